@@ -1,0 +1,216 @@
+//! The 15 Control Packets (chapter 3), one module for each of its sections or family of sections.
+
+mod acknowledgement;
+mod auth;
+mod connack;
+mod connect;
+mod decode;
+mod disconnect;
+mod publish;
+mod suback;
+mod subscribe;
+mod wrong_side;
+
+use bytes::BufMut;
+
+pub use acknowledgement::{
+    PubAck, PubAckProperties, PubComp, PubCompProperties, PubRec, PubRecProperties, PubRel,
+    PubRelProperties,
+};
+pub use auth::{Auth, AuthProperties};
+pub use connack::{ConnAck, ConnAckProperties};
+pub use connect::{Connect, ConnectProperties, Will, WillProperties};
+pub use disconnect::{Disconnect, DisconnectProperties};
+pub use publish::{Delivery, Publish, PublishProperties};
+pub use suback::{ReasonCodes, SubAck, SubAckProperties, UnsubAck, UnsubAckProperties};
+pub use subscribe::{
+    RetainHandling, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions,
+    Subscriptions, TopicFilters, Unsubscribe, UnsubscribeProperties,
+};
+
+pub(crate) use publish::parse_head as parse_publish_head;
+
+use crate::encode::{self, Body};
+use crate::{EncodeError, PacketType};
+
+/// The number that ties an acknowledgement to what it acknowledges (section 2.2.1): never 0.
+pub type PacketIdentifier = core::num::NonZeroU16;
+
+/// How often a message may arrive (section 4.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Qos {
+    /// QoS 0: at most once.
+    #[default]
+    AtMostOnce = 0,
+    /// QoS 1: at least once.
+    AtLeastOnce = 1,
+    /// QoS 2: exactly once.
+    ExactlyOnce = 2,
+}
+
+impl Qos {
+    /// The QoS with this number.
+    #[must_use]
+    #[inline]
+    pub const fn from_bits(bits: u8) -> Option<Qos> {
+        match bits {
+            0 => Some(Qos::AtMostOnce),
+            1 => Some(Qos::AtLeastOnce),
+            2 => Some(Qos::ExactlyOnce),
+            _ => None,
+        }
+    }
+}
+
+/// A Control Packet (chapter 3). Its strings and bytes are borrowed: from the received bytes after
+/// decoding, from the caller when it is built to be sent.
+///
+/// ```
+/// use mqtt5_codec::{Packet, PubAck, PacketIdentifier, Properties, ReasonCode};
+///
+/// let packet = Packet::from(PubAck {
+///     packet_identifier: PacketIdentifier::new(10).unwrap(),
+///     reason_code: ReasonCode::Success,
+///     properties: Properties::EMPTY,
+/// });
+/// let mut bytes = Vec::new();
+/// packet.encode(&mut bytes)?;
+/// assert_eq!(bytes, [0x40, 0x02, 0x00, 0x0A]);
+/// assert_eq!(Packet::decode(&bytes), Ok(packet));
+/// # Ok::<(), mqtt5_codec::EncodeError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Packet<'a> {
+    /// Connection request (section 3.1).
+    Connect(Connect<'a>),
+    /// Connect acknowledgement (section 3.2).
+    ConnAck(ConnAck<'a>),
+    /// Publish message (section 3.3).
+    Publish(Publish<'a>),
+    /// Publish acknowledgement, QoS 1 (section 3.4).
+    PubAck(PubAck<'a>),
+    /// Publish received, QoS 2 delivery part 1 (section 3.5).
+    PubRec(PubRec<'a>),
+    /// Publish release, QoS 2 delivery part 2 (section 3.6).
+    PubRel(PubRel<'a>),
+    /// Publish complete, QoS 2 delivery part 3 (section 3.7).
+    PubComp(PubComp<'a>),
+    /// Subscribe request (section 3.8).
+    Subscribe(Subscribe<'a>),
+    /// Subscribe acknowledgement (section 3.9).
+    SubAck(SubAck<'a>),
+    /// Unsubscribe request (section 3.10).
+    Unsubscribe(Unsubscribe<'a>),
+    /// Unsubscribe acknowledgement (section 3.11).
+    UnsubAck(UnsubAck<'a>),
+    /// PING request (section 3.12).
+    PingReq,
+    /// PING response (section 3.13).
+    PingResp,
+    /// Disconnect notification (section 3.14).
+    Disconnect(Disconnect<'a>),
+    /// Authentication exchange (section 3.15).
+    Auth(Auth<'a>),
+}
+
+/// PINGREQ and PINGRESP: a fixed header and nothing else (sections 3.12 and 3.13).
+struct Ping(PacketType);
+
+impl Body<'_> for Ping {
+    fn packet_type(&self) -> PacketType {
+        self.0
+    }
+
+    fn check(&self) -> Result<(), crate::Violation> {
+        Ok(())
+    }
+
+    fn write<S: crate::wire::Sink>(&self, _: &mut S) {}
+}
+
+/// Calls a function of [`encode`] with the packet inside.
+macro_rules! with_body {
+    ($packet:expr, |$body:ident| $call:expr) => {
+        match $packet {
+            Packet::Connect($body) => $call,
+            Packet::ConnAck($body) => $call,
+            Packet::Publish($body) => $call,
+            Packet::PubAck($body) => $call,
+            Packet::PubRec($body) => $call,
+            Packet::PubRel($body) => $call,
+            Packet::PubComp($body) => $call,
+            Packet::Subscribe($body) => $call,
+            Packet::SubAck($body) => $call,
+            Packet::Unsubscribe($body) => $call,
+            Packet::UnsubAck($body) => $call,
+            Packet::PingReq => {
+                let $body = &Ping(PacketType::PingReq);
+                $call
+            }
+            Packet::PingResp => {
+                let $body = &Ping(PacketType::PingResp);
+                $call
+            }
+            Packet::Disconnect($body) => $call,
+            Packet::Auth($body) => $call,
+        }
+    };
+}
+
+impl<'a> Packet<'a> {
+    /// The type of the packet.
+    #[must_use]
+    pub fn packet_type(&self) -> PacketType {
+        with_body!(self, |body| body.packet_type())
+    }
+
+    /// The Packet Identifier, in the packets that have one (section 2.2.1, Table 2-3).
+    #[must_use]
+    pub const fn packet_identifier(&self) -> Option<PacketIdentifier> {
+        match self {
+            Packet::Publish(packet) => packet.delivery.packet_identifier(),
+            Packet::PubAck(packet) => Some(packet.packet_identifier),
+            Packet::PubRec(packet) => Some(packet.packet_identifier),
+            Packet::PubRel(packet) => Some(packet.packet_identifier),
+            Packet::PubComp(packet) => Some(packet.packet_identifier),
+            Packet::Subscribe(packet) => Some(packet.packet_identifier),
+            Packet::SubAck(packet) => Some(packet.packet_identifier),
+            Packet::Unsubscribe(packet) => Some(packet.packet_identifier),
+            Packet::UnsubAck(packet) => Some(packet.packet_identifier),
+            _ => None,
+        }
+    }
+
+    /// The length of the encoded packet in bytes, fixed header included.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError::Invalid`] if the packet would break a rule.
+    pub fn encoded_len(&self) -> Result<usize, EncodeError> {
+        with_body!(self, |body| encode::encoded_len(body))
+    }
+
+    /// Appends the packet to `out`, in its shortest form: Reason Code and Property Length are left
+    /// out where the standard lets them be. Allocates nothing itself.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`] if the packet would break a rule or `out` has too little room; nothing is
+    /// written then.
+    #[inline]
+    pub fn encode<B: BufMut + ?Sized>(&self, out: &mut B) -> Result<(), EncodeError> {
+        with_body!(self, |body| encode::encode(body, out))
+    }
+
+    /// As [`Packet::encode`], but leaves the payload of a PUBLISH out and returns it, to be written
+    /// next, uncopied. Of all other packets everything is written and the answer is empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`Packet::encode`].
+    #[inline]
+    pub fn encode_head<B: BufMut + ?Sized>(&self, out: &mut B) -> Result<&'a [u8], EncodeError> {
+        with_body!(self, |body| encode::encode_head(body, out))
+    }
+}

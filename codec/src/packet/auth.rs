@@ -1,0 +1,78 @@
+//! AUTH (section 3.15).
+
+use super::acknowledgement::{reason_and_properties, write_reason};
+use crate::encode::{Body, encodable};
+use crate::property::{Properties, scope};
+use crate::wire::{Fault, Parsed, Sink};
+use crate::{PacketType, PropertyIdentifier, ReasonCode, Violation};
+
+/// The properties of an AUTH.
+pub type AuthProperties<'a> = Properties<'a, scope::Auth>;
+
+/// A step of an enhanced authentication (sections 3.15 and 4.12).
+///
+/// The standard contradicts itself: an AUTH must have an Authentication Method (section
+/// 3.15.2.2.2), and it may leave all its properties out (section 3.15.2.1). So an AUTH without any
+/// property is decoded and encoded, for the session to judge; one with properties, but without
+/// the method, is a Protocol Error. What you send should have the method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Auth<'a> {
+    /// Success (from a Server), Continue authentication, or Re-authenticate (from a Client).
+    pub reason_code: ReasonCode,
+    /// Authentication Method and Data, Reason String, User Properties.
+    pub properties: AuthProperties<'a>,
+}
+
+impl<'a> Auth<'a> {
+    #[inline(always)]
+    pub(super) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
+        if input.is_empty() {
+            return Ok((
+                input,
+                Auth {
+                    reason_code: ReasonCode::Success,
+                    properties: Properties::EMPTY,
+                },
+            ));
+        }
+        let (rest, (reason_code, properties)) = reason_and_properties(PacketType::Auth, input)?;
+        let auth = Auth {
+            reason_code,
+            properties,
+        };
+        // A Property Length that says 0 leaves the method out, too.
+        if input.len() > 1 && !auth.has_method() {
+            return Err(Fault::at(rest, Violation::AuthenticationMethodMissing));
+        }
+        Ok((rest, auth))
+    }
+
+    fn has_method(&self) -> bool {
+        self.properties
+            .contains(PropertyIdentifier::AuthenticationMethod)
+    }
+}
+
+impl<'a> Body<'a> for Auth<'a> {
+    #[inline(always)]
+    fn packet_type(&self) -> PacketType {
+        PacketType::Auth
+    }
+
+    fn check(&self) -> Result<(), Violation> {
+        if !self.reason_code.allowed_in(PacketType::Auth) {
+            Err(Violation::ReasonCodeNotAllowed)
+        } else if !self.properties.is_empty() && !self.has_method() {
+            Err(Violation::AuthenticationMethodMissing)
+        } else {
+            Ok(())
+        }
+    }
+
+    #[inline(always)]
+    fn write<S: Sink>(&self, sink: &mut S) {
+        write_reason(self.reason_code, &self.properties, sink);
+    }
+}
+
+encodable!(Auth);

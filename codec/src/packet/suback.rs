@@ -1,0 +1,146 @@
+//! SUBACK and UNSUBACK (sections 3.9 and 3.11).
+
+use super::PacketIdentifier;
+use super::decode::packet_identifier;
+use crate::encode::{Body, encodable};
+use crate::property::{Properties, property_set, scope};
+use crate::sequence::{Element, Iter, Sequence};
+use crate::wire::{Fault, Parsed, Sink};
+use crate::{PacketType, ReasonCode, Violation};
+
+impl<'a> Element<'a> for ReasonCode {
+    #[inline]
+    fn read(wire: &mut &'a [u8]) -> Option<Self> {
+        let (&byte, rest) = wire.split_first()?;
+        *wire = rest;
+        ReasonCode::from_byte(byte)
+    }
+
+    #[inline]
+    fn write<S: Sink>(&self, sink: &mut S) {
+        sink.byte(self.to_byte());
+    }
+}
+
+/// The Reason Codes of a SUBACK or UNSUBACK: one for each Topic Filter of the request, in its
+/// order; at least one.
+///
+/// A view of received bytes, or of a slice to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ReasonCodes<'a>(Sequence<'a, ReasonCode>);
+
+impl<'a> ReasonCodes<'a> {
+    /// Checks a list to be sent. It stays where it is. Which codes are allowed is checked when the
+    /// packet is encoded.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation::ReasonCodesMissing`].
+    pub const fn new(list: &'a [ReasonCode]) -> Result<Self, Violation> {
+        if list.is_empty() {
+            Err(Violation::ReasonCodesMissing)
+        } else {
+            Ok(ReasonCodes(Sequence::from_list(list)))
+        }
+    }
+
+    /// The codes in wire order.
+    #[must_use]
+    pub fn iter(&self) -> Iter<'a, ReasonCode> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "there is always one")]
+    pub const fn len(&self) -> usize {
+        // A code is one byte.
+        self.0.wire.len() + self.0.list.len()
+    }
+
+    #[inline(always)]
+    fn parse(packet_type: PacketType, input: &'a [u8]) -> Parsed<'a, Self> {
+        if input.is_empty() {
+            return Err(Fault::at(input, Violation::ReasonCodesMissing));
+        }
+        let refused = |&byte: &u8| ReasonCode::in_packet(packet_type, byte).is_none();
+        if let Some(at) = input.iter().position(refused) {
+            return Err(Fault::at(&input[at..], Violation::ReasonCodeNotAllowed));
+        }
+        Ok((&[], ReasonCodes(Sequence::from_wire(input))))
+    }
+
+    fn check(&self, packet_type: PacketType) -> Result<(), Violation> {
+        if self.iter().all(|code| code.allowed_in(packet_type)) {
+            Ok(())
+        } else {
+            Err(Violation::ReasonCodeNotAllowed)
+        }
+    }
+}
+
+impl<'a> IntoIterator for ReasonCodes<'a> {
+    type Item = ReasonCode;
+    type IntoIter = Iter<'a, ReasonCode>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+macro_rules! subscription_acknowledgement {
+    ($name:ident $properties:ident $request:literal $section:literal) => {
+        /// The properties of the packet: Reason String and User Properties.
+        pub type $properties<'a> = Properties<'a, scope::$name>;
+
+        #[doc = concat!("The answer to ", $request, " (section ", $section, ").")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub struct $name<'a> {
+            /// The identifier of the request.
+            pub packet_identifier: PacketIdentifier,
+            /// Reason String and User Properties.
+            pub properties: $properties<'a>,
+            /// One Reason Code for each Topic Filter of the request, in its order.
+            pub reason_codes: ReasonCodes<'a>,
+        }
+
+        impl<'a> $name<'a> {
+            pub(super) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
+                let (rest, packet_identifier) = packet_identifier(input)?;
+                let (rest, properties) = property_set(rest)?;
+                let (rest, reason_codes) = ReasonCodes::parse(PacketType::$name, rest)?;
+                Ok((
+                    rest,
+                    $name {
+                        packet_identifier,
+                        properties,
+                        reason_codes,
+                    },
+                ))
+            }
+        }
+
+        impl<'a> Body<'a> for $name<'a> {
+            #[inline(always)]
+            fn packet_type(&self) -> PacketType {
+                PacketType::$name
+            }
+
+            fn check(&self) -> Result<(), Violation> {
+                self.reason_codes.check(PacketType::$name)
+            }
+
+            #[inline(always)]
+            fn write<S: Sink>(&self, sink: &mut S) {
+                sink.two_byte_integer(self.packet_identifier.get());
+                self.properties.write(sink);
+                self.reason_codes.0.write(sink);
+            }
+        }
+
+        encodable!($name);
+    };
+}
+
+subscription_acknowledgement!(SubAck SubAckProperties "a SUBSCRIBE" "3.9");
+subscription_acknowledgement!(UnsubAck UnsubAckProperties "an UNSUBSCRIBE" "3.11");

@@ -1,0 +1,352 @@
+//! SUBSCRIBE and UNSUBSCRIBE (sections 3.8 and 3.10).
+
+use super::decode::packet_identifier;
+use super::{PacketIdentifier, Qos};
+use crate::encode::{Body, encodable};
+use crate::property::{Properties, property_set, scope};
+use crate::sequence::{Element, Iter, Sequence};
+use crate::topic::checked_topic_filter;
+use crate::wire::{Fault, Parsed, Sink, byte, length_prefixed};
+use crate::{PacketType, TopicFilter, Violation};
+
+/// The properties of a SUBSCRIBE.
+pub type SubscribeProperties<'a> = Properties<'a, scope::Subscribe>;
+
+/// The properties of an UNSUBSCRIBE: User Properties.
+pub type UnsubscribeProperties<'a> = Properties<'a, scope::Unsubscribe>;
+
+/// Subscription Options (section 3.8.3.1).
+mod option {
+    pub(super) const MAXIMUM_QOS: u8 = 0b11;
+    pub(super) const NO_LOCAL: u8 = 1 << 2;
+    pub(super) const RETAIN_AS_PUBLISHED: u8 = 1 << 3;
+    pub(super) const RETAIN_HANDLING_SHIFT: u8 = 4;
+    pub(super) const RESERVED: u8 = 0b1100_0000;
+}
+
+/// A request for the messages of some topics (section 3.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Subscribe<'a> {
+    /// What the SUBACK will repeat.
+    pub packet_identifier: PacketIdentifier,
+    /// Subscription Identifier and User Properties.
+    pub properties: SubscribeProperties<'a>,
+    /// At least one Topic Filter with its options.
+    pub subscriptions: Subscriptions<'a>,
+}
+
+/// A request to end some subscriptions (section 3.10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Unsubscribe<'a> {
+    /// What the UNSUBACK will repeat.
+    pub packet_identifier: PacketIdentifier,
+    /// User Properties.
+    pub properties: UnsubscribeProperties<'a>,
+    /// At least one Topic Filter.
+    pub filters: TopicFilters<'a>,
+}
+
+/// What a Server does with its retained messages when a subscription is made (section 3.3.1.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum RetainHandling {
+    /// 0: sends them.
+    #[default]
+    Send = 0,
+    /// 1: sends them if the subscription did not exist.
+    SendIfNew = 1,
+    /// 2: sends none.
+    DoNotSend = 2,
+}
+
+/// Subscription Options (section 3.8.3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SubscriptionOptions {
+    /// The highest QoS at which the Server may send.
+    pub maximum_qos: Qos,
+    /// Whether to leave out what the same Client publishes. Not for Shared Subscriptions.
+    pub no_local: bool,
+    /// Whether to forward RETAIN as it was published.
+    pub retain_as_published: bool,
+    /// What to do with retained messages now.
+    pub retain_handling: RetainHandling,
+}
+
+impl SubscriptionOptions {
+    /// The options as the byte of section 3.8.3.1.
+    #[must_use]
+    #[inline]
+    pub const fn to_byte(self) -> u8 {
+        let no_local = if self.no_local { option::NO_LOCAL } else { 0 };
+        let retain_as_published = if self.retain_as_published {
+            option::RETAIN_AS_PUBLISHED
+        } else {
+            0
+        };
+        self.maximum_qos as u8
+            | no_local
+            | retain_as_published
+            | (self.retain_handling as u8) << option::RETAIN_HANDLING_SHIFT
+    }
+
+    /// The options in a byte of section 3.8.3.1.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation::SubscriptionOptionsReserved`], [`Violation::SubscriptionQos3`],
+    /// [`Violation::RetainHandling3`].
+    #[inline]
+    pub const fn from_byte(byte: u8) -> Result<Self, Violation> {
+        if byte & option::RESERVED != 0 {
+            return Err(Violation::SubscriptionOptionsReserved);
+        }
+        let Some(maximum_qos) = Qos::from_bits(byte & option::MAXIMUM_QOS) else {
+            return Err(Violation::SubscriptionQos3);
+        };
+        let retain_handling = match byte >> option::RETAIN_HANDLING_SHIFT {
+            0 => RetainHandling::Send,
+            1 => RetainHandling::SendIfNew,
+            2 => RetainHandling::DoNotSend,
+            _ => return Err(Violation::RetainHandling3),
+        };
+        Ok(SubscriptionOptions {
+            maximum_qos,
+            no_local: byte & option::NO_LOCAL != 0,
+            retain_as_published: byte & option::RETAIN_AS_PUBLISHED != 0,
+            retain_handling,
+        })
+    }
+}
+
+/// A Topic Filter and its Subscription Options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Subscription<'a> {
+    /// Which topics.
+    pub filter: TopicFilter<'a>,
+    /// How.
+    pub options: SubscriptionOptions,
+}
+
+impl<'a> Element<'a> for Subscription<'a> {
+    #[inline]
+    fn read(wire: &mut &'a [u8]) -> Option<Self> {
+        let (rest, filter) = length_prefixed(wire).ok()?;
+        let (&options, rest) = rest.split_first()?;
+        *wire = rest;
+        Some(Subscription {
+            filter: TopicFilter::trusted(filter),
+            options: SubscriptionOptions::from_byte(options).ok()?,
+        })
+    }
+
+    #[inline]
+    fn write<S: Sink>(&self, sink: &mut S) {
+        sink.length_prefixed(self.filter.as_bytes());
+        sink.byte(self.options.to_byte());
+    }
+}
+
+impl<'a> Element<'a> for TopicFilter<'a> {
+    #[inline]
+    fn read(wire: &mut &'a [u8]) -> Option<Self> {
+        let (rest, filter) = length_prefixed(wire).ok()?;
+        *wire = rest;
+        Some(TopicFilter::trusted(filter))
+    }
+
+    #[inline]
+    fn write<S: Sink>(&self, sink: &mut S) {
+        sink.length_prefixed(self.as_bytes());
+    }
+}
+
+macro_rules! non_empty_list {
+    ($name:ident of $element:ty, $empty:ident, $doc:literal) => {
+        #[doc = $doc]
+        ///
+        /// A view of received bytes, or of a slice to be sent.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub struct $name<'a>(Sequence<'a, $element>);
+
+        impl<'a> $name<'a> {
+            /// The elements in wire order.
+            #[must_use]
+            pub fn iter(&self) -> Iter<'a, $element> {
+                self.0.iter()
+            }
+        }
+
+        impl<'a> IntoIterator for $name<'a> {
+            type Item = $element;
+            type IntoIter = Iter<'a, $element>;
+
+            fn into_iter(self) -> Self::IntoIter {
+                self.iter()
+            }
+        }
+
+        impl<'a> IntoIterator for &$name<'a> {
+            type Item = $element;
+            type IntoIter = Iter<'a, $element>;
+
+            fn into_iter(self) -> Self::IntoIter {
+                self.iter()
+            }
+        }
+    };
+}
+
+non_empty_list!(Subscriptions of Subscription<'a>, SubscribeWithoutFilter,
+    "The Topic Filters of a SUBSCRIBE with their options: at least one.");
+non_empty_list!(TopicFilters of TopicFilter<'a>, UnsubscribeWithoutFilter,
+    "The Topic Filters of an UNSUBSCRIBE: at least one.");
+
+impl<'a> Subscriptions<'a> {
+    /// Checks a list to be sent. It stays where it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation::SubscribeWithoutFilter`], [`Violation::NoLocalOnSharedSubscription`].
+    pub fn new(list: &'a [Subscription<'a>]) -> Result<Self, Violation> {
+        if list.is_empty() {
+            Err(Violation::SubscribeWithoutFilter)
+        } else if list
+            .iter()
+            .any(|subscription| subscription.options.no_local && subscription.filter.is_shared())
+        {
+            Err(Violation::NoLocalOnSharedSubscription)
+        } else {
+            Ok(Subscriptions(Sequence::from_list(list)))
+        }
+    }
+
+    #[inline(always)]
+    fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
+        if input.is_empty() {
+            return Err(Fault::at(input, Violation::SubscribeWithoutFilter));
+        }
+        let mut rest = input;
+        while !rest.is_empty() {
+            let (at_options, filter) = checked_topic_filter(rest)?;
+            let (after, options) = byte(at_options)?;
+            // All 18 valid bytes but for what No Local asks of the filter.
+            if options & (option::RESERVED | option::NO_LOCAL) != 0
+                || options & option::MAXIMUM_QOS == 3
+                || options >> option::RETAIN_HANDLING_SHIFT == 3
+            {
+                check_options(options, filter)
+                    .map_err(|violation| Fault::at(at_options, violation))?;
+            }
+            rest = after;
+        }
+        Ok((rest, Subscriptions(Sequence::from_wire(input))))
+    }
+}
+
+fn check_options(options: u8, filter: &[u8]) -> Result<(), Violation> {
+    let options = SubscriptionOptions::from_byte(options)?;
+    if options.no_local && TopicFilter::trusted(filter).is_shared() {
+        return Err(Violation::NoLocalOnSharedSubscription);
+    }
+    Ok(())
+}
+
+impl<'a> TopicFilters<'a> {
+    /// Checks a list to be sent. It stays where it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation::UnsubscribeWithoutFilter`].
+    pub const fn new(list: &'a [TopicFilter<'a>]) -> Result<Self, Violation> {
+        if list.is_empty() {
+            Err(Violation::UnsubscribeWithoutFilter)
+        } else {
+            Ok(TopicFilters(Sequence::from_list(list)))
+        }
+    }
+
+    #[inline(always)]
+    fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
+        if input.is_empty() {
+            return Err(Fault::at(input, Violation::UnsubscribeWithoutFilter));
+        }
+        let mut rest = input;
+        while !rest.is_empty() {
+            (rest, _) = checked_topic_filter(rest)?;
+        }
+        Ok((rest, TopicFilters(Sequence::from_wire(input))))
+    }
+}
+
+impl<'a> Subscribe<'a> {
+    pub(super) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
+        let (rest, packet_identifier) = packet_identifier(input)?;
+        let (rest, properties) = property_set(rest)?;
+        let (rest, subscriptions) = Subscriptions::parse(rest)?;
+        Ok((
+            rest,
+            Subscribe {
+                packet_identifier,
+                properties,
+                subscriptions,
+            },
+        ))
+    }
+}
+
+impl<'a> Unsubscribe<'a> {
+    pub(super) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
+        let (rest, packet_identifier) = packet_identifier(input)?;
+        let (rest, properties) = property_set(rest)?;
+        let (rest, filters) = TopicFilters::parse(rest)?;
+        Ok((
+            rest,
+            Unsubscribe {
+                packet_identifier,
+                properties,
+                filters,
+            },
+        ))
+    }
+}
+
+impl<'a> Body<'a> for Subscribe<'a> {
+    #[inline(always)]
+    fn packet_type(&self) -> PacketType {
+        PacketType::Subscribe
+    }
+
+    #[inline(always)]
+    fn check(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn write<S: Sink>(&self, sink: &mut S) {
+        sink.two_byte_integer(self.packet_identifier.get());
+        self.properties.write(sink);
+        self.subscriptions.0.write(sink);
+    }
+}
+
+impl<'a> Body<'a> for Unsubscribe<'a> {
+    #[inline(always)]
+    fn packet_type(&self) -> PacketType {
+        PacketType::Unsubscribe
+    }
+
+    #[inline(always)]
+    fn check(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn write<S: Sink>(&self, sink: &mut S) {
+        sink.two_byte_integer(self.packet_identifier.get());
+        self.properties.write(sink);
+        self.filters.0.write(sink);
+    }
+}
+
+encodable!(Subscribe);
+encodable!(Unsubscribe);

@@ -1,0 +1,89 @@
+//! What one side may send and the other may not, inside packets that both send.
+
+use super::Packet;
+use crate::property::{Properties, Scope};
+use crate::wire::variable_byte_integer_length;
+use crate::{PacketType, PropertyIdentifier, ReasonCode, Role, Violation};
+
+impl Packet<'_> {
+    /// Checks that this side may send the packet: its type, its Reason Code, its properties.
+    ///
+    /// [`Packet::decode_from`] includes this check; for a packet to be sent, call it before
+    /// encoding.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation::PacketFromWrongSide`], [`Violation::ReasonCodeFromWrongSide`],
+    /// [`Violation::SubscriptionIdentifierFromClient`],
+    /// [`Violation::SessionExpiryIntervalFromServer`], [`Violation::ServerReferenceFromClient`].
+    pub fn check_sent_by(&self, sender: Role) -> Result<(), Violation> {
+        if !self.packet_type().sent_by(sender) {
+            return Err(Violation::PacketFromWrongSide);
+        }
+        match self.wrong_side(sender) {
+            None => Ok(()),
+            Some((violation, _)) => Err(violation),
+        }
+    }
+
+    /// What this side must not say, and where in the packet's body it stands.
+    pub(crate) fn wrong_side(&self, sender: Role) -> Option<(Violation, usize)> {
+        match self {
+            Packet::Publish(packet) if sender == Role::Client => {
+                let topic = packet.topic.map_or(0, |topic| topic.len());
+                let identifier = packet.delivery.packet_identifier().map_or(0, |_| 2);
+                property(
+                    &packet.properties,
+                    PropertyIdentifier::SubscriptionIdentifier,
+                    Violation::SubscriptionIdentifierFromClient,
+                    2 + topic + identifier,
+                )
+            }
+            Packet::PubAck(packet) => reason(PacketType::PubAck, packet.reason_code, sender, 2),
+            Packet::PubRec(packet) => reason(PacketType::PubRec, packet.reason_code, sender, 2),
+            Packet::Auth(packet) => reason(PacketType::Auth, packet.reason_code, sender, 0),
+            Packet::Disconnect(packet) => {
+                let (identifier, violation) = match sender {
+                    Role::Client => (
+                        PropertyIdentifier::ServerReference,
+                        Violation::ServerReferenceFromClient,
+                    ),
+                    Role::Server => (
+                        PropertyIdentifier::SessionExpiryInterval,
+                        Violation::SessionExpiryIntervalFromServer,
+                    ),
+                };
+                reason(PacketType::Disconnect, packet.reason_code, sender, 0)
+                    .or_else(|| property(&packet.properties, identifier, violation, 1))
+            }
+            // Sent by one side only, or with nothing in them that depends on the side.
+            _ => None,
+        }
+    }
+}
+
+fn reason(
+    packet_type: PacketType,
+    reason_code: ReasonCode,
+    sender: Role,
+    offset: usize,
+) -> Option<(Violation, usize)> {
+    (!reason_code.allowed_from(packet_type, sender))
+        .then_some((Violation::ReasonCodeFromWrongSide, offset))
+}
+
+fn property<S: Scope>(
+    properties: &Properties<'_, S>,
+    identifier: PropertyIdentifier,
+    violation: Violation,
+    set_offset: usize,
+) -> Option<(Violation, usize)> {
+    properties.contains(identifier).then(|| {
+        let position = properties.position(identifier).unwrap_or_default();
+        let property_length = properties.wire_len();
+        (
+            violation,
+            set_offset + variable_byte_integer_length(property_length) + position,
+        )
+    })
+}

@@ -1,0 +1,84 @@
+//! Checking a property set as it arrives (section 2.2.2).
+
+use super::set::Properties;
+use super::table::{IDENTIFIERS, Scope, TABLE, check_value};
+use crate::Violation;
+use crate::wire::{Fault, Parsed, variable_byte_integer};
+
+/// A Property Length and the properties after it, all checked.
+#[inline(always)]
+pub(crate) fn property_set<S: Scope>(input: &[u8]) -> Parsed<'_, Properties<'_, S>> {
+    // Most packets have none.
+    if let [0, rest @ ..] = input {
+        return Ok((rest, Properties::EMPTY));
+    }
+    let (rest, wire) = checked_set(input, S::BIT)?;
+    Ok((rest, Properties::trusted(wire)))
+}
+
+fn checked_set(input: &[u8], scope: u16) -> Parsed<'_, &[u8]> {
+    let (after_length, length) = variable_byte_integer(input)?;
+    let Some((wire, rest)) = after_length.split_at_checked(length as usize) else {
+        return Err(Fault::at(input, Violation::PropertySetTruncated));
+    };
+    match check(wire, scope) {
+        Ok(()) => Ok((rest, wire)),
+        Err(error) => Err(Fault::within(error, rest)),
+    }
+}
+
+/// Checks each property of a set: identifier, packet, repetition, value.
+fn check(wire: &[u8], scope: u16) -> Result<(), nom::Err<Fault>> {
+    // Which identifiers were there: the largest is 42.
+    let mut seen = 0_u64;
+    let mut input = wire;
+    while let [identifier, value @ ..] = input {
+        let identifier = *identifier;
+        if usize::from(identifier) >= IDENTIFIERS {
+            return Err(unknown(input));
+        }
+        let row = &TABLE[usize::from(identifier)];
+        let bit = 1 << identifier;
+        if row.allowed & scope == 0 || (seen & bit != 0 && row.repeatable & scope == 0) {
+            return Err(Fault::at(input, refusal(row.allowed, scope)));
+        }
+        seen |= bit;
+        input = match check_value(identifier, value) {
+            Ok((rest, ())) => rest,
+            Err(error) => return Err(truncated_property(error)),
+        };
+    }
+    Ok(())
+}
+
+#[cold]
+fn refusal(allowed: u16, scope: u16) -> Violation {
+    if allowed == 0 {
+        Violation::PropertyUnknown
+    } else if allowed & scope == 0 {
+        Violation::PropertyNotAllowed
+    } else {
+        Violation::PropertyRepeated
+    }
+}
+
+/// Identifiers are Variable Byte Integers. All that exist take one byte, so that a longer one is
+/// unknown at best.
+#[cold]
+fn unknown(input: &[u8]) -> nom::Err<Fault> {
+    match variable_byte_integer(input) {
+        Err(nom::Err::Error(fault)) if fault.violation != Violation::FieldTruncated => {
+            nom::Err::Error(fault)
+        }
+        _ => Fault::at(input, Violation::PropertyUnknown),
+    }
+}
+
+/// What runs past the end here runs past the end of the Property Length.
+#[cold]
+fn truncated_property(error: nom::Err<Fault>) -> nom::Err<Fault> {
+    error.map(|fault| match fault.violation {
+        Violation::FieldTruncated => fault.with(Violation::PropertyTruncated),
+        _ => fault,
+    })
+}

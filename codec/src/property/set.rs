@@ -1,0 +1,275 @@
+//! Property sets as packets hold them.
+
+use core::fmt;
+use core::hash::{Hash, Hasher};
+use core::marker::PhantomData;
+
+use super::table::{Property, Scope, TABLE, scope};
+use super::value::{Shape, SubscriptionIdentifier, UserProperty};
+use crate::sequence::{Element, Iter, Sequence};
+use crate::wire::{
+    Sink, VARIABLE_BYTE_INTEGER_MAX, leading_variable_byte_integer, length_prefixed,
+};
+use crate::{PropertyIdentifier, Violation};
+
+/// The properties of a packet or of a Will, in the order in which they stand on the wire.
+///
+/// Decoding yields a view of the received bytes; sending takes a slice of [`Property`]. Neither
+/// allocates. `S` says in which packet the set stands, and so which properties it can have: asking
+/// a set for a property that it cannot carry does not compile.
+///
+/// Two sets are equal if they have equal properties in the same order.
+///
+/// ```
+/// use mqtt5_codec::{Properties, Property, UserProperty, Violation, scope};
+///
+/// let list = [
+///     Property::MessageExpiryInterval(60),
+///     Property::UserProperty(UserProperty::new("unit", "°C")?),
+/// ];
+/// let properties = Properties::<scope::Publish>::new(&list)?;
+/// assert_eq!(properties.message_expiry_interval(), Some(60));
+///
+/// let twice = [Property::MessageExpiryInterval(60), Property::MessageExpiryInterval(60)];
+/// assert_eq!(Properties::<scope::Publish>::new(&twice), Err(Violation::PropertyRepeated));
+/// # Ok::<(), Violation>(())
+/// ```
+pub struct Properties<'a, S> {
+    sequence: Sequence<'a, Property<'a>>,
+    scope: PhantomData<fn() -> S>,
+}
+
+impl<'a, S: Scope> Properties<'a, S> {
+    /// No properties.
+    pub const EMPTY: Self = Self::from_sequence(Sequence::EMPTY);
+
+    /// Checks a list of properties to be sent. It stays where it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation::PropertyNotAllowed`], [`Violation::PropertyRepeated`],
+    /// [`Violation::PacketTooLong`] if the properties take more than 268,435,455 bytes.
+    pub fn new(list: &'a [Property<'a>]) -> Result<Self, Violation> {
+        Self::EMPTY.and(list)
+    }
+
+    /// The same properties, followed by those of a list: how a received set is extended without
+    /// copying it.
+    ///
+    /// Only one list can be added; a set that has one already is not extended.
+    ///
+    /// # Errors
+    ///
+    /// As [`Properties::new`], and [`Violation::PropertyRepeated`] if this set came from a list.
+    pub fn and(self, list: &'a [Property<'a>]) -> Result<Self, Violation> {
+        if !self.sequence.list.is_empty() {
+            return Err(Violation::PropertyRepeated);
+        }
+        let mut seen = self
+            .raw()
+            .fold(0_u64, |seen, (identifier, _)| seen | 1 << identifier);
+        for property in list {
+            let identifier = property.identifier();
+            let row = &TABLE[usize::from(identifier as u8)];
+            let bit = 1 << identifier as u8;
+            if row.allowed & S::BIT == 0 {
+                return Err(Violation::PropertyNotAllowed);
+            }
+            if seen & bit != 0 && row.repeatable & S::BIT == 0 {
+                return Err(Violation::PropertyRepeated);
+            }
+            seen |= bit;
+        }
+        let set = Self::from_sequence(Sequence {
+            wire: self.sequence.wire,
+            list,
+        });
+        if set.sequence.encoded_len() > VARIABLE_BYTE_INTEGER_MAX as usize {
+            return Err(Violation::PacketTooLong);
+        }
+        Ok(set)
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.sequence.is_empty()
+    }
+
+    /// The properties in wire order.
+    #[must_use]
+    pub fn iter(&self) -> Iter<'a, Property<'a>> {
+        self.sequence.iter()
+    }
+
+    /// The User Properties in wire order.
+    pub fn user_properties(&self) -> impl Iterator<Item = UserProperty<'a>> + use<'a, S> {
+        self.iter().filter_map(|property| match property {
+            Property::UserProperty(pair) => Some(pair),
+            _ => None,
+        })
+    }
+
+    /// Whether the property is given.
+    #[must_use]
+    pub fn contains(&self, identifier: PropertyIdentifier) -> bool {
+        self.position(identifier).is_some()
+            || self
+                .sequence
+                .list
+                .iter()
+                .any(|property| property.identifier() == identifier)
+    }
+
+    /// The first property with this identifier.
+    pub(super) fn find(&self, identifier: u8) -> Option<Property<'a>> {
+        if let Some((_, mut wire)) = self.raw().find(|&(found, _)| found == identifier) {
+            return Property::read(&mut wire);
+        }
+        self.sequence
+            .list
+            .iter()
+            .find(|property| property.identifier() as u8 == identifier)
+            .copied()
+    }
+
+    /// Where the property stands in received bytes, counted from the first property.
+    pub(crate) fn position(&self, identifier: PropertyIdentifier) -> Option<usize> {
+        self.raw()
+            .find(|&(found, _)| found == identifier as u8)
+            .map(|(_, at)| self.sequence.wire.len() - at.len())
+    }
+
+    /// Identifier and position of each received property.
+    fn raw(&self) -> RawProperties<'a> {
+        RawProperties {
+            wire: self.sequence.wire,
+        }
+    }
+
+    const fn from_sequence(sequence: Sequence<'a, Property<'a>>) -> Self {
+        Properties {
+            sequence,
+            scope: PhantomData,
+        }
+    }
+
+    /// Wraps bytes that were checked.
+    #[inline(always)]
+    pub(crate) const fn trusted(wire: &'a [u8]) -> Self {
+        Self::from_sequence(Sequence::from_wire(wire))
+    }
+
+    /// Writes Property Length and properties.
+    #[inline(always)]
+    pub(crate) fn write<K: Sink>(&self, sink: &mut K) {
+        let length = self.sequence.encoded_len();
+        sink.variable_byte_integer(length);
+        self.sequence.write(sink);
+    }
+
+    /// How many bytes of received properties there are.
+    pub(crate) const fn wire_len(&self) -> usize {
+        self.sequence.wire.len()
+    }
+}
+
+impl<'a> Properties<'a, scope::Publish> {
+    /// The identifiers of the subscriptions that the message matched; several if several did.
+    pub fn subscription_identifiers(
+        &self,
+    ) -> impl Iterator<Item = SubscriptionIdentifier> + use<'a> {
+        self.iter().filter_map(|property| match property {
+            Property::SubscriptionIdentifier(identifier) => Some(identifier),
+            _ => None,
+        })
+    }
+}
+
+impl Properties<'_, scope::Subscribe> {
+    /// The identifier that the Server shall send along with the messages of the subscriptions.
+    #[must_use]
+    pub fn subscription_identifier(&self) -> Option<SubscriptionIdentifier> {
+        match self.find(0x0B) {
+            Some(Property::SubscriptionIdentifier(identifier)) => Some(identifier),
+            _ => None,
+        }
+    }
+}
+
+/// Steps over received properties without reading their values.
+struct RawProperties<'a> {
+    wire: &'a [u8],
+}
+
+impl<'a> Iterator for RawProperties<'a> {
+    /// Identifier, and the bytes that begin with it.
+    type Item = (u8, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let start = self.wire;
+        let (&identifier, value) = start.split_first()?;
+        self.wire = match TABLE.get(usize::from(identifier))?.shape {
+            Shape::Fixed(length) => value.get(usize::from(length)..)?,
+            Shape::VariableByteInteger => {
+                let (_, length) = leading_variable_byte_integer(value).ok()??;
+                value.get(length..)?
+            }
+            Shape::LengthPrefixed => length_prefixed(value).ok()?.0,
+            Shape::Pair => length_prefixed(length_prefixed(value).ok()?.0).ok()?.0,
+        };
+        Some((identifier, start))
+    }
+}
+
+impl<S> Clone for Properties<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Properties<'_, S> {}
+
+impl<S: Scope> Default for Properties<'_, S> {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl<S: Scope> PartialEq for Properties<'_, S> {
+    fn eq(&self, other: &Self) -> bool {
+        self.sequence == other.sequence
+    }
+}
+
+impl<S: Scope> Eq for Properties<'_, S> {}
+
+impl<S: Scope> Hash for Properties<'_, S> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.sequence.hash(state);
+    }
+}
+
+impl<S: Scope> fmt::Debug for Properties<'_, S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.sequence.fmt(formatter)
+    }
+}
+
+impl<'a, S: Scope> IntoIterator for Properties<'a, S> {
+    type Item = Property<'a>;
+    type IntoIter = Iter<'a, Property<'a>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<'a, S: Scope> IntoIterator for &Properties<'a, S> {
+    type Item = Property<'a>;
+    type IntoIter = Iter<'a, Property<'a>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}

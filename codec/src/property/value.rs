@@ -1,0 +1,331 @@
+//! The types that property values have.
+
+use core::num::{NonZeroU16, NonZeroU32};
+
+use crate::text::{binary, checked_text};
+use crate::topic::{RESPONSE_TOPIC, checked_topic_name};
+use crate::wire::{
+    Fault, Parsed, Sink, VARIABLE_BYTE_INTEGER_MAX, byte, four_byte_integer, length_prefixed,
+    two_byte_integer, variable_byte_integer,
+};
+use crate::{Binary, Text, TopicName, Violation};
+
+/// What the payload of a message is (sections 3.1.3.2.3 and 3.3.2.3.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum PayloadFormat {
+    /// 0: bytes of unspecified meaning, as if the property were absent.
+    #[default]
+    UnspecifiedBytes = 0,
+    /// 1: UTF-8 encoded text.
+    Utf8Text = 1,
+}
+
+/// The highest QoS that a Server supports if it does not support all (section 3.2.2.3.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum MaximumQos {
+    /// Only QoS 0.
+    AtMostOnce = 0,
+    /// QoS 0 and 1.
+    AtLeastOnce = 1,
+}
+
+/// A Subscription Identifier (section 3.8.2.1.2): 1 to 268,435,455.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SubscriptionIdentifier(NonZeroU32);
+
+impl SubscriptionIdentifier {
+    /// The largest identifier, 268,435,455.
+    pub const MAX: SubscriptionIdentifier =
+        SubscriptionIdentifier(NonZeroU32::new(VARIABLE_BYTE_INTEGER_MAX).unwrap());
+
+    /// Checks the range.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation::SubscriptionIdentifierZero`], [`Violation::SubscriptionIdentifierTooLarge`].
+    pub const fn new(value: u32) -> Result<Self, Violation> {
+        match NonZeroU32::new(value) {
+            None => Err(Violation::SubscriptionIdentifierZero),
+            Some(value) if value.get() > VARIABLE_BYTE_INTEGER_MAX => {
+                Err(Violation::SubscriptionIdentifierTooLarge)
+            }
+            Some(value) => Ok(SubscriptionIdentifier(value)),
+        }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0.get()
+    }
+}
+
+/// A User Property (section 3.1.2.11.8 and others): a UTF-8 String Pair (section 1.5.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UserProperty<'a> {
+    /// The name. The same name may occur several times in a packet.
+    pub name: Text<'a>,
+    /// The value.
+    pub value: Text<'a>,
+}
+
+impl<'a> UserProperty<'a> {
+    /// Checks both strings.
+    ///
+    /// # Errors
+    ///
+    /// As [`Text::new`].
+    pub fn new(name: &'a str, value: &'a str) -> Result<Self, Violation> {
+        Ok(UserProperty {
+            name: Text::new(name)?,
+            value: Text::new(value)?,
+        })
+    }
+}
+
+/// How a value lies on the wire: enough to step over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// This many bytes.
+    Fixed(u8),
+    /// A Variable Byte Integer.
+    VariableByteInteger,
+    /// A two-byte length and as many bytes.
+    LengthPrefixed,
+    /// Two of them.
+    Pair,
+}
+
+/// A type of property value.
+pub(crate) trait Value<'a>: Copy {
+    const SHAPE: Shape;
+
+    /// Steps over a value, having checked it. `wrong` is the rule that a value out of range breaks.
+    fn check(input: &'a [u8], wrong: Violation) -> Parsed<'a, ()>;
+
+    /// Reads a value that was checked.
+    fn read(wire: &mut &'a [u8]) -> Option<Self>;
+
+    fn write<S: Sink>(&self, sink: &mut S);
+}
+
+/// Runs one of the parsers over bytes that were checked.
+#[inline(always)]
+fn advance<'a, T>(wire: &mut &'a [u8], parsed: Parsed<'a, T>) -> Option<T> {
+    let (rest, value) = parsed.ok()?;
+    *wire = rest;
+    Some(value)
+}
+
+macro_rules! one_byte_value {
+    ($type:ty, $read:expr, $byte:expr) => {
+        impl<'a> Value<'a> for $type {
+            const SHAPE: Shape = Shape::Fixed(1);
+
+            #[inline(always)]
+            fn check(input: &'a [u8], wrong: Violation) -> Parsed<'a, ()> {
+                match byte(input)? {
+                    (rest, 0 | 1) => Ok((rest, ())),
+                    _ => Err(Fault::at(input, wrong)),
+                }
+            }
+
+            #[inline(always)]
+            fn read(wire: &mut &'a [u8]) -> Option<Self> {
+                let parsed = byte(wire);
+                advance(wire, parsed).map($read)
+            }
+
+            #[inline(always)]
+            fn write<S: Sink>(&self, sink: &mut S) {
+                sink.byte($byte(*self));
+            }
+        }
+    };
+}
+
+one_byte_value!(bool, |byte| byte == 1, u8::from);
+one_byte_value!(
+    PayloadFormat,
+    |byte| if byte == 1 {
+        PayloadFormat::Utf8Text
+    } else {
+        PayloadFormat::UnspecifiedBytes
+    },
+    |format| format as u8
+);
+one_byte_value!(
+    MaximumQos,
+    |byte| if byte == 1 {
+        MaximumQos::AtLeastOnce
+    } else {
+        MaximumQos::AtMostOnce
+    },
+    |qos| qos as u8
+);
+
+macro_rules! integer_value {
+    ($type:ty, $non_zero:ty, $parser:ident) => {
+        impl<'a> Value<'a> for $type {
+            const SHAPE: Shape = Shape::Fixed(size_of::<$type>() as u8);
+
+            #[inline(always)]
+            fn check(input: &'a [u8], _: Violation) -> Parsed<'a, ()> {
+                let (rest, _) = $parser(input)?;
+                Ok((rest, ()))
+            }
+
+            #[inline(always)]
+            fn read(wire: &mut &'a [u8]) -> Option<Self> {
+                let parsed = $parser(wire);
+                advance(wire, parsed)
+            }
+
+            #[inline(always)]
+            fn write<S: Sink>(&self, sink: &mut S) {
+                sink.$parser(*self);
+            }
+        }
+
+        impl<'a> Value<'a> for $non_zero {
+            const SHAPE: Shape = Shape::Fixed(size_of::<$type>() as u8);
+
+            #[inline(always)]
+            fn check(input: &'a [u8], wrong: Violation) -> Parsed<'a, ()> {
+                match $parser(input)? {
+                    (_, 0) => Err(Fault::at(input, wrong)),
+                    (rest, _) => Ok((rest, ())),
+                }
+            }
+
+            #[inline(always)]
+            fn read(wire: &mut &'a [u8]) -> Option<Self> {
+                let parsed = $parser(wire);
+                advance(wire, parsed).and_then(<$non_zero>::new)
+            }
+
+            #[inline(always)]
+            fn write<S: Sink>(&self, sink: &mut S) {
+                sink.$parser(self.get());
+            }
+        }
+    };
+}
+
+integer_value!(u16, NonZeroU16, two_byte_integer);
+integer_value!(u32, NonZeroU32, four_byte_integer);
+
+impl<'a> Value<'a> for SubscriptionIdentifier {
+    const SHAPE: Shape = Shape::VariableByteInteger;
+
+    #[inline(always)]
+    fn check(input: &'a [u8], wrong: Violation) -> Parsed<'a, ()> {
+        match variable_byte_integer(input)? {
+            (_, 0) => Err(Fault::at(input, wrong)),
+            (rest, _) => Ok((rest, ())),
+        }
+    }
+
+    #[inline(always)]
+    fn read(wire: &mut &'a [u8]) -> Option<Self> {
+        let parsed = variable_byte_integer(wire);
+        advance(wire, parsed).and_then(|value| SubscriptionIdentifier::new(value).ok())
+    }
+
+    #[inline(always)]
+    fn write<S: Sink>(&self, sink: &mut S) {
+        sink.variable_byte_integer(self.get() as usize);
+    }
+}
+
+impl<'a> Value<'a> for Text<'a> {
+    const SHAPE: Shape = Shape::LengthPrefixed;
+
+    #[inline(always)]
+    fn check(input: &'a [u8], _: Violation) -> Parsed<'a, ()> {
+        let (rest, _) = checked_text(input)?;
+        Ok((rest, ()))
+    }
+
+    #[inline(always)]
+    fn read(wire: &mut &'a [u8]) -> Option<Self> {
+        let parsed = length_prefixed(wire);
+        advance(wire, parsed).map(Text::trusted)
+    }
+
+    #[inline(always)]
+    fn write<S: Sink>(&self, sink: &mut S) {
+        sink.length_prefixed(self.as_bytes());
+    }
+}
+
+/// The only Topic Name among the properties is the Response Topic.
+impl<'a> Value<'a> for TopicName<'a> {
+    const SHAPE: Shape = Shape::LengthPrefixed;
+
+    #[inline(always)]
+    fn check(input: &'a [u8], _: Violation) -> Parsed<'a, ()> {
+        let (rest, _) = checked_topic_name(input, &RESPONSE_TOPIC)?;
+        Ok((rest, ()))
+    }
+
+    #[inline(always)]
+    fn read(wire: &mut &'a [u8]) -> Option<Self> {
+        let parsed = length_prefixed(wire);
+        advance(wire, parsed).map(TopicName::trusted)
+    }
+
+    #[inline(always)]
+    fn write<S: Sink>(&self, sink: &mut S) {
+        sink.length_prefixed(self.as_bytes());
+    }
+}
+
+impl<'a> Value<'a> for Binary<'a> {
+    const SHAPE: Shape = Shape::LengthPrefixed;
+
+    #[inline(always)]
+    fn check(input: &'a [u8], _: Violation) -> Parsed<'a, ()> {
+        let (rest, _) = binary(input)?;
+        Ok((rest, ()))
+    }
+
+    #[inline(always)]
+    fn read(wire: &mut &'a [u8]) -> Option<Self> {
+        let parsed = binary(wire);
+        advance(wire, parsed)
+    }
+
+    #[inline(always)]
+    fn write<S: Sink>(&self, sink: &mut S) {
+        sink.length_prefixed(self.as_bytes());
+    }
+}
+
+impl<'a> Value<'a> for UserProperty<'a> {
+    const SHAPE: Shape = Shape::Pair;
+
+    #[inline(always)]
+    fn check(input: &'a [u8], _: Violation) -> Parsed<'a, ()> {
+        let (rest, _) = checked_text(input)?;
+        let (rest, _) = checked_text(rest)?;
+        Ok((rest, ()))
+    }
+
+    #[inline(always)]
+    fn read(wire: &mut &'a [u8]) -> Option<Self> {
+        let parsed = length_prefixed(wire);
+        let name = Text::trusted(advance(wire, parsed)?);
+        let parsed = length_prefixed(wire);
+        let value = Text::trusted(advance(wire, parsed)?);
+        Some(UserProperty { name, value })
+    }
+
+    #[inline(always)]
+    fn write<S: Sink>(&self, sink: &mut S) {
+        sink.length_prefixed(self.name.as_bytes());
+        sink.length_prefixed(self.value.as_bytes());
+    }
+}

@@ -1,0 +1,249 @@
+//! Large PUBLISH packets in pieces: the head first, then the payload as it arrives.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::packet::parse_publish_head;
+use crate::split::{FixedHeader, needed_for_header};
+use crate::splitter::{Frame, Next, share, take_frame};
+use crate::wire::{fault_of, leading_variable_byte_integer};
+use crate::{DecodeError, PacketType, Publish, Role, Violation};
+
+/// A [`Splitter`](crate::Splitter) that hands out large PUBLISH packets in pieces, so that no
+/// packet needs more memory than you say.
+///
+/// Packets of at most `buffer_limit` bytes arrive whole. Of a larger PUBLISH comes first the head
+/// (topic and properties), then its payload in chunks, as the buffer has them. Other packets of
+/// more than `buffer_limit` bytes, and heads of more than that, are refused with 0x95.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use mqtt5_codec::{LARGEST_PACKET, Next, Piece, StreamSplitter};
+///
+/// let mut splitter = StreamSplitter::new(LARGEST_PACKET, 8);
+/// let mut buffer = BytesMut::from(&b"\x30\x0A\x00\x03a/b\x00pay"[..]);
+/// let Next::Ready(Piece::Head(head)) = splitter.next(&mut buffer)? else { panic!() };
+/// assert_eq!(head.decode()?.topic.as_deref(), Some("a/b"));
+/// assert_eq!(head.payload_length(), 4);
+///
+/// let Next::Ready(Piece::Payload(chunk)) = splitter.next(&mut buffer)? else { panic!() };
+/// assert_eq!((&chunk.bytes[..], chunk.remaining), (&b"pay"[..], 1));
+/// assert_eq!(splitter.next(&mut buffer)?, Next::Incomplete { needed: 1 });
+/// # Ok::<(), mqtt5_codec::DecodeError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StreamSplitter {
+    maximum_packet_size: u32,
+    buffer_limit: usize,
+    payload_left: usize,
+}
+
+/// What [`StreamSplitter::next`] takes off the buffer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// A whole packet.
+    Frame(Frame),
+    /// What stands before the payload of a large PUBLISH. Its payload follows.
+    Head(PublishHead),
+    /// The next part of the payload. The last one has nothing remaining.
+    Payload(PayloadChunk),
+}
+
+/// A part of the payload of a large PUBLISH.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayloadChunk {
+    /// The bytes; never empty. They share the memory of the buffer.
+    pub bytes: Bytes,
+    /// How many bytes of the payload are still to come.
+    pub remaining: usize,
+}
+
+impl StreamSplitter {
+    /// A splitter that refuses packets of more than `maximum_packet_size` bytes, and hands out in
+    /// pieces what has more than `buffer_limit` bytes.
+    #[must_use]
+    pub const fn new(maximum_packet_size: u32, buffer_limit: usize) -> Self {
+        StreamSplitter {
+            maximum_packet_size,
+            buffer_limit,
+            payload_left: 0,
+        }
+    }
+
+    /// Takes one piece off the front of the buffer, uncopied.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] as [`Splitter::next`](crate::Splitter::next), and if the head of a large
+    /// PUBLISH does not fit into its packet.
+    pub fn next(&mut self, buffer: &mut BytesMut) -> Result<Next<Piece>, DecodeError> {
+        if self.payload_left > 0 {
+            return Ok(self.next_chunk(buffer));
+        }
+        let Some(header) = FixedHeader::peek(buffer)? else {
+            return Ok(Next::Incomplete {
+                needed: needed_for_header(buffer),
+            });
+        };
+        header.check_size(self.maximum_packet_size)?;
+        if header.packet_size() > self.buffer_limit {
+            return self.next_head(header, buffer);
+        }
+        Ok(match take_frame(buffer, header) {
+            Next::Ready(frame) => Next::Ready(Piece::Frame(frame)),
+            Next::Incomplete { needed } => Next::Incomplete { needed },
+        })
+    }
+
+    fn next_chunk(&mut self, buffer: &mut BytesMut) -> Next<Piece> {
+        if buffer.is_empty() {
+            return Next::Incomplete { needed: 1 };
+        }
+        let bytes = buffer
+            .split_to(buffer.len().min(self.payload_left))
+            .freeze();
+        self.payload_left -= bytes.len();
+        Next::Ready(Piece::Payload(PayloadChunk {
+            bytes,
+            remaining: self.payload_left,
+        }))
+    }
+
+    fn next_head(
+        &mut self,
+        header: FixedHeader,
+        buffer: &mut BytesMut,
+    ) -> Result<Next<Piece>, DecodeError> {
+        let error = |violation, offset| {
+            Err(DecodeError::new(
+                violation,
+                Some(header.packet_type()),
+                offset,
+            ))
+        };
+        if header.packet_type() != PacketType::Publish {
+            return error(Violation::PacketTooLarge, 1);
+        }
+        let (length, complete) = match head_length(header, buffer) {
+            Ok(HeadLength::AtLeast(length)) => (length, false),
+            Ok(HeadLength::Exactly(length)) => (length, true),
+            Err((violation, offset)) => return error(violation, offset),
+        };
+        if length > self.buffer_limit {
+            return error(Violation::PacketTooLarge, 1);
+        }
+        if buffer.len() < length || !complete {
+            return Ok(Next::Incomplete {
+                needed: length.saturating_sub(buffer.len()).max(1),
+            });
+        }
+        self.payload_left = header.packet_size() - length;
+        Ok(Next::Ready(Piece::Head(PublishHead {
+            bytes: buffer.split_to(length).freeze(),
+            header,
+        })))
+    }
+}
+
+/// What the first bytes of a PUBLISH tell about the length of everything before its payload, fixed
+/// header included.
+enum HeadLength {
+    AtLeast(usize),
+    Exactly(usize),
+}
+
+fn head_length(header: FixedHeader, input: &[u8]) -> Result<HeadLength, (Violation, usize)> {
+    let fits = |length: usize, violation, offset| {
+        if length > header.packet_size() {
+            Err((violation, offset))
+        } else {
+            Ok(length)
+        }
+    };
+    let topic_at = header.length();
+    let Some(topic) = input
+        .get(topic_at..)
+        .and_then(|bytes| bytes.first_chunk::<2>())
+    else {
+        return fits(topic_at + 2, Violation::FieldTruncated, topic_at).map(HeadLength::AtLeast);
+    };
+    let identifier_at = topic_at + 2 + usize::from(u16::from_be_bytes(*topic));
+    fits(identifier_at, Violation::FieldTruncated, topic_at)?;
+    let has_identifier = header.first_byte() & 0b0110 != 0;
+    let set_at = identifier_at + if has_identifier { 2 } else { 0 };
+    fits(set_at, Violation::FieldTruncated, identifier_at)?;
+    let property_length = match leading_variable_byte_integer(input.get(set_at..).unwrap_or(&[])) {
+        Ok(property_length) => property_length,
+        Err(violation) => return Err((violation, set_at)),
+    };
+    let Some((length, bytes)) = property_length else {
+        let known = input.len().max(set_at) + 1;
+        return fits(known, Violation::FieldTruncated, set_at).map(HeadLength::AtLeast);
+    };
+    fits(
+        set_at + bytes + length as usize,
+        Violation::PropertySetTruncated,
+        set_at,
+    )
+    .map(HeadLength::Exactly)
+}
+
+/// A large PUBLISH up to its payload.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PublishHead {
+    bytes: Bytes,
+    header: FixedHeader,
+}
+
+impl PublishHead {
+    /// Decodes the head. The payload of the answer is empty: it follows in pieces.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if a rule of the standard is broken.
+    pub fn decode(&self) -> Result<Publish<'_>, DecodeError> {
+        match parse_publish_head(
+            self.header.first_byte(),
+            &self.bytes[self.header.length()..],
+        ) {
+            Ok((_, publish)) => Ok(publish),
+            Err(error) => {
+                let fault = fault_of(error);
+                Err(DecodeError::new(
+                    fault.violation,
+                    Some(PacketType::Publish),
+                    fault.offset_in(self.bytes.len()),
+                ))
+            }
+        }
+    }
+
+    /// Decodes the head, knowing who sent it.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if a rule of the standard is broken.
+    pub fn decode_from(&self, sender: Role) -> Result<Publish<'_>, DecodeError> {
+        let publish = self.decode().map_err(|error| error.sent_by(sender))?;
+        match crate::Packet::Publish(publish).wrong_side(sender) {
+            None => Ok(publish),
+            Some((violation, offset)) => Err(DecodeError::new(
+                violation,
+                Some(PacketType::Publish),
+                self.header.length() + offset,
+            )
+            .sent_by(sender)),
+        }
+    }
+
+    /// How many bytes of payload follow. Never 0.
+    #[must_use]
+    pub fn payload_length(&self) -> usize {
+        self.header.packet_size() - self.bytes.len()
+    }
+
+    /// Shared ownership of a part of the head: see [`Frame::share`].
+    #[must_use]
+    pub fn share(&self, part: &[u8]) -> Bytes {
+        share(&self.bytes, part)
+    }
+}

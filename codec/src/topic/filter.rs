@@ -1,0 +1,218 @@
+//! Topic Filters and Shared Subscriptions.
+
+use core::fmt;
+use core::ops::Deref;
+
+use super::matching;
+use crate::text::{
+    MAXIMUM_LENGTH, NullOrNotAsciiOrWildcard, Text, fault_in_content, first_fault, suspicious,
+};
+use crate::wire::{Fault, Parsed, length_prefixed};
+use crate::{TopicName, Violation};
+
+/// What a Shared Subscription's Topic Filter begins with [MQTT-4.8.2-1].
+const SHARE_PREFIX: &str = "$share/";
+
+/// A Topic Filter (section 4.7), plain or of a Shared Subscription (section 4.8.2): 1 to 65,535
+/// bytes of UTF-8, no U+0000, wildcards only where they are allowed.
+///
+/// Dereferences to [`str`]: the whole string, `$share/` and ShareName included.
+///
+/// ```
+/// use mqtt5_codec::{TopicFilter, TopicName, Violation};
+///
+/// let filter = TopicFilter::new("$share/consumers/sport/+/score")?;
+/// assert!(filter.matches(TopicName::new("sport/tennis/score")?));
+/// assert_eq!(filter.shared().map(|shared| shared.share_name), Some("consumers"));
+/// assert_eq!(TopicFilter::new("sport/tennis#"), Err(Violation::MultiLevelWildcard));
+/// # Ok::<(), Violation>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicFilter<'a>(&'a str);
+
+/// The parts of a Shared Subscription's Topic Filter, `$share/{ShareName}/{filter}` (section
+/// 4.8.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SharedFilter<'a> {
+    /// The ShareName: at least one character, no `/`, `+` or `#`.
+    pub share_name: &'a str,
+    /// The filter that Topic Names are matched against. It is not looked at for a second `$share/`.
+    pub filter: &'a str,
+}
+
+impl<'a> TopicFilter<'a> {
+    /// Checks a string.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation::TopicFilterEmpty`], [`Violation::MultiLevelWildcard`],
+    /// [`Violation::SingleLevelWildcard`], [`Violation::ShareNameEmpty`],
+    /// [`Violation::ShareNameWildcard`], [`Violation::ShareFilterMissing`],
+    /// [`Violation::NullCharacter`], [`Violation::StringTooLong`].
+    pub fn new(filter: &'a str) -> Result<Self, Violation> {
+        if filter.len() > MAXIMUM_LENGTH {
+            return Err(Violation::StringTooLong);
+        }
+        check(filter.as_bytes()).map_err(|(_, violation)| violation)?;
+        Ok(TopicFilter(filter))
+    }
+
+    /// The whole string.
+    #[must_use]
+    pub const fn as_str(self) -> &'a str {
+        self.0
+    }
+
+    /// Whether this is the filter of a Shared Subscription.
+    #[must_use]
+    pub fn is_shared(self) -> bool {
+        is_shared(self.0.as_bytes())
+    }
+
+    /// ShareName and filter of a Shared Subscription.
+    #[must_use]
+    pub fn shared(self) -> Option<SharedFilter<'a>> {
+        let (share_name, filter) = self.0.strip_prefix(SHARE_PREFIX)?.split_once('/')?;
+        Some(SharedFilter { share_name, filter })
+    }
+
+    /// The part that Topic Names are matched against: without `$share/` and ShareName.
+    #[must_use]
+    pub fn matching_part(self) -> &'a str {
+        self.shared().map_or(self.0, |shared| shared.filter)
+    }
+
+    /// The levels of the part that Topic Names are matched against; some may be empty.
+    pub fn levels(self) -> impl DoubleEndedIterator<Item = &'a str> {
+        self.matching_part().split('/')
+    }
+
+    /// Whether the filter contains a wildcard (so whether it needs *Wildcard Subscription
+    /// Available*, section 3.2.2.3.11).
+    #[must_use]
+    pub fn has_wildcard(self) -> bool {
+        self.0.bytes().any(|byte| matches!(byte, b'+' | b'#'))
+    }
+
+    /// Whether the filter matches a Topic Name (section 4.7).
+    ///
+    /// `+` matches one level, `#` the parent and any number of levels below it, every other level
+    /// only itself, byte by byte. A filter that begins with a wildcard matches no name that begins
+    /// with `$` [MQTT-4.7.2-1]. Linear in the length of the name, no allocation.
+    #[must_use]
+    pub fn matches(self, name: TopicName<'_>) -> bool {
+        matching::matches(self.matching_part().as_bytes(), name.as_bytes())
+    }
+
+    /// Reads a filter that was checked before.
+    #[inline(always)]
+    pub(crate) fn trusted(bytes: &'a [u8]) -> Self {
+        TopicFilter(Text::trusted(bytes).as_str())
+    }
+}
+
+impl Deref for TopicFilter<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.0
+    }
+}
+
+impl fmt::Debug for TopicFilter<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl fmt::Display for TopicFilter<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl<'a> TryFrom<&'a str> for TopicFilter<'a> {
+    type Error = Violation;
+
+    fn try_from(filter: &'a str) -> Result<Self, Violation> {
+        TopicFilter::new(filter)
+    }
+}
+
+#[inline(always)]
+fn is_shared(filter: &[u8]) -> bool {
+    filter.starts_with(SHARE_PREFIX.as_bytes())
+}
+
+#[inline(always)]
+fn check(filter: &[u8]) -> Result<(), (usize, Violation)> {
+    let Some(first) = filter.first() else {
+        return Err((0, Violation::TopicFilterEmpty));
+    };
+    if *first == b'$' || suspicious::<NullOrNotAsciiOrWildcard>(filter) {
+        check_suspicious(filter)?;
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn check_suspicious(filter: &[u8]) -> Result<(), (usize, Violation)> {
+    if !filter.is_ascii() || filter.contains(&0) {
+        first_fault(filter)?;
+    }
+    let start = if is_shared(filter) {
+        matching_part_of_share(filter)?
+    } else {
+        0
+    };
+    check_wildcards(&filter[start..]).map_err(|(at, violation)| (start + at, violation))
+}
+
+/// Where the filter of a Shared Subscription starts after its ShareName.
+fn matching_part_of_share(filter: &[u8]) -> Result<usize, (usize, Violation)> {
+    let name_start = SHARE_PREFIX.len();
+    let share_name = filter[name_start..]
+        .split(|&byte| byte == b'/')
+        .next()
+        .unwrap_or_default();
+    let name_end = name_start + share_name.len();
+    if share_name.is_empty() {
+        Err((name_start, Violation::ShareNameEmpty))
+    } else if let Some(at) = share_name
+        .iter()
+        .position(|byte| matches!(byte, b'+' | b'#'))
+    {
+        Err((name_start + at, Violation::ShareNameWildcard))
+    } else if filter.len() < name_end + 2 {
+        Err((filter.len(), Violation::ShareFilterMissing))
+    } else {
+        Ok(name_end + 1)
+    }
+}
+
+fn check_wildcards(filter: &[u8]) -> Result<(), (usize, Violation)> {
+    for (at, &byte) in filter.iter().enumerate() {
+        let level_starts = at == 0 || filter[at - 1] == b'/';
+        match byte {
+            b'#' if !level_starts || at + 1 != filter.len() => {
+                return Err((at, Violation::MultiLevelWildcard));
+            }
+            b'+' if !level_starts || !matches!(filter.get(at + 1), None | Some(b'/')) => {
+                return Err((at, Violation::SingleLevelWildcard));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A Topic Filter, checked but left as bytes.
+#[inline(always)]
+pub(crate) fn checked_topic_filter(input: &[u8]) -> Parsed<'_, &[u8]> {
+    let (rest, filter) = length_prefixed(input)?;
+    match check(filter) {
+        Ok(()) => Ok((rest, filter)),
+        Err((_, Violation::TopicFilterEmpty)) => Err(Fault::at(input, Violation::TopicFilterEmpty)),
+        Err(fault) => Err(fault_in_content(input, fault)),
+    }
+}

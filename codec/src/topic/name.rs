@@ -1,0 +1,172 @@
+//! Topic Names.
+
+use core::fmt;
+use core::ops::Deref;
+
+use crate::text::{
+    MAXIMUM_LENGTH, NullOrNotAsciiOrWildcard, Text, fault_in_content, first_fault, suspicious,
+};
+use crate::wire::{Fault, Parsed, length_prefixed};
+use crate::{TopicFilter, Violation};
+
+/// A Topic Name (section 4.7): 1 to 65,535 bytes of UTF-8, no U+0000, no wildcard characters.
+///
+/// Dereferences to [`str`]. Compared byte by byte, as the standard demands [MQTT-4.7.3-4].
+///
+/// ```
+/// use mqtt5_codec::{TopicName, Violation};
+///
+/// assert!(TopicName::new("sport/tennis/player1")?.matches(mqtt5_codec::TopicFilter::new("sport/#")?));
+/// assert_eq!(TopicName::new("sport/+"), Err(Violation::TopicNameWildcard));
+/// # Ok::<(), Violation>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicName<'a>(&'a str);
+
+impl<'a> TopicName<'a> {
+    /// Checks a string.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation::TopicNameEmpty`], [`Violation::TopicNameWildcard`],
+    /// [`Violation::NullCharacter`], [`Violation::StringTooLong`].
+    pub fn new(name: &'a str) -> Result<Self, Violation> {
+        if name.len() > MAXIMUM_LENGTH {
+            return Err(Violation::StringTooLong);
+        }
+        check(name.as_bytes(), &TOPIC_NAME).map_err(|(_, violation)| violation)?;
+        Ok(TopicName(name))
+    }
+
+    /// The string.
+    #[must_use]
+    pub const fn as_str(self) -> &'a str {
+        self.0
+    }
+
+    /// The name as a UTF-8 Encoded String.
+    #[must_use]
+    pub fn as_text(self) -> Text<'a> {
+        Text::trusted(self.0.as_bytes())
+    }
+
+    /// The levels between the `/` separators; some may be empty.
+    pub fn levels(self) -> impl DoubleEndedIterator<Item = &'a str> {
+        self.0.split('/')
+    }
+
+    /// Whether the name begins with `$`: such topics are the Server's own, and wildcards at the
+    /// start of a Topic Filter do not match them (section 4.7.2).
+    #[must_use]
+    pub fn is_server_topic(self) -> bool {
+        self.0.starts_with('$')
+    }
+
+    /// Whether the filter matches the name: see [`TopicFilter::matches`].
+    #[must_use]
+    pub fn matches(self, filter: TopicFilter<'_>) -> bool {
+        filter.matches(self)
+    }
+
+    /// Reads a name that was checked before.
+    #[inline(always)]
+    pub(crate) fn trusted(bytes: &'a [u8]) -> Self {
+        TopicName(Text::trusted(bytes).as_str())
+    }
+}
+
+impl Deref for TopicName<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.0
+    }
+}
+
+impl fmt::Debug for TopicName<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl fmt::Display for TopicName<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl<'a> TryFrom<&'a str> for TopicName<'a> {
+    type Error = Violation;
+
+    fn try_from(name: &'a str) -> Result<Self, Violation> {
+        TopicName::new(name)
+    }
+}
+
+/// What the field demands in which a Topic Name stands.
+pub(crate) struct NameRules {
+    may_be_empty: bool,
+    wildcard: Violation,
+}
+
+/// A Topic Name on its own.
+const TOPIC_NAME: NameRules = NameRules {
+    may_be_empty: false,
+    wildcard: Violation::TopicNameWildcard,
+};
+
+/// The Topic Name of a PUBLISH: a Topic Alias may stand in for it (section 3.3.2.1).
+pub(crate) const PUBLISH_TOPIC: NameRules = NameRules {
+    may_be_empty: true,
+    wildcard: Violation::PublishTopicWildcard,
+};
+
+/// The Will Topic (section 3.1.3.3).
+pub(crate) const WILL_TOPIC: NameRules = TOPIC_NAME;
+
+/// The Response Topic (section 3.3.2.3.5).
+pub(crate) const RESPONSE_TOPIC: NameRules = NameRules {
+    may_be_empty: false,
+    wildcard: Violation::ResponseTopicWildcard,
+};
+
+#[inline(always)]
+fn check(name: &[u8], rules: &NameRules) -> Result<(), (usize, Violation)> {
+    if name.is_empty() && !rules.may_be_empty {
+        return Err((0, Violation::TopicNameEmpty));
+    }
+    if suspicious::<NullOrNotAsciiOrWildcard>(name) {
+        check_suspicious(name, rules)?;
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn check_suspicious(name: &[u8], rules: &NameRules) -> Result<(), (usize, Violation)> {
+    first_fault(name)?;
+    match name.iter().position(|byte| matches!(byte, b'+' | b'#')) {
+        Some(at) => Err((at, rules.wildcard)),
+        None => Ok(()),
+    }
+}
+
+/// A Topic Name, checked but left as bytes.
+#[inline(always)]
+pub(crate) fn checked_topic_name<'a>(input: &'a [u8], rules: &NameRules) -> Parsed<'a, &'a [u8]> {
+    let (rest, name) = length_prefixed(input)?;
+    match check(name, rules) {
+        Ok(()) => Ok((rest, name)),
+        Err((_, Violation::TopicNameEmpty)) => Err(Fault::at(input, Violation::TopicNameEmpty)),
+        Err(fault) => Err(fault_in_content(input, fault)),
+    }
+}
+
+/// A Topic Name; `None` if it is empty and may be.
+#[inline(always)]
+pub(crate) fn topic_name<'a>(
+    input: &'a [u8],
+    rules: &NameRules,
+) -> Parsed<'a, Option<TopicName<'a>>> {
+    let (rest, name) = checked_topic_name(input, rules)?;
+    Ok((rest, (!name.is_empty()).then(|| TopicName::trusted(name))))
+}

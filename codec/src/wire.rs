@@ -1,0 +1,226 @@
+//! The data types of section 1.5: parsers on nom, and the sinks that encoding walks into.
+
+use bytes::BufMut;
+use nom::IResult;
+use nom::error::{ErrorKind, ParseError};
+
+use crate::Violation;
+
+/// The largest Variable Byte Integer (section 1.5.5).
+pub(crate) const VARIABLE_BYTE_INTEGER_MAX: u32 = 268_435_455;
+
+/// What every parser of this crate returns: the bytes after the value, and the value.
+pub(crate) type Parsed<'a, T> = IResult<&'a [u8], T, Fault>;
+
+/// A broken rule, and how many bytes stood between it and the end of the parser's input.
+///
+/// Parsers know what is left, not where they are; [`Fault::within`] and [`Fault::offset_in`] turn
+/// the one into the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) violation: Violation,
+    remaining: u32,
+}
+
+impl Fault {
+    #[cold]
+    pub(crate) fn at(input: &[u8], violation: Violation) -> nom::Err<Fault> {
+        nom::Err::Error(Fault {
+            violation,
+            remaining: input.len() as u32,
+        })
+    }
+
+    /// The same fault seen from an enclosing input, of which `after` follows the inner one.
+    #[cold]
+    pub(crate) fn within(error: nom::Err<Fault>, after: &[u8]) -> nom::Err<Fault> {
+        error.map(|fault| Fault {
+            remaining: fault.remaining + after.len() as u32,
+            ..fault
+        })
+    }
+
+    /// The same place, another rule.
+    pub(crate) fn with(self, violation: Violation) -> Fault {
+        Fault { violation, ..self }
+    }
+
+    /// The offset of the fault in a packet of this length.
+    pub(crate) fn offset_in(self, length: usize) -> usize {
+        length - self.remaining as usize
+    }
+}
+
+impl ParseError<&[u8]> for Fault {
+    /// nom's own parsers fail in one way only here: they find too few bytes.
+    #[cold]
+    fn from_error_kind(input: &[u8], _: ErrorKind) -> Self {
+        Fault {
+            violation: Violation::FieldTruncated,
+            remaining: input.len() as u32,
+        }
+    }
+
+    fn append(_: &[u8], _: ErrorKind, other: Self) -> Self {
+        other
+    }
+}
+
+/// The broken rule inside nom's error. Whole packets are parsed, so `Incomplete` never occurs.
+#[cold]
+pub(crate) fn fault_of(error: nom::Err<Fault>) -> Fault {
+    match error {
+        nom::Err::Error(fault) | nom::Err::Failure(fault) => fault,
+        nom::Err::Incomplete(_) => Fault {
+            violation: Violation::FieldTruncated,
+            remaining: 0,
+        },
+    }
+}
+
+/// Byte (section 1.5.1).
+#[inline(always)]
+pub(crate) fn byte(input: &[u8]) -> Parsed<'_, u8> {
+    match input {
+        [byte, rest @ ..] => Ok((rest, *byte)),
+        [] => Err(Fault::at(input, Violation::FieldTruncated)),
+    }
+}
+
+/// Two Byte Integer (section 1.5.2).
+#[inline(always)]
+pub(crate) fn two_byte_integer(input: &[u8]) -> Parsed<'_, u16> {
+    nom::number::complete::be_u16(input)
+}
+
+/// Four Byte Integer (section 1.5.3).
+#[inline(always)]
+pub(crate) fn four_byte_integer(input: &[u8]) -> Parsed<'_, u32> {
+    nom::number::complete::be_u32(input)
+}
+
+/// Binary Data (section 1.5.6), and what a UTF-8 Encoded String is before its bytes are looked at.
+#[inline(always)]
+pub(crate) fn length_prefixed(input: &[u8]) -> Parsed<'_, &[u8]> {
+    if let Some((prefix, rest)) = input.split_first_chunk::<2>()
+        && let Some((content, rest)) =
+            rest.split_at_checked(usize::from(u16::from_be_bytes(*prefix)))
+    {
+        return Ok((rest, content));
+    }
+    Err(Fault::at(input, Violation::FieldTruncated))
+}
+
+/// Variable Byte Integer (section 1.5.5), in its shortest form only.
+#[inline(always)]
+pub(crate) fn variable_byte_integer(input: &[u8]) -> Parsed<'_, u32> {
+    match input {
+        [byte, rest @ ..] if *byte < 0x80 => Ok((rest, u32::from(*byte))),
+        _ => long_variable_byte_integer(input),
+    }
+}
+
+fn long_variable_byte_integer(input: &[u8]) -> Parsed<'_, u32> {
+    match leading_variable_byte_integer(input) {
+        Ok(Some((value, length))) => Ok((&input[length..], value)),
+        Ok(None) => Err(Fault::at(input, Violation::FieldTruncated)),
+        Err(violation) => Err(Fault::at(input, violation)),
+    }
+}
+
+/// The Variable Byte Integer at the start of `input` and its length; `None` if `input` ends inside.
+#[inline]
+pub(crate) fn leading_variable_byte_integer(
+    input: &[u8],
+) -> Result<Option<(u32, usize)>, Violation> {
+    let mut value = 0;
+    for (index, &byte) in input.iter().take(4).enumerate() {
+        value |= u32::from(byte & 0x7F) << (7 * index);
+        if byte < 0x80 {
+            return if byte == 0 && index > 0 {
+                Err(Violation::VariableByteIntegerNotMinimal)
+            } else {
+                Ok(Some((value, index + 1)))
+            };
+        }
+    }
+    if input.len() < 4 {
+        Ok(None)
+    } else {
+        Err(Violation::VariableByteIntegerTooLong)
+    }
+}
+
+/// The number of bytes that a Variable Byte Integer takes.
+#[inline]
+pub(crate) const fn variable_byte_integer_length(value: usize) -> usize {
+    match value {
+        0..=127 => 1,
+        128..=16_383 => 2,
+        16_384..=2_097_151 => 3,
+        _ => 4,
+    }
+}
+
+/// Where encoding walks to. The same walk runs into [`Count`] and into [`Put`], so the announced
+/// length and the bytes cannot disagree.
+pub(crate) trait Sink {
+    fn bytes(&mut self, bytes: &[u8]);
+
+    #[inline(always)]
+    fn byte(&mut self, value: u8) {
+        self.bytes(&[value]);
+    }
+
+    #[inline(always)]
+    fn two_byte_integer(&mut self, value: u16) {
+        self.bytes(&value.to_be_bytes());
+    }
+
+    #[inline(always)]
+    fn four_byte_integer(&mut self, value: u32) {
+        self.bytes(&value.to_be_bytes());
+    }
+
+    /// Binary Data or a UTF-8 Encoded String of at most 65,535 bytes.
+    #[inline(always)]
+    fn length_prefixed(&mut self, content: &[u8]) {
+        self.two_byte_integer(content.len() as u16);
+        self.bytes(content);
+    }
+
+    /// A value of at most 268,435,455.
+    #[inline(always)]
+    fn variable_byte_integer(&mut self, value: usize) {
+        if value < 0x80 {
+            self.byte(value as u8);
+        } else {
+            let mut rest = value;
+            while rest >= 0x80 {
+                self.byte(rest as u8 | 0x80);
+                rest >>= 7;
+            }
+            self.byte(rest as u8);
+        }
+    }
+}
+
+/// Counts what is written.
+pub(crate) struct Count(pub(crate) usize);
+
+impl Sink for Count {
+    #[inline(always)]
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0 = self.0.saturating_add(bytes.len());
+    }
+}
+
+/// Appends what is written to a buffer that was checked to have room.
+pub(crate) struct Put<'b, B: BufMut + ?Sized>(pub(crate) &'b mut B);
+
+impl<B: BufMut + ?Sized> Sink for Put<'_, B> {
+    #[inline(always)]
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.put_slice(bytes);
+    }
+}
