@@ -50,9 +50,7 @@ class Talker:
         self.answered = threading.Condition()
         self.answers = []
         self.messages = []
-        self.client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5
-        )
+        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5)
         self.client.username_pw_set(user, password)
         self.client.on_connect = lambda *a: self.note("connect", a[3])
         self.client.on_publish = lambda *a: self.note("publish", a[3])
