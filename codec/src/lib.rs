@@ -2,18 +2,28 @@
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "arbitrary")]
+extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
 mod encode;
 mod error;
+#[cfg(feature = "arbitrary")]
+#[cfg_attr(docsrs, doc(cfg(feature = "arbitrary")))]
+pub mod generate;
 mod packet;
 mod packet_type;
 mod property;
 mod reason_code;
 mod sequence;
+#[cfg(feature = "serde")]
+mod serde;
 mod split;
 mod splitter;
+#[cfg(feature = "proptest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "proptest")))]
+pub mod strategies;
 mod stream;
 mod text;
 mod topic;

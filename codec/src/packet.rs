@@ -30,8 +30,11 @@ pub use subscribe::{
 
 pub(crate) use publish::parse_head as parse_publish_head;
 
+use self::decode::Parse;
 use crate::encode::{self, Body};
-use crate::{EncodeError, PacketType};
+use crate::split::FixedHeader;
+use crate::wire::{Parsed, Sink};
+use crate::{EncodeError, PacketType, Violation};
 
 /// The number that ties an acknowledgement to what it acknowledges (section 2.2.1): never 0.
 pub type PacketIdentifier = core::num::NonZeroU16;
@@ -117,16 +120,33 @@ pub enum Packet<'a> {
 /// PINGREQ and PINGRESP: a fixed header and nothing else (sections 3.12 and 3.13).
 struct Ping(PacketType);
 
+impl<'a> Parse<'a> for Ping {
+    #[inline(always)]
+    fn parse(header: FixedHeader, body: &'a [u8]) -> Parsed<'a, Self> {
+        Ok((body, Ping(header.packet_type())))
+    }
+}
+
+impl From<Ping> for Packet<'_> {
+    #[inline(always)]
+    fn from(ping: Ping) -> Self {
+        match ping.0 {
+            PacketType::PingResp => Packet::PingResp,
+            _ => Packet::PingReq,
+        }
+    }
+}
+
 impl Body<'_> for Ping {
     fn packet_type(&self) -> PacketType {
         self.0
     }
 
-    fn check(&self) -> Result<(), crate::Violation> {
+    fn check(&self) -> Result<(), Violation> {
         Ok(())
     }
 
-    fn write<S: crate::wire::Sink>(&self, _: &mut S) {}
+    fn write<S: Sink>(&self, _: &mut S) {}
 }
 
 /// Calls a function of [`encode`] with the packet inside.

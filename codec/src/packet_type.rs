@@ -120,8 +120,12 @@ impl PacketType {
     }
 
     /// The type that a first byte announces, with its flags checked.
-    #[inline]
-    pub(crate) const fn of_first_byte(byte: u8) -> Result<PacketType, Violation> {
+    #[inline(always)]
+    pub(crate) fn of_first_byte(byte: u8) -> Result<PacketType, Violation> {
+        FIRST_BYTES[usize::from(byte)]
+    }
+
+    const fn judge_first_byte(byte: u8) -> Result<PacketType, Violation> {
         let Some(packet_type) = PacketType::from_number(byte >> 4) else {
             return Err(Violation::ReservedPacketType);
         };
@@ -139,6 +143,17 @@ impl PacketType {
         }
     }
 }
+
+/// The judgement on each first byte, made once.
+static FIRST_BYTES: [Result<PacketType, Violation>; 256] = {
+    let mut table = [Err(Violation::ReservedPacketType); 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] = PacketType::judge_first_byte(byte as u8);
+        byte += 1;
+    }
+    table
+};
 
 impl fmt::Display for PacketType {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,6 +3,8 @@
 use core::fmt;
 use core::ops::Deref;
 
+use ascii::AsciiStr;
+
 use crate::Violation;
 use crate::wire::{Fault, Parsed, length_prefixed};
 
@@ -66,7 +68,11 @@ impl<'a> Text<'a> {
     /// Reads a string that was checked before.
     #[inline(always)]
     pub(crate) fn trusted(bytes: &'a [u8]) -> Self {
-        Text(core::str::from_utf8(bytes).unwrap_or_default())
+        Text(match AsciiStr::from_ascii(bytes) {
+            Ok(text) => text.as_str(),
+            // Only now the decoder has to look at it.
+            Err(_) => core::str::from_utf8(bytes).unwrap_or_default(),
+        })
     }
 }
 
@@ -150,50 +156,81 @@ impl<'a> TryFrom<&'a [u8]> for Binary<'a> {
     }
 }
 
-/// What a scan looks for in eight bytes at a time.
-pub(crate) trait Pattern {
-    /// Non-zero if one of the bytes of the word is suspicious.
-    fn in_word(word: u64) -> u64;
-}
-
 const LOW_BITS: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
-/// U+0000 and everything that is not ASCII: what a UTF-8 Encoded String has to be asked about.
-pub(crate) struct NullOrNotAscii;
-
-impl Pattern for NullOrNotAscii {
-    #[inline(always)]
-    fn in_word(word: u64) -> u64 {
-        // Subtracting 1 borrows into the high bit only where a byte is 0 (or, then, beside it).
-        (word.wrapping_sub(LOW_BITS) | word) & HIGH_BITS
-    }
-}
-
-/// The same and the wildcard characters: what a Topic Name or Topic Filter has to be asked about.
-pub(crate) struct NullOrNotAsciiOrWildcard;
-
-impl Pattern for NullOrNotAsciiOrWildcard {
-    #[inline(always)]
-    fn in_word(word: u64) -> u64 {
-        // `#` and `+` differ in one bit: with it set, both are `+`, and `+ ^ +` is 0.
-        let wildcard = (word | 0x08 * LOW_BITS) ^ u64::from(b'+') * LOW_BITS;
-        (word.wrapping_sub(LOW_BITS) | word | wildcard.wrapping_sub(LOW_BITS)) & HIGH_BITS
-    }
-}
-
-/// Whether some of the bytes may match the pattern. Never says no when one does.
+/// Sets a high bit if one of eight bytes is U+0000 or not ASCII. The other bits mean nothing.
 #[inline(always)]
-pub(crate) fn suspicious<P: Pattern>(bytes: &[u8]) -> bool {
+fn null_or_not_ascii(word: u64) -> u64 {
+    // Subtracting 1 borrows into the high bit only where a byte is 0 (or, then, beside it).
+    word.wrapping_sub(LOW_BITS) | word
+}
+
+/// Turns `#` and `+` into 0, and everything else that is ASCII into something else.
+#[inline(always)]
+fn wildcards_to_zero(word: u64) -> u64 {
+    // They differ in one bit: with it set, both are `+`, and `+ ^ +` is 0.
+    (word | (0x08 * LOW_BITS)) ^ (u64::from(b'+') * LOW_BITS)
+}
+
+/// Feeds bytes to `see` in words of eight, some of them maybe twice.
+#[inline(always)]
+fn for_each_word(bytes: &[u8], mut see: impl FnMut(u64)) {
     let Some(last) = bytes.last_chunk::<8>() else {
-        return P::in_word(short_word(bytes)) != 0;
+        return see(short_word(bytes));
     };
     let (words, _) = bytes.as_chunks::<8>();
-    let mut found = P::in_word(u64::from_le_bytes(*last));
     for word in words {
-        found |= P::in_word(u64::from_le_bytes(*word));
+        see(u64::from_le_bytes(*word));
     }
-    found != 0
+    see(u64::from_le_bytes(*last));
+}
+
+/// Whether a UTF-8 Encoded String needs a closer look: it may have U+0000 or be ill-formed.
+#[inline(always)]
+fn suspicious(bytes: &[u8]) -> bool {
+    let mut found = 0;
+    for_each_word(bytes, |word| found |= null_or_not_ascii(word));
+    found & HIGH_BITS != 0
+}
+
+/// What a Topic Name or Topic Filter needs a closer look for. Never says no wrongly.
+#[derive(Clone, Copy)]
+pub(crate) struct Suspicion {
+    /// It may have U+0000 or be ill-formed.
+    pub(crate) text: bool,
+    /// It may have wildcard characters.
+    pub(crate) wildcard: bool,
+}
+
+#[inline(always)]
+pub(crate) fn suspicion(bytes: &[u8]) -> Suspicion {
+    let mut text = 0;
+    let mut wildcard = 0;
+    for_each_word(bytes, |word| {
+        text |= null_or_not_ascii(word);
+        wildcard |= wildcards_to_zero(word).wrapping_sub(LOW_BITS);
+    });
+    Suspicion {
+        text: text & HIGH_BITS != 0,
+        wildcard: wildcard & HIGH_BITS != 0,
+    }
+}
+
+/// Where the first `+` or `#` stands.
+#[inline]
+pub(crate) fn position_of_wildcard(bytes: &[u8]) -> Option<usize> {
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let zeros = wildcards_to_zero(u64::from_le_bytes(*word));
+        // Exact up to the first that is found.
+        let found = zeros.wrapping_sub(LOW_BITS) & !zeros & HIGH_BITS;
+        if found != 0 {
+            return Some(index * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let found = rest.iter().position(|byte| matches!(byte, b'+' | b'#'))?;
+    Some(words.len() * 8 + found)
 }
 
 /// Up to seven bytes as a word, filled up with a harmless letter.
@@ -235,7 +272,7 @@ pub(crate) fn fault_in_content(input: &[u8], fault: (usize, Violation)) -> nom::
 #[inline(always)]
 pub(crate) fn checked_text(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (rest, bytes) = length_prefixed(input)?;
-    if suspicious::<NullOrNotAscii>(bytes) {
+    if suspicious(bytes) {
         first_fault(bytes).map_err(|fault| fault_in_content(input, fault))?;
     }
     Ok((rest, bytes))

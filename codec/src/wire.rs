@@ -90,13 +90,19 @@ pub(crate) fn byte(input: &[u8]) -> Parsed<'_, u8> {
 /// Two Byte Integer (section 1.5.2).
 #[inline(always)]
 pub(crate) fn two_byte_integer(input: &[u8]) -> Parsed<'_, u16> {
-    nom::number::complete::be_u16(input)
+    match input.split_first_chunk::<2>() {
+        Some((bytes, rest)) => Ok((rest, u16::from_be_bytes(*bytes))),
+        None => Err(Fault::at(input, Violation::FieldTruncated)),
+    }
 }
 
 /// Four Byte Integer (section 1.5.3).
 #[inline(always)]
 pub(crate) fn four_byte_integer(input: &[u8]) -> Parsed<'_, u32> {
-    nom::number::complete::be_u32(input)
+    match input.split_first_chunk::<4>() {
+        Some((bytes, rest)) => Ok((rest, u32::from_be_bytes(*bytes))),
+        None => Err(Fault::at(input, Violation::FieldTruncated)),
+    }
 }
 
 /// Binary Data (section 1.5.6), and what a UTF-8 Encoded String is before its bytes are looked at.

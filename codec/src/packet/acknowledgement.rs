@@ -1,9 +1,10 @@
 //! PUBACK, PUBREC, PUBREL, PUBCOMP (sections 3.4 to 3.7): four packets of one shape.
 
 use super::PacketIdentifier;
-use super::decode::packet_identifier;
+use super::decode::{Parse, packet_identifier};
 use crate::encode::{Body, encodable};
 use crate::property::{Properties, Scope, property_set, scope};
+use crate::split::FixedHeader;
 use crate::wire::{Fault, Parsed, Sink, byte};
 use crate::{PacketType, ReasonCode, Violation};
 
@@ -33,9 +34,11 @@ macro_rules! acknowledgement {
                     properties: Properties::EMPTY,
                 }
             }
+        }
 
+        impl<'a> Parse<'a> for $name<'a> {
             #[inline(always)]
-            pub(super) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
+            fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
                 let (rest, (packet_identifier, reason_code, properties)) =
                     parse(PacketType::$name, input)?;
                 Ok((

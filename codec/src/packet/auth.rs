@@ -1,8 +1,10 @@
 //! AUTH (section 3.15).
 
 use super::acknowledgement::{reason_and_properties, write_reason};
+use super::decode::Parse;
 use crate::encode::{Body, encodable};
 use crate::property::{Properties, scope};
+use crate::split::FixedHeader;
 use crate::wire::{Fault, Parsed, Sink};
 use crate::{PacketType, PropertyIdentifier, ReasonCode, Violation};
 
@@ -23,9 +25,11 @@ pub struct Auth<'a> {
     pub properties: AuthProperties<'a>,
 }
 
-impl<'a> Auth<'a> {
+impl<'a> Auth<'a> {}
+
+impl<'a> Parse<'a> for Auth<'a> {
     #[inline(always)]
-    pub(super) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
+    fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
         if input.is_empty() {
             return Ok((
                 input,
@@ -46,7 +50,9 @@ impl<'a> Auth<'a> {
         }
         Ok((rest, auth))
     }
+}
 
+impl Auth<'_> {
     fn has_method(&self) -> bool {
         self.properties
             .contains(PropertyIdentifier::AuthenticationMethod)

@@ -1,8 +1,10 @@
 //! CONNACK (section 3.2).
 
 use super::acknowledgement::reason_code;
+use super::decode::Parse;
 use crate::encode::{Body, encodable};
 use crate::property::{Properties, property_set, scope};
+use crate::split::FixedHeader;
 use crate::wire::{Fault, Parsed, Sink, byte};
 use crate::{PacketType, ReasonCode, Violation};
 
@@ -21,9 +23,11 @@ pub struct ConnAck<'a> {
     pub properties: ConnAckProperties<'a>,
 }
 
-impl<'a> ConnAck<'a> {
+impl<'a> ConnAck<'a> {}
+
+impl<'a> Parse<'a> for ConnAck<'a> {
     #[inline(always)]
-    pub(super) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
+    fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
         let (after_flags, flags) = byte(input)?;
         if flags > 1 {
             return Err(Fault::at(input, Violation::ConnectAcknowledgeFlags));

@@ -1,8 +1,10 @@
 //! CONNECT (section 3.1).
 
 use super::Qos;
+use super::decode::Parse;
 use crate::encode::{Body, encodable};
-use crate::property::{Properties, property_set, scope};
+use crate::property::{Properties, property_set, property_set_and_seen, scope};
+use crate::split::FixedHeader;
 use crate::text::{binary, text};
 use crate::topic::{WILL_TOPIC, topic_name};
 use crate::wire::{Fault, Parsed, Sink, byte, length_prefixed, two_byte_integer};
@@ -78,8 +80,11 @@ impl Will<'_> {
     }
 }
 
-impl<'a> Connect<'a> {
-    pub(super) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
+impl<'a> Connect<'a> {}
+
+impl<'a> Parse<'a> for Connect<'a> {
+    #[inline(always)]
+    fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
         let (rest, ()) = protocol(input)?;
         let (rest, flags) = connect_flags(rest)?;
         let (rest, keep_alive) = two_byte_integer(rest)?;
@@ -116,7 +121,9 @@ impl<'a> Connect<'a> {
             },
         ))
     }
+}
 
+impl Connect<'_> {
     fn flags(&self) -> u8 {
         let will = self.will.map_or(0, |will| {
             flag::WILL
@@ -171,18 +178,14 @@ fn connect_flags(input: &[u8]) -> Parsed<'_, u8> {
 }
 
 fn connect_properties(input: &[u8]) -> Parsed<'_, ConnectProperties<'_>> {
-    let (rest, properties) = property_set(input)?;
-    if lacks_method(&properties) {
+    let (rest, (properties, seen)) = property_set_and_seen(input)?;
+    if seen.contains(PropertyIdentifier::AuthenticationData)
+        && !seen.contains(PropertyIdentifier::AuthenticationMethod)
+    {
         // What is wrong with the set is seen at its end.
         return Err(Fault::at(rest, Violation::AuthenticationDataWithoutMethod));
     }
     Ok((rest, properties))
-}
-
-fn lacks_method(properties: &ConnectProperties<'_>) -> bool {
-    !properties.is_empty()
-        && properties.contains(PropertyIdentifier::AuthenticationData)
-        && !properties.contains(PropertyIdentifier::AuthenticationMethod)
 }
 
 fn will(flags: u8, input: &[u8]) -> Parsed<'_, Will<'_>> {
@@ -212,7 +215,13 @@ impl<'a> Body<'a> for Connect<'a> {
     }
 
     fn check(&self) -> Result<(), Violation> {
-        if lacks_method(&self.properties) {
+        if self
+            .properties
+            .contains(PropertyIdentifier::AuthenticationData)
+            && !self
+                .properties
+                .contains(PropertyIdentifier::AuthenticationMethod)
+        {
             Err(Violation::AuthenticationDataWithoutMethod)
         } else {
             Ok(())

@@ -1,8 +1,10 @@
 //! DISCONNECT (section 3.14).
 
 use super::acknowledgement::{reason_and_properties, write_reason};
+use super::decode::Parse;
 use crate::encode::{Body, encodable};
 use crate::property::{Properties, scope};
+use crate::split::FixedHeader;
 use crate::wire::{Parsed, Sink};
 use crate::{PacketType, ReasonCode, Violation};
 
@@ -29,9 +31,11 @@ impl<'a> Disconnect<'a> {
             properties: Properties::EMPTY,
         }
     }
+}
 
+impl<'a> Parse<'a> for Disconnect<'a> {
     #[inline(always)]
-    pub(super) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
+    fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
         if input.is_empty() {
             return Ok((input, Disconnect::new(ReasonCode::NORMAL_DISCONNECTION)));
         }

@@ -1,9 +1,10 @@
 //! PUBLISH (section 3.3).
 
-use super::decode::packet_identifier;
+use super::decode::{Parse, packet_identifier};
 use super::{PacketIdentifier, Qos};
 use crate::encode::{self, Body, encodable};
-use crate::property::{PayloadFormat, Properties, property_set, scope};
+use crate::property::{PayloadFormat, Properties, property_set_and_seen, scope};
+use crate::split::FixedHeader;
 use crate::topic::{PUBLISH_TOPIC, topic_name};
 use crate::wire::{Fault, Parsed, Sink};
 use crate::{EncodeError, PacketType, PropertyIdentifier, TopicName, Violation};
@@ -114,11 +115,13 @@ impl<'a> Publish<'a> {
     pub fn payload_format_is_right(&self) -> bool {
         payload_format_is_right(self.properties.payload_format_indicator(), self.payload)
     }
+}
 
+impl<'a> Parse<'a> for Publish<'a> {
     #[inline(always)]
-    pub(super) fn parse(first_byte: u8, body: &'a [u8]) -> Result<Self, nom::Err<Fault>> {
-        let (payload, head) = parse_head(first_byte, body)?;
-        Ok(Publish { payload, ..head })
+    fn parse(header: FixedHeader, body: &'a [u8]) -> Parsed<'a, Self> {
+        let (payload, head) = parse_head(header.first_byte(), body)?;
+        Ok((&[], Publish { payload, ..head }))
     }
 }
 
@@ -150,20 +153,20 @@ pub(crate) fn parse_head(first_byte: u8, input: &[u8]) -> Parsed<'_, Publish<'_>
         };
         (rest, delivery)
     };
-    let (rest, properties) = property_set(rest)?;
-    let publish = Publish {
-        delivery,
-        retain: first_byte & RETAIN != 0,
-        topic,
-        properties,
-        payload: &[],
-    };
-    if topic.is_none() {
-        publish
-            .check()
-            .map_err(|violation| Fault::at(input, violation))?;
+    let (rest, (properties, seen)) = property_set_and_seen(rest)?;
+    if topic.is_none() && !seen.contains(PropertyIdentifier::TopicAlias) {
+        return Err(Fault::at(input, Violation::TopicMissing));
     }
-    Ok((rest, publish))
+    Ok((
+        rest,
+        Publish {
+            delivery,
+            retain: first_byte & RETAIN != 0,
+            topic,
+            properties,
+            payload: &[],
+        },
+    ))
 }
 
 impl<'a> Body<'a> for Publish<'a> {

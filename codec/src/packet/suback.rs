@@ -1,10 +1,11 @@
 //! SUBACK and UNSUBACK (sections 3.9 and 3.11).
 
 use super::PacketIdentifier;
-use super::decode::packet_identifier;
+use super::decode::{Parse, packet_identifier};
 use crate::encode::{Body, encodable};
 use crate::property::{Properties, property_set, scope};
 use crate::sequence::{Element, Iter, Sequence};
+use crate::split::FixedHeader;
 use crate::wire::{Fault, Parsed, Sink};
 use crate::{PacketType, ReasonCode, Violation};
 
@@ -104,8 +105,9 @@ macro_rules! subscription_acknowledgement {
             pub reason_codes: ReasonCodes<'a>,
         }
 
-        impl<'a> $name<'a> {
-            pub(super) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
+        impl<'a> Parse<'a> for $name<'a> {
+            #[inline(always)]
+            fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
                 let (rest, packet_identifier) = packet_identifier(input)?;
                 let (rest, properties) = property_set(rest)?;
                 let (rest, reason_codes) = ReasonCodes::parse(PacketType::$name, rest)?;

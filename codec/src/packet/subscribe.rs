@@ -1,10 +1,11 @@
 //! SUBSCRIBE and UNSUBSCRIBE (sections 3.8 and 3.10).
 
-use super::decode::packet_identifier;
+use super::decode::{Parse, packet_identifier};
 use super::{PacketIdentifier, Qos};
 use crate::encode::{Body, encodable};
 use crate::property::{Properties, property_set, scope};
 use crate::sequence::{Element, Iter, Sequence};
+use crate::split::FixedHeader;
 use crate::topic::checked_topic_filter;
 use crate::wire::{Fault, Parsed, Sink, byte, length_prefixed};
 use crate::{PacketType, TopicFilter, Violation};
@@ -278,8 +279,9 @@ impl<'a> TopicFilters<'a> {
     }
 }
 
-impl<'a> Subscribe<'a> {
-    pub(super) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
+impl<'a> Parse<'a> for Subscribe<'a> {
+    #[inline(always)]
+    fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
         let (rest, packet_identifier) = packet_identifier(input)?;
         let (rest, properties) = property_set(rest)?;
         let (rest, subscriptions) = Subscriptions::parse(rest)?;
@@ -294,8 +296,9 @@ impl<'a> Subscribe<'a> {
     }
 }
 
-impl<'a> Unsubscribe<'a> {
-    pub(super) fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
+impl<'a> Parse<'a> for Unsubscribe<'a> {
+    #[inline(always)]
+    fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
         let (rest, packet_identifier) = packet_identifier(input)?;
         let (rest, properties) = property_set(rest)?;
         let (rest, filters) = TopicFilters::parse(rest)?;

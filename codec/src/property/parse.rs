@@ -2,34 +2,53 @@
 
 use super::set::Properties;
 use super::table::{IDENTIFIERS, Scope, TABLE, check_value};
-use crate::Violation;
 use crate::wire::{Fault, Parsed, variable_byte_integer};
+use crate::{PropertyIdentifier, Violation};
 
 /// A Property Length and the properties after it, all checked.
 #[inline(always)]
 pub(crate) fn property_set<S: Scope>(input: &[u8]) -> Parsed<'_, Properties<'_, S>> {
-    // Most packets have none.
-    if let [0, rest @ ..] = input {
-        return Ok((rest, Properties::EMPTY));
-    }
-    let (rest, wire) = checked_set(input, S::BIT)?;
-    Ok((rest, Properties::trusted(wire)))
+    let (rest, (properties, _)) = property_set_and_seen(input)?;
+    Ok((rest, properties))
 }
 
-fn checked_set(input: &[u8], scope: u16) -> Parsed<'_, &[u8]> {
+/// The same, and which properties there are.
+#[inline(always)]
+pub(crate) fn property_set_and_seen<S: Scope>(
+    input: &[u8],
+) -> Parsed<'_, (Properties<'_, S>, Seen)> {
+    // Most packets have none.
+    if let [0, rest @ ..] = input {
+        return Ok((rest, (Properties::EMPTY, Seen(0))));
+    }
+    let (rest, (wire, seen)) = checked_set(input, S::BIT)?;
+    Ok((rest, (Properties::trusted(wire), seen)))
+}
+
+/// A set of Property Identifiers: one bit each, the largest is 42.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen(u64);
+
+impl Seen {
+    #[inline(always)]
+    pub(crate) const fn contains(self, identifier: PropertyIdentifier) -> bool {
+        self.0 & 1 << identifier as u8 != 0
+    }
+}
+
+fn checked_set(input: &[u8], scope: u16) -> Parsed<'_, (&[u8], Seen)> {
     let (after_length, length) = variable_byte_integer(input)?;
     let Some((wire, rest)) = after_length.split_at_checked(length as usize) else {
         return Err(Fault::at(input, Violation::PropertySetTruncated));
     };
     match check(wire, scope) {
-        Ok(()) => Ok((rest, wire)),
+        Ok(seen) => Ok((rest, (wire, seen))),
         Err(error) => Err(Fault::within(error, rest)),
     }
 }
 
 /// Checks each property of a set: identifier, packet, repetition, value.
-fn check(wire: &[u8], scope: u16) -> Result<(), nom::Err<Fault>> {
-    // Which identifiers were there: the largest is 42.
+fn check(wire: &[u8], scope: u16) -> Result<Seen, nom::Err<Fault>> {
     let mut seen = 0_u64;
     let mut input = wire;
     while let [identifier, value @ ..] = input {
@@ -48,7 +67,7 @@ fn check(wire: &[u8], scope: u16) -> Result<(), nom::Err<Fault>> {
             Err(error) => return Err(truncated_property(error)),
         };
     }
-    Ok(())
+    Ok(Seen(seen))
 }
 
 #[cold]

@@ -5,7 +5,7 @@ use core::ops::Deref;
 
 use super::matching;
 use crate::text::{
-    MAXIMUM_LENGTH, NullOrNotAsciiOrWildcard, Text, fault_in_content, first_fault, suspicious,
+    MAXIMUM_LENGTH, Text, fault_in_content, first_fault, position_of_wildcard, suspicion,
 };
 use crate::wire::{Fault, Parsed, length_prefixed};
 use crate::{TopicName, Violation};
@@ -149,17 +149,18 @@ fn check(filter: &[u8]) -> Result<(), (usize, Violation)> {
     let Some(first) = filter.first() else {
         return Err((0, Violation::TopicFilterEmpty));
     };
-    if *first == b'$' || suspicious::<NullOrNotAsciiOrWildcard>(filter) {
-        check_suspicious(filter)?;
+    let suspicion = suspicion(filter);
+    if suspicion.text {
+        first_fault(filter)?;
+    }
+    if suspicion.wildcard || *first == b'$' {
+        check_levels(filter)?;
     }
     Ok(())
 }
 
 #[inline(never)]
-fn check_suspicious(filter: &[u8]) -> Result<(), (usize, Violation)> {
-    if !filter.is_ascii() || filter.contains(&0) {
-        first_fault(filter)?;
-    }
+fn check_levels(filter: &[u8]) -> Result<(), (usize, Violation)> {
     let start = if is_shared(filter) {
         matching_part_of_share(filter)?
     } else {
@@ -190,18 +191,21 @@ fn matching_part_of_share(filter: &[u8]) -> Result<usize, (usize, Violation)> {
     }
 }
 
+/// Walks from wildcard to wildcard: each must have a level of its own.
 fn check_wildcards(filter: &[u8]) -> Result<(), (usize, Violation)> {
-    for (at, &byte) in filter.iter().enumerate() {
+    let mut start = 0;
+    while let Some(distance) = position_of_wildcard(&filter[start..]) {
+        let at = start + distance;
         let level_starts = at == 0 || filter[at - 1] == b'/';
-        match byte {
-            b'#' if !level_starts || at + 1 != filter.len() => {
+        let next = filter.get(at + 1);
+        if filter[at] == b'#' {
+            if !level_starts || next.is_some() {
                 return Err((at, Violation::MultiLevelWildcard));
             }
-            b'+' if !level_starts || !matches!(filter.get(at + 1), None | Some(b'/')) => {
-                return Err((at, Violation::SingleLevelWildcard));
-            }
-            _ => {}
+        } else if !level_starts || !matches!(next, None | Some(b'/')) {
+            return Err((at, Violation::SingleLevelWildcard));
         }
+        start = at + 1;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use core::fmt;
 use core::ops::Deref;
 
 use crate::text::{
-    MAXIMUM_LENGTH, NullOrNotAsciiOrWildcard, Text, fault_in_content, first_fault, suspicious,
+    MAXIMUM_LENGTH, Text, fault_in_content, first_fault, position_of_wildcard, suspicion,
 };
 use crate::wire::{Fault, Parsed, length_prefixed};
 use crate::{TopicFilter, Violation};
@@ -135,19 +135,16 @@ fn check(name: &[u8], rules: &NameRules) -> Result<(), (usize, Violation)> {
     if name.is_empty() && !rules.may_be_empty {
         return Err((0, Violation::TopicNameEmpty));
     }
-    if suspicious::<NullOrNotAsciiOrWildcard>(name) {
-        check_suspicious(name, rules)?;
+    let suspicion = suspicion(name);
+    if suspicion.text {
+        first_fault(name)?;
+    }
+    if suspicion.wildcard
+        && let Some(at) = position_of_wildcard(name)
+    {
+        return Err((at, rules.wildcard));
     }
     Ok(())
-}
-
-#[inline(never)]
-fn check_suspicious(name: &[u8], rules: &NameRules) -> Result<(), (usize, Violation)> {
-    first_fault(name)?;
-    match name.iter().position(|byte| matches!(byte, b'+' | b'#')) {
-        Some(at) => Err((at, rules.wildcard)),
-        None => Ok(()),
-    }
 }
 
 /// A Topic Name, checked but left as bytes.
