@@ -2,7 +2,8 @@
 
 use bytes::BufMut;
 
-use crate::wire::{Count, Put, Sink, VARIABLE_BYTE_INTEGER_MAX, variable_byte_integer_length};
+use crate::sink::{Count, Put, Sink};
+use crate::wire::{VARIABLE_BYTE_INTEGER_MAX, variable_byte_integer_length};
 use crate::{EncodeError, PacketType, Violation};
 
 /// What a packet has to say to be encoded.
@@ -19,6 +20,13 @@ pub(crate) trait Body<'a> {
 
     /// Writes all that follows the fixed header, but not [`Body::payload`].
     fn write<S: Sink>(&self, sink: &mut S);
+
+    /// Writes fixed header and [`Body::write`] to the output. Packets that are always small
+    /// gather less.
+    #[inline(always)]
+    fn write_head<B: BufMut + ?Sized>(&self, remaining_length: usize, out: &mut B) {
+        write_gathered::<128, B>(self, remaining_length, out);
+    }
 
     /// The bytes at the end that may be handed out uncopied.
     #[inline(always)]
@@ -51,7 +59,7 @@ pub(crate) fn encoded_len<'a>(body: &impl Body<'a>) -> Result<usize, EncodeError
 }
 
 /// Writes everything but the payload, which is returned.
-#[inline(always)]
+#[inline(never)]
 pub(crate) fn encode_head<'a, B: BufMut + ?Sized>(
     body: &impl Body<'a>,
     out: &mut B,
@@ -63,11 +71,12 @@ pub(crate) fn encode_head<'a, B: BufMut + ?Sized>(
     if out.remaining_mut() < needed {
         return Err(EncodeError::NoRoom { needed });
     }
-    write_head(body, remaining_length, out);
+    body.write_head(remaining_length, out);
     Ok(payload)
 }
 
-#[inline(always)]
+// Not inlined: each packet type needs another stack frame.
+#[inline(never)]
 pub(crate) fn encode<'a, B: BufMut + ?Sized>(
     body: &impl Body<'a>,
     out: &mut B,
@@ -77,7 +86,7 @@ pub(crate) fn encode<'a, B: BufMut + ?Sized>(
     if out.remaining_mut() < needed {
         return Err(EncodeError::NoRoom { needed });
     }
-    write_head(body, remaining_length, out);
+    body.write_head(remaining_length, out);
     let payload = body.payload();
     if !payload.is_empty() {
         out.put_slice(payload);
@@ -86,11 +95,16 @@ pub(crate) fn encode<'a, B: BufMut + ?Sized>(
 }
 
 #[inline(always)]
-fn write_head<'a, B: BufMut + ?Sized>(body: &impl Body<'a>, remaining_length: usize, out: &mut B) {
-    let mut put = Put(out);
+pub(crate) fn write_gathered<'a, const N: usize, B: BufMut + ?Sized>(
+    body: &(impl Body<'a> + ?Sized),
+    remaining_length: usize,
+    out: &mut B,
+) {
+    let mut put = Put::<B, N>::new(out);
     put.byte(body.first_byte());
     put.variable_byte_integer(remaining_length);
     body.write(&mut put);
+    put.flush();
 }
 
 /// Gives a packet its public `encoded_len` and `encode`, and makes it a [`Packet`](crate::Packet).

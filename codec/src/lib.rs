@@ -19,6 +19,7 @@ mod reason_code;
 mod sequence;
 #[cfg(feature = "serde")]
 mod serde;
+mod sink;
 mod split;
 mod splitter;
 #[cfg(feature = "proptest")]

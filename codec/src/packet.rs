@@ -32,8 +32,9 @@ pub(crate) use publish::parse_head as parse_publish_head;
 
 use self::decode::Parse;
 use crate::encode::{self, Body};
+use crate::sink::Sink;
 use crate::split::FixedHeader;
-use crate::wire::{Parsed, Sink};
+use crate::wire::Parsed;
 use crate::{EncodeError, PacketType, Violation};
 
 /// The number that ties an acknowledgement to what it acknowledges (section 2.2.1): never 0.

@@ -3,7 +3,9 @@
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
-use crate::wire::{Count, Sink};
+use crate::Violation;
+use crate::sink::{Count, Sink};
+use crate::wire::VARIABLE_BYTE_INTEGER_MAX;
 
 /// Something that a list inside a packet is made of.
 pub(crate) trait Element<'a>: Copy {
@@ -21,29 +23,66 @@ pub(crate) trait Element<'a>: Copy {
 /// is changed on its way has both. None of them owns or allocates anything.
 #[derive(Clone, Copy)]
 pub(crate) struct Sequence<'a, T> {
-    pub(crate) wire: &'a [u8],
-    pub(crate) list: &'a [T],
+    wire: &'a [u8],
+    list: &'a [T],
+    /// How many bytes the list takes on the wire, counted once.
+    list_len: u32,
 }
 
 impl<'a, T: Element<'a>> Sequence<'a, T> {
-    pub(crate) const EMPTY: Self = Sequence {
-        wire: &[],
-        list: &[],
-    };
+    pub(crate) const EMPTY: Self = Self::from_wire(&[]);
 
     #[inline(always)]
     pub(crate) const fn from_wire(wire: &'a [u8]) -> Self {
-        Sequence { wire, list: &[] }
+        Sequence {
+            wire,
+            list: &[],
+            list_len: 0,
+        }
     }
 
-    #[inline(always)]
-    pub(crate) const fn from_list(list: &'a [T]) -> Self {
-        Sequence { wire: &[], list }
+    /// # Errors
+    ///
+    /// [`Violation::PacketTooLong`] if no packet has room for the elements.
+    pub(crate) fn from_list(list: &'a [T]) -> Result<Self, Violation> {
+        Self::EMPTY.and(list)
+    }
+
+    /// The elements on the wire, followed by another list in place of the present one.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation::PacketTooLong`] if no packet has room for the elements.
+    pub(crate) fn and(self, list: &'a [T]) -> Result<Self, Violation> {
+        let mut count = Count(self.wire.len());
+        for element in list {
+            element.write(&mut count);
+        }
+        if count.0 > VARIABLE_BYTE_INTEGER_MAX as usize {
+            return Err(Violation::PacketTooLong);
+        }
+        Ok(Sequence {
+            list,
+            list_len: (count.0 - self.wire.len()) as u32,
+            ..self
+        })
     }
 
     #[inline(always)]
     pub(crate) const fn is_empty(&self) -> bool {
         self.wire.is_empty() && self.list.is_empty()
+    }
+
+    /// The elements that are still encoded.
+    #[inline(always)]
+    pub(crate) const fn wire(&self) -> &'a [u8] {
+        self.wire
+    }
+
+    /// The elements that are not encoded yet.
+    #[inline(always)]
+    pub(crate) const fn list(&self) -> &'a [T] {
+        self.list
     }
 
     #[inline(always)]
@@ -55,15 +94,16 @@ impl<'a, T: Element<'a>> Sequence<'a, T> {
     }
 
     /// How many bytes the elements take on the wire.
-    #[inline]
-    pub(crate) fn encoded_len(&self) -> usize {
-        let mut count = Count(0);
-        self.write(&mut count);
-        count.0
+    #[inline(always)]
+    pub(crate) const fn encoded_len(&self) -> usize {
+        self.wire.len() + self.list_len as usize
     }
 
     #[inline(always)]
     pub(crate) fn write<S: Sink>(&self, sink: &mut S) {
+        if S::ONLY_COUNTS {
+            return sink.skip(self.encoded_len());
+        }
         if !self.wire.is_empty() {
             sink.bytes(self.wire);
         }

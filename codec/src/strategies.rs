@@ -1,6 +1,6 @@
 //! Strategies for property tests with `proptest` (feature `proptest`).
 //!
-//! They feed the generators of [`generate`](crate::generate), and shrink by shrinking what they
+//! They feed the generators of [`generate`], and shrink by shrinking what they
 //! feed: a failing packet loses properties, list elements and characters until it passes.
 //!
 //! ```
@@ -8,7 +8,6 @@
 //! use proptest::prelude::*;
 //!
 //! proptest! {
-//!     # fn packets_survive_the_journey() {}
 //!     fn every_packet_survives_the_journey(frame in strategies::frame()) {
 //!         let mut bytes = Vec::new();
 //!         frame.decode()?.encode(&mut bytes)?;

@@ -1,6 +1,5 @@
 //! The data types of section 1.5: parsers on nom, and the sinks that encoding walks into.
 
-use bytes::BufMut;
 use nom::IResult;
 use nom::error::{ErrorKind, ParseError};
 
@@ -165,68 +164,5 @@ pub(crate) const fn variable_byte_integer_length(value: usize) -> usize {
         128..=16_383 => 2,
         16_384..=2_097_151 => 3,
         _ => 4,
-    }
-}
-
-/// Where encoding walks to. The same walk runs into [`Count`] and into [`Put`], so the announced
-/// length and the bytes cannot disagree.
-pub(crate) trait Sink {
-    fn bytes(&mut self, bytes: &[u8]);
-
-    #[inline(always)]
-    fn byte(&mut self, value: u8) {
-        self.bytes(&[value]);
-    }
-
-    #[inline(always)]
-    fn two_byte_integer(&mut self, value: u16) {
-        self.bytes(&value.to_be_bytes());
-    }
-
-    #[inline(always)]
-    fn four_byte_integer(&mut self, value: u32) {
-        self.bytes(&value.to_be_bytes());
-    }
-
-    /// Binary Data or a UTF-8 Encoded String of at most 65,535 bytes.
-    #[inline(always)]
-    fn length_prefixed(&mut self, content: &[u8]) {
-        self.two_byte_integer(content.len() as u16);
-        self.bytes(content);
-    }
-
-    /// A value of at most 268,435,455.
-    #[inline(always)]
-    fn variable_byte_integer(&mut self, value: usize) {
-        if value < 0x80 {
-            self.byte(value as u8);
-        } else {
-            let mut rest = value;
-            while rest >= 0x80 {
-                self.byte(rest as u8 | 0x80);
-                rest >>= 7;
-            }
-            self.byte(rest as u8);
-        }
-    }
-}
-
-/// Counts what is written.
-pub(crate) struct Count(pub(crate) usize);
-
-impl Sink for Count {
-    #[inline(always)]
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.0 = self.0.saturating_add(bytes.len());
-    }
-}
-
-/// Appends what is written to a buffer that was checked to have room.
-pub(crate) struct Put<'b, B: BufMut + ?Sized>(pub(crate) &'b mut B);
-
-impl<B: BufMut + ?Sized> Sink for Put<'_, B> {
-    #[inline(always)]
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.0.put_slice(bytes);
     }
 }

@@ -164,8 +164,9 @@ fn list<S: Scope>(sender: Role, source: &mut Unstructured<'_>) -> Result<Vec<Own
         if !repeatable {
             choices.swap_remove(index);
         } else if one_in(32, source)? {
-            // Many, of which each is as long as all others.
-            let times = source.int_in_range(2..=200)? / (1 + property.text.len() / 1000);
+            // Many, unless they are long.
+            let length = property.text.len() + property.second_text.len();
+            let times = source.int_in_range(2..=200)? / (1 + length / 1000);
             list.extend(core::iter::repeat_n(property.clone(), times));
         }
         list.push(property);

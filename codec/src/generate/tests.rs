@@ -2,7 +2,6 @@
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
-use std::println;
 
 use arbitrary::Unstructured;
 
@@ -137,18 +136,4 @@ fn names_and_filters_are_valid_and_pairs_match() {
         server_topics += u32::from(name.is_server_topic());
     }
     assert!(shared.min(wildcards).min(server_topics) > 100);
-}
-
-#[test]
-#[ignore = "prints what comes up, for whoever changes the generators"]
-fn sizes() {
-    let mut sizes: Vec<_> = sources()
-        .take(10_000)
-        .map(|bytes| frame(&mut Unstructured::new(&bytes)).unwrap().bytes().len())
-        .collect();
-    sizes.sort_unstable();
-    for percent in [0, 10, 25, 50, 75, 90, 99] {
-        println!("{percent} %: {} bytes", sizes[sizes.len() * percent / 100]);
-    }
-    println!("largest: {:?}", sizes.last());
 }

@@ -47,6 +47,12 @@ const LEVELS: [&str; 16] = [
     "\u{FEFF}", "\u{1}",
 ];
 
+/// How many characters a level has at most, unless it makes a string long.
+const LONGEST_LEVEL: usize = 12;
+
+/// How many bytes `$share/`, ShareName and `/` have at most.
+const LONGEST_SHARE: usize = 8 + 4 * LONGEST_LEVEL;
+
 /// What long strings are filled with: characters of one to three bytes, and empty topic levels.
 const FILLERS: [&str; 4] = ["x", "é", "€", "/"];
 
@@ -109,7 +115,10 @@ pub fn topic_filter(source: &mut Unstructured<'_>) -> Result<String> {
     if one_in(4, source)? {
         levels.push("#".to_owned());
     }
-    filter_of(&levels, source)
+    let shared = one_in(3, source)?;
+    let most = MAXIMUM_LENGTH - if shared { LONGEST_SHARE } else { 0 };
+    let filter = lengthened(levels.join("/"), most, source)?;
+    with_share_name(filter, shared, source)
 }
 
 /// A Topic Name, and a Topic Filter that matches it.
@@ -134,37 +143,23 @@ pub fn matching_pair(source: &mut Unstructured<'_>) -> Result<(String, String)> 
         filter_levels.push("#".to_owned());
     }
     let shared = one_in(3, source)?;
-    Ok((name, shared_or_plain(&filter_levels, shared, source)?))
+    Ok((
+        name,
+        with_share_name(filter_levels.join("/"), shared, source)?,
+    ))
 }
 
-fn filter_of(levels: &[String], source: &mut Unstructured<'_>) -> Result<String> {
-    let shared = one_in(3, source)?;
-    let filter = shared_or_plain(levels, shared, source)?;
-    if filter.starts_with("$share/") {
-        // What is put in front would come before `$share`.
-        Ok(filter)
-    } else {
-        lengthened(filter, MAXIMUM_LENGTH, source)
+/// Puts `$share/` and a ShareName before the filter, if it is to be one of a Shared Subscription or
+/// would be read as one.
+fn with_share_name(filter: String, shared: bool, source: &mut Unstructured<'_>) -> Result<String> {
+    if !shared && !filter.starts_with("$share/") {
+        return Ok(filter);
     }
-}
-
-fn shared_or_plain(
-    levels: &[String],
-    shared: bool,
-    source: &mut Unstructured<'_>,
-) -> Result<String> {
-    let filter = levels.join("/");
-    // A plain filter cannot begin like a Shared Subscription's.
-    if shared || filter.starts_with("$share/") {
-        let share_name = match level(source)? {
-            name if name.is_empty() => "group".to_owned(),
-            name => name,
-        };
-        let filter = lengthened(filter, MAXIMUM_LENGTH - 64, source)?;
-        Ok(format!("$share/{share_name}/{filter}"))
-    } else {
-        Ok(filter)
+    let mut share_name = level(source)?;
+    if share_name.is_empty() {
+        share_name.push('g');
     }
+    Ok(format!("$share/{share_name}/{filter}"))
 }
 
 /// One to seven levels that make at least one character.
@@ -186,7 +181,7 @@ fn level(source: &mut Unstructured<'_>) -> Result<String> {
     }
     let text = text(source)?;
     let allowed = text.chars().filter(|character| !"/+#".contains(*character));
-    Ok(allowed.take(12).collect())
+    Ok(allowed.take(LONGEST_LEVEL).collect())
 }
 
 /// Rarely, the same string at a length where something changes, filled up at its start: wildcards
@@ -209,12 +204,8 @@ fn lengthened(text: String, most: usize, source: &mut Unstructured<'_>) -> Resul
 /// A length at which something changes, rarely.
 fn long_length(source: &mut Unstructured<'_>) -> Result<Option<usize>> {
     Ok(match source.arbitrary::<u8>()? {
-        0xFF => Some(MAXIMUM_LENGTH),
-        0xFE => Some(MAXIMUM_LENGTH - 1),
-        0xFD => Some(16_384),
-        0xFC => Some(16_383),
-        0xF8..=0xFB => Some(source.int_in_range(250..=260)?),
-        0xF0..=0xF7 => Some(source.int_in_range(120..=135)?),
+        0xFF => Some(*source.choose(&[255, 256, 16_383, 16_384, 65_534, MAXIMUM_LENGTH])?),
+        0xF8..=0xFE => Some(source.int_in_range(120..=135)?),
         _ => None,
     })
 }

@@ -2,10 +2,13 @@
 
 use super::PacketIdentifier;
 use super::decode::{Parse, packet_identifier};
-use crate::encode::{Body, encodable};
+use bytes::BufMut;
+
+use crate::encode::{Body, encodable, write_gathered};
 use crate::property::{Properties, Scope, property_set, scope};
+use crate::sink::Sink;
 use crate::split::FixedHeader;
-use crate::wire::{Fault, Parsed, Sink, byte};
+use crate::wire::{Fault, Parsed, byte};
 use crate::{PacketType, ReasonCode, Violation};
 
 macro_rules! acknowledgement {
@@ -71,6 +74,11 @@ macro_rules! acknowledgement {
             fn write<S: Sink>(&self, sink: &mut S) {
                 sink.two_byte_integer(self.packet_identifier.get());
                 write_reason(self.reason_code, &self.properties, sink);
+            }
+
+            #[inline(always)]
+            fn write_head<B: BufMut + ?Sized>(&self, remaining_length: usize, out: &mut B) {
+                write_gathered::<16, B>(self, remaining_length, out);
             }
         }
 

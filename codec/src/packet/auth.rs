@@ -4,8 +4,9 @@ use super::acknowledgement::{reason_and_properties, write_reason};
 use super::decode::Parse;
 use crate::encode::{Body, encodable};
 use crate::property::{Properties, scope};
+use crate::sink::Sink;
 use crate::split::FixedHeader;
-use crate::wire::{Fault, Parsed, Sink};
+use crate::wire::{Fault, Parsed};
 use crate::{PacketType, PropertyIdentifier, ReasonCode, Violation};
 
 /// The properties of an AUTH.

@@ -4,8 +4,9 @@ use super::acknowledgement::reason_code;
 use super::decode::Parse;
 use crate::encode::{Body, encodable};
 use crate::property::{Properties, property_set, scope};
+use crate::sink::Sink;
 use crate::split::FixedHeader;
-use crate::wire::{Fault, Parsed, Sink, byte};
+use crate::wire::{Fault, Parsed, byte};
 use crate::{PacketType, ReasonCode, Violation};
 
 /// The properties of a CONNACK.

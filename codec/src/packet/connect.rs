@@ -4,10 +4,11 @@ use super::Qos;
 use super::decode::Parse;
 use crate::encode::{Body, encodable};
 use crate::property::{Properties, property_set, property_set_and_seen, scope};
+use crate::sink::Sink;
 use crate::split::FixedHeader;
 use crate::text::{binary, text};
 use crate::topic::{WILL_TOPIC, topic_name};
-use crate::wire::{Fault, Parsed, Sink, byte, length_prefixed, two_byte_integer};
+use crate::wire::{Fault, Parsed, byte, length_prefixed, two_byte_integer};
 use crate::{Binary, PacketType, PropertyIdentifier, Text, TopicName, Violation};
 
 /// The properties of a CONNECT.

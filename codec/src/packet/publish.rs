@@ -4,9 +4,10 @@ use super::decode::{Parse, packet_identifier};
 use super::{PacketIdentifier, Qos};
 use crate::encode::{self, Body, encodable};
 use crate::property::{PayloadFormat, Properties, property_set_and_seen, scope};
+use crate::sink::Sink;
 use crate::split::FixedHeader;
 use crate::topic::{PUBLISH_TOPIC, topic_name};
-use crate::wire::{Fault, Parsed, Sink};
+use crate::wire::{Fault, Parsed};
 use crate::{EncodeError, PacketType, PropertyIdentifier, TopicName, Violation};
 
 /// The properties of a PUBLISH.

@@ -5,8 +5,9 @@ use super::decode::{Parse, packet_identifier};
 use crate::encode::{Body, encodable};
 use crate::property::{Properties, property_set, scope};
 use crate::sequence::{Element, Iter, Sequence};
+use crate::sink::Sink;
 use crate::split::FixedHeader;
-use crate::wire::{Fault, Parsed, Sink};
+use crate::wire::{Fault, Parsed};
 use crate::{PacketType, ReasonCode, Violation};
 
 impl<'a> Element<'a> for ReasonCode {
@@ -36,12 +37,12 @@ impl<'a> ReasonCodes<'a> {
     ///
     /// # Errors
     ///
-    /// [`Violation::ReasonCodesMissing`].
-    pub const fn new(list: &'a [ReasonCode]) -> Result<Self, Violation> {
+    /// [`Violation::ReasonCodesMissing`], [`Violation::PacketTooLong`].
+    pub fn new(list: &'a [ReasonCode]) -> Result<Self, Violation> {
         if list.is_empty() {
             Err(Violation::ReasonCodesMissing)
         } else {
-            Ok(ReasonCodes(Sequence::from_list(list)))
+            Ok(ReasonCodes(Sequence::from_list(list)?))
         }
     }
 
@@ -56,7 +57,7 @@ impl<'a> ReasonCodes<'a> {
     #[allow(clippy::len_without_is_empty, reason = "there is always one")]
     pub const fn len(&self) -> usize {
         // A code is one byte.
-        self.0.wire.len() + self.0.list.len()
+        self.0.encoded_len()
     }
 
     #[inline(always)]

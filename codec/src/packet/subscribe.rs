@@ -5,9 +5,10 @@ use super::{PacketIdentifier, Qos};
 use crate::encode::{Body, encodable};
 use crate::property::{Properties, property_set, scope};
 use crate::sequence::{Element, Iter, Sequence};
+use crate::sink::Sink;
 use crate::split::FixedHeader;
 use crate::topic::checked_topic_filter;
-use crate::wire::{Fault, Parsed, Sink, byte, length_prefixed};
+use crate::wire::{Fault, Parsed, byte, length_prefixed};
 use crate::{PacketType, TopicFilter, Violation};
 
 /// The properties of a SUBSCRIBE.
@@ -207,7 +208,8 @@ impl<'a> Subscriptions<'a> {
     ///
     /// # Errors
     ///
-    /// [`Violation::SubscribeWithoutFilter`], [`Violation::NoLocalOnSharedSubscription`].
+    /// [`Violation::SubscribeWithoutFilter`], [`Violation::NoLocalOnSharedSubscription`],
+    /// [`Violation::PacketTooLong`].
     pub fn new(list: &'a [Subscription<'a>]) -> Result<Self, Violation> {
         if list.is_empty() {
             Err(Violation::SubscribeWithoutFilter)
@@ -217,7 +219,7 @@ impl<'a> Subscriptions<'a> {
         {
             Err(Violation::NoLocalOnSharedSubscription)
         } else {
-            Ok(Subscriptions(Sequence::from_list(list)))
+            Ok(Subscriptions(Sequence::from_list(list)?))
         }
     }
 
@@ -257,12 +259,12 @@ impl<'a> TopicFilters<'a> {
     ///
     /// # Errors
     ///
-    /// [`Violation::UnsubscribeWithoutFilter`].
-    pub const fn new(list: &'a [TopicFilter<'a>]) -> Result<Self, Violation> {
+    /// [`Violation::UnsubscribeWithoutFilter`], [`Violation::PacketTooLong`].
+    pub fn new(list: &'a [TopicFilter<'a>]) -> Result<Self, Violation> {
         if list.is_empty() {
             Err(Violation::UnsubscribeWithoutFilter)
         } else {
-            Ok(TopicFilters(Sequence::from_list(list)))
+            Ok(TopicFilters(Sequence::from_list(list)?))
         }
     }
 

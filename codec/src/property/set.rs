@@ -7,9 +7,8 @@ use core::marker::PhantomData;
 use super::table::{Property, Scope, TABLE, scope};
 use super::value::{Shape, SubscriptionIdentifier, UserProperty};
 use crate::sequence::{Element, Iter, Sequence};
-use crate::wire::{
-    Sink, VARIABLE_BYTE_INTEGER_MAX, leading_variable_byte_integer, length_prefixed,
-};
+use crate::sink::Sink;
+use crate::wire::{leading_variable_byte_integer, length_prefixed};
 use crate::{PropertyIdentifier, Violation};
 
 /// The properties of a packet or of a Will, in the order in which they stand on the wire.
@@ -62,7 +61,7 @@ impl<'a, S: Scope> Properties<'a, S> {
     ///
     /// As [`Properties::new`], and [`Violation::PropertyRepeated`] if this set came from a list.
     pub fn and(self, list: &'a [Property<'a>]) -> Result<Self, Violation> {
-        if !self.sequence.list.is_empty() {
+        if !self.sequence.list().is_empty() {
             return Err(Violation::PropertyRepeated);
         }
         let mut seen = self
@@ -80,14 +79,7 @@ impl<'a, S: Scope> Properties<'a, S> {
             }
             seen |= bit;
         }
-        let set = Self::from_sequence(Sequence {
-            wire: self.sequence.wire,
-            list,
-        });
-        if set.sequence.encoded_len() > VARIABLE_BYTE_INTEGER_MAX as usize {
-            return Err(Violation::PacketTooLong);
-        }
-        Ok(set)
+        Ok(Self::from_sequence(self.sequence.and(list)?))
     }
 
     /// Whether there are none.
@@ -116,7 +108,7 @@ impl<'a, S: Scope> Properties<'a, S> {
         self.position(identifier).is_some()
             || self
                 .sequence
-                .list
+                .list()
                 .iter()
                 .any(|property| property.identifier() == identifier)
     }
@@ -127,7 +119,7 @@ impl<'a, S: Scope> Properties<'a, S> {
             return Property::read(&mut wire);
         }
         self.sequence
-            .list
+            .list()
             .iter()
             .find(|property| property.identifier() as u8 == identifier)
             .copied()
@@ -137,13 +129,13 @@ impl<'a, S: Scope> Properties<'a, S> {
     pub(crate) fn position(&self, identifier: PropertyIdentifier) -> Option<usize> {
         self.raw()
             .find(|&(found, _)| found == identifier as u8)
-            .map(|(_, at)| self.sequence.wire.len() - at.len())
+            .map(|(_, at)| self.sequence.wire().len() - at.len())
     }
 
     /// Identifier and position of each received property.
     fn raw(&self) -> RawProperties<'a> {
         RawProperties {
-            wire: self.sequence.wire,
+            wire: self.sequence.wire(),
         }
     }
 
@@ -170,7 +162,7 @@ impl<'a, S: Scope> Properties<'a, S> {
 
     /// How many bytes of received properties there are.
     pub(crate) const fn wire_len(&self) -> usize {
-        self.sequence.wire.len()
+        self.sequence.wire().len()
     }
 }
 

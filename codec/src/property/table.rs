@@ -8,7 +8,8 @@ use core::num::{NonZeroU16, NonZeroU32};
 use super::Properties;
 use super::value::{MaximumQos, PayloadFormat, Shape, SubscriptionIdentifier, UserProperty, Value};
 use crate::sequence::Element;
-use crate::wire::{Parsed, Sink};
+use crate::sink::Sink;
+use crate::wire::Parsed;
 use crate::{Binary, PacketType, Text, TopicName, Violation};
 
 mod sealed {
@@ -143,6 +144,7 @@ macro_rules! properties {
         pub(super) static TABLE: [Row; IDENTIFIERS] = table();
 
         // A function because the types of the table need a lifetime.
+        #[allow(clippy::extra_unused_lifetimes, reason = "the types of the table use it")]
         const fn table<'a>() -> [Row; IDENTIFIERS] {
             let unknown = Row { allowed: 0, repeatable: 0, shape: Shape::Fixed(0) };
             let mut table = [unknown; IDENTIFIERS];

@@ -2,10 +2,11 @@
 
 use core::num::{NonZeroU16, NonZeroU32};
 
+use crate::sink::Sink;
 use crate::text::{binary, checked_text};
 use crate::topic::{RESPONSE_TOPIC, checked_topic_name};
 use crate::wire::{
-    Fault, Parsed, Sink, VARIABLE_BYTE_INTEGER_MAX, byte, four_byte_integer, length_prefixed,
+    Fault, Parsed, VARIABLE_BYTE_INTEGER_MAX, byte, four_byte_integer, length_prefixed,
     two_byte_integer, variable_byte_integer,
 };
 use crate::{Binary, Text, TopicName, Violation};
