@@ -2,7 +2,7 @@
 
 use bytes::BufMut;
 
-use crate::sink::{Count, Put, Sink};
+use crate::sink::{Count, Fill, Put, Sink};
 use crate::wire::{VARIABLE_BYTE_INTEGER_MAX, variable_byte_integer_length};
 use crate::{EncodeError, PacketType, Violation};
 
@@ -15,18 +15,17 @@ pub(crate) trait Body<'a> {
         self.packet_type().first_byte()
     }
 
+    /// The whole packet, if it is an acknowledgement in its shortest form.
+    #[inline(always)]
+    fn short(&self) -> Option<[u8; 4]> {
+        None
+    }
+
     /// The rules that the types alone do not keep.
     fn check(&self) -> Result<(), Violation>;
 
     /// Writes all that follows the fixed header, but not [`Body::payload`].
     fn write<S: Sink>(&self, sink: &mut S);
-
-    /// Writes fixed header and [`Body::write`] to the output. Packets that are always small
-    /// gather less.
-    #[inline(always)]
-    fn write_head<B: BufMut + ?Sized>(&self, remaining_length: usize, out: &mut B) {
-        write_gathered::<128, B>(self, remaining_length, out);
-    }
 
     /// The bytes at the end that may be handed out uncopied.
     #[inline(always)]
@@ -58,53 +57,104 @@ pub(crate) fn encoded_len<'a>(body: &impl Body<'a>) -> Result<usize, EncodeError
     Ok(1 + variable_byte_integer_length(remaining_length) + remaining_length)
 }
 
+/// The checked size of a packet, in parts.
+struct Size {
+    remaining_length: usize,
+    /// Fixed header and everything before the payload.
+    head: usize,
+    payload: usize,
+}
+
+#[inline(always)]
+fn size<'a>(body: &impl Body<'a>) -> Result<Size, EncodeError> {
+    let remaining_length = remaining_length(body)?;
+    let payload = body.payload().len();
+    Ok(Size {
+        remaining_length,
+        head: 1 + variable_byte_integer_length(remaining_length) + remaining_length - payload,
+        payload,
+    })
+}
+
+// What follows is not inlined into a common function: each packet type needs another stack frame.
+
 /// Writes everything but the payload, which is returned.
 #[inline(never)]
 pub(crate) fn encode_head<'a, B: BufMut + ?Sized>(
     body: &impl Body<'a>,
     out: &mut B,
 ) -> Result<&'a [u8], EncodeError> {
-    let payload = body.payload();
-    let remaining_length = remaining_length(body)?;
-    let needed =
-        1 + variable_byte_integer_length(remaining_length) + remaining_length - payload.len();
-    if out.remaining_mut() < needed {
-        return Err(EncodeError::NoRoom { needed });
+    let size = size(body)?;
+    if out.remaining_mut() < size.head {
+        return Err(EncodeError::NoRoom { needed: size.head });
     }
-    body.write_head(remaining_length, out);
-    Ok(payload)
+    write_head(body, size.remaining_length, &mut Put(out));
+    Ok(body.payload())
 }
 
-// Not inlined: each packet type needs another stack frame.
-#[inline(never)]
+#[inline(always)]
 pub(crate) fn encode<'a, B: BufMut + ?Sized>(
     body: &impl Body<'a>,
     out: &mut B,
 ) -> Result<(), EncodeError> {
-    let remaining_length = remaining_length(body)?;
-    let needed = 1 + variable_byte_integer_length(remaining_length) + remaining_length;
+    match body.short() {
+        Some(packet) if out.remaining_mut() >= packet.len() => {
+            out.put_slice(&packet);
+            Ok(())
+        }
+        _ => encode_long(body, out),
+    }
+}
+
+#[inline(never)]
+fn encode_long<'a, B: BufMut + ?Sized>(
+    body: &impl Body<'a>,
+    out: &mut B,
+) -> Result<(), EncodeError> {
+    let size = size(body)?;
+    let needed = size.head + size.payload;
     if out.remaining_mut() < needed {
         return Err(EncodeError::NoRoom { needed });
     }
-    body.write_head(remaining_length, out);
-    let payload = body.payload();
-    if !payload.is_empty() {
-        out.put_slice(payload);
+    write_head(body, size.remaining_length, &mut Put(out));
+    if size.payload > 0 {
+        out.put_slice(body.payload());
     }
     Ok(())
 }
 
 #[inline(always)]
-pub(crate) fn write_gathered<'a, const N: usize, B: BufMut + ?Sized>(
-    body: &(impl Body<'a> + ?Sized),
-    remaining_length: usize,
-    out: &mut B,
-) {
-    let mut put = Put::<B, N>::new(out);
-    put.byte(body.first_byte());
-    put.variable_byte_integer(remaining_length);
-    body.write(&mut put);
-    put.flush();
+pub(crate) fn encode_to_slice<'a>(
+    body: &impl Body<'a>,
+    out: &mut [u8],
+) -> Result<usize, EncodeError> {
+    if let Some(packet) = body.short()
+        && let Some(room) = out.first_chunk_mut::<4>()
+    {
+        *room = packet;
+        return Ok(packet.len());
+    }
+    encode_long_to_slice(body, out)
+}
+
+#[inline(never)]
+fn encode_long_to_slice<'a>(body: &impl Body<'a>, out: &mut [u8]) -> Result<usize, EncodeError> {
+    let size = size(body)?;
+    let needed = size.head + size.payload;
+    let Some(room) = out.get_mut(..needed) else {
+        return Err(EncodeError::NoRoom { needed });
+    };
+    let mut fill = Fill { room, filled: 0 };
+    write_head(body, size.remaining_length, &mut fill);
+    fill.bytes(body.payload());
+    Ok(needed)
+}
+
+#[inline(always)]
+fn write_head<'a>(body: &impl Body<'a>, remaining_length: usize, sink: &mut impl Sink) {
+    sink.byte(body.first_byte());
+    sink.variable_byte_integer(remaining_length);
+    body.write(sink);
 }
 
 /// Gives a packet its public `encoded_len` and `encode`, and makes it a [`Packet`](crate::Packet).
@@ -133,6 +183,18 @@ macro_rules! encodable {
                 out: &mut B,
             ) -> Result<(), $crate::EncodeError> {
                 $crate::encode::encode(self, out)
+            }
+
+            /// Writes the packet to the start of `out`, in its shortest form, and returns its
+            /// length: the fastest way, as nothing has to be asked for room.
+            ///
+            /// # Errors
+            ///
+            /// [`EncodeError`](crate::EncodeError) if the packet would break a rule or `out` is too
+            /// short; nothing is written then.
+            #[inline]
+            pub fn encode_to_slice(&self, out: &mut [u8]) -> Result<usize, $crate::EncodeError> {
+                $crate::encode::encode_to_slice(self, out)
             }
         }
 

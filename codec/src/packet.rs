@@ -224,6 +224,18 @@ impl<'a> Packet<'a> {
         with_body!(self, |body| encode::encode(body, out))
     }
 
+    /// Writes the packet to the start of `out`, in its shortest form, and returns its length: the
+    /// fastest way, as nothing has to be asked for room.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`] if the packet would break a rule or `out` is too short; nothing is written
+    /// then.
+    #[inline]
+    pub fn encode_to_slice(&self, out: &mut [u8]) -> Result<usize, EncodeError> {
+        with_body!(self, |body| encode::encode_to_slice(body, out))
+    }
+
     /// As [`Packet::encode`], but leaves the payload of a PUBLISH out and returns it, to be written
     /// next, uncopied. Of all other packets everything is written and the answer is empty.
     ///

@@ -73,59 +73,34 @@ impl Sink for Count {
 }
 
 /// Appends what is written to a buffer that was checked to have room.
-///
-/// Buffers ask for their capacity at each append; so fields are gathered on the stack first, `N`
-/// bytes at a time.
-pub(crate) struct Put<'b, B: BufMut + ?Sized, const N: usize> {
-    gathered: [u8; N],
-    length: usize,
-    out: &'b mut B,
-}
+pub(crate) struct Put<'b, B: BufMut + ?Sized>(pub(crate) &'b mut B);
 
-impl<'b, B: BufMut + ?Sized, const N: usize> Put<'b, B, N> {
-    #[inline(always)]
-    pub(crate) fn new(out: &'b mut B) -> Self {
-        Put {
-            gathered: [0; N],
-            length: 0,
-            out,
-        }
-    }
-
-    /// Hands on what is gathered.
-    #[inline(always)]
-    pub(crate) fn flush(&mut self) {
-        if let Some(gathered) = self.gathered.get(..self.length) {
-            self.out.put_slice(gathered);
-        }
-        self.length = 0;
-    }
-
-    #[inline(never)]
-    fn overflow(&mut self, bytes: &[u8]) {
-        self.flush();
-        match self.gathered.get_mut(..bytes.len()) {
-            Some(room) if bytes.len() < N / 2 => {
-                copy(room, bytes);
-                self.length = bytes.len();
-            }
-            _ => self.out.put_slice(bytes),
-        }
-    }
-}
-
-impl<B: BufMut + ?Sized, const N: usize> Sink for Put<'_, B, N> {
+impl<B: BufMut + ?Sized> Sink for Put<'_, B> {
     const ONLY_COUNTS: bool = false;
 
     #[inline(always)]
     fn bytes(&mut self, bytes: &[u8]) {
-        let end = self.length + bytes.len();
-        match self.gathered.get_mut(self.length..end) {
-            Some(room) => {
-                copy(room, bytes);
-                self.length = end;
-            }
-            None => self.overflow(bytes),
+        self.0.put_slice(bytes);
+    }
+
+    fn skip(&mut self, _: usize) {}
+}
+
+/// Fills a slice that was checked to have room.
+pub(crate) struct Fill<'b> {
+    pub(crate) room: &'b mut [u8],
+    pub(crate) filled: usize,
+}
+
+impl Sink for Fill<'_> {
+    const ONLY_COUNTS: bool = false;
+
+    #[inline(always)]
+    fn bytes(&mut self, bytes: &[u8]) {
+        let end = self.filled + bytes.len();
+        if let Some(room) = self.room.get_mut(self.filled..end) {
+            copy(room, bytes);
+            self.filled = end;
         }
     }
 
@@ -144,6 +119,7 @@ fn copy(room: &mut [u8], bytes: &[u8]) {
         4..8 => copy_ends::<4>(room, bytes),
         8..16 => copy_ends::<8>(room, bytes),
         16..=32 => copy_ends::<16>(room, bytes),
+        33..=64 => copy_ends::<32>(room, bytes),
         _ => room.copy_from_slice(bytes),
     }
 }

@@ -2,9 +2,7 @@
 
 use super::PacketIdentifier;
 use super::decode::{Parse, packet_identifier};
-use bytes::BufMut;
-
-use crate::encode::{Body, encodable, write_gathered};
+use crate::encode::{Body, encodable};
 use crate::property::{Properties, Scope, property_set, scope};
 use crate::sink::Sink;
 use crate::split::FixedHeader;
@@ -62,6 +60,15 @@ macro_rules! acknowledgement {
             }
 
             #[inline(always)]
+            fn short(&self) -> Option<[u8; 4]> {
+                if self.reason_code != ReasonCode::Success || !self.properties.is_empty() {
+                    return None;
+                }
+                let [high, low] = self.packet_identifier.get().to_be_bytes();
+                Some([PacketType::$name.first_byte(), 2, high, low])
+            }
+
+            #[inline(always)]
             fn check(&self) -> Result<(), Violation> {
                 if self.reason_code.allowed_in(PacketType::$name) {
                     Ok(())
@@ -74,11 +81,6 @@ macro_rules! acknowledgement {
             fn write<S: Sink>(&self, sink: &mut S) {
                 sink.two_byte_integer(self.packet_identifier.get());
                 write_reason(self.reason_code, &self.properties, sink);
-            }
-
-            #[inline(always)]
-            fn write_head<B: BufMut + ?Sized>(&self, remaining_length: usize, out: &mut B) {
-                write_gathered::<16, B>(self, remaining_length, out);
             }
         }
 

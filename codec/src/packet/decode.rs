@@ -6,7 +6,7 @@ use super::{
 };
 use crate::split::{FixedHeader, RawPacket};
 use crate::wire::{Fault, Parsed, fault_of, two_byte_integer};
-use crate::{DecodeError, PacketType, Role, Violation};
+use crate::{DecodeError, PacketType, ReasonCode, Role, Violation};
 
 impl<'a> Packet<'a> {
     /// Decodes exactly one packet, whichever side sent it. Allocates nothing; the packet borrows
@@ -22,7 +22,10 @@ impl<'a> Packet<'a> {
     /// [`split`](crate::split) or [`Splitter`](crate::Splitter) first.
     #[inline]
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        RawPacket::whole(bytes)?.decode()
+        match short_acknowledgement(bytes) {
+            Some(packet) => Ok(packet),
+            None => decode_any(bytes),
+        }
     }
 
     /// As [`Packet::decode`], knowing who sent the packet: what that side must never send is an
@@ -46,6 +49,14 @@ impl<'a> RawPacket<'a> {
     /// [`DecodeError`] if a rule of the standard is broken.
     #[inline]
     pub fn decode(&self) -> Result<Packet<'a>, DecodeError> {
+        match short_acknowledgement(self.as_bytes()) {
+            Some(packet) => Ok(packet),
+            None => self.decode_long(),
+        }
+    }
+
+    #[inline(never)]
+    fn decode_long(&self) -> Result<Packet<'a>, DecodeError> {
         match self.packet_type() {
             PacketType::Connect => self.decode_as::<Connect<'a>>(),
             PacketType::ConnAck => self.decode_as::<ConnAck<'a>>(),
@@ -109,6 +120,33 @@ impl<'a> RawPacket<'a> {
             fault.offset_in(self.as_bytes().len()),
         )
     }
+}
+
+#[inline(never)]
+fn decode_any(bytes: &[u8]) -> Result<Packet<'_>, DecodeError> {
+    RawPacket::whole(bytes)?.decode_long()
+}
+
+/// The acknowledgement of a PUBLISH in its shortest form: every second packet of a busy connection,
+/// and so small that finding out what it is takes most of the time.
+#[inline(always)]
+fn short_acknowledgement(bytes: &[u8]) -> Option<Packet<'_>> {
+    let &[first_byte, 2, high, low] = bytes else {
+        return None;
+    };
+    let packet_identifier = PacketIdentifier::new(u16::from_be_bytes([high, low]))?;
+    let success = ReasonCode::Success;
+    const PUBACK: u8 = PacketType::PubAck.first_byte();
+    const PUBREC: u8 = PacketType::PubRec.first_byte();
+    const PUBREL: u8 = PacketType::PubRel.first_byte();
+    const PUBCOMP: u8 = PacketType::PubComp.first_byte();
+    Some(match first_byte {
+        PUBACK => Packet::PubAck(PubAck::new(packet_identifier, success)),
+        PUBREC => Packet::PubRec(PubRec::new(packet_identifier, success)),
+        PUBREL => Packet::PubRel(PubRel::new(packet_identifier, success)),
+        PUBCOMP => Packet::PubComp(PubComp::new(packet_identifier, success)),
+        _ => return None,
+    })
 }
 
 /// A packet, read from what follows its fixed header.
