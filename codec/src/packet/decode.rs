@@ -51,38 +51,7 @@ impl<'a> RawPacket<'a> {
     pub fn decode(&self) -> Result<Packet<'a>, DecodeError> {
         match short_acknowledgement(self.as_bytes()) {
             Some(packet) => Ok(packet),
-            None => self.decode_long(),
-        }
-    }
-
-    #[inline(never)]
-    fn decode_long(&self) -> Result<Packet<'a>, DecodeError> {
-        match self.packet_type() {
-            PacketType::Connect => self.decode_as::<Connect<'a>>(),
-            PacketType::ConnAck => self.decode_as::<ConnAck<'a>>(),
-            PacketType::Publish => self.decode_as::<Publish<'a>>(),
-            PacketType::PubAck => self.decode_as::<PubAck<'a>>(),
-            PacketType::PubRec => self.decode_as::<PubRec<'a>>(),
-            PacketType::PubRel => self.decode_as::<PubRel<'a>>(),
-            PacketType::PubComp => self.decode_as::<PubComp<'a>>(),
-            PacketType::Subscribe => self.decode_as::<Subscribe<'a>>(),
-            PacketType::SubAck => self.decode_as::<SubAck<'a>>(),
-            PacketType::Unsubscribe => self.decode_as::<Unsubscribe<'a>>(),
-            PacketType::UnsubAck => self.decode_as::<UnsubAck<'a>>(),
-            PacketType::PingReq | PacketType::PingResp => self.decode_as::<Ping>(),
-            PacketType::Disconnect => self.decode_as::<Disconnect<'a>>(),
-            PacketType::Auth => self.decode_as::<Auth<'a>>(),
-        }
-    }
-
-    /// Each packet type has its own copy, which writes its own fields and nothing else: a common
-    /// one would move the largest packet around for the smallest.
-    #[inline(never)]
-    fn decode_as<T: Parse<'a> + Into<Packet<'a>>>(&self) -> Result<Packet<'a>, DecodeError> {
-        match T::parse(self.header(), self.body()) {
-            Ok(([], packet)) => Ok(packet.into()),
-            Ok((rest, _)) => Err(self.blame(Fault::at(rest, Violation::BytesLeftOver))),
-            Err(error) => Err(self.blame(error)),
+            None => dispatch(self.header(), self.body()),
         }
     }
 
@@ -110,21 +79,60 @@ impl<'a> RawPacket<'a> {
             .sent_by(sender)),
         }
     }
-
-    #[cold]
-    fn blame(&self, error: nom::Err<Fault>) -> DecodeError {
-        let fault = fault_of(error);
-        DecodeError::new(
-            fault.violation,
-            Some(self.packet_type()),
-            fault.offset_in(self.as_bytes().len()),
-        )
-    }
 }
 
 #[inline(never)]
 fn decode_any(bytes: &[u8]) -> Result<Packet<'_>, DecodeError> {
-    RawPacket::whole(bytes)?.decode_long()
+    let packet = RawPacket::whole(bytes)?;
+    dispatch(packet.header(), packet.body())
+}
+
+#[inline(always)]
+fn dispatch(header: FixedHeader, body: &[u8]) -> Result<Packet<'_>, DecodeError> {
+    match header.packet_type() {
+        PacketType::Connect => decode_as::<Connect<'_>>(header, body),
+        PacketType::ConnAck => decode_as::<ConnAck<'_>>(header, body),
+        PacketType::Publish => decode_as::<Publish<'_>>(header, body),
+        PacketType::PubAck => decode_as::<PubAck<'_>>(header, body),
+        PacketType::PubRec => decode_as::<PubRec<'_>>(header, body),
+        PacketType::PubRel => decode_as::<PubRel<'_>>(header, body),
+        PacketType::PubComp => decode_as::<PubComp<'_>>(header, body),
+        PacketType::Subscribe => decode_as::<Subscribe<'_>>(header, body),
+        PacketType::SubAck => decode_as::<SubAck<'_>>(header, body),
+        PacketType::Unsubscribe => decode_as::<Unsubscribe<'_>>(header, body),
+        PacketType::UnsubAck => decode_as::<UnsubAck<'_>>(header, body),
+        PacketType::PingReq | PacketType::PingResp => decode_as::<Ping>(header, body),
+        PacketType::Disconnect => decode_as::<Disconnect<'_>>(header, body),
+        PacketType::Auth => decode_as::<Auth<'_>>(header, body),
+    }
+}
+
+/// Each packet type has its own copy, which writes its own fields and nothing else: a common one
+/// would move the largest packet around for the smallest.
+#[inline(never)]
+fn decode_as<'a, T: Parse<'a> + Into<Packet<'a>>>(
+    header: FixedHeader,
+    body: &'a [u8],
+) -> Result<Packet<'a>, DecodeError> {
+    match T::parse(header, body) {
+        Ok(([], packet)) => Ok(packet.into()),
+        Ok((rest, _)) => Err(blame(
+            header,
+            body,
+            Fault::at(rest, Violation::BytesLeftOver),
+        )),
+        Err(error) => Err(blame(header, body, error)),
+    }
+}
+
+#[cold]
+fn blame(header: FixedHeader, body: &[u8], error: nom::Err<Fault>) -> DecodeError {
+    let fault = fault_of(error);
+    DecodeError::new(
+        fault.violation,
+        Some(header.packet_type()),
+        header.length() + fault.offset_in(body.len()),
+    )
 }
 
 /// The acknowledgement of a PUBLISH in its shortest form: every second packet of a busy connection,
