@@ -182,13 +182,19 @@ impl ReasonCode {
     #[inline]
     pub(crate) const fn in_packet(packet_type: PacketType, byte: u8) -> Option<ReasonCode> {
         // Almost every acknowledgement says Success.
-        if byte == 0 && senders_of(packet_type, 0) != NOBODY {
-            return Some(ReasonCode::Success);
+        if !ReasonCode::is_code_of(packet_type, byte) {
+            None
+        } else if byte == 0 {
+            Some(ReasonCode::Success)
+        } else {
+            ReasonCode::from_byte(byte)
         }
-        if senders_of(packet_type, byte) == NOBODY {
-            return None;
-        }
-        ReasonCode::from_byte(byte)
+    }
+
+    /// Whether a packet of this type may carry the byte as Reason Code.
+    #[inline]
+    pub(crate) const fn is_code_of(packet_type: PacketType, byte: u8) -> bool {
+        senders_of(packet_type, byte) != NOBODY
     }
 
     /// The statement that binds the sender of a packet of this type to its codes.

@@ -214,13 +214,19 @@ macro_rules! arrays {
     };
 }
 
-arrays!(Subscriptions TopicFilters ReasonCodes);
+arrays!(Subscriptions TopicFilters);
 
-impl<P: Scope> Serialize for Properties<'_, P> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.iter())
-    }
+macro_rules! arrays_in_scope {
+    ($($type:ident)*) => {
+        $(impl<P: Scope> Serialize for $type<'_, P> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_seq(self.iter())
+            }
+        })*
+    };
 }
+
+arrays_in_scope!(Properties ReasonCodes);
 
 /// With the feature `serde`: a pair of identifier and value.
 impl Serialize for Property<'_> {

@@ -1,9 +1,13 @@
 //! SUBACK and UNSUBACK (sections 3.9 and 3.11).
 
+use core::fmt;
+use core::hash::{Hash, Hasher};
+use core::marker::PhantomData;
+
 use super::PacketIdentifier;
 use super::decode::{Parse, packet_identifier};
 use crate::encode::{Body, encodable};
-use crate::property::{Properties, property_set, scope};
+use crate::property::{Properties, Scope, property_set, scope};
 use crate::sequence::{Element, Iter, Sequence};
 use crate::sink::Sink;
 use crate::split::FixedHeader;
@@ -25,31 +29,35 @@ impl<'a> Element<'a> for ReasonCode {
 }
 
 /// The Reason Codes of a SUBACK or UNSUBACK: one for each Topic Filter of the request, in its
-/// order; at least one.
+/// order; at least one. `S` says which of the two packets, and so which codes are allowed.
 ///
 /// A view of received bytes, or of a slice to be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ReasonCodes<'a>(Sequence<'a, ReasonCode>);
+pub struct ReasonCodes<'a, S> {
+    sequence: Sequence<'a, ReasonCode>,
+    scope: PhantomData<fn() -> S>,
+}
 
-impl<'a> ReasonCodes<'a> {
-    /// Checks a list to be sent. It stays where it is. Which codes are allowed is checked when the
-    /// packet is encoded.
+impl<'a, S: Scope> ReasonCodes<'a, S> {
+    /// Checks a list to be sent. It stays where it is.
     ///
     /// # Errors
     ///
-    /// [`Violation::ReasonCodesMissing`], [`Violation::PacketTooLong`].
+    /// [`Violation::ReasonCodesMissing`], [`Violation::ReasonCodeNotAllowed`],
+    /// [`Violation::PacketTooLong`].
     pub fn new(list: &'a [ReasonCode]) -> Result<Self, Violation> {
         if list.is_empty() {
-            Err(Violation::ReasonCodesMissing)
-        } else {
-            Ok(ReasonCodes(Sequence::from_list(list)?))
+            return Err(Violation::ReasonCodesMissing);
         }
+        if !list.iter().all(|code| code.allowed_in(S::PACKET_TYPE)) {
+            return Err(Violation::ReasonCodeNotAllowed);
+        }
+        Ok(Self::from_sequence(Sequence::from_list(list)?))
     }
 
     /// The codes in wire order.
     #[must_use]
     pub fn iter(&self) -> Iter<'a, ReasonCode> {
-        self.0.iter()
+        self.sequence.iter()
     }
 
     /// How many there are.
@@ -57,31 +65,58 @@ impl<'a> ReasonCodes<'a> {
     #[allow(clippy::len_without_is_empty, reason = "there is always one")]
     pub const fn len(&self) -> usize {
         // A code is one byte.
-        self.0.encoded_len()
+        self.sequence.encoded_len()
     }
 
     #[inline(always)]
-    fn parse(packet_type: PacketType, input: &'a [u8]) -> Parsed<'a, Self> {
+    fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
         if input.is_empty() {
             return Err(Fault::at(input, Violation::ReasonCodesMissing));
         }
-        let refused = |&byte: &u8| ReasonCode::in_packet(packet_type, byte).is_none();
+        let refused = |&byte: &u8| !ReasonCode::is_code_of(S::PACKET_TYPE, byte);
         if let Some(at) = input.iter().position(refused) {
             return Err(Fault::at(&input[at..], Violation::ReasonCodeNotAllowed));
         }
-        Ok((&[], ReasonCodes(Sequence::from_wire(input))))
+        Ok((&[], Self::from_sequence(Sequence::from_wire(input))))
     }
 
-    fn check(&self, packet_type: PacketType) -> Result<(), Violation> {
-        if self.iter().all(|code| code.allowed_in(packet_type)) {
-            Ok(())
-        } else {
-            Err(Violation::ReasonCodeNotAllowed)
+    const fn from_sequence(sequence: Sequence<'a, ReasonCode>) -> Self {
+        ReasonCodes {
+            sequence,
+            scope: PhantomData,
         }
     }
 }
 
-impl<'a> IntoIterator for ReasonCodes<'a> {
+impl<S> Clone for ReasonCodes<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for ReasonCodes<'_, S> {}
+
+impl<S: Scope> PartialEq for ReasonCodes<'_, S> {
+    fn eq(&self, other: &Self) -> bool {
+        self.sequence == other.sequence
+    }
+}
+
+impl<S: Scope> Eq for ReasonCodes<'_, S> {}
+
+impl<S: Scope> Hash for ReasonCodes<'_, S> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.sequence.hash(state);
+    }
+}
+
+impl<S: Scope> fmt::Debug for ReasonCodes<'_, S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.sequence.fmt(formatter)
+    }
+}
+
+impl<'a, S: Scope> IntoIterator for ReasonCodes<'a, S> {
     type Item = ReasonCode;
     type IntoIter = Iter<'a, ReasonCode>;
 
@@ -103,7 +138,7 @@ macro_rules! subscription_acknowledgement {
             /// Reason String and User Properties.
             pub properties: $properties<'a>,
             /// One Reason Code for each Topic Filter of the request, in its order.
-            pub reason_codes: ReasonCodes<'a>,
+            pub reason_codes: ReasonCodes<'a, scope::$name>,
         }
 
         impl<'a> Parse<'a> for $name<'a> {
@@ -111,7 +146,7 @@ macro_rules! subscription_acknowledgement {
             fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
                 let (rest, packet_identifier) = packet_identifier(input)?;
                 let (rest, properties) = property_set(rest)?;
-                let (rest, reason_codes) = ReasonCodes::parse(PacketType::$name, rest)?;
+                let (rest, reason_codes) = ReasonCodes::parse(rest)?;
                 Ok((
                     rest,
                     $name {
@@ -129,15 +164,16 @@ macro_rules! subscription_acknowledgement {
                 PacketType::$name
             }
 
+            #[inline(always)]
             fn check(&self) -> Result<(), Violation> {
-                self.reason_codes.check(PacketType::$name)
+                Ok(())
             }
 
             #[inline(always)]
             fn write<S: Sink>(&self, sink: &mut S) {
                 sink.two_byte_integer(self.packet_identifier.get());
                 self.properties.write(sink);
-                self.reason_codes.0.write(sink);
+                self.reason_codes.sequence.write(sink);
             }
         }
 
