@@ -1,4 +1,104 @@
-//! # mqtt5-codec
+//! A zero-copy, allocation-free, strict codec for every MQTT 5.0 Control Packet and property.
+//!
+//! # Contract
+//!
+//! * **Decoding allocates nothing and copies nothing.** A [`Packet`] borrows from the bytes that it
+//!   was decoded from. To keep a part of it, keep the [`Frame`]'s [`Bytes`](bytes::Bytes):
+//!   [`Frame::share`]. The time to decode a PUBLISH does not depend on the size of its payload.
+//! * **Once a whole packet is there, the answer is a packet or an error**, never "need more". How
+//!   many bytes are missing is the business of [`split`], [`Splitter`] and [`StreamSplitter`], which
+//!   look at two to five bytes of each packet, never reserve memory, and refuse a packet that is too
+//!   large before any of it is buffered.
+//! * **Everything that the bytes can show is checked while decoding**; afterwards no accessor fails.
+//!   [`Packet::decode`] judges what no side may send, [`Packet::decode_from`] also what this side
+//!   may not send.
+//! * **What is written is valid.** Building a packet uses the same types as reading one and
+//!   allocates nothing. What the types cannot rule out, [`EncodeError`] says before a byte is
+//!   written. `encode` then `decode` gives an equal packet; `decode` then `encode` gives the same
+//!   bytes, in the same order, if the sender used the shortest forms.
+//! * **Bad input is an error, never a panic.** An error is at most sixteen bytes, `Copy`, and knows
+//!   the rule that was broken, where, and the Reason Code to answer with.
+//! * No `unsafe` code, no I/O, no clock, no global state.
+//!
+//! # Reading
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use mqtt5_codec::{LARGEST_PACKET, Next, Packet, Role, Splitter};
+//!
+//! let splitter = Splitter::new(LARGEST_PACKET);
+//! let mut buffer = BytesMut::new();
+//! buffer.extend_from_slice(b"\x32\x0B\x00\x03a/b\x00\x0A\x00hi\x21"); // from the network
+//!
+//! while let Next::Ready(frame) = splitter.next(&mut buffer)? {
+//!     match frame.decode_from(Role::Client)? {
+//!         Packet::Publish(publish) => {
+//!             assert_eq!(publish.topic.as_deref(), Some("a/b"));
+//!             let kept: bytes::Bytes = frame.share(publish.payload); // shared, not copied
+//!             assert_eq!(kept, "hi!");
+//!         }
+//!         other => println!("{other:?}"),
+//!     }
+//! }
+//! # Ok::<(), mqtt5_codec::DecodeError>(())
+//! ```
+//!
+//! # Writing
+//!
+//! ```
+//! use mqtt5_codec::*;
+//!
+//! let properties = [
+//!     Property::MessageExpiryInterval(3600),
+//!     Property::UserProperty(UserProperty::new("unit", "°C")?),
+//! ];
+//! let publish = Publish {
+//!     topic: Some(TopicName::new("greenhouse/3/temperature")?),
+//!     properties: Properties::new(&properties)?,
+//!     payload: b"21.5",
+//!     ..Publish::default()
+//! };
+//! let mut out = Vec::with_capacity(publish.encoded_len()?);
+//! publish.encode(&mut out)?; // into any `BufMut`
+//!
+//! let mut head = Vec::new();
+//! let payload = publish.encode_head(&mut head)?; // or in two parts, for a vectored write
+//! assert_eq!([&head, payload].concat(), out);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Layers
+//!
+//! | to | use |
+//! | --- | --- |
+//! | find packets in a buffer of your own | [`split`], [`FixedHeader::peek`] |
+//! | find packets in a growing buffer and share them | [`Splitter`], [`Frame`] |
+//! | take large payloads in pieces | [`StreamSplitter`], [`Piece`] |
+//! | decode one whole packet | [`Packet::decode`], [`Packet::decode_from`] |
+//! | build and encode a packet | the structs of [`Packet`], [`Properties::new`], [`Packet::encode`] |
+//! | match topics | [`TopicName`], [`TopicFilter::matches`] |
+//! | look up what the standard allows | [`ReasonCode::allowed_from`], [`PropertyIdentifier`], [`Violation`] |
+//!
+//! # Where the standard is silent or contradicts itself
+//!
+//! * An AUTH without any property is decoded and encoded; see [`Auth`].
+//! * DISCONNECT with 0x8C is accepted from a Server, and with 0x9B from both sides; see
+//!   [`ReasonCode::allowed_in`].
+//! * Control characters and noncharacters in strings are accepted;
+//!   [`Text::disallowed_code_point`] finds them.
+//! * Whether a payload is the UTF-8 that its Payload Format Indicator promises is left to
+//!   [`Publish::payload_format_is_right`], as it takes time in the payload's length.
+//! * A CONNECT with another Protocol Name or Version is a Protocol Error with the Reason Code 0x84,
+//!   whatever follows: it may well be a good packet of another version.
+//! * A Variable Byte Integer in more bytes than it needs is malformed.
+//!
+//! # Features
+//!
+//! * `std` (default): passes `std` on to the dependencies. The crate itself is `no_std`; without
+//!   the feature it needs `core` and, for shared buffers, `alloc`.
+//! * `serde`: `Serialize` for packets and their parts, for inspection; see [`Packet`] for the shape.
+//! * `arbitrary`: generation of valid packets from unstructured bytes, for fuzzing.
+//! * `proptest`: strategies that yield valid packets, topics and streams.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
