@@ -155,3 +155,8 @@ pub use topic::{SharedFilter, TopicFilter, TopicName};
 pub use violation::{Class, Violation};
 
 pub use bytes;
+
+// The examples of the package's front page are compiled, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
