@@ -1,1 +1,26 @@
-//! Formal test harness.
+//! The formal side of the tests of `mqtt5-codec`.
+//!
+//! - [`vectors`] reads the golden byte vectors in `vectors/`.
+//! - [`ledger`] reads `ledger.toml`, the list of the 251 normative statements of MQTT 5.0 with the
+//!   evidence for each, and finds what is wrong with it.
+//! - [`report`] writes both down for people, as `REPORT.md`.
+//!
+//! The checks themselves are in `tests/spec`.
+
+pub mod ledger;
+pub mod report;
+pub mod vectors;
+
+use std::path::{Path, PathBuf};
+
+/// The folder of this package, where ledger, vectors and report are.
+#[must_use]
+pub fn package_folder() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A file or folder of this package.
+#[must_use]
+pub fn path_of(relative: &str) -> PathBuf {
+    package_folder().join(relative)
+}
