@@ -1,0 +1,22 @@
+//! Encoding one packet into a reused buffer: a group per packet, a benchmark per
+//! contender.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use mqtt5_benches::{contenders, packets};
+
+mod common;
+
+fn encode(criterion: &mut Criterion) {
+    for row in packets::rows() {
+        let mut group = criterion.benchmark_group(format!("encode/{}", row.id));
+        for contender in contenders() {
+            if let Some(encode) = contender.encode {
+                common::bench(&mut group, contender.name, encode(&row.bytes));
+            }
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, encode);
+criterion_main!(benches);

@@ -1,0 +1,150 @@
+//! Counts the instructions per packet under Callgrind, which needs `valgrind` to
+//! be installed.
+//!
+//! The program runs itself under Callgrind, which counts only what happens in
+//! `counted_run`. Counts barely depend on the machine and its load, unlike times.
+
+use std::io::Error;
+use std::process::{Command, ExitCode};
+
+use mqtt5_benches::contender::{BoxedRun, Contender};
+use mqtt5_benches::{baseline, contenders, mixed, ours, packets, report};
+
+const USAGE: &str = "\
+usage: instructions [--all]
+
+  --all   count every contender, not only ours and the baseline; takes minutes";
+
+/// The argument with which the program calls itself.
+const COUNT: &str = "--count";
+
+/// The largest packet that is counted, in bytes: beyond, what is counted is how
+/// the payload is copied, and Callgrind does not know the machine's fastest
+/// instructions for that.
+const LARGEST: usize = 1 << 10;
+
+/// How many runs are counted.
+const RUNS: usize = 4;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        [] => print_table(false),
+        ["--all"] => print_table(true),
+        [COUNT, contender, task, row] => {
+            let contender = contenders().into_iter().find(|c| c.name == contender);
+            count(&contender.expect("a contender"), task, row);
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn print_table(all: bool) -> ExitCode {
+    let contenders: Vec<Contender> = contenders()
+        .into_iter()
+        .filter(|contender| {
+            all || contender.name.starts_with("ours")
+                || [ours::NAME, baseline::HEADER_AND_TOPIC.name].contains(&contender.name)
+        })
+        .collect();
+    match table(&contenders) {
+        Ok(table) => {
+            print!("{table}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("cannot count instructions; is valgrind installed? {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn table(contenders: &[Contender]) -> Result<String, Error> {
+    let mut head = vec!["instructions per packet".to_owned()];
+    head.extend(contenders.iter().map(|contender| contender.name.to_owned()));
+    let mut rows = Vec::new();
+    for task in ["decode", "encode"] {
+        for row in packets::rows()
+            .iter()
+            .filter(|row| row.bytes.len() <= LARGEST)
+        {
+            let title = format!("{task} {}", row.title);
+            rows.push(cells(contenders, task, row.id, title)?);
+        }
+    }
+    rows.push(cells(contenders, "stream", "", mixed::TITLE.to_owned())?);
+    Ok(report::table(&head, rows))
+}
+
+/// One row: the title, then the count of each contender.
+fn cells(
+    contenders: &[Contender],
+    task: &str,
+    row: &str,
+    title: String,
+) -> Result<Vec<String>, Error> {
+    let mut cells = vec![title];
+    for contender in contenders {
+        let cell = match prepare(contender, task, row) {
+            None => "–".to_owned(),
+            Some(mut run) => {
+                let packets = runs(&mut run);
+                let instructions = instructions(contender.name, task, row)?;
+                format!("{:.0}", instructions as f64 / packets as f64)
+            }
+        };
+        cells.push(cell);
+    }
+    Ok(cells)
+}
+
+/// What [`COUNT`] asks for.
+fn count(contender: &Contender, task: &str, row: &str) {
+    runs(&mut prepare(contender, task, row).expect("contender takes part"));
+}
+
+/// Returns how many packets are handled while Callgrind counts.
+fn runs(run: &mut BoxedRun) -> usize {
+    // The first run looks up symbols and fills the allocator's lists.
+    run.reset();
+    run.run();
+    let runs = (0..RUNS).map(|_| {
+        run.reset();
+        counted_run(run)
+    });
+    runs.sum()
+}
+
+/// Where Callgrind counts: it knows this function by its name.
+#[inline(never)]
+fn counted_run(run: &mut BoxedRun) -> usize {
+    run.run()
+}
+
+fn prepare(contender: &Contender, task: &str, row: &str) -> Option<BoxedRun> {
+    let packet = || &packets::row(row).bytes;
+    match task {
+        "decode" => contender.decode.map(|decode| decode(packet())),
+        "encode" => contender.encode.map(|encode| encode(packet())),
+        _ => contender.stream.map(|stream| stream()),
+    }
+}
+
+/// Runs this program under Callgrind.
+fn instructions(contender: &str, task: &str, row: &str) -> Result<u64, Error> {
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg("--toggle-collect=*counted_run*")
+        .arg(std::env::current_exe()?)
+        .args([COUNT, contender, task, row])
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    text.lines()
+        .find_map(|line| line.split_once("Collected :")?.1.trim().parse().ok())
+        .ok_or_else(|| Error::other(format!("valgrind said:\n{text}")))
+}

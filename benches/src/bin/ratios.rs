@@ -1,0 +1,139 @@
+//! Measures all contenders in one process and prints how many times as long as
+//! our codec each of them takes.
+
+use std::time::Duration;
+
+use mqtt5_benches::contender::{BoxedRun, Contender};
+use mqtt5_benches::measure::{Comparison, Task};
+use mqtt5_benches::{goals, mixed, opponents, ours, packets, report};
+
+const USAGE: &str = "\
+usage: ratios [--decode] [--encode] [--stream] [--seconds N] [--nanoseconds] [--markdown FILE]
+
+  --decode, --encode, --stream   measure only this (may be combined)
+  --seconds N                    time for each row, 4 by default
+  --nanoseconds                  print times instead of ratios
+  --markdown FILE                write the tables to FILE, too";
+
+fn main() {
+    let options = Options::from_arguments(std::env::args().skip(1)).unwrap_or_else(|problem| {
+        eprintln!("{problem}\n\n{USAGE}");
+        std::process::exit(2);
+    });
+    let text = options.measure();
+    print!("{text}");
+    if let Some(file) = options.markdown
+        && let Err(error) = std::fs::write(&file, text)
+    {
+        eprintln!("cannot write {file}: {error}");
+        std::process::exit(1);
+    }
+}
+
+struct Options {
+    tasks: Vec<Task>,
+    time_per_row: Duration,
+    nanoseconds: bool,
+    markdown: Option<String>,
+}
+
+impl Options {
+    fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self {
+            tasks: Vec::new(),
+            time_per_row: Duration::from_secs(4),
+            nanoseconds: false,
+            markdown: None,
+        };
+        while let Some(argument) = arguments.next() {
+            let mut value = || {
+                let value = arguments.next();
+                value.ok_or_else(|| format!("{argument} needs a value"))
+            };
+            match argument.as_str() {
+                "--decode" => options.tasks.push(Task::Decode),
+                "--encode" => options.tasks.push(Task::Encode),
+                "--stream" => options.tasks.push(Task::Stream),
+                "--seconds" => {
+                    options.time_per_row = value()?
+                        .parse()
+                        .ok()
+                        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+                        .ok_or("--seconds needs a number")?;
+                }
+                "--nanoseconds" => options.nanoseconds = true,
+                "--markdown" => options.markdown = Some(value()?),
+                unknown => return Err(format!("unknown argument {unknown}")),
+            }
+        }
+        if options.tasks.is_empty() {
+            options.tasks = vec![Task::Decode, Task::Encode, Task::Stream];
+        }
+        Ok(options)
+    }
+
+    fn measure(&self) -> String {
+        let table = if self.nanoseconds {
+            report::nanoseconds
+        } else {
+            report::ratios
+        };
+        let mut text = String::new();
+        let [mut decode, mut stream] = [const { Vec::new() }; 2];
+        if self.tasks.contains(&Task::Decode) {
+            decode = self.rows(Task::Decode, |contender, row| {
+                contender.decode.map(|decode| decode(row))
+            });
+            text += &format!("## Decode\n\n{}\n", table(&decode));
+        }
+        if self.tasks.contains(&Task::Encode) {
+            let encode = self.rows(Task::Encode, |contender, row| {
+                contender.encode.map(|encode| encode(row))
+            });
+            text += &format!("## Encode\n\n{}\n", table(&encode));
+        }
+        if self.tasks.contains(&Task::Stream) {
+            stream = vec![self.stream()];
+            text += &format!("## Stream\n\n{}\n", table(&stream));
+        }
+        if !self.nanoseconds {
+            let mut lines = goals::baseline(&decode, &stream);
+            if !decode.is_empty() {
+                lines.extend(goals::payload_independence(self.time_per_row));
+            }
+            text += &bullets("## Other goals", lines);
+        }
+        let unchecked = std::iter::once(ours::CONTENDER)
+            .chain(opponents::ALL)
+            .map(|contender| format!("**{}**: {}.", contender.name, contender.unchecked));
+        text += &bullets("## What is not checked", unchecked);
+        text + &report::leniency()
+    }
+
+    fn rows(
+        &self,
+        task: Task,
+        run: impl Fn(&Contender, &'static [u8]) -> Option<BoxedRun>,
+    ) -> Vec<Comparison> {
+        let rows = packets::rows().iter().map(|row| {
+            let goal = goals::factor(task, row.id);
+            let run = |contender: &Contender| run(contender, &row.bytes);
+            Comparison::measure(row.title, goal, run, self.time_per_row)
+        });
+        rows.collect()
+    }
+
+    fn stream(&self) -> Comparison {
+        let goal = goals::factor(Task::Stream, "");
+        let run = |contender: &Contender| contender.stream.map(|stream| stream());
+        Comparison::measure(mixed::TITLE, goal, run, self.time_per_row)
+    }
+}
+
+fn bullets(heading: &str, lines: impl IntoIterator<Item = String>) -> String {
+    let lines: String = lines
+        .into_iter()
+        .map(|line| format!("* {line}\n"))
+        .collect();
+    format!("{heading}\n\n{lines}\n")
+}

@@ -1,0 +1,29 @@
+//! The published MQTT 5.0 codecs.
+//!
+//! What a codec leaves unchecked was read in its source, in the version that
+//! `Cargo.toml` pins, and tried with the packets of
+//! [`malformed`](crate::malformed). Most of it is leniency that does no harm; it
+//! is said here because a check that is left out costs no time.
+
+use crate::contender::Contender;
+
+mod flowsdk;
+mod mountain_mqtt;
+mod mqtt5_protocol;
+mod mqtt_proto;
+mod mqtt_protocol_core;
+mod mqute_codec;
+mod rmqtt_codec;
+mod rumqttc;
+
+/// All opponents.
+pub const ALL: [Contender; 8] = [
+    rumqttc::CONTENDER,
+    rmqtt_codec::CONTENDER,
+    mqtt_proto::CONTENDER,
+    mqute_codec::CONTENDER,
+    mqtt5_protocol::CONTENDER,
+    mqtt_protocol_core::CONTENDER,
+    flowsdk::CONTENDER,
+    mountain_mqtt::CONTENDER,
+];

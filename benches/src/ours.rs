@@ -1,0 +1,220 @@
+//! `mqtt5-codec`, in the way it is meant to be used when speed counts.
+//!
+//! A decoded packet borrows its fields from the bytes; all of them are checked
+//! when [`Packet::decode`] returns, but properties, filters and reason codes stay
+//! encoded until they are asked for. Encoded again, such a packet would only be
+//! copied. Neither would be a fair picture by itself, so there are variants:
+//!
+//! * [`CONTENDER`] encodes packets whose properties, filters and reason codes
+//!   are lists, as an application builds them;
+//! * [`ALL_READ`] decodes a packet and then reads every field of it;
+//! * [`FORWARDED`] encodes packets as they were decoded;
+//! * [`SHARED`] takes packets off the buffer with [`Splitter`], so that a packet
+//!   or a part of it can be kept without copying it, while the others look at
+//!   the buffer with [`split`].
+
+use bytes::{Buf, BytesMut};
+use mqtt5_codec::{
+    DecodeError, LARGEST_PACKET, Next, Packet, Properties, Property, ReasonCodes, Scope, Split,
+    Splitter, Subscriptions, split,
+};
+
+use crate::contender::{self, BoxedRun, Contender, Publish, RoundTrip, decoded, used};
+
+/// The name of [`CONTENDER`].
+pub const NAME: &str = "mqtt5-codec";
+
+/// Our codec.
+pub const CONTENDER: Contender = Contender {
+    name: NAME,
+    unchecked: "nothing that the standard makes a packet malformed by; whether a payload is \
+                UTF-8 is left to a method",
+    accepts: Some(|packet| Packet::decode(packet).is_ok()),
+    decode: Some(|packet| {
+        contender::decode_slices(packet, |packet| decoded(&Packet::decode(packet)))
+    }),
+    encode: Some(|packet| encode_again(built(decode(packet)), packet.len())),
+    stream: Some(stream),
+    round_trip: Some(|packet| round_trip(built(decode(packet)))),
+};
+
+/// Our codec, with every field of a packet read after it is decoded.
+pub const ALL_READ: Contender = Contender {
+    name: "ours, all read",
+    unchecked: CONTENDER.unchecked,
+    accepts: None,
+    decode: Some(|packet| contender::decode_slices(packet, |packet| read(&Packet::decode(packet)))),
+    encode: None,
+    stream: None,
+    round_trip: None,
+};
+
+/// Our codec, with packets that are encoded as they were decoded.
+pub const FORWARDED: Contender = Contender {
+    name: "ours, forwarded",
+    unchecked: CONTENDER.unchecked,
+    accepts: None,
+    decode: None,
+    encode: Some(|packet| encode_again(decode(packet), packet.len())),
+    stream: None,
+    round_trip: Some(|packet| round_trip(decode(packet))),
+};
+
+/// Our codec, with packets that share the memory of the receive buffer.
+pub const SHARED: Contender = Contender {
+    name: "ours, shared",
+    unchecked: CONTENDER.unchecked,
+    accepts: None,
+    decode: Some(|packet| {
+        contender::decode_buffer(packet, |buffer| match &SPLITTER.next(buffer) {
+            Ok(Next::Ready(frame)) => decoded(&frame.decode()),
+            other => panic!("a whole packet: {other:?}"),
+        })
+    }),
+    encode: None,
+    stream: Some(shared_stream),
+    round_trip: None,
+};
+
+const SPLITTER: Splitter = Splitter::new(LARGEST_PACKET);
+
+fn decode(packet: &[u8]) -> Packet<'_> {
+    Packet::decode(packet).expect("packet decodes")
+}
+
+fn encode_again(packet: Packet<'static>, len: usize) -> BoxedRun {
+    let mut buffer = Vec::with_capacity(len);
+    contender::repeat(len, move || {
+        buffer.clear();
+        packet.encode(&mut buffer).expect("packet encodes");
+        used(&buffer);
+    })
+}
+
+fn stream() -> BoxedRun {
+    let mut buffer = BytesMut::with_capacity(16 << 10);
+    contender::read_stream(move |chunk| {
+        buffer.extend_from_slice(chunk);
+        let mut packets = 0;
+        let mut input = &buffer[..];
+        while let Split::Packet { packet, rest } =
+            split(input, LARGEST_PACKET).expect("stream decodes")
+        {
+            decoded(&packet.decode());
+            packets += 1;
+            input = rest;
+        }
+        let read = buffer.len() - input.len();
+        buffer.advance(read);
+        packets
+    })
+}
+
+fn shared_stream() -> BoxedRun {
+    let mut buffer = BytesMut::with_capacity(16 << 10);
+    contender::read_stream(move |chunk| {
+        buffer.extend_from_slice(chunk);
+        let mut packets = 0;
+        while let Next::Ready(frame) = SPLITTER.next(&mut buffer).expect("stream decodes") {
+            decoded(&frame.decode());
+            packets += 1;
+        }
+        packets
+    })
+}
+
+/// Reads all that stands in a packet.
+#[inline(always)]
+fn read(packet: &Result<Packet<'_>, DecodeError>) {
+    decoded(packet);
+    match packet {
+        Ok(Packet::Connect(connect)) => {
+            each_used(connect.properties.iter());
+            if let Some(will) = &connect.will {
+                each_used(will.properties.iter());
+            }
+        }
+        Ok(Packet::ConnAck(connack)) => each_used(connack.properties.iter()),
+        Ok(Packet::Publish(publish)) => each_used(publish.properties.iter()),
+        Ok(Packet::PubAck(puback)) => each_used(puback.properties.iter()),
+        Ok(Packet::Subscribe(subscribe)) => {
+            each_used(subscribe.properties.iter());
+            each_used(subscribe.subscriptions.iter());
+        }
+        Ok(Packet::SubAck(suback)) => {
+            each_used(suback.properties.iter());
+            each_used(suback.reason_codes.iter());
+        }
+        Ok(Packet::Disconnect(disconnect)) => each_used(disconnect.properties.iter()),
+        other => unreachable!("no row is {other:?}"),
+    }
+}
+
+#[inline(always)]
+fn each_used<T>(elements: impl Iterator<Item = T>) {
+    for element in elements {
+        used(&element);
+    }
+}
+
+/// The same packet as an application would build it: from lists.
+fn built(packet: Packet<'static>) -> Packet<'static> {
+    match packet {
+        Packet::Connect(mut connect) => {
+            connect.properties = listed(connect.properties);
+            if let Some(will) = &mut connect.will {
+                will.properties = listed(will.properties);
+            }
+            Packet::Connect(connect)
+        }
+        Packet::ConnAck(mut connack) => {
+            connack.properties = listed(connack.properties);
+            Packet::ConnAck(connack)
+        }
+        Packet::Publish(mut publish) => {
+            publish.properties = listed(publish.properties);
+            Packet::Publish(publish)
+        }
+        Packet::Subscribe(mut subscribe) => {
+            subscribe.properties = listed(subscribe.properties);
+            let list = leaked(subscribe.subscriptions.iter());
+            subscribe.subscriptions = Subscriptions::new(list).expect("list is valid");
+            Packet::Subscribe(subscribe)
+        }
+        Packet::SubAck(mut suback) => {
+            suback.properties = listed(suback.properties);
+            let list = leaked(suback.reason_codes.iter());
+            suback.reason_codes = ReasonCodes::new(list).expect("list is valid");
+            Packet::SubAck(suback)
+        }
+        Packet::Disconnect(mut disconnect) => {
+            disconnect.properties = listed(disconnect.properties);
+            Packet::Disconnect(disconnect)
+        }
+        packet => packet,
+    }
+}
+
+fn listed<S: Scope>(properties: Properties<'static, S>) -> Properties<'static, S> {
+    let list: &[Property<'_>] = leaked(properties.iter());
+    Properties::new(list).expect("list is valid")
+}
+
+/// A list for the rest of the program: rows are few, and lists are short.
+fn leaked<T>(elements: impl Iterator<Item = T>) -> &'static [T] {
+    elements.collect::<Vec<_>>().leak()
+}
+
+fn round_trip(packet: Packet<'_>) -> RoundTrip {
+    let mut encoded = Vec::new();
+    packet.encode(&mut encoded).expect("packet encodes");
+    let publish = match packet {
+        Packet::Publish(publish) => {
+            let topic = publish.topic.map_or("", |topic| topic.as_str());
+            let packet_id = publish.delivery.packet_identifier().map_or(0, u16::from);
+            Some(Publish::new(topic, packet_id, publish.payload))
+        }
+        _ => None,
+    };
+    RoundTrip { encoded, publish }
+}

@@ -1,0 +1,104 @@
+//! Markdown tables of what was measured.
+
+use std::fmt::Write;
+
+use crate::measure::Comparison;
+use crate::{contenders, goals, malformed, ours};
+
+/// A table of ratios: how many times as long as ours each contender takes.
+pub fn ratios(comparisons: &[Comparison]) -> String {
+    let others = columns(comparisons);
+    let mut head = vec!["packet".to_owned()];
+    head.extend(others.iter().map(|name| format!("{name} ÷ ours")));
+    head.extend(["fastest opponent", "goal", "ours, ns (indicative)"].map(str::to_owned));
+    let rows = comparisons.iter().map(|comparison| {
+        let mut row = vec![comparison.title.to_owned()];
+        row.extend(others.iter().map(|name| number(comparison.ratio(name))));
+        let fastest = comparison.opponents().first().copied();
+        row.push(fastest.map_or_else(nothing, |(name, ratio)| format!("{name}, {ratio:.2}")));
+        row.push(goal(comparison));
+        row.push(format!("{:.1}", comparison.ours()));
+        row
+    });
+    table(&head, rows)
+}
+
+/// A table of nanoseconds per packet, which say little about another machine.
+pub fn nanoseconds(comparisons: &[Comparison]) -> String {
+    let mut names = columns(comparisons);
+    names.insert(0, ours::NAME);
+    let mut head = vec!["packet".to_owned()];
+    head.extend(names.iter().map(|name| format!("{name}, ns")));
+    let rows = comparisons.iter().map(|comparison| {
+        let mut row = vec![comparison.title.to_owned()];
+        row.extend(names.iter().map(|name| number(comparison.time(name))));
+        row
+    });
+    table(&head, rows)
+}
+
+/// A table of malformed packets, and whether the codecs accept them.
+pub fn leniency() -> String {
+    let codecs: Vec<_> = contenders()
+        .into_iter()
+        .filter(|contender| contender.accepts.is_some())
+        .collect();
+    let mut head = vec!["malformed packet".to_owned()];
+    head.extend(codecs.iter().map(|codec| codec.name.to_owned()));
+    let rows = malformed::ALL.iter().map(|malformed| {
+        let cell = |codec| match malformed.accepted_by(codec) {
+            Some(true) => "accepts",
+            Some(false) => "",
+            None => "panics",
+        };
+        let mut row = vec![malformed.what.to_owned()];
+        row.extend(codecs.iter().map(|codec| cell(codec).to_owned()));
+        row
+    });
+    table(&head, rows)
+}
+
+/// A table with the given head and rows.
+pub fn table(head: &[String], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut text = format!("| {} |\n", head.join(" | "));
+    let rule: String = (1..head.len()).map(|_| " ---: |").collect();
+    writeln!(text, "| :--- |{rule}").expect("a String takes it all");
+    for row in rows {
+        writeln!(text, "| {} |", row.join(" | ")).expect("a String takes it all");
+    }
+    text
+}
+
+/// All contenders but ours that take part in any of the comparisons.
+fn columns(comparisons: &[Comparison]) -> Vec<&'static str> {
+    contenders()
+        .iter()
+        .map(|contender| contender.name)
+        .filter(|name| *name != ours::NAME)
+        .filter(|name| comparisons.iter().any(|row| row.time(name).is_some()))
+        .collect()
+}
+
+/// The goal, whether the fastest opponent is slower by that much, and how many
+/// of the opponents are.
+fn goal(comparison: &Comparison) -> String {
+    let Some(goal) = comparison.goal else {
+        return nothing();
+    };
+    let opponents = comparison.opponents();
+    let beaten = opponents.iter().filter(|(_, ratio)| *ratio >= goal).count();
+    let met = goals::met(beaten == opponents.len());
+    format!("≥ {goal}: {met} ({beaten} of {})", opponents.len())
+}
+
+fn number(value: Option<f64>) -> String {
+    match value {
+        None => nothing(),
+        Some(value) if value < 100.0 => format!("{value:.2}"),
+        Some(value) => format!("{value:.0}"),
+    }
+}
+
+fn nothing() -> String {
+    "–".to_owned()
+}
