@@ -25,11 +25,6 @@ pub(crate) trait Sink {
         self.bytes(&value.to_be_bytes());
     }
 
-    #[inline(always)]
-    fn four_byte_integer(&mut self, value: u32) {
-        self.bytes(&value.to_be_bytes());
-    }
-
     /// Binary Data or a UTF-8 Encoded String of at most 65,535 bytes.
     #[inline(always)]
     fn length_prefixed(&mut self, content: &[u8]) {

@@ -181,10 +181,7 @@ macro_rules! properties {
             #[inline]
             fn write<S: Sink>(&self, sink: &mut S) {
                 match self {
-                    $(Property::$name(value) => {
-                        sink.byte($identifier);
-                        value.write(sink);
-                    })*
+                    $(Property::$name(value) => value.write($identifier, sink),)*
                 }
             }
         }

@@ -109,7 +109,8 @@ pub(crate) trait Value<'a>: Copy {
     /// Reads a value that was checked.
     fn read(wire: &mut &'a [u8]) -> Option<Self>;
 
-    fn write<S: Sink>(&self, sink: &mut S);
+    /// Writes identifier and value, in as few pieces as possible.
+    fn write<S: Sink>(&self, identifier: u8, sink: &mut S);
 }
 
 /// Runs one of the parsers over bytes that were checked.
@@ -140,8 +141,8 @@ macro_rules! one_byte_value {
             }
 
             #[inline(always)]
-            fn write<S: Sink>(&self, sink: &mut S) {
-                sink.byte($byte(*self));
+            fn write<S: Sink>(&self, identifier: u8, sink: &mut S) {
+                sink.bytes(&[identifier, $byte(*self)]);
             }
         }
     };
@@ -168,7 +169,7 @@ one_byte_value!(
 );
 
 macro_rules! integer_value {
-    ($type:ty, $non_zero:ty, $parser:ident) => {
+    ($type:ty, $non_zero:ty, $parser:ident, $tagged:ident) => {
         impl<'a> Value<'a> for $type {
             const SHAPE: Shape = Shape::Fixed(size_of::<$type>() as u8);
 
@@ -185,8 +186,8 @@ macro_rules! integer_value {
             }
 
             #[inline(always)]
-            fn write<S: Sink>(&self, sink: &mut S) {
-                sink.$parser(*self);
+            fn write<S: Sink>(&self, identifier: u8, sink: &mut S) {
+                sink.bytes(&$tagged(identifier, *self));
             }
         }
 
@@ -208,15 +209,34 @@ macro_rules! integer_value {
             }
 
             #[inline(always)]
-            fn write<S: Sink>(&self, sink: &mut S) {
-                sink.$parser(self.get());
+            fn write<S: Sink>(&self, identifier: u8, sink: &mut S) {
+                sink.bytes(&$tagged(identifier, self.get()));
             }
         }
     };
 }
 
-integer_value!(u16, NonZeroU16, two_byte_integer);
-integer_value!(u32, NonZeroU32, four_byte_integer);
+integer_value!(u16, NonZeroU16, two_byte_integer, tagged_two);
+integer_value!(u32, NonZeroU32, four_byte_integer, tagged_four);
+
+#[inline(always)]
+fn tagged_two(identifier: u8, value: u16) -> [u8; 3] {
+    let [high, low] = value.to_be_bytes();
+    [identifier, high, low]
+}
+
+#[inline(always)]
+fn tagged_four(identifier: u8, value: u32) -> [u8; 5] {
+    let [first, second, third, fourth] = value.to_be_bytes();
+    [identifier, first, second, third, fourth]
+}
+
+/// Content of at most 65,535 bytes, after identifier and length.
+#[inline(always)]
+fn write_prefixed<S: Sink>(identifier: u8, content: &[u8], sink: &mut S) {
+    sink.bytes(&tagged_two(identifier, content.len() as u16));
+    sink.bytes(content);
+}
 
 impl<'a> Value<'a> for SubscriptionIdentifier {
     const SHAPE: Shape = Shape::VariableByteInteger;
@@ -236,7 +256,8 @@ impl<'a> Value<'a> for SubscriptionIdentifier {
     }
 
     #[inline(always)]
-    fn write<S: Sink>(&self, sink: &mut S) {
+    fn write<S: Sink>(&self, identifier: u8, sink: &mut S) {
+        sink.byte(identifier);
         sink.variable_byte_integer(self.get() as usize);
     }
 }
@@ -257,8 +278,8 @@ impl<'a> Value<'a> for Text<'a> {
     }
 
     #[inline(always)]
-    fn write<S: Sink>(&self, sink: &mut S) {
-        sink.length_prefixed(self.as_bytes());
+    fn write<S: Sink>(&self, identifier: u8, sink: &mut S) {
+        write_prefixed(identifier, self.as_bytes(), sink);
     }
 }
 
@@ -279,8 +300,8 @@ impl<'a> Value<'a> for TopicName<'a> {
     }
 
     #[inline(always)]
-    fn write<S: Sink>(&self, sink: &mut S) {
-        sink.length_prefixed(self.as_bytes());
+    fn write<S: Sink>(&self, identifier: u8, sink: &mut S) {
+        write_prefixed(identifier, self.as_bytes(), sink);
     }
 }
 
@@ -300,8 +321,8 @@ impl<'a> Value<'a> for Binary<'a> {
     }
 
     #[inline(always)]
-    fn write<S: Sink>(&self, sink: &mut S) {
-        sink.length_prefixed(self.as_bytes());
+    fn write<S: Sink>(&self, identifier: u8, sink: &mut S) {
+        write_prefixed(identifier, self.as_bytes(), sink);
     }
 }
 
@@ -325,8 +346,8 @@ impl<'a> Value<'a> for UserProperty<'a> {
     }
 
     #[inline(always)]
-    fn write<S: Sink>(&self, sink: &mut S) {
-        sink.length_prefixed(self.name.as_bytes());
+    fn write<S: Sink>(&self, identifier: u8, sink: &mut S) {
+        write_prefixed(identifier, self.name.as_bytes(), sink);
         sink.length_prefixed(self.value.as_bytes());
     }
 }
