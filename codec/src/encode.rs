@@ -34,27 +34,10 @@ pub(crate) trait Body<'a> {
     }
 }
 
-/// The checked Remaining Length of a packet.
-#[inline(always)]
-fn remaining_length<'a>(body: &impl Body<'a>) -> Result<usize, EncodeError> {
-    let invalid = |violation| EncodeError::Invalid {
-        packet_type: body.packet_type(),
-        violation,
-    };
-    body.check().map_err(invalid)?;
-    let mut count = Count(0);
-    body.write(&mut count);
-    let length = count.0.saturating_add(body.payload().len());
-    if length > VARIABLE_BYTE_INTEGER_MAX as usize {
-        return Err(invalid(Violation::PacketTooLong));
-    }
-    Ok(length)
-}
-
 #[inline(always)]
 pub(crate) fn encoded_len<'a>(body: &impl Body<'a>) -> Result<usize, EncodeError> {
-    let remaining_length = remaining_length(body)?;
-    Ok(1 + variable_byte_integer_length(remaining_length) + remaining_length)
+    let size = size(body, body.payload().len())?;
+    Ok(size.head + size.payload)
 }
 
 /// The checked size of a packet, in parts.
@@ -66,30 +49,52 @@ struct Size {
 }
 
 #[inline(always)]
-fn size<'a>(body: &impl Body<'a>) -> Result<Size, EncodeError> {
-    let remaining_length = remaining_length(body)?;
-    let payload = body.payload().len();
+fn size<'a>(body: &impl Body<'a>, payload: usize) -> Result<Size, EncodeError> {
+    let invalid = |violation| EncodeError::Invalid {
+        packet_type: body.packet_type(),
+        violation,
+    };
+    body.check().map_err(invalid)?;
+    let mut count = Count(0);
+    body.write(&mut count);
+    let remaining_length = count.0.saturating_add(payload);
+    if remaining_length > VARIABLE_BYTE_INTEGER_MAX as usize {
+        return Err(invalid(Violation::PacketTooLong));
+    }
     Ok(Size {
         remaining_length,
-        head: 1 + variable_byte_integer_length(remaining_length) + remaining_length - payload,
+        head: 1 + variable_byte_integer_length(remaining_length) + count.0,
         payload,
     })
 }
 
-// What follows is not inlined into a common function: each packet type needs another stack frame.
+// What follows is not inlined: with all packet types in one function, the smallest would pay for the
+// registers and the stack of the largest.
 
 /// Writes everything but the payload, which is returned.
-#[inline(never)]
+#[inline(always)]
 pub(crate) fn encode_head<'a, B: BufMut + ?Sized>(
     body: &impl Body<'a>,
     out: &mut B,
 ) -> Result<&'a [u8], EncodeError> {
-    let size = size(body)?;
+    let payload = body.payload();
+    encode_head_for(body, payload.len(), out)?;
+    Ok(payload)
+}
+
+/// Writes everything before a payload of this length.
+#[inline(never)]
+pub(crate) fn encode_head_for<'a, B: BufMut + ?Sized>(
+    body: &impl Body<'a>,
+    payload_length: usize,
+    out: &mut B,
+) -> Result<(), EncodeError> {
+    let size = size(body, payload_length)?;
     if out.remaining_mut() < size.head {
         return Err(EncodeError::NoRoom { needed: size.head });
     }
     write_head(body, size.remaining_length, &mut Put(out));
-    Ok(body.payload())
+    Ok(())
 }
 
 #[inline(always)]
@@ -111,7 +116,7 @@ fn encode_long<'a, B: BufMut + ?Sized>(
     body: &impl Body<'a>,
     out: &mut B,
 ) -> Result<(), EncodeError> {
-    let size = size(body)?;
+    let size = size(body, body.payload().len())?;
     let needed = size.head + size.payload;
     if out.remaining_mut() < needed {
         return Err(EncodeError::NoRoom { needed });
@@ -139,7 +144,7 @@ pub(crate) fn encode_to_slice<'a>(
 
 #[inline(never)]
 fn encode_long_to_slice<'a>(body: &impl Body<'a>, out: &mut [u8]) -> Result<usize, EncodeError> {
-    let size = size(body)?;
+    let size = size(body, body.payload().len())?;
     let needed = size.head + size.payload;
     let Some(room) = out.get_mut(..needed) else {
         return Err(EncodeError::NoRoom { needed });

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{Class, PacketType, ReasonCode, Role, Violation};
+use crate::{Class, ConnAck, Disconnect, Packet, PacketType, ReasonCode, Role, Violation};
 
 /// Received bytes break a rule of the standard.
 ///
@@ -33,7 +33,10 @@ impl DecodeError {
         }
     }
 
-    pub(crate) const fn sent_by(mut self, sender: Role) -> Self {
+    /// The same error, knowing who sent the packet: some rules have a statement for each side.
+    /// [`Packet::decode_from`] has told it already.
+    #[must_use]
+    pub const fn sent_by(mut self, sender: Role) -> Self {
         self.sender = Some(sender);
         self
     }
@@ -50,29 +53,31 @@ impl DecodeError {
         self.violation.class()
     }
 
-    /// The Reason Code to answer with: in a CONNACK if the packet is a CONNECT, in a DISCONNECT
-    /// otherwise (section 4.13). The standard lets a Server close without an answer.
+    /// The Reason Code that says what was wrong (section 4.13.1). What to send, and whether to send
+    /// anything at all, depends on the connection, too: [`DecodeError::answer`].
     #[must_use]
     pub const fn reason_code(self) -> ReasonCode {
         self.violation.reason_code()
     }
 
     /// Where the rule is broken, in bytes from the start of the packet's first byte: the wrong
-    /// byte, the start of a wrong value, the start of a field that does not fit, or the end of the
-    /// packet if something is missing.
+    /// byte, the start of a wrong value, or the start of a field that does not fit. If something is
+    /// missing, the place where it is known to be: the end of the packet or of the property set, or
+    /// the start of an empty Topic Name.
     #[must_use]
     pub const fn offset(self) -> usize {
         self.offset as usize
     }
 
-    /// The type of the packet, unless its first byte is what is wrong with it.
+    /// The type that the packet's first byte announces; `None` if that is the reserved type 0, or
+    /// if there is no first byte.
     #[must_use]
     pub const fn packet_type(self) -> Option<PacketType> {
         self.packet_type
     }
 
     /// The normative statement that is violated, such as `MQTT-3.3.2-2`. Many rules of the
-    /// standard have no number.
+    /// standard have no number, and some have one for each side: see [`DecodeError::sent_by`].
     #[must_use]
     pub const fn statement(self) -> Option<&'static str> {
         let Some(packet_type) = self.packet_type else {
@@ -97,9 +102,15 @@ impl DecodeError {
             Violation::PacketIdentifierZero => match (packet_type, self.sender) {
                 (PacketType::Subscribe | PacketType::Unsubscribe, _) => Some("MQTT-2.2.1-3"),
                 (PacketType::Publish, Some(Role::Server)) => Some("MQTT-2.2.1-4"),
-                (PacketType::Publish, _) => Some("MQTT-2.2.1-3"),
+                (PacketType::Publish, Some(Role::Client)) => Some("MQTT-2.2.1-3"),
+                (PacketType::Publish, None) => None,
                 (PacketType::SubAck | PacketType::UnsubAck, _) => Some("MQTT-2.2.1-6"),
                 _ => Some("MQTT-2.2.1-5"),
+            },
+            // The Will's Response Topic is not bound by the statement about the PUBLISH's.
+            Violation::ResponseTopicWildcard => match packet_type {
+                PacketType::Connect => Violation::TopicNameWildcard.statement(),
+                _ => Violation::ResponseTopicWildcard.statement(),
             },
             Violation::PacketTooLarge => match self.sender {
                 Some(Role::Client) => Some("MQTT-3.2.2-15"),
@@ -107,6 +118,50 @@ impl DecodeError {
                 None => None,
             },
             violation => violation.statement(),
+        }
+    }
+}
+
+/// What to send before closing the Network Connection.
+impl DecodeError {
+    /// The packet to answer with, from the side that received the bad one; `None` if the standard
+    /// wants the connection closed without a word (sections 3.14, 4.12, 4.13).
+    ///
+    /// `connected` says whether a CONNACK with Success has been sent or received. Until then a
+    /// Server may only refuse with a CONNACK, and only who tries to connect. The Reason Code is
+    /// [`reason_code`](Self::reason_code) where the answer may carry it, or else Malformed Packet or
+    /// Protocol Error. The standard lets a Server close without an answer in any case.
+    ///
+    /// ```
+    /// use mqtt5_codec::{Disconnect, Packet, ReasonCode, Role};
+    ///
+    /// let error = Packet::decode(&[0x36, 0x00]).unwrap_err();
+    /// let answer = Packet::from(Disconnect::new(ReasonCode::MalformedPacket));
+    /// assert_eq!(error.answer(Role::Server, true), Some(answer));
+    /// assert_eq!(error.answer(Role::Server, false), None);
+    /// ```
+    #[must_use]
+    pub fn answer(self, receiver: Role, connected: bool) -> Option<Packet<'static>> {
+        let reason_code = |packet_type| {
+            let reason_code = self.reason_code();
+            if reason_code.allowed_from(packet_type, receiver) {
+                return reason_code;
+            }
+            match self.class() {
+                Class::Malformed => ReasonCode::MalformedPacket,
+                Class::Protocol => ReasonCode::ProtocolError,
+            }
+        };
+        if connected || receiver == Role::Client {
+            let reason_code = reason_code(PacketType::Disconnect);
+            return Some(Packet::Disconnect(Disconnect::new(reason_code)));
+        }
+        match self.packet_type {
+            Some(PacketType::Connect | PacketType::Auth) => {
+                let reason_code = reason_code(PacketType::ConnAck);
+                Some(Packet::ConnAck(ConnAck::new(reason_code)))
+            }
+            _ => None,
         }
     }
 }
@@ -138,11 +193,33 @@ pub enum EncodeError {
         /// The rule that it would break.
         violation: Violation,
     },
-    /// The output has less room than the packet needs.
+    /// The output has too little room.
     NoRoom {
-        /// The length of the encoded packet, in bytes.
+        /// How many bytes the call would have written.
         needed: usize,
     },
+    /// A value that the packet was to be built from breaks a rule.
+    Value(Violation),
+}
+
+impl EncodeError {
+    /// The rule that the packet or a value for it would break.
+    #[must_use]
+    pub const fn violation(self) -> Option<Violation> {
+        match self {
+            EncodeError::Invalid { violation, .. } | EncodeError::Value(violation) => {
+                Some(violation)
+            }
+            EncodeError::NoRoom { .. } => None,
+        }
+    }
+}
+
+/// So that building and encoding a packet can share a `?`.
+impl From<Violation> for EncodeError {
+    fn from(violation: Violation) -> Self {
+        EncodeError::Value(violation)
+    }
 }
 
 impl fmt::Display for EncodeError {
@@ -155,6 +232,7 @@ impl fmt::Display for EncodeError {
             EncodeError::NoRoom { needed } => {
                 write!(formatter, "the packet needs {needed} bytes of room")
             }
+            EncodeError::Value(violation) => violation.fmt(formatter),
         }
     }
 }

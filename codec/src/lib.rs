@@ -7,15 +7,17 @@
 //!   [`Frame::share`]. The time to decode a PUBLISH does not depend on the size of its payload.
 //! * **Once a whole packet is there, the answer is a packet or an error**, never "need more". How
 //!   many bytes are missing is the business of [`split`], [`Splitter`] and [`StreamSplitter`], which
-//!   look at two to five bytes of each packet, never reserve memory, and refuse a packet that is too
-//!   large before any of it is buffered.
+//!   look at no more than the lengths in a packet, never reserve memory, and refuse a packet that is
+//!   too large as soon as its fixed header is there.
 //! * **Everything that the bytes can show is checked while decoding**; afterwards no accessor fails.
 //!   [`Packet::decode`] judges what no side may send, [`Packet::decode_from`] also what this side
 //!   may not send.
-//! * **What is written is valid.** Building a packet uses the same types as reading one and
-//!   allocates nothing. What the types cannot rule out, [`EncodeError`] says before a byte is
-//!   written. `encode` then `decode` gives an equal packet; `decode` then `encode` gives the same
-//!   bytes, in the same order, if the sender used the shortest forms.
+//! * **Encoding refuses whatever decoding refuses.** Building a packet uses the same types as reading
+//!   one and allocates nothing. What the types cannot rule out, [`EncodeError`] says before a byte is
+//!   written; what only one side may send, [`Packet::check_sent_by`] knows. `encode` then `decode`
+//!   gives an equal packet; `decode` then `encode` gives the same bytes, in the same order, if the
+//!   sender used the shortest forms. Received properties can be changed on their way without being
+//!   copied: [`Properties::without`], [`Properties::and`].
 //! * **Bad input is an error, never a panic.** An error is at most sixteen bytes, `Copy`, and knows
 //!   the rule that was broken, where, and the Reason Code to answer with.
 //! * No `unsafe` code, no I/O, no clock, no global state.
@@ -43,20 +45,20 @@
 //! # Ok::<(), mqtt5_codec::DecodeError>(())
 //! ```
 //!
+//! An error is for good: send [`DecodeError::answer`], if there is one, and close the connection.
+//!
 //! # Writing
 //!
 //! ```
-//! use mqtt5_codec::*;
+//! use mqtt5_codec::{Properties, Property, Publish, TopicName, UserProperty};
 //!
 //! let properties = [
 //!     Property::MessageExpiryInterval(3600),
 //!     Property::UserProperty(UserProperty::new("unit", "°C")?),
 //! ];
 //! let publish = Publish {
-//!     topic: Some(TopicName::new("greenhouse/3/temperature")?),
 //!     properties: Properties::new(&properties)?,
-//!     payload: b"21.5",
-//!     ..Publish::default()
+//!     ..Publish::new(TopicName::new("greenhouse/3/temperature")?, b"21.5")
 //! };
 //! let mut out = Vec::with_capacity(publish.encoded_len()?);
 //! publish.encode(&mut out)?; // into any `BufMut`
@@ -79,6 +81,13 @@
 //! | match topics | [`TopicName`], [`TopicFilter::matches`] |
 //! | look up what the standard allows | [`ReasonCode::allowed_from`], [`PropertyIdentifier`], [`Violation`] |
 //!
+//! # What is not checked
+//!
+//! Whether a payload is the UTF-8 that its Payload Format Indicator promises (sections 3.1.3.2.3,
+//! 3.3.2.3.2) is left to [`Publish::payload_format_is_right`] and [`Will::payload_format_is_right`],
+//! for decoding and for encoding: it takes time in the payload's length, and a Server forwards what
+//! it gets.
+//!
 //! # Where the standard is silent or contradicts itself
 //!
 //! * An AUTH without any property is decoded and encoded; see [`Auth`].
@@ -86,16 +95,16 @@
 //!   [`ReasonCode::allowed_in`].
 //! * Control characters and noncharacters in strings are accepted;
 //!   [`Text::disallowed_code_point`] finds them.
-//! * Whether a payload is the UTF-8 that its Payload Format Indicator promises is left to
-//!   [`Publish::payload_format_is_right`], as it takes time in the payload's length.
 //! * A CONNECT with another Protocol Name or Version is a Protocol Error with the Reason Code 0x84,
 //!   whatever follows: it may well be a good packet of another version.
 //! * A Variable Byte Integer in more bytes than it needs is malformed.
 //!
 //! # Features
 //!
-//! * `std` (default): passes `std` on to the dependencies. The crate itself is `no_std`; without
-//!   the feature it needs `core` and, for shared buffers, `alloc`.
+//! * `std` (default): passes `std` on to the dependencies. The crate itself is `no_std`. `bytes` links
+//!   `alloc`, so that a program without `std` has to name a global allocator; decoding and encoding do
+//!   not call it.
+//! * `extra-platforms`: for targets without atomic compare-and-swap, as `bytes` calls it.
 //! * `serde`: `Serialize` for packets and their parts, for inspection; see [`Packet`] for the shape.
 //! * `arbitrary`: generation of valid packets from unstructured bytes, for fuzzing.
 //! * `proptest`: strategies that yield valid packets, topics and streams.
@@ -136,9 +145,10 @@ pub use packet::{
     Auth, AuthProperties, ConnAck, ConnAckProperties, Connect, ConnectProperties, Delivery,
     Disconnect, DisconnectProperties, Packet, PacketIdentifier, PubAck, PubAckProperties, PubComp,
     PubCompProperties, PubRec, PubRecProperties, PubRel, PubRelProperties, Publish,
-    PublishProperties, Qos, ReasonCodes, RetainHandling, SubAck, SubAckProperties, Subscribe,
-    SubscribeProperties, Subscription, SubscriptionOptions, Subscriptions, TopicFilters, UnsubAck,
-    UnsubAckProperties, Unsubscribe, UnsubscribeProperties, Will, WillProperties,
+    PublishProperties, Qos, ReasonCodes, RetainHandling, SubAck, SubAckProperties,
+    SubAckReasonCodes, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions,
+    Subscriptions, TopicFilters, UnsubAck, UnsubAckProperties, UnsubAckReasonCodes, Unsubscribe,
+    UnsubscribeProperties, Will, WillProperties,
 };
 pub use packet_type::{PacketType, Role};
 pub use property::{

@@ -22,7 +22,10 @@ pub use connack::{ConnAck, ConnAckProperties};
 pub use connect::{Connect, ConnectProperties, Will, WillProperties};
 pub use disconnect::{Disconnect, DisconnectProperties};
 pub use publish::{Delivery, Publish, PublishProperties};
-pub use suback::{ReasonCodes, SubAck, SubAckProperties, UnsubAck, UnsubAckProperties};
+pub use suback::{
+    ReasonCodes, SubAck, SubAckProperties, SubAckReasonCodes, UnsubAck, UnsubAckProperties,
+    UnsubAckReasonCodes,
+};
 pub use subscribe::{
     RetainHandling, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions,
     Subscriptions, TopicFilters, Unsubscribe, UnsubscribeProperties,
@@ -236,8 +239,8 @@ impl<'a> Packet<'a> {
         with_body!(self, |body| encode::encode_to_slice(body, out))
     }
 
-    /// As [`Packet::encode`], but leaves the payload of a PUBLISH out and returns it, to be written
-    /// next, uncopied. Of all other packets everything is written and the answer is empty.
+    /// As [`Packet::encode`], but leaves the payload of a PUBLISH out and returns it, uncopied. **It
+    /// has to be written next.** Of all other packets everything is written and the answer is empty.
     ///
     /// # Errors
     ///

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{PacketType, Role};
+use crate::{PacketType, Qos, Role};
 
 /// Who may send a Reason Code in a packet.
 const NOBODY: u8 = 0;
@@ -143,6 +143,16 @@ impl ReasonCode {
     pub const NORMAL_DISCONNECTION: ReasonCode = ReasonCode::Success;
     /// 0x00 as a SUBACK names it.
     pub const GRANTED_QOS_0: ReasonCode = ReasonCode::Success;
+
+    /// What a SUBACK says when this QoS is granted.
+    #[must_use]
+    pub const fn granted(qos: Qos) -> ReasonCode {
+        match qos {
+            Qos::AtMostOnce => ReasonCode::GRANTED_QOS_0,
+            Qos::AtLeastOnce => ReasonCode::GrantedQos1,
+            Qos::ExactlyOnce => ReasonCode::GrantedQos2,
+        }
+    }
 
     /// The byte on the wire.
     #[must_use]

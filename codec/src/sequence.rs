@@ -15,6 +15,12 @@ pub(crate) trait Element<'a>: Copy {
 
     /// Writes the element as [`Element::read`] reads it.
     fn write<S: Sink>(&self, sink: &mut S);
+
+    /// Whether the element is one of those that a mask names.
+    #[inline(always)]
+    fn is_in(&self, _mask: u32) -> bool {
+        false
+    }
 }
 
 /// Elements that are still encoded, followed by elements that are not yet.
@@ -27,6 +33,8 @@ pub(crate) struct Sequence<'a, T> {
     list: &'a [T],
     /// How many bytes the list takes on the wire, counted once.
     list_len: u32,
+    /// Which elements on the wire to leave out.
+    hidden: u32,
 }
 
 impl<'a, T: Element<'a>> Sequence<'a, T> {
@@ -38,6 +46,7 @@ impl<'a, T: Element<'a>> Sequence<'a, T> {
             wire,
             list: &[],
             list_len: 0,
+            hidden: 0,
         }
     }
 
@@ -54,23 +63,38 @@ impl<'a, T: Element<'a>> Sequence<'a, T> {
     ///
     /// [`Violation::PacketTooLong`] if no packet has room for the elements.
     pub(crate) fn and(self, list: &'a [T]) -> Result<Self, Violation> {
-        let mut count = Count(self.wire.len());
+        let mut count = Count(0);
         for element in list {
             element.write(&mut count);
         }
-        if count.0 > VARIABLE_BYTE_INTEGER_MAX as usize {
+        let length = count.0.saturating_add(self.wire_len());
+        if length > VARIABLE_BYTE_INTEGER_MAX as usize {
             return Err(Violation::PacketTooLong);
         }
         Ok(Sequence {
             list,
-            list_len: (count.0 - self.wire.len()) as u32,
+            list_len: count.0 as u32,
             ..self
         })
     }
 
+    /// The same without those elements on the wire that the mask names.
+    pub(crate) const fn without(self, mask: u32) -> Self {
+        Sequence {
+            hidden: self.hidden | mask,
+            ..self
+        }
+    }
+
+    /// Which elements on the wire are left out.
     #[inline(always)]
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.wire.is_empty() && self.list.is_empty()
+    pub(crate) const fn hidden(&self) -> u32 {
+        self.hidden
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty() && self.wire_len() == 0
     }
 
     /// The elements that are still encoded.
@@ -89,14 +113,41 @@ impl<'a, T: Element<'a>> Sequence<'a, T> {
     pub(crate) fn iter(&self) -> Iter<'a, T> {
         Iter {
             wire: self.wire,
+            hidden: self.hidden,
             list: self.list.iter(),
         }
     }
 
     /// How many bytes the elements take on the wire.
     #[inline(always)]
-    pub(crate) const fn encoded_len(&self) -> usize {
-        self.wire.len() + self.list_len as usize
+    pub(crate) fn encoded_len(&self) -> usize {
+        self.wire_len() + self.list_len as usize
+    }
+
+    #[inline(always)]
+    fn wire_len(&self) -> usize {
+        if self.hidden == 0 {
+            self.wire.len()
+        } else {
+            self.visible_len()
+        }
+    }
+
+    #[cold]
+    fn visible_len(&self) -> usize {
+        let mut count = Count(0);
+        self.write_visible(&mut count);
+        count.0
+    }
+
+    fn write_visible<S: Sink>(&self, sink: &mut S) {
+        let on_the_wire = Iter {
+            list: [].iter(),
+            ..self.iter()
+        };
+        for element in on_the_wire {
+            element.write(sink);
+        }
     }
 
     #[inline(always)]
@@ -104,7 +155,9 @@ impl<'a, T: Element<'a>> Sequence<'a, T> {
         if S::ONLY_COUNTS {
             return sink.skip(self.encoded_len());
         }
-        if !self.wire.is_empty() {
+        if self.hidden != 0 {
+            self.write_visible(sink);
+        } else if !self.wire.is_empty() {
             sink.bytes(self.wire);
         }
         for element in self.list {
@@ -117,6 +170,7 @@ impl<'a, T: Element<'a>> Sequence<'a, T> {
 #[derive(Clone, Debug)]
 pub struct Iter<'a, T> {
     wire: &'a [u8],
+    hidden: u32,
     list: core::slice::Iter<'a, T>,
 }
 
@@ -126,7 +180,18 @@ impl<'a, T: Element<'a>> Iterator for Iter<'a, T> {
 
     #[inline]
     fn next(&mut self) -> Option<T> {
-        T::read(&mut self.wire).or_else(|| self.list.next().copied())
+        while let Some(element) = T::read(&mut self.wire) {
+            if self.hidden == 0 || !element.is_in(self.hidden) {
+                return Some(element);
+            }
+        }
+        self.list.next().copied()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        // Each element takes at least one byte.
+        let list = self.list.len();
+        (list, Some(list + self.wire.len()))
     }
 }
 
@@ -134,7 +199,8 @@ impl<'a, T: Element<'a>> core::iter::FusedIterator for Iter<'a, T> {}
 
 impl<'a, T: Element<'a> + PartialEq> PartialEq for Sequence<'a, T> {
     fn eq(&self, other: &Self) -> bool {
-        if self.list.is_empty() && other.list.is_empty() {
+        let only_wire = |sequence: &Self| sequence.list.is_empty() && sequence.hidden == 0;
+        if only_wire(self) && only_wire(other) {
             // Values have one encoding each, so equal bytes are equal elements.
             self.wire == other.wire
         } else {
@@ -150,6 +216,8 @@ impl<'a, T: Element<'a> + Hash> Hash for Sequence<'a, T> {
         for element in self.iter() {
             element.hash(state);
         }
+        // What follows in a packet must not be taken for another element.
+        state.write_u8(0xFF);
     }
 }
 

@@ -4,10 +4,11 @@ use bytes::BufMut;
 
 use crate::wire::variable_byte_integer_length;
 
-/// The same walk runs into [`Count`] and into [`Put`], so the announced length and the bytes cannot
-/// disagree.
+/// The same walk runs into [`Count`], [`Put`] and [`Fill`], so the announced length and the bytes
+/// cannot disagree.
 pub(crate) trait Sink {
-    /// Whether bytes that were counted before may be [skipped](Sink::skip).
+    /// Whether bytes that were counted by a walk before may be [skipped](Sink::skip): a list counts
+    /// its elements when it is made.
     const ONLY_COUNTS: bool;
 
     fn bytes(&mut self, bytes: &[u8]);
@@ -93,6 +94,7 @@ impl Sink for Fill<'_> {
     #[inline(always)]
     fn bytes(&mut self, bytes: &[u8]) {
         let end = self.filled + bytes.len();
+        debug_assert!(end <= self.room.len(), "the room was checked");
         if let Some(room) = self.room.get_mut(self.filled..end) {
             copy(room, bytes);
             self.filled = end;

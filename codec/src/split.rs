@@ -7,6 +7,9 @@ use crate::{DecodeError, PacketType, Violation};
 /// Remaining Length of 268,435,455 (section 2.1.4).
 pub const LARGEST_PACKET: u32 = 268_435_460;
 
+// Lengths of packets are used as lengths of slices.
+const _: () = assert!(usize::BITS >= 32);
+
 /// The first two to five bytes of a packet, checked (section 2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FixedHeader {
@@ -119,7 +122,7 @@ impl<'a> RawPacket<'a> {
     pub fn whole(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         match FixedHeader::peek(bytes)? {
             Some(header) if header.packet_size() == bytes.len() => Ok(RawPacket { bytes, header }),
-            header => Err(wrong_length(bytes.len(), header)),
+            header => Err(wrong_length(bytes, header)),
         }
     }
 
@@ -159,8 +162,11 @@ impl<'a> RawPacket<'a> {
 }
 
 #[cold]
-fn wrong_length(length: usize, header: Option<FixedHeader>) -> DecodeError {
-    let packet_type = header.map(|header| header.packet_type());
+fn wrong_length(bytes: &[u8], header: Option<FixedHeader>) -> DecodeError {
+    let length = bytes.len();
+    let packet_type = bytes
+        .first()
+        .and_then(|first_byte| PacketType::from_number(first_byte >> 4));
     match header {
         Some(header) if header.packet_size() < length => {
             DecodeError::new(Violation::BytesLeftOver, packet_type, header.packet_size())
@@ -182,7 +188,8 @@ pub enum Split<'a> {
     /// The input ends inside a packet.
     Incomplete {
         /// How many more bytes are needed at least: all that are missing once the fixed header is
-        /// there, else those that it takes at least.
+        /// there, else those that it takes at least. A peer chose this number: do not reserve so
+        /// much before it has sent it.
         needed: usize,
     },
 }
@@ -195,7 +202,7 @@ pub enum Split<'a> {
 ///
 /// `maximum_packet_size` is in bytes, fixed header included; a larger packet is an error as soon as
 /// its fixed header is there. Pass the Maximum Packet Size that was announced to the peer, or
-/// [`LARGEST_PACKET`] if none was.
+/// [`LARGEST_PACKET`] if none was. No packet is smaller than 2 bytes.
 ///
 /// # Errors
 ///

@@ -8,9 +8,9 @@ use crate::{DecodeError, Packet, PacketType, Role};
 /// Takes whole packets off the front of a receive buffer.
 ///
 /// The buffer is yours: append what the network brings, in chunks of any size, then call
-/// [`next`](Self::next) until it says [`Next::Incomplete`]. The splitter never reserves memory: not
-/// what a peer declares, and not at all. It looks at two to five bytes of each packet, however often
-/// it is asked, so that the time is linear in the bytes received.
+/// [`next`](Self::next) until it says [`Next::Incomplete`]. The splitter never reserves memory, least
+/// of all what a peer merely declares. It looks at two to five bytes of each packet, however often it
+/// is asked, so that the time is linear in the bytes received.
 ///
 /// An error stays: the buffer is left as it is, and the same call gives the same error. Answer it
 /// and close the Network Connection.
@@ -46,7 +46,8 @@ pub enum Next<T> {
     Ready(T),
     /// The buffer ends too early.
     Incomplete {
-        /// How many more bytes are needed at least.
+        /// How many more bytes are needed at least, before it is worth asking again. It is neither how
+        /// much to read (take whatever is there) nor how much to reserve (a peer chose it).
         needed: usize,
     },
 }
@@ -63,22 +64,34 @@ impl Splitter {
     }
 
     /// Takes one packet off the front of the buffer. No byte is copied: frame and buffer share
-    /// their memory, which is freed when the last of them is gone.
+    /// their memory, which is freed when the last of them is gone. Sharing a buffer for the first
+    /// time allocates the few bytes in which [`bytes`] counts its owners.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if a fixed header breaks a rule, or announces a packet that is too large:
-    /// before anything of it is buffered.
+    /// [`DecodeError`] if a fixed header breaks a rule, or announces a packet that is too large.
     #[inline]
     pub fn next(&self, buffer: &mut BytesMut) -> Result<Next<Frame>, DecodeError> {
-        let Some(header) = FixedHeader::peek(buffer)? else {
-            return Ok(Next::Incomplete {
-                needed: needed_for_header(buffer),
-            });
-        };
-        header.check_size(self.maximum_packet_size)?;
-        Ok(take_frame(buffer, header))
+        Ok(match next_header(buffer, self.maximum_packet_size)? {
+            Next::Ready(header) => take_frame(buffer, header),
+            Next::Incomplete { needed } => Next::Incomplete { needed },
+        })
     }
+}
+
+/// The fixed header at the front of the buffer, checked against the limit.
+#[inline]
+pub(crate) fn next_header(
+    buffer: &[u8],
+    maximum_packet_size: u32,
+) -> Result<Next<FixedHeader>, DecodeError> {
+    let Some(header) = FixedHeader::peek(buffer)? else {
+        return Ok(Next::Incomplete {
+            needed: needed_for_header(buffer),
+        });
+    };
+    header.check_size(maximum_packet_size)?;
+    Ok(Next::Ready(header))
 }
 
 /// Takes the packet that starts with this header, if it is whole.

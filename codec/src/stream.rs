@@ -3,8 +3,8 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::packet::parse_publish_head;
-use crate::split::{FixedHeader, needed_for_header};
-use crate::splitter::{Frame, Next, share, take_frame};
+use crate::split::FixedHeader;
+use crate::splitter::{Frame, Next, next_header, share, take_frame};
 use crate::wire::{fault_of, leading_variable_byte_integer};
 use crate::{DecodeError, PacketType, Publish, Role, Violation};
 
@@ -13,7 +13,12 @@ use crate::{DecodeError, PacketType, Publish, Role, Violation};
 ///
 /// Packets of at most `buffer_limit` bytes arrive whole. Of a larger PUBLISH comes first the head
 /// (topic and properties), then its payload in chunks, as the buffer has them. Other packets of
-/// more than `buffer_limit` bytes, and heads of more than that, are refused with 0x95.
+/// more than `buffer_limit` bytes, and heads of more than that, are refused with 0x97 Quota exceeded:
+/// let it have room for the largest CONNECT or SUBSCRIBE that you want to take.
+///
+/// Each Network Connection needs a splitter of its own: in the middle of a payload the next bytes
+/// are taken for more of it. An error stays, as with [`Splitter`](crate::Splitter). To pass a message
+/// on, write its head with [`Publish::encode_head_for`] and then each chunk:
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -28,7 +33,11 @@ use crate::{DecodeError, PacketType, Publish, Role, Violation};
 /// let Next::Ready(Piece::Payload(chunk)) = splitter.next(&mut buffer)? else { panic!() };
 /// assert_eq!((&chunk.bytes[..], chunk.remaining), (&b"pay"[..], 1));
 /// assert_eq!(splitter.next(&mut buffer)?, Next::Incomplete { needed: 1 });
-/// # Ok::<(), mqtt5_codec::DecodeError>(())
+///
+/// let mut relayed = Vec::new();
+/// head.decode()?.encode_head_for(head.payload_length(), &mut relayed)?;
+/// assert_eq!(relayed, *b"\x30\x0A\x00\x03a/b\x00");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StreamSplitter {
@@ -79,12 +88,10 @@ impl StreamSplitter {
         if self.payload_left > 0 {
             return Ok(self.next_chunk(buffer));
         }
-        let Some(header) = FixedHeader::peek(buffer)? else {
-            return Ok(Next::Incomplete {
-                needed: needed_for_header(buffer),
-            });
+        let header = match next_header(buffer, self.maximum_packet_size)? {
+            Next::Ready(header) => header,
+            Next::Incomplete { needed } => return Ok(Next::Incomplete { needed }),
         };
-        header.check_size(self.maximum_packet_size)?;
         if header.packet_size() > self.buffer_limit {
             return self.next_head(header, buffer);
         }
@@ -92,6 +99,13 @@ impl StreamSplitter {
             Next::Ready(frame) => Next::Ready(Piece::Frame(frame)),
             Next::Incomplete { needed } => Next::Incomplete { needed },
         })
+    }
+
+    /// How many bytes of the present payload are still to come; more than 0 at the end of a
+    /// connection means that the message was cut.
+    #[must_use]
+    pub const fn payload_remaining(&self) -> usize {
+        self.payload_left
     }
 
     fn next_chunk(&mut self, buffer: &mut BytesMut) -> Next<Piece> {
@@ -121,19 +135,18 @@ impl StreamSplitter {
             ))
         };
         if header.packet_type() != PacketType::Publish {
-            return error(Violation::PacketTooLarge, 1);
+            return error(Violation::BufferLimit, 1);
         }
-        let (length, complete) = match head_length(header, buffer) {
-            Ok(HeadLength::AtLeast(length)) => (length, false),
-            Ok(HeadLength::Exactly(length)) => (length, true),
+        let length = match head_length(header, buffer) {
+            Ok(length) => length,
             Err((violation, offset)) => return error(violation, offset),
         };
         if length > self.buffer_limit {
-            return error(Violation::PacketTooLarge, 1);
+            return error(Violation::BufferLimit, 1);
         }
-        if buffer.len() < length || !complete {
+        if buffer.len() < length {
             return Ok(Next::Incomplete {
-                needed: length.saturating_sub(buffer.len()).max(1),
+                needed: length - buffer.len(),
             });
         }
         self.payload_left = header.packet_size() - length;
@@ -144,14 +157,9 @@ impl StreamSplitter {
     }
 }
 
-/// What the first bytes of a PUBLISH tell about the length of everything before its payload, fixed
-/// header included.
-enum HeadLength {
-    AtLeast(usize),
-    Exactly(usize),
-}
-
-fn head_length(header: FixedHeader, input: &[u8]) -> Result<HeadLength, (Violation, usize)> {
+/// The length of everything before the payload of a PUBLISH, fixed header included. While that is
+/// not known, a lower limit that is above the length of `input`.
+fn head_length(header: FixedHeader, input: &[u8]) -> Result<usize, (Violation, usize)> {
     let fits = |length: usize, violation, offset| {
         if length > header.packet_size() {
             Err((violation, offset))
@@ -164,7 +172,7 @@ fn head_length(header: FixedHeader, input: &[u8]) -> Result<HeadLength, (Violati
         .get(topic_at..)
         .and_then(|bytes| bytes.first_chunk::<2>())
     else {
-        return fits(topic_at + 2, Violation::FieldTruncated, topic_at).map(HeadLength::AtLeast);
+        return fits(topic_at + 2, Violation::FieldTruncated, topic_at);
     };
     let identifier_at = topic_at + 2 + usize::from(u16::from_be_bytes(*topic));
     fits(identifier_at, Violation::FieldTruncated, topic_at)?;
@@ -175,16 +183,18 @@ fn head_length(header: FixedHeader, input: &[u8]) -> Result<HeadLength, (Violati
         Ok(property_length) => property_length,
         Err(violation) => return Err((violation, set_at)),
     };
-    let Some((length, bytes)) = property_length else {
-        let known = input.len().max(set_at) + 1;
-        return fits(known, Violation::FieldTruncated, set_at).map(HeadLength::AtLeast);
-    };
-    fits(
-        set_at + bytes + length as usize,
-        Violation::PropertySetTruncated,
-        set_at,
-    )
-    .map(HeadLength::Exactly)
+    match property_length {
+        Some((length, bytes)) => fits(
+            set_at + bytes + length as usize,
+            Violation::PropertySetTruncated,
+            set_at,
+        ),
+        None => fits(
+            input.len().max(set_at) + 1,
+            Violation::PropertyLengthMissing,
+            set_at,
+        ),
+    }
 }
 
 /// A large PUBLISH up to its payload.
@@ -195,7 +205,9 @@ pub struct PublishHead {
 }
 
 impl PublishHead {
-    /// Decodes the head. The payload of the answer is empty: it follows in pieces.
+    /// Decodes the head. The payload of the answer is empty, as it follows in pieces: do not
+    /// [encode](Publish::encode) it, and do not ask whether its
+    /// [format is right](Publish::payload_format_is_right).
     ///
     /// # Errors
     ///
@@ -239,6 +251,24 @@ impl PublishHead {
     #[must_use]
     pub fn payload_length(&self) -> usize {
         self.header.packet_size() - self.bytes.len()
+    }
+
+    /// The fixed header of the whole packet.
+    #[must_use]
+    pub const fn header(&self) -> FixedHeader {
+        self.header
+    }
+
+    /// The packet up to its payload.
+    #[must_use]
+    pub const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The packet up to its payload.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        self.bytes
     }
 
     /// Shared ownership of a part of the head: see [`Frame::share`].

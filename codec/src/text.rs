@@ -8,6 +8,74 @@ use ascii::AsciiStr;
 use crate::Violation;
 use crate::wire::{Fault, Parsed, length_prefixed};
 
+/// What the three kinds of strings have in common. To keep the lifetime of the borrowed string, ask
+/// for `as_str()`: dereferencing gives that of the value.
+macro_rules! string_type {
+    ($name:ident) => {
+        impl core::ops::Deref for $name<'_> {
+            type Target = str;
+
+            fn deref(&self) -> &str {
+                self.0
+            }
+        }
+
+        impl AsRef<str> for $name<'_> {
+            fn as_ref(&self) -> &str {
+                self.0
+            }
+        }
+
+        impl AsRef<[u8]> for $name<'_> {
+            fn as_ref(&self) -> &[u8] {
+                self.0.as_bytes()
+            }
+        }
+
+        impl<'a> From<$name<'a>> for &'a str {
+            fn from(text: $name<'a>) -> &'a str {
+                text.0
+            }
+        }
+
+        impl<'a> TryFrom<&'a str> for $name<'a> {
+            type Error = $crate::Violation;
+
+            fn try_from(text: &'a str) -> Result<Self, $crate::Violation> {
+                $name::new(text)
+            }
+        }
+
+        impl PartialEq<str> for $name<'_> {
+            fn eq(&self, other: &str) -> bool {
+                self.0 == other
+            }
+        }
+
+        impl PartialEq<&str> for $name<'_> {
+            fn eq(&self, other: &&str) -> bool {
+                self.0 == *other
+            }
+        }
+
+        impl core::fmt::Debug for $name<'_> {
+            fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                self.0.fmt(formatter)
+            }
+        }
+
+        impl core::fmt::Display for $name<'_> {
+            fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                self.0.fmt(formatter)
+            }
+        }
+    };
+}
+
+pub(crate) use string_type;
+
+string_type!(Text);
+
 /// The most bytes that a UTF-8 Encoded String or Binary Data can have.
 pub(crate) const MAXIMUM_LENGTH: usize = 65_535;
 
@@ -73,34 +141,6 @@ impl<'a> Text<'a> {
             // Only now the decoder has to look at it.
             Err(_) => core::str::from_utf8(bytes).unwrap_or_default(),
         })
-    }
-}
-
-impl Deref for Text<'_> {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        self.0
-    }
-}
-
-impl fmt::Debug for Text<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
-
-impl fmt::Display for Text<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
-
-impl<'a> TryFrom<&'a str> for Text<'a> {
-    type Error = Violation;
-
-    fn try_from(text: &'a str) -> Result<Self, Violation> {
-        Text::new(text)
     }
 }
 

@@ -48,7 +48,9 @@ macro_rules! violations {
                 match self { $(Violation::$name => Class::$class),* }
             }
 
-            /// The Reason Code to answer with, in a DISCONNECT or, while connecting, a CONNACK.
+            /// The Reason Code that says what was wrong: for a DISCONNECT, or a CONNACK while
+            /// connecting. Not every code may stand in both;
+            /// [`DecodeError::answer`](crate::DecodeError::answer) knows.
             #[must_use]
             pub const fn reason_code(self) -> ReasonCode {
                 match self { $(Violation::$name => ReasonCode::$reason_code),* }
@@ -85,6 +87,8 @@ violations! {
     DuplicateAtQos0: Malformed, MalformedPacket, Some("MQTT-3.3.1-2"), "3.3.1.1", "DUP is set on a PUBLISH with QoS 0";
     PacketTooLarge: Protocol, PacketTooLarge, None, "3.1.2.11.4, 3.2.2.3.6", "the packet is larger than the receiver's Maximum Packet Size";
 
+    BufferLimit: Protocol, QuotaExceeded, None, "3.14.2.1", "the packet does not fit into the receiver's buffer limit";
+
     // Data types
     VariableByteIntegerTooLong: Malformed, MalformedPacket, None, "1.5.5", "a Variable Byte Integer is longer than four bytes";
     VariableByteIntegerNotMinimal: Malformed, MalformedPacket, Some("MQTT-1.5.5-1"), "1.5.5", "a Variable Byte Integer has more bytes than its value needs";
@@ -102,9 +106,11 @@ violations! {
     PropertyNotAllowed: Malformed, MalformedPacket, None, "2.2.2.2", "the property is not allowed in this packet";
     PropertyRepeated: Protocol, ProtocolError, None, "2.2.2.2", "the property is given more than once";
     PropertyTruncated: Malformed, MalformedPacket, None, "2.2.2.1", "a property runs past the end of its Property Length";
+    PropertyLengthMissing: Malformed, MalformedPacket, Some("MQTT-2.2.2-1"), "2.2.2.1", "the Property Length is missing";
     PropertySetTruncated: Malformed, MalformedPacket, None, "2.2.2.1", "the Property Length runs past the end of the packet";
-    PayloadFormatIndicatorValue: Protocol, ProtocolError, None, "3.3.2.3.2", "Payload Format Indicator is neither 0 nor 1";
-    SubscriptionIdentifierZero: Protocol, ProtocolError, None, "3.8.2.1.2", "Subscription Identifier is 0";
+    PropertyListGiven: Protocol, ProtocolError, None, "2.2.2", "a list of properties was added to the set before";
+    PayloadFormatIndicatorValue: Protocol, ProtocolError, None, "3.1.3.2.3, 3.3.2.3.2", "Payload Format Indicator is neither 0 nor 1";
+    SubscriptionIdentifierZero: Protocol, ProtocolError, None, "3.3.2.3.8, 3.8.2.1.2", "Subscription Identifier is 0";
     SubscriptionIdentifierTooLarge: Protocol, ProtocolError, None, "3.8.2.1.2", "Subscription Identifier is above 268,435,455";
     RequestProblemInformationValue: Protocol, ProtocolError, None, "3.1.2.11.7", "Request Problem Information is neither 0 nor 1";
     RequestResponseInformationValue: Protocol, ProtocolError, None, "3.1.2.11.6", "Request Response Information is neither 0 nor 1";
@@ -123,7 +129,7 @@ violations! {
     TopicNameEmpty: Malformed, MalformedPacket, Some("MQTT-4.7.3-1"), "4.7.3", "a Topic Name is empty";
     TopicNameWildcard: Malformed, MalformedPacket, Some("MQTT-4.7.0-1"), "4.7.1", "a Topic Name contains a wildcard character";
     PublishTopicWildcard: Malformed, MalformedPacket, Some("MQTT-3.3.2-2"), "3.3.2.1", "the Topic Name of the PUBLISH contains a wildcard character";
-    ResponseTopicWildcard: Malformed, MalformedPacket, Some("MQTT-3.3.2-14"), "3.3.2.3.5", "the Response Topic contains a wildcard character";
+    ResponseTopicWildcard: Malformed, MalformedPacket, Some("MQTT-3.3.2-14"), "3.1.3.2.6, 3.3.2.3.5", "the Response Topic contains a wildcard character";
     TopicFilterEmpty: Malformed, MalformedPacket, Some("MQTT-4.7.3-1"), "4.7.3", "a Topic Filter is empty";
     MultiLevelWildcard: Malformed, MalformedPacket, Some("MQTT-4.7.1-1"), "4.7.1.2", "`#` is not the last level of the Topic Filter or does not fill it";
     SingleLevelWildcard: Malformed, MalformedPacket, Some("MQTT-4.7.1-2"), "4.7.1.3", "`+` does not fill a whole level of the Topic Filter";

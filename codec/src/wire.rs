@@ -1,4 +1,4 @@
-//! The data types of section 1.5: parsers on nom, and the sinks that encoding walks into.
+//! The data types of section 1.5: parsers on nom.
 
 use nom::IResult;
 use nom::error::{ErrorKind, ParseError};
@@ -51,7 +51,7 @@ impl Fault {
 }
 
 impl ParseError<&[u8]> for Fault {
-    /// nom's own parsers fail in one way only here: they find too few bytes.
+    /// Those of nom's own parsers that are used here can only find too few bytes.
     #[cold]
     fn from_error_kind(input: &[u8], _: ErrorKind) -> Self {
         Fault {

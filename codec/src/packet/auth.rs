@@ -26,8 +26,6 @@ pub struct Auth<'a> {
     pub properties: AuthProperties<'a>,
 }
 
-impl<'a> Auth<'a> {}
-
 impl<'a> Parse<'a> for Auth<'a> {
     #[inline(always)]
     fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {

@@ -24,7 +24,17 @@ pub struct ConnAck<'a> {
     pub properties: ConnAckProperties<'a>,
 }
 
-impl<'a> ConnAck<'a> {}
+impl<'a> ConnAck<'a> {
+    /// The packet without Session Present and without properties.
+    #[must_use]
+    pub const fn new(reason_code: ReasonCode) -> Self {
+        ConnAck {
+            session_present: false,
+            reason_code,
+            properties: Properties::EMPTY,
+        }
+    }
+}
 
 impl<'a> Parse<'a> for ConnAck<'a> {
     #[inline(always)]

@@ -1,5 +1,10 @@
 //! CONNECT (section 3.1).
 
+use core::fmt;
+
+use nom::Parser;
+use nom::combinator::cond;
+
 use super::Qos;
 use super::decode::Parse;
 use crate::encode::{Body, encodable};
@@ -34,7 +39,9 @@ mod flag {
 /// The Client's first packet on a Network Connection (section 3.1).
 ///
 /// Protocol Name and Version are always `MQTT` and 5, and the Connect Flags follow from the fields.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+///
+/// `Debug` leaves the password out.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Connect<'a> {
     /// Whether to begin with a new Session (section 3.1.2.4).
     pub clean_start: bool,
@@ -81,8 +88,6 @@ impl Will<'_> {
     }
 }
 
-impl<'a> Connect<'a> {}
-
 impl<'a> Parse<'a> for Connect<'a> {
     #[inline(always)]
     fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
@@ -91,24 +96,9 @@ impl<'a> Parse<'a> for Connect<'a> {
         let (rest, keep_alive) = two_byte_integer(rest)?;
         let (rest, properties) = connect_properties(rest)?;
         let (rest, client_identifier) = text(rest)?;
-        let (rest, will) = if flags & flag::WILL == 0 {
-            (rest, None)
-        } else {
-            let (rest, will) = will(flags, rest)?;
-            (rest, Some(will))
-        };
-        let (rest, user_name) = if flags & flag::USER_NAME == 0 {
-            (rest, None)
-        } else {
-            let (rest, user_name) = text(rest)?;
-            (rest, Some(user_name))
-        };
-        let (rest, password) = if flags & flag::PASSWORD == 0 {
-            (rest, None)
-        } else {
-            let (rest, password) = binary(rest)?;
-            (rest, Some(password))
-        };
+        let (rest, will) = cond(flags & flag::WILL != 0, |rest| will(flags, rest)).parse(rest)?;
+        let (rest, user_name) = cond(flags & flag::USER_NAME != 0, text).parse(rest)?;
+        let (rest, password) = cond(flags & flag::PASSWORD != 0, binary).parse(rest)?;
         Ok((
             rest,
             Connect {
@@ -121,6 +111,22 @@ impl<'a> Parse<'a> for Connect<'a> {
                 password,
             },
         ))
+    }
+}
+
+impl fmt::Debug for Connect<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hidden = self.password.map(|_| format_args!("…"));
+        formatter
+            .debug_struct("Connect")
+            .field("clean_start", &self.clean_start)
+            .field("keep_alive", &self.keep_alive)
+            .field("properties", &self.properties)
+            .field("client_identifier", &self.client_identifier)
+            .field("will", &self.will)
+            .field("user_name", &self.user_name)
+            .field("password", &hidden)
+            .finish()
     }
 }
 

@@ -1,5 +1,7 @@
 //! PUBLISH (section 3.3).
 
+use core::fmt;
+
 use super::decode::{Parse, packet_identifier};
 use super::{PacketIdentifier, Qos};
 use crate::encode::{self, Body, encodable};
@@ -42,6 +44,22 @@ pub enum Delivery {
 }
 
 impl Delivery {
+    /// The delivery with this QoS. The identifier is not used at QoS 0.
+    #[must_use]
+    pub const fn new(qos: Qos, packet_identifier: PacketIdentifier, duplicate: bool) -> Self {
+        match qos {
+            Qos::AtMostOnce => Delivery::AtMostOnce,
+            Qos::AtLeastOnce => Delivery::AtLeastOnce {
+                packet_identifier,
+                duplicate,
+            },
+            Qos::ExactlyOnce => Delivery::ExactlyOnce {
+                packet_identifier,
+                duplicate,
+            },
+        }
+    }
+
     /// The QoS.
     #[must_use]
     pub const fn qos(self) -> Qos {
@@ -79,7 +97,9 @@ impl Delivery {
 }
 
 /// A message on its way (section 3.3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+///
+/// The default has QoS 0 and no topic, so that it cannot be sent as it is.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Publish<'a> {
     /// QoS, Packet Identifier and DUP.
     pub delivery: Delivery,
@@ -95,8 +115,35 @@ pub struct Publish<'a> {
 }
 
 impl<'a> Publish<'a> {
+    /// A message with QoS 0, without properties.
+    #[must_use]
+    pub const fn new(topic: TopicName<'a>, payload: &'a [u8]) -> Self {
+        Publish {
+            delivery: Delivery::AtMostOnce,
+            retain: false,
+            topic: Some(topic),
+            properties: Properties::EMPTY,
+            payload,
+        }
+    }
+
+    /// Appends only what comes before a payload of this many bytes, which is not at hand: `payload`
+    /// is not looked at. Exactly so many bytes have to be written next. With
+    /// [`StreamSplitter`](crate::StreamSplitter) it relays messages of any size.
+    ///
+    /// # Errors
+    ///
+    /// As [`Publish::encode`].
+    pub fn encode_head_for<B: bytes::BufMut + ?Sized>(
+        &self,
+        payload_length: usize,
+        out: &mut B,
+    ) -> Result<(), EncodeError> {
+        encode::encode_head_for(self, payload_length, out)
+    }
+
     /// As [`Publish::encode`], but writes only what comes before the payload and returns the
-    /// payload: for a vectored write, uncopied.
+    /// payload, uncopied: for a vectored write. **It has to be written next.**
     ///
     /// # Errors
     ///
@@ -168,6 +215,22 @@ pub(crate) fn parse_head(first_byte: u8, input: &[u8]) -> Parsed<'_, Publish<'_>
             payload: &[],
         },
     ))
+}
+
+impl fmt::Debug for Publish<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Publish")
+            .field("delivery", &self.delivery)
+            .field("retain", &self.retain)
+            .field("topic", &self.topic)
+            .field("properties", &self.properties)
+            .field(
+                "payload",
+                &format_args!("b\"{}\"", self.payload.escape_ascii()),
+            )
+            .finish()
+    }
 }
 
 impl<'a> Body<'a> for Publish<'a> {

@@ -63,7 +63,7 @@ impl<'a, S: Scope> ReasonCodes<'a, S> {
     /// How many there are.
     #[must_use]
     #[allow(clippy::len_without_is_empty, reason = "there is always one")]
-    pub const fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         // A code is one byte.
         self.sequence.encoded_len()
     }
@@ -125,10 +125,22 @@ impl<'a, S: Scope> IntoIterator for ReasonCodes<'a, S> {
     }
 }
 
+impl<'a, S: Scope> IntoIterator for &ReasonCodes<'a, S> {
+    type Item = ReasonCode;
+    type IntoIter = Iter<'a, ReasonCode>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
 macro_rules! subscription_acknowledgement {
-    ($name:ident $properties:ident $request:literal $section:literal) => {
-        /// The properties of the packet: Reason String and User Properties.
+    ($name:ident $properties:ident $reason_codes:ident $request:literal $section:literal) => {
+        #[doc = concat!("The properties of the answer to ", $request, ": Reason String and User Properties.")]
         pub type $properties<'a> = Properties<'a, scope::$name>;
+
+        #[doc = concat!("The Reason Codes of the answer to ", $request, ".")]
+        pub type $reason_codes<'a> = ReasonCodes<'a, scope::$name>;
 
         #[doc = concat!("The answer to ", $request, " (section ", $section, ").")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -138,7 +150,22 @@ macro_rules! subscription_acknowledgement {
             /// Reason String and User Properties.
             pub properties: $properties<'a>,
             /// One Reason Code for each Topic Filter of the request, in its order.
-            pub reason_codes: ReasonCodes<'a, scope::$name>,
+            pub reason_codes: $reason_codes<'a>,
+        }
+
+        impl<'a> $name<'a> {
+            /// The packet without properties.
+            #[must_use]
+            pub const fn new(
+                packet_identifier: PacketIdentifier,
+                reason_codes: $reason_codes<'a>,
+            ) -> Self {
+                $name {
+                    packet_identifier,
+                    properties: Properties::EMPTY,
+                    reason_codes,
+                }
+            }
         }
 
         impl<'a> Parse<'a> for $name<'a> {
@@ -181,5 +208,5 @@ macro_rules! subscription_acknowledgement {
     };
 }
 
-subscription_acknowledgement!(SubAck SubAckProperties "a SUBSCRIBE" "3.9");
-subscription_acknowledgement!(UnsubAck UnsubAckProperties "an UNSUBSCRIBE" "3.11");
+subscription_acknowledgement!(SubAck SubAckProperties SubAckReasonCodes "a SUBSCRIBE" "3.9");
+subscription_acknowledgement!(UnsubAck UnsubAckProperties UnsubAckReasonCodes "an UNSUBSCRIBE" "3.11");

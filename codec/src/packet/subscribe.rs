@@ -163,7 +163,7 @@ impl<'a> Element<'a> for TopicFilter<'a> {
 }
 
 macro_rules! non_empty_list {
-    ($name:ident of $element:ty, $empty:ident, $doc:literal) => {
+    ($name:ident of $element:ty, $doc:literal) => {
         #[doc = $doc]
         ///
         /// A view of received bytes, or of a slice to be sent.
@@ -198,9 +198,9 @@ macro_rules! non_empty_list {
     };
 }
 
-non_empty_list!(Subscriptions of Subscription<'a>, SubscribeWithoutFilter,
+non_empty_list!(Subscriptions of Subscription<'a>,
     "The Topic Filters of a SUBSCRIBE with their options: at least one.");
-non_empty_list!(TopicFilters of TopicFilter<'a>, UnsubscribeWithoutFilter,
+non_empty_list!(TopicFilters of TopicFilter<'a>,
     "The Topic Filters of an UNSUBSCRIBE: at least one.");
 
 impl<'a> Subscriptions<'a> {
@@ -232,7 +232,7 @@ impl<'a> Subscriptions<'a> {
         while !rest.is_empty() {
             let (at_options, filter) = checked_topic_filter(rest)?;
             let (after, options) = byte(at_options)?;
-            // All 18 valid bytes but for what No Local asks of the filter.
+            // Only with No Local, or with something wrong, is a closer look needed.
             if options & (option::RESERVED | option::NO_LOCAL) != 0
                 || options & option::MAXIMUM_QOS == 3
                 || options >> option::RETAIN_HANDLING_SHIFT == 3
@@ -281,6 +281,21 @@ impl<'a> TopicFilters<'a> {
     }
 }
 
+impl<'a> Subscribe<'a> {
+    /// The packet without properties.
+    #[must_use]
+    pub const fn new(
+        packet_identifier: PacketIdentifier,
+        subscriptions: Subscriptions<'a>,
+    ) -> Self {
+        Subscribe {
+            packet_identifier,
+            properties: Properties::EMPTY,
+            subscriptions,
+        }
+    }
+}
+
 impl<'a> Parse<'a> for Subscribe<'a> {
     #[inline(always)]
     fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
@@ -295,6 +310,18 @@ impl<'a> Parse<'a> for Subscribe<'a> {
                 subscriptions,
             },
         ))
+    }
+}
+
+impl<'a> Unsubscribe<'a> {
+    /// The packet without properties.
+    #[must_use]
+    pub const fn new(packet_identifier: PacketIdentifier, filters: TopicFilters<'a>) -> Self {
+        Unsubscribe {
+            packet_identifier,
+            properties: Properties::EMPTY,
+            filters,
+        }
     }
 }
 

@@ -37,6 +37,9 @@ impl Seen {
 }
 
 fn checked_set(input: &[u8], scope: u16) -> Parsed<'_, (&[u8], Seen)> {
+    if input.is_empty() {
+        return Err(Fault::at(input, Violation::PropertyLengthMissing));
+    }
     let (after_length, length) = variable_byte_integer(input)?;
     let Some((wire, rest)) = after_length.split_at_checked(length as usize) else {
         return Err(Fault::at(input, Violation::PropertySetTruncated));

@@ -55,36 +55,66 @@ impl<'a, S: Scope> Properties<'a, S> {
     /// The same properties, followed by those of a list: how a received set is extended without
     /// copying it.
     ///
-    /// Only one list can be added; a set that has one already is not extended.
+    /// There is room for one list. A set that has one already, from here or from
+    /// [`Properties::new`], can only be followed by an empty one.
+    ///
+    /// ```
+    /// use mqtt5_codec::{Packet, Property, PropertyIdentifier, PublishProperties};
+    ///
+    /// // A message that waited 20 seconds, on its way to a subscriber.
+    /// let received = b"\x30\x0C\x00\x01a\x08\x23\x00\x05\x02\x00\x00\x00\x3C";
+    /// let Packet::Publish(publish) = Packet::decode(received)? else { panic!() };
+    /// let remaining = [Property::MessageExpiryInterval(60 - 20)];
+    /// let properties = publish
+    ///     .properties
+    ///     .without(&[PropertyIdentifier::TopicAlias, PropertyIdentifier::MessageExpiryInterval])
+    ///     .and(&remaining)?;
+    /// assert_eq!(properties, PublishProperties::new(&remaining)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// As [`Properties::new`], and [`Violation::PropertyRepeated`] if this set came from a list.
+    /// As [`Properties::new`], and [`Violation::PropertyListGiven`].
     pub fn and(self, list: &'a [Property<'a>]) -> Result<Self, Violation> {
+        if list.is_empty() {
+            return Ok(self);
+        }
         if !self.sequence.list().is_empty() {
-            return Err(Violation::PropertyRepeated);
+            return Err(Violation::PropertyListGiven);
         }
         let mut seen = self
             .raw()
-            .fold(0_u64, |seen, (identifier, _)| seen | 1 << identifier);
+            .fold(0, |seen, (identifier, _)| seen | bit_of(identifier));
         for property in list {
-            let identifier = property.identifier();
-            let row = &TABLE[usize::from(identifier as u8)];
-            let bit = 1 << identifier as u8;
+            let row = &TABLE[usize::from(property.identifier() as u8)];
             if row.allowed & S::BIT == 0 {
                 return Err(Violation::PropertyNotAllowed);
             }
-            if seen & bit != 0 && row.repeatable & S::BIT == 0 {
+            if seen & row.bit != 0 && row.repeatable & S::BIT == 0 {
                 return Err(Violation::PropertyRepeated);
             }
-            seen |= bit;
+            seen |= row.bit;
         }
         Ok(Self::from_sequence(self.sequence.and(list)?))
     }
 
+    /// The same without all received properties that have one of these identifiers: how a received
+    /// set is changed without copying it. To replace a property, leave it out and
+    /// [add](Properties::and) it again; the order matters only among User Properties.
+    ///
+    /// Properties that came from a list stay.
+    #[must_use]
+    pub fn without(self, identifiers: &[PropertyIdentifier]) -> Self {
+        let mask = identifiers
+            .iter()
+            .fold(0, |mask, identifier| mask | identifier.bit());
+        Self::from_sequence(self.sequence.without(mask))
+    }
+
     /// Whether there are none.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.sequence.is_empty()
     }
 
@@ -133,10 +163,12 @@ impl<'a, S: Scope> Properties<'a, S> {
     }
 
     /// Identifier and position of each received property.
-    fn raw(&self) -> RawProperties<'a> {
+    fn raw(&self) -> impl Iterator<Item = (u8, &'a [u8])> + use<'a, S> {
+        let hidden = self.sequence.hidden();
         RawProperties {
             wire: self.sequence.wire(),
         }
+        .filter(move |&(identifier, _)| hidden == 0 || hidden & bit_of(identifier) == 0)
     }
 
     const fn from_sequence(sequence: Sequence<'a, Property<'a>>) -> Self {
@@ -187,6 +219,11 @@ impl Properties<'_, scope::Subscribe> {
             _ => None,
         }
     }
+}
+
+/// The bit of an identifier that was checked.
+fn bit_of(identifier: u8) -> u32 {
+    TABLE.get(usize::from(identifier)).map_or(0, |row| row.bit)
 }
 
 /// Steps over received properties without reading their values.

@@ -12,17 +12,17 @@ use crate::sink::Sink;
 use crate::wire::Parsed;
 use crate::{Binary, PacketType, Text, TopicName, Violation};
 
-mod sealed {
-    pub trait Sealed {}
+pub(super) mod sealed {
+    pub trait Sealed {
+        /// One bit for each place.
+        const BIT: u16;
+    }
 }
 
 /// A place in a packet where a property set stands; implemented by the types in [`scope`].
 pub trait Scope: sealed::Sealed + Copy + Eq + core::hash::Hash + fmt::Debug + 'static {
     /// The packet.
     const PACKET_TYPE: PacketType;
-
-    #[doc(hidden)]
-    const BIT: u16;
 }
 
 /// Implemented for each [`Scope`] whose property sets may carry the property with this identifier.
@@ -44,11 +44,12 @@ macro_rules! scopes {
         }
 
         $(
-            impl sealed::Sealed for scope::$name {}
+            impl sealed::Sealed for scope::$name {
+                const BIT: u16 = 1 << $bit;
+            }
 
             impl Scope for scope::$name {
                 const PACKET_TYPE: PacketType = PacketType::$packet_type;
-                const BIT: u16 = 1 << $bit;
             }
         )*
     };
@@ -82,6 +83,8 @@ pub(super) struct Row {
     /// Bits of the scopes that may carry it more than once.
     pub(super) repeatable: u16,
     pub(super) shape: Shape,
+    /// One bit for each of the 27.
+    pub(super) bit: u32,
 }
 
 macro_rules! properties {
@@ -146,15 +149,19 @@ macro_rules! properties {
         // A function because the types of the table need a lifetime.
         #[allow(clippy::extra_unused_lifetimes, reason = "the types of the table use it")]
         const fn table<'a>() -> [Row; IDENTIFIERS] {
-            let unknown = Row { allowed: 0, repeatable: 0, shape: Shape::Fixed(0) };
+            let unknown = Row { allowed: 0, repeatable: 0, shape: Shape::Fixed(0), bit: 0 };
             let mut table = [unknown; IDENTIFIERS];
+            let mut rows = 0;
             $(
                 table[$identifier] = Row {
-                    allowed: 0 $(| <scope::$scope as Scope>::BIT)*,
-                    repeatable: 0 $(| <scope::$repeatable as Scope>::BIT)*,
+                    allowed: 0 $(| <scope::$scope as sealed::Sealed>::BIT)*,
+                    repeatable: 0 $(| <scope::$repeatable as sealed::Sealed>::BIT)*,
                     shape: <$type as Value<'a>>::SHAPE,
+                    bit: 1 << rows,
                 };
+                rows += 1;
             )*
+            assert!(rows <= u32::BITS);
             table
         }
 
@@ -176,6 +183,11 @@ macro_rules! properties {
                     $($identifier => <$type as Value<'a>>::read(wire).map(Property::$name),)*
                     _ => None,
                 }
+            }
+
+            #[inline]
+            fn is_in(&self, mask: u32) -> bool {
+                self.identifier().bit() & mask != 0
             }
 
             #[inline]
@@ -324,6 +336,14 @@ accessors! {
     0x28 WildcardSubscriptionAvailable wildcard_subscription_available -> bool;
     0x29 SubscriptionIdentifierAvailable subscription_identifier_available -> bool;
     0x2A SharedSubscriptionAvailable shared_subscription_available -> bool;
+}
+
+impl PropertyIdentifier {
+    /// The identifier's bit in a set of identifiers.
+    #[inline(always)]
+    pub(super) fn bit(self) -> u32 {
+        TABLE[usize::from(self as u8)].bit
+    }
 }
 
 impl fmt::Display for PropertyIdentifier {

@@ -9,7 +9,7 @@ use crate::wire::{
     Fault, Parsed, VARIABLE_BYTE_INTEGER_MAX, byte, four_byte_integer, length_prefixed,
     two_byte_integer, variable_byte_integer,
 };
-use crate::{Binary, Text, TopicName, Violation};
+use crate::{Binary, Qos, Text, TopicName, Violation};
 
 /// What the payload of a message is (sections 3.1.3.2.3 and 3.3.2.3.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,6 +30,15 @@ pub enum MaximumQos {
     AtMostOnce = 0,
     /// QoS 0 and 1.
     AtLeastOnce = 1,
+}
+
+impl From<MaximumQos> for Qos {
+    fn from(maximum: MaximumQos) -> Qos {
+        match maximum {
+            MaximumQos::AtMostOnce => Qos::AtMostOnce,
+            MaximumQos::AtLeastOnce => Qos::AtLeastOnce,
+        }
+    }
 }
 
 /// A Subscription Identifier (section 3.8.2.1.2): 1 to 268,435,455.

@@ -1,11 +1,9 @@
 //! Topic Filters and Shared Subscriptions.
 
-use core::fmt;
-use core::ops::Deref;
-
 use super::matching;
 use crate::text::{
-    MAXIMUM_LENGTH, Text, fault_in_content, first_fault, position_of_wildcard, suspicion,
+    MAXIMUM_LENGTH, Text, fault_in_content, first_fault, position_of_wildcard, string_type,
+    suspicion,
 };
 use crate::wire::{Fault, Parsed, length_prefixed};
 use crate::{TopicName, Violation};
@@ -111,33 +109,7 @@ impl<'a> TopicFilter<'a> {
     }
 }
 
-impl Deref for TopicFilter<'_> {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        self.0
-    }
-}
-
-impl fmt::Debug for TopicFilter<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
-
-impl fmt::Display for TopicFilter<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
-
-impl<'a> TryFrom<&'a str> for TopicFilter<'a> {
-    type Error = Violation;
-
-    fn try_from(filter: &'a str) -> Result<Self, Violation> {
-        TopicFilter::new(filter)
-    }
-}
+string_type!(TopicFilter);
 
 #[inline(always)]
 fn is_shared(filter: &[u8]) -> bool {

@@ -1,10 +1,8 @@
 //! Topic Names.
 
-use core::fmt;
-use core::ops::Deref;
-
 use crate::text::{
-    MAXIMUM_LENGTH, Text, fault_in_content, first_fault, position_of_wildcard, suspicion,
+    MAXIMUM_LENGTH, Text, fault_in_content, first_fault, position_of_wildcard, string_type,
+    suspicion,
 };
 use crate::wire::{Fault, Parsed, length_prefixed};
 use crate::{TopicFilter, Violation};
@@ -75,33 +73,7 @@ impl<'a> TopicName<'a> {
     }
 }
 
-impl Deref for TopicName<'_> {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        self.0
-    }
-}
-
-impl fmt::Debug for TopicName<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
-
-impl fmt::Display for TopicName<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
-
-impl<'a> TryFrom<&'a str> for TopicName<'a> {
-    type Error = Violation;
-
-    fn try_from(name: &'a str) -> Result<Self, Violation> {
-        TopicName::new(name)
-    }
-}
+string_type!(TopicName);
 
 /// What the field demands in which a Topic Name stands.
 pub(crate) struct NameRules {
