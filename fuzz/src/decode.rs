@@ -1,0 +1,179 @@
+//! Any bytes, as they may come from a network.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use bytes::Bytes;
+use mqtt5_codec::{
+    Class, DecodeError, Frame, LARGEST_PACKET, Packet, ReasonCode, Role, Split, Violation, split,
+};
+
+use crate::rebuild::encoded;
+use crate::reference;
+use crate::walk::walk;
+
+/// How many packets of one input are looked at.
+const MOST_PACKETS: usize = 64;
+
+/// Splits the bytes, decodes each packet from either side, and asks what is accepted everything;
+/// what is accepted survives re-encoding, what is rejected stays so.
+///
+/// # Panics
+///
+/// If that does not hold.
+pub fn check(data: &[u8]) {
+    whole(data);
+    let mut rest = data;
+    for _ in 0..MOST_PACKETS {
+        match split(rest, LARGEST_PACKET) {
+            Ok(Split::Packet { packet, rest: next }) => {
+                let bytes = packet.as_bytes();
+                assert_eq!(bytes.len() + next.len(), rest.len());
+                if bytes.len() < data.len() {
+                    whole(bytes);
+                }
+                // What follows a packet does not change it.
+                assert_eq!(packet.decode(), Packet::decode(bytes));
+                rest = next;
+            }
+            Ok(Split::Incomplete { needed }) => {
+                assert!(needed > 0);
+                break;
+            }
+            Err(found) => {
+                error(found, rest);
+                followed_by_more(found, rest);
+                break;
+            }
+        }
+    }
+}
+
+/// Checks bytes as if they were one packet.
+///
+/// # Panics
+///
+/// If one of the properties of [`check`] does not hold.
+pub fn whole(bytes: &[u8]) {
+    match Packet::decode(bytes) {
+        Ok(packet) => accepted(&packet, bytes),
+        Err(found) => rejected(found, bytes),
+    }
+}
+
+fn accepted(packet: &Packet<'_>, bytes: &[u8]) {
+    walk(packet);
+
+    let again = encoded(packet);
+    let decoded = Packet::decode(&again).expect("what is encoded can be decoded");
+    assert_eq!(&decoded, packet);
+    assert_eq!(hash(&decoded), hash(packet));
+    if reference::is_long_form(bytes) {
+        assert!(again.len() < bytes.len());
+        assert_eq!(encoded(&decoded), again);
+    } else {
+        assert_eq!(again, bytes, "canonical bytes stay as they are");
+    }
+
+    for sender in [Role::Client, Role::Server] {
+        let checked = packet.check_sent_by(sender);
+        match Packet::decode_from(sender, bytes) {
+            Ok(from) => {
+                assert_eq!(&from, packet);
+                assert_eq!(checked, Ok(()));
+            }
+            Err(found) => {
+                error(found, bytes);
+                assert_eq!(checked, Err(found.violation()));
+                assert!(matches!(
+                    found.violation(),
+                    Violation::PacketFromWrongSide
+                        | Violation::ReasonCodeFromWrongSide
+                        | Violation::SubscriptionIdentifierFromClient
+                        | Violation::SessionExpiryIntervalFromServer
+                        | Violation::ServerReferenceFromClient
+                ));
+            }
+        }
+    }
+
+    // No part of a packet is a packet, and none is an error.
+    for length in cuts(bytes.len()) {
+        let part = &bytes[..length];
+        assert!(matches!(
+            split(part, LARGEST_PACKET),
+            Ok(Split::Incomplete { .. })
+        ));
+        assert!(Packet::decode(part).is_err());
+    }
+
+    let frame = Frame::new(Bytes::copy_from_slice(bytes)).expect("a whole packet");
+    assert_eq!(frame.decode().as_ref(), Ok(packet));
+    if let Ok(Packet::Publish(publish)) = frame.decode() {
+        let shared = frame.share(publish.payload);
+        assert_eq!(shared, publish.payload);
+        // Not copied. No bytes are nowhere.
+        assert!(shared.is_empty() || shared.as_ptr() == publish.payload.as_ptr());
+    }
+}
+
+fn rejected(found: DecodeError, bytes: &[u8]) {
+    error(found, bytes);
+    for sender in [Role::Client, Role::Server] {
+        let from = Packet::decode_from(sender, bytes).expect_err("from nobody, so not from one");
+        error(from, bytes);
+    }
+    if let Ok(Split::Packet { .. }) = split(bytes, LARGEST_PACKET) {
+        followed_by_more(found, bytes);
+    }
+}
+
+/// More bytes do not mend what is wrong with a packet.
+fn followed_by_more(found: DecodeError, bytes: &[u8]) {
+    for more in [&b"\x00"[..], b"\xFF\xFF\xFF\xFF\xFF"] {
+        let longer = [bytes, more].concat();
+        match split(&longer, LARGEST_PACKET) {
+            Ok(Split::Packet { packet, .. }) => {
+                if packet.as_bytes().len() == bytes.len() {
+                    assert_eq!(packet.decode(), Err(found));
+                }
+            }
+            Ok(Split::Incomplete { .. }) => panic!("an error became incomplete"),
+            Err(still) => assert_eq!(still, found),
+        }
+    }
+}
+
+fn error(found: DecodeError, bytes: &[u8]) {
+    assert!(found.offset() <= bytes.len(), "{found}");
+    assert!(found.reason_code().is_error());
+    assert!(found.to_string().contains(found.violation().message()));
+    let expected = match found.class() {
+        Class::Malformed => ReasonCode::MalformedPacket,
+        Class::Protocol => ReasonCode::ProtocolError,
+    };
+    let specific = matches!(
+        found.violation(),
+        Violation::PacketTooLarge
+            | Violation::TopicAliasZero
+            | Violation::ProtocolName
+            | Violation::ProtocolVersion
+    );
+    assert!(specific || found.reason_code() == expected, "{found}");
+    if let Some(statement) = found.statement() {
+        assert!(statement.starts_with("MQTT-"));
+    }
+}
+
+/// Lengths shorter than a packet's: all near its borders, some between.
+fn cuts(length: usize) -> impl Iterator<Item = usize> {
+    let step = (length / 16).max(1);
+    (0..length.min(8))
+        .chain((8..length).step_by(step))
+        .chain(length.checked_sub(1))
+}
+
+fn hash(packet: &Packet<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    packet.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Builds the library, and sees that it cannot be built with the standard library.
+set -eu
+cd "$(dirname "$0")"
+target=../../target/no-std
+log=$target/with-std.log
+
+cargo build --release --target-dir "$target"
+
+if cargo build --release --target-dir "$target" --features std 2>"$log"; then
+    echo "it can be built with the standard library: this proves nothing" >&2
+    exit 1
+fi
+if ! grep -q 'duplicate lang item `panic_impl`' "$log"; then
+    cat "$log" >&2
+    exit 1
+fi
+echo "mqtt5-codec needs no standard library"

@@ -1,0 +1,303 @@
+//! What can be wrong with a ledger.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::{Evidence, Layer, Ledger, Statement, known_statements};
+use crate::vectors::Case;
+
+/// How many normative statements the standard has.
+const STATEMENTS: usize = 251;
+
+/// Something that is wrong with a ledger.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// There are not 251 statements.
+    Count(usize),
+    /// The standard has no such statement.
+    UnknownStatement(String),
+    /// A statement of the standard is not there.
+    MissingStatement(String),
+    /// A statement is there twice.
+    DuplicateStatement(String),
+    /// A statement is on a layer on which it does not belong.
+    WrongLayer(String),
+    /// A statement of the codec layer has no evidence.
+    NoEvidence(String),
+    /// A statement of another layer has no evidence and does not say so, or has some and says that
+    /// it has none.
+    WrongStatus(String),
+    /// Nothing has the name that is given as evidence.
+    UnknownEvidence(String, Evidence),
+    /// The evidence exists, but did not run and pass.
+    EvidenceNotPassed(String, Evidence),
+    /// A vector is given as evidence, but does not name the statement as one that it is about.
+    VectorAboutSomethingElse(String, String),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Count(count) => write!(formatter, "{count} statements instead of {STATEMENTS}"),
+            Fault::UnknownStatement(id) => write!(formatter, "{id}: no such statement"),
+            Fault::MissingStatement(id) => write!(formatter, "{id}: missing"),
+            Fault::DuplicateStatement(id) => write!(formatter, "{id}: given more than once"),
+            Fault::WrongLayer(id) => write!(formatter, "{id}: on the wrong layer"),
+            Fault::NoEvidence(id) => write!(formatter, "{id}: no evidence"),
+            Fault::WrongStatus(id) => {
+                write!(formatter, "{id}: either evidence or the status `not yet`")
+            }
+            Fault::UnknownEvidence(id, evidence) => {
+                write!(formatter, "{id}: there is no {evidence}")
+            }
+            Fault::EvidenceNotPassed(id, evidence) => {
+                write!(formatter, "{id}: {evidence} did not run and pass")
+            }
+            Fault::VectorAboutSomethingElse(id, case) => {
+                write!(formatter, "{id}: vector {case} does not list the statement")
+            }
+        }
+    }
+}
+
+/// Finds everything that is wrong with a ledger.
+///
+/// `trials` are the names of all checks that exist; `passed` of those that ran and passed, if that
+/// is known.
+#[must_use]
+pub fn faults(
+    ledger: &Ledger,
+    cases: &[&Case],
+    trials: &BTreeSet<String>,
+    passed: Option<&BTreeSet<String>>,
+) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    statement_faults(ledger, &mut faults);
+    let cases: BTreeMap<&str, &Case> = cases
+        .iter()
+        .map(|case| (case.name.as_str(), *case))
+        .collect();
+    for statement in &ledger.statements {
+        status_faults(statement, &mut faults);
+        for evidence in &statement.evidence {
+            let id = || statement.id.clone();
+            let trial = evidence.trial();
+            if !trials.contains(&trial) {
+                faults.push(Fault::UnknownEvidence(id(), evidence.clone()));
+            } else if passed.is_some_and(|passed| !passed.contains(&trial)) {
+                faults.push(Fault::EvidenceNotPassed(id(), evidence.clone()));
+            }
+            if let Evidence::Vector(name) = evidence
+                && let Some(case) = cases.get(name.as_str())
+                && !case.is_about(&statement.id)
+            {
+                faults.push(Fault::VectorAboutSomethingElse(id(), name.clone()));
+            }
+        }
+    }
+    faults
+}
+
+/// Whether the statements are those of the standard.
+fn statement_faults(ledger: &Ledger, faults: &mut Vec<Fault>) {
+    if ledger.statements.len() != STATEMENTS {
+        faults.push(Fault::Count(ledger.statements.len()));
+    }
+    let known: BTreeMap<&str, &str> = known_statements().collect();
+    let mut seen = BTreeSet::new();
+    for statement in &ledger.statements {
+        let id = statement.id.as_str();
+        match known.get(id) {
+            None => faults.push(Fault::UnknownStatement(id.to_owned())),
+            Some(layer) if *layer != statement.layer.to_string() => {
+                faults.push(Fault::WrongLayer(id.to_owned()));
+            }
+            Some(_) => {}
+        }
+        if !seen.insert(id) {
+            faults.push(Fault::DuplicateStatement(id.to_owned()));
+        }
+    }
+    for id in known.keys().filter(|id| !seen.contains(**id)) {
+        faults.push(Fault::MissingStatement((*id).to_owned()));
+    }
+}
+
+fn status_faults(statement: &Statement, faults: &mut Vec<Fault>) {
+    let id = statement.id.clone();
+    if statement.layer == Layer::Codec {
+        if statement.evidence.is_empty() {
+            faults.push(Fault::NoEvidence(id));
+        } else if statement.status.is_some() {
+            faults.push(Fault::WrongStatus(id));
+        }
+    } else if statement.evidence.is_empty() != statement.status.is_some() {
+        faults.push(Fault::WrongStatus(id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Binds, Status};
+    use super::*;
+    use crate::vectors::Expectation;
+
+    /// A ledger without a fault: one check shows everything on the codec layer.
+    fn sound() -> Ledger {
+        let statements = known_statements()
+            .map(|(id, layer)| {
+                let is_codec = layer == "codec";
+                Statement {
+                    id: id.to_owned(),
+                    section: "1 Introduction".to_owned(),
+                    binds: Binds::Both,
+                    layer: *Layer::ALL
+                        .iter()
+                        .find(|candidate| candidate.to_string() == layer)
+                        .expect("a layer"),
+                    text: String::new(),
+                    evidence: if is_codec {
+                        vec![Evidence::Test("check".to_owned())]
+                    } else {
+                        vec![]
+                    },
+                    status: (!is_codec).then_some(Status::NotYet),
+                }
+            })
+            .collect();
+        Ledger { statements }
+    }
+
+    fn case(name: &str, statements: &[&str]) -> Case {
+        Case {
+            name: name.to_owned(),
+            line: 1,
+            statements: statements.iter().map(|&id| id.to_owned()).collect(),
+            sender: None,
+            bytes: vec![],
+            expect: Expectation::Accept,
+            offset: None,
+            statement: None,
+            reencodes: None,
+            why: String::new(),
+        }
+    }
+
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    /// What is found in the ledger after somebody changed it.
+    fn found(change: impl FnOnce(&mut Vec<Statement>)) -> Vec<Fault> {
+        let mut ledger = sound();
+        change(&mut ledger.statements);
+        let cases = [case("about-first", &["MQTT-1.5.4-1"])];
+        let trials = names(&["check", "not-run", "vector::about-first"]);
+        let passed = names(&["check", "vector::about-first"]);
+        faults(&ledger, &[&cases[0]], &trials, Some(&passed))
+    }
+
+    fn test(name: &str) -> Evidence {
+        Evidence::Test(name.to_owned())
+    }
+
+    fn vector(name: &str) -> Evidence {
+        Evidence::Vector(name.to_owned())
+    }
+
+    const FIRST: &str = "MQTT-1.5.4-1";
+    const SECOND: &str = "MQTT-1.5.4-2";
+
+    #[test]
+    fn a_sound_ledger_has_no_faults() {
+        assert_eq!(found(|_| {}), []);
+    }
+
+    #[test]
+    fn a_missing_statement_is_found() {
+        let expected = [Fault::Count(250), Fault::MissingStatement(FIRST.into())];
+        assert_eq!(found(|statements| drop(statements.remove(0))), expected);
+    }
+
+    #[test]
+    fn a_duplicate_statement_is_found() {
+        let expected = [Fault::Count(252), Fault::DuplicateStatement(FIRST.into())];
+        let duplicate = |statements: &mut Vec<Statement>| statements.push(statements[0].clone());
+        assert_eq!(found(duplicate), expected);
+    }
+
+    #[test]
+    fn an_unknown_statement_is_found() {
+        let expected = [
+            Fault::UnknownStatement("MQTT-2.2.1-1".into()),
+            Fault::MissingStatement(FIRST.into()),
+        ];
+        let rename = |statements: &mut Vec<Statement>| statements[0].id = "MQTT-2.2.1-1".into();
+        assert_eq!(found(rename), expected);
+    }
+
+    #[test]
+    fn a_statement_that_was_moved_away_from_the_codec_is_found() {
+        let change = |statements: &mut Vec<Statement>| statements[0].layer = Layer::Session;
+        assert_eq!(found(change), [Fault::WrongLayer(FIRST.into())]);
+    }
+
+    #[test]
+    fn a_codec_statement_without_evidence_is_found() {
+        let change = |statements: &mut Vec<Statement>| statements[0].evidence.clear();
+        assert_eq!(found(change), [Fault::NoEvidence(FIRST.into())]);
+    }
+
+    #[test]
+    fn evidence_together_with_not_yet_is_found() {
+        let change = |statements: &mut Vec<Statement>| statements[0].status = Some(Status::NotYet);
+        assert_eq!(found(change), [Fault::WrongStatus(FIRST.into())]);
+    }
+
+    #[test]
+    fn a_session_statement_without_evidence_must_say_so() {
+        let first_session = |statements: &mut Vec<Statement>| {
+            let session = statements
+                .iter_mut()
+                .find(|one| one.layer == Layer::Session);
+            session.expect("a session statement").status = None;
+        };
+        assert_eq!(
+            found(first_session),
+            [Fault::WrongStatus("MQTT-2.2.1-3".into())]
+        );
+    }
+
+    #[test]
+    fn evidence_that_does_not_exist_is_found() {
+        for evidence in [test("nothing"), vector("nothing")] {
+            let expected = [Fault::UnknownEvidence(FIRST.into(), evidence.clone())];
+            assert_eq!(found(|all| all[0].evidence.push(evidence)), expected);
+        }
+    }
+
+    #[test]
+    fn evidence_that_did_not_run_is_found() {
+        let expected = [Fault::EvidenceNotPassed(FIRST.into(), test("not-run"))];
+        assert_eq!(found(|all| all[0].evidence.push(test("not-run"))), expected);
+    }
+
+    #[test]
+    fn without_a_record_of_the_run_existence_is_enough() {
+        let mut ledger = sound();
+        ledger.statements[0].evidence.push(test("not-run"));
+        let trials = names(&["check", "not-run"]);
+        assert_eq!(faults(&ledger, &[], &trials, None), []);
+    }
+
+    #[test]
+    fn a_vector_must_list_the_statement() {
+        assert_eq!(found(|all| all[0].evidence.push(vector("about-first"))), []);
+        let name = "about-first".to_owned();
+        let expected = [Fault::VectorAboutSomethingElse(SECOND.into(), name)];
+        assert_eq!(
+            found(|all| all[1].evidence.push(vector("about-first"))),
+            expected
+        );
+    }
+}

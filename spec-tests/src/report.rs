@@ -1,0 +1,123 @@
+//! `REPORT.md`: ledger and vectors for people to read.
+
+use std::fmt::Write;
+
+use crate::ledger::{Evidence, Layer, Ledger, Statement};
+use crate::vectors::{Tally, VectorFile};
+
+const CHAPTERS: [(&str, &str); 5] = [
+    ("1", "Introduction"),
+    ("2", "MQTT Control Packet format"),
+    ("3", "MQTT Control Packets"),
+    ("4", "Operational behavior"),
+    ("6", "Using WebSocket as a network transport"),
+];
+
+/// The text of the report.
+#[must_use]
+pub fn render(ledger: &Ledger, files: &[VectorFile]) -> String {
+    let mut out = String::from(
+        "# The normative statements of MQTT 5.0 and the evidence for them\n\n\
+         Generated from `ledger.toml` and `vectors/` by\n\
+         `cargo run -p mqtt5-spec-tests --bin report`; a test fails if it is out of date.\n\
+         The texts are paraphrases; the wording of the standard is the authority. Copyright notice\n\
+         and Notices of the standard: `NOTICE.md`.\n\n\
+         `cargo test -p mqtt5-spec-tests` fails if a statement of the codec layer has no evidence,\n\
+         or if evidence named here does not exist or did not pass in that very run.\n",
+    );
+    statements_by_layer(&mut out, ledger);
+    vectors_by_verdict(&mut out, files);
+    evidence_in_numbers(&mut out, ledger);
+    for (chapter, title) in CHAPTERS {
+        writeln!(out, "\n## Chapter {chapter}: {title}\n").expect(STRINGS_TAKE_ALL);
+        out.push_str("| Statement | Binds | Layer | Paraphrase | Evidence |\n");
+        out.push_str("| --- | --- | --- | --- | --- |\n");
+        let of_chapter = |statement: &&Statement| statement.chapter() == chapter;
+        for statement in ledger.statements.iter().filter(of_chapter) {
+            row(&mut out, statement);
+        }
+    }
+    out
+}
+
+const STRINGS_TAKE_ALL: &str = "writing to a string does not fail";
+
+fn statements_by_layer(out: &mut String, ledger: &Ledger) {
+    out.push_str("\n## Statements with evidence\n\n");
+    out.push_str("| Layer | With evidence | All |\n| --- | ---: | ---: |\n");
+    let mut line = |name: &str, statements: &[&Statement]| {
+        let shown = statements.iter().filter(|one| !one.evidence.is_empty());
+        let (shown, all) = (shown.count(), statements.len());
+        writeln!(out, "| {name} | {shown} | {all} |").expect(STRINGS_TAKE_ALL);
+    };
+    for layer in Layer::ALL {
+        let statements: Vec<&Statement> = ledger.of_layer(layer).collect();
+        line(&layer.to_string(), &statements);
+    }
+    let all: Vec<&Statement> = ledger.statements.iter().collect();
+    line("all", &all);
+}
+
+fn vectors_by_verdict(out: &mut String, files: &[VectorFile]) {
+    out.push_str("\n## Golden byte vectors\n\n");
+    out.push_str("| File | accept | incomplete | reject | All |\n");
+    out.push_str("| --- | ---: | ---: | ---: | ---: |\n");
+    let mut line = |name: &str, tally: Tally| {
+        let Tally {
+            accept,
+            incomplete,
+            reject,
+        } = tally;
+        let all = tally.total();
+        writeln!(
+            out,
+            "| {name} | {accept} | {incomplete} | {reject} | {all} |"
+        )
+        .expect(STRINGS_TAKE_ALL);
+    };
+    for file in files {
+        line(&file.name, Tally::of(&file.cases));
+    }
+    let all = files.iter().flat_map(|file| &file.cases);
+    line("all", Tally::of(all));
+}
+
+fn evidence_in_numbers(out: &mut String, ledger: &Ledger) {
+    let evidence = ledger.evidence();
+    let is_vector = |evidence: &&&Evidence| matches!(evidence, Evidence::Vector(_));
+    let vectors = evidence.iter().filter(is_vector).count();
+    let tests = evidence.len() - vectors;
+    writeln!(
+        out,
+        "\nNamed below as evidence: {vectors} vectors and {tests} other tests."
+    )
+    .expect(STRINGS_TAKE_ALL);
+}
+
+fn row(out: &mut String, statement: &Statement) {
+    let evidence = if statement.evidence.is_empty() {
+        "not yet".to_owned()
+    } else {
+        let names = statement.evidence.iter().map(|one| match one {
+            Evidence::Vector(case) => format!("vector `{case}`"),
+            Evidence::Test(name) => format!("test `{name}`"),
+        });
+        names.collect::<Vec<_>>().join(", ")
+    };
+    writeln!(
+        out,
+        "| {} | {} | {} | {} | {evidence} |",
+        statement.id,
+        statement.binds,
+        statement.layer,
+        for_table(&statement.text),
+    )
+    .expect(STRINGS_TAKE_ALL);
+}
+
+/// Escapes what Markdown would read as its own.
+fn for_table(text: &str) -> String {
+    text.replace('|', "\\|")
+        .replace('#', "\\#")
+        .replace('<', "\\<")
+}

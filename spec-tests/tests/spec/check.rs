@@ -1,0 +1,125 @@
+//! Checks, and the record of those that passed.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Failed, Trial};
+
+/// What a check does: it says how many states or cases it has judged. It fails by an error or a
+/// panic.
+pub(crate) type Outcome = Result<u64, String>;
+
+/// What kind of evidence a check is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// A golden byte vector.
+    Vector,
+    /// The decoded form of the vectors of a file.
+    Snapshot,
+    /// Chosen cases.
+    Example,
+    /// Random cases.
+    Property,
+    /// Every state of a set that is small enough.
+    Domain,
+    /// About the ledger itself.
+    Ledger,
+}
+
+/// A named check.
+pub(crate) struct Check {
+    pub(crate) name: String,
+    kind: Kind,
+    ignored: bool,
+    run: Box<dyn FnOnce() -> Outcome + Send>,
+}
+
+impl Check {
+    pub(crate) fn new(
+        kind: Kind,
+        name: impl Into<String>,
+        run: impl FnOnce() -> Outcome + Send + 'static,
+    ) -> Self {
+        Check {
+            name: name.into(),
+            kind,
+            ignored: false,
+            run: Box::new(run),
+        }
+    }
+
+    /// Takes long: runs only when asked for, with `--ignored`.
+    pub(crate) fn long(mut self) -> Self {
+        self.ignored = true;
+        self
+    }
+
+    pub(crate) fn into_trial(self, record: &Arc<Record>) -> Trial {
+        let record = Arc::clone(record);
+        let name = self.name.clone();
+        let (kind, run) = (self.kind, self.run);
+        Trial::test(self.name, move || {
+            let started = Instant::now();
+            let states = run().map_err(Failed::from)?;
+            record.add(Passed {
+                name,
+                kind,
+                states,
+                time: started.elapsed(),
+            });
+            Ok(())
+        })
+        .with_ignored_flag(self.ignored)
+    }
+}
+
+/// A check that ran and passed.
+#[derive(Clone, Debug)]
+pub(crate) struct Passed {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) states: u64,
+    pub(crate) time: Duration,
+}
+
+/// All checks that have passed so far.
+pub(crate) struct Record {
+    passed: Mutex<Vec<Passed>>,
+    prints: bool,
+}
+
+impl Record {
+    pub(crate) fn new(prints: bool) -> Arc<Self> {
+        Arc::new(Record {
+            passed: Mutex::default(),
+            prints,
+        })
+    }
+
+    fn add(&self, passed: Passed) {
+        if self.prints && matches!(passed.kind, Kind::Domain | Kind::Property) {
+            let Passed {
+                name, states, time, ..
+            } = &passed;
+            println!("{name}: {states} states in {:.2} s", time.as_secs_f64());
+        }
+        self.passed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(passed);
+    }
+
+    /// Everything that passed, by name.
+    pub(crate) fn all(&self) -> Vec<Passed> {
+        let passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = passed.clone();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        all
+    }
+
+    /// The names of everything that passed.
+    pub(crate) fn passed(&self) -> BTreeSet<String> {
+        self.all().into_iter().map(|passed| passed.name).collect()
+    }
+}

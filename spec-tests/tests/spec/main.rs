@@ -1,0 +1,103 @@
+//! Every check that can be evidence for a statement of the standard, in one test program.
+//!
+//! It has its own harness because the ledger asks not only whether the evidence it names exists,
+//! but whether it ran and passed. A run has two phases: first all checks, then those of the ledger,
+//! with the record of the first. With a filter, `--list`, `--exact` or `--ignored` the ledger can
+//! only ask whether the evidence exists; there is one phase then.
+
+mod check;
+mod domains;
+mod encoder;
+mod ledger_checks;
+mod packets;
+mod random;
+mod reference;
+mod relaying;
+mod render;
+mod robustness;
+mod round_trip;
+mod snapshots;
+mod splitting;
+mod summary;
+mod topics;
+mod vector_checks;
+mod verdict;
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use libtest_mimic::{Arguments, FormatSetting, Trial};
+use mqtt5_spec_tests::{path_of, vectors};
+
+use crate::check::{Check, Record};
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    if arguments.format.is_none() && !arguments.nocapture {
+        // Thousands of checks: a dot for each is enough. `--format pretty` names them.
+        arguments.format = Some(FormatSetting::Terse);
+    }
+    let files = match vectors::read_folder(&path_of("vectors")) {
+        Ok(files) => Arc::new(files),
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+
+    let mut checks = vector_checks::checks(&files);
+    checks.extend(snapshots::checks(&files));
+    checks.extend(domains::checks());
+    checks.extend(encoder::checks());
+    checks.extend(topics::checks());
+    checks.extend(round_trip::checks());
+    checks.extend(splitting::checks());
+    checks.extend(robustness::checks());
+    checks.extend(relaying::checks(&files));
+    let names: BTreeSet<String> = checks.iter().map(|check| check.name.clone()).collect();
+    assert_eq!(names.len(), checks.len(), "two checks have the same name");
+
+    let record = Record::new(arguments.nocapture);
+    let is_whole_run = arguments.filter.is_none()
+        && arguments.skip.is_empty()
+        && !arguments.ignored
+        && !arguments.exact
+        && !arguments.list;
+    let started = Instant::now();
+    let mut trials: Vec<Trial> = checks
+        .into_iter()
+        .map(|check| check.into_trial(&record))
+        .collect();
+    if !is_whole_run {
+        trials.extend(into_trials(
+            ledger_checks::checks(&files, names, None),
+            &record,
+        ));
+        let failed = libtest_mimic::run(&arguments, trials).has_failed();
+        return exit_code(failed);
+    }
+    let checks_failed = libtest_mimic::run(&arguments, trials).has_failed();
+    let checks_time = started.elapsed();
+    let ledger = ledger_checks::checks(&files, names, Some(record.passed()));
+    let ledger_failed = libtest_mimic::run(&arguments, into_trials(ledger, &record)).has_failed();
+    summary::finish(&record, &files, checks_time);
+    exit_code(checks_failed || ledger_failed)
+}
+
+fn into_trials(checks: Vec<Check>, record: &Arc<Record>) -> Vec<Trial> {
+    checks
+        .into_iter()
+        .map(|check| check.into_trial(record))
+        .collect()
+}
+
+fn exit_code(failed: bool) -> ExitCode {
+    // What the standard harness answers.
+    if failed {
+        ExitCode::from(101)
+    } else {
+        ExitCode::SUCCESS
+    }
+}

@@ -1,0 +1,177 @@
+//! What a Server or a gateway does with what it received: properties changed on their way, heads of
+//! large messages written again, errors answered.
+
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::sync::Arc;
+
+use mqtt5_codec::{
+    LARGEST_PACKET, Packet, PacketType, Property, PropertyIdentifier, PublishProperties,
+    ReasonCode, Role, Split, Violation, split, strategies,
+};
+use mqtt5_spec_tests::vectors::{Case, VectorFile};
+use proptest::prelude::*;
+
+use crate::check::{Check, Kind, Outcome};
+use crate::random::property;
+use crate::verdict::{decode_raw, encode};
+
+pub(crate) fn checks(files: &Arc<Vec<VectorFile>>) -> Vec<Check> {
+    let files = Arc::clone(files);
+    vec![
+        property(
+            "relaying::properties_are_left_out_and_added",
+            20_000,
+            (strategies::frame_of(PacketType::Publish), any::<u32>()),
+            |(frame, choice)| {
+                let Packet::Publish(publish) = frame.decode()? else {
+                    unreachable!("a PUBLISH was asked for")
+                };
+                properties_are_changed(publish.properties, choice)
+            },
+        ),
+        property(
+            "relaying::a_head_is_written_without_its_payload",
+            5_000,
+            strategies::frame_of(PacketType::Publish),
+            |frame| {
+                let Packet::Publish(publish) = frame.decode()? else {
+                    unreachable!("a PUBLISH was asked for")
+                };
+                let mut head = Vec::new();
+                let without_payload = mqtt5_codec::Publish {
+                    payload: &[],
+                    ..publish
+                };
+                without_payload
+                    .encode_head_for(publish.payload.len(), &mut head)
+                    .expect("a received packet can be encoded");
+                prop_assert_eq!([&head, publish.payload].concat(), encode(&publish.into()));
+                let too_long = LARGEST_PACKET as usize;
+                prop_assert!(
+                    without_payload
+                        .encode_head_for(too_long, &mut head)
+                        .is_err()
+                );
+                Ok(())
+            },
+        ),
+        Check::new(Kind::Example, "relaying::one_list_can_be_added", one_list),
+        Check::new(
+            Kind::Example,
+            "relaying::errors_have_an_answer",
+            move || {
+                let mut answers = 0;
+                for case in files.iter().flat_map(|file| &file.cases) {
+                    answers += answers_can_be_sent(case)?;
+                }
+                if answers == 0 {
+                    return Err("no error was answered".to_owned());
+                }
+                Ok(answers)
+            },
+        ),
+    ]
+}
+
+/// Leaves some of the identifiers out, and adds them again.
+fn properties_are_changed(
+    received: PublishProperties<'_>,
+    choice: u32,
+) -> Result<(), TestCaseError> {
+    let chosen: Vec<PropertyIdentifier> = PropertyIdentifier::ALL
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| choice >> index & 1 == 1)
+        .map(|(_, &identifier)| identifier)
+        .collect();
+    let is_chosen = |property: &Property<'_>| chosen.contains(&property.identifier());
+    let (left_out, kept): (Vec<_>, Vec<_>) = received.iter().partition(is_chosen);
+
+    let fewer = received.without(&chosen);
+    let expected = PublishProperties::new(&kept).expect("a part of what is allowed");
+    prop_assert_eq!(fewer.iter().collect::<Vec<_>>(), kept.clone());
+    prop_assert_eq!(fewer, expected);
+    prop_assert_eq!(fewer.is_empty(), kept.is_empty());
+    let hasher = BuildHasherDefault::<DefaultHasher>::default();
+    prop_assert_eq!(hasher.hash_one(fewer), hasher.hash_one(expected));
+    for identifier in PropertyIdentifier::ALL {
+        prop_assert_eq!(fewer.contains(*identifier), expected.contains(*identifier));
+    }
+    prop_assert_eq!(fewer.topic_alias(), expected.topic_alias());
+    prop_assert_eq!(fewer.response_topic(), expected.response_topic());
+    prop_assert_eq!(written(fewer), written(expected));
+
+    let again = fewer.and(&left_out).expect("what was there before");
+    let in_order: Vec<_> = kept.iter().chain(&left_out).copied().collect();
+    let expected = PublishProperties::new(&in_order).expect("what was there before");
+    prop_assert_eq!(again, expected);
+    prop_assert_eq!(written(again), written(expected));
+    Ok(())
+}
+
+fn written(properties: PublishProperties<'_>) -> Vec<u8> {
+    let topic = mqtt5_codec::TopicName::new("t").expect("valid");
+    encode(&Packet::Publish(mqtt5_codec::Publish {
+        properties,
+        ..mqtt5_codec::Publish::new(topic, b"")
+    }))
+}
+
+fn one_list() -> Outcome {
+    let one = [Property::MessageExpiryInterval(1)];
+    let other = [Property::ContentType(mqtt5_codec::Text::EMPTY)];
+    let set = PublishProperties::new(&one).map_err(|error| error.to_string())?;
+    assert_eq!(set.and(&other), Err(Violation::PropertyListGiven));
+    assert_eq!(set.and(&[]), Ok(set));
+    assert_eq!(PublishProperties::EMPTY.and(&one), Ok(set));
+    Ok(3)
+}
+
+/// Whatever is wrong with a packet, the answer can be sent, and is one that the standard grants.
+fn answers_can_be_sent(case: &Case) -> Outcome {
+    let mut input = &case.bytes[..];
+    let error = loop {
+        match split(input, LARGEST_PACKET) {
+            Ok(Split::Packet { packet, rest }) => match decode_raw(&packet, case.sender) {
+                Ok(_) => input = rest,
+                Err(error) => break error,
+            },
+            Ok(Split::Incomplete { .. }) => return Ok(0),
+            Err(error) => break error,
+        }
+    };
+    let mut answers = 0;
+    for receiver in [Role::Client, Role::Server] {
+        for connected in [false, true] {
+            let answer = error.answer(receiver, connected);
+            if let Some(packet) = &answer {
+                answers += 1;
+                assert_eq!(packet.check_sent_by(receiver), Ok(()), "{}", case.name);
+                let bytes = encode(packet);
+                assert_eq!(Packet::decode_from(receiver, &bytes).as_ref(), Ok(packet));
+            }
+            let refuses = matches!(
+                error.packet_type(),
+                Some(PacketType::Connect | PacketType::Auth)
+            );
+            match answer {
+                // A Server sends no DISCONNECT before a CONNACK that accepts [MQTT-3.14.0-1].
+                Some(Packet::ConnAck(connack)) => {
+                    assert!(receiver == Role::Server && !connected && refuses);
+                    assert!(connack.reason_code.is_error() && !connack.session_present);
+                }
+                Some(Packet::Disconnect(disconnect)) => {
+                    assert!(receiver == Role::Client || connected);
+                    assert!(disconnect.reason_code.is_error());
+                    assert_ne!(
+                        disconnect.reason_code,
+                        ReasonCode::UnsupportedProtocolVersion
+                    );
+                }
+                None => assert!(receiver == Role::Server && !connected && !refuses),
+                Some(other) => panic!("{}: {other:?} is no answer", case.name),
+            }
+        }
+    }
+    Ok(answers)
+}

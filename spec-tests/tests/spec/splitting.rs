@@ -1,0 +1,320 @@
+//! Property tests: how the network cuts a stream makes no difference.
+
+use bytes::{Bytes, BytesMut};
+use mqtt5_codec::{
+    DecodeError, Frame, LARGEST_PACKET, Next, Packet, PacketType, Piece, Publish, Role, Split,
+    Splitter, StreamSplitter, Violation, split, strategies,
+};
+use proptest::prelude::*;
+
+use crate::check::Check;
+use crate::random::property;
+use crate::reference::framing::{End, frames};
+use crate::verdict::encode;
+
+/// The most packets in a stream.
+const PACKETS: usize = 8;
+
+pub(crate) fn checks() -> Vec<Check> {
+    let streams = || {
+        let client = strategies::stream(Role::Client, PACKETS);
+        prop_oneof![client, strategies::stream(Role::Server, PACKETS)]
+    };
+    vec![
+        property(
+            "splitting::any_chunks_give_the_same_packets",
+            20_000,
+            streams(),
+            any_chunks,
+        ),
+        property(
+            "splitting::single_bytes_give_the_same_packets",
+            3_000,
+            streams(),
+            |stream| {
+                let single_bytes = stream
+                    .chunks
+                    .concat()
+                    .into_iter()
+                    .map(|byte| Bytes::from(vec![byte]));
+                let chunks = single_bytes.collect();
+                any_chunks(strategies::Stream {
+                    frames: stream.frames,
+                    chunks,
+                })
+            },
+        ),
+        property(
+            "splitting::every_prefix_is_incomplete",
+            3_000,
+            strategies::frame(),
+            every_prefix,
+        ),
+        property(
+            "splitting::every_cut_of_a_stream",
+            1_000,
+            streams(),
+            every_cut,
+        ),
+        property(
+            "splitting::large_publishes_arrive_in_pieces",
+            5_000,
+            (streams(), 1_usize..80),
+            |(stream, limit)| in_pieces(&stream, limit),
+        ),
+        property(
+            "splitting::too_large_packets_are_refused_at_once",
+            5_000,
+            strategies::frame(),
+            too_large,
+        ),
+        property(
+            "splitting::shared_parts_are_not_copied",
+            3_000,
+            strategies::frame_of(PacketType::Publish),
+            shared_parts,
+        ),
+        property(
+            "splitting::whatever_is_missing_is_named_exactly",
+            20_000,
+            prop::collection::vec(any::<u8>(), 0..12),
+            any_bytes,
+        ),
+    ]
+}
+
+/// [`Splitter`] over chunks, and [`split`] over all bytes, find the packets that were sent.
+fn any_chunks(stream: strategies::Stream) -> Result<(), TestCaseError> {
+    let splitter = Splitter::new(LARGEST_PACKET);
+    let mut stream_splitter = StreamSplitter::new(LARGEST_PACKET, usize::MAX);
+    let mut buffers = (BytesMut::new(), BytesMut::new());
+    let mut found = (Vec::new(), Vec::new());
+    for chunk in &stream.chunks {
+        buffers.0.extend_from_slice(chunk);
+        while let Next::Ready(frame) = splitter.next(&mut buffers.0)? {
+            found.0.push(frame);
+        }
+        buffers.1.extend_from_slice(chunk);
+        while let Next::Ready(piece) = stream_splitter.next(&mut buffers.1)? {
+            found.1.push(piece);
+        }
+    }
+    prop_assert_eq!(
+        splitter.next(&mut buffers.0)?,
+        Next::Incomplete { needed: 2 }
+    );
+    prop_assert_eq!(&found.0, &stream.frames);
+    let pieces: Vec<Piece> = stream.frames.iter().cloned().map(Piece::Frame).collect();
+    prop_assert_eq!(found.1, pieces);
+
+    let all = stream.chunks.concat();
+    let mut input = &all[..];
+    for frame in &stream.frames {
+        match split(input, LARGEST_PACKET)? {
+            Split::Packet { packet, rest } => {
+                prop_assert_eq!(packet.as_bytes(), frame.bytes());
+                prop_assert_eq!(packet.decode()?, frame.decode()?);
+                input = rest;
+            }
+            Split::Incomplete { needed } => prop_assert!(false, "{} bytes are missing", needed),
+        }
+    }
+    prop_assert!(input.is_empty());
+    Ok(())
+}
+
+/// What all three splitters say about the same bytes.
+fn all_splitters(input: &[u8]) -> Result<Result<Next<usize>, DecodeError>, TestCaseError> {
+    let by_slice = split(input, LARGEST_PACKET).map(|found| match found {
+        Split::Packet { packet, .. } => Next::Ready(packet.as_bytes().len()),
+        Split::Incomplete { needed } => Next::Incomplete { needed },
+    });
+    let mut buffer = BytesMut::from(input);
+    let by_buffer = Splitter::new(LARGEST_PACKET)
+        .next(&mut buffer)
+        .map(|found| match found {
+            Next::Ready(frame) => Next::Ready(frame.bytes().len()),
+            Next::Incomplete { needed } => Next::Incomplete { needed },
+        });
+    prop_assert_eq!(&by_buffer, &by_slice);
+    let taken = match by_slice {
+        Ok(Next::Ready(length)) => length,
+        // What is not a packet stays where it is, and so does an error.
+        _ => 0,
+    };
+    prop_assert_eq!(&buffer[..], &input[taken..]);
+    let mut buffer = BytesMut::from(input);
+    let by_stream = StreamSplitter::new(LARGEST_PACKET, usize::MAX).next(&mut buffer);
+    let by_stream = by_stream.map(|found| match found {
+        Next::Ready(Piece::Frame(frame)) => Next::Ready(frame.bytes().len()),
+        Next::Ready(_) => Next::Ready(usize::MAX),
+        Next::Incomplete { needed } => Next::Incomplete { needed },
+    });
+    prop_assert_eq!(&by_stream, &by_slice);
+    Ok(by_slice)
+}
+
+/// A strict prefix of a valid packet is never a packet and never an error, and what it lacks is
+/// known exactly once the fixed header is there.
+fn every_prefix(frame: Frame) -> Result<(), TestCaseError> {
+    let bytes = frame.bytes();
+    let header_length = frame.header().length();
+    // Everywhere around the ends, and at some places between.
+    let middle = (64..bytes.len()).step_by(1 + bytes.len() / 200);
+    let near_end = bytes.len().saturating_sub(16)..bytes.len();
+    for cut in (0..bytes.len().min(64)).chain(middle).chain(near_end) {
+        let needed = match cut {
+            0 => 2,
+            cut if cut < header_length => 1,
+            cut => bytes.len() - cut,
+        };
+        prop_assert_eq!(
+            all_splitters(&bytes[..cut])?,
+            Ok(Next::Incomplete { needed })
+        );
+        prop_assert!(Packet::decode(&bytes[..cut]).is_err());
+    }
+    prop_assert_eq!(all_splitters(bytes)?, Ok(Next::Ready(bytes.len())));
+    Ok(())
+}
+
+/// Cut in two at every position.
+fn every_cut(stream: strategies::Stream) -> Result<(), TestCaseError> {
+    let all = Bytes::from(stream.chunks.concat());
+    let positions = (0..=all.len()).step_by(1 + all.len() / 400);
+    for cut in positions {
+        let chunks = vec![all.slice(..cut), all.slice(cut..)];
+        any_chunks(strategies::Stream {
+            frames: stream.frames.clone(),
+            chunks,
+        })?;
+    }
+    Ok(())
+}
+
+/// A publish, and how much of its payload is there.
+struct Arriving {
+    head: Vec<u8>,
+    payload: Vec<u8>,
+    left: usize,
+}
+
+/// With a low limit on what is buffered, the pieces of a PUBLISH put together give the packet, and
+/// other packets are refused.
+fn in_pieces(stream: &strategies::Stream, limit: usize) -> Result<(), TestCaseError> {
+    let mut splitter = StreamSplitter::new(LARGEST_PACKET, limit);
+    let mut buffer = BytesMut::new();
+    let mut expected = stream.frames.iter();
+    let mut arriving: Option<Arriving> = None;
+    for chunk in &stream.chunks {
+        buffer.extend_from_slice(chunk);
+        loop {
+            match splitter.next(&mut buffer) {
+                Ok(Next::Incomplete { needed }) => {
+                    prop_assert!(needed > 0);
+                    break;
+                }
+                Ok(Next::Ready(Piece::Frame(frame))) => {
+                    prop_assert!(frame.bytes().len() <= limit);
+                    prop_assert_eq!(Some(&frame), expected.next());
+                }
+                Ok(Next::Ready(Piece::Head(head))) => {
+                    let whole = expected.clone().next().expect("a packet was sent");
+                    let Packet::Publish(publish) = whole.decode()? else {
+                        return Err(TestCaseError::fail("the head of something else"));
+                    };
+                    prop_assert!(whole.bytes().len() > limit);
+                    prop_assert_eq!(
+                        head.decode()?,
+                        Publish {
+                            payload: &[],
+                            ..publish
+                        }
+                    );
+                    prop_assert_eq!(head.payload_length(), publish.payload.len());
+                    let mut bytes = encode(&Packet::Publish(publish));
+                    bytes.truncate(bytes.len() - publish.payload.len());
+                    let left = head.payload_length();
+                    arriving = Some(Arriving {
+                        head: bytes,
+                        payload: Vec::new(),
+                        left,
+                    });
+                }
+                Ok(Next::Ready(Piece::Payload(chunk))) => {
+                    let part = arriving.as_mut().expect("a head comes first");
+                    prop_assert!(!chunk.bytes.is_empty());
+                    part.payload.extend_from_slice(&chunk.bytes);
+                    part.left -= chunk.bytes.len();
+                    prop_assert_eq!(chunk.remaining, part.left);
+                }
+                Err(error) => {
+                    let refused = expected.next().expect("a packet was sent");
+                    prop_assert_eq!(error.violation(), Violation::BufferLimit);
+                    prop_assert!(refused.bytes().len() > limit);
+                    return Ok(());
+                }
+            }
+            if let Some(whole) = arriving.take_if(|part| part.left == 0) {
+                let sent = expected.next().expect("a packet was sent");
+                prop_assert_eq!([whole.head, whole.payload].concat(), &sent.bytes()[..]);
+            }
+        }
+    }
+    prop_assert_eq!(expected.next(), None);
+    Ok(())
+}
+
+/// As soon as the fixed header is there, and before.
+fn too_large(frame: Frame) -> Result<(), TestCaseError> {
+    let bytes = frame.bytes();
+    let size = bytes.len() as u32;
+    for there in 1..=bytes.len() {
+        let complete_header = there >= frame.header().length();
+        let found = split(&bytes[..there], size - 1);
+        match found {
+            Err(error) if complete_header => {
+                prop_assert_eq!(error.violation(), Violation::PacketTooLarge);
+                prop_assert_eq!(error.reason_code().to_byte(), 0x95);
+                prop_assert_eq!(error.packet_type(), Some(frame.packet_type()));
+            }
+            Ok(Split::Incomplete { needed: 1 }) if !complete_header => {}
+            other => prop_assert!(false, "{:?} after {} bytes", other, there),
+        }
+        prop_assert!(split(&bytes[..there], size).is_ok());
+    }
+    Ok(())
+}
+
+/// What is shared lies in the memory of the frame.
+fn shared_parts(frame: Frame) -> Result<(), TestCaseError> {
+    let Packet::Publish(publish) = frame.decode()? else {
+        return Err(TestCaseError::fail("not a PUBLISH"));
+    };
+    let memory = frame.bytes().as_ptr_range();
+    let topic = publish.topic.map_or("", |topic| topic.as_str());
+    for part in [publish.payload, topic.as_bytes()] {
+        let shared = frame.share(part);
+        prop_assert_eq!(&shared[..], part);
+        prop_assert!(part.is_empty() || memory.contains(&shared.as_ptr()));
+    }
+    // And what does not lie in the frame is copied.
+    prop_assert_eq!(&frame.share(b"elsewhere")[..], b"elsewhere");
+    Ok(())
+}
+
+/// Of any bytes whatever, all splitters say what the reference says.
+fn any_bytes(input: Vec<u8>) -> Result<(), TestCaseError> {
+    let (lengths, end) = frames(&input);
+    let expected = match (lengths.first(), end) {
+        (Some(&length), _) => Ok(Next::Ready(length)),
+        (None, End::Inside { needed }) => Ok(Next::Incomplete { needed }),
+        (None, End::Wrong { offset }) => Err(offset),
+        (None, End::Border) => return Err(TestCaseError::fail("nothing and no end")),
+    };
+    prop_assert_eq!(
+        all_splitters(&input)?.map_err(DecodeError::offset),
+        expected
+    );
+    Ok(())
+}
