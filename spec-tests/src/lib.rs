@@ -24,3 +24,8 @@ pub fn package_folder() -> &'static Path {
 pub fn path_of(relative: &str) -> PathBuf {
     package_folder().join(relative)
 }
+
+// The example of the README is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
