@@ -14,7 +14,8 @@
 //!   may not send.
 //! * **Encoding refuses whatever decoding refuses.** Building a packet uses the same types as reading
 //!   one and allocates nothing. What the types cannot rule out, [`EncodeError`] says before a byte is
-//!   written; what only one side may send, [`Packet::check_sent_by`] knows. `encode` then `decode`
+//!   written; what only one side may send,
+//!   [`Packet::check_before_sending`] knows. `encode` then `decode`
 //!   gives an equal packet; `decode` then `encode` gives the same bytes, in the same order, if the
 //!   sender used the shortest forms. Received properties can be changed on their way without being
 //!   copied: [`Properties::without`], [`Properties::and`].

@@ -8,8 +8,8 @@ use crate::{PacketType, PropertyIdentifier, ReasonCode, Role, Violation};
 impl Packet<'_> {
     /// Checks that this side may send the packet: its type, its Reason Code, its properties.
     ///
-    /// [`Packet::decode_from`] includes this check; for a packet to be sent, call it before
-    /// encoding.
+    /// [`Packet::decode_from`] includes this check. For a packet to be sent there is
+    /// [`Packet::check_before_sending`].
     ///
     /// # Errors
     ///
@@ -23,6 +23,30 @@ impl Packet<'_> {
         match self.wrong_side(sender) {
             None => Ok(()),
             Some((violation, _)) => Err(violation),
+        }
+    }
+
+    /// Checks that this side may send the packet, and that no receiver has to be generous: as
+    /// [`Packet::check_sent_by`], and without what is decoded, and so encoded, only because the
+    /// standard contradicts itself: an AUTH without Authentication Method (sections 3.15.2.1,
+    /// 3.15.2.2.2), and 0x8C in a DISCONNECT (sections 2.4, 3.14.2.1).
+    ///
+    /// # Errors
+    ///
+    /// As [`Packet::check_sent_by`], [`Violation::AuthenticationMethodMissing`],
+    /// [`Violation::ReasonCodeNotAllowed`].
+    pub fn check_before_sending(&self, sender: Role) -> Result<(), Violation> {
+        self.check_sent_by(sender)?;
+        match self {
+            Packet::Auth(auth) if auth.properties.authentication_method().is_none() => {
+                Err(Violation::AuthenticationMethodMissing)
+            }
+            Packet::Disconnect(disconnect)
+                if disconnect.reason_code == ReasonCode::BadAuthenticationMethod =>
+            {
+                Err(Violation::ReasonCodeNotAllowed)
+            }
+            _ => Ok(()),
         }
     }
 

@@ -58,6 +58,11 @@ pub(crate) fn checks(files: &Arc<Vec<VectorFile>>) -> Vec<Check> {
         Check::new(Kind::Example, "relaying::one_list_can_be_added", one_list),
         Check::new(
             Kind::Example,
+            "relaying::generosity_is_for_receivers",
+            generosity_is_for_receivers,
+        ),
+        Check::new(
+            Kind::Example,
             "relaying::errors_have_an_answer",
             move || {
                 let mut answers = 0;
@@ -125,6 +130,24 @@ fn one_list() -> Outcome {
     assert_eq!(set.and(&[]), Ok(set));
     assert_eq!(PublishProperties::EMPTY.and(&one), Ok(set));
     Ok(3)
+}
+
+/// What is accepted only because the standard contradicts itself is not to be sent.
+fn generosity_is_for_receivers() -> Outcome {
+    let tolerated: [&[u8]; 3] = [&[0xF0, 0x00], &[0xF0, 0x01, 0x18], &[0xE0, 0x01, 0x8C]];
+    for bytes in tolerated {
+        let packet = Packet::decode_from(Role::Server, bytes).map_err(|error| error.to_string())?;
+        assert_eq!(encode(&packet), bytes);
+        assert!(packet.check_before_sending(Role::Server).is_err());
+    }
+    let auth = b"\xF0\x06\x18\x04\x15\x00\x01m";
+    let packet = Packet::decode(auth).map_err(|error| error.to_string())?;
+    assert_eq!(packet.check_before_sending(Role::Client), Ok(()));
+    assert_eq!(
+        Packet::PingResp.check_before_sending(Role::Client),
+        Err(Violation::PacketFromWrongSide)
+    );
+    Ok(5)
 }
 
 /// Whatever is wrong with a packet, the answer can be sent, and is one that the standard grants.
