@@ -154,13 +154,25 @@ fn error(found: DecodeError, bytes: &[u8]) {
     let specific = matches!(
         found.violation(),
         Violation::PacketTooLarge
+            | Violation::BufferLimit
             | Violation::TopicAliasZero
             | Violation::ProtocolName
             | Violation::ProtocolVersion
     );
     assert!(specific || found.reason_code() == expected, "{found}");
-    if let Some(statement) = found.statement() {
-        assert!(statement.starts_with("MQTT-"));
+    for sender in [Role::Client, Role::Server] {
+        let found = found.sent_by(sender);
+        if let Some(statement) = found.statement() {
+            assert!(statement.starts_with("MQTT-"));
+        }
+        for connected in [false, true] {
+            let receiver = sender.peer();
+            if let Some(answer) = found.answer(receiver, connected) {
+                assert_eq!(answer.check_sent_by(receiver), Ok(()));
+                let bytes = encoded(&answer);
+                assert_eq!(Packet::decode_from(receiver, &bytes), Ok(answer));
+            }
+        }
     }
 }
 
@@ -172,7 +184,7 @@ fn cuts(length: usize) -> impl Iterator<Item = usize> {
         .chain(length.checked_sub(1))
 }
 
-fn hash(packet: &Packet<'_>) -> u64 {
+pub(crate) fn hash(packet: &Packet<'_>) -> u64 {
     let mut hasher = DefaultHasher::new();
     packet.hash(&mut hasher);
     hasher.finish()

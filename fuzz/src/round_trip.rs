@@ -3,10 +3,11 @@
 use arbitrary::{Result, Unstructured};
 use bytes::{BufMut, BytesMut};
 use mqtt5_codec::{
-    EncodeError, Frame, Packet, Properties, Property, Role, Scope, UserProperty, generate,
+    EncodeError, Frame, Packet, Properties, Property, PropertyIdentifier, Role, Scope,
+    UserProperty, generate,
 };
 
-use crate::decode;
+use crate::decode::{self, hash};
 use crate::rebuild::{encoded, rebuilt};
 
 /// Generates a packet, encodes, decodes and rebuilds it from lists: packets and bytes stay equal.
@@ -43,7 +44,9 @@ fn generated(source: &mut Unstructured<'_>) -> Result<()> {
     decode::whole(bytes);
     head_and_payload(&packet, bytes);
     room(&packet, bytes);
-    extended(&packet);
+    if bytes.len() < 4096 {
+        changed(&packet);
+    }
     damaged(&frame, source)
 }
 
@@ -54,6 +57,10 @@ fn head_and_payload(packet: &Packet<'_>, bytes: &[u8]) {
     if let Packet::Publish(publish) = packet {
         assert_eq!(payload.as_ptr(), publish.payload.as_ptr());
         assert_eq!(payload.len(), publish.payload.len());
+        let mut same_head = Vec::new();
+        let length = payload.len();
+        assert_eq!(publish.encode_head_for(length, &mut same_head), Ok(()));
+        assert_eq!(same_head, head);
     } else {
         assert!(payload.is_empty());
     }
@@ -83,50 +90,108 @@ fn room(packet: &Packet<'_>, bytes: &[u8]) {
     }
 }
 
-/// A received set with more properties behind it, as a gateway sends it on.
-fn extended(packet: &Packet<'_>) {
-    macro_rules! extended {
+/// Received properties, changed uncopied as a gateway does, are those that are collected, changed
+/// and sent as a list.
+fn changed(packet: &Packet<'_>) {
+    macro_rules! changed {
         ($packet:ident) => {{
-            let list = [added(), added()];
-            let Some(properties) = with_list(&$packet.properties, &list) else {
-                return;
-            };
-            let mut packet = *$packet;
-            packet.properties = properties;
-            let packet = Packet::from(packet);
-            let bytes = encoded(&packet);
-            assert_eq!(Packet::decode(&bytes), Ok(packet));
+            let received = $packet.properties;
+            for identifiers in choices(&received) {
+                let list = added(&received, &identifiers);
+                let uncopied = without_and(&received, &identifiers, &list);
+                let copied: Vec<_> = uncopied.iter().collect();
+                let copied = Properties::new(&copied).expect("as good as the other");
+                let with = |properties| {
+                    let mut packet = *$packet;
+                    packet.properties = properties;
+                    Packet::from(packet)
+                };
+                same(&with(uncopied), &with(copied));
+            }
         }};
     }
     match packet {
-        Packet::Connect(packet) => extended!(packet),
-        Packet::ConnAck(packet) => extended!(packet),
-        Packet::Publish(packet) => extended!(packet),
-        Packet::PubRec(packet) => extended!(packet),
-        Packet::Subscribe(packet) => extended!(packet),
-        Packet::UnsubAck(packet) => extended!(packet),
-        _ => {}
+        Packet::Connect(packet) => changed!(packet),
+        Packet::ConnAck(packet) => changed!(packet),
+        Packet::Publish(packet) => changed!(packet),
+        Packet::PubAck(packet) => changed!(packet),
+        Packet::PubRec(packet) => changed!(packet),
+        Packet::PubRel(packet) => changed!(packet),
+        Packet::PubComp(packet) => changed!(packet),
+        Packet::Subscribe(packet) => changed!(packet),
+        Packet::SubAck(packet) => changed!(packet),
+        Packet::Unsubscribe(packet) => changed!(packet),
+        Packet::UnsubAck(packet) => changed!(packet),
+        Packet::Disconnect(packet) => changed!(packet),
+        Packet::Auth(packet) => changed!(packet),
+        Packet::PingReq | Packet::PingResp => {}
     }
 }
 
-fn added() -> Property<'static> {
-    Property::UserProperty(UserProperty::new("hop", "1").expect("valid"))
+/// Which properties to leave out: none, each that is there, all.
+fn choices<S: Scope>(received: &Properties<'_, S>) -> Vec<Vec<PropertyIdentifier>> {
+    let mut choices = vec![Vec::new(), PropertyIdentifier::ALL.to_vec()];
+    let present = PropertyIdentifier::ALL.iter().copied();
+    let present = present.filter(|&identifier| received.contains(identifier));
+    choices.extend(present.map(|identifier| vec![identifier]));
+    choices
 }
 
-fn with_list<'a, S: Scope>(
+/// What was left out, each once, and a User Property.
+fn added<'a, S: Scope>(
     received: &Properties<'a, S>,
+    identifiers: &[PropertyIdentifier],
+) -> Vec<Property<'a>> {
+    let first = |identifier: &PropertyIdentifier| {
+        let mut all = received.iter();
+        all.find(|property| property.identifier() == *identifier)
+    };
+    let mut added: Vec<_> = identifiers.iter().filter_map(first).collect();
+    let hop = UserProperty::new("hop", "1").expect("valid");
+    added.push(Property::UserProperty(hop));
+    added
+}
+
+fn without_and<'a, S: Scope>(
+    received: &Properties<'a, S>,
+    identifiers: &[PropertyIdentifier],
     list: &'a [Property<'a>],
-) -> Option<Properties<'a, S>> {
-    let extended = received.and(list).ok()?;
+) -> Properties<'a, S> {
+    let left_out = |property: &Property<'_>| identifiers.contains(&property.identifier());
+    let without = received.without(identifiers);
+    assert!(
+        without
+            .iter()
+            .eq(received.iter().filter(|property| !left_out(property)))
+    );
+    for &identifier in identifiers {
+        assert!(!without.contains(identifier));
+    }
+    assert_eq!(
+        without.is_empty(),
+        received.iter().all(|property| left_out(&property))
+    );
+
+    let extended = without.and(list).expect("each is there once");
     assert!(
         extended
             .iter()
-            .eq(received.iter().chain(list.iter().copied()))
+            .eq(without.iter().chain(list.iter().copied()))
     );
-    for property in &extended {
-        assert!(extended.contains(property.identifier()));
+    assert_eq!(extended.and(&[]), Ok(extended));
+    extended
+}
+
+/// Both can be encoded, to the same bytes, or neither can: it may have lost what it needs.
+fn same(uncopied: &Packet<'_>, copied: &Packet<'_>) {
+    assert_eq!(uncopied, copied);
+    assert_eq!(hash(uncopied), hash(copied));
+    assert_eq!(uncopied.encoded_len(), copied.encoded_len());
+    if uncopied.encoded_len().is_ok() {
+        let bytes = encoded(uncopied);
+        assert_eq!(bytes, encoded(copied));
+        assert_eq!(Packet::decode(&bytes).as_ref(), Ok(uncopied));
     }
-    Some(extended)
 }
 
 fn damaged(frame: &Frame, source: &mut Unstructured<'_>) -> Result<()> {

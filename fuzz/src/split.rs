@@ -197,7 +197,10 @@ impl Pieces<'_> {
             fed = end;
             loop {
                 match splitter.next(&mut buffer) {
-                    Ok(Next::Ready(piece)) => self.piece(&piece, fed - buffer.len()),
+                    Ok(Next::Ready(piece)) => {
+                        self.piece(&piece, fed - buffer.len());
+                        assert_eq!(splitter.payload_remaining(), self.payload_left);
+                    }
                     Ok(Next::Incomplete { needed }) => {
                         self.incomplete(needed, buffer.len());
                         break;
@@ -237,8 +240,17 @@ impl Pieces<'_> {
             }
             Piece::Head(head) => {
                 assert_eq!(self.payload_left, 0);
+                assert_eq!(head.bytes(), taken);
                 assert!(taken.len() <= self.buffer_limit);
                 self.payload_left = head.payload_length();
+                assert_eq!(head.header().packet_size(), taken.len() + self.payload_left);
+                if let Ok(publish) = head.decode() {
+                    // Passed on, it is the same.
+                    let mut again = Vec::new();
+                    let encoded = publish.encode_head_for(self.payload_left, &mut again);
+                    assert_eq!(encoded, Ok(()));
+                    assert_eq!(again, taken);
+                }
                 if let Some(packet) = self.next_packet() {
                     assert!(packet.len() > self.buffer_limit);
                     assert_eq!(taken.len() + self.payload_left, packet.len());
@@ -294,11 +306,11 @@ impl Pieces<'_> {
         assert!(packet.len() > self.buffer_limit);
         match Packet::decode(packet) {
             Ok(Packet::Publish(publish)) => {
-                assert_eq!(error.violation(), Violation::PacketTooLarge);
+                assert_eq!(error.violation(), Violation::BufferLimit);
                 assert!(packet.len() - publish.payload.len() > self.buffer_limit);
             }
             Ok(other) => {
-                assert_eq!(error.violation(), Violation::PacketTooLarge);
+                assert_eq!(error.violation(), Violation::BufferLimit);
                 assert_ne!(other.packet_type(), PacketType::Publish);
             }
             Err(_) => {}
