@@ -214,7 +214,7 @@ impl Properties<'_, scope::Subscribe> {
     /// The identifier that the Server shall send along with the messages of the subscriptions.
     #[must_use]
     pub fn subscription_identifier(&self) -> Option<SubscriptionIdentifier> {
-        match self.find(0x0B) {
+        match self.find(PropertyIdentifier::SubscriptionIdentifier as u8) {
             Some(Property::SubscriptionIdentifier(identifier)) => Some(identifier),
             _ => None,
         }
