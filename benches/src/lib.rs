@@ -1,4 +1,4 @@
-//! Benchmarks of `mqtt5-codec` side by side with the published MQTT 5.0 codecs.
+//! Benchmarks side by side with the published MQTT 5.0 codecs and state machines.
 //!
 //! * [`packets`] builds the packets and [`mixed`] the stream as raw bytes,
 //!   without the help of any codec.
@@ -10,6 +10,7 @@
 //! * [`measure`] times the contenders of one row in turn, and [`report`] makes
 //!   a table of the ratios, with the [`goals`] that were set.
 //! * [`malformed`] tries which wrong packets a codec accepts.
+//! * [`sessions`] is about whole exchanges through state machines.
 //!
 //! `cargo run --release -p mqtt5-benches --bin ratios` prints the table. It is
 //! what to compare by: there every contender has its turn in each of many short
@@ -17,6 +18,9 @@
 //! Criterion, measures one contender after the other, and is good for following
 //! one of them. `cargo run --release -p mqtt5-benches --bin instructions` counts
 //! instructions with Callgrind, and needs `valgrind`.
+//!
+//! `cargo run --release -p mqtt5-benches --bin sessions` prints the tables about
+//! state machines, and `--bin session_memory` counts what they allocate.
 
 pub mod baseline;
 pub mod contender;
@@ -29,6 +33,7 @@ pub mod opponents;
 pub mod ours;
 pub mod packets;
 pub mod report;
+pub mod sessions;
 
 use contender::Contender;
 

@@ -79,6 +79,7 @@
 //! | take large payloads in pieces | [`StreamSplitter`], [`Piece`] |
 //! | decode one whole packet | [`Packet::decode`], [`Packet::decode_from`] |
 //! | build and encode a packet | the structs of [`Packet`], [`Properties::new`], [`Packet::encode`] |
+//! | keep a message and send it, perhaps many times | [`Message`] |
 //! | match topics | [`TopicName`], [`TopicFilter::matches`] |
 //! | look up what the standard allows | [`ReasonCode::allowed_from`], [`PropertyIdentifier`], [`Violation`] |
 //!
@@ -112,7 +113,6 @@
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(feature = "arbitrary")]
 extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
@@ -122,6 +122,7 @@ mod error;
 #[cfg(feature = "arbitrary")]
 #[cfg_attr(docsrs, doc(cfg(feature = "arbitrary")))]
 pub mod generate;
+mod message;
 mod packet;
 mod packet_type;
 mod property;
@@ -142,6 +143,7 @@ mod violation;
 mod wire;
 
 pub use error::{DecodeError, EncodeError};
+pub use message::Message;
 pub use packet::{
     Auth, AuthProperties, ConnAck, ConnAckProperties, Connect, ConnectProperties, Delivery,
     Disconnect, DisconnectProperties, Packet, PacketIdentifier, PubAck, PubAckProperties, PubComp,

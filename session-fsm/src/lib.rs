@@ -1,6 +1,123 @@
-//! Sans-IO MQTT 5.0 session and Quality of Service state machines.
+//! Pure sans-IO MQTT 5.0 session and Quality of Service state machines, for both sides.
 //!
-//! This release re-exports the [`codec`]; the machines follow.
+//! # Contract
+//!
+//! * **Values.** A [`Client`], a [`Server`] and a [`Session`] are `Clone + Eq + Hash + Debug`. They own no
+//!   socket, no clock, no thread and no source of randomness, and nothing in them depends on addresses or on
+//!   the order of a hash map: the same calls give the same answers.
+//! * **You bring time, and bytes.** `now` is an [`Instant`] of your clock, which must not go backwards.
+//!   Received bytes go in by `receive`; packets come out by `poll`, appended to a buffer of yours.
+//! * **The drain rule.** After each call that is not `poll`: call `poll` until it says nothing, doing what each
+//!   [`Output`] says before the next call; then write the buffer to the network, and arm one timer for
+//!   `next_timeout`, at which to call `handle_timeout`.
+//! * **What a packet brings is the answer of `receive`**, an [`Event`] that borrows from the input; nothing is
+//!   copied. What happens without a packet comes out of `poll`.
+//! * **Whatever was accepted has exactly one outcome.** `publish`, `subscribe` and `unsubscribe` give a
+//!   [`Token`]; an [`Event::Outcome`] with it says what became of it, be it that nobody knows.
+//! * **An error of the peer ends the Network Connection, not the machine.** The right answer is written, if one
+//!   is allowed, and [`Output::Close`] tells the rule that was broken. Until `connect` is called
+//!   again, a [`Client`] reads nothing more; a [`Server`] never does. No input makes anything panic.
+//! * **The Session outlives the connection.** With [`SessionConfig::persistent`], each change that has to survive
+//!   a crash comes as [`Output::Persist`] *before* the packets that depend on it are written: store it, and only then
+//!   call `poll` again.
+//! * **Nothing grows without limit.** Messages in flight are limited by the peer's Receive Maximum, those that wait by
+//!   [`WaitingLimits`], with a policy at the limit. What `poll` writes is limited by not calling it: while the network is
+//!   slow, do not read and do not poll, and `publish` will say [`PublishError::Busy`].
+//! * **No allocation per message** in the steady state, and constant time per packet, however many are in flight.
+//! * No `unsafe` code, and `no_std`.
+//!
+//! # A connection
+//!
+//! ```
+//! use mqtt5_session_fsm::codec::{Connect, Message, Publish, Qos, Text, TopicName};
+//! use mqtt5_session_fsm::{
+//!     Client, ClientConfig, Event, Instant, Outcome, Publication, Server, ServerConfig, Session,
+//!     SessionConfig,
+//! };
+//!
+//! let now = Instant::ORIGIN; // of your clock
+//! let (mut up, mut down) = (Vec::new(), Vec::new()); // what a network would carry
+//!
+//! let mut client = Client::new(
+//!     ClientConfig::default(),
+//!     Session::of_client(SessionConfig::default()),
+//! );
+//! client.connect(now, &Connect {
+//!     client_identifier: Text::new("sensor-7")?,
+//!     ..Connect::default()
+//! })?;
+//! assert_eq!(client.poll(now, &mut up), None);
+//!
+//! let mut server = Server::new(now, ServerConfig::default());
+//! let mut input = &up[..];
+//! assert!(matches!(server.receive(now, &mut input), Some(Event::Connect(_))));
+//! server.accept(now, None, &[])?;
+//! assert_eq!(server.poll(now, &mut down), None);
+//!
+//! let mut input = &down[..];
+//! assert!(matches!(client.receive(now, &mut input), Some(Event::Connected(_))));
+//!
+//! let message = Message::new(&Publish::new(TopicName::new("greenhouse/3")?, b"21.5"))?;
+//! let token = client.publish(now, Publication::new(Qos::AtLeastOnce, message))?;
+//! up.clear();
+//! assert_eq!(client.poll(now, &mut up), None);
+//!
+//! let mut input = &up[..];
+//! let Some(Event::Message(delivered)) = server.receive(now, &mut input) else { panic!() };
+//! assert_eq!(delivered.publish.payload, b"21.5");
+//! down.clear();
+//! assert_eq!(server.poll(now, &mut down), None); // PUBACK
+//!
+//! let mut input = &down[..];
+//! let Some(Event::Outcome(of, outcome)) = client.receive(now, &mut input) else { panic!() };
+//! assert!(of == token && outcome.is_success());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+extern crate alloc;
+
+mod circuit_breaker;
+mod client;
+mod connection;
+mod deduplicate;
+mod error;
+mod event;
+mod limits;
+mod list;
+mod qos;
+mod reconnect;
+mod requests;
+mod server;
+mod session;
+mod time;
+mod token;
+mod violation;
+mod waiting;
+
+pub use circuit_breaker::{
+    CircuitBreaker, CircuitBreakerSettings, CircuitOpen, CircuitState, Pass,
+};
+pub use client::{Client, ClientConfig};
+pub use connection::TopicAliases;
+pub use deduplicate::{Deduplicator, Sighting};
+pub use error::{PublishError, RestoreError, SendError};
+pub use event::{Awaited, Cause, Delivered, Event, Output, WillMessage};
+pub use limits::Limits;
+pub use qos::{Receipt, table};
+pub use reconnect::{
+    Attempt, Backoff, ConnectionFailure, GiveUp, ReconnectError, ReconnectPolicy,
+    ReconnectSettings, Reconnection, RetryAdvice, ServerName, ServerReference,
+};
+pub use requests::{
+    CorrelationData, Expired, Reply, RequestError, Requests, Response, response_topic,
+};
+pub use server::{Server, ServerConfig};
+pub use session::{Acknowledgement, Change, Publication, Session, SessionConfig};
+pub use time::Instant;
+pub use token::{LimitExceeded, Outcome, Token};
+pub use violation::{PeerError, SessionViolation};
+pub use waiting::{WaitingLimits, WhenFull};
 
 pub use mqtt5_codec as codec;

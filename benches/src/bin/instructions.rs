@@ -1,4 +1,4 @@
-//! Counts the instructions per packet under Callgrind, which needs `valgrind` to
+//! Counts the instructions per packet, or per exchange, under Callgrind, which needs `valgrind` to
 //! be installed.
 //!
 //! The program runs itself under Callgrind, which counts only what happens in
@@ -8,15 +8,21 @@ use std::io::Error;
 use std::process::{Command, ExitCode};
 
 use mqtt5_benches::contender::{BoxedRun, Contender};
+use mqtt5_benches::sessions::rows::EXCHANGES;
+use mqtt5_benches::sessions::{CLIENTS, PAIRS, contender as sessions};
 use mqtt5_benches::{baseline, contenders, mixed, ours, packets, report};
 
 const USAGE: &str = "\
-usage: instructions [--all]
+usage: instructions [--all | --sessions]
 
-  --all   count every contender, not only ours and the baseline; takes minutes";
+  --all        count every contender, not only ours and the baseline; takes minutes
+  --sessions   count exchanges through state machines instead of packets";
 
 /// The argument with which the program calls itself.
 const COUNT: &str = "--count";
+
+/// The same for exchanges.
+const COUNT_SESSION: &str = "--count-session";
 
 /// The largest packet that is counted, in bytes: beyond, what is counted is how
 /// the payload is copied, and Callgrind does not know the machine's fastest
@@ -30,11 +36,20 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        [] => print_table(false),
-        ["--all"] => print_table(true),
+        [] => print_table(table(&selected(false))),
+        ["--all"] => print_table(table(&selected(true))),
+        ["--sessions"] => print_table(session_tables()),
         [COUNT, contender, task, row] => {
             let contender = contenders().into_iter().find(|c| c.name == contender);
             count(&contender.expect("a contender"), task, row);
+            ExitCode::SUCCESS
+        }
+        [COUNT_SESSION, sides, contender, row] => {
+            let (_, contenders) = SIDES.iter().find(|s| s.0 == sides).expect("sides");
+            let contender = contenders.iter().find(|c| c.name == contender);
+            let row = EXCHANGES.iter().find(|r| r.id == row).expect("a row");
+            let run = contender.expect("a contender").run(*row);
+            runs(&mut run.expect("contender takes part"));
             ExitCode::SUCCESS
         }
         _ => {
@@ -44,15 +59,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn print_table(all: bool) -> ExitCode {
-    let contenders: Vec<Contender> = contenders()
+/// Who takes part in [`COUNT`].
+fn selected(all: bool) -> Vec<Contender> {
+    contenders()
         .into_iter()
         .filter(|contender| {
             all || contender.name.starts_with("ours")
                 || [ours::NAME, baseline::HEADER_AND_TOPIC.name].contains(&contender.name)
         })
-        .collect();
-    match table(&contenders) {
+        .collect()
+}
+
+fn print_table(table: Result<String, Error>) -> ExitCode {
+    match table {
         Ok(table) => {
             print!("{table}");
             ExitCode::SUCCESS
@@ -62,6 +81,31 @@ fn print_table(all: bool) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Who takes part in [`COUNT_SESSION`].
+const SIDES: [(&str, &[sessions::Contender]); 2] =
+    [("client and server", PAIRS), ("client alone", CLIENTS)];
+
+fn session_tables() -> Result<String, Error> {
+    let mut tables = Vec::new();
+    for (sides, contenders) in SIDES {
+        let mut head = vec![format!("instructions per exchange, {sides}")];
+        head.extend(contenders.iter().map(|contender| contender.name.to_owned()));
+        let mut rows = Vec::new();
+        for row in EXCHANGES {
+            let mut cells = vec![row.title.to_owned()];
+            for contender in contenders {
+                let mut run = contender.run(row).expect("everyone does single exchanges");
+                let exchanges = runs(&mut run);
+                let count = instructions(&[COUNT_SESSION, sides, contender.name, row.id])?;
+                cells.push(format!("{:.0}", count as f64 / exchanges as f64));
+            }
+            rows.push(cells);
+        }
+        tables.push(report::table(&head, rows));
+    }
+    Ok(tables.join("\n"))
 }
 
 fn table(contenders: &[Contender]) -> Result<String, Error> {
@@ -94,7 +138,7 @@ fn cells(
             None => "–".to_owned(),
             Some(mut run) => {
                 let packets = runs(&mut run);
-                let instructions = instructions(contender.name, task, row)?;
+                let instructions = instructions(&[COUNT, contender.name, task, row])?;
                 format!("{:.0}", instructions as f64 / packets as f64)
             }
         };
@@ -136,12 +180,12 @@ fn prepare(contender: &Contender, task: &str, row: &str) -> Option<BoxedRun> {
 }
 
 /// Runs this program under Callgrind.
-fn instructions(contender: &str, task: &str, row: &str) -> Result<u64, Error> {
+fn instructions(arguments: &[&str]) -> Result<u64, Error> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg("--toggle-collect=*counted_run*")
         .arg(std::env::current_exe()?)
-        .args([COUNT, contender, task, row])
+        .args(arguments)
         .output()?;
     let text = String::from_utf8_lossy(&output.stderr);
     text.lines()

@@ -156,6 +156,15 @@ impl<'a> Publish<'a> {
         encode::encode_head(self, out)
     }
 
+    #[inline(always)]
+    pub(crate) fn first_byte_of(delivery: Delivery, retain: bool) -> u8 {
+        let duplicate = if delivery.duplicate() { DUPLICATE } else { 0 };
+        PacketType::Publish.first_byte()
+            | duplicate
+            | (delivery.qos() as u8) << QOS_SHIFT
+            | u8::from(retain)
+    }
+
     /// Whether the payload is what the Payload Format Indicator says: with 1 it must be UTF-8
     /// (section 3.3.2.3.2). The sender must see to it; a receiver may check it and answer 0x99.
     /// Decoding and encoding do not: it takes time in the payload's length.
@@ -241,15 +250,7 @@ impl<'a> Body<'a> for Publish<'a> {
 
     #[inline(always)]
     fn first_byte(&self) -> u8 {
-        let duplicate = if self.delivery.duplicate() {
-            DUPLICATE
-        } else {
-            0
-        };
-        PacketType::Publish.first_byte()
-            | duplicate
-            | (self.delivery.qos() as u8) << QOS_SHIFT
-            | u8::from(self.retain)
+        Publish::first_byte_of(self.delivery, self.retain)
     }
 
     #[inline(always)]

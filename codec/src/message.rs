@@ -1,0 +1,246 @@
+//! Application Messages that outlive the packet in which they came.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::sink::{Put, Sink};
+use crate::split::FixedHeader;
+use crate::wire::{VARIABLE_BYTE_INTEGER_MAX, variable_byte_integer_length};
+use crate::{
+    Delivery, EncodeError, Frame, Packet, PacketType, PropertyIdentifier, Publish, Violation,
+};
+
+/// An Application Message that is kept and sent, perhaps many times: Topic Name, properties, payload
+/// and RETAIN, encoded once, in memory that is shared. It has no QoS, no Packet Identifier and no
+/// Topic Alias of its own; each sending gives it these.
+///
+/// 32 bytes. Cloning shares the bytes, it copies and allocates nothing.
+///
+/// ```
+/// use mqtt5_codec::{Delivery, Message, PacketIdentifier, Publish, TopicName};
+///
+/// let message = Message::new(&Publish::new(TopicName::new("a/b")?, b"hi"))?;
+/// let delivery = Delivery::AtLeastOnce {
+///     packet_identifier: PacketIdentifier::MIN,
+///     duplicate: false,
+/// };
+/// let mut out = Vec::new();
+/// message.encode(delivery, message.retain(), &mut out)?;
+/// assert_eq!(out, b"\x32\x0A\x00\x03a/b\x00\x01\x00hi");
+/// # Ok::<(), mqtt5_codec::EncodeError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Message {
+    /// A PUBLISH with a Topic Name and without a Topic Alias.
+    packet: Bytes,
+}
+
+/// The parts of the packet that are the same at every sending.
+struct Parts<'a> {
+    first_byte: u8,
+    topic_field: &'a [u8],
+    /// Properties and payload.
+    rest: &'a [u8],
+}
+
+impl Message {
+    /// Copies a message into memory of its own: one allocation. `delivery` is not looked at, and a
+    /// Topic Alias that the message was received with is left out.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`] if there is no Topic Name, if a Topic Alias was added to the properties, or
+    /// as [`Publish::encode`].
+    pub fn new(publish: &Publish<'_>) -> Result<Self, EncodeError> {
+        let publish = storable(publish)?;
+        let mut packet = alloc::vec::Vec::with_capacity(publish.encoded_len()?);
+        publish.encode(&mut packet)?;
+        Ok(Message {
+            packet: packet.into(),
+        })
+    }
+
+    /// As [`Message::new`], in memory that is taken off an empty `buffer`: once all messages that
+    /// came out of a buffer are gone, its memory is used again, so that a steady stream of messages
+    /// allocates nothing. A buffer that is not empty is left alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Message::new`].
+    pub fn new_in(buffer: &mut BytesMut, publish: &Publish<'_>) -> Result<Self, EncodeError> {
+        let publish = storable(publish)?;
+        if !buffer.is_empty() {
+            return Message::new(&publish);
+        }
+        buffer.reserve(publish.encoded_len()?);
+        publish.encode(buffer)?;
+        Ok(Message {
+            packet: buffer.split().freeze(),
+        })
+    }
+
+    /// Shares the bytes of a received packet: nothing is copied. `None` if it is not a PUBLISH, or
+    /// one that has to be copied by [`Message::new`] because a Topic Alias is in it.
+    #[must_use]
+    pub fn from_frame(frame: &Frame) -> Option<Self> {
+        match frame.decode() {
+            Ok(Packet::Publish(publish))
+                if publish.topic.is_some()
+                    && !publish
+                        .properties
+                        .contains(PropertyIdentifier::TopicAlias) =>
+            {
+                Some(Message {
+                    packet: frame.bytes().clone(),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// The message as a packet, with QoS 0. It is decoded anew by each call.
+    #[must_use]
+    pub fn publish(&self) -> Publish<'_> {
+        match Packet::decode(&self.packet) {
+            Ok(Packet::Publish(publish)) => Publish {
+                delivery: Delivery::AtMostOnce,
+                ..publish
+            },
+            // It was encoded or decoded before.
+            _ => Publish::default(),
+        }
+    }
+
+    /// RETAIN.
+    #[must_use]
+    pub fn retain(&self) -> bool {
+        self.parts().first_byte & 1 != 0
+    }
+
+    /// Whether there are any properties; found without decoding.
+    #[must_use]
+    pub fn has_properties(&self) -> bool {
+        self.parts()
+            .rest
+            .first()
+            .is_some_and(|&property_length| property_length != 0)
+    }
+
+    /// How many bytes of memory the message takes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.packet.len()
+    }
+
+    /// The length of the PUBLISH in bytes, fixed header included, when it is sent with this QoS.
+    #[must_use]
+    pub fn encoded_len(&self, delivery: Delivery) -> usize {
+        let parts = self.parts();
+        let remaining_length = remaining_length(&parts, delivery);
+        1 + variable_byte_integer_length(remaining_length) + remaining_length
+    }
+
+    /// Appends a PUBLISH with this message to `out`. No field of the message is looked at again:
+    /// the time is that of copying it.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError::NoRoom`] if `out` has too little room, [`Violation::PacketTooLong`] if the
+    /// Packet Identifier makes the packet longer than the standard allows; nothing is written then.
+    #[inline]
+    pub fn encode<B: BufMut + ?Sized>(
+        &self,
+        delivery: Delivery,
+        retain: bool,
+        out: &mut B,
+    ) -> Result<(), EncodeError> {
+        let parts = self.parts();
+        let remaining_length = remaining_length(&parts, delivery);
+        if remaining_length > VARIABLE_BYTE_INTEGER_MAX as usize {
+            return Err(EncodeError::Invalid {
+                packet_type: PacketType::Publish,
+                violation: Violation::PacketTooLong,
+            });
+        }
+        let needed = 1 + variable_byte_integer_length(remaining_length) + remaining_length;
+        if out.remaining_mut() < needed {
+            return Err(EncodeError::NoRoom { needed });
+        }
+        let mut sink = Put(out);
+        sink.byte(Publish::first_byte_of(delivery, retain));
+        sink.variable_byte_integer(remaining_length);
+        sink.bytes(parts.topic_field);
+        if let Some(packet_identifier) = delivery.packet_identifier() {
+            sink.two_byte_integer(packet_identifier.get());
+        }
+        sink.bytes(parts.rest);
+        Ok(())
+    }
+
+    /// The bytes that are kept: those of a PUBLISH packet. [`Message::from_bytes`] takes them again.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &Bytes {
+        &self.packet
+    }
+
+    /// A message out of the bytes of [`Message::as_bytes`], which are shared.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation`] if they are not those of a PUBLISH with a Topic Name and without Topic Alias.
+    pub fn from_bytes(packet: Bytes) -> Result<Self, Violation> {
+        let frame = Frame::new(packet).map_err(crate::DecodeError::violation)?;
+        frame.decode().map_err(crate::DecodeError::violation)?;
+        Message::from_frame(&frame).ok_or(Violation::TopicMissing)
+    }
+
+    #[inline]
+    fn parts(&self) -> Parts<'_> {
+        let Ok(Some(header)) = FixedHeader::peek(&self.packet) else {
+            return Parts {
+                first_byte: 0,
+                topic_field: &[],
+                rest: &[],
+            };
+        };
+        let body = self.packet.get(header.length()..).unwrap_or_default();
+        let topic_length = body
+            .first_chunk()
+            .map_or(0, |&length| usize::from(u16::from_be_bytes(length)));
+        let (topic_field, rest) = body.split_at_checked(2 + topic_length).unwrap_or((body, &[]));
+        let has_identifier = header.first_byte() & 0b110 != 0;
+        Parts {
+            first_byte: header.first_byte(),
+            topic_field,
+            rest: rest
+                .get(if has_identifier { 2 } else { 0 }..)
+                .unwrap_or_default(),
+        }
+    }
+}
+
+fn remaining_length(parts: &Parts<'_>, delivery: Delivery) -> usize {
+    let identifier = if delivery.packet_identifier().is_some() {
+        2
+    } else {
+        0
+    };
+    parts.topic_field.len() + identifier + parts.rest.len()
+}
+
+/// What is stored of a message.
+fn storable<'a>(publish: &Publish<'a>) -> Result<Publish<'a>, EncodeError> {
+    if publish.topic.is_none() {
+        return Err(EncodeError::Value(Violation::TopicMissing));
+    }
+    let properties = publish
+        .properties
+        .without(&[PropertyIdentifier::TopicAlias]);
+    if properties.contains(PropertyIdentifier::TopicAlias) {
+        return Err(EncodeError::Value(Violation::PropertyNotAllowed));
+    }
+    Ok(Publish {
+        delivery: Delivery::AtMostOnce,
+        properties,
+        ..*publish
+    })
+}

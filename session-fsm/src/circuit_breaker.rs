@@ -1,0 +1,310 @@
+//! A circuit breaker: stop asking who does not answer.
+
+use alloc::collections::VecDeque;
+use core::fmt;
+use core::time::Duration;
+
+use crate::{Backoff, Instant};
+
+/// When a [`CircuitBreaker`] opens and closes.
+///
+/// ```
+/// use mqtt5_session_fsm::{CircuitBreaker, CircuitBreakerSettings};
+///
+/// let breaker = CircuitBreaker::new(CircuitBreakerSettings {
+///     successes_to_close: 3,
+///     ..CircuitBreakerSettings::default()
+/// });
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CircuitBreakerSettings {
+    /// It opens after so many failures without a success between them; 0 counts as 1. Default: 5.
+    pub failures_to_open: u8,
+    /// Only failures that are not further apart than this count together. Default: one minute.
+    pub window: Duration,
+    /// How long it stays open. Less than a millisecond counts as one. Default: one minute.
+    pub open_for: Duration,
+    /// Each probe that fails doubles the time that it stays open, up to this. Equal to `open_for`
+    /// (or less) if it shall not grow. Default: ten minutes.
+    pub open_for_at_most: Duration,
+    /// How long a probe may take. If it is not reported by then, another one may go, and once that
+    /// has gone, the outcome of the first no longer counts. Less than a millisecond counts as one. Default: 30 seconds.
+    pub probe_timeout: Duration,
+    /// It closes after so many probes in a row that succeeded; 0 counts as 1. Default: 1.
+    pub successes_to_close: u8,
+}
+
+impl Default for CircuitBreakerSettings {
+    fn default() -> Self {
+        CircuitBreakerSettings {
+            failures_to_open: 5,
+            window: Duration::from_secs(60),
+            open_for: Duration::from_secs(60),
+            open_for_at_most: Duration::from_secs(600),
+            probe_timeout: Duration::from_secs(30),
+            successes_to_close: 1,
+        }
+    }
+}
+
+/// Lets operations pass as long as they succeed. After several failures in a row it opens and
+/// refuses them for a time; then one at a time may pass as a probe, and decides whether it closes.
+///
+/// It knows nothing about the operations: they may be connects, publishes, requests. Each operation
+/// that passes gets a [`Pass`], which is given back with the outcome. An outcome that comes after
+/// the state has changed says nothing about the new state and does not count.
+///
+/// It stores an instant for each of at most 255 failures, which may allocate when one is reported. All
+/// calls take constant time, except that failures outside the window are dropped when the next one
+/// comes.
+///
+/// # With a `ReconnectPolicy`
+///
+/// [`ReconnectPolicy`](crate::ReconnectPolicy) decides when this client connects again, and needs no
+/// breaker. A breaker that several clients of a process share keeps them all from a server that is
+/// down: ask it before connecting, and if it refuses, [postpone](crate::ReconnectPolicy::postpone)
+/// the attempt.
+///
+/// ```
+/// use core::time::Duration;
+/// use mqtt5_session_fsm::{CircuitBreaker, CircuitBreakerSettings, CircuitState, Instant};
+///
+/// let mut breaker = CircuitBreaker::new(CircuitBreakerSettings {
+///     failures_to_open: 2,
+///     open_for: Duration::from_secs(60),
+///     ..CircuitBreakerSettings::default()
+/// });
+/// let mut now = Instant::ORIGIN;
+/// for _ in 0..2 {
+///     let pass = breaker.pass(now)?; // then publish, and fail
+///     breaker.failed(now, pass);
+/// }
+/// let open = breaker.pass(now).unwrap_err();
+/// assert_eq!(open.retry_at, now + Duration::from_secs(60));
+///
+/// now = open.retry_at;
+/// let probe = breaker.pass(now)?;
+/// assert!(breaker.pass(now).is_err()); // one at a time
+/// breaker.succeeded(now, probe);
+/// assert_eq!(breaker.state(now), CircuitState::Closed);
+/// # Ok::<(), mqtt5_session_fsm::CircuitOpen>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CircuitBreaker {
+    settings: CircuitBreakerSettings,
+    open_for: Backoff,
+    phase: Phase,
+    /// Tells the passes of one phase, and each probe, from all others.
+    generation: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Phase {
+    /// Holds the failures that count, none further than the window before the last.
+    Closed {
+        failures: VecDeque<Instant>,
+    },
+    Open {
+        until: Instant,
+    },
+    /// Holds when the probe that is on its way is given up.
+    HalfOpen {
+        successes: u8,
+        probe: Option<Instant>,
+    },
+}
+
+/// What a [`CircuitBreaker`] does with the next operation.
+///
+/// ```
+/// use mqtt5_session_fsm::{CircuitBreaker, CircuitBreakerSettings, CircuitState, Instant};
+///
+/// let breaker = CircuitBreaker::new(CircuitBreakerSettings::default());
+/// assert_eq!(breaker.state(Instant::ORIGIN), CircuitState::Closed);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CircuitState {
+    /// It may pass.
+    Closed,
+    /// It is refused.
+    Open {
+        /// Until then.
+        until: Instant,
+    },
+    /// It may pass as a probe, unless another one is on its way.
+    HalfOpen,
+}
+
+/// Permission for one operation. Give it back to [`CircuitBreaker::succeeded`] or
+/// [`CircuitBreaker::failed`]; drop it if there was no outcome that says anything.
+///
+/// ```
+/// use mqtt5_session_fsm::{CircuitBreaker, CircuitBreakerSettings, Instant};
+///
+/// let mut breaker = CircuitBreaker::new(CircuitBreakerSettings::default());
+/// let pass = breaker.pass(Instant::ORIGIN)?;
+/// assert!(!pass.is_probe());
+/// # Ok::<(), mqtt5_session_fsm::CircuitOpen>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[must_use = "report the outcome with it"]
+pub struct Pass {
+    generation: u64,
+    probe: bool,
+}
+
+/// The operation was refused.
+///
+/// ```
+/// use mqtt5_session_fsm::{CircuitOpen, Instant};
+///
+/// let error = CircuitOpen { retry_at: Instant::from_millis(1_500) };
+/// assert_eq!(error.to_string(), "the circuit is open, to be asked again at 1500 ms");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CircuitOpen {
+    /// When it makes sense to ask again. While a probe is on its way, that is when it is given up;
+    /// its outcome may come earlier.
+    pub retry_at: Instant,
+}
+
+impl CircuitBreaker {
+    /// A closed breaker.
+    #[must_use]
+    pub fn new(settings: CircuitBreakerSettings) -> Self {
+        CircuitBreaker {
+            settings,
+            open_for: Backoff::new(settings.open_for, settings.open_for_at_most, 200),
+            phase: Phase::Closed {
+                failures: VecDeque::new(),
+            },
+            generation: 0,
+        }
+    }
+
+    /// Asks whether an operation may go now.
+    ///
+    /// # Errors
+    ///
+    /// [`CircuitOpen`] while the breaker is open, and while a probe is on its way.
+    pub fn pass(&mut self, now: Instant) -> Result<Pass, CircuitOpen> {
+        let successes = match self.phase {
+            Phase::Closed { .. } => {
+                return Ok(Pass {
+                    generation: self.generation,
+                    probe: false,
+                });
+            }
+            Phase::Open { until } if now < until => return Err(CircuitOpen { retry_at: until }),
+            Phase::Open { .. } => 0,
+            Phase::HalfOpen {
+                probe: Some(given_up),
+                ..
+            } if now < given_up => return Err(CircuitOpen { retry_at: given_up }),
+            Phase::HalfOpen { successes, .. } => successes,
+        };
+        self.generation = self.generation.wrapping_add(1);
+        let timeout = self.settings.probe_timeout.max(Duration::from_millis(1));
+        self.phase = Phase::HalfOpen {
+            successes,
+            probe: Some(now + timeout),
+        };
+        Ok(Pass {
+            generation: self.generation,
+            probe: true,
+        })
+    }
+
+    /// The operation succeeded. Returns the state after that.
+    pub fn succeeded(&mut self, now: Instant, pass: Pass) -> CircuitState {
+        if pass.generation == self.generation {
+            match &mut self.phase {
+                Phase::Closed { failures } => failures.clear(),
+                Phase::HalfOpen {
+                    successes,
+                    probe: probe @ Some(_),
+                } => {
+                    *probe = None;
+                    *successes = successes.saturating_add(1);
+                    if *successes >= self.settings.successes_to_close {
+                        self.reset();
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.state(now)
+    }
+
+    /// The operation failed. Returns the state after that.
+    pub fn failed(&mut self, now: Instant, pass: Pass) -> CircuitState {
+        if pass.generation == self.generation {
+            match &mut self.phase {
+                Phase::Closed { failures } => {
+                    let window = self.settings.window;
+                    while failures.front().is_some_and(|&first| first + window < now) {
+                        failures.pop_front();
+                    }
+                    failures.push_back(now);
+                    if failures.len() >= usize::from(self.settings.failures_to_open) {
+                        self.open(now);
+                    }
+                }
+                Phase::HalfOpen { probe: Some(_), .. } => {
+                    self.open_for.grow();
+                    self.open(now);
+                }
+                _ => {}
+            }
+        }
+        self.state(now)
+    }
+
+    /// The state at this time. Asking changes nothing.
+    #[must_use]
+    pub const fn state(&self, now: Instant) -> CircuitState {
+        match self.phase {
+            Phase::Closed { .. } => CircuitState::Closed,
+            Phase::Open { until } if now.as_millis() < until.as_millis() => {
+                CircuitState::Open { until }
+            }
+            Phase::Open { .. } | Phase::HalfOpen { .. } => CircuitState::HalfOpen,
+        }
+    }
+
+    /// Closes it and forgets all failures: somebody knows that the cause is gone.
+    pub fn reset(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+        self.open_for.reset();
+        self.phase = Phase::Closed {
+            failures: VecDeque::new(),
+        };
+    }
+
+    fn open(&mut self, now: Instant) {
+        self.generation = self.generation.wrapping_add(1);
+        self.phase = Phase::Open {
+            until: now + self.open_for.ceiling(),
+        };
+    }
+}
+
+impl Pass {
+    /// Whether the operation is a probe, on which it depends whether the breaker closes.
+    #[must_use]
+    pub const fn is_probe(&self) -> bool {
+        self.probe
+    }
+}
+
+impl fmt::Display for CircuitOpen {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let retry_at = self.retry_at;
+        write!(
+            formatter,
+            "the circuit is open, to be asked again at {retry_at:?}"
+        )
+    }
+}
+
+impl core::error::Error for CircuitOpen {}

@@ -1,0 +1,314 @@
+//! The Client's side: CONNECT, Keep Alive, subscriptions, authentication, disconnection.
+
+mod handshake;
+mod requests;
+
+use core::time::Duration;
+
+use mqtt5_codec::bytes::BufMut;
+use mqtt5_codec::{DecodeError, Packet, PacketType, Property, ReasonCode, Role, Split, split};
+
+use self::handshake::Handshake;
+use crate::connection::{Connection, Phase, TopicAliases};
+use crate::error::{PublishError, SendError};
+use crate::event::{Awaited, Cause, Event, Output};
+use crate::session::{Publication, Session};
+use crate::{Instant, Limits, PeerError, Receipt, SessionViolation, Token};
+
+/// How a [`Client`] works, beside what is in its CONNECT packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientConfig {
+    /// How long to wait for the CONNACK, and for each AUTH before it.
+    pub connack_timeout: Duration,
+    /// How long to wait for a PINGRESP.
+    pub pingresp_timeout: Duration,
+    /// How much earlier than the Keep Alive demands a PINGREQ is sent, so that a timer that fires late
+    /// breaks no rule; at most half of the Keep Alive.
+    pub ping_margin: Duration,
+    /// How Topic Aliases are used for messages that name none.
+    pub topic_aliases: TopicAliases,
+}
+
+impl Default for ClientConfig {
+    /// 10 seconds for CONNACK and PINGRESP, 250 milliseconds of margin, no Topic Aliases.
+    fn default() -> Self {
+        ClientConfig {
+            connack_timeout: Duration::from_secs(10),
+            pingresp_timeout: Duration::from_secs(10),
+            ping_margin: Duration::from_millis(250),
+            topic_aliases: TopicAliases::Off,
+        }
+    }
+}
+
+/// A Client: its [`Session`], and one Network Connection after the other.
+///
+/// See the [crate] for the contract of its methods.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Client {
+    config: ClientConfig,
+    session: Session,
+    connection: Connection,
+    handshake: Handshake,
+    /// Seconds; 0 is off.
+    keep_alive: u16,
+    pingresp_due: Instant,
+}
+
+impl Client {
+    /// A Client without a Network Connection, over a new or a restored Session.
+    #[must_use]
+    pub fn new(config: ClientConfig, session: Session) -> Self {
+        Client {
+            config,
+            session,
+            connection: Connection::new(Role::Client, config.topic_aliases),
+            handshake: Handshake::default(),
+            keep_alive: 0,
+            pingresp_due: Instant::NEVER,
+        }
+    }
+
+    /// The Session.
+    #[must_use]
+    pub const fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The Session, to be exported or to be used by another Client. A Network Connection that is
+    /// still there is taken for lost.
+    #[must_use]
+    pub fn into_session(mut self, now: Instant) -> Session {
+        self.connection_lost(now);
+        self.session
+    }
+
+    /// Whether the Server has accepted the connection and it is not being closed.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connection.is_open()
+    }
+
+    /// What the Server announced in its CONNACK; [`Limits::NONE`] before.
+    #[must_use]
+    pub const fn server_limits(&self) -> &Limits {
+        &self.connection.peer
+    }
+
+    /// The Keep Alive in force, in seconds: the Server's, if it sent one (section 3.2.2.3.14).
+    #[must_use]
+    pub const fn keep_alive(&self) -> u16 {
+        self.keep_alive
+    }
+
+    /// Accepts a message, connected or not. It is written by [`Client::poll`] as soon as the Server can
+    /// take it; what became of it is told by an [`Event::Outcome`] with the token.
+    ///
+    /// Allocates nothing once as many messages were in flight, or waiting, before.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`]; nothing was accepted then.
+    #[inline]
+    pub fn publish(
+        &mut self,
+        now: Instant,
+        publication: Publication,
+    ) -> Result<Token, PublishError> {
+        self.connection.publish(&mut self.session, now, publication)
+    }
+
+    /// Acknowledges a message, with Success.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Stale`].
+    pub fn acknowledge(&mut self, receipt: Receipt) -> Result<(), SendError> {
+        self.acknowledge_with(receipt, ReasonCode::Success, &[])
+    }
+
+    /// Acknowledges or refuses a message, with any Reason Code that a PUBACK or PUBREC of a Client may
+    /// have. Properties are left out if the Server cannot take them.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Stale`], [`SendError::Invalid`].
+    pub fn acknowledge_with(
+        &mut self,
+        receipt: Receipt,
+        reason_code: ReasonCode,
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        self.connection
+            .decide(&mut self.session, receipt, reason_code, properties)
+    }
+
+    /// Takes whole packets off the front of `input`, as the network brought them, until one of them
+    /// yields an event; `None` if there is no whole packet left. What is left has to be offered again
+    /// with what comes after it.
+    ///
+    /// Bytes of a Network Connection that is closing are thrown away. Those that are left of a closed one
+    /// must not be put in front of those of the next.
+    #[inline]
+    pub fn receive<'a, 'input: 'a>(
+        &'a mut self,
+        now: Instant,
+        input: &mut &'input [u8],
+    ) -> Option<Event<'a>> {
+        let event = loop {
+            if matches!(self.connection.phase, Phase::Offline | Phase::Closing(_)) {
+                *input = &[];
+                return None;
+            }
+            match split(input, self.connection.own.maximum_packet_size) {
+                Ok(Split::Packet { packet, rest }) => {
+                    *input = rest;
+                    let event = match packet.decode_from(Role::Server) {
+                        Ok(packet) => self.step(now, packet),
+                        Err(error) => {
+                            self.reject(now, error);
+                            None
+                        }
+                    };
+                    if let Some(event) = event {
+                        break event;
+                    }
+                }
+                Ok(Split::Incomplete { .. }) => return None,
+                Err(error) => self.reject(now, error.sent_by(Role::Server)),
+            }
+        };
+        Some(self.connection.with_topic(event))
+    }
+
+    /// Handles a packet of the Server that was split and decoded elsewhere, by
+    /// [`Frame::decode_from`](mqtt5_codec::Frame::decode_from) for example, with the Maximum Packet Size
+    /// that the CONNECT announced. For what does not decode there is [`Client::reject`].
+    pub fn handle<'a>(&'a mut self, now: Instant, packet: Packet<'a>) -> Option<Event<'a>> {
+        let event = match self.connection.phase {
+            Phase::Offline | Phase::Closing(_) => None,
+            Phase::Opening | Phase::Open => self.step(now, packet),
+        }?;
+        Some(self.connection.with_topic(event))
+    }
+
+    /// What came from the Server is not a good packet: the connection ends.
+    pub fn reject(&mut self, now: Instant, error: DecodeError) {
+        self.fail(now, PeerError::Packet(error));
+    }
+
+    #[inline]
+    fn step<'a>(&mut self, now: Instant, packet: Packet<'a>) -> Option<Event<'a>> {
+        self.connection.last_received = now;
+        let handled = if self.connection.is_open() {
+            self.step_open(now, packet)
+        } else {
+            self.step_opening(now, packet)
+        };
+        match handled {
+            Ok(event) => event,
+            Err(violation) => {
+                self.fail(now, violation.into());
+                None
+            }
+        }
+    }
+
+    #[inline]
+    fn step_open<'a>(
+        &mut self,
+        now: Instant,
+        packet: Packet<'a>,
+    ) -> Result<Option<Event<'a>>, SessionViolation> {
+        match packet {
+            Packet::Publish(_)
+            | Packet::PubAck(_)
+            | Packet::PubRec(_)
+            | Packet::PubRel(_)
+            | Packet::PubComp(_) => self.connection.receive_exchange(&mut self.session, packet),
+            Packet::PingResp => {
+                // One that was not asked for does no harm.
+                self.pingresp_due = Instant::NEVER;
+                Ok(None)
+            }
+            Packet::SubAck(suback) => self.receive_suback(suback),
+            Packet::UnsubAck(unsuback) => self.receive_unsuback(unsuback),
+            Packet::Disconnect(disconnect) => {
+                let cause = Cause::PeerDisconnected(disconnect.reason_code);
+                self.close(now, cause, false);
+                Ok(Some(Event::Disconnect(disconnect)))
+            }
+            Packet::Auth(auth) => self.receive_auth(auth),
+            Packet::ConnAck(_) => Err(SessionViolation::SecondConnAck),
+            // Decoding has refused what a Server never sends.
+            _ => Err(SessionViolation::ConnAckExpected),
+        }
+    }
+
+    /// Says what is to be done, and appends to `wire` the packets that are to be sent: call it until
+    /// there is nothing, after every other call. Packets that are in `wire` may be sent at any time.
+    ///
+    /// Allocates nothing.
+    #[inline]
+    pub fn poll<B: BufMut + ?Sized>(&mut self, now: Instant, wire: &mut B) -> Option<Output> {
+        self.connection.poll(Some(&mut self.session), now, wire)
+    }
+
+    /// When [`Client::handle_timeout`] has to be called, unless something else happens before;
+    /// [`Instant::NEVER`] if there is nothing to wait for. Every other call may change it.
+    #[must_use]
+    pub fn next_timeout(&self) -> Instant {
+        let connection = match self.connection.phase {
+            Phase::Opening => self.handshake.connack_due,
+            Phase::Open => self.ping_due().min(self.pingresp_due),
+            Phase::Offline | Phase::Closing(_) => Instant::NEVER,
+        };
+        connection.min(self.session.next_timeout())
+    }
+
+    /// Does what is due at this time. It does no harm if nothing is.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.session.handle_timeout(now);
+        match self.connection.phase {
+            Phase::Opening if self.handshake.connack_due <= now => {
+                self.close(now, Cause::TimedOut(Awaited::ConnAck), false);
+            }
+            Phase::Open if self.pingresp_due <= now => {
+                self.close(now, Cause::TimedOut(Awaited::PingResp), false);
+            }
+            Phase::Open if self.ping_due() <= now => {
+                self.connection.send_ping(PacketType::PingReq);
+                self.connection.last_sent = now;
+                self.pingresp_due = self.pingresp_due.min(now + self.config.pingresp_timeout);
+            }
+            _ => {}
+        }
+    }
+
+    /// When nothing else is sent before, a PINGREQ is due.
+    fn ping_due(&self) -> Instant {
+        if self.keep_alive == 0 {
+            return Instant::NEVER;
+        }
+        let interval = Duration::from_secs(self.keep_alive.into());
+        let margin = self.config.ping_margin.min(interval / 2);
+        self.connection.last_sent + (interval - margin)
+    }
+
+    /// The Network Connection is gone, or could not be made. The Session goes on if it may.
+    pub fn connection_lost(&mut self, now: Instant) {
+        self.pingresp_due = Instant::NEVER;
+        self.connection.lost(Some(&mut self.session), now);
+    }
+
+    fn close(&mut self, now: Instant, cause: Cause, flush: bool) {
+        self.pingresp_due = Instant::NEVER;
+        self.connection
+            .close(Some(&mut self.session), now, cause, flush);
+    }
+
+    fn fail(&mut self, now: Instant, error: PeerError) {
+        self.pingresp_due = Instant::NEVER;
+        self.connection.fail(Some(&mut self.session), now, error);
+    }
+}

@@ -1,0 +1,289 @@
+//! CONNECT and CONNACK as the Client sees them (sections 3.1, 3.2), and authentication.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use mqtt5_codec::{
+    Auth, ConnAck, Connect, Packet, Properties, Property, PropertyIdentifier, ReasonCode, Role,
+};
+
+use super::Client;
+use crate::connection::{Authentication, EncodeToVec, Explanations, Phase};
+use crate::error::SendError;
+use crate::event::{Cause, Event};
+use crate::{Instant, Limits, SessionViolation};
+
+/// What is remembered of a CONNECT until its CONNACK comes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Handshake {
+    pub(super) connack_due: Instant,
+    client_identifier: Box<str>,
+    keep_alive: u16,
+    expiry_interval: u32,
+    response_information: bool,
+}
+
+impl Client {
+    /// Begins with a new Network Connection, which the caller has opened, by a CONNECT. Whatever there
+    /// was of an earlier one is over.
+    ///
+    /// The packet is sent as it is given, but for two things: if there is no Session to go on with, it
+    /// has Clean Start 1, as the Client must not accept a Session that it does not know; and if
+    /// it names no ClientID, it has the one that the Session got from the Server.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::ClientIdentifierDiffers`] if the Session that is to go on belongs to another ClientID;
+    /// [`SendError::Invalid`].
+    pub fn connect(&mut self, now: Instant, connect: &Connect<'_>) -> Result<(), SendError> {
+        self.connection_lost(now);
+        self.session.handle_timeout(now);
+        let clean_start = connect.clean_start || !self.session.exists;
+        let known = &self.session.client_identifier;
+        let given = connect.client_identifier;
+        if !clean_start && !given.is_empty() && !known.is_empty() && given.as_str() != &**known {
+            return Err(SendError::ClientIdentifierDiffers);
+        }
+        let client_identifier: Box<str> = if given.is_empty() && !clean_start {
+            known.clone()
+        } else {
+            given.as_str().into()
+        };
+        let packet = Connect {
+            clean_start,
+            client_identifier: mqtt5_codec::Text::new(&client_identifier)?,
+            ..*connect
+        }
+        .encode_to_vec()?;
+
+        if clean_start {
+            self.session.end();
+        }
+        let properties = &connect.properties;
+        self.connection.begin(now);
+        self.connection.own = Limits::of_client(properties);
+        self.connection.authentication = properties
+            .authentication_method()
+            .map(|method| Authentication::new(method.as_str()));
+        self.handshake = Handshake {
+            connack_due: now + self.config.connack_timeout,
+            client_identifier,
+            keep_alive: connect.keep_alive,
+            expiry_interval: properties.session_expiry_interval().unwrap_or(0),
+            response_information: properties.request_response_information().unwrap_or(false),
+        };
+        self.connection.send(packet.into());
+        Ok(())
+    }
+
+    /// A packet before the CONNACK with Success.
+    pub(super) fn step_opening<'a>(
+        &mut self,
+        now: Instant,
+        packet: Packet<'a>,
+    ) -> Result<Option<Event<'a>>, SessionViolation> {
+        match packet {
+            Packet::ConnAck(connack) if connack.reason_code.is_error() => {
+                self.close(now, Cause::Refused(connack.reason_code), false);
+                Ok(Some(Event::Refused(connack)))
+            }
+            Packet::ConnAck(connack) => {
+                self.accepted(&connack)?;
+                Ok(Some(Event::Connected(connack)))
+            }
+            Packet::Auth(auth) => {
+                self.handshake.connack_due = now + self.config.connack_timeout;
+                self.receive_auth(auth)
+            }
+            _ => Err(SessionViolation::ConnAckExpected),
+        }
+    }
+
+    fn accepted(&mut self, connack: &ConnAck<'_>) -> Result<(), SessionViolation> {
+        let properties = &connack.properties;
+        if connack.session_present && !self.session.exists {
+            return Err(SessionViolation::SessionPresentUnexpected);
+        }
+        let method = properties.authentication_method();
+        match &self.connection.authentication {
+            None if method.is_some() => return Err(SessionViolation::AuthUnexpected),
+            Some(authentication)
+                if method.is_none_or(|method| method.as_str() != authentication.method()) =>
+            {
+                return Err(SessionViolation::AuthenticationMethodDiffers);
+            }
+            _ => {}
+        }
+        let assigned = properties.assigned_client_identifier();
+        match (assigned, self.handshake.client_identifier.is_empty()) {
+            (Some(_), false) => {
+                return Err(SessionViolation::AssignedClientIdentifierUnexpected);
+            }
+            (None, true) => return Err(SessionViolation::AssignedClientIdentifierMissing),
+            _ => {}
+        }
+        if properties.response_information().is_some() && !self.handshake.response_information {
+            return Err(SessionViolation::ResponseInformationUnexpected);
+        }
+
+        if !connack.session_present {
+            self.session.end();
+        }
+        let client_identifier = core::mem::take(&mut self.handshake.client_identifier);
+        self.session.client_identifier =
+            assigned.map_or(client_identifier, |assigned| assigned.as_str().into());
+        self.keep_alive = properties
+            .server_keep_alive()
+            .unwrap_or(self.handshake.keep_alive);
+        self.connection.peer = Limits::of_server(properties);
+        self.connection.phase = Phase::Open;
+        if let Some(authentication) = &mut self.connection.authentication {
+            authentication.connected();
+        }
+        let expiry_interval = properties
+            .session_expiry_interval()
+            .unwrap_or(self.handshake.expiry_interval);
+        self.session.connection_began(expiry_interval);
+        Ok(())
+    }
+
+    pub(super) fn receive_auth<'a>(
+        &mut self,
+        auth: Auth<'a>,
+    ) -> Result<Option<Event<'a>>, SessionViolation> {
+        self.connection.check_explanations(&auth.properties)?;
+        let authentication = self.connection.authentication.as_mut();
+        Authentication::receive(authentication, Role::Server, &auth)?;
+        Ok(Some(Event::Authentication(auth)))
+    }
+
+    /// Answers the Server's AUTH, before the CONNACK or during re-authentication (section 4.12). The
+    /// Authentication Method is added.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotExpected`] if it is not this side's turn; [`SendError::Invalid`].
+    pub fn authenticate(&mut self, properties: &[Property<'_>]) -> Result<(), SendError> {
+        self.send_auth(ReasonCode::ContinueAuthentication, properties)
+    }
+
+    /// Begins to authenticate anew (section 4.12.1), with the Authentication Method of the CONNECT, which is
+    /// added. Everything else goes on meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotExpected`] if the CONNECT had no Authentication Method, or re-authentication is
+    /// under way; [`SendError::Invalid`].
+    pub fn re_authenticate(&mut self, properties: &[Property<'_>]) -> Result<(), SendError> {
+        self.send_auth(ReasonCode::ReAuthenticate, properties)
+    }
+
+    fn send_auth(
+        &mut self,
+        reason_code: ReasonCode,
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        if matches!(self.connection.phase, Phase::Offline | Phase::Closing(_)) {
+            return Err(SendError::NotConnected);
+        }
+        self.connection
+            .send_auth(Role::Client, reason_code, properties)
+    }
+
+    /// Ends the Network Connection with a DISCONNECT (section 3.14); [`Output::Close`](crate::Output::Close)
+    /// follows. The Reason Code 0x00 makes the Server forget the Will Message, 0x04 and all others make
+    /// it publish it.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotConnected`]; [`SendError::PropertyUnwanted`] if the Session was to end with the
+    /// connection and the Session Expiry Interval is not 0 (section 3.14.2.2.2);
+    /// [`SendError::Invalid`] for a Reason Code or property that is not a Client's.
+    pub fn disconnect(
+        &mut self,
+        now: Instant,
+        reason_code: ReasonCode,
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        if matches!(self.connection.phase, Phase::Offline | Phase::Closing(_)) {
+            return Err(SendError::NotConnected);
+        }
+        let expiry = properties.iter().find_map(|property| match property {
+            Property::SessionExpiryInterval(seconds) => Some(*seconds),
+            _ => None,
+        });
+        let in_force = match self.connection.phase {
+            Phase::Open => self.session.expiry_interval,
+            _ => self.handshake.expiry_interval,
+        };
+        if in_force == 0 && expiry.is_some_and(|seconds| seconds > 0) {
+            return Err(SendError::PropertyUnwanted(
+                PropertyIdentifier::SessionExpiryInterval,
+            ));
+        }
+        self.connection.send_disconnect(reason_code, properties)?;
+        if let (Phase::Open, Some(seconds)) = (self.connection.phase, expiry) {
+            self.session.expiry_interval = seconds;
+        }
+        self.close(now, Cause::Disconnected(reason_code), true);
+        Ok(())
+    }
+}
+
+/// What both sides send.
+impl crate::connection::Connection {
+    /// Queues an AUTH with the Authentication Method of the CONNECT.
+    pub(crate) fn send_auth(
+        &mut self,
+        side: Role,
+        reason_code: ReasonCode,
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        let Some(mut authentication) = self.authentication.clone() else {
+            return Err(SendError::NotExpected);
+        };
+        if !authentication.step(side, reason_code) {
+            return Err(SendError::NotExpected);
+        }
+        let method = mqtt5_codec::Text::new(authentication.method())?;
+        let mut list = Vec::with_capacity(properties.len() + 1);
+        list.push(Property::AuthenticationMethod(method));
+        list.extend_from_slice(properties);
+        let packet = self.fit(Explanations::IfWanted, &list, |list| {
+            Auth {
+                reason_code,
+                properties: Properties::new(list)?,
+            }
+            .encode_to_vec()
+        })?;
+        let packet = packet.ok_or(crate::LimitExceeded::MaximumPacketSize)?;
+        self.authentication = Some(authentication);
+        self.send(packet);
+        Ok(())
+    }
+
+    /// Queues a DISCONNECT, without what does not fit.
+    pub(crate) fn send_disconnect(
+        &mut self,
+        reason_code: ReasonCode,
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        let disconnect = mqtt5_codec::Disconnect {
+            reason_code,
+            properties: Properties::new(properties)?,
+        };
+        Packet::Disconnect(disconnect).check_before_sending(self.role)?;
+        let packet = self.fit(Explanations::Always, properties, |list| {
+            mqtt5_codec::Disconnect {
+                reason_code,
+                properties: Properties::new(list)?,
+            }
+            .encode_to_vec()
+        })?;
+        // If not even this fits, the connection ends without a word.
+        if let Some(packet) = packet {
+            self.send(packet);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,303 @@
+//! What both sides do on a Network Connection, once it is established: messages and their
+//! acknowledgements in both directions.
+
+mod alias;
+mod answer;
+mod authentication;
+mod fit;
+mod receive;
+mod transmit;
+
+use alloc::collections::VecDeque;
+
+use mqtt5_codec::bytes::Bytes;
+use mqtt5_codec::{
+    Disconnect, EncodeError, PacketType, Properties, Property, PubAck, PubRec, Qos, ReasonCode,
+    Role,
+};
+
+pub use alias::TopicAliases;
+pub(crate) use authentication::Authentication;
+pub(crate) use fit::Explanations;
+
+use self::alias::{Inbound, Outbound};
+use self::answer::Answer;
+use crate::error::{PublishError, SendError};
+use crate::event::Cause;
+use crate::qos::Decision;
+use crate::session::{Publication, Session};
+use crate::{Instant, LimitExceeded, Limits, PeerError, Receipt, Token};
+
+/// How far a Network Connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Phase {
+    /// There is none.
+    Offline,
+    /// CONNECT and CONNACK are on their way.
+    Opening,
+    /// The CONNACK with Success was sent or received.
+    Open,
+    /// What is there is written, then it is closed; nothing more is read.
+    Closing(Cause),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Connection {
+    pub(crate) role: Role,
+    pub(crate) phase: Phase,
+    /// What this side announced.
+    pub(crate) own: Limits,
+    /// What the other side announced.
+    pub(crate) peer: Limits,
+    topic_aliases: TopicAliases,
+    answers: VecDeque<Answer>,
+    /// The packets that [`Answer::Packet`] stands for.
+    packets: VecDeque<Bytes>,
+    inbound: Inbound,
+    outbound: Outbound,
+    pub(crate) authentication: Option<Authentication>,
+    pub(crate) last_sent: Instant,
+    pub(crate) last_received: Instant,
+}
+
+impl Connection {
+    pub(crate) fn new(role: Role, topic_aliases: TopicAliases) -> Self {
+        Connection {
+            role,
+            phase: Phase::Offline,
+            own: Limits::NONE,
+            peer: Limits::NONE,
+            topic_aliases,
+            answers: VecDeque::new(),
+            packets: VecDeque::new(),
+            inbound: Inbound::default(),
+            outbound: Outbound::default(),
+            authentication: None,
+            last_sent: Instant::ORIGIN,
+            last_received: Instant::ORIGIN,
+        }
+    }
+
+    /// A new Network Connection: nothing of the one before reaches it.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        *self = Connection {
+            phase: Phase::Opening,
+            last_sent: now,
+            last_received: now,
+            ..Connection::new(self.role, self.topic_aliases)
+        };
+    }
+
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
+    /// What the peer's limits have against a message.
+    #[inline]
+    fn check_message(&self, publication: &Publication) -> Result<(), LimitExceeded> {
+        let peer = &self.peer;
+        if publication.qos > peer.maximum_qos {
+            return Err(LimitExceeded::MaximumQos);
+        }
+        if !peer.retain_available && publication.message.retain() {
+            return Err(LimitExceeded::RetainAvailable);
+        }
+        // The Packet Identifier and a longer Remaining Length add four bytes at most.
+        let size = publication.message.size();
+        if size + 4 > peer.maximum_packet_size as usize
+            && transmit::plain_len(&publication.message, publication.qos)
+                > peer.maximum_packet_size as usize
+        {
+            return Err(LimitExceeded::MaximumPacketSize);
+        }
+        if publication
+            .topic_alias
+            .is_some_and(|alias| alias.get() > peer.topic_alias_maximum)
+        {
+            return Err(LimitExceeded::TopicAliasMaximum);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn publish(
+        &mut self,
+        session: &mut Session,
+        now: Instant,
+        publication: Publication,
+    ) -> Result<Token, PublishError> {
+        if !self.is_open() {
+            return session.accept(now, publication, 0);
+        }
+        self.check_message(&publication)?;
+        session.accept(now, publication, self.peer.receive_maximum)
+    }
+
+    /// The application decided about a message.
+    pub(crate) fn decide(
+        &mut self,
+        session: &mut Session,
+        receipt: Receipt,
+        reason_code: ReasonCode,
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        let undecided = session.receiver.undecided(receipt);
+        let (packet_identifier, qos) = undecided.map_err(|_| SendError::Stale)?;
+        let exactly_once = qos == Qos::ExactlyOnce;
+        let packet_type = if exactly_once {
+            PacketType::PubRec
+        } else {
+            PacketType::PubAck
+        };
+        if !reason_code.allowed_from(packet_type, self.role) {
+            return Err(SendError::Invalid(EncodeError::Invalid {
+                packet_type,
+                violation: mqtt5_codec::Violation::ReasonCodeNotAllowed,
+            }));
+        }
+        let mut packet = None;
+        if !properties.is_empty() {
+            packet = self.fit(Explanations::IfWanted, properties, |properties| {
+                if exactly_once {
+                    let properties = Properties::new(properties)?;
+                    PubRec {
+                        properties,
+                        ..PubRec::new(packet_identifier, reason_code)
+                    }
+                    .encode_to_vec()
+                } else {
+                    let properties = Properties::new(properties)?;
+                    PubAck {
+                        properties,
+                        ..PubAck::new(packet_identifier, reason_code)
+                    }
+                    .encode_to_vec()
+                }
+            })?;
+        }
+        let decision = Decision {
+            reason_code,
+            packet,
+        };
+        session.receiver.decide(receipt, decision);
+        if self.is_open() {
+            self.answer_decided(session);
+        }
+        Ok(())
+    }
+
+    /// Queues a packet that is encoded already.
+    pub(crate) fn send(&mut self, packet: Bytes) {
+        self.packets.push_back(packet);
+        self.answers.push_back(Answer::Packet { counts: false });
+    }
+
+    pub(crate) fn send_ping(&mut self, answer: PacketType) {
+        self.answers.push_back(match answer {
+            PacketType::PingResp => Answer::PingResp,
+            _ => Answer::PingReq,
+        });
+    }
+
+    /// Nothing more is read or promised; what is queued is written, if `flush`, or else thrown away.
+    pub(crate) fn close(
+        &mut self,
+        session: Option<&mut Session>,
+        now: Instant,
+        cause: Cause,
+        flush: bool,
+    ) {
+        if !flush {
+            self.answers.clear();
+            self.packets.clear();
+        }
+        self.phase = Phase::Closing(cause);
+        if let Some(session) = session {
+            session.connection_ended(now);
+        }
+    }
+
+    /// The peer broke a rule: says so, if that is allowed, and closes.
+    pub(crate) fn fail(&mut self, session: Option<&mut Session>, now: Instant, error: PeerError) {
+        let reason_code = error.reason_code();
+        let may_disconnect = self.role == Role::Client || self.is_open();
+        self.close(session, now, Cause::PeerError(error), false);
+        if may_disconnect {
+            let reason_code = match reason_code {
+                code if code.allowed_from(PacketType::Disconnect, self.role) => code,
+                _ => ReasonCode::ProtocolError,
+            };
+            self.farewell(&Disconnect::new(reason_code));
+        }
+    }
+
+    /// Queues a DISCONNECT without properties, unless not even that fits.
+    pub(crate) fn farewell(&mut self, disconnect: &Disconnect<'_>) {
+        let properties = [];
+        let encoded = self.fit(Explanations::Always, &properties, |_| {
+            disconnect.encode_to_vec()
+        });
+        if let Ok(Some(packet)) = encoded {
+            self.send(packet);
+        }
+    }
+
+    /// The network is gone.
+    pub(crate) fn lost(&mut self, session: Option<&mut Session>, now: Instant) {
+        self.begin(now);
+        self.phase = Phase::Offline;
+        if let Some(session) = session {
+            session.connection_ended(now);
+        }
+    }
+
+    /// The answers of the receiver half whose turn it is.
+    fn answer_decided(&mut self, session: &mut Session) {
+        while let Some((packet_identifier, qos, decision)) = session.receiver.next_decided() {
+            let Decision {
+                reason_code,
+                packet,
+            } = decision;
+            if qos == Qos::ExactlyOnce && !reason_code.is_error() {
+                session.change(|| crate::Change::Received { packet_identifier });
+            }
+            let counts = qos == Qos::AtLeastOnce || reason_code.is_error();
+            self.answers.push_back(match packet {
+                Some(packet) => {
+                    self.packets.push_back(packet);
+                    Answer::Packet { counts }
+                }
+                None if qos == Qos::ExactlyOnce => Answer::PubRec {
+                    packet_identifier,
+                    reason_code,
+                    counts,
+                },
+                None => Answer::PubAck {
+                    packet_identifier,
+                    reason_code,
+                    counts,
+                },
+            });
+        }
+    }
+}
+
+/// A small packet into memory of its own.
+pub(crate) trait EncodeToVec {
+    fn encode_to_vec(&self) -> Result<alloc::vec::Vec<u8>, EncodeError>;
+}
+
+macro_rules! encode_to_vec {
+    ($($packet:ident)*) => {
+        $(impl EncodeToVec for mqtt5_codec::$packet<'_> {
+            fn encode_to_vec(&self) -> Result<alloc::vec::Vec<u8>, EncodeError> {
+                let mut packet = alloc::vec::Vec::with_capacity(self.encoded_len()?);
+                self.encode(&mut packet)?;
+                Ok(packet)
+            }
+        })*
+    };
+}
+
+encode_to_vec!(Connect ConnAck PubAck PubRec Subscribe SubAck Unsubscribe UnsubAck Disconnect Auth);

@@ -1,0 +1,186 @@
+//! Topic Aliases (sections 3.3.2.3.4, 3.3.4): one set of them for each direction of a Network
+//! Connection.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::num::NonZeroU16;
+
+use crate::SessionViolation;
+use crate::list::{Linked, Links, List};
+
+/// How Topic Aliases are used for messages whose [`Publication`](crate::Publication) names none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TopicAliases {
+    /// Not at all.
+    #[default]
+    Off,
+    /// For each Topic Name, up to this many at a time and up to the peer's Topic Alias Maximum; the
+    /// least recently used is replaced. Each takes the memory of its Topic Name.
+    Automatic(NonZeroU16),
+}
+
+/// The aliases that the peer has set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Inbound {
+    /// The Topic Name of alias n is at n - 1; empty if there is none.
+    topics: Vec<String>,
+}
+
+impl Inbound {
+    /// The peer gives an alias a Topic Name.
+    pub(super) fn set(
+        &mut self,
+        alias: NonZeroU16,
+        topic: &str,
+        maximum: u16,
+    ) -> Result<(), SessionViolation> {
+        let alias = check(alias, maximum)?;
+        if self.topics.len() < alias {
+            self.topics.resize_with(alias, String::new);
+        }
+        if let Some(set) = self.topics.get_mut(alias - 1) {
+            set.clear();
+            set.push_str(topic);
+        }
+        Ok(())
+    }
+
+    /// The peer uses an alias.
+    pub(super) fn topic(&self, alias: NonZeroU16, maximum: u16) -> Result<&str, SessionViolation> {
+        let alias = check(alias, maximum)?;
+        match self.topics.get(alias - 1) {
+            Some(topic) if !topic.is_empty() => Ok(topic),
+            _ => Err(SessionViolation::TopicAliasUnknown),
+        }
+    }
+}
+
+fn check(alias: NonZeroU16, maximum: u16) -> Result<usize, SessionViolation> {
+    if alias.get() > maximum {
+        Err(SessionViolation::TopicAliasTooLarge)
+    } else {
+        Ok(usize::from(alias.get()))
+    }
+}
+
+/// An alias for a message that is to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Alias {
+    pub(super) number: NonZeroU16,
+    /// The peer knows the Topic Name of it, which need not be sent.
+    pub(super) known: bool,
+}
+
+/// What one alias stands for; an empty Topic Name if nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Set {
+    topic: String,
+    links: Links,
+}
+
+impl Linked for Set {
+    fn links(&mut self) -> &mut Links {
+        &mut self.links
+    }
+
+    fn next(&self) -> u16 {
+        self.links.next()
+    }
+}
+
+/// The aliases that this side has set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Outbound {
+    /// Alias n is at n - 1.
+    sets: Vec<Set>,
+    /// The aliases that are set, the least recently used first.
+    by_use: List,
+    /// The aliases that are set, in the order of their Topic Names.
+    by_topic: Vec<NonZeroU16>,
+}
+
+impl Outbound {
+    /// The alias for a Topic Name, of which up to `maximum` may be set: one that is set, a free one,
+    /// or the least recently used. Nothing changes before [`Outbound::sent`].
+    pub(super) fn choose(&self, topic: &str, maximum: u16) -> Option<Alias> {
+        if let Ok(found) = self.search(topic) {
+            return Some(Alias {
+                number: *self.by_topic.get(found)?,
+                known: true,
+            });
+        }
+        let used = self.by_use.len();
+        let number = if used < maximum && usize::from(used) == self.sets.len() {
+            used + 1
+        } else if used < maximum {
+            // An application that chooses aliases itself leaves gaps.
+            let free = self.sets.iter().position(|set| set.topic.is_empty())?;
+            u16::try_from(free + 1).ok()?
+        } else {
+            self.by_use.first()
+        };
+        Some(Alias {
+            number: NonZeroU16::new(number)?,
+            known: false,
+        })
+    }
+
+    /// Whether a certain alias stands for the Topic Name already.
+    pub(super) fn wanted(&self, topic: &str, number: NonZeroU16) -> Alias {
+        let set = self.sets.get(usize::from(number.get()) - 1);
+        Alias {
+            number,
+            known: set.is_some_and(|set| set.topic == topic),
+        }
+    }
+
+    /// A PUBLISH with the alias was written.
+    pub(super) fn sent(&mut self, alias: Alias, topic: &str) {
+        let identifier = alias.number.get();
+        let position = usize::from(identifier) - 1;
+        if self.sets.len() <= position {
+            self.sets.resize_with(position + 1, Set::default);
+        }
+        let was_set = self
+            .sets
+            .get(position)
+            .is_some_and(|set| !set.topic.is_empty());
+        if was_set {
+            self.by_use.remove(&mut self.sets, identifier);
+        }
+        self.by_use.push(&mut self.sets, identifier);
+        if alias.known {
+            return;
+        }
+        if was_set {
+            self.forget(alias.number);
+        }
+        // Should two aliases stand for one Topic Name, one of them is found.
+        if let Err(place) = self.search(topic) {
+            self.by_topic.insert(place, alias.number);
+        }
+        if let Some(set) = self.sets.get_mut(position) {
+            set.topic.clear();
+            set.topic.push_str(topic);
+        }
+    }
+
+    fn forget(&mut self, number: NonZeroU16) {
+        let topic = self.topic(number);
+        if let Ok(found) = self.search(topic)
+            && self.by_topic.get(found) == Some(&number)
+        {
+            self.by_topic.remove(found);
+        }
+    }
+
+    fn search(&self, topic: &str) -> Result<usize, usize> {
+        self.by_topic
+            .binary_search_by(|&number| self.topic(number).cmp(topic))
+    }
+
+    fn topic(&self, number: NonZeroU16) -> &str {
+        let set = self.sets.get(usize::from(number.get()) - 1);
+        set.map_or("", |set| set.topic.as_str())
+    }
+}

@@ -1,0 +1,58 @@
+//! Explanations that are left out where they are not wanted or do not fit (sections 3.1.2.11.7,
+//! 3.2.2.3.9 and the like).
+
+use alloc::vec::Vec;
+
+use mqtt5_codec::bytes::Bytes;
+use mqtt5_codec::{EncodeError, Property, PropertyIdentifier};
+
+use super::Connection;
+
+/// Whether a packet may have Reason String and User Properties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Explanations {
+    /// CONNECT, CONNACK, PUBLISH, DISCONNECT, and whatever a Client sends.
+    Always,
+    /// All others: only if the Client did not set Request Problem Information to 0
+    /// \[MQTT-3.1.2-29\].
+    IfWanted,
+}
+
+impl Connection {
+    /// Encodes a packet with as many of the properties as the peer wants and takes: if it is larger
+    /// than the peer's Maximum Packet Size, without User Properties, or without Reason String, or
+    /// without both. `None` if it is still too large.
+    pub(crate) fn fit(
+        &self,
+        explanations: Explanations,
+        properties: &[Property<'_>],
+        encode: impl Fn(&[Property<'_>]) -> Result<Vec<u8>, EncodeError>,
+    ) -> Result<Option<Bytes>, EncodeError> {
+        // What the caller gave has to be right even if it is left out.
+        let whole = encode(properties)?;
+        let wanted = explanations == Explanations::Always || self.peer.problem_information;
+        if wanted && self.fits(&whole) {
+            return Ok(Some(whole.into()));
+        }
+        const USER: PropertyIdentifier = PropertyIdentifier::UserProperty;
+        const REASON: PropertyIdentifier = PropertyIdentifier::ReasonString;
+        let choices: [&[PropertyIdentifier]; 3] = [&[USER], &[REASON], &[USER, REASON]];
+        let first = if wanted { 0 } else { 2 };
+        for left_out in &choices[first..] {
+            let kept: Vec<_> = properties
+                .iter()
+                .filter(|property| !left_out.contains(&property.identifier()))
+                .copied()
+                .collect();
+            let packet = encode(&kept)?;
+            if self.fits(&packet) {
+                return Ok(Some(packet.into()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn fits(&self, packet: &[u8]) -> bool {
+        packet.len() <= self.peer.maximum_packet_size as usize
+    }
+}

@@ -1,0 +1,287 @@
+//! Messages and acknowledgements that come in.
+
+use mqtt5_codec::{
+    Packet, PacketIdentifier, PacketType, Properties, PropertyIdentifier, PubRel, Publish, Qos,
+    ReasonCode, Role, Scope, TopicName,
+};
+
+use super::Connection;
+use super::answer::Answer;
+use crate::event::{Delivered, Event};
+use crate::qos::table::{ReceiverAction, SenderAction, SenderEvent};
+use crate::qos::{Arrival, Request};
+use crate::session::{Acknowledgement, Notice, Session};
+use crate::{Change, Outcome, SessionViolation};
+
+type Handled<'a> = Result<Option<Event<'a>>, SessionViolation>;
+
+impl Connection {
+    /// Handles what both sides send: PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP.
+    #[inline]
+    pub(crate) fn receive_exchange<'a>(
+        &mut self,
+        session: &mut Session,
+        packet: Packet<'a>,
+    ) -> Handled<'a> {
+        match packet {
+            Packet::Publish(publish) => self.receive_publish(session, publish),
+            Packet::PubAck(puback) => {
+                self.check_explanations(&puback.properties)?;
+                let identifier = puback.packet_identifier;
+                let (action, token) = session.sender.acknowledge(identifier, SenderEvent::PubAck);
+                self.acknowledged(session, PacketType::PubAck, identifier, action)?;
+                Ok(token.map(|token| {
+                    let outcome = Outcome::PubAck(puback.reason_code, puback.properties);
+                    Event::Outcome(token, outcome)
+                }))
+            }
+            Packet::PubRec(pubrec) => {
+                self.check_explanations(&pubrec.properties)?;
+                let identifier = pubrec.packet_identifier;
+                let event = if pubrec.reason_code.is_error() {
+                    SenderEvent::PubRecError
+                } else {
+                    SenderEvent::PubRec
+                };
+                let (action, token) = session.sender.acknowledge(identifier, event);
+                self.acknowledged(session, PacketType::PubRec, identifier, action)?;
+                Ok(token.map(|token| {
+                    let outcome = Outcome::PubRec(pubrec.reason_code, pubrec.properties);
+                    Event::Outcome(token, outcome)
+                }))
+            }
+            Packet::PubComp(pubcomp) => {
+                self.check_explanations(&pubcomp.properties)?;
+                let identifier = pubcomp.packet_identifier;
+                let (action, token) = session.sender.acknowledge(identifier, SenderEvent::PubComp);
+                self.acknowledged(session, PacketType::PubComp, identifier, action)?;
+                Ok(token.map(|token| {
+                    let outcome = Outcome::PubComp(pubcomp.reason_code, pubcomp.properties);
+                    Event::Outcome(token, outcome)
+                }))
+            }
+            Packet::PubRel(pubrel) => {
+                self.receive_pubrel(session, pubrel)?;
+                Ok(None)
+            }
+            // The caller sends nothing else here.
+            _ => Ok(None),
+        }
+    }
+
+    /// Does what the sender half wants done after an acknowledgement.
+    #[inline]
+    fn acknowledged(
+        &mut self,
+        session: &mut Session,
+        packet_type: PacketType,
+        packet_identifier: PacketIdentifier,
+        action: SenderAction,
+    ) -> Result<(), SessionViolation> {
+        match action {
+            SenderAction::Finish => session.finished(packet_identifier),
+            SenderAction::Release => {
+                session.change(|| Change::Released { packet_identifier });
+            }
+            SenderAction::ReleaseAgain => self.answers.push_back(Answer::PubRel {
+                packet_identifier,
+                reason_code: ReasonCode::Success,
+            }),
+            SenderAction::ReleaseUnknown => {
+                self.answers.push_back(Answer::PubRel {
+                    packet_identifier,
+                    reason_code: ReasonCode::PacketIdentifierNotFound,
+                });
+                session.notice(Notice::UnknownIdentifier(packet_type, packet_identifier));
+            }
+            SenderAction::Report => {
+                session.notice(Notice::UnknownIdentifier(packet_type, packet_identifier));
+            }
+            SenderAction::WrongKind => return Err(SessionViolation::WrongAcknowledgement),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn receive_publish<'a>(&mut self, session: &mut Session, publish: Publish<'a>) -> Handled<'a> {
+        let qos = publish.delivery.qos();
+        if qos > self.own.maximum_qos {
+            return Err(SessionViolation::QosNotSupported);
+        }
+        if publish.retain && !self.own.retain_available {
+            return Err(SessionViolation::RetainNotSupported);
+        }
+        self.learn_alias(&publish)?;
+        let manual = session.config.acknowledgement == Acknowledgement::Manual;
+        let mut receipt = None;
+        if let Some(packet_identifier) = publish.delivery.packet_identifier() {
+            let receive_maximum = self.own.receive_maximum;
+            let receiver = &mut session.receiver;
+            match receiver.publish(packet_identifier, qos, receive_maximum, manual) {
+                Arrival::Deliver(Some(undecided)) => receipt = Some(undecided),
+                Arrival::Deliver(None) => self.accept(session, packet_identifier, qos),
+                Arrival::PubRecAgain => {
+                    self.answers.push_back(Answer::PubRec {
+                        packet_identifier,
+                        reason_code: ReasonCode::Success,
+                        counts: false,
+                    });
+                    return Ok(None);
+                }
+                Arrival::Await => {
+                    // It may have been decided while there was no connection.
+                    self.answer_decided(session);
+                    return Ok(None);
+                }
+                Arrival::InUse => {
+                    self.refuse_identifier(packet_identifier, qos);
+                    return Ok(None);
+                }
+                Arrival::TooMany => return Err(SessionViolation::ReceiveMaximumExceeded),
+            }
+        }
+        Ok(Some(Event::Message(Delivered { publish, receipt })))
+    }
+
+    /// Automatic acknowledgement.
+    #[inline]
+    fn accept(&mut self, session: &mut Session, packet_identifier: PacketIdentifier, qos: Qos) {
+        let reason_code = ReasonCode::Success;
+        self.answers.push_back(if qos == Qos::ExactlyOnce {
+            session.change(|| Change::Received { packet_identifier });
+            Answer::PubRec {
+                packet_identifier,
+                reason_code,
+                counts: false,
+            }
+        } else {
+            Answer::PubAck {
+                packet_identifier,
+                reason_code,
+                counts: true,
+            }
+        });
+    }
+
+    fn refuse_identifier(&mut self, packet_identifier: PacketIdentifier, qos: Qos) {
+        let reason_code = ReasonCode::PacketIdentifierInUse;
+        self.answers.push_back(if qos == Qos::ExactlyOnce {
+            Answer::PubRec {
+                packet_identifier,
+                reason_code,
+                counts: true,
+            }
+        } else {
+            Answer::PubAck {
+                packet_identifier,
+                reason_code,
+                counts: true,
+            }
+        });
+    }
+
+    /// A Topic Alias with a Topic Name is for later messages, too, even if this one is not
+    /// delivered.
+    #[inline]
+    fn learn_alias(&mut self, publish: &Publish<'_>) -> Result<(), SessionViolation> {
+        if publish.properties.is_empty() {
+            return Ok(());
+        }
+        let Some(alias) = publish.properties.topic_alias() else {
+            return Ok(());
+        };
+        let maximum = self.own.topic_alias_maximum;
+        match publish.topic {
+            Some(topic) => self.inbound.set(alias, topic.as_str(), maximum),
+            None => self.inbound.topic(alias, maximum).map(|_| ()),
+        }
+    }
+
+    /// Puts the Topic Name into a message for which an alias stood. It is not done any earlier,
+    /// because it borrows from the connection.
+    #[inline]
+    pub(crate) fn with_topic<'a>(&'a self, event: Event<'a>) -> Event<'a> {
+        let Event::Message(mut delivered) = event else {
+            return event;
+        };
+        if delivered.publish.topic.is_none()
+            && let Some(alias) = delivered.publish.properties.topic_alias()
+            && let Ok(topic) = self.inbound.topic(alias, self.own.topic_alias_maximum)
+        {
+            delivered.publish.topic = TopicName::new(topic).ok();
+        }
+        Event::Message(delivered)
+    }
+
+    fn receive_pubrel(
+        &mut self,
+        session: &mut Session,
+        pubrel: PubRel<'_>,
+    ) -> Result<(), SessionViolation> {
+        self.check_explanations(&pubrel.properties)?;
+        let packet_identifier = pubrel.packet_identifier;
+        let (action, counts) = session.receiver.release(packet_identifier);
+        let reason_code = match action {
+            ReceiverAction::PubComp => {
+                session.change(|| Change::Completed { packet_identifier });
+                ReasonCode::Success
+            }
+            ReceiverAction::TooEarly => return Err(SessionViolation::ReleasedTooEarly),
+            _ => {
+                let packet_type = PacketType::PubRel;
+                session.notice(Notice::UnknownIdentifier(packet_type, packet_identifier));
+                ReasonCode::PacketIdentifierNotFound
+            }
+        };
+        self.answers.push_back(Answer::PubComp {
+            packet_identifier,
+            reason_code,
+            counts,
+        });
+        Ok(())
+    }
+
+    /// A Server must not explain what the Client does not want to be explained.
+    #[inline]
+    pub(crate) fn check_explanations<S: Scope>(
+        &self,
+        properties: &Properties<'_, S>,
+    ) -> Result<(), SessionViolation> {
+        if properties.is_empty() || self.own.problem_information || self.role == Role::Server {
+            return Ok(());
+        }
+        if properties.contains(PropertyIdentifier::ReasonString)
+            || properties.contains(PropertyIdentifier::UserProperty)
+        {
+            return Err(SessionViolation::ProblemInformationUnexpected);
+        }
+        Ok(())
+    }
+
+    /// SUBACK or UNSUBACK: the token of its request. `None` if there is none.
+    pub(crate) fn answered_request<'a>(
+        &mut self,
+        session: &mut Session,
+        packet_type: PacketType,
+        packet_identifier: PacketIdentifier,
+        codes: usize,
+        outcome: Outcome<'a>,
+    ) -> Handled<'a> {
+        let pending = session.sender.pending_request(packet_identifier);
+        let filters = match (pending, packet_type) {
+            (Ok(None), _) => {
+                session.notice(Notice::UnknownIdentifier(packet_type, packet_identifier));
+                return Ok(None);
+            }
+            (Ok(Some(Request::Subscribe { filters })), PacketType::SubAck)
+            | (Ok(Some(Request::Unsubscribe { filters })), PacketType::UnsubAck) => filters,
+            _ => return Err(SessionViolation::WrongAcknowledgement),
+        };
+        if u32::try_from(codes) != Ok(filters) {
+            return Err(SessionViolation::ReasonCodeCount);
+        }
+        let token = session.sender.finish_request(packet_identifier);
+        Ok(token.map(|token| Event::Outcome(token, outcome)))
+    }
+}

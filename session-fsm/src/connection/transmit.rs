@@ -1,0 +1,354 @@
+//! What is written, and in which order.
+
+use core::num::NonZeroU16;
+
+use mqtt5_codec::bytes::BufMut;
+use mqtt5_codec::{
+    Delivery, EncodeError, Message, PacketIdentifier, PacketType, Properties, Property,
+    PropertyIdentifier, Publish, Qos,
+};
+
+use super::alias::Alias;
+use super::answer::Answer;
+use super::{Connection, Phase, TopicAliases};
+use crate::event::{Cause, Output};
+use crate::qos::InFlight;
+use crate::session::{Ending, Notice, Session};
+use crate::waiting::WaitingMessage;
+use crate::{Instant, LimitExceeded};
+
+/// What became of a packet that was to be written.
+enum Written {
+    Yes,
+    /// Something else was done; there may be more to write.
+    Skipped,
+    /// The buffer has too little room.
+    NoRoom(usize),
+    /// It is larger than the peer's Maximum Packet Size.
+    TooLarge,
+}
+
+/// The length of a message as it was given, with this QoS.
+#[inline]
+pub(super) fn plain_len(message: &Message, qos: Qos) -> usize {
+    message.encoded_len(Delivery::new(qos, PacketIdentifier::MIN, false))
+}
+
+/// A PUBLISH to be written.
+struct Outgoing<'s> {
+    message: &'s Message,
+    delivery: Delivery,
+    expires_at: Instant,
+    topic_alias: u16,
+}
+
+impl Connection {
+    /// Writes what there is to write until there is something to say.
+    #[inline]
+    pub(crate) fn poll<B: BufMut + ?Sized>(
+        &mut self,
+        mut session: Option<&mut Session>,
+        now: Instant,
+        wire: &mut B,
+    ) -> Option<Output> {
+        loop {
+            // Whatever has to be stored comes before the packets that depend on it.
+            if let Some(session) = session.as_deref_mut()
+                && let Some(output) = session.poll()
+            {
+                return Some(output);
+            }
+            let written = if let Some(&answer) = self.answers.front() {
+                self.write_answer(answer, session.as_deref_mut(), wire)
+            } else {
+                match self.phase {
+                    Phase::Closing(cause) => {
+                        self.phase = Phase::Offline;
+                        return Some(Output::Close(cause));
+                    }
+                    Phase::Open => self.write_next(session.as_deref_mut()?, now, wire)?,
+                    Phase::Offline | Phase::Opening => return None,
+                }
+            };
+            match written {
+                Written::Yes => self.last_sent = now,
+                Written::NoRoom(needed) => return Some(Output::NeedsRoom(needed)),
+                Written::Skipped => {}
+                Written::TooLarge => {
+                    // Messages are given up, answers cannot be.
+                    let answer = self.answers.front().and_then(|answer| answer.packet());
+                    let packet_type = answer.map_or(PacketType::PubRel, |it| it.packet_type());
+                    let cause = Cause::CannotAnswer(packet_type);
+                    self.close(session.as_deref_mut(), now, cause, false);
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn write_answer<B: BufMut + ?Sized>(
+        &mut self,
+        answer: Answer,
+        session: Option<&mut Session>,
+        wire: &mut B,
+    ) -> Written {
+        match answer.packet() {
+            Some(packet) => {
+                if self.peer.maximum_packet_size < 8
+                    && packet.encoded_len().unwrap_or(0) > self.peer.maximum_packet_size as usize
+                {
+                    return Written::TooLarge;
+                }
+                if let Err(EncodeError::NoRoom { needed }) = packet.encode(wire) {
+                    return Written::NoRoom(needed);
+                }
+            }
+            None => {
+                if let Some(packet) = self.packets.front() {
+                    if wire.remaining_mut() < packet.len() {
+                        return Written::NoRoom(packet.len());
+                    }
+                    wire.put_slice(packet);
+                    self.packets.pop_front();
+                }
+            }
+        }
+        if answer.counts()
+            && let Some(session) = session
+        {
+            session.receiver.answered();
+        }
+        self.answers.pop_front();
+        Written::Yes
+    }
+
+    /// Writes a PUBREL, a PUBLISH that was given an identifier, or one that waits; `None` if there is
+    /// none that may be sent now.
+    #[inline]
+    fn write_next<B: BufMut + ?Sized>(
+        &mut self,
+        session: &mut Session,
+        now: Instant,
+        wire: &mut B,
+    ) -> Option<Written> {
+        if let Some(packet_identifier) = session.sender.next_release() {
+            let release = Answer::PubRel {
+                packet_identifier,
+                reason_code: mqtt5_codec::ReasonCode::Success,
+            };
+            self.answers.push_front(release);
+            session.sender.release_sent();
+            return Some(self.write_answer(release, None, wire));
+        }
+        if let Some(unsent) = session.sender.next_publish(self.peer.receive_maximum) {
+            let outgoing = Outgoing {
+                message: unsent.message,
+                delivery: Delivery::new(unsent.qos, unsent.packet_identifier, unsent.duplicate),
+                expires_at: unsent.expires_at,
+                topic_alias: unsent.topic_alias,
+            };
+            if let Some(limit) = self.forbids(&outgoing) {
+                give_up(session, limit);
+                return Some(Written::Skipped);
+            }
+            let written = self.write_publish(&outgoing, now, wire);
+            match written {
+                Written::Yes => session.sender.publish_sent(),
+                Written::TooLarge => {
+                    give_up(session, LimitExceeded::MaximumPacketSize);
+                    return Some(Written::Skipped);
+                }
+                Written::NoRoom(_) | Written::Skipped => {}
+            }
+            return Some(written);
+        }
+        self.write_waiting(session, now, wire)
+    }
+
+    /// The oldest message that waits, if it may be sent.
+    fn write_waiting<B: BufMut + ?Sized>(
+        &mut self,
+        session: &mut Session,
+        now: Instant,
+        wire: &mut B,
+    ) -> Option<Written> {
+        // As many as are in flight already have to be sent again first.
+        let window = self.peer.receive_maximum.min(session.config.in_flight);
+        let only_qos0 =
+            session.sender.in_flight() >= window || !session.sender.has_identifier(u16::MAX);
+        let next = session.waiting.next(only_qos0)?;
+        let qos = next.qos;
+        if next.expires_at <= now {
+            session.handle_timeout(now);
+            return Some(Written::Skipped);
+        }
+        let outgoing = outgoing_of(next);
+        if let Some(limit) = self.forbids(&outgoing) {
+            let waiting = session.waiting.pop(qos)?;
+            session.waiting_ended(&waiting, Ending::Forbidden(limit));
+            return Some(Written::Skipped);
+        }
+        if qos != Qos::AtMostOnce {
+            let waiting = session.waiting.pop(qos)?;
+            session.put_in_flight(InFlight {
+                message: waiting.message,
+                qos,
+                token: waiting.token,
+                expires_at: waiting.expires_at,
+                topic_alias: waiting.topic_alias,
+            });
+            // It is written in the next round, after the change was announced.
+            return Some(Written::Skipped);
+        }
+        let written = self.write_publish(&outgoing, now, wire);
+        match written {
+            Written::Yes => {
+                let token = session.waiting.pop(qos)?.token;
+                session.notice(Notice::Outcome(token, Ending::Sent));
+            }
+            Written::TooLarge => {
+                let waiting = session.waiting.pop(qos)?;
+                let ending = Ending::Forbidden(LimitExceeded::MaximumPacketSize);
+                session.waiting_ended(&waiting, ending);
+                return Some(Written::Skipped);
+            }
+            Written::NoRoom(_) | Written::Skipped => {}
+        }
+        Some(written)
+    }
+
+    /// What the peer's limits, which may be others than when the message was accepted, have against
+    /// it.
+    #[inline]
+    fn forbids(&self, outgoing: &Outgoing<'_>) -> Option<LimitExceeded> {
+        if outgoing.delivery.qos() > self.peer.maximum_qos {
+            Some(LimitExceeded::MaximumQos)
+        } else if !self.peer.retain_available && outgoing.message.retain() {
+            Some(LimitExceeded::RetainAvailable)
+        } else {
+            None
+        }
+    }
+
+    #[inline]
+    fn write_publish<B: BufMut + ?Sized>(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        now: Instant,
+        wire: &mut B,
+    ) -> Written {
+        let no_alias = outgoing.topic_alias == 0 && self.topic_aliases == TopicAliases::Off;
+        if (no_alias || self.peer.topic_alias_maximum == 0) && outgoing.expires_at == Instant::NEVER
+        {
+            // Nothing changes but the fixed header and the identifier.
+            let Outgoing {
+                message, delivery, ..
+            } = outgoing;
+            let maximum = self.peer.maximum_packet_size as usize;
+            if message.size() + 4 > maximum && message.encoded_len(*delivery) > maximum {
+                return Written::TooLarge;
+            }
+            return match message.encode(*delivery, message.retain(), wire) {
+                Ok(()) => Written::Yes,
+                Err(EncodeError::NoRoom { needed }) => Written::NoRoom(needed),
+                Err(_) => Written::TooLarge,
+            };
+        }
+        self.write_changed(outgoing, now, wire)
+    }
+
+    /// A PUBLISH with a Topic Alias, or with the time that is left of its Message Expiry Interval.
+    fn write_changed<B: BufMut + ?Sized>(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        now: Instant,
+        wire: &mut B,
+    ) -> Written {
+        let publish = Publish {
+            delivery: outgoing.delivery,
+            ..outgoing.message.publish()
+        };
+        let topic = publish.topic.map_or("", |topic| topic.as_str());
+        let expiry = (outgoing.expires_at != Instant::NEVER)
+            .then(|| Property::MessageExpiryInterval(remaining(now, outgoing.expires_at)));
+        let alias = self.alias_for(topic, outgoing.topic_alias);
+        for alias in [alias, None] {
+            let alias_property = alias.map(|alias| Property::TopicAlias(alias.number));
+            let mut list = [Property::MessageExpiryInterval(0); 2];
+            let mut length = 0;
+            for property in [expiry, alias_property].into_iter().flatten() {
+                list[length] = property;
+                length += 1;
+            }
+            let properties = publish
+                .properties
+                .without(
+                    &[PropertyIdentifier::MessageExpiryInterval][..usize::from(expiry.is_some())],
+                )
+                .and(&list[..length]);
+            let packet = Publish {
+                topic: publish
+                    .topic
+                    .filter(|_| !alias.is_some_and(|alias| alias.known)),
+                properties: properties.unwrap_or(Properties::EMPTY),
+                ..publish
+            };
+            let Ok(length) = packet.encoded_len() else {
+                continue;
+            };
+            if length > self.peer.maximum_packet_size as usize {
+                // Without the alias it may be smaller.
+                continue;
+            }
+            return match packet.encode(wire) {
+                Ok(()) => {
+                    if let Some(alias) = alias {
+                        self.outbound.sent(alias, topic);
+                    }
+                    Written::Yes
+                }
+                Err(EncodeError::NoRoom { needed }) => Written::NoRoom(needed),
+                Err(_) => Written::TooLarge,
+            };
+        }
+        Written::TooLarge
+    }
+
+    /// The Topic Alias to use: the one that the application wants, or one by the policy.
+    fn alias_for(&self, topic: &str, wanted: u16) -> Option<Alias> {
+        let maximum = self.peer.topic_alias_maximum;
+        match (NonZeroU16::new(wanted), self.topic_aliases) {
+            (Some(wanted), _) if wanted.get() <= maximum => {
+                Some(self.outbound.wanted(topic, wanted))
+            }
+            (None, TopicAliases::Automatic(policy)) if maximum > 0 => {
+                self.outbound.choose(topic, maximum.min(policy.get()))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A message in flight cannot be sent to this peer: it counts as sent \[MQTT-3.1.2-25\].
+fn give_up(session: &mut Session, limit: LimitExceeded) {
+    if let Some((packet_identifier, token)) = session.sender.give_up_next() {
+        session.finished(packet_identifier);
+        session.notice(Notice::Outcome(token, Ending::Forbidden(limit)));
+    }
+}
+
+fn outgoing_of(waiting: &WaitingMessage) -> Outgoing<'_> {
+    Outgoing {
+        message: &waiting.message,
+        delivery: Delivery::new(waiting.qos, PacketIdentifier::MIN, false),
+        expires_at: waiting.expires_at,
+        topic_alias: waiting.topic_alias,
+    }
+}
+
+/// What is left of a Message Expiry Interval, in whole seconds: the time that the message waited is
+/// taken off, parts of a second are not.
+fn remaining(now: Instant, expires_at: Instant) -> u32 {
+    let seconds = now.until(expires_at).as_millis().div_ceil(1000);
+    u32::try_from(seconds).unwrap_or(u32::MAX)
+}

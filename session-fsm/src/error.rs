@@ -1,0 +1,146 @@
+//! What the caller did wrong, or cannot have now. Errors of the peer are events:
+//! [`Cause::PeerError`](crate::Cause::PeerError).
+
+use core::fmt;
+
+use mqtt5_codec::{EncodeError, PropertyIdentifier, Violation};
+
+use crate::LimitExceeded;
+
+/// A message was not accepted; it has no outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// As many messages wait as may. [`Event::Room`](crate::Event::Room) follows when there is room.
+    Busy,
+    /// The peer does not take such a message on this Network Connection.
+    Forbidden(LimitExceeded),
+    /// There is no Session to take it.
+    NoSession,
+}
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PublishError::Busy => formatter.write_str("too many messages wait to be sent"),
+            PublishError::Forbidden(limit) => limit.fmt(formatter),
+            PublishError::NoSession => formatter.write_str("there is no Session"),
+        }
+    }
+}
+
+impl core::error::Error for PublishError {}
+
+impl From<LimitExceeded> for PublishError {
+    fn from(limit: LimitExceeded) -> Self {
+        PublishError::Forbidden(limit)
+    }
+}
+
+/// A packet that the caller asked for is not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SendError {
+    /// There is no Network Connection, or not yet, or no more.
+    NotConnected,
+    /// Nothing of this kind is to be sent now: there is no request to be answered, or no
+    /// authentication under way.
+    NotExpected,
+    /// A Receipt that is void: its message was acknowledged before, or its Network Connection or
+    /// Session is gone.
+    Stale,
+    /// The peer does not take such a packet on this Network Connection.
+    Forbidden(LimitExceeded),
+    /// All Packet Identifiers are in use.
+    NoIdentifier,
+    /// The packet would break a rule.
+    Invalid(EncodeError),
+    /// The Session belongs to another ClientID.
+    ClientIdentifierDiffers,
+    /// This property has to be given now.
+    PropertyMissing(PropertyIdentifier),
+    /// This property must not be given now.
+    PropertyUnwanted(PropertyIdentifier),
+    /// There are more or fewer Reason Codes than Topic Filters.
+    ReasonCodeCount,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SendError::NotConnected => formatter.write_str("not connected"),
+            SendError::NotExpected => formatter.write_str("nothing of this kind is to be sent now"),
+            SendError::Stale => formatter.write_str("the receipt is void"),
+            SendError::Forbidden(limit) => limit.fmt(formatter),
+            SendError::NoIdentifier => formatter.write_str("all Packet Identifiers are in use"),
+            SendError::Invalid(error) => error.fmt(formatter),
+            SendError::ClientIdentifierDiffers => {
+                formatter.write_str("the Session belongs to another ClientID")
+            }
+            SendError::PropertyMissing(identifier) => {
+                write!(formatter, "the property {} is needed", identifier.name())
+            }
+            SendError::PropertyUnwanted(identifier) => {
+                write!(
+                    formatter,
+                    "the property {} must not be given",
+                    identifier.name()
+                )
+            }
+            SendError::ReasonCodeCount => {
+                formatter.write_str("there are more or fewer Reason Codes than Topic Filters")
+            }
+        }
+    }
+}
+
+impl core::error::Error for SendError {}
+
+impl From<EncodeError> for SendError {
+    fn from(error: EncodeError) -> Self {
+        SendError::Invalid(error)
+    }
+}
+
+impl From<Violation> for SendError {
+    fn from(violation: Violation) -> Self {
+        SendError::Invalid(EncodeError::Value(violation))
+    }
+}
+
+impl From<LimitExceeded> for SendError {
+    fn from(limit: LimitExceeded) -> Self {
+        SendError::Forbidden(limit)
+    }
+}
+
+/// Stored bytes are not a Session, or a change does not fit to it. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// The bytes do not begin as an exported Session does.
+    Alien,
+    /// It was exported by a version of this library that this one does not know.
+    Version(u16),
+    /// Bytes are missing, changed or left over.
+    Damaged,
+    /// The parts contradict each other.
+    Inconsistent,
+}
+
+impl fmt::Display for RestoreError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RestoreError::Alien => formatter.write_str("not an exported Session"),
+            RestoreError::Version(version) => {
+                write!(formatter, "exported in the unknown format {version}")
+            }
+            RestoreError::Damaged => formatter.write_str("the exported Session is damaged"),
+            RestoreError::Inconsistent => {
+                formatter.write_str("the parts of the exported Session contradict each other")
+            }
+        }
+    }
+}
+
+impl core::error::Error for RestoreError {}

@@ -1,0 +1,146 @@
+//! What comes out of the machines.
+
+use core::fmt;
+
+use mqtt5_codec::{
+    Auth, ConnAck, Connect, Disconnect, Message, PacketIdentifier, PacketType, Publish, Qos,
+    ReasonCode, Subscribe, Unsubscribe,
+};
+
+use crate::{Change, Outcome, PeerError, Receipt, Token};
+
+/// What `poll` has to say.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[must_use = "each output is said once"]
+pub enum Output {
+    /// Something happened.
+    Event(Event<'static>),
+    /// This has to be stored before another byte is written: packets that depend on it follow. Only
+    /// if [`SessionConfig::persistent`](crate::SessionConfig::persistent) is set.
+    Persist(Change),
+    /// The Network Connection is over: write what is there, then close it. Nothing more comes for it.
+    Close(Cause),
+    /// The next packet does not fit into the rest of the buffer: write what is there, and poll again
+    /// with at least so many bytes of room.
+    NeedsRoom(usize),
+}
+
+/// What happened. What came with a packet borrows from it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[must_use = "each event is said once"]
+pub enum Event<'a> {
+    /// A message came.
+    Message(Delivered<'a>),
+    /// What became of something that was accepted.
+    Outcome(Token, Outcome<'a>),
+    /// A message had been refused as [`PublishError::Busy`](crate::PublishError::Busy); now there is
+    /// room.
+    Room,
+    /// An acknowledgement came for a Packet Identifier that is not in use. It does no harm.
+    UnknownIdentifier {
+        /// The type of the acknowledgement.
+        packet_type: PacketType,
+        /// The identifier.
+        packet_identifier: PacketIdentifier,
+    },
+    /// An AUTH came (section 4.12). If its Reason Code is 0x18 or 0x19, it is to be answered.
+    Authentication(Auth<'a>),
+    /// The peer's DISCONNECT. [`Output::Close`] follows.
+    Disconnect(Disconnect<'a>),
+    /// Client: the Server accepted the connection. Session Present tells whether its Session goes on;
+    /// if not, subscriptions have to be made again.
+    Connected(ConnAck<'a>),
+    /// Client: the Server refused the connection. [`Output::Close`] follows.
+    Refused(ConnAck<'a>),
+    /// Server: a Client wants to connect. Nothing more is read before it is accepted, refused, or
+    /// asked for authentication.
+    Connect(Connect<'a>),
+    /// Server: to be answered with `acknowledge_subscribe`.
+    Subscribe(Subscribe<'a>),
+    /// Server: to be answered with `acknowledge_unsubscribe`.
+    Unsubscribe(Unsubscribe<'a>),
+    /// Server: the Will Message is to be published now.
+    Will(WillMessage),
+    /// The Session has ended: it expired, was discarded, or its end came with that of the Network
+    /// Connection.
+    SessionEnded,
+}
+
+/// A message that came, with its Topic Name, whether or not a Topic Alias stood for it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Delivered<'a> {
+    /// The message; its `topic` is there in any case.
+    pub publish: Publish<'a>,
+    /// With manual acknowledgement and QoS 1 or 2: what to acknowledge it with.
+    pub receipt: Option<Receipt>,
+}
+
+/// A Will Message that is due (section 3.1.2.5).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WillMessage {
+    /// Topic Name, properties, payload and Will Retain.
+    pub message: Message,
+    /// Will QoS.
+    pub qos: Qos,
+}
+
+/// Why a Network Connection is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The peer broke the protocol. It was told so if the standard lets it be told.
+    PeerError(PeerError),
+    /// The peer sent DISCONNECT.
+    PeerDisconnected(ReasonCode),
+    /// DISCONNECT was sent.
+    Disconnected(ReasonCode),
+    /// The connection was refused by a CONNACK, sent or received.
+    Refused(ReasonCode),
+    /// Nothing came in time.
+    TimedOut(Awaited),
+    /// A packet that has to be sent is larger than the peer's Maximum Packet Size.
+    CannotAnswer(PacketType),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::PeerError(error) => error.fmt(formatter),
+            Cause::PeerDisconnected(code) => write!(formatter, "the peer sent DISCONNECT: {code}"),
+            Cause::Disconnected(code) => write!(formatter, "DISCONNECT was sent: {code}"),
+            Cause::Refused(code) => write!(formatter, "the connection was refused: {code}"),
+            Cause::TimedOut(awaited) => write!(formatter, "no {awaited} in time"),
+            Cause::CannotAnswer(packet_type) => {
+                write!(
+                    formatter,
+                    "the peer takes no {packet_type} of the needed size"
+                )
+            }
+        }
+    }
+}
+
+/// What did not come in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Awaited {
+    /// Server: the CONNECT.
+    Connect,
+    /// Client: the CONNACK, or the next AUTH before it.
+    ConnAck,
+    /// Client: the PINGRESP.
+    PingResp,
+    /// Server: any packet within one and a half times the Keep Alive.
+    KeepAlive,
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Awaited::Connect => "CONNECT",
+            Awaited::ConnAck => "CONNACK",
+            Awaited::PingResp => "PINGRESP",
+            Awaited::KeepAlive => "packet of the Client",
+        })
+    }
+}

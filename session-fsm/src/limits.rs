@@ -1,0 +1,96 @@
+//! What each side of a Network Connection announces that it can take.
+
+use mqtt5_codec::{ConnAckProperties, ConnectProperties, LARGEST_PACKET, MaximumQos, Qos};
+
+/// What one side announced in its CONNECT or CONNACK, and so what binds the other side. It holds for
+/// one Network Connection.
+///
+/// The default is what counts if nothing is announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// Receive Maximum: how many PUBLISH packets with QoS 1 and 2 may be unanswered at a time; never
+    /// 0 (sections 3.1.2.11.3, 3.2.2.3.3).
+    pub receive_maximum: u16,
+    /// Topic Alias Maximum: the largest Topic Alias; 0 forbids aliases (sections 3.1.2.11.5,
+    /// 3.2.2.3.8).
+    pub topic_alias_maximum: u16,
+    /// Maximum Packet Size in bytes, fixed header included (sections 3.1.2.11.4, 3.2.2.3.6);
+    /// [`LARGEST_PACKET`] if there is none.
+    pub maximum_packet_size: u32,
+    /// Maximum QoS, of a Server (section 3.2.2.3.4).
+    pub maximum_qos: Qos,
+    /// Retain Available, of a Server (section 3.2.2.3.5).
+    pub retain_available: bool,
+    /// Wildcard Subscription Available, of a Server (section 3.2.2.3.11).
+    pub wildcard_subscription_available: bool,
+    /// Subscription Identifier Available, of a Server (section 3.2.2.3.12).
+    pub subscription_identifier_available: bool,
+    /// Shared Subscription Available, of a Server (section 3.2.2.3.13).
+    pub shared_subscription_available: bool,
+    /// Request Problem Information, of a Client: whether acknowledgements may have Reason String
+    /// and User Properties (section 3.1.2.11.7).
+    pub problem_information: bool,
+}
+
+impl Limits {
+    /// What counts if nothing is announced.
+    pub const NONE: Limits = Limits {
+        receive_maximum: u16::MAX,
+        topic_alias_maximum: 0,
+        maximum_packet_size: LARGEST_PACKET,
+        maximum_qos: Qos::ExactlyOnce,
+        retain_available: true,
+        wildcard_subscription_available: true,
+        subscription_identifier_available: true,
+        shared_subscription_available: true,
+        problem_information: true,
+    };
+
+    /// What a Client announces by these properties.
+    #[must_use]
+    pub fn of_client(properties: &ConnectProperties<'_>) -> Self {
+        Limits {
+            receive_maximum: properties.receive_maximum().map_or(u16::MAX, |n| n.get()),
+            topic_alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
+            maximum_packet_size: properties
+                .maximum_packet_size()
+                .map_or(LARGEST_PACKET, |n| n.get().min(LARGEST_PACKET)),
+            problem_information: properties.request_problem_information().unwrap_or(true),
+            ..Limits::NONE
+        }
+    }
+
+    /// What a Server announces by these properties.
+    #[must_use]
+    pub fn of_server(properties: &ConnAckProperties<'_>) -> Self {
+        Limits {
+            receive_maximum: properties.receive_maximum().map_or(u16::MAX, |n| n.get()),
+            topic_alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
+            maximum_packet_size: properties
+                .maximum_packet_size()
+                .map_or(LARGEST_PACKET, |n| n.get().min(LARGEST_PACKET)),
+            maximum_qos: match properties.maximum_qos() {
+                None => Qos::ExactlyOnce,
+                Some(MaximumQos::AtLeastOnce) => Qos::AtLeastOnce,
+                Some(MaximumQos::AtMostOnce) => Qos::AtMostOnce,
+            },
+            retain_available: properties.retain_available().unwrap_or(true),
+            wildcard_subscription_available: properties
+                .wildcard_subscription_available()
+                .unwrap_or(true),
+            subscription_identifier_available: properties
+                .subscription_identifier_available()
+                .unwrap_or(true),
+            shared_subscription_available: properties
+                .shared_subscription_available()
+                .unwrap_or(true),
+            problem_information: true,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits::NONE
+    }
+}

@@ -1,0 +1,93 @@
+//! Lists of Packet Identifiers that are linked through the slots themselves: constant time at both
+//! ends and in the middle, and no memory of their own.
+
+/// Neighbours in the list that a slot is in; 0 is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Links {
+    previous: u16,
+    next: u16,
+}
+
+impl Links {
+    pub(crate) const NONE: Links = Links {
+        previous: 0,
+        next: 0,
+    };
+
+    pub(crate) const fn next(self) -> u16 {
+        self.next
+    }
+}
+
+/// What has links.
+pub(crate) trait Linked {
+    fn links(&mut self) -> &mut Links;
+    fn next(&self) -> u16;
+}
+
+/// Identifiers in the order in which they were added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct List {
+    first: u16,
+    last: u16,
+    length: u16,
+}
+
+impl List {
+    pub(crate) const fn len(&self) -> u16 {
+        self.length
+    }
+
+    pub(crate) const fn first(&self) -> u16 {
+        self.first
+    }
+
+    pub(crate) fn push<T: Linked>(&mut self, slots: &mut [T], identifier: u16) {
+        if let Some(slot) = slot(slots, identifier) {
+            *slot.links() = Links {
+                previous: self.last,
+                next: 0,
+            };
+        }
+        match slot(slots, self.last) {
+            Some(last) => last.links().next = identifier,
+            None => self.first = identifier,
+        }
+        self.last = identifier;
+        self.length += 1;
+    }
+
+    /// Takes an identifier out that is in this list.
+    pub(crate) fn remove<T: Linked>(&mut self, slots: &mut [T], identifier: u16) {
+        let Some(removed) = slot(slots, identifier) else {
+            return;
+        };
+        let Links { previous, next } = core::mem::take(removed.links());
+        match slot(slots, previous) {
+            Some(previous) => previous.links().next = next,
+            None => self.first = next,
+        }
+        match slot(slots, next) {
+            Some(next) => next.links().previous = previous,
+            None => self.last = previous,
+        }
+        self.length -= 1;
+    }
+
+    /// The identifiers, in order.
+    pub(crate) fn iter<'s, T: Linked>(
+        &self,
+        slots: &'s [T],
+    ) -> impl Iterator<Item = u16> + use<'s, T> {
+        let mut identifier = self.first;
+        core::iter::from_fn(move || {
+            let current = identifier;
+            identifier = slots.get(usize::from(current).checked_sub(1)?)?.next();
+            Some(current)
+        })
+    }
+}
+
+fn slot<T>(slots: &mut [T], identifier: u16) -> Option<&mut T> {
+    slots.get_mut(usize::from(identifier).checked_sub(1)?)
+}

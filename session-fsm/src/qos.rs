@@ -1,0 +1,14 @@
+//! The two halves of QoS delivery (section 4.3), neither of which knows whether it serves a Client
+//! or a Server.
+
+mod identifiers;
+mod manual;
+mod receiver;
+mod sender;
+pub mod table;
+
+pub use manual::Receipt;
+
+pub(crate) use manual::Decision;
+pub(crate) use receiver::{Arrival, Receiver};
+pub(crate) use sender::{InFlight, Request, Sender};

@@ -1,0 +1,396 @@
+//! The Server's side of one Network Connection.
+
+mod handshake;
+mod requests;
+
+use alloc::boxed::Box;
+use core::time::Duration;
+
+use mqtt5_codec::bytes::BufMut;
+use mqtt5_codec::{
+    DecodeError, Disconnect, Packet, PacketType, Property, ReasonCode, Role, Split, split,
+};
+
+use self::handshake::Handshake;
+use self::requests::Requests;
+use crate::connection::{Connection, Phase, TopicAliases};
+use crate::error::{PublishError, SendError};
+use crate::event::{Awaited, Cause, Event, Output};
+use crate::session::{Publication, Session, SessionConfig};
+use crate::{Instant, Limits, PeerError, Receipt, SessionViolation, Token};
+
+/// How a [`Server`] works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ServerConfig {
+    /// What is announced in the CONNACK, and held the Client to. What is at its default is not
+    /// announced.
+    pub limits: Limits,
+    /// For Sessions that are made here; those that the caller brings have theirs.
+    pub session: SessionConfig,
+    /// How long to wait for the CONNECT, and for each AUTH before the CONNACK.
+    pub connect_timeout: Duration,
+    /// How Topic Aliases are used for messages that name none.
+    pub topic_aliases: TopicAliases,
+}
+
+impl Default for ServerConfig {
+    /// No limits, 10 seconds for the CONNECT, no Topic Aliases.
+    fn default() -> Self {
+        ServerConfig {
+            limits: Limits::NONE,
+            session: SessionConfig::default(),
+            connect_timeout: Duration::from_secs(10),
+            topic_aliases: TopicAliases::Off,
+        }
+    }
+}
+
+/// The Server's side of one Network Connection: made for a connection that was accepted from the
+/// network, given a [`Session`] when the Client's CONNECT is accepted, and relieved of it afterwards.
+///
+/// See the [crate] for the contract of its methods.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Server {
+    config: ServerConfig,
+    session: Option<Session>,
+    connection: Connection,
+    handshake: Option<Box<Handshake>>,
+    requests: Requests,
+    /// When the CONNECT, or the next AUTH before the CONNACK, has to have come.
+    connect_due: Instant,
+    /// Seconds; 0 is off.
+    keep_alive: u16,
+}
+
+impl Server {
+    /// The Server's side of a Network Connection that has just begun.
+    #[must_use]
+    pub fn new(now: Instant, config: ServerConfig) -> Self {
+        let mut connection = Connection::new(Role::Server, config.topic_aliases);
+        connection.begin(now);
+        connection.own = config.limits;
+        Server {
+            config,
+            session: None,
+            connection,
+            handshake: None,
+            requests: Requests::default(),
+            connect_due: now + config.connect_timeout,
+            keep_alive: 0,
+        }
+    }
+
+    /// The Session, from the acceptance of the CONNECT until it is taken.
+    #[must_use]
+    pub const fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
+    }
+
+    /// Takes the Session out, to keep it for the Client's next connection. A Network Connection that is
+    /// still there is taken for lost.
+    #[must_use = "the Session has to be kept for as long as it has not ended"]
+    pub fn take_session(&mut self, now: Instant) -> Option<Session> {
+        if !matches!(self.connection.phase, Phase::Closing(_)) {
+            self.connection_lost(now);
+        }
+        self.session.take()
+    }
+
+    /// Whether the Client was accepted and the connection is not being closed.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connection.is_open()
+    }
+
+    /// What the Client announced in its CONNECT.
+    #[must_use]
+    pub const fn client_limits(&self) -> &Limits {
+        &self.connection.peer
+    }
+
+    /// The Keep Alive in force, in seconds.
+    #[must_use]
+    pub const fn keep_alive(&self) -> u16 {
+        self.keep_alive
+    }
+
+    /// Accepts a message for the Client. It is written by [`Server::poll`] as soon as the Client can take
+    /// it; what became of it is told by an [`Event::Outcome`] with the token.
+    ///
+    /// Allocates nothing once as many messages were in flight, or waiting, before.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`]; nothing was accepted then. A message that is too large for the Client counts as
+    /// sent \[MQTT-3.1.2-25\]: it is to be forgotten.
+    #[inline]
+    pub fn publish(
+        &mut self,
+        now: Instant,
+        publication: Publication,
+    ) -> Result<Token, PublishError> {
+        match &mut self.session {
+            Some(session) => self.connection.publish(session, now, publication),
+            None => Err(PublishError::NoSession),
+        }
+    }
+
+    /// Acknowledges a message, with Success.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Stale`].
+    pub fn acknowledge(&mut self, receipt: Receipt) -> Result<(), SendError> {
+        self.acknowledge_with(receipt, ReasonCode::Success, &[])
+    }
+
+    /// Acknowledges or refuses a message, with any Reason Code that a PUBACK or PUBREC of a Server may
+    /// have. Properties are left out if the Client does not want or cannot take them.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Stale`], [`SendError::Invalid`].
+    pub fn acknowledge_with(
+        &mut self,
+        receipt: Receipt,
+        reason_code: ReasonCode,
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        let session = self.session.as_mut().ok_or(SendError::Stale)?;
+        self.connection
+            .decide(session, receipt, reason_code, properties)
+    }
+
+    /// Takes whole packets off the front of `input`, as the network brought them, until one of them
+    /// yields an event; `None` if there is no whole packet left, or if a CONNECT waits for the caller's
+    /// decision. What is left has to be offered again, with what comes after it.
+    ///
+    /// Bytes of a Network Connection that is closing are thrown away.
+    #[inline]
+    pub fn receive<'a, 'input: 'a>(
+        &'a mut self,
+        now: Instant,
+        input: &mut &'input [u8],
+    ) -> Option<Event<'a>> {
+        let event = loop {
+            if matches!(self.connection.phase, Phase::Offline | Phase::Closing(_)) {
+                *input = &[];
+                return None;
+            }
+            if self.is_deciding() {
+                return None;
+            }
+            match split(input, self.connection.own.maximum_packet_size) {
+                Ok(Split::Packet { packet, rest }) => {
+                    *input = rest;
+                    let event = match packet.decode_from(Role::Client) {
+                        Ok(packet) => self.step(now, packet),
+                        Err(error) => {
+                            self.reject(now, error);
+                            None
+                        }
+                    };
+                    if let Some(event) = event {
+                        break event;
+                    }
+                }
+                Ok(Split::Incomplete { .. }) => return None,
+                Err(error) => self.reject(now, error.sent_by(Role::Client)),
+            }
+        };
+        Some(self.connection.with_topic(event))
+    }
+
+    /// Handles a packet of the Client that was split and decoded elsewhere, by
+    /// [`Frame::decode_from`](mqtt5_codec::Frame::decode_from) for example, with the Maximum Packet Size
+    /// of [`ServerConfig::limits`]. For what does not decode there is [`Server::reject`].
+    ///
+    /// It must not be called while a CONNECT waits for the caller's decision: the packet would be lost.
+    pub fn handle<'a>(&'a mut self, now: Instant, packet: Packet<'a>) -> Option<Event<'a>> {
+        let event = match self.connection.phase {
+            Phase::Offline | Phase::Closing(_) => None,
+            Phase::Opening if self.is_deciding() => None,
+            Phase::Opening | Phase::Open => self.step(now, packet),
+        }?;
+        Some(self.connection.with_topic(event))
+    }
+
+    /// What came from the Client is not a good packet: the connection ends.
+    pub fn reject(&mut self, now: Instant, error: DecodeError) {
+        if self.connection.phase == Phase::Opening
+            && let Some(Packet::ConnAck(connack)) = error.answer(Role::Server, false)
+        {
+            let cause = Cause::PeerError(error.into());
+            self.refuse_with(now, connack.reason_code, &[], cause);
+            return;
+        }
+        self.fail(now, PeerError::Packet(error));
+    }
+
+    #[inline]
+    fn step<'a>(&mut self, now: Instant, packet: Packet<'a>) -> Option<Event<'a>> {
+        self.connection.last_received = now;
+        let handled = if self.connection.is_open() {
+            self.step_open(now, packet)
+        } else {
+            self.step_opening(now, packet)
+        };
+        match handled {
+            Ok(event) => event,
+            Err(violation) => {
+                self.fail(now, violation.into());
+                None
+            }
+        }
+    }
+
+    #[inline]
+    fn step_open<'a>(
+        &mut self,
+        now: Instant,
+        packet: Packet<'a>,
+    ) -> Result<Option<Event<'a>>, SessionViolation> {
+        let Some(session) = self.session.as_mut() else {
+            return Ok(None);
+        };
+        match packet {
+            Packet::Publish(_)
+            | Packet::PubAck(_)
+            | Packet::PubRec(_)
+            | Packet::PubRel(_)
+            | Packet::PubComp(_) => self.connection.receive_exchange(session, packet),
+            Packet::PingReq => {
+                self.connection.send_ping(PacketType::PingResp);
+                Ok(None)
+            }
+            Packet::Subscribe(subscribe) => self.receive_subscribe(subscribe),
+            Packet::Unsubscribe(unsubscribe) => self.receive_unsubscribe(unsubscribe),
+            Packet::Disconnect(disconnect) => self.receive_disconnect(now, disconnect),
+            Packet::Auth(auth) => self.receive_auth(auth),
+            // Decoding has refused what a Client never sends.
+            _ => Err(SessionViolation::SecondConnect),
+        }
+    }
+
+    fn receive_disconnect<'a>(
+        &mut self,
+        now: Instant,
+        disconnect: Disconnect<'a>,
+    ) -> Result<Option<Event<'a>>, SessionViolation> {
+        if let Some(session) = self.session.as_mut() {
+            match disconnect.properties.session_expiry_interval() {
+                Some(1..) if session.expiry_interval == 0 => {
+                    return Err(SessionViolation::SessionExpiryRaised);
+                }
+                Some(seconds) => session.expiry_interval = seconds,
+                None => {}
+            }
+            if disconnect.reason_code == ReasonCode::NORMAL_DISCONNECTION {
+                session.will = None;
+            }
+        }
+        let cause = Cause::PeerDisconnected(disconnect.reason_code);
+        self.close(now, cause, false);
+        Ok(Some(Event::Disconnect(disconnect)))
+    }
+
+    /// Says what is to be done, and appends to `wire` the packets that are to be sent: call it until
+    /// there is nothing, after every other call. Packets that are in `wire` may be sent at any time.
+    ///
+    /// Allocates nothing.
+    #[inline]
+    pub fn poll<B: BufMut + ?Sized>(&mut self, now: Instant, wire: &mut B) -> Option<Output> {
+        self.connection.poll(self.session.as_mut(), now, wire)
+    }
+
+    /// When [`Server::handle_timeout`] has to be called, unless something else happens before;
+    /// [`Instant::NEVER`] if there is nothing to wait for. Every other call may change it.
+    #[must_use]
+    pub fn next_timeout(&self) -> Instant {
+        let connection = match self.connection.phase {
+            // The caller takes its time for the decision.
+            Phase::Opening if self.is_deciding() => Instant::NEVER,
+            Phase::Opening => self.connect_due,
+            Phase::Open => self.keep_alive_due(),
+            Phase::Offline | Phase::Closing(_) => Instant::NEVER,
+        };
+        let session = self.session.as_ref();
+        connection.min(session.map_or(Instant::NEVER, Session::next_timeout))
+    }
+
+    /// Does what is due at this time. It does no harm if nothing is.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if let Some(session) = &mut self.session {
+            session.handle_timeout(now);
+        }
+        match self.connection.phase {
+            Phase::Opening if !self.is_deciding() && self.connect_due <= now => {
+                self.close(now, Cause::TimedOut(Awaited::Connect), false);
+            }
+            Phase::Open if self.keep_alive_due() <= now => {
+                self.close(now, Cause::TimedOut(Awaited::KeepAlive), false);
+                self.connection
+                    .farewell(&Disconnect::new(ReasonCode::KeepAliveTimeout));
+            }
+            _ => {}
+        }
+    }
+
+    fn keep_alive_due(&self) -> Instant {
+        match self.keep_alive {
+            0 => Instant::NEVER,
+            seconds => self.connection.last_received + Duration::from_millis(1500) * seconds.into(),
+        }
+    }
+
+    /// Ends the Network Connection with a DISCONNECT (section 3.14); [`Output::Close`] follows. Reason
+    /// Codes are those of a Server, such as 0x8B (Server shutting down), 0x8E (Session taken over) or 0x9C
+    /// (Use another server), the last with a Server Reference perhaps.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotConnected`] if the CONNECT was not accepted \[MQTT-3.14.0-1\];
+    /// [`SendError::Invalid`] for a Reason Code or property that is not a Server's.
+    pub fn disconnect(
+        &mut self,
+        now: Instant,
+        reason_code: ReasonCode,
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        if !self.connection.is_open() {
+            return Err(SendError::NotConnected);
+        }
+        self.connection.send_disconnect(reason_code, properties)?;
+        self.close(now, Cause::Disconnected(reason_code), true);
+        Ok(())
+    }
+
+    /// The same Client connects anew (section 3.1.4): tells this connection so, closes it, and gives the
+    /// Session for the new one. [`Server::poll`] still has to be called here.
+    #[must_use = "the Session goes on in the new connection"]
+    pub fn take_over(&mut self, now: Instant) -> Option<Session> {
+        // If it is not open, there is nobody to be told.
+        let _ = self.disconnect(now, ReasonCode::SessionTakenOver, &[]);
+        self.take_session(now)
+    }
+
+    /// The Network Connection is gone.
+    pub fn connection_lost(&mut self, now: Instant) {
+        self.handshake = None;
+        self.requests.clear();
+        self.connection.lost(self.session.as_mut(), now);
+    }
+
+    fn close(&mut self, now: Instant, cause: Cause, flush: bool) {
+        self.handshake = None;
+        self.requests.clear();
+        self.connection
+            .close(self.session.as_mut(), now, cause, flush);
+    }
+
+    fn fail(&mut self, now: Instant, error: PeerError) {
+        self.handshake = None;
+        self.requests.clear();
+        self.connection.fail(self.session.as_mut(), now, error);
+    }
+}

@@ -1,0 +1,360 @@
+//! CONNECT and CONNACK as the Server sees them (sections 3.1, 3.2), and authentication.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::num::{NonZeroU16, NonZeroU32};
+
+use mqtt5_codec::{
+    Auth, ConnAck, Connect, LARGEST_PACKET, MaximumQos, Message, Packet, PacketType, Properties,
+    Property, PropertyIdentifier, Publish, Qos, ReasonCode, Role, Text, Will,
+};
+
+use super::Server;
+use crate::connection::{Authentication, EncodeToVec, Explanations, Phase};
+use crate::error::SendError;
+use crate::event::{Cause, Event, WillMessage};
+use crate::session::{PendingWill, Session};
+use crate::{Instant, Limits, SessionViolation};
+
+/// What is remembered of a CONNECT until it is accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Handshake {
+    client_identifier: Box<str>,
+    clean_start: bool,
+    keep_alive: u16,
+    expiry_interval: u32,
+    response_information: bool,
+    will: Option<Box<PendingWill>>,
+    /// It is the caller's turn, not the Client's.
+    deciding: bool,
+}
+
+impl Server {
+    /// Whether it is the caller's turn to accept, to refuse, or to ask for authentication.
+    pub(super) fn is_deciding(&self) -> bool {
+        self.handshake.as_ref().is_some_and(|it| it.deciding)
+    }
+
+    /// A packet before the CONNACK.
+    pub(super) fn step_opening<'a>(
+        &mut self,
+        now: Instant,
+        packet: Packet<'a>,
+    ) -> Result<Option<Event<'a>>, SessionViolation> {
+        match packet {
+            Packet::Connect(connect) if self.handshake.is_none() => {
+                self.receive_connect(now, connect)
+            }
+            Packet::Auth(auth) if self.handshake.is_some() => {
+                let event = self.receive_auth(auth)?;
+                if let Some(handshake) = &mut self.handshake {
+                    handshake.deciding = true;
+                }
+                Ok(event)
+            }
+            Packet::Disconnect(disconnect) if self.handshake.is_some() => {
+                let cause = Cause::PeerDisconnected(disconnect.reason_code);
+                self.close(now, cause, false);
+                Ok(Some(Event::Disconnect(disconnect)))
+            }
+            Packet::Connect(_) => Err(SessionViolation::SecondConnect),
+            _ if self.handshake.is_some() => Err(SessionViolation::BeforeConnAck),
+            _ => Err(SessionViolation::ConnectExpected),
+        }
+    }
+
+    fn receive_connect<'a>(
+        &mut self,
+        now: Instant,
+        connect: Connect<'a>,
+    ) -> Result<Option<Event<'a>>, SessionViolation> {
+        let properties = &connect.properties;
+        self.connection.peer = Limits::of_client(properties);
+        self.connection.authentication = properties
+            .authentication_method()
+            .map(|method| Authentication::new(method.as_str()));
+        let own = &self.connection.own;
+        let unsupported = connect.will.and_then(|will| {
+            if will.qos > own.maximum_qos {
+                Some(SessionViolation::WillQosNotSupported)
+            } else if will.retain && !own.retain_available {
+                Some(SessionViolation::WillRetainNotSupported)
+            } else {
+                None
+            }
+        });
+        if let Some(violation) = unsupported {
+            let cause = Cause::PeerError(violation.into());
+            self.refuse_with(now, violation.reason_code(), &[], cause);
+            return Ok(None);
+        }
+        self.handshake = Some(Box::new(Handshake {
+            client_identifier: connect.client_identifier.as_str().into(),
+            clean_start: connect.clean_start,
+            keep_alive: connect.keep_alive,
+            expiry_interval: properties.session_expiry_interval().unwrap_or(0),
+            response_information: properties.request_response_information().unwrap_or(false),
+            will: connect.will.as_ref().and_then(pending_will),
+            deciding: true,
+        }));
+        Ok(Some(Event::Connect(connect)))
+    }
+
+    /// Accepts the CONNECT (section 3.1.4): sends the CONNACK, with the limits of
+    /// [`ServerConfig`](super::ServerConfig) and these properties. `session` is the one that the
+    /// caller has for the ClientID; whether it goes on is decided here, by Clean Start, and told by
+    /// Session Present.
+    ///
+    /// Of the properties, Server Keep Alive and Session Expiry Interval replace what the Client asked
+    /// for; Assigned Client Identifier has to be given if, and only if, the ClientID was empty.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]; the CONNECT still waits then. A session that was given is gone, so check before
+    /// what can be wrong: the ClientID of the session, the properties.
+    pub fn accept(
+        &mut self,
+        now: Instant,
+        session: Option<Session>,
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        let Some(handshake) = self.handshake.as_ref().filter(|it| it.deciding) else {
+            return Err(SendError::NotExpected);
+        };
+        let mut client_identifier = &*handshake.client_identifier;
+        let mut keep_alive = handshake.keep_alive;
+        let mut expiry_interval = handshake.expiry_interval;
+        for property in properties {
+            match *property {
+                Property::AssignedClientIdentifier(assigned) if client_identifier.is_empty() => {
+                    client_identifier = assigned.as_str();
+                }
+                Property::ServerKeepAlive(seconds) => keep_alive = seconds,
+                Property::SessionExpiryInterval(seconds) => expiry_interval = seconds,
+                Property::ResponseInformation(_) if handshake.response_information => {}
+                Property::AssignedClientIdentifier(_)
+                | Property::ResponseInformation(_)
+                | Property::ServerReference(_)
+                | Property::AuthenticationMethod(_) => {
+                    return Err(SendError::PropertyUnwanted(property.identifier()));
+                }
+                _ => {}
+            }
+        }
+        if client_identifier.is_empty() {
+            return Err(SendError::PropertyMissing(
+                PropertyIdentifier::AssignedClientIdentifier,
+            ));
+        }
+        let mut session = match session {
+            None => Session::of_server(client_identifier, self.config.session),
+            Some(session)
+                if session.role == Role::Server
+                    && session.client_identifier() == client_identifier =>
+            {
+                session
+            }
+            Some(_) => return Err(SendError::ClientIdentifierDiffers),
+        };
+        // One that is over, or that another connection still had, is brought in order first.
+        session.connection_ended(now);
+        session.handle_timeout(now);
+        let session_present = session.exists && !handshake.clean_start;
+        let list = self.announced(properties)?;
+        let packet = self.connection.fit(Explanations::Always, &list, |list| {
+            ConnAck {
+                session_present,
+                reason_code: ReasonCode::Success,
+                properties: Properties::new(list)?,
+            }
+            .encode_to_vec()
+        })?;
+
+        if !session_present {
+            session.end();
+        }
+        session.will = None;
+        let handshake = self.handshake.take();
+        session.will = handshake.and_then(|handshake| handshake.will);
+        session.connection_began(expiry_interval);
+        self.keep_alive = keep_alive;
+        self.connection.phase = Phase::Open;
+        self.connection.last_received = now;
+        if let Some(authentication) = &mut self.connection.authentication {
+            authentication.connected();
+        }
+        self.session = Some(session);
+        match packet {
+            Some(packet) => self.connection.send(packet),
+            None => self.close(now, Cause::CannotAnswer(PacketType::ConnAck), false),
+        }
+        Ok(())
+    }
+
+    /// The properties of the CONNACK: limits that are not at their defaults, the Authentication
+    /// Method, and what the caller wants to say.
+    fn announced<'p>(
+        &'p self,
+        properties: &[Property<'p>],
+    ) -> Result<Vec<Property<'p>>, SendError> {
+        let own = &self.connection.own;
+        let none = Limits::NONE;
+        let mut list = Vec::with_capacity(properties.len() + 9);
+        if own.receive_maximum != none.receive_maximum
+            && let Some(maximum) = NonZeroU16::new(own.receive_maximum)
+        {
+            list.push(Property::ReceiveMaximum(maximum));
+        }
+        match own.maximum_qos {
+            Qos::ExactlyOnce => {}
+            Qos::AtLeastOnce => list.push(Property::MaximumQos(MaximumQos::AtLeastOnce)),
+            Qos::AtMostOnce => list.push(Property::MaximumQos(MaximumQos::AtMostOnce)),
+        }
+        if own.maximum_packet_size < LARGEST_PACKET
+            && let Some(size) = NonZeroU32::new(own.maximum_packet_size)
+        {
+            list.push(Property::MaximumPacketSize(size));
+        }
+        if own.topic_alias_maximum > 0 {
+            list.push(Property::TopicAliasMaximum(own.topic_alias_maximum));
+        }
+        if !own.retain_available {
+            list.push(Property::RetainAvailable(false));
+        }
+        if !own.wildcard_subscription_available {
+            list.push(Property::WildcardSubscriptionAvailable(false));
+        }
+        if !own.subscription_identifier_available {
+            list.push(Property::SubscriptionIdentifierAvailable(false));
+        }
+        if !own.shared_subscription_available {
+            list.push(Property::SharedSubscriptionAvailable(false));
+        }
+        if let Some(authentication) = &self.connection.authentication {
+            list.push(Property::AuthenticationMethod(Text::new(
+                authentication.method(),
+            )?));
+        }
+        list.extend_from_slice(properties);
+        Ok(list)
+    }
+
+    /// Refuses the CONNECT with a CONNACK (section 3.2.2.2); [`Output::Close`](crate::Output::Close)
+    /// follows. To refuse it without a word, close the Network Connection and call
+    /// [`Server::connection_lost`].
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotExpected`] if no CONNECT waits; [`SendError::Invalid`] if the Reason Code is not one
+    /// of a refusal, or for a property that a CONNACK cannot have.
+    pub fn refuse(
+        &mut self,
+        now: Instant,
+        reason_code: ReasonCode,
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        if !self.is_deciding() {
+            return Err(SendError::NotExpected);
+        }
+        let connack = ConnAck {
+            properties: Properties::new(properties)?,
+            ..ConnAck::new(reason_code)
+        };
+        connack.encoded_len()?;
+        if !reason_code.is_error() {
+            return Err(mqtt5_codec::Violation::ReasonCodeNotAllowed.into());
+        }
+        self.refuse_with(now, reason_code, properties, Cause::Refused(reason_code));
+        Ok(())
+    }
+
+    pub(super) fn refuse_with(
+        &mut self,
+        now: Instant,
+        reason_code: ReasonCode,
+        properties: &[Property<'_>],
+        cause: Cause,
+    ) {
+        self.close(now, cause, false);
+        let packet = self
+            .connection
+            .fit(Explanations::Always, properties, |list| {
+                ConnAck {
+                    properties: Properties::new(list)?,
+                    ..ConnAck::new(reason_code)
+                }
+                .encode_to_vec()
+            });
+        // If not even this fits, the connection ends without a word.
+        if let Ok(Some(packet)) = packet {
+            self.connection.send(packet);
+        }
+    }
+
+    /// Asks the Client for more, before the CONNACK or during re-authentication (section 4.12): an AUTH with
+    /// Reason Code 0x18. The Authentication Method is added.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotExpected`] if it is not this side's turn; [`SendError::Invalid`].
+    pub fn authenticate(
+        &mut self,
+        now: Instant,
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        self.connection
+            .send_auth(Role::Server, ReasonCode::ContinueAuthentication, properties)?;
+        self.connect_due = now + self.config.connect_timeout;
+        if let Some(handshake) = &mut self.handshake {
+            handshake.deciding = false;
+        }
+        Ok(())
+    }
+
+    /// The re-authentication has succeeded (section 4.12.1): an AUTH with Reason Code 0x00. If it has
+    /// failed, use [`Server::disconnect`].
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotExpected`] if none is under way, or it is not this side's turn;
+    /// [`SendError::Invalid`].
+    pub fn finish_re_authentication(
+        &mut self,
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        self.connection
+            .send_auth(Role::Server, ReasonCode::Success, properties)
+    }
+
+    pub(super) fn receive_auth<'a>(
+        &mut self,
+        auth: Auth<'a>,
+    ) -> Result<Option<Event<'a>>, SessionViolation> {
+        let authentication = self.connection.authentication.as_mut();
+        Authentication::receive(authentication, Role::Client, &auth)?;
+        Ok(Some(Event::Authentication(auth)))
+    }
+}
+
+/// What is stored of a Will (section 3.1.2.5). Its properties become those of the message.
+fn pending_will(will: &Will<'_>) -> Option<Box<PendingWill>> {
+    let properties: Vec<_> = will
+        .properties
+        .iter()
+        .filter(|property| property.identifier() != PropertyIdentifier::WillDelayInterval)
+        .collect();
+    let publish = Publish {
+        retain: will.retain,
+        // All other properties of a Will are also properties of a PUBLISH.
+        properties: Properties::new(&properties).ok()?,
+        ..Publish::new(will.topic, &will.payload)
+    };
+    Some(Box::new(PendingWill {
+        will: WillMessage {
+            message: Message::new(&publish).ok()?,
+            qos: will.qos,
+        },
+        delay: will.properties.will_delay_interval().unwrap_or(0),
+        due_at: Instant::NEVER,
+    }))
+}

@@ -1,0 +1,196 @@
+//! SUBSCRIBE and UNSUBSCRIBE as the Server sees them (sections 3.8 to 3.11).
+
+use alloc::collections::VecDeque;
+use alloc::vec;
+
+use mqtt5_codec::{
+    PacketIdentifier, PacketType, Properties, Property, PropertyIdentifier, ReasonCode,
+    ReasonCodes, SubAck, Subscribe, UnsubAck, Unsubscribe,
+};
+
+use super::Server;
+use crate::connection::{EncodeToVec, Explanations};
+use crate::error::SendError;
+use crate::event::{Cause, Event};
+use crate::{Instant, SessionViolation};
+
+/// The requests that the caller has not answered yet, the oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Requests(VecDeque<Pending>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Pending {
+    packet_identifier: PacketIdentifier,
+    filters: u32,
+    /// The type of the answer.
+    answer: PacketType,
+}
+
+impl Requests {
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// The place of a request; usually it is the first.
+    fn position(&self, packet_identifier: PacketIdentifier, answer: PacketType) -> Option<usize> {
+        self.0.iter().position(|pending| {
+            pending.packet_identifier == packet_identifier && pending.answer == answer
+        })
+    }
+}
+
+impl Server {
+    pub(super) fn receive_subscribe<'a>(
+        &mut self,
+        subscribe: Subscribe<'a>,
+    ) -> Result<Option<Event<'a>>, SessionViolation> {
+        let own = &self.connection.own;
+        if !own.subscription_identifier_available
+            && subscribe
+                .properties
+                .contains(PropertyIdentifier::SubscriptionIdentifier)
+        {
+            return Err(SessionViolation::SubscriptionIdentifiersNotSupported);
+        }
+        let mut filters = 0;
+        for subscription in subscribe.subscriptions.iter() {
+            filters += 1;
+            if !own.shared_subscription_available && subscription.filter.is_shared() {
+                return Err(SessionViolation::SharedSubscriptionsNotSupported);
+            }
+            if !own.wildcard_subscription_available && subscription.filter.has_wildcard() {
+                return Err(SessionViolation::WildcardSubscriptionsNotSupported);
+            }
+        }
+        let fresh = self.remember(subscribe.packet_identifier, filters, PacketType::SubAck);
+        Ok(fresh.then_some(Event::Subscribe(subscribe)))
+    }
+
+    pub(super) fn receive_unsubscribe<'a>(
+        &mut self,
+        unsubscribe: Unsubscribe<'a>,
+    ) -> Result<Option<Event<'a>>, SessionViolation> {
+        let filters = u32::try_from(unsubscribe.filters.iter().count()).unwrap_or(u32::MAX);
+        let fresh = self.remember(unsubscribe.packet_identifier, filters, PacketType::UnsubAck);
+        Ok(fresh.then_some(Event::Unsubscribe(unsubscribe)))
+    }
+
+    /// Remembers a request; answers it with 0x91 if its identifier is in use.
+    fn remember(
+        &mut self,
+        packet_identifier: PacketIdentifier,
+        filters: u32,
+        answer: PacketType,
+    ) -> bool {
+        let Some(session) = &mut self.session else {
+            return false;
+        };
+        if session.receiver.request(packet_identifier) {
+            self.requests.0.push_back(Pending {
+                packet_identifier,
+                filters,
+                answer,
+            });
+            return true;
+        }
+        let codes = vec![ReasonCode::PacketIdentifierInUse; filters as usize];
+        // If it does not fit, the Client has made its own limit too small for its own question.
+        let _ = self.send_codes(packet_identifier, answer, &codes, &[]);
+        false
+    }
+
+    /// Answers a SUBSCRIBE, with a Reason Code for each of its Topic Filters, in their order: the QoS that
+    /// is granted, as [`ReasonCode::granted`] gives it, or why there is none. Properties are left out if the
+    /// Client does not want or cannot take them.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotExpected`] if there is no such SUBSCRIBE, [`SendError::ReasonCodeCount`],
+    /// [`SendError::Invalid`]; it still waits for its answer then.
+    pub fn acknowledge_subscribe(
+        &mut self,
+        now: Instant,
+        packet_identifier: PacketIdentifier,
+        reason_codes: &[ReasonCode],
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        let answer = PacketType::SubAck;
+        self.answer(now, packet_identifier, answer, reason_codes, properties)
+    }
+
+    /// Answers an UNSUBSCRIBE, with a Reason Code for each of its Topic Filters, in their order. Properties
+    /// are left out if the Client does not want or cannot take them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::acknowledge_subscribe`].
+    pub fn acknowledge_unsubscribe(
+        &mut self,
+        now: Instant,
+        packet_identifier: PacketIdentifier,
+        reason_codes: &[ReasonCode],
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        let answer = PacketType::UnsubAck;
+        self.answer(now, packet_identifier, answer, reason_codes, properties)
+    }
+
+    fn answer(
+        &mut self,
+        now: Instant,
+        packet_identifier: PacketIdentifier,
+        answer: PacketType,
+        reason_codes: &[ReasonCode],
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        let position = self.requests.position(packet_identifier, answer);
+        let Some(position) = position.filter(|_| self.connection.is_open()) else {
+            return Err(SendError::NotExpected);
+        };
+        let filters = self.requests.0.get(position).map(|pending| pending.filters);
+        if u32::try_from(reason_codes.len()).ok() != filters {
+            return Err(SendError::ReasonCodeCount);
+        }
+        if !self.send_codes(packet_identifier, answer, reason_codes, properties)? {
+            self.close(now, Cause::CannotAnswer(answer), false);
+            return Ok(());
+        }
+        self.requests.0.remove(position);
+        if let Some(session) = &mut self.session {
+            session.receiver.answered_request(packet_identifier);
+        }
+        Ok(())
+    }
+
+    /// Queues a SUBACK or UNSUBACK; `false` if it does not fit.
+    fn send_codes(
+        &mut self,
+        packet_identifier: PacketIdentifier,
+        answer: PacketType,
+        codes: &[ReasonCode],
+        properties: &[Property<'_>],
+    ) -> Result<bool, SendError> {
+        let packet = self
+            .connection
+            .fit(Explanations::IfWanted, properties, |list| {
+                if answer == PacketType::SubAck {
+                    SubAck {
+                        properties: Properties::new(list)?,
+                        ..SubAck::new(packet_identifier, ReasonCodes::new(codes)?)
+                    }
+                    .encode_to_vec()
+                } else {
+                    UnsubAck {
+                        properties: Properties::new(list)?,
+                        ..UnsubAck::new(packet_identifier, ReasonCodes::new(codes)?)
+                    }
+                    .encode_to_vec()
+                }
+            })?;
+        let fits = packet.is_some();
+        if let Some(packet) = packet {
+            self.connection.send(packet);
+        }
+        Ok(fits)
+    }
+}

@@ -1,0 +1,504 @@
+//! Session State (section 4.1): what outlives a Network Connection.
+
+mod change;
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+
+use mqtt5_codec::{Message, PacketIdentifier, PacketType, Qos, Role};
+
+pub use change::Change;
+
+use crate::error::PublishError;
+use crate::event::{Event, Output, WillMessage};
+use crate::qos::table::{ReceiverState, SenderState};
+use crate::qos::{InFlight, Receiver, Sender};
+use crate::token::LimitExceeded;
+use crate::waiting::{Waiting, WaitingLimits, WaitingMessage};
+use crate::{Instant, Outcome, Token};
+
+/// The Session Expiry Interval that means "does not expire" (section 3.1.2.11.2).
+pub(crate) const NEVER_EXPIRES: u32 = u32::MAX;
+
+/// How a Session works; the same for all of its Network Connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SessionConfig {
+    /// How many messages with QoS 1 and 2 may be in flight, whatever the peer's Receive Maximum. At
+    /// least 1.
+    pub in_flight: u16,
+    /// How many messages may wait before they are in flight.
+    pub waiting: WaitingLimits,
+    /// Who acknowledges received messages.
+    pub acknowledgement: Acknowledgement,
+    /// Whether changes that have to survive a crash are announced: [`Output::Persist`].
+    pub persistent: bool,
+}
+
+impl Default for SessionConfig {
+    /// 65,535 in flight, default limits for those that wait, automatic acknowledgement, not
+    /// persistent.
+    fn default() -> Self {
+        SessionConfig {
+            in_flight: u16::MAX,
+            waiting: WaitingLimits::default(),
+            acknowledgement: Acknowledgement::Automatic,
+            persistent: false,
+        }
+    }
+}
+
+/// Who acknowledges received messages with QoS 1 and 2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Acknowledgement {
+    /// The machine, with Success, as soon as a message was handed out.
+    #[default]
+    Automatic,
+    /// The application, when it likes and in the order it likes, with a Reason Code of its choice. The
+    /// acknowledgements leave in the order that section 4.6 demands.
+    Manual,
+}
+
+/// A message to be sent, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Publication {
+    /// The message.
+    pub message: Message,
+    /// The QoS.
+    pub qos: Qos,
+    /// The Topic Alias to be used with it: a wish, which is fulfilled if the peer's Topic Alias Maximum
+    /// allows it when the message is sent. `None` leaves it to the
+    /// [`TopicAliases`](crate::TopicAliases) policy.
+    pub topic_alias: Option<core::num::NonZeroU16>,
+}
+
+impl Publication {
+    /// A message with this QoS.
+    #[must_use]
+    pub const fn new(qos: Qos, message: Message) -> Self {
+        Publication {
+            message,
+            qos,
+            topic_alias: None,
+        }
+    }
+}
+
+/// Something to be told that needs no packet.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Notice {
+    Outcome(Token, Ending),
+    UnknownIdentifier(PacketType, PacketIdentifier),
+    Will(Box<WillMessage>),
+    SessionEnded,
+}
+
+/// An [`Outcome`] that comes without a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Ending {
+    Sent,
+    Expired,
+    Dropped,
+    Forbidden(LimitExceeded),
+    NotSent,
+    Indeterminate,
+}
+
+impl From<Ending> for Outcome<'static> {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Sent => Outcome::Sent,
+            Ending::Expired => Outcome::Expired,
+            Ending::Dropped => Outcome::Dropped,
+            Ending::Forbidden(limit) => Outcome::Forbidden(limit),
+            Ending::NotSent => Outcome::NotSent,
+            Ending::Indeterminate => Outcome::Indeterminate,
+        }
+    }
+}
+
+impl From<Notice> for Event<'static> {
+    fn from(notice: Notice) -> Self {
+        match notice {
+            Notice::Outcome(token, ending) => Event::Outcome(token, ending.into()),
+            Notice::UnknownIdentifier(packet_type, packet_identifier) => Event::UnknownIdentifier {
+                packet_type,
+                packet_identifier,
+            },
+            Notice::Will(will) => Event::Will(*will),
+            Notice::SessionEnded => Event::SessionEnded,
+        }
+    }
+}
+
+/// A Will Message with the time at which it is due.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PendingWill {
+    pub(crate) will: WillMessage,
+    /// Will Delay Interval in seconds.
+    pub(crate) delay: u32,
+    /// Set when the Network Connection is gone.
+    pub(crate) due_at: Instant,
+}
+
+/// Session State of a Client or of a Server for one Client (section 4.1), with the messages that wait
+/// to be sent.
+///
+/// It is made once, lives in a [`Client`](crate::Client) or, while there is a Network Connection, in a
+/// [`Server`](crate::Server), and can be exported and restored. On its own it takes messages for a
+/// Client that is away, and keeps the time for message expiry, session expiry and a delayed Will.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Session {
+    pub(crate) role: Role,
+    /// Whether the other side may know of the Session, too.
+    pub(crate) exists: bool,
+    pub(crate) connected: bool,
+    /// A message was refused, so that an event is due when there is room.
+    was_full: bool,
+    pub(crate) config: SessionConfig,
+    pub(crate) client_identifier: Box<str>,
+    pub(crate) sender: Sender,
+    pub(crate) receiver: Receiver,
+    pub(crate) waiting: Waiting,
+    pub(crate) last_token: Token,
+    /// Session Expiry Interval in seconds.
+    pub(crate) expiry_interval: u32,
+    /// When it ends, unless there is a new Network Connection before.
+    pub(crate) ends_at: Instant,
+    pub(crate) will: Option<Box<PendingWill>>,
+    notices: VecDeque<Notice>,
+    changes: VecDeque<Change>,
+}
+
+impl Session {
+    /// An empty Session of a Client. The first CONNECT decides which ClientID it is for.
+    #[must_use]
+    pub fn of_client(config: SessionConfig) -> Self {
+        Session::new(Role::Client, "", config)
+    }
+
+    /// A Session of a Client that has lost its own part, or never had it, and knows that the Server has
+    /// a Session for the ClientID: it can be resumed. Without this, a Client must not go on with a
+    /// Session that it does not have \[MQTT-3.2.2-4\].
+    #[must_use]
+    pub fn of_client_known_to_server(client_identifier: &str, config: SessionConfig) -> Self {
+        let mut session = Session::new(Role::Client, client_identifier, config);
+        session.exists = true;
+        session.expiry_interval = NEVER_EXPIRES;
+        session
+    }
+
+    /// An empty Session of a Server for the Client with this ClientID.
+    #[must_use]
+    pub fn of_server(client_identifier: &str, config: SessionConfig) -> Self {
+        Session::new(Role::Server, client_identifier, config)
+    }
+
+    fn new(role: Role, client_identifier: &str, config: SessionConfig) -> Self {
+        Session {
+            role,
+            exists: false,
+            connected: false,
+            was_full: false,
+            config: SessionConfig {
+                in_flight: config.in_flight.max(1),
+                ..config
+            },
+            client_identifier: client_identifier.into(),
+            sender: Sender::default(),
+            receiver: Receiver::default(),
+            waiting: Waiting::default(),
+            last_token: Token::NONE,
+            expiry_interval: 0,
+            ends_at: Instant::NEVER,
+            will: None,
+            notices: VecDeque::new(),
+            changes: VecDeque::new(),
+        }
+    }
+
+    /// The ClientID; empty in a Client that has not connected yet.
+    #[must_use]
+    pub fn client_identifier(&self) -> &str {
+        &self.client_identifier
+    }
+
+    /// Whether there is a Session to go on with: it had a Network Connection, and has not ended.
+    #[must_use]
+    pub const fn exists(&self) -> bool {
+        self.exists
+    }
+
+    /// How it was configured.
+    #[must_use]
+    pub const fn config(&self) -> &SessionConfig {
+        &self.config
+    }
+
+    /// How many messages with QoS 1 and 2 are in flight: they have a Packet Identifier.
+    #[must_use]
+    pub const fn in_flight(&self) -> u16 {
+        self.sender.in_flight()
+    }
+
+    /// How many messages wait to be sent.
+    #[must_use]
+    pub const fn waiting(&self) -> u32 {
+        self.waiting.len()
+    }
+
+    /// How many bytes of messages wait to be sent.
+    #[must_use]
+    pub const fn waiting_bytes(&self) -> usize {
+        self.waiting.bytes()
+    }
+
+    /// The state of one of this side's Packet Identifiers.
+    #[must_use]
+    pub fn sender_state(&self, packet_identifier: PacketIdentifier) -> SenderState {
+        self.sender.state(packet_identifier)
+    }
+
+    /// The state of one of the other side's Packet Identifiers.
+    #[must_use]
+    pub fn receiver_state(&self, packet_identifier: PacketIdentifier) -> ReceiverState {
+        self.receiver.state(packet_identifier)
+    }
+
+    /// Takes a message for a Client that is away. While there is a Network Connection, messages go
+    /// through [`Client::publish`](crate::Client::publish) or
+    /// [`Server::publish`](crate::Server::publish).
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Busy`] if there is no room for it to wait.
+    pub fn publish(
+        &mut self,
+        now: Instant,
+        publication: Publication,
+    ) -> Result<Token, PublishError> {
+        self.accept(now, publication, 0)
+    }
+
+    /// Accepts a message; it is in flight at once if no other waits and fewer than `window` are.
+    #[inline]
+    pub(crate) fn accept(
+        &mut self,
+        now: Instant,
+        publication: Publication,
+        window: u16,
+    ) -> Result<Token, PublishError> {
+        let Publication {
+            message,
+            qos,
+            topic_alias,
+        } = publication;
+        let topic_alias = topic_alias.map_or(0, |alias| alias.get());
+        let token = self.last_token.next();
+        let expires_at = expires_at(now, &message);
+        let window = window.min(self.config.in_flight);
+        if qos != Qos::AtMostOnce
+            && self.waiting.none_acknowledged()
+            && self.sender.in_flight() < window
+            && self.sender.has_identifier(u16::MAX)
+        {
+            let in_flight = InFlight {
+                message,
+                qos,
+                token,
+                expires_at,
+                topic_alias,
+            };
+            if self.config.persistent {
+                self.changes.push_back(Change::accepted(&in_flight));
+            }
+            self.put_in_flight(in_flight);
+        } else {
+            self.make_room(message.size())?;
+            let waiting = WaitingMessage {
+                message,
+                token,
+                expires_at,
+                qos,
+                topic_alias,
+            };
+            if self.config.persistent && qos != Qos::AtMostOnce {
+                self.changes.push_back(Change::waiting(&waiting));
+            }
+            self.waiting.push(waiting);
+        }
+        self.last_token = token;
+        Ok(token)
+    }
+
+    /// Gives a message a Packet Identifier. One is free: messages and requests were counted.
+    pub(crate) fn put_in_flight(&mut self, in_flight: InFlight) {
+        let token = in_flight.token;
+        let Some(packet_identifier) = self.sender.publish(in_flight, u16::MAX) else {
+            return;
+        };
+        self.change(|| Change::Sent {
+            token,
+            packet_identifier,
+        });
+    }
+
+    fn make_room(&mut self, size: usize) -> Result<(), PublishError> {
+        let limits = self.config.waiting;
+        while !self.waiting.has_room(size, &limits) {
+            let Some(dropped) = self.waiting.take_for(size, &limits) else {
+                self.was_full = true;
+                return Err(PublishError::Busy);
+            };
+            self.waiting_ended(&dropped, Ending::Dropped);
+        }
+        Ok(())
+    }
+
+    /// A message that waited is gone without being sent.
+    pub(crate) fn waiting_ended(&mut self, waiting: &WaitingMessage, ending: Ending) {
+        let token = waiting.token;
+        if waiting.qos != Qos::AtMostOnce {
+            self.change(|| Change::Dropped { token });
+        }
+        self.notice(Notice::Outcome(token, ending));
+    }
+
+    /// A message in flight is gone.
+    pub(crate) fn finished(&mut self, packet_identifier: PacketIdentifier) {
+        self.change(|| Change::Finished { packet_identifier });
+    }
+
+    #[inline]
+    pub(crate) fn change(&mut self, change: impl FnOnce() -> Change) {
+        if self.config.persistent {
+            self.changes.push_back(change());
+        }
+    }
+
+    #[inline]
+    pub(crate) fn notice(&mut self, notice: Notice) {
+        self.notices.push_back(notice);
+    }
+
+    /// Says what there is to say without a Network Connection: call it until there is nothing after
+    /// every other call, as long as the Session is in no [`Client`](crate::Client) or
+    /// [`Server`](crate::Server).
+    #[inline]
+    pub fn poll(&mut self) -> Option<Output> {
+        if let Some(change) = self.changes.pop_front() {
+            return Some(Output::Persist(change));
+        }
+        if let Some(notice) = self.notices.pop_front() {
+            return Some(Output::Event(notice.into()));
+        }
+        if self.was_full && self.waiting.has_room(1, &self.config.waiting) {
+            self.was_full = false;
+            return Some(Output::Event(Event::Room));
+        }
+        None
+    }
+
+    /// When [`Session::handle_timeout`] has something to do; [`Instant::NEVER`] if there is nothing to
+    /// wait for.
+    #[must_use]
+    #[inline]
+    pub fn next_timeout(&self) -> Instant {
+        let will = self
+            .will
+            .as_ref()
+            .map_or(Instant::NEVER, |will| will.due_at);
+        self.waiting.next_expiry().min(self.ends_at).min(will)
+    }
+
+    /// Does what is due: message expiry, the Will, the end of the Session.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(expired) = self.waiting.take_expired(now) {
+            self.waiting_ended(&expired, Ending::Expired);
+        }
+        if self.will.as_ref().is_some_and(|will| will.due_at <= now) {
+            self.hand_out_will();
+        }
+        if self.ends_at <= now {
+            self.end();
+        }
+    }
+
+    /// The Network Connection is gone, wanted or not: the Session goes on for its expiry interval, or
+    /// ends here.
+    pub(crate) fn connection_ended(&mut self, now: Instant) {
+        if !core::mem::replace(&mut self.connected, false) {
+            return;
+        }
+        while let Some(token) = self.sender.take_request() {
+            self.notice(Notice::Outcome(token, Ending::Indeterminate));
+        }
+        self.receiver.connection_ended();
+        self.ends_at = match self.expiry_interval {
+            NEVER_EXPIRES => Instant::NEVER,
+            seconds => now.plus_seconds(seconds),
+        };
+        if let Some(will) = &mut self.will {
+            will.due_at = now.plus_seconds(will.delay);
+        }
+        let ends_at = self.ends_at;
+        self.change(|| Change::Disconnected { ends_at });
+        self.handle_timeout(now);
+    }
+
+    /// A Network Connection begins that goes on with this Session.
+    pub(crate) fn connection_began(&mut self, expiry_interval: u32) {
+        self.connected = true;
+        self.exists = true;
+        self.expiry_interval = expiry_interval;
+        self.ends_at = Instant::NEVER;
+        self.sender.resume();
+        let client_identifier = self.client_identifier.clone();
+        self.change(|| Change::Connected {
+            client_identifier,
+            expiry_interval,
+        });
+    }
+
+    /// Ends the Session: what was in flight is lost. What a Server's Session had waiting, too; a
+    /// Client's messages that were never sent wait for the next Session.
+    pub(crate) fn end(&mut self) {
+        self.hand_out_will();
+        while let Some(token) = self.sender.discard_one() {
+            self.notice(Notice::Outcome(token, Ending::Indeterminate));
+        }
+        while let Some(token) = self.sender.take_request() {
+            self.notice(Notice::Outcome(token, Ending::Indeterminate));
+        }
+        self.sender.reset();
+        self.receiver.discard();
+        if self.role == Role::Server {
+            for qos in [Qos::AtMostOnce, Qos::AtLeastOnce] {
+                while let Some(waiting) = self.waiting.pop(qos) {
+                    self.notice(Notice::Outcome(waiting.token, Ending::NotSent));
+                }
+            }
+        }
+        self.ends_at = Instant::NEVER;
+        if core::mem::replace(&mut self.exists, false) {
+            self.change(|| Change::Ended);
+            self.notice(Notice::SessionEnded);
+        }
+    }
+
+    fn hand_out_will(&mut self) {
+        if let Some(pending) = self.will.take() {
+            self.notice(Notice::Will(Box::new(pending.will)));
+        }
+    }
+}
+
+/// When a message expires that is accepted now.
+fn expires_at(now: Instant, message: &Message) -> Instant {
+    if !message.has_properties() {
+        return Instant::NEVER;
+    }
+    match message.publish().properties.message_expiry_interval() {
+        Some(seconds) => now.plus_seconds(seconds),
+        None => Instant::NEVER,
+    }
+}

@@ -1,0 +1,99 @@
+//! What has to survive a crash, one change at a time.
+
+use alloc::boxed::Box;
+
+use mqtt5_codec::{Message, PacketIdentifier, Qos};
+
+use crate::qos::InFlight;
+use crate::waiting::WaitingMessage;
+use crate::{Instant, Token};
+
+/// A change of a Session that has to be stored before the packets that depend on it are written.
+///
+/// Changes that are applied in their order to the Session that was exported before them, with
+/// [`Session::apply`](crate::Session::apply), make the Session that has to go on after a crash.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Change {
+    /// A message with QoS 1 or 2 was accepted; from now on it has an outcome.
+    Accepted {
+        /// What its outcome will be told by.
+        token: Token,
+        /// Its QoS.
+        qos: Qos,
+        /// The message.
+        message: Message,
+        /// When it expires, if it still waits then.
+        expires_at: Instant,
+        /// The Topic Alias that the application wants; 0 for none.
+        topic_alias: u16,
+    },
+    /// It got a Packet Identifier; its PUBLISH follows.
+    Sent {
+        /// The message.
+        token: Token,
+        /// The identifier.
+        packet_identifier: PacketIdentifier,
+    },
+    /// QoS 2: the peer has the message; PUBREL follows, and the message is never sent again.
+    Released {
+        /// Its identifier.
+        packet_identifier: PacketIdentifier,
+    },
+    /// The exchange is over; the identifier is free.
+    Finished {
+        /// The identifier.
+        packet_identifier: PacketIdentifier,
+    },
+    /// A message that waited is gone: expired, dropped, or not allowed by the peer.
+    Dropped {
+        /// The message.
+        token: Token,
+    },
+    /// QoS 2: a message of the peer was accepted; PUBREC follows.
+    Received {
+        /// The peer's identifier.
+        packet_identifier: PacketIdentifier,
+    },
+    /// QoS 2: the peer released its message; PUBCOMP follows.
+    Completed {
+        /// The peer's identifier.
+        packet_identifier: PacketIdentifier,
+    },
+    /// A Network Connection began.
+    Connected {
+        /// The ClientID.
+        client_identifier: Box<str>,
+        /// The Session Expiry Interval in seconds.
+        expiry_interval: u32,
+    },
+    /// The Network Connection ended.
+    Disconnected {
+        /// When the Session ends if no other follows.
+        ends_at: Instant,
+    },
+    /// The Session ended: everything is forgotten but, in a Client, what still waits to be sent.
+    Ended,
+}
+
+impl Change {
+    pub(crate) fn accepted(in_flight: &InFlight) -> Self {
+        Change::Accepted {
+            token: in_flight.token,
+            qos: in_flight.qos,
+            message: in_flight.message.clone(),
+            expires_at: in_flight.expires_at,
+            topic_alias: in_flight.topic_alias,
+        }
+    }
+
+    pub(crate) fn waiting(waiting: &WaitingMessage) -> Self {
+        Change::Accepted {
+            token: waiting.token,
+            qos: waiting.qos,
+            message: waiting.message.clone(),
+            expires_at: waiting.expires_at,
+            topic_alias: waiting.topic_alias,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What the library accepted, and what became of it.
+
+use core::fmt;
+
+use mqtt5_codec::{
+    PubAckProperties, PubCompProperties, PubRecProperties, ReasonCode, SubAck, UnsubAck,
+};
+
+/// Stands for a message, a subscription or an unsubscription that the library accepted. Each ends in
+/// exactly one [`Outcome`].
+///
+/// Tokens of a Session ascend and never repeat, not even after it was restored.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Token(u64);
+
+impl Token {
+    pub(crate) const NONE: Token = Token(0);
+
+    /// The token with this number, to find an outcome by a number that was kept elsewhere.
+    #[must_use]
+    pub const fn from_number(number: u64) -> Self {
+        Token(number)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    #[inline]
+    pub(crate) const fn next(self) -> Token {
+        Token(self.0 + 1)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Token({})", self.0)
+    }
+}
+
+/// What became of something that the library accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome<'a> {
+    /// QoS 0: it was written. Nobody will tell more.
+    Sent,
+    /// QoS 1: the peer answered with PUBACK; with a Reason Code of 0x80 or above it refused the message.
+    PubAck(ReasonCode, PubAckProperties<'a>),
+    /// QoS 2: the peer refused the message with PUBREC and a Reason Code of 0x80 or above.
+    PubRec(ReasonCode, PubRecProperties<'a>),
+    /// QoS 2: the peer has the message. A Reason Code of 0x92 means that it knew nothing of the
+    /// exchange any more when it was told to finish it; it had acknowledged the message by then.
+    PubComp(ReasonCode, PubCompProperties<'a>),
+    /// The Server's answer to a SUBSCRIBE, with a Reason Code for each Topic Filter.
+    SubAck(SubAck<'a>),
+    /// The Server's answer to an UNSUBSCRIBE, with a Reason Code for each Topic Filter.
+    UnsubAck(UnsubAck<'a>),
+    /// The message's Message Expiry Interval passed before it was sent.
+    Expired,
+    /// It was dropped for a newer message: see [`WhenFull`](crate::WhenFull).
+    Dropped,
+    /// It was accepted before there was a connection, and the peer's limits do not let it be sent.
+    Forbidden(LimitExceeded),
+    /// It was not sent, and the Session for which it waited has ended.
+    NotSent,
+    /// It was sent, and then the Session was lost, or, for a SUBSCRIBE or UNSUBSCRIBE, the Network
+    /// Connection: nobody knows whether it arrived.
+    Indeterminate,
+}
+
+impl Outcome<'_> {
+    /// Whether the peer has confirmed it, for all of its Topic Filters if it has some; `true` for a
+    /// message with QoS 0 that was written.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        match self {
+            Outcome::Sent | Outcome::PubComp(..) => true,
+            Outcome::PubAck(reason_code, _) => !reason_code.is_error(),
+            Outcome::SubAck(suback) => suback.reason_codes.iter().all(|code| !code.is_error()),
+            Outcome::UnsubAck(unsuback) => {
+                unsuback.reason_codes.iter().all(|code| !code.is_error())
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A limit that the peer announced and that something to be sent exceeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LimitExceeded {
+    /// Maximum QoS (section 3.2.2.3.4).
+    MaximumQos,
+    /// Retain Available is 0 (section 3.2.2.3.5).
+    RetainAvailable,
+    /// Maximum Packet Size (sections 3.1.2.11.4, 3.2.2.3.6).
+    MaximumPacketSize,
+    /// Topic Alias Maximum (sections 3.1.2.11.5, 3.2.2.3.8).
+    TopicAliasMaximum,
+    /// Wildcard Subscription Available is 0 (section 3.2.2.3.11).
+    WildcardSubscriptionAvailable,
+    /// Subscription Identifier Available is 0 (section 3.2.2.3.12).
+    SubscriptionIdentifierAvailable,
+    /// Shared Subscription Available is 0 (section 3.2.2.3.13).
+    SharedSubscriptionAvailable,
+}
+
+impl fmt::Display for LimitExceeded {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            LimitExceeded::MaximumQos => "above the Server's Maximum QoS",
+            LimitExceeded::RetainAvailable => "the Server has no retained messages",
+            LimitExceeded::MaximumPacketSize => "larger than the peer's Maximum Packet Size",
+            LimitExceeded::TopicAliasMaximum => "above the peer's Topic Alias Maximum",
+            LimitExceeded::WildcardSubscriptionAvailable => {
+                "the Server has no wildcard subscriptions"
+            }
+            LimitExceeded::SubscriptionIdentifierAvailable => {
+                "the Server has no Subscription Identifiers"
+            }
+            LimitExceeded::SharedSubscriptionAvailable => "the Server has no Shared Subscriptions",
+        })
+    }
+}
+
+impl core::error::Error for LimitExceeded {}

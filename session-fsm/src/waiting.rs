@@ -1,0 +1,224 @@
+//! Messages that were accepted and cannot be sent yet.
+
+use alloc::collections::{BTreeSet, VecDeque};
+
+use mqtt5_codec::{Message, Qos};
+
+use crate::{Instant, Token};
+
+/// How many messages may wait to be sent: because there is no Network Connection, because the peer's
+/// Receive Maximum is used up, or because nobody has called `poll` yet.
+///
+/// Messages in flight do not count: they are limited by the peer's Receive Maximum and by
+/// [`SessionConfig::in_flight`](crate::SessionConfig::in_flight).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct WaitingLimits {
+    /// How many messages.
+    pub messages: u32,
+    /// How many bytes in all, as [`Message::size`] counts them.
+    pub bytes: usize,
+    /// What happens to a message for which there is no room.
+    pub when_full: WhenFull,
+}
+
+impl Default for WaitingLimits {
+    /// 1,000 messages, 1 MiB, [`WhenFull::Refuse`].
+    fn default() -> Self {
+        WaitingLimits {
+            messages: 1_000,
+            bytes: 1 << 20,
+            when_full: WhenFull::Refuse,
+        }
+    }
+}
+
+/// What happens when a message is to wait and there is no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum WhenFull {
+    /// It is refused: the caller gets an error, and an event when there is room again.
+    #[default]
+    Refuse,
+    /// The oldest waiting messages with QoS 0 are dropped for it; if that is not enough, it is refused.
+    DropOldestQos0,
+    /// The oldest waiting messages are dropped for it, those with QoS 0 first. If it is larger than all
+    /// the room there is, it is refused.
+    DropOldest,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct WaitingMessage {
+    pub(crate) message: Message,
+    pub(crate) token: Token,
+    pub(crate) expires_at: Instant,
+    pub(crate) qos: Qos,
+    /// The Topic Alias that the application wants; 0 for none.
+    pub(crate) topic_alias: u16,
+}
+
+/// A place in a queue; empty once the message has expired.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Place {
+    token: Token,
+    message: Option<WaitingMessage>,
+}
+
+type Queue = VecDeque<Place>;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Waiting {
+    /// Messages with QoS 0: they pass those that wait for the Receive Maximum.
+    qos0: Queue,
+    /// Messages with QoS 1 and 2.
+    others: Queue,
+    messages: u32,
+    bytes: usize,
+    /// Those that expire, the next one first.
+    expiring: BTreeSet<(Instant, Token)>,
+}
+
+impl Waiting {
+    pub(crate) const fn len(&self) -> u32 {
+        self.messages
+    }
+
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether no message with QoS 1 or 2 waits.
+    #[inline]
+    pub(crate) fn none_acknowledged(&self) -> bool {
+        self.others.is_empty()
+    }
+
+    /// Whether a message of this size has room.
+    pub(crate) fn has_room(&self, size: usize, limits: &WaitingLimits) -> bool {
+        self.messages < limits.messages && self.bytes.saturating_add(size) <= limits.bytes
+    }
+
+    /// What has to go so that a message of this size has room; `None` if nothing may.
+    pub(crate) fn take_for(
+        &mut self,
+        size: usize,
+        limits: &WaitingLimits,
+    ) -> Option<WaitingMessage> {
+        if limits.messages == 0 || size > limits.bytes {
+            return None;
+        }
+        let oldest = match limits.when_full {
+            WhenFull::Refuse => None,
+            WhenFull::DropOldestQos0 => self.pop(Qos::AtMostOnce),
+            WhenFull::DropOldest => self
+                .pop(Qos::AtMostOnce)
+                .or_else(|| self.pop(Qos::AtLeastOnce)),
+        };
+        oldest
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, waiting: WaitingMessage) {
+        self.messages += 1;
+        self.bytes += waiting.message.size();
+        if waiting.expires_at != Instant::NEVER {
+            self.expiring.insert((waiting.expires_at, waiting.token));
+        }
+        let queue = match waiting.qos {
+            Qos::AtMostOnce => &mut self.qos0,
+            _ => &mut self.others,
+        };
+        queue.push_back(Place {
+            token: waiting.token,
+            message: Some(waiting),
+        });
+    }
+
+    /// The message that is to be sent next: the oldest, but if only QoS 0 may be sent, the oldest of
+    /// these.
+    #[inline]
+    pub(crate) fn next(&self, only_qos0: bool) -> Option<&WaitingMessage> {
+        let qos0 = self.qos0.front().and_then(|place| place.message.as_ref());
+        if only_qos0 || self.others.is_empty() {
+            return qos0;
+        }
+        let other = self.others.front().and_then(|place| place.message.as_ref());
+        match (qos0, other) {
+            (Some(qos0), Some(other)) if qos0.token < other.token => Some(qos0),
+            (qos0, other) => other.or(qos0),
+        }
+    }
+
+    /// Takes the oldest message of this kind: QoS 0, or QoS 1 and 2 together.
+    #[inline]
+    pub(crate) fn pop(&mut self, qos: Qos) -> Option<WaitingMessage> {
+        let queue = match qos {
+            Qos::AtMostOnce => &mut self.qos0,
+            _ => &mut self.others,
+        };
+        let taken = queue.pop_front()?.message?;
+        self.taken(&taken);
+        if taken.expires_at != Instant::NEVER {
+            self.expiring.remove(&(taken.expires_at, taken.token));
+        }
+        self.tidy();
+        Some(taken)
+    }
+
+    /// When the next message expires.
+    #[inline]
+    pub(crate) fn next_expiry(&self) -> Instant {
+        self.expiring
+            .first()
+            .map_or(Instant::NEVER, |&(expires_at, _)| expires_at)
+    }
+
+    /// Takes a message that has expired.
+    pub(crate) fn take_expired(&mut self, now: Instant) -> Option<WaitingMessage> {
+        let &(expires_at, token) = self.expiring.first()?;
+        if expires_at > now {
+            return None;
+        }
+        self.expiring.pop_first();
+        self.remove(token)
+    }
+
+    /// Takes a certain message.
+    pub(crate) fn remove(&mut self, token: Token) -> Option<WaitingMessage> {
+        let taken = [&mut self.qos0, &mut self.others]
+            .into_iter()
+            .find_map(|queue| {
+                let position = queue
+                    .binary_search_by_key(&token, |place| place.token)
+                    .ok()?;
+                queue.get_mut(position)?.message.take()
+            })?;
+        self.expiring.remove(&(taken.expires_at, token));
+        self.taken(&taken);
+        self.tidy();
+        Some(taken)
+    }
+
+    /// All that wait with QoS 1 and 2, in order.
+    pub(crate) fn acknowledged(&self) -> impl Iterator<Item = &WaitingMessage> {
+        self.others
+            .iter()
+            .filter_map(|place| place.message.as_ref())
+    }
+
+    fn taken(&mut self, taken: &WaitingMessage) {
+        self.messages -= 1;
+        self.bytes -= taken.message.size();
+    }
+
+    /// Empty places go when they come to the front, or when they are the most.
+    fn tidy(&mut self) {
+        let many = 2 * self.messages as usize + 8;
+        for queue in [&mut self.qos0, &mut self.others] {
+            while queue.front().is_some_and(|place| place.message.is_none()) {
+                queue.pop_front();
+            }
+            if queue.len() > many {
+                queue.retain(|place| place.message.is_some());
+            }
+        }
+    }
+}
