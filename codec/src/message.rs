@@ -6,7 +6,7 @@ use crate::sink::{Put, Sink};
 use crate::split::FixedHeader;
 use crate::wire::{VARIABLE_BYTE_INTEGER_MAX, variable_byte_integer_length};
 use crate::{
-    Delivery, EncodeError, Frame, Packet, PacketType, PropertyIdentifier, Publish, Violation,
+    Delivery, EncodeError, Frame, Packet, PacketType, PropertyIdentifier, Publish, Qos, Violation,
 };
 
 /// An Application Message that is kept and sent, perhaps many times: Topic Name, properties, payload
@@ -112,12 +112,14 @@ impl Message {
 
     /// RETAIN.
     #[must_use]
+    #[inline]
     pub fn retain(&self) -> bool {
-        self.parts().first_byte & 1 != 0
+        self.packet.first().is_some_and(|first_byte| first_byte & 1 != 0)
     }
 
     /// Whether there are any properties; found without decoding.
     #[must_use]
+    #[inline]
     pub fn has_properties(&self) -> bool {
         self.parts()
             .rest
@@ -127,6 +129,7 @@ impl Message {
 
     /// How many bytes of memory the message takes.
     #[must_use]
+    #[inline]
     pub fn size(&self) -> usize {
         self.packet.len()
     }
@@ -165,9 +168,18 @@ impl Message {
         if out.remaining_mut() < needed {
             return Err(EncodeError::NoRoom { needed });
         }
+        let first_byte = Publish::first_byte_of(delivery, retain);
+        if self.packet.len() == needed && parts.first_byte == first_byte && delivery.qos() == Qos::AtMostOnce {
+            out.put_slice(&self.packet);
+            return Ok(());
+        }
         let mut sink = Put(out);
-        sink.byte(Publish::first_byte_of(delivery, retain));
-        sink.variable_byte_integer(remaining_length);
+        if let Ok(short @ ..128) = u8::try_from(remaining_length) {
+            sink.bytes(&[first_byte, short]);
+        } else {
+            sink.byte(first_byte);
+            sink.variable_byte_integer(remaining_length);
+        }
         sink.bytes(parts.topic_field);
         if let Some(packet_identifier) = delivery.packet_identifier() {
             sink.two_byte_integer(packet_identifier.get());
@@ -231,6 +243,12 @@ fn remaining_length(parts: &Parts<'_>, delivery: Delivery) -> usize {
 fn storable<'a>(publish: &Publish<'a>) -> Result<Publish<'a>, EncodeError> {
     if publish.topic.is_none() {
         return Err(EncodeError::Value(Violation::TopicMissing));
+    }
+    if publish.properties.is_empty() {
+        return Ok(Publish {
+            delivery: Delivery::AtMostOnce,
+            ..*publish
+        });
     }
     let properties = publish
         .properties

@@ -6,12 +6,14 @@ mod requests;
 use core::time::Duration;
 
 use mqtt5_codec::bytes::BufMut;
-use mqtt5_codec::{DecodeError, Packet, PacketType, Property, ReasonCode, Role, Split, split};
+use mqtt5_codec::{
+    DecodeError, Packet, PacketType, Property, Publish, ReasonCode, Role, Split, split,
+};
 
 use self::handshake::Handshake;
 use crate::connection::{Connection, Phase, TopicAliases};
 use crate::error::{PublishError, SendError};
-use crate::event::{Awaited, Cause, Event, Output};
+use crate::event::{Awaited, Cause, Delivered, Event, Output};
 use crate::session::{Publication, Session};
 use crate::{Instant, Limits, PeerError, Receipt, SessionViolation, Token};
 
@@ -118,6 +120,25 @@ impl Client {
         self.connection.publish(&mut self.session, now, publication)
     }
 
+    /// Writes a message with QoS 0 to `wire` at once: it is not stored, not copied beforehand, and has no
+    /// token and no outcome. Allocates nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::NotConnected`]; [`PublishError::Busy`] if messages with QoS 0 wait, before which it
+    /// must not be written: call `poll` first; [`PublishError::Forbidden`]; [`PublishError::Invalid`],
+    /// also for another QoS and for a Topic Alias. Nothing was written then.
+    #[inline]
+    pub fn publish_now<B: BufMut + ?Sized>(
+        &mut self,
+        now: Instant,
+        publish: &Publish<'_>,
+        wire: &mut B,
+    ) -> Result<(), PublishError> {
+        self.connection
+            .publish_now(&self.session, now, publish, wire)
+    }
+
     /// Acknowledges a message, with Success.
     ///
     /// # Errors
@@ -155,7 +176,7 @@ impl Client {
         now: Instant,
         input: &mut &'input [u8],
     ) -> Option<Event<'a>> {
-        let event = loop {
+        let mut event = loop {
             if matches!(self.connection.phase, Phase::Offline | Phase::Closing(_)) {
                 *input = &[];
                 return None;
@@ -164,7 +185,7 @@ impl Client {
                 Ok(Split::Packet { packet, rest }) => {
                     *input = rest;
                     let event = match packet.decode_from(Role::Server) {
-                        Ok(packet) => self.step(now, packet),
+                        Ok(packet) => self.step(now, &packet),
                         Err(error) => {
                             self.reject(now, error);
                             None
@@ -178,18 +199,20 @@ impl Client {
                 Err(error) => self.reject(now, error.sent_by(Role::Server)),
             }
         };
-        Some(self.connection.with_topic(event))
+        self.connection.complete(&mut event);
+        Some(event)
     }
 
     /// Handles a packet of the Server that was split and decoded elsewhere, by
     /// [`Frame::decode_from`](mqtt5_codec::Frame::decode_from) for example, with the Maximum Packet Size
     /// that the CONNECT announced. For what does not decode there is [`Client::reject`].
     pub fn handle<'a>(&'a mut self, now: Instant, packet: Packet<'a>) -> Option<Event<'a>> {
-        let event = match self.connection.phase {
+        let mut event = match self.connection.phase {
             Phase::Offline | Phase::Closing(_) => None,
-            Phase::Opening | Phase::Open => self.step(now, packet),
+            Phase::Opening | Phase::Open => self.step(now, &packet),
         }?;
-        Some(self.connection.with_topic(event))
+        self.connection.complete(&mut event);
+        Some(event)
     }
 
     /// What came from the Server is not a good packet: the connection ends.
@@ -198,12 +221,25 @@ impl Client {
     }
 
     #[inline]
-    fn step<'a>(&mut self, now: Instant, packet: Packet<'a>) -> Option<Event<'a>> {
+    fn step<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Option<Event<'a>> {
         self.connection.last_received = now;
-        let handled = if self.connection.is_open() {
-            self.step_open(now, packet)
-        } else {
-            self.step_opening(now, packet)
+        let handled = match packet {
+            _ if !self.connection.is_open() => self.step_opening(now, packet),
+            // What comes most often goes the shortest way.
+            Packet::Publish(publish) => match self.receive_publish(publish) {
+                Ok(None) => return None,
+                Ok(Some(receipt)) => {
+                    return Some(Event::Message(Delivered {
+                        publish: *publish,
+                        receipt,
+                    }));
+                }
+                Err(violation) => Err(violation),
+            },
+            Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubRel(_) | Packet::PubComp(_) => {
+                self.receive_acknowledgement(packet)
+            }
+            _ => self.step_open(now, packet),
         };
         match handled {
             Ok(event) => event,
@@ -215,17 +251,27 @@ impl Client {
     }
 
     #[inline]
+    fn receive_publish(
+        &mut self,
+        publish: &Publish<'_>,
+    ) -> Result<Option<Option<Receipt>>, SessionViolation> {
+        self.connection.receive_publish(&mut self.session, publish)
+    }
+
+    #[inline]
+    fn receive_acknowledgement<'a>(
+        &mut self,
+        packet: &Packet<'a>,
+    ) -> Result<Option<Event<'a>>, SessionViolation> {
+        self.connection.receive_exchange(&mut self.session, packet)
+    }
+
     fn step_open<'a>(
         &mut self,
         now: Instant,
-        packet: Packet<'a>,
+        packet: &Packet<'a>,
     ) -> Result<Option<Event<'a>>, SessionViolation> {
-        match packet {
-            Packet::Publish(_)
-            | Packet::PubAck(_)
-            | Packet::PubRec(_)
-            | Packet::PubRel(_)
-            | Packet::PubComp(_) => self.connection.receive_exchange(&mut self.session, packet),
+        match *packet {
             Packet::PingResp => {
                 // One that was not asked for does no harm.
                 self.pingresp_due = Instant::NEVER;

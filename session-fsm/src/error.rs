@@ -17,6 +17,10 @@ pub enum PublishError {
     Forbidden(LimitExceeded),
     /// There is no Session to take it.
     NoSession,
+    /// There is no Network Connection to write it to.
+    NotConnected,
+    /// The message breaks a rule.
+    Invalid(EncodeError),
 }
 
 impl fmt::Display for PublishError {
@@ -25,11 +29,25 @@ impl fmt::Display for PublishError {
             PublishError::Busy => formatter.write_str("too many messages wait to be sent"),
             PublishError::Forbidden(limit) => limit.fmt(formatter),
             PublishError::NoSession => formatter.write_str("there is no Session"),
+            PublishError::NotConnected => formatter.write_str("not connected"),
+            PublishError::Invalid(error) => error.fmt(formatter),
         }
     }
 }
 
 impl core::error::Error for PublishError {}
+
+impl From<EncodeError> for PublishError {
+    fn from(error: EncodeError) -> Self {
+        PublishError::Invalid(error)
+    }
+}
+
+impl From<Violation> for PublishError {
+    fn from(violation: Violation) -> Self {
+        PublishError::Invalid(EncodeError::Value(violation))
+    }
+}
 
 impl From<LimitExceeded> for PublishError {
     fn from(limit: LimitExceeded) -> Self {

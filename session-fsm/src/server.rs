@@ -8,14 +8,14 @@ use core::time::Duration;
 
 use mqtt5_codec::bytes::BufMut;
 use mqtt5_codec::{
-    DecodeError, Disconnect, Packet, PacketType, Property, ReasonCode, Role, Split, split,
+    DecodeError, Disconnect, Packet, PacketType, Property, Publish, ReasonCode, Role, Split, split,
 };
 
 use self::handshake::Handshake;
 use self::requests::Requests;
 use crate::connection::{Connection, Phase, TopicAliases};
 use crate::error::{PublishError, SendError};
-use crate::event::{Awaited, Cause, Event, Output};
+use crate::event::{Awaited, Cause, Delivered, Event, Output};
 use crate::session::{Publication, Session, SessionConfig};
 use crate::{Instant, Limits, PeerError, Receipt, SessionViolation, Token};
 
@@ -135,6 +135,27 @@ impl Server {
         }
     }
 
+    /// Writes a message with QoS 0 to `wire` at once: it is not stored, not copied beforehand, and has no
+    /// token and no outcome. Allocates nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::NotConnected`]; [`PublishError::Busy`] if messages with QoS 0 wait, before which it
+    /// must not be written: call `poll` first; [`PublishError::Forbidden`]; [`PublishError::Invalid`],
+    /// also for another QoS and for a Topic Alias. Nothing was written then.
+    #[inline]
+    pub fn publish_now<B: BufMut + ?Sized>(
+        &mut self,
+        now: Instant,
+        publish: &Publish<'_>,
+        wire: &mut B,
+    ) -> Result<(), PublishError> {
+        match &self.session {
+            Some(session) => self.connection.publish_now(session, now, publish, wire),
+            None => Err(PublishError::NoSession),
+        }
+    }
+
     /// Acknowledges a message, with Success.
     ///
     /// # Errors
@@ -172,7 +193,7 @@ impl Server {
         now: Instant,
         input: &mut &'input [u8],
     ) -> Option<Event<'a>> {
-        let event = loop {
+        let mut event = loop {
             if matches!(self.connection.phase, Phase::Offline | Phase::Closing(_)) {
                 *input = &[];
                 return None;
@@ -184,7 +205,7 @@ impl Server {
                 Ok(Split::Packet { packet, rest }) => {
                     *input = rest;
                     let event = match packet.decode_from(Role::Client) {
-                        Ok(packet) => self.step(now, packet),
+                        Ok(packet) => self.step(now, &packet),
                         Err(error) => {
                             self.reject(now, error);
                             None
@@ -198,7 +219,8 @@ impl Server {
                 Err(error) => self.reject(now, error.sent_by(Role::Client)),
             }
         };
-        Some(self.connection.with_topic(event))
+        self.connection.complete(&mut event);
+        Some(event)
     }
 
     /// Handles a packet of the Client that was split and decoded elsewhere, by
@@ -207,12 +229,13 @@ impl Server {
     ///
     /// It must not be called while a CONNECT waits for the caller's decision: the packet would be lost.
     pub fn handle<'a>(&'a mut self, now: Instant, packet: Packet<'a>) -> Option<Event<'a>> {
-        let event = match self.connection.phase {
+        let mut event = match self.connection.phase {
             Phase::Offline | Phase::Closing(_) => None,
             Phase::Opening if self.is_deciding() => None,
-            Phase::Opening | Phase::Open => self.step(now, packet),
+            Phase::Opening | Phase::Open => self.step(now, &packet),
         }?;
-        Some(self.connection.with_topic(event))
+        self.connection.complete(&mut event);
+        Some(event)
     }
 
     /// What came from the Client is not a good packet: the connection ends.
@@ -228,12 +251,25 @@ impl Server {
     }
 
     #[inline]
-    fn step<'a>(&mut self, now: Instant, packet: Packet<'a>) -> Option<Event<'a>> {
+    fn step<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Option<Event<'a>> {
         self.connection.last_received = now;
-        let handled = if self.connection.is_open() {
-            self.step_open(now, packet)
-        } else {
-            self.step_opening(now, packet)
+        let handled = match packet {
+            _ if !self.connection.is_open() => self.step_opening(now, packet),
+            // What comes most often goes the shortest way.
+            Packet::Publish(publish) => match self.receive_publish(publish) {
+                Ok(None) => return None,
+                Ok(Some(receipt)) => {
+                    return Some(Event::Message(Delivered {
+                        publish: *publish,
+                        receipt,
+                    }));
+                }
+                Err(violation) => Err(violation),
+            },
+            Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubRel(_) | Packet::PubComp(_) => {
+                self.receive_acknowledgement(packet)
+            }
+            _ => self.step_open(now, packet),
         };
         match handled {
             Ok(event) => event,
@@ -245,20 +281,33 @@ impl Server {
     }
 
     #[inline]
+    fn receive_publish(
+        &mut self,
+        publish: &Publish<'_>,
+    ) -> Result<Option<Option<Receipt>>, SessionViolation> {
+        match &mut self.session {
+            Some(session) => self.connection.receive_publish(session, publish),
+            None => Ok(None),
+        }
+    }
+
+    #[inline]
+    fn receive_acknowledgement<'a>(
+        &mut self,
+        packet: &Packet<'a>,
+    ) -> Result<Option<Event<'a>>, SessionViolation> {
+        match &mut self.session {
+            Some(session) => self.connection.receive_exchange(session, packet),
+            None => Ok(None),
+        }
+    }
+
     fn step_open<'a>(
         &mut self,
         now: Instant,
-        packet: Packet<'a>,
+        packet: &Packet<'a>,
     ) -> Result<Option<Event<'a>>, SessionViolation> {
-        let Some(session) = self.session.as_mut() else {
-            return Ok(None);
-        };
-        match packet {
-            Packet::Publish(_)
-            | Packet::PubAck(_)
-            | Packet::PubRec(_)
-            | Packet::PubRel(_)
-            | Packet::PubComp(_) => self.connection.receive_exchange(session, packet),
+        match *packet {
             Packet::PingReq => {
                 self.connection.send_ping(PacketType::PingResp);
                 Ok(None)

@@ -5,7 +5,7 @@ mod change;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
-use mqtt5_codec::{Message, PacketIdentifier, PacketType, Qos, Role};
+use mqtt5_codec::{Message, Packet, PacketIdentifier, PacketType, Qos, Role};
 
 pub use change::Change;
 
@@ -294,7 +294,10 @@ impl Session {
         } = publication;
         let topic_alias = topic_alias.map_or(0, |alias| alias.get());
         let token = self.last_token.next();
-        let expires_at = expires_at(now, &message);
+        let mut expires_at = Instant::NEVER;
+        if message.has_properties() {
+            expires_at = self.inspect(now, &message)?;
+        }
         let window = window.min(self.config.in_flight);
         if qos != Qos::AtMostOnce
             && self.waiting.none_acknowledged()
@@ -342,6 +345,16 @@ impl Session {
         });
     }
 
+    /// What the properties of a message mean: when it expires.
+    fn inspect(&self, now: Instant, message: &Message) -> Result<Instant, PublishError> {
+        let publish = message.publish();
+        Packet::Publish(publish).check_sent_by(self.role)?;
+        Ok(match publish.properties.message_expiry_interval() {
+            Some(seconds) => now.plus_seconds(seconds),
+            None => Instant::NEVER,
+        })
+    }
+
     fn make_room(&mut self, size: usize) -> Result<(), PublishError> {
         let limits = self.config.waiting;
         while !self.waiting.has_room(size, &limits) {
@@ -385,6 +398,19 @@ impl Session {
     /// [`Server`](crate::Server).
     #[inline]
     pub fn poll(&mut self) -> Option<Output> {
+        if self.is_silent() {
+            return None;
+        }
+        self.poll_pending()
+    }
+
+    /// Whether there is nothing to say.
+    #[inline]
+    pub(crate) fn is_silent(&self) -> bool {
+        self.changes.is_empty() && self.notices.is_empty() && !self.was_full
+    }
+
+    fn poll_pending(&mut self) -> Option<Output> {
         if let Some(change) = self.changes.pop_front() {
             return Some(Output::Persist(change));
         }
@@ -489,16 +515,5 @@ impl Session {
         if let Some(pending) = self.will.take() {
             self.notice(Notice::Will(Box::new(pending.will)));
         }
-    }
-}
-
-/// When a message expires that is accepted now.
-fn expires_at(now: Instant, message: &Message) -> Instant {
-    if !message.has_properties() {
-        return Instant::NEVER;
-    }
-    match message.publish().properties.message_expiry_interval() {
-        Some(seconds) => now.plus_seconds(seconds),
-        None => Instant::NEVER,
     }
 }

@@ -60,7 +60,17 @@ impl<'a> RawPacket<'a> {
     /// # Errors
     ///
     /// [`DecodeError`] if a rule of the standard is broken.
+    #[inline]
     pub fn decode_from(&self, sender: Role) -> Result<Packet<'a>, DecodeError> {
+        // Both sides send them.
+        match short_acknowledgement(self.as_bytes()) {
+            Some(packet) => Ok(packet),
+            None => self.decode_long_from(sender),
+        }
+    }
+
+    #[inline(never)]
+    fn decode_long_from(&self, sender: Role) -> Result<Packet<'a>, DecodeError> {
         let packet_type = self.packet_type();
         if !packet_type.sent_by(sender) {
             return Err(
@@ -68,15 +78,19 @@ impl<'a> RawPacket<'a> {
                     .sent_by(sender),
             );
         }
-        let packet = self.decode().map_err(|error| error.sent_by(sender))?;
-        match packet.wrong_side(sender) {
-            None => Ok(packet),
-            Some((violation, offset)) => Err(DecodeError::new(
-                violation,
-                Some(packet_type),
-                self.header().length() + offset,
-            )
-            .sent_by(sender)),
+        // Not moved once it is there: it is the largest thing around.
+        let decoded = dispatch(self.header(), self.body());
+        match &decoded {
+            Ok(packet) => match packet.wrong_side(sender) {
+                None => decoded,
+                Some((violation, offset)) => Err(DecodeError::new(
+                    violation,
+                    Some(packet_type),
+                    self.header().length() + offset,
+                )
+                .sent_by(sender)),
+            },
+            Err(error) => Err(error.sent_by(sender)),
         }
     }
 }

@@ -51,8 +51,10 @@ impl Packet<'_> {
     }
 
     /// What this side must not say, and where in the packet's body it stands.
+    #[inline]
     pub(crate) fn wrong_side(&self, sender: Role) -> Option<(Violation, usize)> {
         match self {
+            Packet::Publish(packet) if packet.properties.is_empty() => None,
             Packet::Publish(packet) if sender == Role::Client => {
                 let topic = packet.topic.map_or(0, |topic| topic.len());
                 let identifier = packet.delivery.packet_identifier().map_or(0, |_| 2);

@@ -80,9 +80,9 @@ impl Client {
     pub(super) fn step_opening<'a>(
         &mut self,
         now: Instant,
-        packet: Packet<'a>,
+        packet: &Packet<'a>,
     ) -> Result<Option<Event<'a>>, SessionViolation> {
-        match packet {
+        match *packet {
             Packet::ConnAck(connack) if connack.reason_code.is_error() => {
                 self.close(now, Cause::Refused(connack.reason_code), false);
                 Ok(Some(Event::Refused(connack)))

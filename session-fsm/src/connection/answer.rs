@@ -1,6 +1,9 @@
 //! Small packets that are to be written next, in order.
 
-use mqtt5_codec::{Packet, PacketIdentifier, PubAck, PubComp, PubRec, PubRel, ReasonCode};
+use mqtt5_codec::bytes::BufMut;
+use mqtt5_codec::{
+    EncodeError, Packet, PacketIdentifier, PacketType, PubAck, PubComp, PubRec, PubRel, ReasonCode,
+};
 
 /// A packet that waits for `poll`: eight bytes, so that a burst of them takes little memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,32 +49,61 @@ impl Answer {
         }
     }
 
-    /// The packet; `None` if it was encoded before.
+    /// No packet of these is larger.
+    pub(super) const LARGEST: u32 = 6;
+
+    /// The length of the packet; 0 if it was encoded, and so checked, before.
+    pub(super) const fn encoded_len(self) -> u32 {
+        match self {
+            Answer::PubAck { reason_code, .. }
+            | Answer::PubRec { reason_code, .. }
+            | Answer::PubRel { reason_code, .. }
+            | Answer::PubComp { reason_code, .. } => match reason_code {
+                ReasonCode::Success => 4,
+                _ => 5,
+            },
+            Answer::PingReq | Answer::PingResp => 2,
+            Answer::Packet { .. } => 0,
+        }
+    }
+
+    pub(super) const fn packet_type(self) -> PacketType {
+        match self {
+            Answer::PubAck { .. } => PacketType::PubAck,
+            Answer::PubRec { .. } => PacketType::PubRec,
+            Answer::PubRel { .. } | Answer::Packet { .. } => PacketType::PubRel,
+            Answer::PubComp { .. } => PacketType::PubComp,
+            Answer::PingReq => PacketType::PingReq,
+            Answer::PingResp => PacketType::PingResp,
+        }
+    }
+
+    /// Writes the packet, unless it was encoded before.
     #[inline]
-    pub(super) const fn packet(self) -> Option<Packet<'static>> {
-        Some(match self {
+    pub(super) fn encode<B: BufMut + ?Sized>(self, wire: &mut B) -> Result<(), EncodeError> {
+        match self {
             Answer::PubAck {
                 packet_identifier,
                 reason_code,
                 ..
-            } => Packet::PubAck(PubAck::new(packet_identifier, reason_code)),
+            } => PubAck::new(packet_identifier, reason_code).encode(wire),
             Answer::PubRec {
                 packet_identifier,
                 reason_code,
                 ..
-            } => Packet::PubRec(PubRec::new(packet_identifier, reason_code)),
+            } => PubRec::new(packet_identifier, reason_code).encode(wire),
             Answer::PubRel {
                 packet_identifier,
                 reason_code,
-            } => Packet::PubRel(PubRel::new(packet_identifier, reason_code)),
+            } => PubRel::new(packet_identifier, reason_code).encode(wire),
             Answer::PubComp {
                 packet_identifier,
                 reason_code,
                 ..
-            } => Packet::PubComp(PubComp::new(packet_identifier, reason_code)),
-            Answer::PingReq => Packet::PingReq,
-            Answer::PingResp => Packet::PingResp,
-            Answer::Packet { .. } => return None,
-        })
+            } => PubComp::new(packet_identifier, reason_code).encode(wire),
+            Answer::PingReq => Packet::PingReq.encode(wire),
+            Answer::PingResp => Packet::PingResp.encode(wire),
+            Answer::Packet { .. } => Ok(()),
+        }
     }
 }

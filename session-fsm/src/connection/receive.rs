@@ -11,20 +11,19 @@ use crate::event::{Delivered, Event};
 use crate::qos::table::{ReceiverAction, SenderAction, SenderEvent};
 use crate::qos::{Arrival, Request};
 use crate::session::{Acknowledgement, Notice, Session};
-use crate::{Change, Outcome, SessionViolation};
+use crate::{Change, Outcome, Receipt, SessionViolation};
 
 type Handled<'a> = Result<Option<Event<'a>>, SessionViolation>;
 
 impl Connection {
-    /// Handles what both sides send: PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP.
+    /// Handles what both sides send in answer to a PUBLISH: PUBACK, PUBREC, PUBREL, PUBCOMP.
     #[inline]
     pub(crate) fn receive_exchange<'a>(
         &mut self,
         session: &mut Session,
-        packet: Packet<'a>,
+        packet: &Packet<'a>,
     ) -> Handled<'a> {
         match packet {
-            Packet::Publish(publish) => self.receive_publish(session, publish),
             Packet::PubAck(puback) => {
                 self.check_explanations(&puback.properties)?;
                 let identifier = puback.packet_identifier;
@@ -103,8 +102,13 @@ impl Connection {
         Ok(())
     }
 
+    /// Handles a PUBLISH: whether it is to be handed to the application, and with which receipt.
     #[inline]
-    fn receive_publish<'a>(&mut self, session: &mut Session, publish: Publish<'a>) -> Handled<'a> {
+    pub(crate) fn receive_publish(
+        &mut self,
+        session: &mut Session,
+        publish: &Publish<'_>,
+    ) -> Result<Option<Option<Receipt>>, SessionViolation> {
         let qos = publish.delivery.qos();
         if qos > self.own.maximum_qos {
             return Err(SessionViolation::QosNotSupported);
@@ -112,7 +116,7 @@ impl Connection {
         if publish.retain && !self.own.retain_available {
             return Err(SessionViolation::RetainNotSupported);
         }
-        self.learn_alias(&publish)?;
+        self.learn_alias(publish)?;
         let manual = session.config.acknowledgement == Acknowledgement::Manual;
         let mut receipt = None;
         if let Some(packet_identifier) = publish.delivery.packet_identifier() {
@@ -141,7 +145,7 @@ impl Connection {
                 Arrival::TooMany => return Err(SessionViolation::ReceiveMaximumExceeded),
             }
         }
-        Ok(Some(Event::Message(Delivered { publish, receipt })))
+        Ok(Some(receipt))
     }
 
     /// Automatic acknowledgement.
@@ -201,23 +205,27 @@ impl Connection {
     /// Puts the Topic Name into a message for which an alias stood. It is not done any earlier,
     /// because it borrows from the connection.
     #[inline]
-    pub(crate) fn with_topic<'a>(&'a self, event: Event<'a>) -> Event<'a> {
-        let Event::Message(mut delivered) = event else {
-            return event;
-        };
-        if delivered.publish.topic.is_none()
-            && let Some(alias) = delivered.publish.properties.topic_alias()
+    pub(crate) fn complete<'a>(&'a self, event: &mut Event<'a>) {
+        if let Event::Message(delivered) = event
+            && delivered.publish.topic.is_none()
+        {
+            self.put_topic(delivered);
+        }
+    }
+
+    #[inline(never)]
+    fn put_topic<'a>(&'a self, delivered: &mut Delivered<'a>) {
+        if let Some(alias) = delivered.publish.properties.topic_alias()
             && let Ok(topic) = self.inbound.topic(alias, self.own.topic_alias_maximum)
         {
             delivered.publish.topic = TopicName::new(topic).ok();
         }
-        Event::Message(delivered)
     }
 
     fn receive_pubrel(
         &mut self,
         session: &mut Session,
-        pubrel: PubRel<'_>,
+        pubrel: &PubRel<'_>,
     ) -> Result<(), SessionViolation> {
         self.check_explanations(&pubrel.properties)?;
         let packet_identifier = pubrel.packet_identifier;

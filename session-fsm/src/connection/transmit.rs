@@ -4,8 +4,8 @@ use core::num::NonZeroU16;
 
 use mqtt5_codec::bytes::BufMut;
 use mqtt5_codec::{
-    Delivery, EncodeError, Message, PacketIdentifier, PacketType, Properties, Property,
-    PropertyIdentifier, Publish, Qos,
+    Delivery, EncodeError, LARGEST_PACKET, Message, Packet, PacketIdentifier, PacketType, Property,
+    PropertyIdentifier, Publish, Qos, Violation,
 };
 
 use super::alias::Alias;
@@ -15,7 +15,7 @@ use crate::event::{Cause, Output};
 use crate::qos::InFlight;
 use crate::session::{Ending, Notice, Session};
 use crate::waiting::WaitingMessage;
-use crate::{Instant, LimitExceeded};
+use crate::{Instant, LimitExceeded, PublishError};
 
 /// What became of a packet that was to be written.
 enum Written {
@@ -51,6 +51,9 @@ impl Connection {
         now: Instant,
         wire: &mut B,
     ) -> Option<Output> {
+        if self.is_idle(session.as_deref()) {
+            return None;
+        }
         loop {
             // Whatever has to be stored comes before the packets that depend on it.
             if let Some(session) = session.as_deref_mut()
@@ -76,13 +79,23 @@ impl Connection {
                 Written::Skipped => {}
                 Written::TooLarge => {
                     // Messages are given up, answers cannot be.
-                    let answer = self.answers.front().and_then(|answer| answer.packet());
+                    let answer = self.answers.front();
                     let packet_type = answer.map_or(PacketType::PubRel, |it| it.packet_type());
                     let cause = Cause::CannotAnswer(packet_type);
                     self.close(session.as_deref_mut(), now, cause, false);
                 }
             }
         }
+    }
+
+    /// Whether there is nothing to say and nothing to write, which is soon seen.
+    #[inline]
+    fn is_idle(&self, session: Option<&Session>) -> bool {
+        self.answers.is_empty()
+            && !matches!(self.phase, Phase::Closing(_))
+            && session.is_none_or(|session| {
+                session.is_silent() && session.sender.is_written() && session.waiting.len() == 0
+            })
     }
 
     #[inline]
@@ -92,26 +105,28 @@ impl Connection {
         session: Option<&mut Session>,
         wire: &mut B,
     ) -> Written {
-        match answer.packet() {
+        if self.peer.maximum_packet_size < Answer::LARGEST
+            && answer.encoded_len() > self.peer.maximum_packet_size
+        {
+            return Written::TooLarge;
+        }
+        let packet = match answer {
+            Answer::Packet { .. } => self.packets.front(),
+            _ => None,
+        };
+        let encoded = match packet {
+            Some(packet) if wire.remaining_mut() < packet.len() => Err(EncodeError::NoRoom {
+                needed: packet.len(),
+            }),
             Some(packet) => {
-                if self.peer.maximum_packet_size < 8
-                    && packet.encoded_len().unwrap_or(0) > self.peer.maximum_packet_size as usize
-                {
-                    return Written::TooLarge;
-                }
-                if let Err(EncodeError::NoRoom { needed }) = packet.encode(wire) {
-                    return Written::NoRoom(needed);
-                }
+                wire.put_slice(packet);
+                self.packets.pop_front();
+                Ok(())
             }
-            None => {
-                if let Some(packet) = self.packets.front() {
-                    if wire.remaining_mut() < packet.len() {
-                        return Written::NoRoom(packet.len());
-                    }
-                    wire.put_slice(packet);
-                    self.packets.pop_front();
-                }
-            }
+            None => answer.encode(wire),
+        };
+        if let Err(EncodeError::NoRoom { needed }) = encoded {
+            return Written::NoRoom(needed);
         }
         if answer.counts()
             && let Some(session) = session
@@ -161,6 +176,9 @@ impl Connection {
                 Written::NoRoom(_) | Written::Skipped => {}
             }
             return Some(written);
+        }
+        if session.waiting.len() == 0 {
+            return None;
         }
         self.write_waiting(session, now, wire)
     }
@@ -217,6 +235,49 @@ impl Connection {
         Some(written)
     }
 
+    /// Writes a message with QoS 0 that nobody keeps.
+    #[inline]
+    pub(crate) fn publish_now<B: BufMut + ?Sized>(
+        &mut self,
+        session: &Session,
+        now: Instant,
+        publish: &Publish<'_>,
+        wire: &mut B,
+    ) -> Result<(), PublishError> {
+        if !self.is_open() {
+            return Err(PublishError::NotConnected);
+        }
+        if session.waiting.next(true).is_some() {
+            return Err(PublishError::Busy);
+        }
+        if publish.retain && !self.peer.retain_available {
+            return Err(LimitExceeded::RetainAvailable.into());
+        }
+        if publish.delivery != Delivery::AtMostOnce {
+            return Err(Violation::DuplicateAtQos0.into());
+        }
+        if !publish.properties.is_empty() {
+            Packet::Publish(*publish).check_sent_by(self.role)?;
+            if publish.properties.contains(PropertyIdentifier::TopicAlias) {
+                return Err(Violation::PropertyNotAllowed.into());
+            }
+        }
+        if self.peer.maximum_packet_size < LARGEST_PACKET
+            && publish.encoded_len()? > self.peer.maximum_packet_size as usize
+        {
+            return Err(LimitExceeded::MaximumPacketSize.into());
+        }
+        self.last_sent = now;
+        if self.topic_aliases == TopicAliases::Off || self.peer.topic_alias_maximum == 0 {
+            publish.encode(wire)?;
+            return Ok(());
+        }
+        match self.write_with_alias(publish, None, 0, wire) {
+            Written::NoRoom(needed) => Err(EncodeError::NoRoom { needed }.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// What the peer's limits, which may be others than when the message was accepted, have against
     /// it.
     #[inline]
@@ -268,10 +329,22 @@ impl Connection {
             delivery: outgoing.delivery,
             ..outgoing.message.publish()
         };
-        let topic = publish.topic.map_or("", |topic| topic.as_str());
         let expiry = (outgoing.expires_at != Instant::NEVER)
             .then(|| Property::MessageExpiryInterval(remaining(now, outgoing.expires_at)));
-        let alias = self.alias_for(topic, outgoing.topic_alias);
+        self.write_with_alias(&publish, expiry, outgoing.topic_alias, wire)
+    }
+
+    /// Writes a PUBLISH with another Message Expiry Interval, if there is one, and with a Topic Alias, if
+    /// it may have one and fits.
+    fn write_with_alias<B: BufMut + ?Sized>(
+        &mut self,
+        publish: &Publish<'_>,
+        expiry: Option<Property<'_>>,
+        wanted: u16,
+        wire: &mut B,
+    ) -> Written {
+        let topic = publish.topic.map_or("", |topic| topic.as_str());
+        let alias = self.alias_for(topic, wanted);
         for alias in [alias, None] {
             let alias_property = alias.map(|alias| Property::TopicAlias(alias.number));
             let mut list = [Property::MessageExpiryInterval(0); 2];
@@ -286,12 +359,16 @@ impl Connection {
                     &[PropertyIdentifier::MessageExpiryInterval][..usize::from(expiry.is_some())],
                 )
                 .and(&list[..length]);
+            // A list of the caller takes the only place for one.
+            let Ok(properties) = properties else {
+                continue;
+            };
             let packet = Publish {
                 topic: publish
                     .topic
                     .filter(|_| !alias.is_some_and(|alias| alias.known)),
-                properties: properties.unwrap_or(Properties::EMPTY),
-                ..publish
+                properties,
+                ..*publish
             };
             let Ok(length) = packet.encoded_len() else {
                 continue;

@@ -18,9 +18,12 @@ type Page = [u8; PAGE as usize / 2];
 /// identifiers causes no allocation.
 #[derive(Clone, Default)]
 pub(super) struct Identifiers {
-    /// For each page its position in `pages` plus one; 0 if all of its identifiers are at 0.
+    /// For each page its position in `pages` plus one; 0 if it has none, as all of its identifiers are
+    /// at 0.
     index: Option<Box<[u8; PAGES]>>,
     pages: Vec<Used>,
+    /// The position of a page whose identifiers are all at 0.
+    empty: Option<u8>,
 }
 
 #[derive(Clone)]
@@ -57,10 +60,19 @@ impl Identifiers {
         let before = half(*byte, low);
         let shift = 4 * (low & 1);
         *byte = *byte & !(0xF << shift) | (state & 0xF) << shift;
-        page.count += u16::from(state != 0);
-        page.count -= u16::from(before != 0);
-        if page.count == 0 {
-            self.close(position);
+        if (before != 0) == (state != 0) {
+            return;
+        }
+        if state != 0 {
+            page.count += 1;
+            if self.empty == Some(position as u8) {
+                self.empty = None;
+            }
+        } else {
+            page.count -= 1;
+            if page.count == 0 {
+                self.close(position);
+            }
         }
     }
 
@@ -107,7 +119,6 @@ impl Identifiers {
 
     #[inline]
     fn position(&self, number: u8) -> Option<usize> {
-        // Pages whose count is 0 are the reserve.
         usize::from(self.index.as_ref()?[usize::from(number)]).checked_sub(1)
     }
 
@@ -116,44 +127,50 @@ impl Identifiers {
         self.pages.get(self.position(number)?)
     }
 
-    /// Takes a page into use.
+    /// Takes a page into use: the empty one, if there is one.
     fn open(&mut self, number: u8) -> usize {
         let index = self.index.get_or_insert_with(|| Box::new([0; PAGES]));
-        let position = match self.pages.last() {
-            Some(reserve) if reserve.count == 0 => self.pages.len() - 1,
-            _ => self.pages.len(),
-        };
-        let page = Used {
-            number,
-            count: 0,
-            states: [0; PAGE as usize / 2],
-        };
-        match self.pages.get_mut(position) {
-            Some(reserve) => *reserve = page,
+        let position = match self.empty.take() {
+            Some(empty) => usize::from(empty),
             None => {
                 self.pages.reserve_exact(1);
-                self.pages.push(page);
+                self.pages.push(Used {
+                    number,
+                    count: 0,
+                    states: [0; PAGE as usize / 2],
+                });
+                self.pages.len() - 1
             }
+        };
+        if let Some(page) = self.pages.get_mut(position) {
+            index[usize::from(page.number)] = 0;
+            page.number = number;
         }
         // There are no more than 128 pages.
         index[usize::from(number)] = (position + 1) as u8;
         position
     }
 
-    /// Puts a page that is empty behind those in use, as the reserve, of which there is one.
+    /// A page has become empty. One stays, where it is, to be used again.
     fn close(&mut self, position: usize) {
-        let Some(index) = self.index.as_mut() else {
+        if self.empty.is_some() {
+            self.drop_page(position);
+        } else {
+            self.empty = Some(position as u8);
+        }
+    }
+
+    fn drop_page(&mut self, position: usize) {
+        let Some(index) = &mut self.index else {
             return;
         };
-        if self.pages.last().is_some_and(|last| last.count == 0) && position + 1 != self.pages.len()
-        {
-            self.pages.pop();
-        }
-        let last = self.pages.len() - 1;
-        index[usize::from(self.pages[position].number)] = 0;
-        self.pages.swap(position, last);
-        if position != last {
-            index[usize::from(self.pages[position].number)] = (position + 1) as u8;
+        let dropped = self.pages.swap_remove(position);
+        index[usize::from(dropped.number)] = 0;
+        if let Some(moved) = self.pages.get(position) {
+            index[usize::from(moved.number)] = (position + 1) as u8;
+            if self.empty == Some(self.pages.len() as u8) {
+                self.empty = Some(position as u8);
+            }
         }
     }
 }
@@ -169,7 +186,7 @@ const fn half(byte: u8, low: u16) -> u8 {
     byte >> (4 * (low & 1)) & 0xF
 }
 
-// Where a page lies does not matter, nor does the reserve.
+// Where a page lies does not matter, nor does the empty one.
 
 impl PartialEq for Identifiers {
     fn eq(&self, other: &Self) -> bool {

@@ -257,6 +257,12 @@ impl Sender {
         }
     }
 
+    /// Whether all was sent on this Network Connection that there is to send.
+    #[inline]
+    pub(crate) const fn is_written(&self) -> bool {
+        self.publish_next == 0 && self.release_next == 0
+    }
+
     /// The next PUBREL to send; it stays until [`Sender::release_sent`].
     #[inline]
     pub(crate) const fn next_release(&self) -> Option<PacketIdentifier> {

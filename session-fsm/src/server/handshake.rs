@@ -39,9 +39,9 @@ impl Server {
     pub(super) fn step_opening<'a>(
         &mut self,
         now: Instant,
-        packet: Packet<'a>,
+        packet: &Packet<'a>,
     ) -> Result<Option<Event<'a>>, SessionViolation> {
-        match packet {
+        match *packet {
             Packet::Connect(connect) if self.handshake.is_none() => {
                 self.receive_connect(now, connect)
             }

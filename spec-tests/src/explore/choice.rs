@@ -1,9 +1,9 @@
 //! Where all nondeterminism of a world comes from.
 //!
-//! A world asks [`Choose::choose`] and does nothing random itself, so the list of answers *is* the run.
-//! The engines differ only in who answers: the [`Odometer`] goes through all answers, [`Random`] draws
-//! them from a seed, [`Numbers`] and [`Bytes`] read what proptest or libFuzzer made up, and [`Script`]
-//! repeats a trace.
+//! A world asks [`Choose::choose`] and does nothing random itself, so the list of answers *is* the
+//! run. The engines differ only in who answers: the [`Odometer`] goes through all answers,
+//! [`Random`] draws them from a seed, [`Numbers`] and [`Bytes`] read what proptest or libFuzzer
+//! made up, and [`Script`] repeats a trace.
 //!
 //! A question with a single answer is no choice: no source consumes or records anything for it.
 
@@ -109,8 +109,8 @@ impl Choose for Odometer {
     }
 }
 
-/// Answers drawn from a seed (`SplitMix64`). The same seed gives the same answers on every platform and in
-/// every version of this package.
+/// Answers drawn from a seed (`SplitMix64`). The same seed gives the same answers on every platform
+/// and in every version of this package.
 #[derive(Clone, Debug)]
 pub struct Random {
     state: u64,
@@ -123,8 +123,9 @@ impl Random {
         Self { state: seed }
     }
 
-    /// A schedule for convergence when nobody gives a seed. Round-robin would be simpler, but it falls into
-    /// step with worlds that ask the same number of questions each time, and then it is not fair.
+    /// A schedule for convergence when nobody gives a seed. Round-robin would be simpler, but it
+    /// falls into step with worlds that ask the same number of questions each time, and then it is
+    /// not fair.
     #[must_use]
     pub fn fair_schedule() -> Self {
         Self::new(0x6d71_7474)
@@ -157,8 +158,9 @@ pub trait FiniteChoices: Choose {
     fn is_used_up(&self) -> bool;
 }
 
-/// Answers from numbers that somebody else made up, each taken modulo the number of alternatives: every list
-/// is a run, and a smaller list of smaller numbers is a simpler run, which is what proptest shrinks to.
+/// Answers from numbers that somebody else made up, each taken modulo the number of alternatives:
+/// every list is a run, and a smaller list of smaller numbers is a simpler run, which is what
+/// proptest shrinks to.
 #[derive(Clone, Debug)]
 pub struct Numbers<'a> {
     left: &'a [u16],
@@ -230,9 +232,9 @@ impl FiniteChoices for Bytes<'_> {
 
 /// Repeats the recorded answers of one step.
 ///
-/// An answer that is missing becomes 0 and one that is too large is taken modulo the number of alternatives;
-/// [`Script::fitted`] tells. Minimisation needs that: after a step was left out, the later ones may ask
-/// differently.
+/// An answer that is missing becomes 0 and one that is too large is taken modulo the number of
+/// alternatives; [`Script::fitted`] tells. Minimisation needs that: after a step was left out, the
+/// later ones may ask differently.
 #[derive(Clone, Debug)]
 pub struct Script<'a> {
     left: &'a [u16],

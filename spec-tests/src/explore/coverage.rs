@@ -1,9 +1,9 @@
 //! What a run reached: proof that a check which found nothing had something to look at.
 //!
-//! A world names its points once ([`World::coverage_points`](super::World::coverage_points)): the transitions
-//! of its tables, its monitors (a monitor is *armed* when it saw something that it could have refused), its
-//! actions. While it runs it counts them by position. A required point that was never reached makes a report
-//! vacuous, whatever else it says.
+//! A world names its points once ([`World::coverage_points`](super::World::coverage_points)): the
+//! transitions of its tables, its monitors (a monitor is *armed* when it saw something that it
+//! could have refused), its actions. While it runs it counts them by position. A required point
+//! that was never reached makes a report vacuous, whatever else it says.
 
 use std::fmt;
 
@@ -103,8 +103,8 @@ impl CoverageTable {
         self.rows.iter().filter(missing).map(|(point, _)| point)
     }
 
-    /// Adds the counts of another run of the same world, so that several configurations can share the duty. A
-    /// point is required if it is required in one of them.
+    /// Adds the counts of another run of the same world, so that several configurations can share
+    /// the duty. A point is required if it is required in one of them.
     ///
     /// # Panics
     ///

@@ -2,9 +2,10 @@
 //!
 //! What it says is about *all* runs within the budgets of the configuration:
 //!
-//! - **Safety**: no monitor objects in any step of any reachable state. A counterexample is a shortest one.
-//! - **Liveness**: from every reachable state a quiescent one can be reached, and without any fault. The report
-//!   says how far that is at most.
+//! - **Safety**: no monitor objects in any step of any reachable state. A counterexample is a
+//!   shortest one.
+//! - **Liveness**: from every reachable state a quiescent one can be reached, and without any
+//!   fault. The report says how far that is at most.
 //! - **Non-vacuity**: every required coverage point was reached.
 //!
 //! If a limit stops it first, the verdict is [`Verdict::Truncated`], never [`Verdict::Verified`].
@@ -27,8 +28,8 @@ use super::world::{Step, Violation, World, perform};
 
 /// States that one worker expands without looking up.
 const BLOCK: usize = 64;
-/// Blocks between two merges: enough to be worth starting threads for, few enough that the candidates do not
-/// need much memory.
+/// Blocks between two merges: enough to be worth starting threads for, few enough that the
+/// candidates do not need much memory.
 const BLOCKS_AT_ONCE: usize = 64;
 
 /// How to explore.
@@ -69,7 +70,8 @@ impl Exhaustive {
         search.finish(stop, &initial, config)
     }
 
-    /// Whether quiescence can be reached from this state at all, if that can be found out within the limits.
+    /// Whether quiescence can be reached from this state at all, if that can be found out within
+    /// the limits.
     #[must_use]
     pub fn can_come_to_rest<W: World>(&self, config: &W::Config, state: &W) -> Option<bool> {
         let mut search = Search::new(self, config, state.clone());

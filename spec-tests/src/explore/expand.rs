@@ -1,7 +1,8 @@
 //! All successors of a block of states: the part of the exhaustive engine that runs in parallel.
 //!
-//! A worker only reads the set of known states. What it finds is merged later, in the order of the blocks, so
-//! that the numbers of the states do not depend on how many workers there are or which was faster.
+//! A worker only reads the set of known states. What it finds is merged later, in the order of the
+//! blocks, so that the numbers of the states do not depend on how many workers there are or which
+//! was faster.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -112,8 +113,8 @@ impl<W: World> Worker<W> {
         }
     }
 
-    /// Uses the memory of a world that led to a known state; a world whose `clone_from` keeps buffers then costs
-    /// no allocation.
+    /// Uses the memory of a world that led to a known state; a world whose `clone_from` keeps
+    /// buffers then costs no allocation.
     fn copy(&mut self, world: &W) -> W {
         match self.spare.take() {
             Some(mut spare) => {

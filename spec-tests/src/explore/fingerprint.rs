@@ -1,11 +1,11 @@
 //! States as 128-bit fingerprints, and the set of those that have been seen.
 //!
-//! A state is written down as the bytes that its `Hash` produces, and those are hashed in one go with
-//! XXH3-128: faster than feeding a streaming hasher with many small pieces. The encoding is the same on every
-//! platform, so state numbers can be compared between machines.
+//! A state is written down as the bytes that its `Hash` produces, and those are hashed in one go
+//! with XXH3-128: faster than feeding a streaming hasher with many small pieces. The encoding is
+//! the same on every platform, so state numbers can be compared between machines.
 //!
-//! Two states with the same fingerprint would be taken for one. Among n states the chance of that is about
-//! n²/2¹²⁹: 10⁻²⁴ for twenty million.
+//! Two states with the same fingerprint would be taken for one. Among n states the chance of that
+//! is about n²/2¹²⁹: 10⁻²⁴ for twenty million.
 
 use std::hash::{Hash, Hasher};
 
@@ -68,8 +68,8 @@ impl Hasher for Transcript<'_> {
         self.write(&value.to_le_bytes());
     }
 
-    /// Lengths and the discriminants of enums are most of what is hashed, and small. A first byte of 255 says
-    /// that eight bytes follow, so no two values look alike, whatever comes after them.
+    /// Lengths and the discriminants of enums are most of what is hashed, and small. A first byte
+    /// of 255 says that eight bytes follow, so no two values look alike, whatever comes after them.
     fn write_usize(&mut self, value: usize) {
         match u8::try_from(value) {
             Ok(small) if small < u8::MAX => self.write_u8(small),

@@ -1,5 +1,5 @@
-//! The explored part of a world as a graph of numbered states, and what can be read off its edges: stuck
-//! states, and how far it is from anywhere to quiescence.
+//! The explored part of a world as a graph of numbered states, and what can be read off its edges:
+//! stuck states, and how far it is from anywhere to quiescence.
 
 use std::mem;
 
@@ -27,8 +27,8 @@ impl Edge {
     }
 }
 
-/// States in the order in which they were found, with their edges in the order of the choices. 12 bytes for a
-/// state and 4 for an edge.
+/// States in the order in which they were found, with their edges in the order of the choices. 12
+/// bytes for a state and 4 for an edge.
 #[derive(Debug, Default)]
 pub(super) struct Graph {
     /// The state over which each state was found first; the initial state is its own parent.
@@ -91,7 +91,8 @@ impl Reversed {
             first_edges[state + 1] += first_edges[state];
         }
         let mut edges = vec![Edge(0); graph.edges.len()];
-        // Fill from the front of each range; the starts move up to the ends meanwhile, and are put back.
+        // Fill from the front of each range; the starts move up to the ends meanwhile, and are put
+        // back.
         for source in 0..u32::try_from(states).expect("states are numbered in 31 bits") {
             for edge in graph.edges_of(source) {
                 let place = &mut first_edges[edge.state() as usize];
@@ -121,10 +122,9 @@ pub(super) struct Liveness {
     pub(super) stuck: (u64, Option<u32>),
     /// The same, but over steps that are not faults; includes the stuck ones.
     pub(super) needs_fault: (u64, Option<u32>),
-    /// The largest distance to quiescence over steps that are not faults, among the states that have one.
+    /// The largest distance to quiescence over steps that are not faults, among the states that
+    /// have one.
     pub(super) bound: u32,
-    /// The first state with that distance.
-    pub(super) farthest: u32,
 }
 
 impl Liveness {
@@ -139,16 +139,8 @@ impl Liveness {
             &mut distances,
         );
         let needs_fault = unreached(&distances);
-        let reached = distances.iter().enumerate();
-        let reached = reached.filter(|(_, distance)| **distance != UNREACHED);
-        // The first of the largest.
-        let (farthest, bound) = reached.fold((0, 0), |best, (state, distance)| {
-            if *distance > best.1 {
-                (state, *distance)
-            } else {
-                best
-            }
-        });
+        let reached = distances.iter().filter(|distance| **distance != UNREACHED);
+        let bound = reached.max().copied().unwrap_or(0);
         let mut stuck = needs_fault;
         if needs_fault.0 > 0 {
             distances.fill(UNREACHED);
@@ -159,7 +151,6 @@ impl Liveness {
             stuck,
             needs_fault,
             bound,
-            farthest: u32::try_from(farthest).expect("states are numbered in 31 bits"),
         }
     }
 }

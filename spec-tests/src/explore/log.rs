@@ -1,8 +1,8 @@
 //! What happened in a run, for people.
 //!
-//! A world describes what it does while it does it. The engines run millions of steps with the log switched
-//! off; then a description is not even formatted. For the one trace that somebody wants to look at, the run
-//! is repeated with the log on, and [`chart`](super::chart) draws it.
+//! A world describes what it does while it does it. The engines run millions of steps with the log
+//! switched off; then a description is not even formatted. For the one trace that somebody wants to
+//! look at, the run is repeated with the log on, and [`chart`](super::chart) draws it.
 
 use std::fmt;
 

@@ -15,7 +15,8 @@ pub enum Verdict {
     Violation(Counterexample),
     /// States from which quiescence cannot be reached, or not without a fault.
     Stuck(Stuck),
-    /// Complete and no objection, but something was never put to the test: [`CoverageTable::missing`].
+    /// Complete and no objection, but something was never put to the test:
+    /// [`CoverageTable::missing`].
     Vacuous,
     /// A limit was hit. No objection so far.
     Truncated(String),
@@ -49,8 +50,8 @@ pub struct Report {
     pub widest_level: u64,
     /// How many of the states are quiescent.
     pub quiescent: u64,
-    /// From every state quiescence is at most this many steps away, without faults. Only if the exploration was
-    /// complete and found no stuck state.
+    /// From every state quiescence is at most this many steps away, without faults. Only if the
+    /// exploration was complete and found no stuck state.
     pub bound: Option<u32>,
     /// What was reached how often.
     pub coverage: CoverageTable,

@@ -11,7 +11,8 @@ use super::world::{Step, Violation, World, perform};
 pub struct Trace {
     /// For each step the answers to the questions that had more than one.
     pub steps: Vec<Vec<u16>>,
-    /// Before the step at this position the environment was told to behave; the number of steps if that came last.
+    /// Before the step at this position the environment was told to behave; the number of steps if
+    /// that came last.
     pub faults_stopped_before: Option<usize>,
 }
 
@@ -33,10 +34,11 @@ pub struct Replay<W> {
     pub log: Log,
     /// The objection that ended the run.
     pub violation: Option<Violation>,
-    /// The run as it was really made: cut off at the violation, without steps that did nothing, each choice as it
-    /// was understood.
+    /// The run as it was really made: cut off at the violation, without steps that did nothing,
+    /// each choice as it was understood.
     pub trace: Trace,
-    /// Whether every question was the one that the trace was written for. Otherwise the world has changed since.
+    /// Whether every question was the one that the trace was written for. Otherwise the world has
+    /// changed since.
     pub fitted: bool,
 }
 
@@ -86,8 +88,8 @@ impl Trace {
 }
 
 impl Counterexample {
-    /// Makes the run again with the log on. The last entry is the objection, also if it concerns what cannot
-    /// happen afterwards.
+    /// Makes the run again with the log on. The last entry is the objection, also if it concerns
+    /// what cannot happen afterwards.
     #[must_use]
     pub fn replay<W: World>(&self, config: &W::Config) -> Replay<W> {
         let mut replay = self.trace.replay::<W>(config, Log::on());
@@ -97,9 +99,9 @@ impl Counterexample {
         replay
     }
 
-    /// Whether the world still does what it should not: the same monitor objects, or, for an objection about coming
-    /// to rest, the last state cannot come to rest
-    /// without faults (looked for in at most a million states).
+    /// Whether the world still does what it should not: the same monitor objects, or, for an
+    /// objection about coming to rest, the last state cannot come to rest without faults (looked
+    /// for in at most a million states).
     #[must_use]
     pub fn is_reproduced<W: World>(&self, config: &W::Config) -> bool {
         let mut replay = self.trace.replay::<W>(config, Log::off());

@@ -13,8 +13,8 @@
 //! 2    # receiver: acknowledges
 //! ```
 //!
-//! One line for a step: the choices, and what they meant when the file was written. Comments and empty lines are
-//! ignored.
+//! One line for a step: the choices, and what they meant when the file was written. Comments and
+//! empty lines are ignored.
 
 use std::fmt::{self, Write};
 use std::fs;

@@ -10,21 +10,26 @@ use super::choice::Choose;
 use super::coverage::{Coverage, CoveragePoint};
 use super::log::{Lane, Log};
 
-/// A closed system: the machines under test, the network between them, the applications that use them, and
-/// the monitors that watch.
+/// A closed system: the machines under test, the network between them, the applications that use
+/// them, and the monitors that watch.
 ///
 /// The engines rely on this:
 ///
 /// - **Deterministic.** The same state and the same answers give the same state, on every platform.
-/// - **The hash is the state.** Everything that can influence the future, monitors included, is fed to `Hash`,
-///   and nothing else: two states with the same hash input are explored as one. Counters that only ever grow
-///   make the state space infinite.
-/// - **Finite**, for the exhaustive engine: budgets for messages, faults and time are part of the state.
+/// - **The hash is the state.** Everything that can influence the future, monitors included, is fed
+///   to `Hash`, and nothing else: two states with the same hash input are explored as one. Counters
+///   that only ever grow make the state space infinite.
+/// - **Finite**, for the exhaustive engine: budgets for messages, faults and time are part of the
+///   state.
 ///
 /// A panic in [`World::step`] is caught and is a violation.
+///
+/// The exhaustive engine keeps the worlds of two neighbouring depths in memory and clones one for
+/// each step, so small worlds with few allocations go far. A `clone_from` that keeps buffers is
+/// made use of.
 pub trait World: Clone + Hash + Send + Sync {
-    /// What can be set: sizes, budgets, variants. The text form is one line of `key=value` words; it is what
-    /// trace files keep.
+    /// What can be set: sizes, budgets, variants. The text form is one line of `key=value` words;
+    /// it is what trace files keep.
     type Config: Clone + Send + Sync + fmt::Display + FromStr<Err: fmt::Display>;
 
     /// The name that trace files keep, so that a trace is not replayed in another world.
@@ -39,15 +44,16 @@ pub trait World: Clone + Hash + Send + Sync {
     /// What a run should reach; positions are what [`Turn::cover`] counts.
     fn coverage_points(config: &Self::Config) -> Vec<CoveragePoint>;
 
-    /// Picks one of the enabled actions with [`Turn::choose`], performs it completely, and lets the monitors look
-    /// at the result.
+    /// Picks one of the enabled actions with [`Turn::choose`], performs it completely, and lets the
+    /// monitors look at the result.
     ///
     /// # Errors
     ///
     /// If a monitor objects. The state is then of no interest any more.
     fn step(&mut self, turn: &mut Turn<'_>) -> Result<Step, Violation>;
 
-    /// Whether nothing is under way: every message that was accepted had its outcome, nothing is in the pipes.
+    /// Whether nothing is under way: every message that was accepted had its outcome, nothing is in
+    /// the pipes.
     fn is_quiescent(&self) -> bool;
 
     /// From now on no step is a fault. Applications may still start what their budgets allow.
@@ -59,10 +65,11 @@ pub trait World: Clone + Hash + Send + Sync {
 pub enum Step {
     /// The machines, the applications or the clock went on.
     Progress,
-    /// The environment did something unwanted. Such a step never counts as a way towards quiescence in the
-    /// bound.
+    /// The environment did something unwanted. Such a step never counts as a way towards quiescence
+    /// in the bound.
     Fault,
-    /// Nothing could be done, and nothing was changed.
+    /// With these answers nothing could be done, and nothing was changed. If nothing was asked,
+    /// nothing can be done in this state at all.
     Nothing,
 }
 
@@ -81,7 +88,7 @@ impl Violation {
     /// The name for: the faults have stopped, but nothing comes to rest.
     pub const CONVERGENCE: &'static str = "convergence";
     /// The name for: no continuation at all, or none without a fault, comes to rest.
-    pub const STUCK: &'static str = "quiescence is reachable";
+    pub const STUCK: &'static str = "liveness";
 
     /// An objection of the monitor with this name.
     pub fn new(monitor: &'static str, message: impl Into<String>) -> Self {
@@ -130,7 +137,8 @@ impl<'a> Turn<'a> {
         self.coverage.reach(point);
     }
 
-    /// To say what happens. `format_args!` and anything with `Display` are formatted only if somebody reads it.
+    /// To say what happens. `format_args!` and anything with `Display` are formatted only if
+    /// somebody reads it.
     pub fn log(&mut self) -> &mut Log {
         self.log
     }
