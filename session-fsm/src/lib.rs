@@ -5,11 +5,14 @@
 //! * **Values.** A [`Client`], a [`Server`] and a [`Session`] are `Clone + Eq + Hash + Debug`. They own no
 //!   socket, no clock, no thread and no source of randomness, and nothing in them depends on addresses or on
 //!   the order of a hash map: the same calls give the same answers.
-//! * **You bring time, and bytes.** `now` is an [`Instant`] of your clock, which must not go backwards.
-//!   Received bytes go in by `receive`; packets come out by `poll`, appended to a buffer of yours.
-//! * **The drain rule.** After each call that is not `poll`: call `poll` until it says nothing, doing what each
-//!   [`Output`] says before the next call; then write the buffer to the network, and arm one timer for
-//!   `next_timeout`, at which to call `handle_timeout`.
+//! * **You bring time, and bytes.** `now` is an [`Instant`] of your clock, which must not go backwards, such as
+//!   `Instant::ORIGIN + start.elapsed()`. Received bytes go in by `receive`; packets come out by `poll`, appended to a
+//!   buffer of yours.
+//! * **The drain rule.** After calls that are not `poll`: call `poll` until it says nothing, doing what each
+//!   [`Output`] says before anything else; then write the buffer to the network, and arm one timer for
+//!   `next_timeout`, at which to call `handle_timeout`. Several messages may be published before. `poll` may also be put
+//!   off, while the network is slow or because another task does it; `receive` must then be put off, too, as each
+//!   packet may want an answer.
 //! * **What a packet brings is the answer of `receive`**, an [`Event`] that borrows from the input; nothing is
 //!   copied. What happens without a packet comes out of `poll`.
 //! * **Whatever was accepted has exactly one outcome.** `publish`, `subscribe` and `unsubscribe` give a
@@ -21,8 +24,9 @@
 //!   a crash comes as [`Output::Persist`] *before* the packets that depend on it are written: store it, and only then
 //!   call `poll` again.
 //! * **Nothing grows without limit.** Messages in flight are limited by the peer's Receive Maximum, those that wait by
-//!   [`WaitingLimits`], with a policy at the limit. What `poll` writes is limited by not calling it: while the network is
-//!   slow, do not read and do not poll, and `publish` will say [`PublishError::Busy`].
+//!   [`WaitingLimits`], with a policy at the limit. What `poll` writes is limited by not calling it: while much is
+//!   still to be sent, do not poll, and `publish` will say [`PublishError::Busy`]. A Server should not read meanwhile, either. A
+//!   Client may, and should if it publishes much: if neither side reads, none can write.
 //! * **No allocation per message** in the steady state, and constant time per packet, however many are in flight.
 //! * No `unsafe` code, and `no_std`.
 //!

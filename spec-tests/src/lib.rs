@@ -1,12 +1,15 @@
-//! The formal side of the tests of `mqtt5-codec`.
+//! The formal side of the tests of `mqtt5-codec` and `mqtt5-session-fsm`.
 //!
 //! - [`vectors`] reads the golden byte vectors in `vectors/`.
 //! - [`ledger`] reads `ledger.toml`, the list of the 251 normative statements of MQTT 5.0 with the
 //!   evidence for each, and finds what is wrong with it.
+//! - [`explore`] walks through all states of a world that is built from the shipped machines, or through random
+//!   ones, and shows how it came to a state in which a rule is broken.
 //! - [`report`] writes both down for people, as `REPORT.md`.
 //!
 //! The checks themselves are in `tests/spec`.
 
+pub mod explore;
 pub mod ledger;
 pub mod report;
 pub mod vectors;

@@ -1,5 +1,6 @@
 //! What a failure means for the next attempt.
 
+use crate::Cause;
 use crate::codec::{ConnAck, Disconnect, ReasonCode, Text};
 
 /// Why there is no connection, or no longer one. Borrows from the packet that said so.
@@ -31,6 +32,26 @@ pub enum ConnectionFailure<'a> {
         /// Its Server Reference (section 3.14.2.2.5).
         server_reference: Option<Text<'a>>,
     },
+}
+
+/// The cause of an [`Output::Close`](crate::Output::Close), for callers who have no use for redirections:
+/// it comes without the Server Reference. To have that, use the packet of [`Event::Refused`](crate::Event::Refused)
+/// or [`Event::Disconnect`](crate::Event::Disconnect), and then not the cause that follows it: each failure counts
+/// once.
+impl From<Cause> for ConnectionFailure<'static> {
+    fn from(cause: Cause) -> Self {
+        match cause {
+            Cause::Refused(reason_code) => ConnectionFailure::ConnAck {
+                reason_code,
+                server_reference: None,
+            },
+            Cause::PeerDisconnected(reason_code) => ConnectionFailure::Disconnect {
+                reason_code,
+                server_reference: None,
+            },
+            _ => ConnectionFailure::Network,
+        }
+    }
 }
 
 /// What to do about a [`ConnectionFailure`].
