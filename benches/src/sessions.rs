@@ -31,6 +31,7 @@ pub mod scripted;
 
 mod flowsdk;
 mod mqtt_protocol_core;
+mod ours;
 mod rumqttc;
 
 use contender::Contender;
@@ -44,12 +45,14 @@ pub const RIVAL: &str = "mqtt-protocol-core";
 
 /// Who has a client and a server, and the floor: what the link itself costs.
 pub const PAIRS: &[Contender] = &[
+    Contender::of::<ours::Client, ours::Server>(OURS),
     Contender::of::<mqtt_protocol_core::Client, mqtt_protocol_core::Server>(RIVAL),
     Contender::of::<scripted::Client, scripted::Server>("scripted, both sides"),
 ];
 
 /// Whose client is driven against a scripted server.
 pub const CLIENTS: &[Contender] = &[
+    Contender::of::<ours::Client, scripted::Server>(OURS),
     Contender::of::<mqtt_protocol_core::Client, scripted::Server>(RIVAL),
     Contender::of::<rumqttc::Client, scripted::Server>("rumqttc"),
     Contender::of::<flowsdk::Client, scripted::Server>("flowsdk"),

@@ -181,6 +181,10 @@ impl Connection {
             packet,
         };
         session.receiver.decide(receipt, decision);
+        // It is not to be handed out again, whenever its PUBREC may leave.
+        if exactly_once && !reason_code.is_error() {
+            session.change(|| crate::Change::Received { packet_identifier });
+        }
         if self.is_open() {
             self.answer_decided(session);
         }
@@ -259,9 +263,6 @@ impl Connection {
                 reason_code,
                 packet,
             } = decision;
-            if qos == Qos::ExactlyOnce && !reason_code.is_error() {
-                session.change(|| crate::Change::Received { packet_identifier });
-            }
             let counts = qos == Qos::AtLeastOnce || reason_code.is_error();
             self.answers.push_back(match packet {
                 Some(packet) => {

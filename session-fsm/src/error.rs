@@ -136,26 +136,29 @@ impl From<LimitExceeded> for SendError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RestoreError {
-    /// The bytes do not begin as an exported Session does.
+    /// The bytes do not begin as an exported Session, or a change, does.
     Alien,
-    /// It was exported by a version of this library that this one does not know.
-    Version(u16),
-    /// Bytes are missing, changed or left over.
+    /// They were stored by a version of this library that this one does not know.
+    Version(u8),
+    /// Bytes are missing at the end.
+    Truncated,
+    /// Bytes were changed or are left over.
     Damaged,
-    /// The parts contradict each other.
+    /// The parts contradict each other, or a change does not fit to the Session.
     Inconsistent,
 }
 
 impl fmt::Display for RestoreError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            RestoreError::Alien => formatter.write_str("not an exported Session"),
+            RestoreError::Alien => formatter.write_str("not a stored Session or change"),
             RestoreError::Version(version) => {
-                write!(formatter, "exported in the unknown format {version}")
+                write!(formatter, "stored in the unknown format {version}")
             }
-            RestoreError::Damaged => formatter.write_str("the exported Session is damaged"),
+            RestoreError::Truncated => formatter.write_str("the end of what was stored is missing"),
+            RestoreError::Damaged => formatter.write_str("what was stored is damaged"),
             RestoreError::Inconsistent => {
-                formatter.write_str("the parts of the exported Session contradict each other")
+                formatter.write_str("the parts of what was stored contradict each other")
             }
         }
     }

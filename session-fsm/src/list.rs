@@ -22,6 +22,7 @@ impl Links {
 /// What has links.
 pub(crate) trait Linked {
     fn links(&mut self) -> &mut Links;
+    #[cfg(feature = "persistence")]
     fn next(&self) -> u16;
 }
 
@@ -75,6 +76,7 @@ impl List {
     }
 
     /// The identifiers, in order.
+    #[cfg(feature = "persistence")]
     pub(crate) fn iter<'s, T: Linked>(
         &self,
         slots: &'s [T],

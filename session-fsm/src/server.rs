@@ -335,7 +335,7 @@ impl Server {
                 None => {}
             }
             if disconnect.reason_code == ReasonCode::NORMAL_DISCONNECTION {
-                session.will = None;
+                session.delete_will();
             }
         }
         let cause = Cause::PeerDisconnected(disconnect.reason_code);

@@ -1,6 +1,13 @@
 //! Session State (section 4.1): what outlives a Network Connection.
 
 mod change;
+#[cfg(feature = "persistence")]
+mod format;
+mod journal;
+#[cfg(feature = "persistence")]
+mod record;
+#[cfg(feature = "persistence")]
+mod snapshot;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -228,6 +235,12 @@ impl Session {
         self.exists
     }
 
+    /// Which side it belongs to.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
     /// How it was configured.
     #[must_use]
     pub const fn config(&self) -> &SessionConfig {
@@ -376,6 +389,13 @@ impl Session {
         self.notice(Notice::Outcome(token, ending));
     }
 
+    /// The Will Message is deleted without being published (section 3.1.2.5).
+    pub(crate) fn delete_will(&mut self) {
+        if self.will.take().is_some() {
+            self.change(|| Change::WillRemoved);
+        }
+    }
+
     /// A message in flight is gone.
     pub(crate) fn finished(&mut self, packet_identifier: PacketIdentifier) {
         self.change(|| Change::Finished { packet_identifier });
@@ -411,11 +431,13 @@ impl Session {
     }
 
     fn poll_pending(&mut self) -> Option<Output> {
-        if let Some(change) = self.changes.pop_front() {
-            return Some(Output::Persist(change));
-        }
+        // What happened comes before what is to be stored of it: a crash between them makes it be told
+        // again, and not never.
         if let Some(notice) = self.notices.pop_front() {
             return Some(Output::Event(notice.into()));
+        }
+        if let Some(change) = self.changes.pop_front() {
+            return Some(Output::Persist(change));
         }
         if self.was_full && self.waiting.has_room(1, &self.config.waiting) {
             self.was_full = false;
@@ -467,7 +489,14 @@ impl Session {
             will.due_at = now.plus_seconds(will.delay);
         }
         let ends_at = self.ends_at;
-        self.change(|| Change::Disconnected { ends_at });
+        let will_due_at = self
+            .will
+            .as_ref()
+            .map_or(Instant::NEVER, |will| will.due_at);
+        self.change(|| Change::Disconnected {
+            ends_at,
+            will_due_at,
+        });
         self.handle_timeout(now);
     }
 
@@ -483,6 +512,14 @@ impl Session {
             client_identifier,
             expiry_interval,
         });
+        if self.config.persistent
+            && let Some(pending) = &self.will
+        {
+            self.changes.push_back(Change::WillStored {
+                will: pending.will.clone(),
+                delay: pending.delay,
+            });
+        }
     }
 
     /// Ends the Session: what was in flight is lost. What a Server's Session had waiting, too; a
@@ -497,7 +534,9 @@ impl Session {
         }
         self.sender.reset();
         self.receiver.discard();
+        let mut changed = self.exists;
         if self.role == Role::Server {
+            changed |= !self.waiting.none_acknowledged();
             for qos in [Qos::AtMostOnce, Qos::AtLeastOnce] {
                 while let Some(waiting) = self.waiting.pop(qos) {
                     self.notice(Notice::Outcome(waiting.token, Ending::NotSent));
@@ -505,14 +544,17 @@ impl Session {
             }
         }
         self.ends_at = Instant::NEVER;
-        if core::mem::replace(&mut self.exists, false) {
+        if changed {
             self.change(|| Change::Ended);
+        }
+        if core::mem::replace(&mut self.exists, false) {
             self.notice(Notice::SessionEnded);
         }
     }
 
     fn hand_out_will(&mut self) {
         if let Some(pending) = self.will.take() {
+            self.change(|| Change::WillRemoved);
             self.notice(Notice::Will(Box::new(pending.will)));
         }
     }

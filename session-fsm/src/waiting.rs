@@ -55,6 +55,18 @@ pub(crate) struct WaitingMessage {
     pub(crate) topic_alias: u16,
 }
 
+impl From<WaitingMessage> for crate::qos::InFlight {
+    fn from(waiting: WaitingMessage) -> Self {
+        crate::qos::InFlight {
+            message: waiting.message,
+            qos: waiting.qos,
+            token: waiting.token,
+            expires_at: waiting.expires_at,
+            topic_alias: waiting.topic_alias,
+        }
+    }
+}
+
 /// A place in a queue; empty once the message has expired.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Place {

@@ -83,6 +83,7 @@ impl Linked for Set {
         &mut self.links
     }
 
+    #[cfg(feature = "persistence")]
     fn next(&self) -> u16 {
         self.links.next()
     }

@@ -87,6 +87,17 @@ impl Manual {
         }
     }
 
+    /// Whether the application has accepted a message with QoS 2 whose PUBREC has not left.
+    #[cfg(feature = "persistence")]
+    pub(super) fn is_accepted(&self, packet_identifier: PacketIdentifier) -> bool {
+        let number = self.by_identifier.get(&packet_identifier);
+        let position = number.and_then(|number| number.checked_sub(self.first));
+        position
+            .and_then(|position| self.entries.get(usize::try_from(position).ok()?))
+            .and_then(|entry| entry.decision.as_ref())
+            .is_some_and(|decision| !decision.reason_code.is_error())
+    }
+
     pub(super) fn decide(&mut self, receipt: Receipt, decision: Decision) {
         if let Some(entry) = self.entry(receipt.0) {
             entry.decision = Some(decision);

@@ -183,9 +183,16 @@ impl Receiver {
     }
 
     /// The identifiers of accepted messages with QoS 2: what survives a crash.
+    #[cfg(feature = "persistence")]
     pub(crate) fn accepted(&self) -> impl Iterator<Item = PacketIdentifier> + '_ {
         self.identifiers.iter().filter_map(|(identifier, bits)| {
-            (state_of(bits) == ReceiverState::WaitPubRel).then_some(identifier)
+            let manual = self.manual.as_ref();
+            let accepted = match state_of(bits) {
+                ReceiverState::WaitPubRel => true,
+                ReceiverState::Deciding2 => manual.is_some_and(|it| it.is_accepted(identifier)),
+                _ => false,
+            };
+            accepted.then_some(identifier)
         })
     }
 

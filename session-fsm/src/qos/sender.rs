@@ -58,6 +58,7 @@ impl Linked for Slot {
         &mut self.links
     }
 
+    #[cfg(feature = "persistence")]
     fn next(&self) -> u16 {
         self.links.next()
     }
@@ -397,6 +398,7 @@ impl Sender {
     }
 
     /// Puts a PUBREL in flight that was in flight when the Session was exported.
+    #[cfg(feature = "persistence")]
     pub(crate) fn restore_released(
         &mut self,
         packet_identifier: PacketIdentifier,
@@ -437,6 +439,7 @@ impl Sender {
     }
 
     /// The messages in flight that are still stored, in the order of their first sending.
+    #[cfg(feature = "persistence")]
     pub(crate) fn unacknowledged(&self) -> impl Iterator<Item = (PacketIdentifier, InFlight)> + '_ {
         self.publishing.iter(&self.slots).filter_map(|identifier| {
             let slot = self.slot(identifier)?;
@@ -455,6 +458,7 @@ impl Sender {
     }
 
     /// The released messages, in the order in which PUBREC came.
+    #[cfg(feature = "persistence")]
     pub(crate) fn released(&self) -> impl Iterator<Item = (PacketIdentifier, Token)> + '_ {
         self.releasing.iter(&self.slots).filter_map(|identifier| {
             let slot = self.slot(identifier)?;

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 
 use mqtt5_codec::{Message, PacketIdentifier, Qos};
 
+use crate::event::WillMessage;
 use crate::qos::InFlight;
 use crate::waiting::WaitingMessage;
 use crate::{Instant, Token};
@@ -12,6 +13,10 @@ use crate::{Instant, Token};
 ///
 /// Changes that are applied in their order to the Session that was exported before them, with
 /// [`Session::apply`](crate::Session::apply), make the Session that has to go on after a crash.
+///
+/// An event is told before the changes that come of it: a message before [`Change::Received`], an outcome
+/// before [`Change::Finished`], a Will before [`Change::WillRemoved`]. What is stored of both in one
+/// transaction is neither lost nor doubled by a crash; otherwise it may be told once more.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Change {
@@ -60,17 +65,29 @@ pub enum Change {
         /// The peer's identifier.
         packet_identifier: PacketIdentifier,
     },
-    /// A Network Connection began.
+    /// A Network Connection began: there is a Session from now on. A Server's Will Message of an earlier
+    /// one is gone; the CONNACK follows.
     Connected {
         /// The ClientID.
         client_identifier: Box<str>,
         /// The Session Expiry Interval in seconds.
         expiry_interval: u32,
     },
+    /// Server: the Network Connection that began has a Will Message.
+    WillStored {
+        /// The Will Message.
+        will: WillMessage,
+        /// Will Delay Interval in seconds.
+        delay: u32,
+    },
+    /// Server: the Will Message was published, or deleted by a DISCONNECT.
+    WillRemoved,
     /// The Network Connection ended.
     Disconnected {
         /// When the Session ends if no other follows.
         ends_at: Instant,
+        /// When the Will Message is due, if there is one.
+        will_due_at: Instant,
     },
     /// The Session ended: everything is forgotten but, in a Client, what still waits to be sent.
     Ended,

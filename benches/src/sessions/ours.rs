@@ -1,0 +1,188 @@
+//! Our state machines, the way the examples use them: bytes are offered as they
+//! come, and `poll` is called until it says nothing.
+
+use std::mem;
+
+use bytes::BytesMut;
+use mqtt5_session_fsm::codec::{
+    Connect, ConnectProperties, Message, Property, Publish, Text, TopicName,
+};
+use mqtt5_session_fsm::{
+    Client as Machine, ClientConfig, Event, Instant, Outcome, Output, Publication,
+    Server as ServerMachine, ServerConfig, Session as State, SessionConfig,
+};
+
+use crate::sessions::{self, CLIENT_ID, KEEP_ALIVE, Qos, SESSION_EXPIRY, Seen, Session, Setup};
+
+const NOW: Instant = Instant::from_millis(1);
+
+/// What is left of a packet until the rest of it comes.
+#[derive(Default)]
+struct Rest(Vec<u8>);
+
+impl Rest {
+    /// Offers what was left and what came; `take` takes whole packets off the
+    /// front.
+    #[inline]
+    fn offer(&mut self, bytes: &[u8], mut take: impl FnMut(&mut &[u8])) {
+        if self.0.is_empty() {
+            let mut input = bytes;
+            take(&mut input);
+            self.0.extend_from_slice(input);
+        } else {
+            self.0.extend_from_slice(bytes);
+            let mut input = &self.0[..];
+            take(&mut input);
+            let taken = self.0.len() - input.len();
+            self.0.drain(..taken);
+        }
+    }
+}
+
+/// A client, and the memory that its messages are written into.
+pub(super) struct Client {
+    machine: Machine,
+    session: Session,
+    rest: Rest,
+    messages: BytesMut,
+}
+
+impl Client {
+    #[inline]
+    fn drain(&mut self, wire: &mut Vec<u8>) {
+        while let Some(output) = self.machine.poll(NOW, wire) {
+            match output {
+                Output::Event(Event::Outcome(_, Outcome::Sent) | Event::SessionEnded) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+impl sessions::Client for Client {
+    fn new(setup: Setup) -> Self {
+        let session = State::of_client(SessionConfig::default());
+        Self {
+            machine: Machine::new(ClientConfig::default(), session),
+            session: setup.session,
+            rest: Rest::default(),
+            messages: BytesMut::with_capacity(4096.min(usize::from(setup.window) * 256)),
+        }
+    }
+
+    fn connect(&mut self, wire: &mut Vec<u8>) {
+        let expiry = [Property::SessionExpiryInterval(SESSION_EXPIRY)];
+        let properties = match self.session {
+            Session::Transient => ConnectProperties::EMPTY,
+            Session::Kept => ConnectProperties::new(&expiry).expect("one property"),
+        };
+        let connect = Connect {
+            clean_start: self.session == Session::Transient,
+            keep_alive: KEEP_ALIVE,
+            properties,
+            client_identifier: Text::new(CLIENT_ID).expect("a string"),
+            ..Connect::default()
+        };
+        self.machine.connect(NOW, &connect).expect("a CONNECT");
+        self.drain(wire);
+    }
+
+    #[inline]
+    fn publish(
+        &mut self,
+        qos: Qos,
+        topic: &str,
+        payload: &[u8],
+        wire: &mut Vec<u8>,
+        seen: &mut Seen,
+    ) {
+        let publish = Publish::new(TopicName::new(topic).expect("a Topic Name"), payload);
+        let qos = match qos {
+            Qos::AtMostOnce => {
+                let written = self.machine.publish_now(NOW, &publish, wire);
+                written.expect("a connection");
+                seen.completed();
+                return;
+            }
+            Qos::AtLeastOnce => mqtt5_session_fsm::codec::Qos::AtLeastOnce,
+            Qos::ExactlyOnce => mqtt5_session_fsm::codec::Qos::ExactlyOnce,
+        };
+        let message = Message::new_in(&mut self.messages, &publish).expect("a message");
+        let accepted = self.machine.publish(NOW, Publication::new(qos, message));
+        accepted.expect("room");
+        self.drain(wire);
+    }
+
+    #[inline]
+    fn receive(&mut self, bytes: &[u8], wire: &mut Vec<u8>, seen: &mut Seen) {
+        let machine = &mut self.machine;
+        self.rest.offer(bytes, |input| {
+            while let Some(event) = machine.receive(NOW, input) {
+                match event {
+                    Event::Outcome(_, outcome) if outcome.is_success() => seen.completed(),
+                    Event::Connected(connack) => seen.connected(connack.session_present),
+                    other => panic!("{other:?}"),
+                }
+            }
+        });
+        self.drain(wire);
+    }
+
+    fn connection_lost(&mut self) {
+        self.rest = Rest::default();
+        self.machine.connection_lost(NOW);
+    }
+}
+
+/// The Server of one connection after the other, and the Session between them.
+pub(super) struct Server {
+    machine: ServerMachine,
+    session: Option<State>,
+    rest: Rest,
+}
+
+impl sessions::Server for Server {
+    fn new(_setup: Setup) -> Self {
+        Self {
+            machine: ServerMachine::new(NOW, ServerConfig::default()),
+            session: None,
+            rest: Rest::default(),
+        }
+    }
+
+    #[inline]
+    fn receive(&mut self, bytes: &[u8], wire: &mut Vec<u8>, seen: &mut Seen) {
+        let Self {
+            machine,
+            session,
+            rest,
+        } = self;
+        rest.offer(bytes, |input| {
+            loop {
+                let accept = match machine.receive(NOW, input) {
+                    None => break,
+                    Some(Event::Message(delivered)) => {
+                        let topic = delivered.publish.topic.expect("a Topic Name");
+                        seen.delivered(topic.as_bytes(), delivered.publish.payload);
+                        false
+                    }
+                    Some(Event::Connect(_)) => true,
+                    Some(other) => panic!("{other:?}"),
+                };
+                if accept {
+                    let accepted = machine.accept(NOW, session.take(), &[]);
+                    accepted.expect("a CONNACK");
+                }
+            }
+        });
+        while let Some(output) = machine.poll(NOW, wire) {
+            assert_eq!(output, Output::Event(Event::SessionEnded));
+        }
+    }
+
+    fn connection_lost(&mut self) {
+        self.rest = Rest::default();
+        let fresh = ServerMachine::new(NOW, ServerConfig::default());
+        self.session = mem::replace(&mut self.machine, fresh).take_session(NOW);
+    }
+}

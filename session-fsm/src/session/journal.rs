@@ -1,0 +1,171 @@
+//! Changes of a Session after a restart: each is made once more.
+
+use alloc::boxed::Box;
+
+use mqtt5_codec::{Qos, Role};
+
+use super::{Change, NEVER_EXPIRES, PendingWill, Session};
+use crate::Instant;
+use crate::error::RestoreError;
+use crate::qos::table::{ReceiverState, SenderEvent, SenderState};
+use crate::waiting::WaitingMessage;
+
+impl Session {
+    /// Makes a change once more that was announced by [`Output::Persist`](crate::Output::Persist) before
+    /// a crash. To be called with all of them, in their order, for the Session that was exported before
+    /// them, or for a new one, before it is used for anything else. `now` is the time of the restart, as
+    /// for [`Session::restore`]: a Network Connection that is not known to have ended was lost then.
+    ///
+    /// Nothing is announced and no event is told. Afterwards [`Session::export`] it and begin a new log.
+    ///
+    /// Allocates as the original did; messages are shared with `change`.
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError::Inconsistent`] if the change does not fit: a wrong order, or changes of another
+    /// Session. The Session is as it was.
+    pub fn apply(&mut self, now: Instant, change: &Change) -> Result<(), RestoreError> {
+        if self.connected {
+            return Err(RestoreError::Inconsistent);
+        }
+        self.try_apply(now, change)
+            .ok_or(RestoreError::Inconsistent)
+    }
+
+    fn try_apply(&mut self, now: Instant, change: &Change) -> Option<()> {
+        match *change {
+            Change::Accepted {
+                token,
+                qos,
+                ref message,
+                expires_at,
+                topic_alias,
+            } => {
+                if token <= self.last_token || token.number() == u64::MAX || qos == Qos::AtMostOnce
+                {
+                    return None;
+                }
+                self.last_token = token;
+                self.waiting.push(WaitingMessage {
+                    message: message.clone(),
+                    token,
+                    expires_at,
+                    qos,
+                    topic_alias,
+                });
+            }
+            Change::Sent {
+                token,
+                packet_identifier,
+            } => {
+                if !self.exists || self.sender.state(packet_identifier) != SenderState::Free {
+                    return None;
+                }
+                let waiting = self.take_waiting(token)?;
+                self.sender
+                    .restore(packet_identifier, waiting.into())
+                    .ok()?;
+            }
+            Change::Released { packet_identifier } => {
+                if self.sender.state(packet_identifier) != SenderState::WaitPubRec {
+                    return None;
+                }
+                self.sender
+                    .acknowledge(packet_identifier, SenderEvent::PubRec);
+            }
+            Change::Finished { packet_identifier } => {
+                let event = match self.sender.state(packet_identifier) {
+                    SenderState::Free => return None,
+                    SenderState::WaitPubAck => SenderEvent::PubAck,
+                    SenderState::WaitPubRec => SenderEvent::PubRecError,
+                    SenderState::WaitPubComp => SenderEvent::PubComp,
+                };
+                self.sender.acknowledge(packet_identifier, event);
+            }
+            Change::Dropped { token } => {
+                self.take_waiting(token)?;
+            }
+            Change::Received { packet_identifier } => {
+                let state = self.receiver.state(packet_identifier);
+                if !self.exists || state != ReceiverState::Free {
+                    return None;
+                }
+                self.receiver.restore(packet_identifier);
+            }
+            Change::Completed { packet_identifier } => {
+                if self.receiver.state(packet_identifier) != ReceiverState::WaitPubRel {
+                    return None;
+                }
+                self.receiver.release(packet_identifier);
+            }
+            Change::Connected {
+                ref client_identifier,
+                expiry_interval,
+            } => {
+                let known = &self.client_identifier;
+                let other = match self.role {
+                    Role::Client => self.exists && !known.is_empty(),
+                    Role::Server => true,
+                };
+                if other && known != client_identifier {
+                    return None;
+                }
+                self.client_identifier = client_identifier.clone();
+                self.will = None;
+                self.lives_from(now, expiry_interval);
+            }
+            Change::WillStored { ref will, delay } => {
+                if self.role == Role::Client || !self.exists || self.will.is_some() {
+                    return None;
+                }
+                self.will = Some(Box::new(PendingWill {
+                    will: will.clone(),
+                    delay,
+                    due_at: now.plus_seconds(delay),
+                }));
+            }
+            Change::WillRemoved => {
+                self.will.take()?;
+            }
+            Change::Disconnected {
+                ends_at,
+                will_due_at,
+            } => {
+                if !self.exists {
+                    return None;
+                }
+                self.ends_at = ends_at;
+                if let Some(will) = &mut self.will {
+                    will.due_at = will_due_at;
+                }
+            }
+            Change::Ended => {
+                self.sender.reset();
+                self.receiver.discard();
+                if self.role == Role::Server {
+                    self.waiting = Default::default();
+                }
+                self.will = None;
+                self.ends_at = Instant::NEVER;
+                self.exists = false;
+            }
+        }
+        Some(())
+    }
+
+    /// There is a Session, whose Network Connection was lost now.
+    pub(super) fn lives_from(&mut self, now: Instant, expiry_interval: u32) {
+        self.exists = true;
+        self.expiry_interval = expiry_interval;
+        self.ends_at = match expiry_interval {
+            NEVER_EXPIRES => Instant::NEVER,
+            seconds => now.plus_seconds(seconds),
+        };
+    }
+
+    fn take_waiting(&mut self, token: crate::Token) -> Option<WaitingMessage> {
+        // It is nearly always the first one.
+        self.waiting.acknowledged().find(|it| it.token == token)?;
+        self.waiting.remove(token)
+    }
+}

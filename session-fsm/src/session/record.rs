@@ -1,0 +1,174 @@
+//! A change as bytes: a record of a log.
+
+use alloc::vec::Vec;
+
+use super::Change;
+use super::format::{
+    self, Kind, StoredChange, StoredMessage, StoredWill, from_instant, to_identifier, to_instant,
+    to_token,
+};
+use crate::error::RestoreError;
+use crate::waiting::WaitingMessage;
+
+impl Change {
+    /// The change as a record that can be appended to a log, with its length and a checksum.
+    #[must_use = "to be stored"]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        format::seal(Kind::Change, &store(self))
+    }
+
+    /// The change that [`Change::to_bytes`] stored. Messages are copied.
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError`] if the bytes are not those of one whole change.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Change, RestoreError> {
+        let (change, rest) = format::open(Kind::Change, bytes)?;
+        if rest.is_empty() {
+            read(&change)
+        } else {
+            Err(RestoreError::Damaged)
+        }
+    }
+
+    /// Takes the change off the front of a log, into which the bytes of one after the other were
+    /// written; `None` at its end. Messages are copied.
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError::Truncated`] if the log ends in the middle of a record, as it does after a crash that
+    /// came while it was written. Nothing that depends on this record was sent, so cut the log here and
+    /// go on. Every other error means that the log was damaged later, or is none. In any case `log` begins
+    /// with the record.
+    pub fn take(log: &mut &[u8]) -> Result<Option<Change>, RestoreError> {
+        if log.is_empty() {
+            return Ok(None);
+        }
+        let (change, rest) = format::open(Kind::Change, log)?;
+        let change = read(&change)?;
+        *log = rest;
+        Ok(Some(change))
+    }
+}
+
+fn store(change: &Change) -> StoredChange<'_> {
+    match *change {
+        Change::Accepted {
+            token,
+            qos,
+            ref message,
+            expires_at,
+            topic_alias,
+        } => StoredChange::Accepted(StoredMessage::new(
+            token,
+            qos,
+            expires_at,
+            topic_alias,
+            message,
+        )),
+        Change::Sent {
+            token,
+            packet_identifier,
+        } => StoredChange::Sent {
+            token: token.number(),
+            packet_identifier: packet_identifier.get(),
+        },
+        Change::Released { packet_identifier } => StoredChange::Released {
+            packet_identifier: packet_identifier.get(),
+        },
+        Change::Finished { packet_identifier } => StoredChange::Finished {
+            packet_identifier: packet_identifier.get(),
+        },
+        Change::Dropped { token } => StoredChange::Dropped {
+            token: token.number(),
+        },
+        Change::Received { packet_identifier } => StoredChange::Received {
+            packet_identifier: packet_identifier.get(),
+        },
+        Change::Completed { packet_identifier } => StoredChange::Completed {
+            packet_identifier: packet_identifier.get(),
+        },
+        Change::Connected {
+            ref client_identifier,
+            expiry_interval,
+        } => StoredChange::Connected {
+            client_identifier,
+            expiry_interval,
+        },
+        Change::WillStored { ref will, delay } => {
+            StoredChange::WillStored(StoredWill::new(will, delay, crate::Instant::NEVER))
+        }
+        Change::WillRemoved => StoredChange::WillRemoved,
+        Change::Disconnected {
+            ends_at,
+            will_due_at,
+        } => StoredChange::Disconnected {
+            ends_at: from_instant(ends_at),
+            will_due_at: from_instant(will_due_at),
+        },
+        Change::Ended => StoredChange::Ended,
+    }
+}
+
+fn read(stored: &StoredChange<'_>) -> Result<Change, RestoreError> {
+    Ok(match *stored {
+        StoredChange::Accepted(ref message) => {
+            let WaitingMessage {
+                message,
+                token,
+                expires_at,
+                qos,
+                topic_alias,
+            } = message.read()?;
+            Change::Accepted {
+                token,
+                qos,
+                message,
+                expires_at,
+                topic_alias,
+            }
+        }
+        StoredChange::Sent {
+            token,
+            packet_identifier,
+        } => Change::Sent {
+            token: to_token(token)?,
+            packet_identifier: to_identifier(packet_identifier)?,
+        },
+        StoredChange::Released { packet_identifier } => Change::Released {
+            packet_identifier: to_identifier(packet_identifier)?,
+        },
+        StoredChange::Finished { packet_identifier } => Change::Finished {
+            packet_identifier: to_identifier(packet_identifier)?,
+        },
+        StoredChange::Dropped { token } => Change::Dropped {
+            token: to_token(token)?,
+        },
+        StoredChange::Received { packet_identifier } => Change::Received {
+            packet_identifier: to_identifier(packet_identifier)?,
+        },
+        StoredChange::Completed { packet_identifier } => Change::Completed {
+            packet_identifier: to_identifier(packet_identifier)?,
+        },
+        StoredChange::Connected {
+            client_identifier,
+            expiry_interval,
+        } => Change::Connected {
+            client_identifier: client_identifier.into(),
+            expiry_interval,
+        },
+        StoredChange::WillStored(ref will) => Change::WillStored {
+            will: will.read()?,
+            delay: will.delay,
+        },
+        StoredChange::WillRemoved => Change::WillRemoved,
+        StoredChange::Disconnected {
+            ends_at,
+            will_due_at,
+        } => Change::Disconnected {
+            ends_at: to_instant(ends_at),
+            will_due_at: to_instant(will_due_at),
+        },
+        StoredChange::Ended => Change::Ended,
+    })
+}

@@ -1,0 +1,237 @@
+//! A whole Session as bytes.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use mqtt5_codec::Role;
+
+use super::format::{
+    self, Kind, Life, StoredMessage, StoredSession, StoredWill, from_instant, to_identifier,
+    to_instant, to_token,
+};
+use super::{PendingWill, Session, SessionConfig};
+use crate::error::RestoreError;
+use crate::qos::InFlight;
+use crate::{Instant, Token};
+
+impl Session {
+    /// The Session State (section 4.1) in a compact form that later versions of this library read, too:
+    /// messages with QoS 1 and 2 that are in flight or wait, the Packet Identifiers of received ones, the
+    /// Will Message, the ClientID, and when the Session ends.
+    ///
+    /// Not in it: messages with QoS 0, messages that the application has not acknowledged yet (they come
+    /// again), SUBSCRIBE and UNSUBSCRIBE (they end with the Network Connection), the
+    /// [`SessionConfig`], and a Server's subscriptions, which are the caller's.
+    ///
+    /// Call it when `poll` has nothing to say: changes that were not announced yet are in it, and events
+    /// that were not told yet are not. Times are in it as they are, so use a clock whose origin survives,
+    /// such as Unix time.
+    ///
+    /// Allocates the bytes, and a table of what is in flight and waits while it runs.
+    #[must_use = "to be stored"]
+    pub fn export(&self) -> Vec<u8> {
+        let in_flight: Vec<_> = self.sender.unacknowledged().collect();
+        let life = if !self.exists {
+            Life::None
+        } else if self.connected {
+            Life::Connected {
+                expiry_interval: self.expiry_interval,
+            }
+        } else {
+            Life::Away {
+                ends_at: from_instant(self.ends_at),
+            }
+        };
+        let stored = StoredSession {
+            server: self.role == Role::Server,
+            client_identifier: &self.client_identifier,
+            life,
+            will: self
+                .will
+                .as_ref()
+                .map(|it| StoredWill::new(&it.will, it.delay, it.due_at)),
+            last_token: self.last_token.number(),
+            in_flight: in_flight
+                .iter()
+                .map(|(packet_identifier, it)| (packet_identifier.get(), of_in_flight(it)))
+                .collect(),
+            released: self
+                .sender
+                .released()
+                .map(|(packet_identifier, token)| (packet_identifier.get(), token.number()))
+                .collect(),
+            received: self.receiver.accepted().map(|it| it.get()).collect(),
+            waiting: self
+                .waiting
+                .acknowledged()
+                .map(|it| {
+                    StoredMessage::new(it.token, it.qos, it.expires_at, it.topic_alias, &it.message)
+                })
+                .collect(),
+        };
+        format::seal(Kind::Session, &stored)
+    }
+
+    /// The Session that [`Session::export`] stored, as it is at `now`, the time of the restart; then
+    /// [`Session::apply`] the changes that were announced since.
+    ///
+    /// It has no Network Connection. If it had one, that counts as lost at `now`, because nobody knows
+    /// when it really ended: the Session Expiry Interval and the Will Delay Interval begin to run. In a
+    /// Client, PUBLISH packets in flight are sent again with DUP 1 when the Session goes on, as they may
+    /// have been sent. More messages than `config` lets wait are kept nevertheless.
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError`], if anything is wrong with the bytes: they are whole and consistent, or there is no
+    /// Session.
+    ///
+    /// # Memory
+    ///
+    /// In proportion to the length of `bytes`, whatever they contain, and what the highest Packet Identifier
+    /// in flight costs, as it did in the stored Session: a table with a place for each identifier up to it.
+    ///
+    /// # Crash and restart
+    ///
+    /// ```
+    /// use mqtt5_session_fsm::codec::{Connect, Message, Publish, Qos, Text, TopicName};
+    /// use mqtt5_session_fsm::{
+    ///     Change, Client, ClientConfig, Instant, Output, Publication, Session, SessionConfig,
+    /// };
+    ///
+    /// let config = SessionConfig { persistent: true, ..SessionConfig::default() };
+    /// let now = Instant::from_millis(1_794_000_000_000); // Unix time
+    /// let (mut file, mut log) = (Session::of_client(config).export(), Vec::new()); // on a disk
+    ///
+    /// // A process starts, accepts a message, and dies.
+    /// let mut client = Client::new(ClientConfig::default(), Session::restore(now, &file, config)?);
+    /// let message = Message::new(&Publish::new(TopicName::new("greenhouse/3")?, b"21.5"))?;
+    /// let token = client.publish(now, Publication::new(Qos::ExactlyOnce, message))?;
+    /// while let Some(Output::Persist(change)) = client.poll(now, &mut Vec::new()) {
+    ///     log.extend(change.to_bytes()); // and fsync
+    /// }
+    /// log.extend(&Change::Ended.to_bytes()[..9]); // it dies while it writes
+    /// drop(client);
+    ///
+    /// // The next one.
+    /// let mut session = Session::restore(now, &file, config)?;
+    /// let mut records = &log[..];
+    /// // A record that is not whole was the last one: nothing that depends on it was sent.
+    /// while let Ok(Some(change)) = Change::take(&mut records) {
+    ///     session.apply(now, &change)?;
+    /// }
+    /// file = session.export(); // first this, then
+    /// log.clear();
+    /// assert_eq!(session.waiting(), 1); // its outcome will be told by `token`
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn restore(
+        now: Instant,
+        bytes: &[u8],
+        config: SessionConfig,
+    ) -> Result<Session, RestoreError> {
+        let (stored, rest) = format::open::<StoredSession<'_>>(Kind::Session, bytes)?;
+        if !rest.is_empty() {
+            return Err(RestoreError::Damaged);
+        }
+        read(now, &stored, config)
+    }
+}
+
+fn read(
+    now: Instant,
+    stored: &StoredSession<'_>,
+    config: SessionConfig,
+) -> Result<Session, RestoreError> {
+    let role = if stored.server {
+        Role::Server
+    } else {
+        Role::Client
+    };
+    let mut session = Session::new(role, stored.client_identifier, config);
+    let mut tokens =
+        Vec::with_capacity(stored.in_flight.len() + stored.released.len() + stored.waiting.len());
+    for (packet_identifier, message) in &stored.in_flight {
+        let message = message.read()?;
+        tokens.push(message.token);
+        session
+            .sender
+            .restore(to_identifier(*packet_identifier)?, message.into())
+            .map_err(|()| RestoreError::Inconsistent)?;
+    }
+    for message in &stored.waiting {
+        let message = message.read()?;
+        tokens.push(message.token);
+        session.waiting.push(message);
+    }
+    // They are sent in the order in which they were accepted.
+    if !tokens.is_sorted() {
+        return Err(RestoreError::Inconsistent);
+    }
+    for &(packet_identifier, token) in &stored.released {
+        let token = to_token(token)?;
+        tokens.push(token);
+        session
+            .sender
+            .restore_released(to_identifier(packet_identifier)?, token)
+            .map_err(|()| RestoreError::Inconsistent)?;
+    }
+    tokens.sort_unstable();
+    if tokens.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(RestoreError::Inconsistent);
+    }
+    session.last_token = match stored.last_token {
+        0 => Token::NONE,
+        number => to_token(number)?,
+    };
+    if tokens.last() > Some(&session.last_token) {
+        return Err(RestoreError::Inconsistent);
+    }
+    let mut before = 0;
+    for &packet_identifier in &stored.received {
+        if packet_identifier <= before {
+            return Err(RestoreError::Inconsistent);
+        }
+        before = packet_identifier;
+        session.receiver.restore(to_identifier(packet_identifier)?);
+    }
+    match stored.life {
+        Life::None => {
+            let empty = stored.in_flight.is_empty()
+                && stored.released.is_empty()
+                && stored.received.is_empty()
+                && stored.will.is_none();
+            if !empty {
+                return Err(RestoreError::Inconsistent);
+            }
+        }
+        Life::Connected { expiry_interval } => session.lives_from(now, expiry_interval),
+        Life::Away { ends_at } => {
+            session.exists = true;
+            session.ends_at = to_instant(ends_at);
+        }
+    }
+    if let Some(will) = &stored.will {
+        if role == Role::Client {
+            return Err(RestoreError::Inconsistent);
+        }
+        session.will = Some(Box::new(PendingWill {
+            will: will.read()?,
+            delay: will.delay,
+            due_at: match stored.life {
+                Life::Connected { .. } => now.plus_seconds(will.delay),
+                _ => to_instant(will.due_at),
+            },
+        }));
+    }
+    Ok(session)
+}
+
+fn of_in_flight(in_flight: &InFlight) -> StoredMessage<'_> {
+    StoredMessage::new(
+        in_flight.token,
+        in_flight.qos,
+        in_flight.expires_at,
+        in_flight.topic_alias,
+        &in_flight.message,
+    )
+}
