@@ -204,6 +204,13 @@ impl Connection {
         });
     }
 
+    /// Gives back memory that is not in use: nothing is going on.
+    pub(crate) fn shrink(&mut self, session: &mut Session) {
+        self.answers.shrink_to_fit();
+        self.packets.shrink_to_fit();
+        session.shrink();
+    }
+
     /// Nothing more is read or promised; what is queued is written, if `flush`, or else thrown away.
     pub(crate) fn close(
         &mut self,

@@ -309,6 +309,9 @@ impl Server {
     ) -> Result<Option<Event<'a>>, SessionViolation> {
         match *packet {
             Packet::PingReq => {
+                if let Some(session) = &mut self.session {
+                    self.connection.shrink(session);
+                }
                 self.connection.send_ping(PacketType::PingResp);
                 Ok(None)
             }

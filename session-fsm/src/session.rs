@@ -424,6 +424,16 @@ impl Session {
         self.poll_pending()
     }
 
+    /// Gives back memory that is not in use. It happens by itself when a Network Connection ends, and at
+    /// each PINGREQ, as it says that nothing else is going on.
+    pub fn shrink(&mut self) {
+        self.sender.shrink();
+        self.receiver.shrink();
+        self.waiting.shrink();
+        self.notices.shrink_to_fit();
+        self.changes.shrink_to_fit();
+    }
+
     /// Whether there is nothing to say.
     #[inline]
     pub(crate) fn is_silent(&self) -> bool {
@@ -498,6 +508,7 @@ impl Session {
             will_due_at,
         });
         self.handle_timeout(now);
+        self.shrink();
     }
 
     /// A Network Connection begins that goes on with this Session.

@@ -67,11 +67,47 @@ impl From<WaitingMessage> for crate::qos::InFlight {
     }
 }
 
+/// A message that waits, to be looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct Next<'a> {
+    pub(crate) message: &'a Message,
+    pub(crate) expires_at: Instant,
+    pub(crate) qos: Qos,
+    pub(crate) topic_alias: u16,
+    pub(crate) token: Token,
+}
+
 /// A place in a queue; empty once the message has expired.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Place {
+    message: Option<Message>,
     token: Token,
-    message: Option<WaitingMessage>,
+    expires_at: Instant,
+    topic_alias: u16,
+    qos: Qos,
+}
+
+impl Place {
+    #[inline]
+    fn look(&self) -> Option<Next<'_>> {
+        Some(Next {
+            message: self.message.as_ref()?,
+            expires_at: self.expires_at,
+            qos: self.qos,
+            topic_alias: self.topic_alias,
+            token: self.token,
+        })
+    }
+
+    fn take(&mut self) -> Option<WaitingMessage> {
+        Some(WaitingMessage {
+            message: self.message.take()?,
+            token: self.token,
+            expires_at: self.expires_at,
+            qos: self.qos,
+            topic_alias: self.topic_alias,
+        })
+    }
 }
 
 type Queue = VecDeque<Place>;
@@ -117,14 +153,13 @@ impl Waiting {
         if limits.messages == 0 || size > limits.bytes {
             return None;
         }
-        let oldest = match limits.when_full {
+        match limits.when_full {
             WhenFull::Refuse => None,
             WhenFull::DropOldestQos0 => self.pop(Qos::AtMostOnce),
             WhenFull::DropOldest => self
                 .pop(Qos::AtMostOnce)
                 .or_else(|| self.pop(Qos::AtLeastOnce)),
-        };
-        oldest
+        }
     }
 
     #[inline]
@@ -134,25 +169,29 @@ impl Waiting {
         if waiting.expires_at != Instant::NEVER {
             self.expiring.insert((waiting.expires_at, waiting.token));
         }
-        let queue = match waiting.qos {
-            Qos::AtMostOnce => &mut self.qos0,
-            _ => &mut self.others,
-        };
+        let queue = self.queue(waiting.qos);
+        if queue.len() == queue.capacity() {
+            // A little more at a time than the queue itself would take: memory per message is promised.
+            queue.reserve_exact((queue.len() / 8).max(1));
+        }
         queue.push_back(Place {
+            message: Some(waiting.message),
             token: waiting.token,
-            message: Some(waiting),
+            expires_at: waiting.expires_at,
+            topic_alias: waiting.topic_alias,
+            qos: waiting.qos,
         });
     }
 
     /// The message that is to be sent next: the oldest, but if only QoS 0 may be sent, the oldest of
     /// these.
     #[inline]
-    pub(crate) fn next(&self, only_qos0: bool) -> Option<&WaitingMessage> {
-        let qos0 = self.qos0.front().and_then(|place| place.message.as_ref());
-        if only_qos0 || self.others.is_empty() {
+    pub(crate) fn next(&self, only_qos0: bool) -> Option<Next<'_>> {
+        let qos0 = self.qos0.front().and_then(Place::look);
+        if only_qos0 {
             return qos0;
         }
-        let other = self.others.front().and_then(|place| place.message.as_ref());
+        let other = self.others.front().and_then(Place::look);
         match (qos0, other) {
             (Some(qos0), Some(other)) if qos0.token < other.token => Some(qos0),
             (qos0, other) => other.or(qos0),
@@ -162,16 +201,8 @@ impl Waiting {
     /// Takes the oldest message of this kind: QoS 0, or QoS 1 and 2 together.
     #[inline]
     pub(crate) fn pop(&mut self, qos: Qos) -> Option<WaitingMessage> {
-        let queue = match qos {
-            Qos::AtMostOnce => &mut self.qos0,
-            _ => &mut self.others,
-        };
-        let taken = queue.pop_front()?.message?;
+        let taken = self.queue(qos).pop_front()?.take()?;
         self.taken(&taken);
-        if taken.expires_at != Instant::NEVER {
-            self.expiring.remove(&(taken.expires_at, taken.token));
-        }
-        self.tidy();
         Some(taken)
     }
 
@@ -189,7 +220,6 @@ impl Waiting {
         if expires_at > now {
             return None;
         }
-        self.expiring.pop_first();
         self.remove(token)
     }
 
@@ -201,28 +231,37 @@ impl Waiting {
                 let position = queue
                     .binary_search_by_key(&token, |place| place.token)
                     .ok()?;
-                queue.get_mut(position)?.message.take()
+                queue.get_mut(position)?.take()
             })?;
-        self.expiring.remove(&(taken.expires_at, token));
         self.taken(&taken);
-        self.tidy();
         Some(taken)
     }
 
     /// All that wait with QoS 1 and 2, in order.
-    pub(crate) fn acknowledged(&self) -> impl Iterator<Item = &WaitingMessage> {
-        self.others
-            .iter()
-            .filter_map(|place| place.message.as_ref())
+    pub(crate) fn acknowledged(&self) -> impl Iterator<Item = Next<'_>> {
+        self.others.iter().filter_map(Place::look)
+    }
+
+    /// Gives back memory that is not in use.
+    pub(crate) fn shrink(&mut self) {
+        self.qos0.shrink_to_fit();
+        self.others.shrink_to_fit();
+    }
+
+    fn queue(&mut self, qos: Qos) -> &mut Queue {
+        match qos {
+            Qos::AtMostOnce => &mut self.qos0,
+            _ => &mut self.others,
+        }
     }
 
     fn taken(&mut self, taken: &WaitingMessage) {
         self.messages -= 1;
         self.bytes -= taken.message.size();
-    }
-
-    /// Empty places go when they come to the front, or when they are the most.
-    fn tidy(&mut self) {
+        if taken.expires_at != Instant::NEVER {
+            self.expiring.remove(&(taken.expires_at, taken.token));
+        }
+        // Empty places go when they come to the front, or when they are the most.
         let many = 2 * self.messages as usize + 8;
         for queue in [&mut self.qos0, &mut self.others] {
             while queue.front().is_some_and(|place| place.message.is_none()) {

@@ -14,7 +14,7 @@ use super::{Connection, Phase, TopicAliases};
 use crate::event::{Cause, Output};
 use crate::qos::InFlight;
 use crate::session::{Ending, Notice, Session};
-use crate::waiting::WaitingMessage;
+use crate::waiting::Next;
 use crate::{Instant, LimitExceeded, PublishError};
 
 /// What became of a packet that was to be written.
@@ -414,9 +414,9 @@ fn give_up(session: &mut Session, limit: LimitExceeded) {
     }
 }
 
-fn outgoing_of(waiting: &WaitingMessage) -> Outgoing<'_> {
+fn outgoing_of(waiting: Next<'_>) -> Outgoing<'_> {
     Outgoing {
-        message: &waiting.message,
+        message: waiting.message,
         delivery: Delivery::new(waiting.qos, PacketIdentifier::MIN, false),
         expires_at: waiting.expires_at,
         topic_alias: waiting.topic_alias,

@@ -1,7 +1,8 @@
 //! Acknowledgements that the application decides, in any order, and that leave in the order that
 //! section 4.6 demands.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use mqtt5_codec::bytes::Bytes;
 use mqtt5_codec::{PacketIdentifier, Qos, ReasonCode};
@@ -13,7 +14,11 @@ use mqtt5_codec::{PacketIdentifier, Qos, ReasonCode};
 /// is good until the Session ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[must_use = "a message that is never acknowledged blocks those behind it"]
-pub struct Receipt(u64);
+pub struct Receipt {
+    place: u32,
+    /// How often the place was used before.
+    use_of_place: u32,
+}
 
 /// The receipt is void: its Network Connection or Session is gone, or it was used before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,77 +34,92 @@ pub(crate) struct Decision {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Entry {
-    packet_identifier: PacketIdentifier,
-    qos: Qos,
+    /// What waits here for the application, or for those before it; `None` if the place is free.
+    handed_out: Option<(PacketIdentifier, Qos)>,
     decision: Option<Decision>,
-    over: bool,
+    use_of_place: u32,
 }
 
 /// The messages that wait for the application, or for those before them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Manual {
-    /// The number of the first entry.
-    first: u64,
-    entries: VecDeque<Entry>,
-    /// Numbers of the entries whose acknowledgement is due on this Network Connection, in the order
-    /// in which the PUBLISH packets came.
-    due1: VecDeque<u64>,
-    due2: VecDeque<u64>,
-    /// Entries with QoS 2 by identifier: their PUBLISH comes again on the next connection.
-    by_identifier: BTreeMap<PacketIdentifier, u64>,
+    entries: Vec<Entry>,
+    /// Places that can be used again.
+    free: Vec<u32>,
+    /// Entries whose acknowledgement is due on this Network Connection, in the order in which the
+    /// PUBLISH packets came.
+    due1: VecDeque<u32>,
+    due2: VecDeque<u32>,
+    /// Entries with QoS 2 of an earlier Network Connection, in the order of their identifiers: their
+    /// PUBLISH comes again.
+    earlier: Vec<(PacketIdentifier, u32)>,
 }
 
 impl Manual {
     /// A message was handed out.
     pub(super) fn deliver(&mut self, packet_identifier: PacketIdentifier, qos: Qos) -> Receipt {
-        let number = self.first + self.entries.len() as u64;
-        self.entries.push_back(Entry {
-            packet_identifier,
-            qos,
-            decision: None,
-            over: false,
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.entries.push(Entry {
+                handed_out: None,
+                decision: None,
+                use_of_place: 0,
+            });
+            // There are no more than Packet Identifiers.
+            (self.entries.len() - 1) as u32
         });
-        if qos == Qos::ExactlyOnce {
-            self.by_identifier.insert(packet_identifier, number);
+        let mut use_of_place = 0;
+        if let Some(entry) = self.entries.get_mut(place as usize) {
+            entry.handed_out = Some((packet_identifier, qos));
+            use_of_place = entry.use_of_place;
         }
-        self.due(qos).push_back(number);
-        Receipt(number)
+        self.due(qos).push_back(place);
+        Receipt {
+            place,
+            use_of_place,
+        }
     }
 
-    /// A PUBLISH that was handed out came again.
+    /// A PUBLISH that was handed out on an earlier Network Connection came again.
     pub(super) fn again(&mut self, packet_identifier: PacketIdentifier) {
-        if let Some(&number) = self.by_identifier.get(&packet_identifier) {
-            self.due2.push_back(number);
+        let found = self
+            .earlier
+            .binary_search_by_key(&packet_identifier, |&(identifier, _)| identifier);
+        if let Ok(found) = found
+            && let Some(&(_, place)) = self.earlier.get(found)
+        {
+            self.due2.push_back(place);
         }
     }
 
     /// What a receipt stands for, as long as nothing is decided.
     pub(super) fn undecided(&self, receipt: Receipt) -> Result<(PacketIdentifier, Qos), Stale> {
-        let position = receipt.0.checked_sub(self.first).ok_or(Stale)?;
-        match self
-            .entries
-            .get(usize::try_from(position).map_err(|_| Stale)?)
-        {
-            Some(entry) if entry.decision.is_none() && !entry.over => {
-                Ok((entry.packet_identifier, entry.qos))
+        match self.entries.get(receipt.place as usize) {
+            Some(entry)
+                if entry.use_of_place == receipt.use_of_place && entry.decision.is_none() =>
+            {
+                entry.handed_out.ok_or(Stale)
             }
             _ => Err(Stale),
         }
     }
 
-    /// Whether the application has accepted a message with QoS 2 whose PUBREC has not left.
+    /// The messages with QoS 2 that the application has accepted and whose PUBREC has not left.
     #[cfg(feature = "persistence")]
-    pub(super) fn is_accepted(&self, packet_identifier: PacketIdentifier) -> bool {
-        let number = self.by_identifier.get(&packet_identifier);
-        let position = number.and_then(|number| number.checked_sub(self.first));
-        position
-            .and_then(|position| self.entries.get(usize::try_from(position).ok()?))
-            .and_then(|entry| entry.decision.as_ref())
-            .is_some_and(|decision| !decision.reason_code.is_error())
+    pub(super) fn accepted(&self) -> impl Iterator<Item = PacketIdentifier> + '_ {
+        self.entries
+            .iter()
+            .filter_map(|entry| match (entry.handed_out, &entry.decision) {
+                (Some((identifier, Qos::ExactlyOnce)), Some(decision))
+                    if !decision.reason_code.is_error() =>
+                {
+                    Some(identifier)
+                }
+                _ => None,
+            })
     }
 
     pub(super) fn decide(&mut self, receipt: Receipt, decision: Decision) {
-        if let Some(entry) = self.entry(receipt.0) {
+        if let Some(entry) = self.entries.get_mut(receipt.place as usize) {
             entry.decision = Some(decision);
         }
     }
@@ -107,22 +127,15 @@ impl Manual {
     /// The next acknowledgement that may leave: all before it have left.
     pub(super) fn next(&mut self) -> Option<(PacketIdentifier, Qos, Decision)> {
         for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
-            let Some(&number) = self.due(qos).front() else {
+            let Some(&place) = self.due(qos).front() else {
                 continue;
             };
-            let Some(entry) = self.entry(number) else {
+            let entry = self.entries.get_mut(place as usize);
+            let Some(decision) = entry.and_then(|entry| entry.decision.take()) else {
                 continue;
             };
-            let Some(decision) = entry.decision.take() else {
-                continue;
-            };
-            entry.over = true;
-            let packet_identifier = entry.packet_identifier;
             self.due(qos).pop_front();
-            if qos == Qos::ExactlyOnce {
-                self.by_identifier.remove(&packet_identifier);
-            }
-            self.shorten();
+            let (packet_identifier, qos) = self.free(place)?;
             return Some((packet_identifier, qos, decision));
         }
         None
@@ -132,37 +145,43 @@ impl Manual {
     pub(super) fn connection_ended(&mut self) {
         self.due1.clear();
         self.due2.clear();
-        for entry in &mut self.entries {
-            entry.over |= entry.qos == Qos::AtLeastOnce;
+        self.earlier.clear();
+        for place in 0..self.entries.len() as u32 {
+            let entry = self.entries.get(place as usize);
+            match entry.and_then(|entry| entry.handed_out) {
+                Some((identifier, Qos::ExactlyOnce)) => self.earlier.push((identifier, place)),
+                Some(_) => {
+                    self.free(place);
+                }
+                None => {}
+            }
         }
-        self.shorten();
+        self.earlier.sort_unstable();
     }
 
-    /// The Session is gone. The numbers go on, so that old receipts stay void.
+    /// The Session is gone. The uses are not forgotten, so that old receipts stay void.
     pub(super) fn discard(&mut self) {
-        self.first += self.entries.len() as u64;
-        self.entries.clear();
+        for place in 0..self.entries.len() as u32 {
+            self.free(place);
+        }
         self.due1.clear();
         self.due2.clear();
-        self.by_identifier.clear();
+        self.earlier.clear();
     }
 
-    fn shorten(&mut self) {
-        while self.entries.front().is_some_and(|entry| entry.over) {
-            self.entries.pop_front();
-            self.first += 1;
-        }
+    fn free(&mut self, place: u32) -> Option<(PacketIdentifier, Qos)> {
+        let entry = self.entries.get_mut(place as usize)?;
+        let handed_out = entry.handed_out.take()?;
+        entry.decision = None;
+        entry.use_of_place = entry.use_of_place.wrapping_add(1);
+        self.free.push(place);
+        Some(handed_out)
     }
 
-    fn due(&mut self, qos: Qos) -> &mut VecDeque<u64> {
+    fn due(&mut self, qos: Qos) -> &mut VecDeque<u32> {
         match qos {
             Qos::ExactlyOnce => &mut self.due2,
             _ => &mut self.due1,
         }
-    }
-
-    fn entry(&mut self, number: u64) -> Option<&mut Entry> {
-        let position = number.checked_sub(self.first)?;
-        self.entries.get_mut(usize::try_from(position).ok()?)
     }
 }

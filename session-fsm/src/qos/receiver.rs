@@ -42,11 +42,6 @@ impl Receiver {
         state_of(self.identifiers.state(packet_identifier))
     }
 
-    /// How many messages count against our Receive Maximum on this Network Connection.
-    pub(crate) const fn open(&self) -> u16 {
-        self.open
-    }
-
     /// A PUBLISH with QoS 1 or 2 came. With automatic acknowledgement its acceptance is part of it.
     #[inline]
     pub(crate) fn publish(
@@ -185,15 +180,17 @@ impl Receiver {
     /// The identifiers of accepted messages with QoS 2: what survives a crash.
     #[cfg(feature = "persistence")]
     pub(crate) fn accepted(&self) -> impl Iterator<Item = PacketIdentifier> + '_ {
-        self.identifiers.iter().filter_map(|(identifier, bits)| {
-            let manual = self.manual.as_ref();
-            let accepted = match state_of(bits) {
-                ReceiverState::WaitPubRel => true,
-                ReceiverState::Deciding2 => manual.is_some_and(|it| it.is_accepted(identifier)),
-                _ => false,
-            };
-            accepted.then_some(identifier)
-        })
+        let released_next = self.identifiers.iter().filter_map(|(identifier, bits)| {
+            (state_of(bits) == ReceiverState::WaitPubRel).then_some(identifier)
+        });
+        released_next.chain(self.manual.iter().flat_map(|manual| manual.accepted()))
+    }
+
+    /// Gives back memory that is not in use.
+    pub(crate) fn shrink(&mut self) {
+        if self.identifiers.iter().next().is_none() {
+            self.identifiers = Identifiers::default();
+        }
     }
 
     /// Puts back what [`Receiver::accepted`] gave.

@@ -79,7 +79,6 @@ pub(crate) struct Unsent<'s> {
     pub(crate) message: &'s Message,
     pub(crate) qos: Qos,
     pub(crate) packet_identifier: PacketIdentifier,
-    pub(crate) token: Token,
     pub(crate) duplicate: bool,
     pub(crate) expires_at: crate::Instant,
     pub(crate) topic_alias: u16,
@@ -107,10 +106,6 @@ impl Sender {
     /// How many messages are in flight, sent on this Network Connection or not.
     pub(crate) const fn in_flight(&self) -> u16 {
         self.publishing.len() + self.releasing.len()
-    }
-
-    pub(crate) const fn outstanding(&self) -> u16 {
-        self.outstanding
     }
 
     /// The state of an identifier, as far as messages go.
@@ -294,7 +289,6 @@ impl Sender {
                 _ => Qos::AtLeastOnce,
             },
             packet_identifier,
-            token: slot.token,
             duplicate: slot.sent_before,
             expires_at: slot.expires_at,
             topic_alias: slot.topic_alias,
@@ -379,6 +373,13 @@ impl Sender {
             first => first,
         };
         self.finish(first)
+    }
+
+    /// Gives back memory that is not in use.
+    pub(crate) fn shrink(&mut self) {
+        if self.in_flight() == 0 && self.requests.len() == 0 {
+            self.reset();
+        }
     }
 
     /// Forgets the identifiers, too, once nothing is in flight.

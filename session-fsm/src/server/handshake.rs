@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::num::{NonZeroU16, NonZeroU32};
 
+use mqtt5_codec::bytes::Bytes;
 use mqtt5_codec::{
     Auth, ConnAck, Connect, LARGEST_PACKET, MaximumQos, Message, Packet, PacketType, Properties,
     Property, PropertyIdentifier, Publish, Qos, ReasonCode, Role, Text, Will,
@@ -110,14 +111,19 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`SendError`]; the CONNECT still waits then. A session that was given is gone, so check before
-    /// what can be wrong: the ClientID of the session, the properties.
+    /// [`SendError`]; the CONNECT still waits then, and the session that was given is used the next time, or
+    /// given back by [`Server::take_session`]: [`SendError::ClientIdentifierDiffers`] if it is of another
+    /// Client, [`SendError::PropertyMissing`], [`SendError::PropertyUnwanted`], [`SendError::Invalid`].
     pub fn accept(
         &mut self,
         now: Instant,
         session: Option<Session>,
         properties: &[Property<'_>],
     ) -> Result<(), SendError> {
+        if session.is_some() {
+            // Kept for another try, should this one fail.
+            self.session = session;
+        }
         let Some(handshake) = self.handshake.as_ref().filter(|it| it.deciding) else {
             return Err(SendError::NotExpected);
         };
@@ -146,34 +152,30 @@ impl Server {
                 PropertyIdentifier::AssignedClientIdentifier,
             ));
         }
-        let mut session = match session {
+        if self.session.as_ref().is_some_and(|session| {
+            session.role != Role::Server || session.client_identifier() != client_identifier
+        }) {
+            return Err(SendError::ClientIdentifierDiffers);
+        }
+        let mut session = match self.session.take() {
             None => Session::of_server(client_identifier, self.config.session),
-            Some(session)
-                if session.role == Role::Server
-                    && session.client_identifier() == client_identifier =>
-            {
-                session
-            }
-            Some(_) => return Err(SendError::ClientIdentifierDiffers),
+            Some(session) => session,
         };
         // One that is over, or that another connection still had, is brought in order first.
         session.connection_ended(now);
         session.handle_timeout(now);
         let session_present = session.exists && !handshake.clean_start;
-        let list = self.announced(properties)?;
-        let packet = self.connection.fit(Explanations::Always, &list, |list| {
-            ConnAck {
-                session_present,
-                reason_code: ReasonCode::Success,
-                properties: Properties::new(list)?,
+        let packet = match self.connack(session_present, properties) {
+            Ok(packet) => packet,
+            Err(error) => {
+                self.session = Some(session);
+                return Err(error);
             }
-            .encode_to_vec()
-        })?;
+        };
 
         if !session_present {
             session.end();
         }
-        session.will = None;
         let handshake = self.handshake.take();
         session.will = handshake.and_then(|handshake| handshake.will);
         session.connection_began(expiry_interval);
@@ -189,6 +191,24 @@ impl Server {
             None => self.close(now, Cause::CannotAnswer(PacketType::ConnAck), false),
         }
         Ok(())
+    }
+
+    /// The CONNACK that accepts; `None` if it is too large for the Client.
+    fn connack(
+        &self,
+        session_present: bool,
+        properties: &[Property<'_>],
+    ) -> Result<Option<Bytes>, SendError> {
+        let list = self.announced(properties)?;
+        let packet = self.connection.fit(Explanations::Always, &list, |list| {
+            ConnAck {
+                session_present,
+                reason_code: ReasonCode::Success,
+                properties: Properties::new(list)?,
+            }
+            .encode_to_vec()
+        });
+        Ok(packet?)
     }
 
     /// The properties of the CONNACK: limits that are not at their defaults, the Authentication

@@ -65,7 +65,7 @@ impl Session {
                 .waiting
                 .acknowledged()
                 .map(|it| {
-                    StoredMessage::new(it.token, it.qos, it.expires_at, it.topic_alias, &it.message)
+                    StoredMessage::new(it.token, it.qos, it.expires_at, it.topic_alias, it.message)
                 })
                 .collect(),
         };
