@@ -45,6 +45,9 @@ impl Session {
                 {
                     return None;
                 }
+                if message.has_properties() {
+                    self.inspect(now, message).ok()?;
+                }
                 self.last_token = token;
                 self.waiting.push(WaitingMessage {
                     message: message.clone(),

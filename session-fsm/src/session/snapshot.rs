@@ -12,6 +12,7 @@ use super::format::{
 use super::{PendingWill, Session, SessionConfig};
 use crate::error::RestoreError;
 use crate::qos::InFlight;
+use crate::waiting::WaitingMessage;
 use crate::{Instant, Token};
 
 impl Session {
@@ -65,7 +66,7 @@ impl Session {
                 .waiting
                 .acknowledged()
                 .map(|it| {
-                    StoredMessage::new(it.token, it.qos, it.expires_at, it.topic_alias, it.message)
+                    StoredMessage::new(it.token, it.qos, it.expires_at, it.topic_alias, &it.message)
                 })
                 .collect(),
         };
@@ -135,6 +136,15 @@ impl Session {
         }
         read(now, &stored, config)
     }
+
+    /// A Client has messages that a Client may send, a Server others.
+    fn check(&self, waiting: WaitingMessage) -> Result<WaitingMessage, RestoreError> {
+        if waiting.message.has_properties() {
+            self.inspect(Instant::ORIGIN, &waiting.message)
+                .map_err(|_| RestoreError::Inconsistent)?;
+        }
+        Ok(waiting)
+    }
 }
 
 fn read(
@@ -151,7 +161,7 @@ fn read(
     let mut tokens =
         Vec::with_capacity(stored.in_flight.len() + stored.released.len() + stored.waiting.len());
     for (packet_identifier, message) in &stored.in_flight {
-        let message = message.read()?;
+        let message = session.check(message.read()?)?;
         tokens.push(message.token);
         session
             .sender
@@ -159,7 +169,7 @@ fn read(
             .map_err(|()| RestoreError::Inconsistent)?;
     }
     for message in &stored.waiting {
-        let message = message.read()?;
+        let message = session.check(message.read()?)?;
         tokens.push(message.token);
         session.waiting.push(message);
     }

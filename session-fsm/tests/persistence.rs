@@ -1,0 +1,583 @@
+//! Export and restore of a Session, and the changes between (section 4.1).
+#![cfg(feature = "persistence")]
+
+#[path = "persistence/world.rs"]
+mod world;
+
+use mqtt5_session_fsm::codec::{
+    Message, PacketIdentifier, Properties, Property, Publish, Qos, Role, TopicName,
+};
+use mqtt5_session_fsm::table::{ReceiverState, SenderState};
+use mqtt5_session_fsm::{
+    Acknowledgement, Change, Event, Instant, Output, Publication, RestoreError, Session,
+    SessionConfig, Token, WillMessage,
+};
+use proptest::prelude::*;
+
+use self::world::{Side, World, step};
+
+const CONFIG: SessionConfig = SessionConfig {
+    persistent: true,
+    ..default_config()
+};
+
+const fn default_config() -> SessionConfig {
+    SessionConfig {
+        in_flight: u16::MAX,
+        waiting: mqtt5_session_fsm::WaitingLimits {
+            messages: 1000,
+            bytes: 1 << 20,
+            when_full: mqtt5_session_fsm::WhenFull::Refuse,
+        },
+        acknowledgement: Acknowledgement::Automatic,
+        persistent: false,
+    }
+}
+
+fn at(seconds: u64) -> Instant {
+    Instant::from_millis(seconds * 1000)
+}
+
+fn id(number: u16) -> PacketIdentifier {
+    PacketIdentifier::new(number).unwrap()
+}
+
+fn message(payload: &[u8]) -> Message {
+    Message::new(&Publish::new(TopicName::new("a/b").unwrap(), payload)).unwrap()
+}
+
+fn accepted(token: u64, qos: Qos) -> Change {
+    Change::Accepted {
+        token: Token::from_number(token),
+        qos,
+        message: message(&token.to_be_bytes()),
+        expires_at: Instant::NEVER,
+        topic_alias: 0,
+    }
+}
+
+fn sent(token: u64, packet_identifier: u16) -> Change {
+    Change::Sent {
+        token: Token::from_number(token),
+        packet_identifier: id(packet_identifier),
+    }
+}
+
+fn connected(expiry_interval: u32) -> Change {
+    Change::Connected {
+        client_identifier: "c".into(),
+        expiry_interval,
+    }
+}
+
+fn will(delay: u32) -> Change {
+    Change::WillStored {
+        will: WillMessage {
+            message: message(b"gone"),
+            qos: Qos::AtLeastOnce,
+        },
+        delay,
+    }
+}
+
+/// One of each kind, in an order that fits to a new Session of a Server.
+fn every_change() -> Vec<Change> {
+    let expiring = Message::new(&Publish {
+        retain: true,
+        properties: Properties::new(&[Property::MessageExpiryInterval(60)]).unwrap(),
+        ..Publish::new(TopicName::new("ü/€").unwrap(), &[0; 300])
+    })
+    .unwrap();
+    vec![
+        connected(3600),
+        will(30),
+        accepted(1, Qos::AtLeastOnce),
+        sent(1, 1),
+        accepted(2, Qos::ExactlyOnce),
+        sent(2, 9),
+        accepted(7, Qos::ExactlyOnce),
+        sent(7, 2),
+        Change::Released {
+            packet_identifier: id(9),
+        },
+        accepted(9, Qos::AtLeastOnce),
+        sent(9, 3),
+        Change::Finished {
+            packet_identifier: id(3),
+        },
+        Change::Received {
+            packet_identifier: id(65_535),
+        },
+        Change::Received {
+            packet_identifier: id(512),
+        },
+        Change::Received {
+            packet_identifier: id(1),
+        },
+        Change::Completed {
+            packet_identifier: id(512),
+        },
+        Change::Accepted {
+            token: Token::from_number(10),
+            qos: Qos::ExactlyOnce,
+            message: expiring,
+            expires_at: at(1_000_060),
+            topic_alias: 4,
+        },
+        accepted(11, Qos::AtLeastOnce),
+        accepted(12, Qos::AtLeastOnce),
+        Change::Dropped {
+            token: Token::from_number(11),
+        },
+        Change::Disconnected {
+            ends_at: at(1_003_600),
+            will_due_at: at(1_000_030),
+        },
+        Change::WillRemoved,
+        Change::Ended,
+    ]
+}
+
+fn replay(session: &mut Session, changes: &[Change]) {
+    for change in changes {
+        assert_eq!(session.apply(at(1_000_000), change), Ok(()), "{change:?}");
+    }
+}
+
+/// A Session of a Server with everything in it.
+fn full() -> Session {
+    let mut session = Session::of_server("c", CONFIG);
+    let changes = every_change();
+    replay(&mut session, &changes[..changes.len() - 2]);
+    session
+}
+
+fn restore(bytes: &[u8]) -> Result<Session, RestoreError> {
+    Session::restore(at(1_000_000), bytes, CONFIG)
+}
+
+#[test]
+fn everything_comes_back() {
+    let full = full();
+    let mut session = restore(&full.export()).unwrap();
+    assert_eq!(session.export(), full.export());
+    assert_eq!(session.role(), Role::Server);
+    assert!(session.exists());
+    assert_eq!(session.client_identifier(), "c");
+    assert_eq!((session.in_flight(), session.waiting()), (3, 2));
+    assert_eq!(session.waiting_bytes(), full.waiting_bytes());
+    assert_eq!(session.sender_state(id(1)), SenderState::WaitPubAck);
+    assert_eq!(session.sender_state(id(2)), SenderState::WaitPubRec);
+    assert_eq!(session.sender_state(id(3)), SenderState::Free);
+    assert_eq!(session.sender_state(id(9)), SenderState::WaitPubComp);
+    assert_eq!(session.receiver_state(id(1)), ReceiverState::WaitPubRel);
+    assert_eq!(session.receiver_state(id(512)), ReceiverState::Free);
+    assert_eq!(
+        session.receiver_state(id(65_535)),
+        ReceiverState::WaitPubRel
+    );
+    let token = session.publish(
+        at(1_000_000),
+        Publication::new(Qos::AtLeastOnce, message(b"")),
+    );
+    assert_eq!(token, Ok(Token::from_number(13)));
+
+    // The Will is due, a message expires, the Session ends.
+    assert_eq!(session.next_timeout(), at(1_000_030));
+    while let Some(Output::Persist(_)) = session.poll() {}
+    session.handle_timeout(at(1_000_030));
+    // First the event, then what is to be stored of it.
+    let Some(Output::Event(Event::Will(will))) = session.poll() else {
+        panic!()
+    };
+    assert_eq!(will.message.publish().payload, b"gone");
+    assert_eq!(session.poll(), Some(Output::Persist(Change::WillRemoved)));
+    assert_eq!(session.poll(), None);
+    assert_eq!(session.next_timeout(), at(1_000_060));
+    session.handle_timeout(at(1_000_060));
+    assert_eq!(session.waiting(), 2);
+    assert_eq!(session.next_timeout(), at(1_003_600));
+    session.handle_timeout(at(1_003_600));
+    assert!(!session.exists());
+    assert_eq!((session.in_flight(), session.waiting()), (0, 0));
+}
+
+#[test]
+fn an_unknown_end_of_the_connection_is_the_restart() {
+    for (expiry, ends_at) in [(0, at(50)), (100, at(150)), (u32::MAX, Instant::NEVER)] {
+        let mut session = Session::of_server("c", CONFIG);
+        session.apply(at(50), &connected(expiry)).unwrap();
+        assert_eq!(session.next_timeout(), ends_at);
+        session.apply(at(50), &will(20)).unwrap();
+        assert_eq!(session.next_timeout(), ends_at.min(at(70)));
+    }
+}
+
+#[test]
+fn a_session_that_ended_is_empty() {
+    let mut session = full();
+    session.apply(at(1_000_000), &Change::Ended).unwrap();
+    let mut expected = Session::of_server("c", CONFIG);
+    for change in [
+        accepted(12, Qos::AtLeastOnce),
+        Change::Dropped {
+            token: Token::from_number(12),
+        },
+    ] {
+        expected.apply(at(0), &change).unwrap();
+    }
+    assert_eq!(session.export(), expected.export());
+}
+
+#[test]
+fn messages_that_wait_outlive_the_session_of_a_client() {
+    let mut session = Session::of_client(CONFIG);
+    replay(
+        &mut session,
+        &[
+            connected(10),
+            accepted(1, Qos::ExactlyOnce),
+            sent(1, 1),
+            accepted(2, Qos::ExactlyOnce),
+            Change::Ended,
+        ],
+    );
+    assert_eq!((session.in_flight(), session.waiting()), (0, 1));
+    let session = restore(&session.export()).unwrap();
+    assert_eq!(session.waiting(), 1);
+}
+
+/// QoS 0 is not stored, nor is what was only accepted for this process.
+#[test]
+fn qos_0_is_not_stored() {
+    let mut session = Session::of_server("c", CONFIG);
+    session
+        .publish(at(0), Publication::new(Qos::AtMostOnce, message(b"0")))
+        .unwrap();
+    assert_eq!(session.poll(), None);
+    assert_eq!(restore(&session.export()).unwrap().waiting(), 0);
+}
+
+#[test]
+fn changes_come_back_out_of_a_log() {
+    let changes = every_change();
+    let mut log = Vec::new();
+    for change in &changes {
+        assert_eq!(Change::from_bytes(&change.to_bytes()).as_ref(), Ok(change));
+        log.extend(change.to_bytes());
+    }
+    let mut rest = &log[..];
+    let mut read = Vec::new();
+    while let Some(change) = Change::take(&mut rest).unwrap() {
+        read.push(change);
+    }
+    assert_eq!(read, changes);
+
+    // Wherever the log ends, it is known what is whole.
+    for length in 0..log.len() {
+        let mut rest = &log[..length];
+        let mut read = Vec::new();
+        let end = loop {
+            match Change::take(&mut rest) {
+                Ok(Some(change)) => read.push(change),
+                end => break end,
+            }
+        };
+        assert!(changes.starts_with(&read));
+        let whole: usize = read.iter().map(|change| change.to_bytes().len()).sum();
+        assert_eq!(rest, &log[whole..length]);
+        match rest {
+            [] => assert_eq!(end, Ok(None)),
+            _ => assert_eq!(end, Err(RestoreError::Truncated)),
+        }
+    }
+}
+
+#[test]
+fn a_change_that_does_not_fit_changes_nothing() {
+    let full = full();
+    let other = Change::Connected {
+        client_identifier: "d".into(),
+        expiry_interval: 1,
+    };
+    let misfits = [
+        accepted(12, Qos::AtLeastOnce),
+        accepted(13, Qos::AtMostOnce),
+        accepted(u64::MAX, Qos::AtLeastOnce),
+        sent(11, 100),
+        sent(1, 100),
+        sent(12, 1),
+        sent(12, 9),
+        Change::Released {
+            packet_identifier: id(1),
+        },
+        Change::Released {
+            packet_identifier: id(9),
+        },
+        Change::Released {
+            packet_identifier: id(100),
+        },
+        Change::Finished {
+            packet_identifier: id(100),
+        },
+        Change::Finished {
+            packet_identifier: id(3),
+        },
+        Change::Dropped {
+            token: Token::from_number(1),
+        },
+        Change::Received {
+            packet_identifier: id(1),
+        },
+        Change::Completed {
+            packet_identifier: id(2),
+        },
+        will(1),
+        other,
+    ];
+    for change in misfits {
+        let mut session = full.clone();
+        let result = session.apply(at(0), &change);
+        assert_eq!(result, Err(RestoreError::Inconsistent), "{change:?}");
+        assert_eq!(session, full, "{change:?}");
+    }
+    for change in [
+        sent(1, 1),
+        Change::Received {
+            packet_identifier: id(1),
+        },
+        will(1),
+        Change::WillRemoved,
+        Change::Disconnected {
+            ends_at: at(1),
+            will_due_at: at(1),
+        },
+    ] {
+        let mut session = Session::of_server("c", CONFIG);
+        session
+            .apply(at(0), &accepted(1, Qos::AtLeastOnce))
+            .unwrap();
+        let before = session.clone();
+        let result = session.apply(at(0), &change);
+        assert_eq!(result, Err(RestoreError::Inconsistent), "{change:?}");
+        assert_eq!(session, before, "{change:?}");
+    }
+}
+
+fn several() -> Vec<Session> {
+    let mut client = Session::of_client(CONFIG);
+    let changes = every_change();
+    let fits = |change: &&Change| !matches!(change, Change::WillStored { .. });
+    for change in changes[..12].iter().filter(fits) {
+        client.apply(at(1_000_000), change).unwrap();
+    }
+    vec![
+        Session::of_client(CONFIG),
+        Session::of_client_known_to_server("c", CONFIG),
+        Session::of_server("c", CONFIG),
+        client,
+        full(),
+    ]
+}
+
+/// A checksum of 32 bits finds every change of a single byte.
+#[test]
+fn damaged_bytes_are_an_error() {
+    for session in several() {
+        let bytes = session.export();
+        assert_eq!(restore(&bytes).unwrap().export(), bytes);
+        for length in 0..bytes.len() {
+            let result = restore(&bytes[..length]);
+            assert_eq!(result, Err(RestoreError::Truncated), "{length}");
+        }
+        for position in 0..bytes.len() {
+            for flip in 1..=255 {
+                let mut damaged = bytes.clone();
+                damaged[position] ^= flip;
+                let expected = match position {
+                    0..3 => RestoreError::Alien,
+                    _ => RestoreError::Damaged,
+                };
+                assert_eq!(restore(&damaged), Err(expected), "{position} {flip}");
+            }
+        }
+        let mut longer = bytes.clone();
+        longer.push(0);
+        assert_eq!(restore(&longer), Err(RestoreError::Damaged));
+    }
+}
+
+#[test]
+fn alien_bytes_are_an_error() {
+    assert_eq!(restore(b""), Err(RestoreError::Truncated));
+    assert_eq!(restore(b"{}"), Err(RestoreError::Alien));
+    assert_eq!(restore(&[0; 4096]), Err(RestoreError::Alien));
+    assert_eq!(restore(&Change::Ended.to_bytes()), Err(RestoreError::Alien));
+    let session = Session::of_client(CONFIG).export();
+    assert_eq!(Change::from_bytes(&session), Err(RestoreError::Alien));
+    let mut log = &[0; 4096][..];
+    assert_eq!(Change::take(&mut log), Err(RestoreError::Alien));
+}
+
+/// The checksums of a stored form, right again after a change: what somebody does on purpose, or a
+/// checksum that does not protect.
+fn seal(bytes: &mut [u8]) {
+    let crc = |bytes: &[u8]| {
+        bytes.iter().fold(!0_u32, |crc, &byte| {
+            (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+                (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg())
+            })
+        }) ^ !0
+    };
+    let Some(end) = bytes.len().checked_sub(4) else {
+        return;
+    };
+    let header = crc(&bytes[..10]).to_le_bytes();
+    bytes[10..12].copy_from_slice(&header[..2]);
+    let sum = crc(&bytes[..end]).to_le_bytes();
+    bytes[end..].copy_from_slice(&sum);
+}
+
+#[test]
+fn an_unknown_version_is_named() {
+    let mut bytes = Session::of_client(CONFIG).export();
+    bytes[3] = 2;
+    seal(&mut bytes);
+    assert_eq!(restore(&bytes), Err(RestoreError::Version(2)));
+}
+
+/// What got through is a Session that works: it can be stored, used, and ended.
+fn check_hostile(bytes: &[u8]) {
+    let Ok(mut session) = restore(bytes) else {
+        return;
+    };
+    let again = session.export();
+    assert_eq!(restore(&again).unwrap().export(), again);
+    let _ = session.publish(at(1), Publication::new(Qos::AtLeastOnce, message(b"x")));
+    session.handle_timeout(at(u64::MAX / 1000));
+    while session.poll().is_some() {}
+    restore(&session.export()).unwrap();
+}
+
+#[test]
+fn hostile_bytes_are_an_error_or_a_session() {
+    for session in several() {
+        let bytes = session.export();
+        for position in 12..bytes.len() - 4 {
+            for value in 0..=255 {
+                let mut hostile = bytes.clone();
+                hostile[position] = value;
+                seal(&mut hostile);
+                check_hostile(&hostile);
+            }
+        }
+    }
+}
+
+#[test]
+fn hostile_changes_are_an_error_or_a_change() {
+    let full = full();
+    for change in every_change() {
+        let bytes = change.to_bytes();
+        for position in 12..bytes.len() - 4 {
+            for value in 0..=255 {
+                let mut hostile = bytes.clone();
+                hostile[position] = value;
+                seal(&mut hostile);
+                let Ok(change) = Change::from_bytes(&hostile) else {
+                    continue;
+                };
+                let mut session = full.clone();
+                if session.apply(at(0), &change).is_ok() {
+                    check_hostile(&session.export());
+                } else {
+                    assert_eq!(session, full);
+                }
+            }
+        }
+    }
+}
+
+/// If this fails, the format has changed: it needs a new version, and this one has to be read as before.
+#[test]
+fn version_1_stays_as_it_is() {
+    let golden = include_str!("golden/version_1.txt");
+    let mut lines = golden.lines().filter(|line| !line.starts_with('#'));
+    let mut expect = |bytes: &[u8]| {
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+        assert_eq!(lines.next(), Some(&*hex));
+    };
+    for session in several() {
+        expect(&session.export());
+    }
+    for change in every_change() {
+        expect(&change.to_bytes());
+    }
+    assert_eq!(lines.next(), None);
+}
+
+fn run(steps: &[world::Step], acknowledgement: Acknowledgement, lossy: bool) -> World {
+    let mut world = World::new(acknowledgement, lossy);
+    if !lossy {
+        world.converge();
+    }
+    for step in steps {
+        world.step(step);
+    }
+    world.converge();
+    world
+}
+
+fn acknowledgement() -> impl Strategy<Value = Acknowledgement> {
+    prop_oneof![
+        Just(Acknowledgement::Automatic),
+        Just(Acknowledgement::Manual)
+    ]
+}
+
+proptest! {
+    /// The world checks at every change that what is stored can be used, and whenever all has been said
+    /// that it is what there is.
+    #[test]
+    fn what_is_stored_is_what_there_is(
+        steps in proptest::collection::vec(step(true), 0..60),
+        acknowledgement in acknowledgement(),
+    ) {
+        run(&steps, acknowledgement, true);
+    }
+
+    /// Whoever crashes, and whenever: with messages and changes stored together, QoS 2 is exactly once.
+    #[test]
+    fn a_crash_loses_nothing_and_doubles_nothing(
+        steps in proptest::collection::vec(step(false), 0..60),
+        acknowledgement in acknowledgement(),
+    ) {
+        let world = run(&steps, acknowledgement, false);
+        for side in [Side::Client, Side::Server] {
+            let (published, delivered) = world.published(side);
+            for (payload, qos) in published {
+                let times = delivered.iter().filter(|it| *it == payload).count();
+                match qos {
+                    Qos::ExactlyOnce => prop_assert_eq!(times, 1, "{}", payload),
+                    _ => prop_assert!(times >= 1, "{}", payload),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(
+        mut bytes in proptest::collection::vec(any::<u8>(), 16..200),
+        sealed in any::<bool>(),
+        server in any::<bool>(),
+    ) {
+        if sealed {
+            let length = (bytes.len() as u64 - 16).to_le_bytes();
+            bytes[..4].copy_from_slice(b"M5S\x01");
+            bytes[4..10].copy_from_slice(&length[..6]);
+            bytes[12] = u8::from(server);
+            seal(&mut bytes);
+        }
+        check_hostile(&bytes);
+    }
+}
