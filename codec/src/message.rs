@@ -6,7 +6,8 @@ use crate::sink::{Fill, Put, Sink};
 use crate::split::FixedHeader;
 use crate::wire::{VARIABLE_BYTE_INTEGER_MAX, variable_byte_integer_length};
 use crate::{
-    Delivery, EncodeError, Frame, Packet, PacketType, PropertyIdentifier, Publish, Qos, Violation,
+    Delivery, EncodeError, Frame, Packet, PacketType, PropertyIdentifier, Publish, Qos, TopicName,
+    Violation,
 };
 
 /// An Application Message that is kept and sent, perhaps many times: Topic Name, properties, payload
@@ -110,6 +111,12 @@ impl Message {
             // It was encoded or decoded before.
             _ => Publish::default(),
         }
+    }
+
+    /// The Topic Name; found without decoding the rest.
+    #[must_use]
+    pub fn topic(&self) -> TopicName<'_> {
+        TopicName::trusted(self.parts().topic_field.get(2..).unwrap_or_default())
     }
 
     /// RETAIN.

@@ -63,7 +63,8 @@ pub enum Event<'a> {
     /// Server: the Will Message is to be published now.
     Will(WillMessage),
     /// The Session has ended: it expired, was discarded, or its end came with that of the Network
-    /// Connection.
+    /// Connection. Subscriptions end with it. After an acceptance with Clean Start it means the Session
+    /// that was there before; the new one has begun.
     SessionEnded,
 }
 

@@ -30,6 +30,28 @@
 //! * **No allocation per message** in the steady state, and constant time per packet, however many are in flight.
 //! * No `unsafe` code, and `no_std`.
 //!
+//! # A buffer with a limit
+//!
+//! ```
+//! # use mqtt5_session_fsm::{Client, ClientConfig, Instant, Output, Session, SessionConfig};
+//! use mqtt5_session_fsm::codec::bytes::{BufMut, BytesMut};
+//!
+//! # let now = Instant::ORIGIN;
+//! # let mut client = Client::new(ClientConfig::default(), Session::of_client(SessionConfig::default()));
+//! # let mut buffer = BytesMut::new();
+//! let mut limit = 64 * 1024;
+//! loop {
+//!     let room = limit - buffer.len();
+//!     match client.poll(now, &mut (&mut buffer).limit(room)) {
+//!         None => break,
+//!         // A packet that is larger may go, but alone.
+//!         Some(Output::NeedsRoom(bytes)) if buffer.is_empty() => limit = bytes,
+//!         Some(Output::NeedsRoom(_)) => break, // until the network has taken what is there
+//!         Some(other) => println!("{other:?}"),
+//!     }
+//! }
+//! ```
+//!
 //! # A connection
 //!
 //! ```

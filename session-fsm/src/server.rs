@@ -46,7 +46,11 @@ impl Default for ServerConfig {
 }
 
 /// The Server's side of one Network Connection: made for a connection that was accepted from the
-/// network, given a [`Session`] when the Client's CONNECT is accepted, and relieved of it afterwards.
+/// network, and given a [`Session`] when the Client's CONNECT is accepted.
+///
+/// When the connection is over, the Session may stay inside: it goes on to take messages, to expire, and to
+/// hand out its Will, until [`Server::take_over`] or [`Server::take_session`] gives it to the next
+/// connection. Who has very many Clients that are away saves memory by taking it out.
 ///
 /// See the [crate] for the contract of its methods.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -417,8 +421,8 @@ impl Server {
         Ok(())
     }
 
-    /// The same Client connects anew (section 3.1.4): tells this connection so, closes it, and gives the
-    /// Session for the new one. [`Server::poll`] still has to be called here.
+    /// The same Client connects anew (section 3.1.4): gives the Session for the new connection. If the old
+    /// one is still there, it is told so, and closed; [`Server::poll`] still has to be called here then.
     #[must_use = "the Session goes on in the new connection"]
     pub fn take_over(&mut self, now: Instant) -> Option<Session> {
         // If it is not open, there is nobody to be told.

@@ -72,9 +72,9 @@ pub struct Publication {
     pub message: Message,
     /// The QoS.
     pub qos: Qos,
-    /// The Topic Alias to be used with it: a wish, which is fulfilled if the peer's Topic Alias Maximum
-    /// allows it when the message is sent. `None` leaves it to the
-    /// [`TopicAliases`](crate::TopicAliases) policy.
+    /// The Topic Alias to be used with it; `None` leaves it to the [`TopicAliases`](crate::TopicAliases)
+    /// policy. While there is a connection, one above the peer's Topic Alias Maximum is an error; for a
+    /// message that waits for a connection it is a wish, to be fulfilled if that connection allows it.
     pub topic_alias: Option<core::num::NonZeroU16>,
 }
 
