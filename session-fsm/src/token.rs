@@ -9,7 +9,9 @@ use mqtt5_codec::{
 /// Stands for a message, a subscription or an unsubscription that the library accepted. Each ends in
 /// exactly one [`Outcome`].
 ///
-/// Tokens of a Session ascend and never repeat, not even after it was restored.
+/// Tokens of a Session ascend and never repeat, not even after it was restored; but after a crash those
+/// may be given again that were not stored: of messages with QoS 0, of subscriptions and unsubscriptions, and
+/// of messages whose acceptance had not yet been announced as [`Output::Persist`](crate::Output::Persist).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Token(u64);
 

@@ -14,7 +14,7 @@ use mqtt5_session_fsm::{
 };
 use proptest::prelude::*;
 
-use self::world::{Side, World, step};
+use self::world::{Side, Step, World, step};
 
 const CONFIG: SessionConfig = SessionConfig {
     persistent: true,
@@ -516,7 +516,7 @@ fn version_1_stays_as_it_is() {
     assert_eq!(lines.next(), None);
 }
 
-fn run(steps: &[world::Step], acknowledgement: Acknowledgement, lossy: bool) -> World {
+fn run(steps: &[Step], acknowledgement: Acknowledgement, lossy: bool) -> World {
     let mut world = World::new(acknowledgement, lossy);
     if !lossy {
         world.converge();
@@ -533,6 +533,55 @@ fn acknowledgement() -> impl Strategy<Value = Acknowledgement> {
         Just(Acknowledgement::Automatic),
         Just(Acknowledgement::Manual)
     ]
+}
+
+/// Accepted messages are stored in the order of their identifiers, whether their PUBREC was sent or not.
+#[test]
+fn decisions_without_a_connection_are_stored() {
+    let publish = |side, qos| Step::Publish {
+        side,
+        qos,
+        expiry: None,
+    };
+    let deliver = |side| Step::Deliver {
+        side,
+        bytes: usize::MAX,
+    };
+    let mut world = World::new(Acknowledgement::Manual, false);
+    world.converge();
+    for step in [
+        publish(Side::Server, Qos::ExactlyOnce),
+        publish(Side::Server, Qos::ExactlyOnce),
+        deliver(Side::Client),
+        Step::Crash {
+            side: Side::Client,
+            changes: 1,
+            flushed: false,
+        },
+        // The second one; the first one comes again.
+        Step::Decide {
+            side: Side::Client,
+            which: 1,
+            accept: true,
+        },
+        Step::Connect {
+            clean_start: false,
+            expiry_interval: u32::MAX,
+            will_delay: None,
+        },
+        deliver(Side::Server),
+        deliver(Side::Client),
+        Step::Cut,
+        Step::Decide {
+            side: Side::Client,
+            which: 0,
+            accept: true,
+        },
+    ] {
+        world.step(&step);
+    }
+    world.converge();
+    assert_eq!(world.published(Side::Server).1.len(), 2);
 }
 
 proptest! {

@@ -38,6 +38,8 @@ struct Entry {
     handed_out: Option<(PacketIdentifier, Qos)>,
     decision: Option<Decision>,
     use_of_place: u32,
+    /// Not a message, but a PUBREC that is sent again and has to wait for its turn.
+    repeats: bool,
 }
 
 /// The messages that wait for the application, or for those before them.
@@ -58,15 +60,7 @@ pub(super) struct Manual {
 impl Manual {
     /// A message was handed out.
     pub(super) fn deliver(&mut self, packet_identifier: PacketIdentifier, qos: Qos) -> Receipt {
-        let place = self.free.pop().unwrap_or_else(|| {
-            self.entries.push(Entry {
-                handed_out: None,
-                decision: None,
-                use_of_place: 0,
-            });
-            // There are no more than Packet Identifiers.
-            (self.entries.len() - 1) as u32
-        });
+        let place = self.take_place();
         let mut use_of_place = 0;
         if let Some(entry) = self.entries.get_mut(place as usize) {
             entry.handed_out = Some((packet_identifier, qos));
@@ -77,6 +71,50 @@ impl Manual {
             place,
             use_of_place,
         }
+    }
+
+    /// A PUBREC is due again; `false` if it need not wait for others. `again` says that its PUBLISH came on
+    /// this Network Connection before.
+    pub(super) fn repeat(&mut self, packet_identifier: PacketIdentifier, again: bool) -> bool {
+        if self.due2.is_empty() {
+            return false;
+        }
+        // A peer must not do that; one answer is enough.
+        if again && self.is_due(packet_identifier) {
+            return true;
+        }
+        let place = self.take_place();
+        if let Some(entry) = self.entries.get_mut(place as usize) {
+            entry.handed_out = Some((packet_identifier, Qos::ExactlyOnce));
+            entry.decision = Some(Decision {
+                reason_code: ReasonCode::Success,
+                packet: None,
+            });
+            entry.repeats = true;
+        }
+        self.due2.push_back(place);
+        true
+    }
+
+    fn is_due(&self, packet_identifier: PacketIdentifier) -> bool {
+        let handed_out = Some((packet_identifier, Qos::ExactlyOnce));
+        self.due2
+            .iter()
+            .filter_map(|&place| self.entries.get(place as usize))
+            .any(|entry| entry.handed_out == handed_out)
+    }
+
+    fn take_place(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            self.entries.push(Entry {
+                handed_out: None,
+                decision: None,
+                use_of_place: 0,
+                repeats: false,
+            });
+            // There are no more than Packet Identifiers.
+            (self.entries.len() - 1) as u32
+        })
     }
 
     /// A PUBLISH that was handed out on an earlier Network Connection came again.
@@ -108,6 +146,7 @@ impl Manual {
     pub(super) fn accepted(&self) -> impl Iterator<Item = PacketIdentifier> + '_ {
         self.entries
             .iter()
+            .filter(|entry| !entry.repeats)
             .filter_map(|entry| match (entry.handed_out, &entry.decision) {
                 (Some((identifier, Qos::ExactlyOnce)), Some(decision))
                     if !decision.reason_code.is_error() =>
@@ -148,8 +187,11 @@ impl Manual {
         self.earlier.clear();
         for place in 0..self.entries.len() as u32 {
             let entry = self.entries.get(place as usize);
+            let repeats = entry.is_some_and(|entry| entry.repeats);
             match entry.and_then(|entry| entry.handed_out) {
-                Some((identifier, Qos::ExactlyOnce)) => self.earlier.push((identifier, place)),
+                Some((identifier, Qos::ExactlyOnce)) if !repeats => {
+                    self.earlier.push((identifier, place))
+                }
                 Some(_) => {
                     self.free(place);
                 }
@@ -173,6 +215,7 @@ impl Manual {
         let entry = self.entries.get_mut(place as usize)?;
         let handed_out = entry.handed_out.take()?;
         entry.decision = None;
+        entry.repeats = false;
         entry.use_of_place = entry.use_of_place.wrapping_add(1);
         self.free.push(place);
         Some(handed_out)

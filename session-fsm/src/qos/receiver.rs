@@ -82,7 +82,13 @@ impl Receiver {
             }
             ReceiverAction::PubRecAgain => {
                 self.set(packet_identifier, state, true);
-                Arrival::PubRecAgain
+                // Those of earlier messages go first [MQTT-4.6.0-3].
+                let manual = self.manual.as_mut();
+                if manual.is_some_and(|manual| manual.repeat(packet_identifier, counted)) {
+                    Arrival::Await
+                } else {
+                    Arrival::PubRecAgain
+                }
             }
             ReceiverAction::Await => {
                 if !counted && let Some(manual) = &mut self.manual {

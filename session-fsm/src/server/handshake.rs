@@ -109,6 +109,10 @@ impl Server {
     /// Of the properties, Server Keep Alive and Session Expiry Interval replace what the Client asked
     /// for; Assigned Client Identifier has to be given if, and only if, the ClientID was empty.
     ///
+    /// Of two Network Connections of the same Client, the one that was opened first may be heard last: its
+    /// CONNECT should not take the Session from the other. Who remembers in which order the connections
+    /// were accepted from the network can close the older one instead.
+    ///
     /// # Errors
     ///
     /// [`SendError`]; the CONNECT still waits then, and the session that was given is used the next time, or

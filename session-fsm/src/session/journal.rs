@@ -14,9 +14,9 @@ impl Session {
     /// Makes a change once more that was announced by [`Output::Persist`](crate::Output::Persist) before
     /// a crash. To be called with all of them, in their order, for the Session that was exported before
     /// them, or for a new one, before it is used for anything else. `now` is the time of the restart, as
-    /// for [`Session::restore`]: a Network Connection that is not known to have ended was lost then.
+    /// for `Session::restore`: a Network Connection that is not known to have ended was lost then.
     ///
-    /// Nothing is announced and no event is told. Afterwards [`Session::export`] it and begin a new log.
+    /// Nothing is announced and no event is told. Afterwards `Session::export` it and begin a new log.
     ///
     /// Allocates as the original did; messages are shared with `change`.
     ///

@@ -43,6 +43,8 @@ impl Session {
                 ends_at: from_instant(self.ends_at),
             }
         };
+        let mut received: Vec<_> = self.receiver.accepted().map(|it| it.get()).collect();
+        received.sort_unstable();
         let stored = StoredSession {
             server: self.role == Role::Server,
             client_identifier: &self.client_identifier,
@@ -61,12 +63,12 @@ impl Session {
                 .released()
                 .map(|(packet_identifier, token)| (packet_identifier.get(), token.number()))
                 .collect(),
-            received: self.receiver.accepted().map(|it| it.get()).collect(),
+            received,
             waiting: self
                 .waiting
                 .acknowledged()
                 .map(|it| {
-                    StoredMessage::new(it.token, it.qos, it.expires_at, it.topic_alias, &it.message)
+                    StoredMessage::new(it.token, it.qos, it.expires_at, it.topic_alias, it.message)
                 })
                 .collect(),
         };

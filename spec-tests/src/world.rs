@@ -1,0 +1,135 @@
+//! The world in which the shipped machines are explored: a real [`Client`], a real
+//! [`Server`](mqtt5_session_fsm::Server) for each connection that a broker holds, their real bytes, and
+//! everything around them.
+//!
+//! # What is real, and what is not
+//!
+//! * The machines are those of `mqtt5-session-fsm`, unchanged, and the bytes are those that they
+//!   write. Their hosts obey the contract of that crate: after each input `poll` is called until it says
+//!   nothing, what it says is done in its order, and what has to be stored is stored before the next call.
+//! * The network is two pipes of bytes for each connection. Packets arrive one by one, several at once, or in
+//!   parts; when one side has noticed that a connection is gone, the other may still read what was under way,
+//!   or lose it, and may go on writing into the void.
+//! * There is one Client, and a broker that keeps its [`Session`] between connections. The applications
+//!   publish numbered messages, so that an oracle knows what became of each.
+//! * Time is two integers, one for each side, which only jump from deadline to deadline.
+//! * What can happen at all is limited by the budgets of a [`Config`]; within them, everything happens that
+//!   can, in every order.
+//!
+//! The monitors are listed in [`Monitor`]. Every violation ends a run; see
+//! [`crate::explore`] for the engines.
+
+mod actions;
+mod application;
+mod client;
+mod config;
+mod describe;
+mod forecast;
+mod hostile;
+mod host;
+mod link;
+mod points;
+mod server;
+pub mod standard;
+mod storage;
+mod told;
+mod wire;
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+pub use config::Config;
+pub use points::{Kind, Monitor, impossible_rows};
+
+use self::application::{Flow, Side};
+use self::client::ClientHost;
+use self::link::Link;
+use self::server::ServerHost;
+use crate::explore::{CoveragePoint, Step, Turn, Violation, World};
+
+/// A Client, a broker, and the network between them.
+#[derive(Clone, Debug, Hash)]
+pub struct SessionWorld {
+    config: Shared,
+    left: Config,
+    client: ClientHost,
+    server: ServerHost,
+    /// The oldest first. The Client has the last one, if any.
+    links: Vec<Link>,
+    /// What each side publishes.
+    flows: [Flow; 2],
+    /// There was a connection before the present one.
+    has_connected: bool,
+    /// Somebody slipped a packet in: correct machines may complain about each other from now on.
+    hostile: bool,
+    /// A Session was lost, so that messages may be.
+    lost_session: bool,
+}
+
+/// The configuration is the same in all states, so it is no part of them.
+#[derive(Clone, Debug)]
+struct Shared(Arc<Config>);
+
+impl Hash for Shared {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl World for SessionWorld {
+    type Config = Config;
+
+    const NAME: &'static str = "session";
+    const LANES: &'static [&'static str] = &["client", "server"];
+
+    fn new(config: &Config) -> Self {
+        SessionWorld {
+            config: Shared(Arc::new(config.clone())),
+            left: config.clone(),
+            client: ClientHost::new(config),
+            server: ServerHost::default(),
+            links: Vec::new(),
+            flows: [Flow::default(), Flow::default()],
+            has_connected: false,
+            hostile: false,
+            lost_session: false,
+        }
+    }
+
+    fn coverage_points(config: &Config) -> Vec<CoveragePoint> {
+        points::all(config)
+    }
+
+    fn step(&mut self, turn: &mut Turn<'_>) -> Result<Step, Violation> {
+        let actions = self.actions();
+        if actions.is_empty() {
+            return Ok(Step::Nothing);
+        }
+        let action = turn.pick(&actions);
+        let step = self.perform(action, turn)?;
+        self.links.retain(|link| !link.is_over());
+        Ok(step)
+    }
+
+    fn is_quiescent(&self) -> bool {
+        let sessions = [Side::Client, Side::Server].map(|side| self.session(side));
+        let idle = sessions.into_iter().flatten();
+        self.is_connected()
+            && self.links.len() == 1
+            && self.links.iter().all(Link::is_idle)
+            && self.flows.iter().all(Flow::is_settled)
+            && idle.clone().all(|it| it.in_flight() == 0 && it.waiting() == 0)
+            && self.client.undecided.is_empty()
+            && self.server.undecided.is_empty()
+    }
+
+    fn stop_faults(&mut self) {
+        let left = &mut self.left;
+        left.cuts = 0;
+        left.takeovers = 0;
+        left.client_crashes = 0;
+        left.server_crashes = 0;
+        left.client_expiries = 0;
+        left.server_expiries = 0;
+        left.hostile = 0;
+        left.fragments = 0;
+    }
+}

@@ -1,0 +1,445 @@
+//! What can happen next, and doing it.
+
+use mqtt5_session_fsm::codec::{
+    Message, Publish, Qos, ReasonCode, SubscribeProperties, Subscription, SubscriptionOptions,
+    Subscriptions, TopicFilter, TopicFilters, TopicName, UnsubscribeProperties,
+};
+use mqtt5_session_fsm::codec::{Properties, Property};
+use mqtt5_session_fsm::{Instant, Publication, PublishError};
+
+use super::SessionWorld;
+use super::application::{Side, violation};
+use super::describe::first_packet_len;
+use super::host::At;
+use super::points::{Kind, Monitor, of_kind, of_monitor};
+use crate::explore::{Step, Turn, Violation};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Publish(Side, u8),
+    Decide {
+        side: Side,
+        position: usize,
+        accept: bool,
+    },
+    Subscribe,
+    Unsubscribe,
+    Answer {
+        link: usize,
+        position: usize,
+    },
+    Connect {
+        clean_start: bool,
+    },
+    Takeover {
+        clean_start: bool,
+    },
+    Deliver {
+        link: usize,
+        to: Side,
+    },
+    Batch {
+        link: usize,
+        to: Side,
+    },
+    Fragment {
+        link: usize,
+        to: Side,
+        length: usize,
+    },
+    Cut {
+        link: usize,
+        first: Side,
+    },
+    Notice {
+        link: usize,
+        side: Side,
+    },
+    Disconnect {
+        link: usize,
+        side: Side,
+    },
+    Crash(Side),
+    Expire(Side),
+    Hostile {
+        link: usize,
+        to: Side,
+    },
+    Tick,
+}
+
+const SIDES: [Side; 2] = [Side::Client, Side::Server];
+
+impl SessionWorld {
+    /// Everything that can happen next.
+    pub(super) fn actions(&self) -> Vec<Action> {
+        let left = &self.left;
+        let mut actions = Vec::with_capacity(16);
+        for (number, link) in self.links.iter().enumerate() {
+            for to in SIDES.into_iter().filter(|to| link.has(*to)) {
+                let pipe = &link.pipes[to.other() as usize];
+                let first = first_packet_len(pipe);
+                if first > 0 {
+                    actions.push(Action::Deliver { link: number, to });
+                }
+                if left.batches > 0 && first < pipe.len() {
+                    actions.push(Action::Batch { link: number, to });
+                }
+                if left.fragments > 0 && first > 1 {
+                    for length in [1, first - 1] {
+                        let link = number;
+                        actions.push(Action::Fragment { link, to, length });
+                    }
+                }
+                if !link.has(to.other()) {
+                    let (link, side) = (number, to);
+                    actions.push(Action::Notice { link, side });
+                    continue;
+                }
+                if left.cuts > 0 {
+                    let (link, first) = (number, to);
+                    actions.push(Action::Cut { link, first });
+                }
+                if left.disconnects > 0 && self.is_open(number, to) {
+                    let (link, side) = (number, to);
+                    actions.push(Action::Disconnect { link, side });
+                }
+                if left.hostile > 0 && self.is_open(number, to) && self.inbox_is_empty(number, to)
+                {
+                    actions.push(Action::Hostile { link: number, to });
+                }
+            }
+            let requests = link.server.as_ref().map_or(0, |end| end.requests.len());
+            for position in 0..requests {
+                let link = number;
+                actions.push(Action::Answer { link, position });
+            }
+        }
+        let is_away = !self.links.iter().any(|link| link.has_client);
+        if self.links.len() < usize::from(left.links) {
+            let may_clean = left.clean_starts > 0 && self.client.machine.session().exists();
+            if is_away {
+                actions.push(Action::Connect { clean_start: false });
+                if may_clean {
+                    actions.push(Action::Connect { clean_start: true });
+                }
+            } else if left.takeovers > 0 {
+                actions.push(Action::Takeover { clean_start: false });
+                if may_clean {
+                    actions.push(Action::Takeover { clean_start: true });
+                }
+            }
+        }
+        for side in SIDES {
+            self.actions_of_application(side, is_away, &mut actions);
+        }
+        if left.ticks > 0 && self.next_deadline().is_some() {
+            actions.push(Action::Tick);
+        }
+        actions
+    }
+
+    fn actions_of_application(&self, side: Side, is_away: bool, actions: &mut Vec<Action>) {
+        let left = &self.left;
+        let (messages, undecided, crashes, expiries) = match side {
+            Side::Client => (
+                left.up,
+                &self.client.undecided,
+                left.client_crashes,
+                left.client_expiries,
+            ),
+            Side::Server => (
+                left.down,
+                &self.server.undecided,
+                left.server_crashes,
+                left.server_expiries,
+            ),
+        };
+        if messages > 0 && !self.flows[side as usize].blocked && self.session(side).is_some() {
+            for qos in self.config.0.qualities() {
+                actions.push(Action::Publish(side, qos));
+            }
+        }
+        // The Session that the broker keeps takes no decisions.
+        let deciding = if self.at(side) == At::Stored {
+            0
+        } else {
+            undecided.len()
+        };
+        for position in 0..deciding {
+            for accept in [true, false] {
+                if accept || left.refusals > 0 {
+                    actions.push(Action::Decide {
+                        side,
+                        position,
+                        accept,
+                    });
+                }
+            }
+        }
+        if side == Side::Client && self.client.machine.is_connected() {
+            if left.subscribes > 0 {
+                actions.push(Action::Subscribe);
+            }
+            if left.unsubscribes > 0 {
+                actions.push(Action::Unsubscribe);
+            }
+        }
+        if crashes > 0 {
+            actions.push(Action::Crash(side));
+        }
+        let may_expire = match side {
+            Side::Client => is_away && self.client.machine.session().exists(),
+            Side::Server => self.server.stored.is_some(),
+        };
+        if expiries > 0 && may_expire {
+            actions.push(Action::Expire(side));
+        }
+    }
+
+    /// Does it, completely.
+    pub(super) fn perform(
+        &mut self,
+        action: Action,
+        turn: &mut Turn<'_>,
+    ) -> Result<Step, Violation> {
+        let (kind, step) = match action {
+            Action::Publish(..) => (Kind::Publish, Step::Progress),
+            Action::Decide { accept: true, .. } => (Kind::Accept, Step::Progress),
+            Action::Decide { accept: false, .. } => (Kind::Refuse, Step::Progress),
+            Action::Subscribe => (Kind::Subscribe, Step::Progress),
+            Action::Unsubscribe => (Kind::Unsubscribe, Step::Progress),
+            Action::Answer { .. } => (Kind::Answer, Step::Progress),
+            Action::Connect { clean_start: false } => (Kind::Connect, Step::Progress),
+            Action::Connect { clean_start: true } => (Kind::CleanStart, Step::Progress),
+            Action::Takeover { .. } => (Kind::Takeover, Step::Fault),
+            Action::Deliver { .. } => (Kind::Deliver, Step::Progress),
+            Action::Batch { .. } => (Kind::Batch, Step::Progress),
+            Action::Fragment { .. } => (Kind::Fragment, Step::Fault),
+            Action::Cut { .. } => (Kind::Cut, Step::Fault),
+            Action::Notice { .. } => (Kind::Notice, Step::Progress),
+            Action::Disconnect { .. } => (Kind::Disconnect, Step::Progress),
+            Action::Crash(Side::Client) => (Kind::ClientCrash, Step::Fault),
+            Action::Crash(Side::Server) => (Kind::ServerCrash, Step::Fault),
+            Action::Expire(Side::Client) => (Kind::ClientExpiry, Step::Fault),
+            Action::Expire(Side::Server) => (Kind::ServerExpiry, Step::Fault),
+            Action::Hostile { .. } => (Kind::Hostile, Step::Fault),
+            Action::Tick => (Kind::Tick, Step::Progress),
+        };
+        turn.cover(of_kind(kind));
+        match action {
+            Action::Publish(side, qos) => self.publish(side, qos, turn)?,
+            Action::Decide {
+                side,
+                position,
+                accept,
+            } => self.decide(side, position, accept, turn)?,
+            Action::Subscribe => self.request(true, turn)?,
+            Action::Unsubscribe => self.request(false, turn)?,
+            Action::Answer { link, position } => self.answer(link, position, turn)?,
+            Action::Connect { clean_start } => self.connect(clean_start, turn)?,
+            Action::Takeover { clean_start } => {
+                self.left.takeovers -= 1;
+                turn.log().fault("the client connects once more");
+                self.connect(clean_start, turn)?;
+            }
+            Action::Deliver { link, to } => {
+                let length = first_packet_len(self.links[link].pipe_to(to));
+                self.deliver(link, to, length, turn)?;
+            }
+            Action::Batch { link, to } => {
+                let length = self.links[link].pipe_to(to).len();
+                self.deliver(link, to, length, turn)?;
+            }
+            Action::Fragment { link, to, length } => {
+                self.left.fragments -= 1;
+                let text = format_args!("{length} bytes of a packet reach the {}", to.name());
+                turn.log().fault(text);
+                self.deliver(link, to, length, turn)?;
+            }
+            Action::Cut { link, first } => {
+                self.left.cuts -= 1;
+                let text = format_args!("the connection breaks; the {} notices", first.name());
+                turn.log().fault(text);
+                self.lose(link, first, turn)?;
+            }
+            Action::Notice { link, side } => {
+                turn.note(side.lane(), "notices that the connection is gone");
+                self.lose(link, side, turn)?;
+            }
+            Action::Disconnect { link, side } => {
+                self.left.disconnects -= 1;
+                self.disconnect(link, side, turn)?;
+            }
+            Action::Crash(side) => self.crash(side, turn)?,
+            Action::Expire(side) => self.expire(side, turn)?,
+            Action::Hostile { link, to } => self.slip_in(link, to, turn)?,
+            Action::Tick => self.tick(turn)?,
+        }
+        Ok(step)
+    }
+
+    fn publish(&mut self, side: Side, qos: u8, turn: &mut Turn<'_>) -> Result<(), Violation> {
+        let number = self.flows[side as usize].next_number();
+        let qos = Qos::from_bits(qos).expect("a digit of the configuration");
+        turn.note(
+            side.lane(),
+            format_args!("publishes message {number} (QoS {})", qos as u8),
+        );
+        let payload = [number];
+        let topic = TopicName::new("t").expect("a good name");
+        let expiry = [Property::MessageExpiryInterval(self.config.0.message_expiry)];
+        let properties = match self.config.0.message_expiry {
+            0 => &[][..],
+            _ => &expiry[..],
+        };
+        let publish = Publish {
+            properties: Properties::new(properties).expect("a good property"),
+            ..Publish::new(topic, &payload)
+        };
+        let message = Message::new(&publish).expect("a good message");
+        let publication = Publication::new(qos, message);
+        let now = self.now(side);
+        let at = self.at(side);
+        let answer = match at {
+            At::Client => self.client.machine.publish(now, publication),
+            At::Server(link) => self.machine(link).publish(now, publication),
+            At::Stored => match &mut self.server.stored {
+                Some(session) => session.publish(now, publication),
+                None => Err(PublishError::NoSession),
+            },
+        };
+        match answer {
+            Ok(token) => {
+                match side {
+                    Side::Client => self.left.up -= 1,
+                    Side::Server => self.left.down -= 1,
+                }
+                turn.cover(of_monitor(Monitor::OneOutcome));
+                self.flows[side as usize].accepted(qos, token.number());
+            }
+            Err(PublishError::Busy) => {
+                turn.cover(of_monitor(Monitor::Room));
+                turn.note(side.lane(), "is told to wait");
+                self.flows[side as usize].blocked = true;
+            }
+            Err(error) => {
+                let message = format!("message {number} was not accepted: {error}");
+                return Err(violation(Monitor::NotLost, message));
+            }
+        }
+        self.drain(at, turn)
+    }
+
+    fn request(&mut self, subscribe: bool, turn: &mut Turn<'_>) -> Result<(), Violation> {
+        let filter = TopicFilter::new("t").expect("a good filter");
+        let machine = &mut self.client.machine;
+        let answer = if subscribe {
+            self.left.subscribes -= 1;
+            turn.note(Side::Client.lane(), "subscribes");
+            let options = SubscriptionOptions::default();
+            let list = [Subscription { filter, options }];
+            let subscriptions = Subscriptions::new(&list).expect("not empty");
+            machine.subscribe(SubscribeProperties::EMPTY, subscriptions)
+        } else {
+            self.left.unsubscribes -= 1;
+            turn.note(Side::Client.lane(), "unsubscribes");
+            let list = [filter];
+            let filters = TopicFilters::new(&list).expect("not empty");
+            machine.unsubscribe(UnsubscribeProperties::EMPTY, filters)
+        };
+        let token = answer.map_err(|error| violation(Monitor::NotLost, error.to_string()))?;
+        let requests = &mut self.flows[Side::Client as usize].requests;
+        requests.push((0, token.number()));
+        self.drain(At::Client, turn)
+    }
+
+    fn disconnect(
+        &mut self,
+        link: usize,
+        side: Side,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Violation> {
+        let now = self.now(side);
+        turn.note(side.lane(), "disconnects");
+        let answer = match side {
+            Side::Client => {
+                let code = ReasonCode::NORMAL_DISCONNECTION;
+                self.client.machine.disconnect(now, code, &[])
+            }
+            Side::Server => {
+                let code = ReasonCode::ServerShuttingDown;
+                self.machine(link).disconnect(now, code, &[])
+            }
+        };
+        answer.map_err(|error| violation(Monitor::FirstPacket, error.to_string()))?;
+        self.drain(self.at_link(link, side), turn)
+    }
+
+    /// How long it is until something is due on either side, in milliseconds.
+    fn next_deadline(&self) -> Option<u64> {
+        let mut next = None::<u64>;
+        let mut consider = |now: Instant, due: Instant| {
+            if due != Instant::NEVER {
+                let wait = due.as_millis().saturating_sub(now.as_millis());
+                next = Some(next.map_or(wait, |it| it.min(wait)));
+            }
+        };
+        consider(self.client.clock, self.client.machine.next_timeout());
+        for end in self.links.iter().filter_map(|link| link.server.as_ref()) {
+            consider(self.server.clock, end.machine.next_timeout());
+        }
+        if let Some(session) = &self.server.stored {
+            consider(self.server.clock, session.next_timeout());
+        }
+        next
+    }
+
+    fn tick(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
+        self.left.ticks -= 1;
+        let wait = self.next_deadline().unwrap_or(0);
+        turn.note(Side::Client.lane(), format_args!("{wait} ms later"));
+        for clock in [&mut self.client.clock, &mut self.server.clock] {
+            *clock = Instant::from_millis(clock.as_millis() + wait);
+        }
+        self.check_keep_alive(turn)?;
+        let now = self.client.clock;
+        if self.client.machine.next_timeout() <= now {
+            self.client.machine.handle_timeout(now);
+            self.drain(At::Client, turn)?;
+        }
+        let now = self.server.clock;
+        for link in 0..self.links.len() {
+            if let Some(end) = &mut self.links[link].server
+                && end.machine.next_timeout() <= now
+            {
+                end.machine.handle_timeout(now);
+                self.drain(At::Server(link), turn)?;
+            }
+        }
+        if let Some(session) = &mut self.server.stored
+            && session.next_timeout() <= now
+        {
+            self.expire_stored(turn)?;
+        }
+        Ok(())
+    }
+
+    fn check_keep_alive(&self, turn: &mut Turn<'_>) -> Result<(), Violation> {
+        let interval = u64::from(self.config.0.keep_alive) * 1000;
+        let Some(link) = self.links.iter().rfind(|link| link.has_client) else {
+            return Ok(());
+        };
+        if interval == 0 || !self.client.machine.is_connected() {
+            return Ok(());
+        }
+        turn.cover(of_monitor(Monitor::KeepAlive));
+        let last = link.watches[Side::Client as usize].last_sent;
+        let gap = self.client.clock.as_millis() - last.as_millis();
+        if gap > interval {
+            let message = format!("the client has been silent for {gap} ms");
+            return Err(violation(Monitor::KeepAlive, message));
+        }
+        Ok(())
+    }
+}

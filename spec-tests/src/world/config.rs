@@ -1,0 +1,181 @@
+//! What the world is made of, and how much may go wrong in it.
+
+use std::fmt;
+use std::str::FromStr;
+
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])* $name:ident: $type:ty = $default:expr,)*) => {
+        /// Sizes, variants and budgets of a world. As text, one line of `key=value` words; what is at
+        /// its default is left out.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub struct Config {
+            $($(#[doc = $doc])* pub $name: $type,)*
+        }
+
+        impl Config {
+            /// No messages and no faults: to be changed where it matters.
+            pub const DEFAULT: Config = Config { $($name: $default,)* };
+
+            /// Every setting with its meaning and its default, one a line.
+            #[must_use]
+            pub fn help() -> String {
+                let mut help = String::new();
+                $(
+                    let meaning = [$($doc),*].concat();
+                    let name = stringify!($name).replace('_', "-");
+                    let default = Config::DEFAULT.$name;
+                    help.push_str(&format!("  {name:<20} {} ({default})\n", meaning.trim()));
+                )*
+                help
+            }
+
+            /// Sets what is called `name`.
+            ///
+            /// # Errors
+            ///
+            /// If there is no such setting, or the value is not a number that it can have.
+            pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+                match name.replace('-', "_").as_str() {
+                    $(stringify!($name) => {
+                        self.$name = value
+                            .parse()
+                            .map_err(|_| format!("{name} cannot be {value}"))?;
+                    })*
+                    _ => return Err(format!("there is no setting {name}")),
+                }
+                Ok(())
+            }
+        }
+
+        impl fmt::Display for Config {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut words = Vec::new();
+                $(if self.$name != Config::DEFAULT.$name {
+                    words.push(format!(
+                        "{}={}", stringify!($name).replace('_', "-"), self.$name
+                    ));
+                })*
+                out.write_str(&words.join(" "))
+            }
+        }
+    };
+}
+
+settings! {
+    /// messages that the Client's application publishes
+    up: u8 = 0,
+    /// messages that the Server's application publishes
+    down: u8 = 0,
+    /// the QoS that they may have: one digit for each
+    qos: u16 = 2,
+    /// Receive Maximum that the Server announces, for messages up
+    window_up: u16 = 2,
+    /// Receive Maximum that the Client announces, for messages down
+    window_down: u16 = 2,
+    /// most messages that either Session has in flight, whatever the peer's Receive Maximum
+    in_flight: u16 = 100,
+    /// most messages that wait in either Session before its application is told that it is busy
+    waiting: u32 = 100,
+    /// whether the applications acknowledge themselves, in any order: 0 or 1
+    manual: u8 = 0,
+    /// how many messages an application may refuse
+    refusals: u8 = 0,
+    /// subscriptions that the Client makes, with a Packet Identifier each
+    subscribes: u8 = 0,
+    /// unsubscriptions that the Client makes
+    unsubscribes: u8 = 0,
+    /// connections that either side ends with a DISCONNECT
+    disconnects: u8 = 0,
+    /// connections that the Server refuses
+    rejections: u8 = 0,
+    /// connections with Clean Start 1, beside those of a Client without a Session
+    clean_starts: u8 = 0,
+    /// connections that break; either side may notice first
+    cuts: u8 = 0,
+    /// connections that the Client makes while the one before still works
+    takeovers: u8 = 0,
+    /// times that the Client's host crashes and restarts from what it stored
+    client_crashes: u8 = 0,
+    /// times that the Server's host crashes and restarts from what it stored
+    server_crashes: u8 = 0,
+    /// whether a crash may also come between storing a change and writing what follows: 0 or 1
+    torn: u8 = 0,
+    /// times that the Client's Session expires while there is no connection
+    client_expiries: u8 = 0,
+    /// times that the Server's Session expires while there is no connection
+    server_expiries: u8 = 0,
+    /// hostile packets to either side
+    hostile: u8 = 0,
+    /// times that a packet arrives in two parts
+    fragments: u8 = 0,
+    /// whether several packets may arrive at once: 0 or 1
+    batches: u8 = 0,
+    /// jumps of the clock to the next deadline
+    ticks: u8 = 0,
+    /// Keep Alive in seconds
+    keep_alive: u16 = 0,
+    /// Session Expiry Interval in seconds
+    expiry: u32 = 3600,
+    /// Message Expiry Interval in seconds; 0 for none
+    message_expiry: u32 = 0,
+    /// Maximum Packet Size that both announce; 0 for none
+    packet_size: u32 = 0,
+    /// room that a buffer for `poll` has at first, in bytes; 0 for enough
+    room: u8 = 0,
+    /// whether changes are announced although nobody crashes: 0 or 1
+    persistent: u8 = 0,
+    /// whether a message with QoS 2 must not come twice even if a Session was lost: 0 or 1
+    ever: u8 = 0,
+    /// whether the broker accepts a CONNECT that comes on an older connection than the one that it
+    /// accepted last: 0 or 1
+    stale: u8 = 0,
+    /// most connections that the Server holds at the same time
+    links: u8 = 2,
+}
+
+impl Config {
+    /// Whether the Sessions announce what has to be stored.
+    #[must_use]
+    pub fn is_persistent(&self) -> bool {
+        self.persistent > 0 || self.client_crashes > 0 || self.server_crashes > 0
+    }
+
+    /// Whether a Session can end before its messages have arrived.
+    #[must_use]
+    pub fn may_lose_sessions(&self) -> bool {
+        self.clean_starts > 0
+            || self.client_expiries > 0
+            || self.server_expiries > 0
+            || self.expiry == 0
+    }
+
+    /// The QoS levels to choose from, ascending.
+    #[must_use]
+    pub fn qualities(&self) -> Vec<u8> {
+        let digits = self.qos.to_string();
+        (0..=2)
+            .filter(|qos| digits.contains(char::from(b'0' + qos)))
+            .collect()
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config::DEFAULT
+    }
+}
+
+impl FromStr for Config {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut config = Config::DEFAULT;
+        for word in text.split_whitespace() {
+            let (name, value) = word
+                .split_once('=')
+                .ok_or_else(|| format!("{word} is not key=value"))?;
+            config.set(name, value)?;
+        }
+        Ok(config)
+    }
+}

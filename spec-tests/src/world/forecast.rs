@@ -1,0 +1,192 @@
+//! What the tables say must become of packets that are about to be handed to a machine.
+//!
+//! Taken before, compared afterwards; on the way each row that fires is counted.
+
+use mqtt5_session_fsm::Session;
+use mqtt5_session_fsm::codec::{Packet, PacketIdentifier, Qos};
+use mqtt5_session_fsm::table::{
+    ReceiverAction, ReceiverEvent, ReceiverState, SenderAction, SenderEvent, SenderState,
+};
+
+use super::application::violation;
+use super::points::{Monitor, of_monitor, of_receiver, of_sender};
+use crate::explore::{Turn, Violation};
+
+/// Packet Identifiers that are looked at when something happens to all of them.
+const LOOKED_AT: u16 = 6;
+
+/// The states of the Packet Identifiers that some packets have.
+#[derive(Debug, Default)]
+pub(super) struct Forecast {
+    sender: Vec<(PacketIdentifier, SenderState)>,
+    receiver: Vec<(PacketIdentifier, ReceiverState)>,
+}
+
+/// What a packet does, according to the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    Sender(SenderAction),
+    Receiver(ReceiverAction),
+    None,
+}
+
+fn sender_event(packet: &Packet<'_>) -> Option<SenderEvent> {
+    Some(match packet {
+        Packet::PubAck(_) => SenderEvent::PubAck,
+        Packet::PubRec(pubrec) if pubrec.reason_code.is_error() => SenderEvent::PubRecError,
+        Packet::PubRec(_) => SenderEvent::PubRec,
+        Packet::PubComp(_) => SenderEvent::PubComp,
+        _ => return None,
+    })
+}
+
+fn receiver_event(packet: &Packet<'_>) -> Option<ReceiverEvent> {
+    Some(match packet {
+        Packet::Publish(publish) => match publish.delivery.qos() {
+            Qos::AtMostOnce => return None,
+            Qos::AtLeastOnce => ReceiverEvent::PublishQos1,
+            Qos::ExactlyOnce => ReceiverEvent::PublishQos2,
+        },
+        Packet::PubRel(_) => ReceiverEvent::PubRel,
+        _ => return None,
+    })
+}
+
+impl Forecast {
+    /// Looks up the state for a packet before it is handed over.
+    pub(super) fn look_up(&mut self, session: &Session, packet: &Packet<'_>) {
+        let Some(id) = packet.packet_identifier() else {
+            return;
+        };
+        if sender_event(packet).is_some() && !self.sender.iter().any(|(it, _)| *it == id) {
+            self.sender.push((id, session.sender_state(id)));
+        }
+        if receiver_event(packet).is_some() && !self.receiver.iter().any(|(it, _)| *it == id) {
+            self.receiver.push((id, session.receiver_state(id)));
+        }
+    }
+
+    /// Follows one packet through the tables.
+    pub(super) fn follow(
+        &mut self,
+        packet: &Packet<'_>,
+        manual: bool,
+        turn: &mut Turn<'_>,
+    ) -> Effect {
+        let Some(id) = packet.packet_identifier() else {
+            return Effect::None;
+        };
+        if let Some(event) = sender_event(packet) {
+            for (it, state) in &mut self.sender {
+                if *it == id {
+                    turn.cover(of_sender(*state, event));
+                    let (next, action) = state.on(event);
+                    *state = next;
+                    return Effect::Sender(action);
+                }
+            }
+        }
+        if let Some(event) = receiver_event(packet) {
+            for (it, state) in &mut self.receiver {
+                if *it == id {
+                    turn.cover(of_receiver(*state, event));
+                    let (next, action) = state.on(event);
+                    *state = next;
+                    if action == ReceiverAction::Deliver && !manual {
+                        turn.cover(of_receiver(next, ReceiverEvent::Accept));
+                        (*state, _) = next.on(ReceiverEvent::Accept);
+                    }
+                    return Effect::Receiver(action);
+                }
+            }
+        }
+        Effect::None
+    }
+
+    /// Compares with what became of it.
+    pub(super) fn compare(&self, session: &Session, turn: &mut Turn<'_>) -> Result<(), Violation> {
+        for (id, expected) in &self.sender {
+            turn.cover(of_monitor(Monitor::Table));
+            let state = session.sender_state(*id);
+            if state != *expected {
+                let message = format!("sender, id {id}: {state:?} instead of {expected:?}");
+                return Err(violation(Monitor::Table, message));
+            }
+        }
+        for (id, expected) in &self.receiver {
+            turn.cover(of_monitor(Monitor::Table));
+            let state = session.receiver_state(*id);
+            // What was decided while there was no connection takes effect when the PUBLISH comes
+            // again.
+            let decided = [ReceiverEvent::Accept, ReceiverEvent::Refuse]
+                .into_iter()
+                .any(|event| state == expected.on(event).0);
+            let is_late = matches!(
+                expected,
+                ReceiverState::Deciding1 | ReceiverState::Deciding2
+            ) && decided;
+            if state != *expected && !is_late {
+                let message = format!("receiver, id {id}: {state:?} instead of {expected:?}");
+                return Err(violation(Monitor::Table, message));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The Session as a whole goes on, or ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Resume,
+    Discard,
+}
+
+/// The states of the first identifiers, before what befalls all of them.
+#[derive(Debug)]
+pub(super) struct Census(Vec<(PacketIdentifier, SenderState, ReceiverState)>);
+
+impl Census {
+    pub(super) fn of(session: &Session) -> Self {
+        let identifiers = (1..=LOOKED_AT).filter_map(PacketIdentifier::new);
+        let states = |id| (id, session.sender_state(id), session.receiver_state(id));
+        Self(identifiers.map(states).collect())
+    }
+
+    /// Counts the rows that fire, and compares if the Session is still there.
+    pub(super) fn befell(
+        &self,
+        fate: Fate,
+        after: Option<&Session>,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Violation> {
+        let (sent, received) = match fate {
+            Fate::Resume => (SenderEvent::Resume, ReceiverEvent::Resume),
+            Fate::Discard => (SenderEvent::Discard, ReceiverEvent::Discard),
+        };
+        for (id, sender, receiver) in &self.0 {
+            turn.cover(of_sender(*sender, sent));
+            turn.cover(of_receiver(*receiver, received));
+            let expected = (sender.on(sent).0, receiver.on(received).0);
+            let Some(session) = after else {
+                continue;
+            };
+            turn.cover(of_monitor(Monitor::Table));
+            let states = (session.sender_state(*id), session.receiver_state(*id));
+            if states != expected {
+                let message = format!("id {id}: {states:?} instead of {expected:?}");
+                return Err(violation(Monitor::Table, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The connection is gone: what was undecided at QoS 1 is forgotten at once, not only when the
+    /// Session goes on.
+    pub(super) fn disconnected(&self, turn: &mut Turn<'_>) {
+        for (_, _, receiver) in &self.0 {
+            if *receiver == ReceiverState::Deciding1 {
+                turn.cover(of_receiver(*receiver, ReceiverEvent::Resume));
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Packets that a correct peer does not send.
+//!
+//! They are good in themselves, or nearly, and wrong where they come. What a real peer could say with
+//! the same bytes (an acknowledgement that is due, a release that is due) is left out: no machine
+//! could tell the difference.
+
+use mqtt5_session_fsm::Session;
+use mqtt5_session_fsm::codec::{
+    ConnAck, Connect, Delivery, Packet, PacketIdentifier, PubAck, PubComp, PubRec, PubRel, Publish,
+    Qos, ReasonCode, Text, TopicName,
+};
+use mqtt5_session_fsm::table::{
+    ReceiverEvent, ReceiverState, SenderAction, SenderEvent, SenderState,
+};
+
+use super::SessionWorld;
+use super::application::Side;
+use super::describe::{Words, packets};
+use crate::explore::{Turn, Violation};
+
+/// An identifier that nobody uses.
+const UNKNOWN: PacketIdentifier = PacketIdentifier::new(99).expect("not 0");
+/// Identifiers that may be in use.
+const LOOKED_AT: u16 = 4;
+
+impl SessionWorld {
+    /// Somebody slips a packet in between two others.
+    pub(super) fn slip_in(
+        &mut self,
+        link: usize,
+        to: Side,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Violation> {
+        let Some(session) = self.session(to) else {
+            return Ok(());
+        };
+        let choices = hostile_packets(to, session);
+        let bytes = &choices[turn.choose(choices.len())];
+        self.left.hostile -= 1;
+        self.hostile = true;
+        match packets(bytes, to.other().role()).next() {
+            Some((packet, _)) => turn.log().fault(format_args!(
+                "somebody sends {} to the {}",
+                Words(&packet),
+                to.name()
+            )),
+            None => turn
+                .log()
+                .fault(format_args!("somebody sends garbage to the {}", to.name())),
+        }
+        self.read(link, to, bytes, turn)
+    }
+}
+
+fn hostile_packets(to: Side, session: &Session) -> Vec<Vec<u8>> {
+    let mut list = vec![vec![0, 0]];
+    let mut push = |packet: Packet<'_>| {
+        let mut bytes = Vec::new();
+        packet.encode(&mut bytes).expect("a good packet");
+        list.push(bytes);
+    };
+    let used = || (1..=LOOKED_AT).filter_map(PacketIdentifier::new);
+    let sending = used().filter(|id| session.sender_state(*id) != SenderState::Free);
+    for id in sending.chain([UNKNOWN]) {
+        let state = session.sender_state(id);
+        let code = ReasonCode::Success;
+        let error = ReasonCode::UnspecifiedError;
+        for (event, packet) in [
+            (SenderEvent::PubAck, Packet::PubAck(PubAck::new(id, code))),
+            (SenderEvent::PubRec, Packet::PubRec(PubRec::new(id, code))),
+            (SenderEvent::PubRecError, Packet::PubRec(PubRec::new(id, error))),
+            (SenderEvent::PubComp, Packet::PubComp(PubComp::new(id, code))),
+        ] {
+            let is_plausible = match state.on(event).1 {
+                SenderAction::Release => true,
+                SenderAction::Finish => {
+                    (state, event) != (SenderState::WaitPubComp, SenderEvent::PubRecError)
+                }
+                _ => false,
+            };
+            if !is_plausible {
+                push(packet);
+            }
+        }
+    }
+    let received = used().filter(|id| session.receiver_state(*id) != ReceiverState::Free);
+    for id in received.clone().chain([UNKNOWN]) {
+        if session.receiver_state(id) != ReceiverState::WaitPubRel {
+            push(Packet::PubRel(PubRel::new(id, ReasonCode::Success)));
+        }
+    }
+    for id in received {
+        for event in [ReceiverEvent::PublishQos1, ReceiverEvent::PublishQos2] {
+            let qos = match event {
+                ReceiverEvent::PublishQos1 => Qos::AtLeastOnce,
+                _ => Qos::ExactlyOnce,
+            };
+            let topic = TopicName::new("t").expect("a good name");
+            push(Packet::Publish(Publish {
+                delivery: Delivery::new(qos, id, true),
+                ..Publish::new(topic, &[u8::MAX])
+            }));
+        }
+    }
+    match to {
+        Side::Client => push(Packet::ConnAck(ConnAck::new(ReasonCode::Success))),
+        Side::Server => push(Packet::Connect(Connect {
+            client_identifier: Text::new("other").expect("a good name"),
+            ..Connect::default()
+        })),
+    }
+    list
+}

@@ -1,0 +1,73 @@
+//! One Network Connection: two pipes, and who still holds an end.
+
+use mqtt5_session_fsm::codec::PacketIdentifier;
+use mqtt5_session_fsm::Server;
+
+use super::application::Side;
+use super::wire::Watch;
+
+#[derive(Clone, Debug, Hash)]
+pub(super) struct Link {
+    /// The Client has not noticed that the connection is gone.
+    pub(super) has_client: bool,
+    /// The Server's end, as long as it has not noticed.
+    pub(super) server: Option<ServerEnd>,
+    /// What was sent and has not arrived, by sender.
+    pub(super) pipes: [Vec<u8>; 2],
+    /// By side.
+    pub(super) watches: [Watch; 2],
+    /// There was a connection before it.
+    pub(super) is_later: bool,
+    /// A later connection was accepted.
+    pub(super) is_superseded: bool,
+}
+
+#[derive(Clone, Debug, Hash)]
+pub(super) struct ServerEnd {
+    pub(super) machine: Server,
+    /// What has arrived and is not a whole packet.
+    pub(super) inbox: Vec<u8>,
+    /// SUBSCRIBE (true) and UNSUBSCRIBE packets that are to be answered.
+    pub(super) requests: Vec<(PacketIdentifier, bool)>,
+}
+
+impl Link {
+    pub(super) fn new(machine: Server, is_later: bool) -> Self {
+        Link {
+            has_client: true,
+            server: Some(ServerEnd {
+                machine,
+                inbox: Vec::new(),
+                requests: Vec::new(),
+            }),
+            pipes: [Vec::new(), Vec::new()],
+            watches: [Watch::default(), Watch::default()],
+            is_later,
+            is_superseded: false,
+        }
+    }
+
+    pub(super) fn has(&self, side: Side) -> bool {
+        match side {
+            Side::Client => self.has_client,
+            Side::Server => self.server.is_some(),
+        }
+    }
+
+    /// What is under way to this side.
+    pub(super) fn pipe_to(&mut self, side: Side) -> &mut Vec<u8> {
+        &mut self.pipes[side.other() as usize]
+    }
+
+    /// Nobody holds an end.
+    pub(super) fn is_over(&self) -> bool {
+        !self.has_client && self.server.is_none()
+    }
+
+    /// Nothing is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        let end = self.server.as_ref();
+        self.pipes.iter().all(Vec::is_empty)
+            && end.is_none_or(|end| end.inbox.is_empty() && end.requests.is_empty())
+    }
+}

@@ -1,0 +1,70 @@
+//! What the machines say, in a form that borrows nothing.
+
+use mqtt5_session_fsm::codec::{PacketIdentifier, Qos};
+use mqtt5_session_fsm::{Event, Receipt};
+
+use super::application::Ending;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    Message {
+        number: u8,
+        qos: Qos,
+        identifier: u16,
+        receipt: Option<Receipt>,
+    },
+    Outcome {
+        token: u64,
+        ending: Ending,
+    },
+    Connect,
+    Connected {
+        session_present: bool,
+    },
+    Refused,
+    Request {
+        packet_identifier: PacketIdentifier,
+        subscribe: bool,
+    },
+    SessionEnded,
+    Room,
+    /// Nothing that the host has to react to.
+    Other,
+}
+
+impl Told {
+    pub(super) fn new(event: &Event<'_>) -> Self {
+        match event {
+            Event::Message(delivered) => {
+                let publish = &delivered.publish;
+                let identifier = publish.delivery.packet_identifier();
+                Told::Message {
+                    number: publish.payload.first().copied().unwrap_or(u8::MAX),
+                    qos: publish.delivery.qos(),
+                    identifier: identifier.map_or(0, |id| id.get()),
+                    receipt: delivered.receipt,
+                }
+            }
+            Event::Outcome(token, outcome) => Told::Outcome {
+                token: token.number(),
+                ending: Ending::of(outcome),
+            },
+            Event::Connect(_) => Told::Connect,
+            Event::Connected(connack) => Told::Connected {
+                session_present: connack.session_present,
+            },
+            Event::Refused(_) => Told::Refused,
+            Event::Subscribe(subscribe) => Told::Request {
+                packet_identifier: subscribe.packet_identifier,
+                subscribe: true,
+            },
+            Event::Unsubscribe(unsubscribe) => Told::Request {
+                packet_identifier: unsubscribe.packet_identifier,
+                subscribe: false,
+            },
+            Event::SessionEnded => Told::SessionEnded,
+            Event::Room => Told::Room,
+            _ => Told::Other,
+        }
+    }
+}

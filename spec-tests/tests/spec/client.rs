@@ -1,0 +1,86 @@
+//! What binds a Client, and what binds either side: a Client against packets written by hand.
+//!
+//! What is right comes from the standard, in particular its sections 3, 4.1 to 4.6, 4.9, 4.12 and
+//! 4.13.
+
+use crate::check::Check;
+
+/// The checks of a module: named after their functions.
+macro_rules! checks {
+    ($module:literal: $($kind:ident $name:ident,)*) => {
+        pub(crate) fn checks() -> Vec<crate::check::Check> {
+            use crate::check::{Check, Kind};
+            vec![$(Check::new(Kind::$kind, concat!($module, "::", stringify!($name)), || {
+                let judged: u64 = crate::client::Judged::count($name());
+                Ok(judged)
+            })),*]
+        }
+    };
+}
+
+mod authentication;
+mod connack;
+mod disconnect;
+mod driver;
+mod errors;
+mod expiry;
+mod flow_control;
+mod handshake;
+mod keep_alive;
+mod limits;
+mod make;
+mod ordering;
+mod outcomes;
+mod packet_size;
+mod phases;
+mod qos_receiver;
+mod qos_sender;
+mod queue;
+mod requests;
+mod resume;
+mod tell;
+mod topic_alias;
+
+/// How many cases a check has judged: one, unless it counts.
+trait Judged {
+    fn count(self) -> u64;
+}
+
+impl Judged for () {
+    fn count(self) -> u64 {
+        1
+    }
+}
+
+impl Judged for u64 {
+    fn count(self) -> u64 {
+        self
+    }
+}
+
+pub(crate) fn checks() -> Vec<Check> {
+    [
+        authentication::checks(),
+        connack::checks(),
+        disconnect::checks(),
+        errors::checks(),
+        expiry::checks(),
+        flow_control::checks(),
+        handshake::checks(),
+        keep_alive::checks(),
+        limits::checks(),
+        ordering::checks(),
+        outcomes::checks(),
+        packet_size::checks(),
+        phases::checks(),
+        qos_receiver::checks(),
+        qos_sender::checks(),
+        queue::checks(),
+        requests::checks(),
+        resume::checks(),
+        topic_alias::checks(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

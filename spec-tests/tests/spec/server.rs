@@ -1,0 +1,80 @@
+//! The Server's session layer, judged by the standard: a `Server` is driven with the packets of a Client
+//! made by hand, and its packets, events and deadlines are looked at.
+
+mod driver;
+mod make;
+mod report;
+
+mod announced_limits;
+mod authentication;
+mod clean_start;
+mod client_identifier;
+mod disconnect;
+mod errors;
+mod flow_control;
+mod handshake;
+mod keep_alive;
+mod packet_size;
+mod persistence;
+mod phases;
+mod problem_information;
+mod qos_receiver;
+mod qos_sender;
+mod re_authentication;
+mod receive_maximum;
+mod redirection;
+mod requests;
+mod retransmission;
+mod session_expiry;
+mod take_over;
+mod topic_alias;
+mod waiting;
+mod will;
+
+use crate::check::Check;
+
+pub(crate) fn checks() -> Vec<Check> {
+    let mut checks = Vec::new();
+    checks.extend(announced_limits::checks());
+    checks.extend(authentication::checks());
+    checks.extend(clean_start::checks());
+    checks.extend(client_identifier::checks());
+    checks.extend(disconnect::checks());
+    checks.extend(errors::checks());
+    checks.extend(flow_control::checks());
+    checks.extend(handshake::checks());
+    checks.extend(keep_alive::checks());
+    checks.extend(packet_size::checks());
+    checks.extend(persistence::checks());
+    checks.extend(phases::checks());
+    checks.extend(problem_information::checks());
+    checks.extend(qos_receiver::checks());
+    checks.extend(qos_sender::checks());
+    checks.extend(receive_maximum::checks());
+    checks.extend(re_authentication::checks());
+    checks.extend(redirection::checks());
+    checks.extend(requests::checks());
+    checks.extend(retransmission::checks());
+    checks.extend(session_expiry::checks());
+    checks.extend(take_over::checks());
+    checks.extend(topic_alias::checks());
+    checks.extend(waiting::checks());
+    checks.extend(will::checks());
+    checks
+}
+
+/// The checks of a module, each named after its function.
+macro_rules! listed {
+    ($module:literal: $($kind:ident $name:ident,)*) => {
+        pub(crate) fn checks() -> Vec<crate::check::Check> {
+            vec![$(
+                crate::check::Check::new(
+                    crate::check::Kind::$kind,
+                    concat!("server::", $module, "::", stringify!($name)),
+                    $name,
+                ),
+            )*]
+        }
+    };
+}
+use listed;

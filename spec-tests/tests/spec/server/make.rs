@@ -1,0 +1,257 @@
+//! What Clients send, and what applications publish.
+
+use mqtt5_codec::{
+    Auth, Binary, Connect, Delivery, Disconnect, Message, Packet, PacketIdentifier, Properties,
+    Property, PubAck, PubComp, PubRec, PubRel, Publish, Qos, ReasonCode, Subscribe, Subscription,
+    SubscriptionOptions, Subscriptions, Text, TopicFilter, TopicFilters, TopicName, Unsubscribe,
+    Will,
+};
+use mqtt5_session_fsm::{Acknowledgement, Limits, Publication, ServerConfig, SessionConfig};
+
+pub(crate) fn text(text: &str) -> Text<'_> {
+    Text::new(text).expect("a good string")
+}
+
+pub(crate) fn topic(name: &str) -> TopicName<'_> {
+    TopicName::new(name).expect("a good Topic Name")
+}
+
+pub(crate) fn id(number: u16) -> PacketIdentifier {
+    PacketIdentifier::new(number).expect("not 0")
+}
+
+pub(crate) fn bytes<'a>(packet: impl Into<Packet<'a>>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    packet.into().encode(&mut bytes).expect("a good packet");
+    bytes
+}
+
+/// A Will to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Testament {
+    pub(crate) qos: Qos,
+    pub(crate) retain: bool,
+    pub(crate) properties: Vec<Property<'static>>,
+    pub(crate) topic: &'static str,
+    pub(crate) payload: &'static [u8],
+}
+
+impl Testament {
+    pub(crate) fn new(delay: Option<u32>) -> Testament {
+        Testament {
+            qos: Qos::AtLeastOnce,
+            retain: false,
+            properties: delay.map(Property::WillDelayInterval).into_iter().collect(),
+            topic: "will",
+            payload: b"gone",
+        }
+    }
+}
+
+/// A CONNECT to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Hello {
+    pub(crate) id: &'static str,
+    pub(crate) clean_start: bool,
+    pub(crate) keep_alive: u16,
+    pub(crate) properties: Vec<Property<'static>>,
+    pub(crate) will: Option<Testament>,
+}
+
+impl Hello {
+    /// Clean Start 0, Keep Alive off, ClientID c1.
+    pub(crate) fn new() -> Hello {
+        Hello {
+            id: "c1",
+            clean_start: false,
+            keep_alive: 0,
+            properties: Vec::new(),
+            will: None,
+        }
+    }
+
+    /// With a Session that does not end with the connection.
+    pub(crate) fn lasting() -> Hello {
+        Hello::new().with(Property::SessionExpiryInterval(u32::MAX))
+    }
+
+    pub(crate) fn with(mut self, property: Property<'static>) -> Hello {
+        self.properties.push(property);
+        self
+    }
+
+    pub(crate) fn and_will(mut self, will: Testament) -> Hello {
+        self.will = Some(will);
+        self
+    }
+
+    pub(crate) fn clean(mut self, clean_start: bool) -> Hello {
+        self.clean_start = clean_start;
+        self
+    }
+
+    pub(crate) fn keep_alive(mut self, seconds: u16) -> Hello {
+        self.keep_alive = seconds;
+        self
+    }
+
+    pub(crate) fn id(mut self, id: &'static str) -> Hello {
+        self.id = id;
+        self
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        bytes(Connect {
+            clean_start: self.clean_start,
+            keep_alive: self.keep_alive,
+            properties: Properties::new(&self.properties).expect("properties of a CONNECT"),
+            client_identifier: text(self.id),
+            will: self.will.as_ref().map(|will| Will {
+                qos: will.qos,
+                retain: will.retain,
+                properties: Properties::new(&will.properties).expect("properties of a Will"),
+                topic: topic(will.topic),
+                payload: Binary::new(will.payload).expect("short"),
+            }),
+            ..Connect::default()
+        })
+    }
+}
+
+pub(crate) const QOS: [Qos; 3] = [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce];
+
+/// A Client's PUBLISH to topic `t`.
+pub(crate) fn publish(qos: Qos, identifier: u16, duplicate: bool, payload: &[u8]) -> Vec<u8> {
+    publish_with(qos, identifier, duplicate, payload, &[])
+}
+
+pub(crate) fn publish_with(
+    qos: Qos,
+    identifier: u16,
+    duplicate: bool,
+    payload: &[u8],
+    properties: &[Property<'_>],
+) -> Vec<u8> {
+    bytes(Publish {
+        delivery: Delivery::new(qos, id(identifier), duplicate),
+        properties: Properties::new(properties).expect("properties of a PUBLISH"),
+        ..Publish::new(topic("t"), payload)
+    })
+}
+
+pub(crate) fn publish_1(identifier: u16) -> Vec<u8> {
+    publish(Qos::AtLeastOnce, identifier, false, b"one")
+}
+
+pub(crate) fn publish_2(identifier: u16) -> Vec<u8> {
+    publish(Qos::ExactlyOnce, identifier, false, b"two")
+}
+
+pub(crate) fn puback(identifier: u16, code: ReasonCode) -> Vec<u8> {
+    bytes(PubAck::new(id(identifier), code))
+}
+
+pub(crate) fn pubrec(identifier: u16, code: ReasonCode) -> Vec<u8> {
+    bytes(PubRec::new(id(identifier), code))
+}
+
+pub(crate) fn pubrel(identifier: u16, code: ReasonCode) -> Vec<u8> {
+    bytes(PubRel::new(id(identifier), code))
+}
+
+pub(crate) fn pubcomp(identifier: u16, code: ReasonCode) -> Vec<u8> {
+    bytes(PubComp::new(id(identifier), code))
+}
+
+pub(crate) fn subscribe(identifier: u16, filters: &[&str]) -> Vec<u8> {
+    subscribe_with(identifier, filters, &[])
+}
+
+pub(crate) fn subscribe_with(identifier: u16, filters: &[&str], list: &[Property<'_>]) -> Vec<u8> {
+    let subscriptions: Vec<Subscription<'_>> = filters
+        .iter()
+        .map(|filter| Subscription {
+            filter: TopicFilter::new(filter).expect("a good Topic Filter"),
+            options: SubscriptionOptions::default(),
+        })
+        .collect();
+    bytes(Subscribe {
+        properties: Properties::new(list).expect("properties of a SUBSCRIBE"),
+        ..Subscribe::new(
+            id(identifier),
+            Subscriptions::new(&subscriptions).expect("at least one"),
+        )
+    })
+}
+
+pub(crate) fn unsubscribe(identifier: u16, filters: &[&str]) -> Vec<u8> {
+    let filters: Vec<TopicFilter<'_>> = filters
+        .iter()
+        .map(|filter| TopicFilter::new(filter).expect("a good Topic Filter"))
+        .collect();
+    let filters = TopicFilters::new(&filters).expect("at least one");
+    bytes(Unsubscribe::new(id(identifier), filters))
+}
+
+pub(crate) fn auth(code: ReasonCode, method: &str, data: &[u8]) -> Vec<u8> {
+    bytes(Auth {
+        reason_code: code,
+        properties: Properties::new(&[
+            Property::AuthenticationMethod(text(method)),
+            Property::AuthenticationData(Binary::new(data).expect("short")),
+        ])
+        .expect("properties of an AUTH"),
+    })
+}
+
+pub(crate) fn disconnect(code: ReasonCode) -> Vec<u8> {
+    bytes(Disconnect::new(code))
+}
+
+/// A DISCONNECT with a Session Expiry Interval.
+pub(crate) fn disconnect_with(code: ReasonCode, expiry: u32) -> Vec<u8> {
+    bytes(Disconnect {
+        reason_code: code,
+        properties: Properties::new(&[Property::SessionExpiryInterval(expiry)])
+            .expect("a property of a DISCONNECT"),
+    })
+}
+
+pub(crate) const PINGREQ: &[u8] = &[0xC0, 0];
+
+/// A message of the application.
+pub(crate) fn message(name: &str, payload: &[u8], properties: &[Property<'_>]) -> Message {
+    Message::new(&Publish {
+        properties: Properties::new(properties).expect("properties of a PUBLISH"),
+        ..Publish::new(topic(name), payload)
+    })
+    .expect("a good message")
+}
+
+/// To topic `t`, with this payload.
+pub(crate) fn publication(qos: Qos, payload: &[u8]) -> Publication {
+    Publication::new(qos, message("t", payload, &[]))
+}
+
+pub(crate) fn config() -> ServerConfig {
+    ServerConfig::default()
+}
+
+/// The application acknowledges.
+pub(crate) fn manual() -> ServerConfig {
+    ServerConfig {
+        session: SessionConfig {
+            acknowledgement: Acknowledgement::Manual,
+            ..SessionConfig::default()
+        },
+        ..ServerConfig::default()
+    }
+}
+
+/// A Server with these limits.
+pub(crate) fn limited(limits: Limits) -> ServerConfig {
+    ServerConfig {
+        limits,
+        ..ServerConfig::default()
+    }
+}
