@@ -5,6 +5,8 @@
 //!   evidence for each, and finds what is wrong with it.
 //! - [`explore`] walks through all states of a world that is built from the shipped machines, or through random
 //!   ones, and shows how it came to a state in which a rule is broken.
+//! - [`world`] is such a world: a client, a server, a network that may break at any moment, and monitors that know the
+//!   standard.
 //! - [`report`] writes both down for people, as `REPORT.md`.
 //!
 //! The checks themselves are in `tests/spec`.
@@ -13,6 +15,7 @@ pub mod explore;
 pub mod ledger;
 pub mod report;
 pub mod vectors;
+pub mod world;
 
 use std::path::{Path, PathBuf};
 

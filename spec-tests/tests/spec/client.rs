@@ -36,10 +36,13 @@ mod phases;
 mod qos_receiver;
 mod qos_sender;
 mod queue;
+mod receive_maximum;
 mod requests;
 mod resume;
 mod tell;
 mod topic_alias;
+mod topic_alias_received;
+mod vectors;
 
 /// How many cases a check has judged: one, unless it counts.
 trait Judged {
@@ -76,9 +79,12 @@ pub(crate) fn checks() -> Vec<Check> {
         qos_receiver::checks(),
         qos_sender::checks(),
         queue::checks(),
+        receive_maximum::checks(),
         requests::checks(),
         resume::checks(),
         topic_alias::checks(),
+        topic_alias_received::checks(),
+        vectors::checks(),
     ]
     .into_iter()
     .flatten()

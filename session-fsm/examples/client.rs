@@ -1,0 +1,54 @@
+//! Two clients that publish and subscribe at QoS 0, 1 and 2, over connections that they cut again and
+//! again, with messages in flight; then they count what came.
+//!
+//! ```sh
+//! cargo run --release --example client                      # at the server of the other example
+//! cargo run --release --example client -- 127.0.0.1:1883    # at any other
+//! ```
+//!
+//! The I/O shell, which is what to copy from here, is `common/client.rs`.
+
+#[path = "common/broker.rs"]
+mod broker;
+#[path = "common/client.rs"]
+mod client;
+#[path = "common/load.rs"]
+mod load;
+#[path = "common/server.rs"]
+mod server;
+
+use std::future::pending;
+use std::process::ExitCode;
+
+use tokio::net::TcpListener;
+use tokio::task::{LocalSet, spawn_local};
+
+const CLIENTS: usize = 2;
+/// Of the connections of each client.
+const CUTS: usize = 20;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> load::Result<ExitCode> {
+    let address = std::env::args().nth(1);
+    LocalSet::new().run_until(run(address)).await
+}
+
+async fn run(address: Option<String>) -> load::Result<ExitCode> {
+    let own = address.is_none();
+    let address = match address {
+        Some(address) => address,
+        None => {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            let address = listener.local_addr()?.to_string();
+            // It ends with this process.
+            spawn_local(server::serve(broker::Broker::new(), listener, pending()));
+            address
+        }
+    };
+    let good = load::run(&address, CLIENTS, CUTS, own).await?;
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,174 @@
+//! What makes a server of the machines: who is there, who has subscribed to what, who gets what.
+//! No I/O here, as there is none in the machines.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use mqtt5_session_fsm::codec::{
+    Message, Property, Qos, ReasonCode, SubscriptionOptions, Text, TopicFilter,
+};
+use mqtt5_session_fsm::{
+    Event, Instant, Limits, Publication, Server, ServerConfig, SessionConfig, WaitingLimits,
+    WhenFull,
+};
+
+/// A machine, with what belongs to its Session.
+pub(crate) struct Peer {
+    pub(crate) server: RefCell<Server>,
+    /// Told after others have published to the machine: it has to be polled.
+    pub(crate) wake: tokio::sync::Notify,
+    filters: RefCell<BTreeMap<String, SubscriptionOptions>>,
+}
+
+/// What the connections share.
+pub(crate) struct Broker {
+    config: ServerConfig,
+    start: std::time::Instant,
+    /// By ClientID: Clients that are connected, and those that are away and have a Session.
+    pub(crate) peers: RefCell<HashMap<String, Rc<Peer>>>,
+    /// How many Clients have connected, messages have come, and messages found no room.
+    pub(crate) connections: Cell<u64>,
+    pub(crate) messages: Cell<u64>,
+    pub(crate) refused: Cell<u64>,
+}
+
+impl Broker {
+    pub(crate) fn new() -> Rc<Self> {
+        let limits = Limits {
+            // No Client makes the buffer for its packets larger than this.
+            maximum_packet_size: 1 << 20,
+            receive_maximum: 1000,
+            // Not made here; who asks for them is told that there are none.
+            retain_available: false,
+            shared_subscription_available: false,
+            subscription_identifier_available: false,
+            ..Limits::NONE
+        };
+        // For each Client that is away, or slow.
+        let waiting = WaitingLimits {
+            messages: 10_000,
+            bytes: 1 << 24,
+            when_full: WhenFull::DropOldestQos0,
+        };
+        let session = SessionConfig {
+            waiting,
+            ..SessionConfig::default()
+        };
+        Rc::new(Broker {
+            config: ServerConfig {
+                limits,
+                session,
+                ..ServerConfig::default()
+            },
+            start: std::time::Instant::now(),
+            peers: RefCell::default(),
+            connections: Cell::default(),
+            messages: Cell::default(),
+            refused: Cell::default(),
+        })
+    }
+
+    /// Any clock will do that does not go backwards, and any origin; all machines need the same.
+    pub(crate) fn now(&self) -> Instant {
+        Instant::ORIGIN + self.start.elapsed()
+    }
+
+    pub(crate) fn new_peer(&self) -> Rc<Peer> {
+        Rc::new(Peer {
+            server: RefCell::new(Server::new(self.now(), self.config)),
+            wake: tokio::sync::Notify::new(),
+            filters: RefCell::default(),
+        })
+    }
+
+    /// Takes packets until one of them yields an event, and handles it.
+    ///
+    /// What fails below fails because the Client is gone; then there is nobody to be answered.
+    pub(crate) fn receive(&self, peer: &Rc<Peer>, input: &mut &[u8]) {
+        let now = self.now();
+        let mut server = peer.server.borrow_mut();
+        match server.receive(now, input) {
+            Some(Event::Connect(connect)) => {
+                self.connections.update(|n| n + 1);
+                let mut name = connect.client_identifier.as_str().to_owned();
+                let mut properties = Vec::new();
+                if name.is_empty() {
+                    name = format!("auto-{}", self.connections.get());
+                    properties.extend(Text::new(&name).map(Property::AssignedClientIdentifier));
+                }
+                // Whether the Session goes on is for `accept` to decide; the old connection ends.
+                let old = (self.peers.borrow_mut()).insert(name.clone(), peer.clone());
+                let session = old.and_then(|old| {
+                    old.filters.swap(&peer.filters);
+                    old.wake.notify_one();
+                    old.server.borrow_mut().take_over(now)
+                });
+                let _ = server.accept(now, session, &properties);
+            }
+            Some(Event::Message(delivered)) => {
+                self.messages.update(|n| n + 1);
+                let qos = delivered.publish.delivery.qos();
+                let message = Message::new(&delivered.publish);
+                drop(server); // which may be one of those that get the message
+                if let Ok(message) = message {
+                    self.route(peer, &message, qos);
+                }
+            }
+            Some(Event::Subscribe(subscribe)) => {
+                let mut filters = peer.filters.borrow_mut();
+                let grant = subscribe.subscriptions.iter().map(|it| {
+                    filters.insert(it.filter.as_str().to_owned(), it.options);
+                    ReasonCode::granted(it.options.maximum_qos)
+                });
+                let (codes, id) = (grant.collect::<Vec<_>>(), subscribe.packet_identifier);
+                let _ = server.acknowledge_subscribe(now, id, &codes, &[]);
+            }
+            Some(Event::Unsubscribe(unsubscribe)) => {
+                let mut filters = peer.filters.borrow_mut();
+                let remove = unsubscribe.filters.iter().map(|filter| {
+                    let removed = filters.remove(filter.as_str());
+                    removed.map_or(ReasonCode::NoSubscriptionExisted, |_| ReasonCode::Success)
+                });
+                let (codes, id) = (remove.collect::<Vec<_>>(), unsubscribe.packet_identifier);
+                let _ = server.acknowledge_unsubscribe(now, id, &codes, &[]);
+            }
+            // What became of a message that was passed on does not matter here.
+            _ => {}
+        }
+    }
+
+    /// Handles what happened without a packet.
+    pub(crate) fn happened(&self, peer: &Peer, event: Event<'_>) {
+        match event {
+            Event::Will(will) => self.route(peer, &will.message, will.qos),
+            // Subscriptions are part of the Session.
+            Event::SessionEnded => peer.filters.borrow_mut().clear(),
+            _ => {}
+        }
+    }
+
+    /// Gives a message to everyone who has subscribed to it, here or away.
+    fn route(&self, from: &Peer, message: &Message, qos: Qos) {
+        let topic = message.topic();
+        for peer in self.peers.borrow().values() {
+            let own = std::ptr::eq(&**peer, from);
+            let filters = peer.filters.borrow();
+            let granted = filters.iter().filter_map(|(filter, options)| {
+                let matches = TopicFilter::new(filter).is_ok_and(|filter| filter.matches(topic));
+                (matches && !(own && options.no_local)).then_some(options.maximum_qos)
+            });
+            let Some(granted) = granted.max() else {
+                continue;
+            };
+            let publication = Publication::new(qos.min(granted), message.clone());
+            if (peer.server.borrow_mut())
+                .publish(self.now(), publication)
+                .is_err()
+            {
+                self.refused.update(|n| n + 1);
+            }
+            peer.wake.notify_one();
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The I/O shell of a client on tokio: one machine, one timer, one Network Connection after the other.
+
+use std::time::Duration;
+
+use mqtt5_session_fsm::codec::bytes::{Buf, BufMut, BytesMut};
+use mqtt5_session_fsm::{
+    Client, ClientConfig, ConnectionFailure, Event, Instant, Output, ReconnectPolicy, Session,
+    SessionConfig,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use crate::load::{Load, Result, random};
+
+/// So many bytes may wait to be written; before there is room again, nothing is read and nothing new is
+/// published. If the other side does the same, both might wait for each other for ever: so `Load`
+/// publishes less before it sees it confirmed, and Receive Maximum limits what is to be answered.
+const BUFFER: usize = 1 << 16;
+
+/// Runs `load` over as many Network Connections as it takes.
+pub(crate) async fn run(policy: ReconnectPolicy, load: &mut Load) -> Result<()> {
+    let session = Session::of_client(SessionConfig::default());
+    let mut shell = Shell {
+        client: Client::new(ClientConfig::default(), session),
+        policy,
+        load,
+        start: std::time::Instant::now(),
+    };
+    while !shell.load.is_done() {
+        let attempt = shell.policy.next_attempt().ok_or("gave up")?;
+        if shell.now() < attempt.at {
+            // The Session has its time without a connection, too: it expires, and messages do.
+            let deadline = attempt.at.min(shell.client.next_timeout());
+            sleep(shell.now().until(deadline)).await;
+            shell.client.handle_timeout(shell.now());
+            shell.drain(&mut BytesMut::new())?;
+            continue;
+        }
+        let opening = TcpStream::connect(attempt.server.as_str());
+        let failure = match timeout(Duration::from_secs(10), opening).await {
+            Ok(Ok(stream)) => shell.exchange(stream).await?,
+            _ => ConnectionFailure::Network,
+        };
+        // Whatever the reason, the Session goes on with the next connection.
+        shell.client.connection_lost(shell.now());
+        shell.drain(&mut BytesMut::new())?;
+        let _ = shell.policy.failed(shell.now(), failure, random());
+    }
+    Ok(())
+}
+
+struct Shell<'a> {
+    client: Client,
+    policy: ReconnectPolicy,
+    load: &'a mut Load,
+    start: std::time::Instant,
+}
+
+impl Shell<'_> {
+    /// Any clock will do that does not go backwards, and any origin.
+    fn now(&self) -> Instant {
+        Instant::ORIGIN + self.start.elapsed()
+    }
+
+    /// Reads and writes until the Network Connection is over; says why.
+    async fn exchange(&mut self, mut stream: TcpStream) -> Result<ConnectionFailure<'static>> {
+        // Packets are small, and answers are waited for.
+        let _ = stream.set_nodelay(true);
+        let (mut reader, mut writer) = stream.split();
+        // Nothing of the last connection may be left in them.
+        let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
+        self.load.connect(self.now(), &mut self.client)?;
+        loop {
+            // The machine has its say after each call.
+            let said = self.drain(&mut output)?;
+            if let Some(Output::Close(cause)) = said {
+                // The last packet may say why, so it is written, but not for ever.
+                let last = async {
+                    writer.write_all_buf(&mut output).await?;
+                    writer.shutdown().await
+                };
+                let _ = timeout(Duration::from_secs(5), last).await;
+                return Ok(cause.into());
+            }
+            // While the network is slow, nothing is read: each packet may want an answer.
+            let ready = said.is_none();
+            if ready {
+                // Whole packets are taken off the front, up to one that yields an event. A part of a
+                // packet stays for next time.
+                let (now, mut rest) = (self.now(), &input[..]);
+                if let Some(event) = self.client.receive(now, &mut rest) {
+                    if matches!(event, Event::Connected(_)) {
+                        self.policy.connected(now);
+                    }
+                    self.load.happened(event);
+                }
+                let taken = input.len() - rest.len();
+                input.advance(taken);
+                if taken > 0 {
+                    continue;
+                }
+            }
+            input.reserve(4096);
+            let may_write = output.has_remaining();
+            // Simply `&mut input` and `&mut output`, if the connection were not to be cut.
+            let cut_after = self.load.cut_after();
+            let (mut to, mut from) = ((&mut input).limit(cut_after), (&mut output).take(cut_after));
+            let moved = tokio::select! {
+                read = reader.read_buf(&mut to), if ready => read,
+                written = writer.write_buf(&mut from), if may_write => written,
+                // `Instant::NEVER` is too far away for tokio, which then waits as long as it can.
+                () = sleep(self.now().until(self.client.next_timeout())) => {
+                    self.client.handle_timeout(self.now());
+                    continue;
+                }
+            };
+            match moved {
+                Ok(bytes @ 1..) => self.load.moved(bytes),
+                // The end, an error, or cut.
+                _ => return Ok(ConnectionFailure::Network),
+            }
+        }
+    }
+
+    /// Does what the machine says, collects what it writes, and lets `load` work. Returns what ends
+    /// this: the connection is to be closed, or the buffer is to be written first.
+    fn drain(&mut self, output: &mut BytesMut) -> Result<Option<Output>> {
+        let mut at_least = 0;
+        loop {
+            let room = BUFFER.saturating_sub(output.len()).max(at_least);
+            match self.client.poll(self.now(), &mut output.limit(room)) {
+                Some(Output::Event(event)) => self.load.happened(event),
+                // A packet that is larger than the whole buffer goes alone, others wait their turn.
+                Some(Output::NeedsRoom(bytes)) if output.is_empty() => at_least = bytes,
+                // Only if `SessionConfig::persistent` is set: to be stored before the next poll.
+                Some(Output::Persist(_)) => {}
+                Some(said) => return Ok(Some(said)),
+                // Each new call is followed by a new round.
+                None if self.load.work(self.now(), &mut self.client)? => {}
+                None => return Ok(None),
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The I/O shell of a server on tokio: one task, one machine and one timer for each connection.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use mqtt5_session_fsm::Output;
+use mqtt5_session_fsm::codec::ReasonCode;
+use mqtt5_session_fsm::codec::bytes::{Buf, BufMut, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::broker::{Broker, Peer};
+
+/// So many bytes may wait to be written; before there is room again, nothing is read. What others publish
+/// to the Client meanwhile waits in its Session, which has limits of its own.
+const BUFFER: usize = 1 << 16;
+
+/// Serves until `stop` completes, then says good-bye to everyone. Needs a [`tokio::task::LocalSet`].
+pub(crate) async fn serve(
+    broker: Rc<Broker>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()>,
+) {
+    let mut tasks = JoinSet::new();
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    tasks.spawn_local(connection(broker.clone(), stream));
+                }
+                // Too many open files, perhaps: that passes.
+                Err(_) => sleep(Duration::from_millis(100)).await,
+            },
+            Some(_) = tasks.join_next() => {}
+            () = &mut stop => break,
+        }
+    }
+    for peer in broker.peers.borrow().values() {
+        let mut server = peer.server.borrow_mut();
+        // Who is away does not hear it.
+        let _ = server.disconnect(broker.now(), ReasonCode::ServerShuttingDown, &[]);
+        // Here a server whose Sessions survive it would export them. Without one, a task ends.
+        drop(server.take_session(broker.now()));
+        peer.wake.notify_one();
+    }
+    let all = async { while tasks.join_next().await.is_some() {} };
+    let _ = timeout(Duration::from_secs(2), all).await;
+}
+
+/// A Network Connection, and after it the Session, until it ends or goes on in another connection. So
+/// each machine has a task that obeys it and keeps its time, also while the Client is away.
+async fn connection(broker: Rc<Broker>, stream: TcpStream) {
+    let peer = broker.new_peer();
+    exchange(&broker, &peer, stream).await;
+    // An error of the network is no error of ours: the Session may wait for its Client here. If the
+    // connection was closed in order, this does nothing more.
+    peer.server.borrow_mut().connection_lost(broker.now());
+    loop {
+        drain(&broker, &peer, &mut BytesMut::new());
+        let deadline = match peer.server.borrow().session() {
+            Some(session) if session.exists() => session.next_timeout(),
+            _ => break,
+        };
+        tokio::select! {
+            () = peer.wake.notified() => {}
+            () = sleep(broker.now().until(deadline)) => {
+                peer.server.borrow_mut().handle_timeout(broker.now());
+            }
+        }
+    }
+    let mut peers = broker.peers.borrow_mut();
+    peers.retain(|_, other| !Rc::ptr_eq(other, &peer));
+}
+
+/// Reads and writes until the Network Connection is over.
+async fn exchange(broker: &Broker, peer: &Rc<Peer>, mut stream: TcpStream) {
+    // Packets are small, and answers are waited for.
+    let _ = stream.set_nodelay(true);
+    let (mut reader, mut writer) = stream.split();
+    let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
+    loop {
+        // The machine has its say after each call.
+        let said = drain(broker, peer, &mut output);
+        if let Some(Output::Close(_)) = said {
+            // The last packet may say why, so it is written, but not for ever.
+            let last = async {
+                writer.write_all_buf(&mut output).await?;
+                writer.shutdown().await
+            };
+            let _ = timeout(Duration::from_secs(5), last).await;
+            return;
+        }
+        // Who does not take the answers may not ask more questions.
+        let ready = said.is_none();
+        if ready {
+            // Whole packets are taken off the front, up to one that yields an event. A part of a
+            // packet stays for next time.
+            let mut rest = &input[..];
+            broker.receive(peer, &mut rest);
+            let taken = input.len() - rest.len();
+            input.advance(taken);
+            if taken > 0 {
+                continue;
+            }
+        }
+        input.reserve(4096);
+        let deadline = peer.server.borrow().next_timeout();
+        let moved = tokio::select! {
+            read = reader.read_buf(&mut input), if ready => read,
+            written = writer.write_buf(&mut output), if !output.is_empty() => written,
+            () = peer.wake.notified() => continue,
+            // `Instant::NEVER` is too far away for tokio, which then waits as long as it can.
+            () = sleep(broker.now().until(deadline)) => {
+                peer.server.borrow_mut().handle_timeout(broker.now());
+                continue;
+            }
+        };
+        if !matches!(moved, Ok(1..)) {
+            return;
+        }
+    }
+}
+
+/// Does what the machine says, and collects what it writes. Returns what ends this: the connection is to
+/// be closed, or the buffer is to be written first.
+fn drain(broker: &Broker, peer: &Peer, output: &mut BytesMut) -> Option<Output> {
+    let mut at_least = 0;
+    loop {
+        let room = BUFFER.saturating_sub(output.len()).max(at_least);
+        let said = (peer.server.borrow_mut()).poll(broker.now(), &mut output.limit(room));
+        match said? {
+            Output::Event(event) => broker.happened(peer, event),
+            // A packet that is larger than the whole buffer goes alone, all others wait their turn.
+            Output::NeedsRoom(bytes) if output.is_empty() => at_least = bytes,
+            // Only if `SessionConfig::persistent` is set: to be stored before the next poll.
+            Output::Persist(_) => {}
+            said => return Some(said),
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! The memory of sessions, stated and asserted: an idle one, and each message beside its own bytes.
+//!
+//! Counted is what was asked of the allocator, with the room that collections have to spare, and the
+//! size of the machine itself. `cargo test -p mqtt5-spec-tests --test session_memory -- --nocapture`
+//! prints the tables.
+
+mod pair;
+
+use std::hint::black_box;
+
+use allocation_counter::{AllocationInfo, measure};
+use mqtt5_codec::{Message, Property, Publish, Qos, TopicName};
+use mqtt5_session_fsm::{
+    Acknowledgement, Client, Instant, Publication, Server, Session, SessionConfig, WaitingLimits,
+    WhenFull,
+};
+
+use pair::{NOW, Pair, Settings};
+
+/// What an idle session may take in all.
+const IDLE: usize = 1024;
+/// What a message may take beside its own bytes.
+const PER_MESSAGE: usize = 96;
+
+/// Everything that a crowd of sessions takes, for each of them.
+fn each<T>(count: usize, make: impl Fn(usize) -> T) -> usize {
+    let mut all = Vec::with_capacity(count);
+    let counted = measure(|| all.extend((0..count).map(make)));
+    black_box(&all);
+    size_of::<T>() + bytes(&counted).div_ceil(count)
+}
+
+fn bytes(counted: &AllocationInfo) -> usize {
+    usize::try_from(counted.bytes_current).expect("nothing was freed")
+}
+
+fn message(payload: &[u8]) -> Message {
+    let topic = TopicName::new("greenhouse/3/temperature").expect("a name");
+    Message::new(&Publish::new(topic, payload)).expect("a message")
+}
+
+fn messages(count: usize) -> Vec<Message> {
+    (0..count).map(|_| message(&[7; 16])).collect()
+}
+
+#[test]
+fn idle_sessions() {
+    const COUNT: usize = 10_000;
+    let settings = Settings::default();
+    let exchanged = |number| {
+        let mut pair = Pair::numbered(number, &settings);
+        for qos in pair::EVERY_QOS {
+            pair.up(qos, &message(b"up"), 1);
+            pair.down(qos, &message(b"down"), 1);
+        }
+        pair
+    };
+    let offline = |mut pair: Pair| {
+        pair.lose();
+        pair.session.expect("the Server keeps it")
+    };
+    let rows = [
+        (
+            "Client, new",
+            each(COUNT, |_| {
+                Client::new(settings.client, Session::of_client(settings.session))
+            }),
+        ),
+        (
+            "Client, connected",
+            each(COUNT, |number| Pair::numbered(number, &settings).client),
+        ),
+        (
+            "Client, after an exchange of each kind",
+            each(COUNT, |number| exchanged(number).client),
+        ),
+        (
+            "Server, before CONNECT",
+            each(COUNT, |_| Server::new(NOW, settings.server)),
+        ),
+        (
+            "Server, connected",
+            each(COUNT, |number| Pair::numbered(number, &settings).server),
+        ),
+        (
+            "Server, after an exchange of each kind",
+            each(COUNT, |number| exchanged(number).server),
+        ),
+        (
+            "Session of a Client, new",
+            each(COUNT, |_| Session::of_client(settings.session)),
+        ),
+        (
+            "Session of a Client, kept",
+            each(COUNT, |number| {
+                Pair::numbered(number, &settings).client.into_session(NOW)
+            }),
+        ),
+        (
+            "Session of a Server, kept",
+            each(COUNT, |number| offline(Pair::numbered(number, &settings))),
+        ),
+        (
+            "Session of a Server, kept, after exchanges",
+            each(COUNT, |number| offline(exchanged(number))),
+        ),
+    ];
+    println!("{:<50}{:>12}", "Idle, each of 10,000", "bytes");
+    println!("{:<50}{:>12}", "size_of Client", size_of::<Client>());
+    println!("{:<50}{:>12}", "size_of Server", size_of::<Server>());
+    println!("{:<50}{:>12}", "size_of Session", size_of::<Session>());
+    for (name, bytes) in rows {
+        println!("{name:<50}{bytes:>12}");
+    }
+    for (name, bytes) in rows {
+        assert!(bytes <= IDLE, "{name}: {bytes} bytes");
+    }
+}
+
+/// What some messages take beside their own bytes: for each of so many, and the worst of all numbers
+/// from 64 upwards.
+#[derive(Clone, Copy)]
+struct Row {
+    name: &'static str,
+    count: usize,
+    each: f64,
+    worst: f64,
+    worst_at: usize,
+    peak: f64,
+}
+
+fn row(name: &'static str, count: usize, mut one: impl FnMut(usize)) -> Row {
+    let (mut current, mut peak) = (0, 0);
+    let (mut worst, mut worst_at) = (0.0, 0);
+    for index in 0..count {
+        let counted = measure(|| one(index));
+        let before = current;
+        current += counted.bytes_current;
+        peak = peak.max(before + i64::try_from(counted.bytes_max).expect("not so much"));
+        let each = current as f64 / (index + 1) as f64;
+        if index + 1 >= 64 && each > worst {
+            (worst, worst_at) = (each, index + 1);
+        }
+    }
+    Row {
+        name,
+        count,
+        each: current as f64 / count as f64,
+        worst: if count < 64 {
+            current as f64 / count as f64
+        } else {
+            worst
+        },
+        worst_at,
+        peak: peak as f64 / count as f64,
+    }
+}
+
+fn print(rows: &[Row]) {
+    println!(
+        "{:<46}{:>8}{:>10}{:>10}{:>10}{:>10}",
+        "Beside the message's own bytes", "count", "each", "worst", "at", "peak"
+    );
+    for row in rows {
+        let Row {
+            name,
+            count,
+            each,
+            worst,
+            worst_at,
+            peak,
+        } = row;
+        println!("{name:<46}{count:>8}{each:>10.1}{worst:>10.1}{worst_at:>10}{peak:>10.1}");
+    }
+}
+
+fn assert_small(rows: &[Row]) {
+    for Row {
+        name,
+        count,
+        worst,
+        worst_at,
+        ..
+    } in rows
+    {
+        assert!(
+            *worst <= PER_MESSAGE as f64,
+            "{name}: {worst:.1} bytes each at {worst_at} of {count}"
+        );
+    }
+}
+
+/// Messages in flight, at both sides. `released`: the PUBREC has come, the PUBCOMP has not.
+fn in_flight(name: &'static str, qos: Qos, count: usize, released: bool) -> Row {
+    let mut pair = Pair::new(&Settings::default());
+    let mut own = messages(count).into_iter();
+    let mut wire = Vec::with_capacity(1 << 16);
+    row(name, count, |_| {
+        let message = own.next().expect("enough");
+        let publication = Publication::new(qos, message);
+        pair.client.publish(NOW, publication).expect("room");
+        assert_eq!(pair.client.poll(NOW, &mut wire), None);
+        if released {
+            // PUBREC with the identifier of the PUBLISH, which follows the Topic Name.
+            let at = 2 + 2 + "greenhouse/3/temperature".len();
+            let pubrec = [0x50, 2, wire[at], wire[at + 1]];
+            assert_eq!(pair.client.receive(NOW, &mut &pubrec[..]), None);
+            wire.clear();
+            assert_eq!(pair.client.poll(NOW, &mut wire), None);
+        }
+        wire.clear();
+    })
+}
+
+#[test]
+fn messages_in_flight() {
+    let mut rows = Vec::new();
+    for count in [1, 16, 1_000, 65_535] {
+        rows.push(in_flight("QoS 1 in flight", Qos::AtLeastOnce, count, false));
+        rows.push(in_flight("QoS 2 in flight", Qos::ExactlyOnce, count, false));
+    }
+    // The message is gone then: less than nothing remains.
+    let released = in_flight("QoS 2 released", Qos::ExactlyOnce, 65_535, true);
+    print(&rows);
+    print(&[released]);
+    assert_small(&rows[2..]);
+    assert_small(&[released]);
+    // A single one may take the room of a few.
+    assert!(
+        rows[..2]
+            .iter()
+            .all(|row| row.each <= 4.0 * PER_MESSAGE as f64)
+    );
+}
+
+fn unlimited(acknowledgement: Acknowledgement) -> SessionConfig {
+    SessionConfig {
+        waiting: WaitingLimits {
+            messages: u32::MAX,
+            bytes: usize::MAX,
+            when_full: WhenFull::Refuse,
+        },
+        acknowledgement,
+        ..SessionConfig::default()
+    }
+}
+
+fn waiting(name: &'static str, qos: Qos, count: usize, expire: bool) -> Row {
+    let mut session = Session::of_server("someone", unlimited(Acknowledgement::Automatic));
+    let list = [Property::MessageExpiryInterval(60)];
+    let mut own: Vec<Message> = messages(count);
+    if expire {
+        let mut publish = Publish::new(TopicName::new("a").expect("a name"), b"0123456789");
+        publish.properties = mqtt5_codec::Properties::new(&list).expect("properties");
+        own = (0..count)
+            .map(|_| Message::new(&publish).expect("a message"))
+            .collect();
+    }
+    let mut own = own.into_iter();
+    row(name, count, |index| {
+        let publication = Publication::new(qos, own.next().expect("enough"));
+        // Not all at one time, nor in order.
+        let now = Instant::from_millis((index as u64).wrapping_mul(0x9E37_79B9) % 1000);
+        session.publish(now, publication).expect("room");
+    })
+}
+
+#[test]
+fn waiting_messages() {
+    let mut rows = Vec::new();
+    for count in [1_000, 65_535] {
+        rows.push(waiting("QoS 0 waiting", Qos::AtMostOnce, count, false));
+        rows.push(waiting("QoS 1 waiting", Qos::AtLeastOnce, count, false));
+        rows.push(waiting("QoS 2 waiting", Qos::ExactlyOnce, count, false));
+        rows.push(waiting(
+            "QoS 1 waiting, with expiry",
+            Qos::AtLeastOnce,
+            count,
+            true,
+        ));
+    }
+    print(&rows);
+    assert_small(&rows);
+}
+
+/// Identifiers of QoS 2 messages that were received, in an order.
+fn received(name: &'static str, count: usize, identifier: impl Fn(usize) -> u16) -> Row {
+    let mut pair = Pair::new(&Settings::default());
+    let mut wire = Vec::with_capacity(64);
+    row(name, count, |index| {
+        let [high, low] = identifier(index).to_be_bytes();
+        let publish = [0x34, 6, 0, 1, b'a', high, low, 0];
+        assert!(pair.server.receive(NOW, &mut &publish[..]).is_some());
+        assert_eq!(pair.server.poll(NOW, &mut wire), None);
+        wire.clear();
+    })
+}
+
+#[test]
+fn received_identifiers() {
+    let rows = [
+        received("QoS 2 received, 1, 2, 3, ...", 1_000, |index| {
+            index as u16 + 1
+        }),
+        received("QoS 2 received, 1, 2, 3, ...", 65_535, |index| {
+            index as u16 + 1
+        }),
+        received("QoS 2 received, scattered", 65_535, |index| {
+            (index as u16).wrapping_add(1).wrapping_mul(0x9E37).max(1)
+        }),
+    ];
+    // The worst that a peer can do.
+    let sparse = [
+        received("QoS 2 received, one", 1, |_| 1),
+        received("QoS 2 received, one in 512", 128, |index| {
+            index as u16 * 512 + 1
+        }),
+    ];
+    print(&rows);
+    print(&sparse);
+    assert_small(&rows[..2]);
+    assert!(rows[2].each <= PER_MESSAGE as f64);
+    println!(
+        "the most that received identifiers can take: {} bytes",
+        sparse[1].each * sparse[1].count as f64
+    );
+}
+
+/// Messages that wait for the application's decision.
+fn undecided(name: &'static str, qos: Qos, count: usize) -> Row {
+    let settings = Settings {
+        session: unlimited(Acknowledgement::Manual),
+        ..Settings::default()
+    };
+    let mut pair = Pair::new(&settings);
+    row(name, count, |index| {
+        let [high, low] = (index as u16 + 1).to_be_bytes();
+        let first = if qos == Qos::ExactlyOnce { 0x34 } else { 0x32 };
+        let publish = [first, 6, 0, 1, b'a', high, low, 0];
+        assert!(pair.server.receive(NOW, &mut &publish[..]).is_some());
+    })
+}
+
+#[test]
+fn undecided_messages() {
+    let mut rows = Vec::new();
+    for count in [1_000, 65_535] {
+        rows.push(undecided("QoS 1 undecided", Qos::AtLeastOnce, count));
+        rows.push(undecided("QoS 2 undecided", Qos::ExactlyOnce, count));
+    }
+    print(&rows);
+    // The collections double: the worst is just after that.
+    assert!(rows.iter().all(|row| row.each <= PER_MESSAGE as f64));
+}

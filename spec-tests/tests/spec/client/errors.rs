@@ -1,0 +1,368 @@
+//! What a Client finds wrong, and how it says so: T18.3 and T18.4, section 4.13.
+
+use mqtt5_session_fsm::codec::{
+    PacketType, Property, ReasonCode, Role, Text, UserProperty, Violation,
+};
+
+use super::driver::{Driver, KEEPS, Lines};
+use super::make;
+
+checks!["client::errors":
+    Example malformed_packets,
+    Domain values_of_the_connack,
+    Domain repeated_properties,
+    Domain problem_information_that_was_declined,
+    Example problem_information_where_it_is_allowed,
+    Example topic_missing,
+    Example subscription_identifier_0,
+    Domain reason_codes_of_other_packets,
+    Example packet_identifier_0,
+    Example splits_do_not_matter,
+    Example rejected_from_outside,
+];
+
+/// That the connection ended with a DISCONNECT that has this code.
+fn assert_ended(driver: &mut Driver, said: &[String], code: ReasonCode, what: &str) {
+    assert_eq!(said.len(), 2, "{what}: {said:?}");
+    assert_eq!(said[0], format!("> DISCONNECT {code:?}"), "{what}");
+    assert!(said[1].starts_with("close "), "{what}: {said:?}");
+    driver.assert_dead();
+}
+
+/// MQTT-4.13.2-1: some of T18.3 by hand, with the rule that is named.
+fn malformed_packets() {
+    let cases: [(&[u8], Violation); 9] = [
+        (b"\x00\x00", Violation::ReservedPacketType),
+        (b"\x30\x05\x00\x01\xFFab", Violation::IllFormedUtf8),
+        (b"\x30\x05\x00\x01\x00ab", Violation::NullCharacter),
+        (
+            b"\x30\xFF\xFF\xFF\xFF\x7F",
+            Violation::VariableByteIntegerTooLong,
+        ),
+        (b"\x41\x02\x00\x01", Violation::FixedHeaderFlags),
+        (b"\x36\x06\x00\x01a\x00\x01\x00", Violation::PublishQos3),
+        (b"\x38\x04\x00\x01a\x00", Violation::DuplicateAtQos0),
+        (b"\xD0\x01\x00", Violation::BytesLeftOver),
+        (b"\x40\x01\x00", Violation::FieldTruncated),
+    ];
+    for (bytes, violation) in cases {
+        let mut driver = Driver::connected();
+        let said = driver.feed(bytes);
+        assert_eq!(
+            said,
+            [
+                "> DISCONNECT MalformedPacket".to_owned(),
+                format!("close {violation:?}")
+            ]
+        );
+        driver.assert_dead();
+    }
+}
+
+fn connack(properties: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(properties.len()).unwrap();
+    let mut bytes = vec![0x20, length + 3, 0, 0, length];
+    bytes.extend(properties);
+    bytes
+}
+
+fn handshake(bytes: &[u8]) -> (Driver, Lines) {
+    let mut driver = Driver::new();
+    let _ = driver.connect(&super::driver::connect_with(KEEPS));
+    let said = driver.feed(bytes);
+    (driver, said)
+}
+
+/// PER-03, -04, -08 to -12: every value of a byte, and 0 where it is forbidden.
+fn values_of_the_connack() -> u64 {
+    let mut judged = 0;
+    for identifier in [0x24, 0x25, 0x28, 0x29, 0x2A] {
+        for value in 0..=u8::MAX {
+            let (mut driver, said) = handshake(&connack(&[identifier, value]));
+            if value < 2 {
+                assert!(driver.client.is_connected());
+            } else {
+                assert_ended(&mut driver, &said, ReasonCode::ProtocolError, "value");
+            }
+            judged += 1;
+        }
+    }
+    for bytes in [&[0x21, 0, 0][..], &[0x27, 0, 0, 0, 0]] {
+        let (mut driver, said) = handshake(&connack(bytes));
+        assert_ended(&mut driver, &said, ReasonCode::ProtocolError, "0");
+        judged += 1;
+    }
+    judged
+}
+
+/// PER-02: each property of the Server's packets twice, but User Property, and Subscription Identifier
+/// in PUBLISH.
+fn repeated_properties() -> u64 {
+    let connack: [&[u8]; 15] = [
+        b"\x11\0\0\0\x01",
+        b"\x21\0\x01",
+        b"\x24\x01",
+        b"\x25\x01",
+        b"\x27\0\0\0\x09",
+        b"\x12\0\x01x",
+        b"\x22\0\x01",
+        b"\x1F\0\x01x",
+        b"\x28\x01",
+        b"\x29\x01",
+        b"\x2A\x01",
+        b"\x13\0\x01",
+        b"\x1A\0\x01x",
+        b"\x1C\0\x01x",
+        b"\x15\0\x01x",
+    ];
+    let publish: [&[u8]; 6] = [
+        b"\x01\0",
+        b"\x02\0\0\0\x01",
+        b"\x23\0\x01",
+        b"\x08\0\x01x",
+        b"\x09\0\x01x",
+        b"\x03\0\x01x",
+    ];
+    let reason: &[u8] = b"\x1F\0\x01x";
+    let mut cases: Vec<(Vec<u8>, &[u8])> = Vec::new();
+    cases.extend(connack.map(|property| (vec![0x20, 0, 0, 0], property)));
+    cases.extend(publish.map(|property| (vec![0x30, 0, 0, 1, b'a'], property)));
+    for first_byte in [0x40, 0x50, 0x62, 0x70] {
+        cases.push((vec![first_byte, 0, 0, 1, 0], reason));
+    }
+    for first_byte in [0x90, 0xB0] {
+        cases.push((vec![first_byte, 0, 0, 1], reason));
+    }
+    cases.push((vec![0xE0, 0, 0], reason));
+    cases.push((vec![0xE0, 0, 0], b"\x1C\0\x01x"));
+    cases.push((vec![0xF0, 0, 0x18], b"\x15\0\x01x"));
+    let judged = cases.len() as u64;
+    for (mut bytes, property) in cases {
+        bytes.push(2 * property.len() as u8);
+        bytes.extend(property);
+        bytes.extend(property);
+        if matches!(bytes[0], 0x90 | 0xB0) {
+            bytes.push(0);
+        }
+        bytes[1] = bytes.len() as u8 - 2;
+        let (mut driver, said) = match bytes[0] {
+            0x20 => handshake(&bytes),
+            _ => {
+                let mut driver = Driver::connected();
+                let said = driver.feed(&bytes);
+                (driver, said)
+            }
+        };
+        assert_eq!(
+            said.last().unwrap(),
+            "close PropertyRepeated",
+            "{bytes:02x?}"
+        );
+        assert_ended(&mut driver, &said, ReasonCode::ProtocolError, "repeated");
+    }
+    judged
+}
+
+/// PER-14, MQTT-3.1.2-29: on each packet type where it is forbidden, either property.
+fn problem_information_that_was_declined() -> u64 {
+    let connect = [
+        KEEPS[0],
+        Property::RequestProblemInformation(false),
+        Property::AuthenticationMethod(Text::new("m").unwrap()),
+    ];
+    let accepted = [Property::AuthenticationMethod(Text::new("m").unwrap())];
+    let reason: &[u8] = b"\x1F\0\x01x";
+    let user: &[u8] = b"\x26\0\x01k\0\x01v";
+    let mut judged = 0;
+    for property in [reason, user, b""] {
+        for packet_type in [0x40, 0x50, 0x62, 0x70, 0x90, 0xB0, 0xF0] {
+            let mut driver = Driver::new().go(&connect, false, &accepted);
+            let mut bytes = vec![packet_type, 0];
+            match packet_type {
+                0x40 => drop(driver.publish(1, "a", "")),
+                0x50 | 0x70 => drop(driver.publish(2, "a", "")),
+                0x90 => drop(driver.subscribe(&["a"])),
+                0xB0 => drop(driver.unsubscribe(&["a"])),
+                0xF0 => {
+                    driver.client.re_authenticate(&[]).unwrap();
+                    let _ = driver.settle();
+                }
+                _ => drop(driver.feed(&make::publish(2, 1, "a", ""))),
+            }
+            if packet_type == 0x70 {
+                let _ = driver.feed(&make::pubrec(1));
+            }
+            match packet_type {
+                0xF0 => bytes.extend([0x18, property.len() as u8 + 4, 0x15, 0, 1, b'm']),
+                0x90 | 0xB0 => bytes.extend([0, 1, property.len() as u8]),
+                _ => bytes.extend([0, 1, 0, property.len() as u8]),
+            }
+            bytes.extend(property);
+            if matches!(packet_type, 0x90 | 0xB0) {
+                bytes.push(0);
+            }
+            bytes[1] = bytes.len() as u8 - 2;
+            let said = driver.feed(&bytes);
+            if property.is_empty() {
+                assert!(driver.client.is_connected(), "{said:?}");
+            } else {
+                let end = said.len() - 2;
+                assert_eq!(said[end + 1], "close ProblemInformationUnexpected");
+                assert_ended(
+                    &mut driver,
+                    &said[end..],
+                    ReasonCode::ProtocolError,
+                    "problem",
+                );
+            }
+            judged += 1;
+        }
+    }
+    judged
+}
+
+/// MQTT-3.1.2-29: PUBLISH, CONNACK and DISCONNECT may have them.
+fn problem_information_where_it_is_allowed() {
+    let connect = [KEEPS[0], Property::RequestProblemInformation(false)];
+    let user = Property::UserProperty(UserProperty::new("k", "v").unwrap());
+    let both = [Property::ReasonString(Text::new("x").unwrap()), user];
+    let mut driver = Driver::new().go(&connect, false, &both);
+    let said = driver.feed(&make::publish_with(1, 1, false, "a", "", &[user]));
+    assert_eq!(said.len(), 2);
+    let said = driver.feed(&make::disconnect(ReasonCode::ServerBusy, &both));
+    assert!(
+        said[0].starts_with("disconnect ServerBusy ReasonString"),
+        "{said:?}"
+    );
+}
+
+/// PER-20: neither Topic Name nor Topic Alias.
+fn topic_missing() {
+    let mut driver = Driver::connected();
+    let said = driver.feed(b"\x30\x03\x00\x00\x00");
+    assert_ended(&mut driver, &said, ReasonCode::ProtocolError, "no topic");
+    // PER-21: alias 0.
+    let mut driver = Driver::connected();
+    let said = driver.feed(b"\x30\x07\x00\x01a\x03\x23\x00\x00");
+    assert_ended(&mut driver, &said, ReasonCode::TopicAliasInvalid, "alias 0");
+}
+
+/// PER-23: Subscription Identifier 0; others are taken, any number of them.
+fn subscription_identifier_0() {
+    let mut driver = Driver::connected();
+    let said = driver.feed(b"\x30\x0C\x00\x01a\x08\x0B\x01\x0B\x01\x0B\xFF\xFF\x03");
+    assert_eq!(said.len(), 1);
+    let said = driver.feed(b"\x30\x06\x00\x01a\x02\x0B\x00");
+    assert_ended(
+        &mut driver,
+        &said,
+        ReasonCode::ProtocolError,
+        "identifier 0",
+    );
+}
+
+/// T19.4: a Reason Code outside the packet's table, or from the wrong side: Protocol Error.
+fn reason_codes_of_other_packets() -> u64 {
+    let mut judged = 0;
+    for code in 0..=u8::MAX {
+        let known = ReasonCode::from_byte(code);
+        for packet_type in [
+            PacketType::PubAck,
+            PacketType::PubRec,
+            PacketType::PubRel,
+            PacketType::PubComp,
+            PacketType::Disconnect,
+        ] {
+            if known.is_some_and(|code| code.allowed_from(packet_type, Role::Server)) {
+                continue;
+            }
+            let mut driver = Driver::connected();
+            let bytes = match packet_type {
+                PacketType::Disconnect => vec![0xE0, 1, code],
+                _ => vec![packet_type.first_byte(), 3, 0, 1, code],
+            };
+            let said = driver.feed(&bytes);
+            assert_ended(&mut driver, &said, ReasonCode::ProtocolError, "reason code");
+            judged += 1;
+        }
+    }
+    judged
+}
+
+/// T19.4, section 2.2.1: Packet Identifier 0.
+fn packet_identifier_0() {
+    for bytes in [
+        &b"\x32\x06\x00\x01a\x00\x00\x00"[..],
+        b"\x40\x02\x00\x00",
+        b"\x50\x02\x00\x00",
+        b"\x62\x02\x00\x00",
+        b"\x70\x02\x00\x00",
+        b"\x90\x04\x00\x00\x00\x00",
+        b"\xB0\x04\x00\x00\x00\x00",
+    ] {
+        let mut driver = Driver::connected();
+        let said = driver.feed(bytes);
+        assert_ended(
+            &mut driver,
+            &said,
+            ReasonCode::ProtocolError,
+            "identifier 0",
+        );
+    }
+}
+
+/// Section 4.2: the network may deliver byte by byte; all that is said is the same.
+fn splits_do_not_matter() {
+    let bytes: Vec<u8> = make::ONE_OF_EACH[1..]
+        .iter()
+        .flat_map(|make| make())
+        .collect();
+    let expected = [
+        "message q0 t \"q0\"",
+        "message q2 t \"q2\"",
+        "> PUBREC #77",
+        "unknown PubAck #78",
+        "unknown PubRec #79",
+        "> PUBREL #79 PacketIdentifierNotFound",
+        "unknown PubRel #80",
+        "> PUBCOMP #80 PacketIdentifierNotFound",
+        "unknown PubComp #81",
+        "unknown SubAck #82",
+        "unknown UnsubAck #83",
+        "disconnect ServerBusy",
+        "close PeerDisconnected(ServerBusy)",
+    ];
+    let mut said = Lines::new();
+    let mut whole = Driver::connected();
+    for make in &make::ONE_OF_EACH[1..] {
+        said.extend(whole.feed(&make()));
+    }
+    assert_eq!(said, expected);
+    let mut driver = Driver::connected();
+    let mut held = Vec::new();
+    let mut said = Lines::new();
+    for byte in bytes {
+        held.push(byte);
+        let now = driver.now;
+        let mut input = &held[..];
+        let mut lines = Lines::new();
+        while let Some(event) = driver.client.receive(now, &mut input) {
+            lines.push(super::tell::event(&event, &[]));
+        }
+        lines.extend(driver.settle());
+        said.extend(lines);
+        let rest = input.len();
+        held.drain(..held.len() - rest);
+    }
+    assert_eq!(said, expected);
+}
+
+/// Section 4.13: the same if another splitter found the error.
+fn rejected_from_outside() {
+    let mut driver = Driver::connected();
+    let error = mqtt5_session_fsm::codec::Packet::decode_from(Role::Server, b"\x40\x01\x00");
+    let now = driver.now;
+    driver.client.reject(now, error.unwrap_err());
+    let said = driver.settle();
+    assert_ended(&mut driver, &said, ReasonCode::MalformedPacket, "rejected");
+}

@@ -1,0 +1,326 @@
+//! Receive Maximum in both directions (sections 3.3.4, 4.9), through a Client.
+
+use std::collections::VecDeque;
+
+use mqtt5_session_fsm::SessionConfig;
+use mqtt5_session_fsm::codec::{PacketType, Property, ReasonCode};
+
+use super::driver::{Driver, KEEPS, Lines};
+use super::make;
+
+checks!["client::flow_control":
+    Domain quota_is_the_receive_maximum,
+    Example quota_without_receive_maximum,
+    Example quota_is_never_above_65535,
+    Example own_limit_below_the_receive_maximum,
+    Example qos0_passes_an_empty_quota,
+    Example all_other_packets_pass_an_empty_quota,
+    Domain what_gives_quota_back,
+    Example pubrel_keeps_its_quota,
+    Example quota_begins_anew_with_each_connection,
+    Example resent_messages_use_quota,
+    Example resent_pubrel_uses_no_quota_and_gives_none,
+    Example a_smaller_receive_maximum_holds_back_what_was_in_flight,
+];
+
+fn nothing() -> Lines {
+    Lines::new()
+}
+
+fn maximum(receive_maximum: u16) -> [Property<'static>; 1] {
+    [Property::ReceiveMaximum(
+        receive_maximum.try_into().unwrap(),
+    )]
+}
+
+/// The identifiers of the PUBLISH packets that were written.
+fn sent(said: &[String]) -> Vec<u16> {
+    said.iter()
+        .filter_map(|line| line.strip_prefix("> PUBLISH q")?.split_once('#'))
+        .map(|(_, rest)| rest.split(' ').next().unwrap().parse().unwrap())
+        .collect()
+}
+
+fn publishes(said: &[String]) -> usize {
+    sent(said).len()
+}
+
+/// MQTT-3.3.4-7, MQTT-4.9.0-1, MQTT-4.9.0-2: never more in flight than the Receive Maximum.
+fn quota_is_the_receive_maximum() -> u64 {
+    let mut judged = 0;
+    for receive_maximum in 1..=40_u16 {
+        let mut driver = Driver::announced(&maximum(receive_maximum));
+        let messages = 3 * receive_maximum;
+        let mut open = VecDeque::new();
+        for n in 0..messages {
+            open.extend(sent(&driver.publish(1 + (n % 2) as u8, "a", "")));
+            assert!(open.len() <= usize::from(receive_maximum));
+        }
+        assert_eq!(open.len(), usize::from(receive_maximum));
+        // Each end of an exchange lets exactly one more go.
+        for n in 1..=messages {
+            let identifier = open.pop_front().unwrap();
+            let mut said = driver.feed(&match n % 2 {
+                1 => make::puback(identifier),
+                _ => make::pubrec(identifier),
+            });
+            if n % 2 == 0 {
+                assert_eq!(said, [format!("> PUBREL #{identifier}")]);
+                said = driver.feed(&make::pubcomp(identifier));
+            }
+            let more = sent(&said);
+            let expected = usize::from(n <= messages - receive_maximum);
+            assert_eq!(more.len(), expected, "message {n}: {said:?}");
+            open.extend(more);
+            judged += 1;
+        }
+        assert_eq!(driver.client.session().in_flight(), 0);
+        assert_eq!(driver.client.session().waiting(), 0);
+    }
+    judged
+}
+
+/// Section 3.2.2.3.3: absent, it is 65,535.
+fn quota_without_receive_maximum() {
+    let mut driver = Driver::connected();
+    assert_eq!(driver.client.server_limits().receive_maximum, 65_535);
+    for _ in 0..u16::MAX {
+        assert_eq!(publishes(&driver.publish(1, "a", "")), 1);
+    }
+    assert_eq!(driver.publish(1, "a", ""), nothing());
+}
+
+/// Section 4.9: acknowledgements of nothing do not let the quota grow above its first value.
+fn quota_is_never_above_65535() {
+    let mut driver = Driver::announced(&maximum(2));
+    for _ in 0..5 {
+        let _ = driver.feed(&make::puback(40));
+        let _ = driver.feed(&make::pubcomp(41));
+        let _ = driver.feed(&make::ack(
+            PacketType::PubRec,
+            42,
+            ReasonCode::UnspecifiedError,
+        ));
+    }
+    let count: usize = (0..5).map(|_| publishes(&driver.publish(1, "a", ""))).sum();
+    assert_eq!(count, 2);
+}
+
+/// MQTT-4.9.0-1: the quota may be smaller than the Receive Maximum.
+fn own_limit_below_the_receive_maximum() {
+    let config = SessionConfig {
+        in_flight: 3,
+        ..SessionConfig::default()
+    };
+    let mut driver = Driver::configured(config).go(KEEPS, false, &maximum(10));
+    let count: usize = (0..9).map(|_| publishes(&driver.publish(1, "a", ""))).sum();
+    assert_eq!(count, 3);
+    let mut driver = Driver::configured(config).go(KEEPS, false, &maximum(2));
+    let count: usize = (0..9).map(|_| publishes(&driver.publish(1, "a", ""))).sum();
+    assert_eq!(count, 2);
+}
+
+/// Section 3.3.4: QoS 0 is not limited.
+fn qos0_passes_an_empty_quota() {
+    let mut driver = Driver::announced(&maximum(1));
+    let _ = driver.publish(1, "a", "1");
+    assert_eq!(driver.publish(1, "a", "2"), nothing());
+    assert_eq!(
+        driver.publish(0, "a", "3"),
+        ["> PUBLISH q0 a \"3\"", "t3 Sent"]
+    );
+}
+
+/// MQTT-3.3.4-8, MQTT-4.9.0-3: an empty quota delays no other packet, in either direction.
+fn all_other_packets_pass_an_empty_quota() {
+    let connect = [
+        Property::SessionExpiryInterval(u32::MAX),
+        Property::AuthenticationMethod("m".try_into().unwrap()),
+    ];
+    let announced = [
+        Property::ReceiveMaximum(2.try_into().unwrap()),
+        Property::ServerKeepAlive(10),
+        Property::AuthenticationMethod("m".try_into().unwrap()),
+    ];
+    let mut driver = Driver::new().go(&connect, false, &announced);
+    let _ = driver.publish(2, "a", "1");
+    let _ = driver.publish(1, "a", "2");
+    assert_eq!(driver.publish(1, "a", "held"), nothing());
+    assert_eq!(driver.subscribe(&["a"]), ["> SUBSCRIBE #3 a"]);
+    assert_eq!(driver.unsubscribe(&["a"]), ["> UNSUBSCRIBE #4 a"]);
+    assert_eq!(
+        driver.feed(&make::publish(1, 1, "b", "")).last().unwrap(),
+        "> PUBACK #1"
+    );
+    assert_eq!(
+        driver.feed(&make::publish(2, 2, "b", "")).last().unwrap(),
+        "> PUBREC #2"
+    );
+    assert_eq!(driver.feed(&make::pubrel(2)), ["> PUBCOMP #2"]);
+    assert_eq!(driver.feed(&make::pubrec(1)), ["> PUBREL #1"]);
+    assert_eq!(driver.tick(10_000), ["> PINGREQ"]);
+    assert_eq!(driver.feed(make::PINGRESP), nothing());
+    driver.client.re_authenticate(&[]).unwrap();
+    assert_eq!(driver.settle().len(), 1);
+    let said = driver.feed(&make::suback(3, &[ReasonCode::Success]));
+    assert_eq!(said, ["t4 suback [Success]"]);
+    let said = driver.feed(&make::unsuback(4, &[ReasonCode::Success]));
+    assert_eq!(said, ["t5 unsuback [Success]"]);
+    assert_eq!(
+        driver.disconnect(ReasonCode::Success, &[]),
+        ["> DISCONNECT Success", "close Disconnected(Success)"]
+    );
+}
+
+/// Section 4.9: PUBACK, PUBCOMP, and PUBREC from 0x80 give one back; nothing else does.
+fn what_gives_quota_back() -> u64 {
+    use PacketType::{PubAck, PubComp, PubRec, PubRel};
+    // QoS in flight, whether PUBREC has come, what comes, whether it gives back.
+    let rows = [
+        (1, false, Some((PubAck, 0x00)), true),
+        (1, false, Some((PubAck, 0x10)), true),
+        (1, false, Some((PubAck, 0x80)), true),
+        (2, false, Some((PubRec, 0x00)), false),
+        (2, false, Some((PubRec, 0x10)), false),
+        (2, false, Some((PubRec, 0x87)), true),
+        (2, true, Some((PubRec, 0x00)), false),
+        (2, true, Some((PubRec, 0x97)), true),
+        (2, true, Some((PubComp, 0x00)), true),
+        (2, true, Some((PubComp, 0x92)), true),
+        (2, true, Some((PubRel, 0x00)), false),
+        (1, false, Some((PubRel, 0x00)), false),
+        (1, false, None, false),
+        (2, true, None, false),
+    ];
+    for (qos, released, comes, gives) in rows {
+        let mut driver = Driver::announced(&maximum(1));
+        let _ = driver.publish(qos, "a", "first");
+        let _ = driver.publish(1, "a", "second");
+        let _ = driver.publish(1, "a", "third");
+        if released {
+            let _ = driver.feed(&make::pubrec(1));
+        }
+        let said = match comes {
+            Some((packet_type, code)) => driver.feed(&make::ack(
+                packet_type,
+                1,
+                ReasonCode::from_byte(code).unwrap(),
+            )),
+            None => {
+                let mut said = driver.feed(&make::publish(2, 1, "b", ""));
+                said.extend(driver.feed(make::PINGRESP));
+                said.extend(driver.tick(1_000_000));
+                said
+            }
+        };
+        assert_eq!(
+            publishes(&said),
+            usize::from(gives),
+            "{qos} {comes:?} {said:?}"
+        );
+    }
+    rows.len() as u64
+}
+
+/// Section 4.9: PUBREC below 0x80 does not end the exchange.
+fn pubrel_keeps_its_quota() {
+    let mut driver = Driver::announced(&maximum(2));
+    let _ = driver.publish(2, "a", "1");
+    let _ = driver.publish(2, "a", "2");
+    let _ = driver.publish(2, "a", "3");
+    assert_eq!(driver.feed(&make::pubrec(1)), ["> PUBREL #1"]);
+    assert_eq!(driver.feed(&make::pubrec(2)), ["> PUBREL #2"]);
+    assert_eq!(
+        driver.feed(&make::pubcomp(2)),
+        ["t2 pubcomp", "> PUBLISH q2 #3 a \"3\""]
+    );
+}
+
+/// MQTT-4.9.0-1: each connection has the quota that its own CONNACK announces.
+fn quota_begins_anew_with_each_connection() {
+    let mut driver = Driver::announced(&maximum(1));
+    let _ = driver.publish(1, "a", "1");
+    let _ = driver.publish(1, "a", "2");
+    let _ = driver.publish(1, "a", "3");
+    let _ = driver.lose();
+    let said = driver.reconnect(KEEPS, true, &maximum(3));
+    assert_eq!(
+        said,
+        [
+            "> PUBLISH q1 #1 dup a \"1\"",
+            "> PUBLISH q1 #2 a \"2\"",
+            "> PUBLISH q1 #3 a \"3\"",
+        ]
+    );
+    // The Session is lost: the quota is whole again.
+    let mut driver = Driver::announced(&maximum(2));
+    let _ = driver.publish(1, "a", "1");
+    let _ = driver.publish(1, "a", "2");
+    let _ = driver.lose();
+    let _ = driver.reconnect(KEEPS, false, &maximum(2));
+    let count: usize = (0..4).map(|_| publishes(&driver.publish(1, "a", ""))).sum();
+    assert_eq!(count, 2);
+}
+
+/// T19.4: a PUBLISH that is sent again counts on the new connection.
+fn resent_messages_use_quota() {
+    let mut driver = Driver::announced(&maximum(3));
+    let _ = driver.publish(1, "a", "1");
+    let _ = driver.publish(2, "a", "2");
+    let _ = driver.lose();
+    let said = driver.reconnect(KEEPS, true, &maximum(3));
+    assert_eq!(publishes(&said), 2);
+    assert_eq!(publishes(&driver.publish(1, "a", "3")), 1);
+    assert_eq!(driver.publish(1, "a", "4"), nothing());
+}
+
+/// T10.4, section 4.9: PUBREL takes no quota; its PUBCOMP gives none beyond the first value.
+fn resent_pubrel_uses_no_quota_and_gives_none() {
+    let mut driver = Driver::announced(&maximum(2));
+    let _ = driver.publish(2, "a", "1");
+    let _ = driver.feed(&make::pubrec(1));
+    let _ = driver.lose();
+    let said = driver.reconnect(KEEPS, true, &maximum(2));
+    assert_eq!(said, ["> PUBREL #1"]);
+    let mut count: usize = (0..5).map(|_| publishes(&driver.publish(1, "a", ""))).sum();
+    assert!(count <= 2);
+    let said = driver.feed(&make::pubcomp(1));
+    assert_eq!(said[0], "t1 pubcomp");
+    count += publishes(&said);
+    assert_eq!(count, 2, "outstanding PUBLISH packets");
+}
+
+/// MQTT-3.3.4-7: also the re-sends keep within the new Receive Maximum, in their order.
+fn a_smaller_receive_maximum_holds_back_what_was_in_flight() {
+    let mut driver = Driver::announced(&maximum(6));
+    for n in 1..=6 {
+        let _ = driver.publish(1 + n % 2, "a", "");
+    }
+    let _ = driver.feed(&make::pubrec(3));
+    let _ = driver.lose();
+    let said = driver.reconnect(KEEPS, true, &maximum(2));
+    assert!(said.contains(&"> PUBREL #3".into()));
+    // Whether the exchange that waits for PUBCOMP counts is left open; two at a time are the most.
+    let mut open = VecDeque::from(sent(&said));
+    let mut all = sent(&said);
+    for identifier in [1, 2, 4, 5, 6] {
+        assert!(!open.is_empty() && open.len() <= 2);
+        assert_eq!(open.pop_front(), Some(identifier));
+        let mut said = match identifier % 2 {
+            0 => driver.feed(&make::puback(identifier)),
+            _ => driver.feed(&make::pubrec(identifier)),
+        };
+        if identifier % 2 == 1 {
+            assert_eq!(said, [format!("> PUBREL #{identifier}")]);
+            said = driver.feed(&make::pubcomp(identifier));
+        }
+        assert!(
+            said.iter()
+                .all(|line| !line.contains("PUBLISH") || line.contains(" dup "))
+        );
+        all.extend(sent(&said));
+        open.extend(sent(&said));
+    }
+    assert_eq!(all, [1, 2, 4, 5, 6]);
+    assert_eq!(driver.feed(&make::pubcomp(3)), ["t3 pubcomp"]);
+}

@@ -1,0 +1,191 @@
+//! Section 4.6: the order of what a Client sends.
+
+use mqtt5_session_fsm::codec::{PacketType, ReasonCode};
+
+use super::driver::{Driver, KEEPS, Lines};
+use super::make;
+
+checks!["client::ordering":
+    Example messages_are_sent_in_their_order,
+    Example resent_messages_keep_their_order,
+    Example resent_messages_keep_their_order_when_identifiers_wrap,
+    Example resent_messages_come_before_new_ones,
+    Domain pubacks_in_the_order_of_messages,
+    Domain pubrecs_in_the_order_of_messages,
+    Example pubrels_in_the_order_of_pubrecs,
+    Example pubrels_are_resent_in_the_order_of_pubrecs,
+    Example refusals_keep_the_order,
+];
+
+fn identifiers(said: &[String], packet: &str) -> Vec<u16> {
+    said.iter()
+        .filter(|line| line.starts_with(packet))
+        .map(|line| {
+            let (_, rest) = line.split_once('#').unwrap();
+            rest.split(' ').next().unwrap().parse().unwrap()
+        })
+        .collect()
+}
+
+/// Section 4.6: an application's messages leave in the order in which they were accepted.
+fn messages_are_sent_in_their_order() {
+    let mut driver = Driver::new();
+    for n in 0..20 {
+        let _ = driver.publish(n % 3, "a", &n.to_string());
+    }
+    let said = driver.reconnect(&[], false, &[]);
+    let of = |qos: &[u8]| -> Vec<u8> {
+        said.iter()
+            .filter(|line| line.starts_with("> PUBLISH"))
+            .map(|line| line.split('"').nth(1).unwrap().parse().unwrap())
+            .filter(|n: &u8| qos.contains(&(n % 3)))
+            .collect()
+    };
+    assert_eq!(of(&[0]), [0, 3, 6, 9, 12, 15, 18]);
+    assert_eq!(of(&[1, 2]), [1, 2, 4, 5, 7, 8, 10, 11, 13, 14, 16, 17, 19]);
+}
+
+/// MQTT-4.6.0-1: QoS 1 and 2 mixed, some finished.
+fn resent_messages_keep_their_order() {
+    let mut driver = Driver::connected();
+    for n in 0..12 {
+        let _ = driver.publish(1 + n % 2, "a", "");
+    }
+    for identifier in [5, 1, 11] {
+        let _ = driver.feed(&make::puback(identifier));
+    }
+    // Identifiers are used again: order is not the order of numbers.
+    for _ in 0..3 {
+        let _ = driver.publish(1, "a", "");
+    }
+    let wrote = identifiers(&driver.resume(), "> PUBLISH");
+    assert_eq!(wrote[..9], [2, 3, 4, 6, 7, 8, 9, 10, 12]);
+    assert_eq!(wrote.len(), 12);
+    assert_eq!(identifiers(&driver.resume(), "> PUBLISH"), wrote);
+}
+
+/// MQTT-4.6.0-1: with messages on both sides of the wrap from 65,535 to 1.
+fn resent_messages_keep_their_order_when_identifiers_wrap() {
+    let mut driver = Driver::connected();
+    let mut sent = Vec::new();
+    for n in 0..65_545_u32 {
+        let said = driver.publish(1, "a", "");
+        let identifier = identifiers(&said, "> PUBLISH")[0];
+        if n < 65_525 {
+            let said = driver.feed(&make::puback(identifier));
+            assert_eq!(said.len(), 1);
+        } else {
+            sent.push(identifier);
+        }
+    }
+    assert_eq!(sent.len(), 20);
+    assert_eq!(identifiers(&driver.resume(), "> PUBLISH"), sent);
+}
+
+/// MQTT-4.6.0-1, section 4.4: what waited while there was no connection comes after the re-sends.
+fn resent_messages_come_before_new_ones() {
+    let mut driver = Driver::connected();
+    let _ = driver.publish(1, "a", "1");
+    let _ = driver.publish(2, "a", "2");
+    let _ = driver.lose();
+    let _ = driver.publish(1, "a", "3");
+    assert_eq!(
+        driver.reconnect(KEEPS, true, &[]),
+        [
+            "> PUBLISH q1 #1 dup a \"1\"",
+            "> PUBLISH q2 #2 dup a \"2\"",
+            "> PUBLISH q1 #3 a \"3\"",
+        ]
+    );
+}
+
+/// MQTT-4.6.0-2: PUBACK in the order of the messages, for all orders of four decisions.
+fn pubacks_in_the_order_of_messages() -> u64 {
+    in_the_order_of_messages(1, "> PUBACK")
+}
+
+/// MQTT-4.6.0-3: PUBREC in the order of the messages, for all orders of four decisions.
+fn pubrecs_in_the_order_of_messages() -> u64 {
+    in_the_order_of_messages(2, "> PUBREC")
+}
+
+fn in_the_order_of_messages(qos: u8, packet: &str) -> u64 {
+    let mut judged = 0;
+    for order in permutations() {
+        let mut driver = Driver::manual().go(KEEPS, false, &[]);
+        for identifier in [40, 30, 20, 10] {
+            let _ = driver.feed(&make::publish(qos, identifier, "a", ""));
+        }
+        let mut said = Lines::new();
+        let mut decided = [false; 4];
+        for n in order {
+            said.extend(driver.acknowledge(n));
+            decided[n] = true;
+            // As many as can leave have left.
+            let ready = decided.iter().take_while(|&&is| is).count();
+            assert_eq!(said.len(), ready, "{order:?}");
+        }
+        assert_eq!(identifiers(&said, packet), [40, 30, 20, 10], "{order:?}");
+        judged += 1;
+    }
+    judged
+}
+
+fn permutations() -> Vec<[usize; 4]> {
+    let mut all = Vec::new();
+    for n in 0..256_usize {
+        let order = [n & 3, n >> 2 & 3, n >> 4 & 3, n >> 6];
+        if (0..4).all(|wanted| order.contains(&wanted)) {
+            all.push(order);
+        }
+    }
+    assert_eq!(all.len(), 24);
+    all
+}
+
+/// MQTT-4.6.0-4: PUBREL in the order of PUBREC, also if many come before the Client writes.
+fn pubrels_in_the_order_of_pubrecs() {
+    let mut driver = Driver::connected();
+    for _ in 0..6 {
+        let _ = driver.publish(2, "a", "");
+    }
+    let order = [4, 1, 6, 2, 5, 3];
+    let bytes: Vec<u8> = order.iter().flat_map(|&n| make::pubrec(n)).collect();
+    let mut input = &bytes[..];
+    let now = driver.now;
+    assert_eq!(driver.client.receive(now, &mut input), None);
+    assert_eq!(identifiers(&driver.settle(), "> PUBREL"), order);
+}
+
+/// MQTT-4.6.0-4, MQTT-4.4.0-1: the re-sent PUBREL packets, too, in the order of the PUBREC packets.
+fn pubrels_are_resent_in_the_order_of_pubrecs() {
+    let mut driver = Driver::connected();
+    for _ in 0..6 {
+        let _ = driver.publish(2, "a", "");
+    }
+    for identifier in [4, 1, 6, 2, 5, 3] {
+        let _ = driver.feed(&make::pubrec(identifier));
+    }
+    let _ = driver.feed(&make::pubcomp(6));
+    assert_eq!(identifiers(&driver.resume(), "> PUBREL"), [4, 1, 2, 5, 3]);
+}
+
+/// MQTT-4.6.0-2, MQTT-4.6.0-3: a refusal, and one that is made by the machine, do not overtake.
+fn refusals_keep_the_order() {
+    let mut driver = Driver::manual().go(KEEPS, false, &[]);
+    let _ = driver.feed(&make::publish(1, 1, "a", ""));
+    let _ = driver.feed(&make::publish(2, 2, "a", ""));
+    let _ = driver.feed(&make::publish(1, 3, "a", ""));
+    let _ = driver.feed(&make::publish(2, 4, "a", ""));
+    let mut said = driver.refuse(2, ReasonCode::NotAuthorized);
+    said.extend(driver.refuse(3, ReasonCode::QuotaExceeded));
+    assert_eq!(identifiers(&said, "> PUBACK"), []);
+    said.extend(driver.acknowledge(0));
+    said.extend(driver.acknowledge(1));
+    assert_eq!(identifiers(&said, "> PUBACK"), [1, 3]);
+    assert_eq!(identifiers(&said, "> PUBREC"), [2, 4]);
+    assert_eq!(
+        driver.feed(&make::ack(PacketType::PubRel, 2, ReasonCode::Success)),
+        ["> PUBCOMP #2"]
+    );
+}

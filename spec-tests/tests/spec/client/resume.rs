@@ -1,0 +1,284 @@
+//! Sections 4.1, 4.4: what a new Network Connection goes on with.
+
+use mqtt5_session_fsm::codec::{Connect, PacketType, Property, ReasonCode};
+
+use super::driver::{Driver, KEEPS, Lines, connect_with};
+use super::make;
+
+checks!["client::resume":
+    Domain every_state_is_resumed,
+    Example dup_marks_every_further_attempt,
+    Example dup_of_what_was_never_written,
+    Example released_messages_are_not_published_again,
+    Example settled_messages_are_not_sent_again,
+    Example qos0_is_not_sent_again,
+    Example a_full_window_is_resumed,
+    Example the_session_outlives_the_connection,
+    Example a_session_without_expiry_ends_with_the_connection,
+    Example the_session_ends_when_it_expires,
+    Domain session_expiry_to_the_millisecond,
+    Example the_server_decides_on_the_expiry,
+    Example the_disconnect_decides_on_the_expiry,
+    Example an_error_keeps_the_session,
+    Example an_unfinished_packet_does_not_reach_the_next_connection,
+];
+
+fn nothing() -> Lines {
+    Lines::new()
+}
+
+/// MQTT-4.4.0-1, T10.4: each state of an exchange, over two resumptions, to its end.
+fn every_state_is_resumed() -> u64 {
+    for resumptions in 1..=3 {
+        let mut driver = Driver::connected();
+        let _ = driver.publish(1, "a", "1");
+        let _ = driver.publish(2, "a", "2");
+        let _ = driver.publish(2, "a", "3");
+        let _ = driver.feed(&make::pubrec(3));
+        for _ in 0..resumptions {
+            let mut said = driver.resume();
+            said.sort();
+            assert_eq!(
+                said,
+                [
+                    "> PUBLISH q1 #1 dup a \"1\"",
+                    "> PUBLISH q2 #2 dup a \"2\"",
+                    "> PUBREL #3",
+                ]
+            );
+        }
+        assert_eq!(driver.feed(&make::puback(1)), ["t1 puback"]);
+        assert_eq!(driver.feed(&make::pubrec(2)), ["> PUBREL #2"]);
+        assert_eq!(driver.feed(&make::pubcomp(3)), ["t3 pubcomp"]);
+        assert_eq!(driver.feed(&make::pubcomp(2)), ["t2 pubcomp"]);
+        assert_eq!(driver.resume(), nothing());
+    }
+    3
+}
+
+/// MQTT-3.3.1-1: DUP 1 on the second and every later attempt, and on no first one.
+fn dup_marks_every_further_attempt() {
+    for qos in [1, 2] {
+        let mut driver = Driver::connected();
+        let first = driver.publish(qos, "a", "x");
+        assert_eq!(first, [format!("> PUBLISH q{qos} #1 a \"x\"")]);
+        for _ in 0..4 {
+            assert_eq!(
+                driver.resume(),
+                [format!("> PUBLISH q{qos} #1 dup a \"x\"")]
+            );
+        }
+    }
+}
+
+/// MQTT-4.3.2-2: DUP 0 on the first attempt, also if it comes after a reconnection.
+fn dup_of_what_was_never_written() {
+    let mut driver = Driver::announced(&[Property::ReceiveMaximum(1.try_into().unwrap())]);
+    let _ = driver.publish(1, "a", "1");
+    assert_eq!(driver.publish(1, "a", "2"), nothing());
+    let _ = driver.lose();
+    assert_eq!(driver.publish(2, "a", "3"), nothing());
+    assert_eq!(
+        driver.reconnect(KEEPS, true, &[]),
+        [
+            "> PUBLISH q1 #1 dup a \"1\"",
+            "> PUBLISH q1 #2 a \"2\"",
+            "> PUBLISH q2 #3 a \"3\"",
+        ]
+    );
+}
+
+/// MQTT-4.3.3-6: after PUBREL no PUBLISH any more; MQTT-4.3.3-5: PUBREL until PUBCOMP.
+fn released_messages_are_not_published_again() {
+    let mut driver = Driver::connected();
+    let _ = driver.publish(2, "a", "2");
+    let _ = driver.feed(&make::pubrec(1));
+    for _ in 0..3 {
+        assert_eq!(driver.resume(), ["> PUBREL #1"]);
+    }
+    // Also if the PUBREL was not written before the connection was lost.
+    let mut driver = Driver::connected();
+    let _ = driver.publish(2, "a", "2");
+    let now = driver.now;
+    assert_eq!(driver.client.receive(now, &mut &make::pubrec(1)[..]), None);
+    assert_eq!(driver.resume(), ["> PUBREL #1"]);
+}
+
+/// MQTT-4.4.0-2: PUBACK and PUBREC from 0x80 settle it, also if nothing was polled since.
+fn settled_messages_are_not_sent_again() {
+    for (qos, packet_type) in [(1, PacketType::PubAck), (2, PacketType::PubRec)] {
+        let mut driver = Driver::connected();
+        let _ = driver.publish(qos, "a", "x");
+        let bytes = make::ack(packet_type, 1, ReasonCode::QuotaExceeded);
+        let now = driver.now;
+        assert!(driver.client.receive(now, &mut &bytes[..]).is_some());
+        assert_eq!(driver.resume(), nothing());
+    }
+}
+
+/// Section 4.4: QoS 0 messages are no part of it.
+fn qos0_is_not_sent_again() {
+    let mut driver = Driver::connected();
+    let _ = driver.publish(0, "a", "0");
+    assert_eq!(driver.resume(), nothing());
+}
+
+/// MQTT-4.4.0-1: 65,535 messages in flight, all again, all with their identifiers.
+fn a_full_window_is_resumed() {
+    let mut driver = Driver::connected();
+    for _ in 0..u16::MAX {
+        let _ = driver.publish(1, "a", "");
+    }
+    let said = driver.resume();
+    assert_eq!(said.len(), 65_535);
+    for (n, line) in said.iter().enumerate() {
+        assert_eq!(*line, format!("> PUBLISH q1 #{} dup a \"\"", n + 1));
+    }
+}
+
+/// MQTT-3.1.2-23, MQTT-4.1.0-1: with an expiry interval above 0 the state is kept.
+fn the_session_outlives_the_connection() {
+    let connect = [Property::SessionExpiryInterval(60)];
+    let mut driver = Driver::new().go(&connect, false, &[]);
+    let _ = driver.publish(1, "a", "1");
+    let _ = driver.feed(&make::publish(2, 7, "a", ""));
+    assert_eq!(
+        driver.tick(3_600_000),
+        nothing(),
+        "connected: nothing expires"
+    );
+    assert_eq!(driver.lose(), nothing());
+    assert_eq!(driver.tick(59_999), nothing());
+    assert!(driver.client.session().exists());
+    assert_eq!(
+        driver.reconnect(&connect, true, &[]),
+        ["> PUBLISH q1 #1 dup a \"1\""]
+    );
+    assert_eq!(
+        driver.feed(&make::publish_with(2, 7, true, "a", "", &[])),
+        ["> PUBREC #7"]
+    );
+}
+
+/// Section 3.1.2.11.2: absent or 0: the Session ends when the connection closes.
+fn a_session_without_expiry_ends_with_the_connection() {
+    for connect in [&[][..], &[Property::SessionExpiryInterval(0)]] {
+        let mut driver = Driver::new().go(connect, false, &[]);
+        let _ = driver.publish(1, "a", "1");
+        assert_eq!(driver.lose(), ["t1 Indeterminate", "session ended"]);
+        assert!(!driver.client.session().exists());
+        assert_eq!(driver.reconnect(connect, false, &[]), nothing());
+    }
+}
+
+/// Section 4.1: after the interval the Client has no state.
+fn the_session_ends_when_it_expires() {
+    let connect = [Property::SessionExpiryInterval(60)];
+    let mut driver = Driver::new().go(&connect, false, &[]);
+    let _ = driver.publish(1, "a", "1");
+    let _ = driver.lose();
+    assert_eq!(driver.tick(60_000), ["t1 Indeterminate", "session ended"]);
+    assert!(driver.connect(&connect_with(&connect))[0].contains(" clean"));
+}
+
+/// Section 3.1.2.11.2: the interval counts from the end of the connection, in seconds.
+fn session_expiry_to_the_millisecond() -> u64 {
+    let mut judged = 0;
+    for seconds in [1, 2, 3, 59, 60, 3600, 65_536, 0x7FFF_FFFF, 0xFFFF_FFFE] {
+        let connect = [Property::SessionExpiryInterval(seconds)];
+        let mut driver = Driver::new().go(&connect, false, &[]);
+        driver.wait(12_345);
+        let _ = driver.lose();
+        let all = u64::from(seconds) * 1000;
+        assert_eq!(driver.deadline(), Some(all));
+        assert_eq!(driver.tick(all - 1), nothing());
+        assert_eq!(driver.tick(1), ["session ended"]);
+        judged += 1;
+    }
+    // 0xFFFF_FFFF: it does not expire.
+    let mut driver = Driver::connected();
+    let _ = driver.lose();
+    assert_eq!(driver.deadline(), None);
+    assert_eq!(driver.tick(1 << 50), nothing());
+    assert!(driver.client.session().exists());
+    judged + 1
+}
+
+/// Section 3.2.2.3.2: the interval of the CONNACK is used instead of that of the CONNECT.
+fn the_server_decides_on_the_expiry() {
+    for (asked, given) in [(60, 10), (10, 60), (0, 5), (u32::MAX, 7)] {
+        let connect = [Property::SessionExpiryInterval(asked)];
+        let connack = [Property::SessionExpiryInterval(given)];
+        let mut driver = Driver::new().go(&connect, false, &connack);
+        assert_eq!(driver.lose(), nothing());
+        assert_eq!(driver.deadline(), Some(u64::from(given) * 1000));
+    }
+    let connack = [Property::SessionExpiryInterval(0)];
+    let mut driver = Driver::new().go(KEEPS, false, &connack);
+    assert_eq!(driver.lose(), ["session ended"]);
+}
+
+/// Section 3.14.2.2.2: the interval of the Client's DISCONNECT is used from then on.
+fn the_disconnect_decides_on_the_expiry() {
+    let mut driver = Driver::connected();
+    let said = driver.disconnect(ReasonCode::Success, &[Property::SessionExpiryInterval(5)]);
+    assert_eq!(
+        said,
+        [
+            "> DISCONNECT Success SessionExpiryInterval(5)",
+            "close Disconnected(Success)"
+        ]
+    );
+    let _ = driver.lose();
+    assert_eq!(driver.tick(4_999), nothing());
+    assert_eq!(driver.tick(1), ["session ended"]);
+    let mut driver = Driver::connected();
+    let said = driver.disconnect(ReasonCode::Success, &[Property::SessionExpiryInterval(0)]);
+    let ended = "session ended".to_string();
+    assert!(said.contains(&ended) || driver.lose().contains(&ended));
+}
+
+/// MQTT-3.1.2-23: also when an error, either side's DISCONNECT or a timeout ended the connection.
+fn an_error_keeps_the_session() {
+    let ends: [fn(&mut Driver) -> Lines; 5] = [
+        |driver| driver.feed(&[0x00, 0x00]),
+        |driver| driver.feed(&make::connack(false, ReasonCode::Success, &[])),
+        |driver| driver.feed(&make::disconnect(ReasonCode::ServerShuttingDown, &[])),
+        |driver| driver.disconnect(ReasonCode::Success, &[]),
+        |driver| {
+            let mut said = driver.tick(60_000);
+            said.extend(driver.tick(60_000));
+            said
+        },
+    ];
+    for end in ends {
+        let mut driver = Driver::new();
+        let connect = Connect {
+            keep_alive: 60,
+            ..connect_with(KEEPS)
+        };
+        let _ = driver.connect(&connect);
+        let _ = driver.feed(&make::connack(false, ReasonCode::Success, &[]));
+        let _ = driver.publish(1, "a", "1");
+        let _ = driver.publish(2, "a", "2");
+        let _ = driver.feed(&make::pubrec(2));
+        let said = end(&mut driver);
+        assert!(said.last().unwrap().starts_with("close"), "{said:?}");
+        let mut said = driver.resume();
+        said.sort();
+        assert_eq!(said, ["> PUBLISH q1 #1 dup a \"1\"", "> PUBREL #2"]);
+    }
+}
+
+/// Section 4.2: half a packet of the old connection is no beginning of the new one's.
+fn an_unfinished_packet_does_not_reach_the_next_connection() {
+    let mut driver = Driver::connected();
+    let packet = make::publish(1, 3, "topic", "payload");
+    let now = driver.now;
+    let mut input = &packet[..9];
+    assert_eq!(driver.client.receive(now, &mut input), None);
+    assert_eq!(input.len(), 9, "left to the caller");
+    assert_eq!(driver.resume(), nothing());
+    let said = driver.feed(&packet);
+    assert_eq!(said, ["message q1 topic \"payload\"", "> PUBACK #3"]);
+}
