@@ -168,6 +168,8 @@ impl Client {
     /// yields an event; `None` if there is no whole packet left. What is left has to be offered again
     /// with what comes after it.
     ///
+    /// Packets that were handled without an event may have left something for `poll` to do.
+    ///
     /// Bytes of a Network Connection that is closing are thrown away. Those that are left of a closed one
     /// must not be put in front of those of the next.
     #[inline]

@@ -13,6 +13,8 @@ use crate::LimitExceeded;
 pub enum PublishError {
     /// As many messages wait as may. [`Event::Room`](crate::Event::Room) follows when there is room.
     Busy,
+    /// It would have to wait, and is larger than all the room that waiting messages have.
+    TooLarge,
     /// The peer does not take such a message on this Network Connection.
     Forbidden(LimitExceeded),
     /// There is no Session to take it.
@@ -27,6 +29,9 @@ impl fmt::Display for PublishError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PublishError::Busy => formatter.write_str("too many messages wait to be sent"),
+            PublishError::TooLarge => {
+                formatter.write_str("larger than all the room that waiting messages have")
+            }
             PublishError::Forbidden(limit) => limit.fmt(formatter),
             PublishError::NoSession => formatter.write_str("there is no Session"),
             PublishError::NotConnected => formatter.write_str("not connected"),

@@ -34,8 +34,8 @@ pub enum Event<'a> {
     Message(Delivered<'a>),
     /// What became of something that was accepted.
     Outcome(Token, Outcome<'a>),
-    /// A message had been refused as [`PublishError::Busy`](crate::PublishError::Busy); now there is
-    /// room.
+    /// Messages had been refused as [`PublishError::Busy`](crate::PublishError::Busy); now there is room
+    /// for the smallest of them.
     Room,
     /// An acknowledgement came for a Packet Identifier that is not in use. It does no harm.
     UnknownIdentifier {
@@ -49,7 +49,8 @@ pub enum Event<'a> {
     /// The peer's DISCONNECT. [`Output::Close`] follows.
     Disconnect(Disconnect<'a>),
     /// Client: the Server accepted the connection. Session Present tells whether its Session goes on;
-    /// if not, subscriptions have to be made again.
+    /// if not, subscriptions have to be made again. So have those that ended as
+    /// [`Outcome::Indeterminate`] in any case.
     Connected(ConnAck<'a>),
     /// Client: the Server refused the connection. [`Output::Close`] follows.
     Refused(ConnAck<'a>),

@@ -190,6 +190,8 @@ impl Server {
     /// yields an event; `None` if there is no whole packet left, or if a CONNECT waits for the caller's
     /// decision. What is left has to be offered again, with what comes after it.
     ///
+    /// Packets that were handled without an event may have left something for `poll` to do.
+    ///
     /// Bytes of a Network Connection that is closing are thrown away.
     #[inline]
     pub fn receive<'a, 'input: 'a>(

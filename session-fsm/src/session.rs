@@ -159,8 +159,8 @@ pub struct Session {
     /// Whether the other side may know of the Session, too.
     pub(crate) exists: bool,
     pub(crate) connected: bool,
-    /// A message was refused, so that an event is due when there is room.
-    was_full: bool,
+    /// The size of the smallest message that was refused: an event is due when it has room. 0 if none was.
+    refused_size: usize,
     pub(crate) config: SessionConfig,
     pub(crate) client_identifier: Box<str>,
     pub(crate) sender: Sender,
@@ -205,7 +205,7 @@ impl Session {
             role,
             exists: false,
             connected: false,
-            was_full: false,
+            refused_size: 0,
             config: SessionConfig {
                 in_flight: config.in_flight.max(1),
                 ..config
@@ -370,9 +370,15 @@ impl Session {
 
     fn make_room(&mut self, size: usize) -> Result<(), PublishError> {
         let limits = self.config.waiting;
+        if size > limits.bytes || limits.messages == 0 {
+            return Err(PublishError::TooLarge);
+        }
         while !self.waiting.has_room(size, &limits) {
-            let Some(dropped) = self.waiting.take_for(size, &limits) else {
-                self.was_full = true;
+            let Some(dropped) = self.waiting.take_for(&limits) else {
+                self.refused_size = match self.refused_size {
+                    0 => size,
+                    smallest => smallest.min(size),
+                };
                 return Err(PublishError::Busy);
             };
             self.waiting_ended(&dropped, Ending::Dropped);
@@ -437,7 +443,7 @@ impl Session {
     /// Whether there is nothing to say.
     #[inline]
     pub(crate) fn is_silent(&self) -> bool {
-        self.changes.is_empty() && self.notices.is_empty() && !self.was_full
+        self.changes.is_empty() && self.notices.is_empty() && self.refused_size == 0
     }
 
     fn poll_pending(&mut self) -> Option<Output> {
@@ -449,8 +455,12 @@ impl Session {
         if let Some(change) = self.changes.pop_front() {
             return Some(Output::Persist(change));
         }
-        if self.was_full && self.waiting.has_room(1, &self.config.waiting) {
-            self.was_full = false;
+        if self.refused_size > 0
+            && self
+                .waiting
+                .has_room(self.refused_size, &self.config.waiting)
+        {
+            self.refused_size = 0;
             return Some(Output::Event(Event::Room));
         }
         None

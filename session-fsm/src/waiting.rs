@@ -144,15 +144,8 @@ impl Waiting {
         self.messages < limits.messages && self.bytes.saturating_add(size) <= limits.bytes
     }
 
-    /// What has to go so that a message of this size has room; `None` if nothing may.
-    pub(crate) fn take_for(
-        &mut self,
-        size: usize,
-        limits: &WaitingLimits,
-    ) -> Option<WaitingMessage> {
-        if limits.messages == 0 || size > limits.bytes {
-            return None;
-        }
+    /// What has to go first so that another message has room; `None` if nothing may.
+    pub(crate) fn take_for(&mut self, limits: &WaitingLimits) -> Option<WaitingMessage> {
         match limits.when_full {
             WhenFull::Refuse => None,
             WhenFull::DropOldestQos0 => self.pop(Qos::AtMostOnce),

@@ -25,8 +25,8 @@ mod client;
 mod config;
 mod describe;
 mod forecast;
-mod hostile;
 mod host;
+mod hostile;
 mod link;
 mod points;
 mod server;
@@ -116,7 +116,9 @@ impl World for SessionWorld {
             && self.links.len() == 1
             && self.links.iter().all(Link::is_idle)
             && self.flows.iter().all(Flow::is_settled)
-            && idle.clone().all(|it| it.in_flight() == 0 && it.waiting() == 0)
+            && idle
+                .clone()
+                .all(|it| it.in_flight() == 0 && it.waiting() == 0)
             && self.client.undecided.is_empty()
             && self.server.undecided.is_empty()
     }

@@ -104,8 +104,7 @@ impl SessionWorld {
                     let (link, side) = (number, to);
                     actions.push(Action::Disconnect { link, side });
                 }
-                if left.hostile > 0 && self.is_open(number, to) && self.inbox_is_empty(number, to)
-                {
+                if left.hostile > 0 && self.is_open(number, to) && self.inbox_is_empty(number, to) {
                     actions.push(Action::Hostile { link: number, to });
                 }
             }
@@ -288,7 +287,9 @@ impl SessionWorld {
         );
         let payload = [number];
         let topic = TopicName::new("t").expect("a good name");
-        let expiry = [Property::MessageExpiryInterval(self.config.0.message_expiry)];
+        let expiry = [Property::MessageExpiryInterval(
+            self.config.0.message_expiry,
+        )];
         let properties = match self.config.0.message_expiry {
             0 => &[][..],
             _ => &expiry[..],

@@ -65,12 +65,20 @@ impl fmt::Display for Told {
             }
             Told::Outcome { token, ending } => write!(out, "outcome of token {token}: {ending:?}"),
             Told::Connected { session_present } => {
-                write!(out, "connected, Session Present {}", u8::from(*session_present))
+                write!(
+                    out,
+                    "connected, Session Present {}",
+                    u8::from(*session_present)
+                )
             }
             Told::Connect => write!(out, "a client wants to connect"),
             Told::Refused => write!(out, "the connection is refused"),
             Told::Request { subscribe, .. } => {
-                let what = if *subscribe { "SUBSCRIBE" } else { "UNSUBSCRIBE" };
+                let what = if *subscribe {
+                    "SUBSCRIBE"
+                } else {
+                    "UNSUBSCRIBE"
+                };
                 write!(out, "{what} is to be answered")
             }
             Told::SessionEnded => write!(out, "the Session has ended"),

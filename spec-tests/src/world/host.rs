@@ -218,8 +218,8 @@ impl SessionWorld {
             match (&packet, effect) {
                 (Packet::ConnAck(connack), _) if connack.session_present => watch.resumed(flow),
                 (Packet::Publish(publish), Effect::Receiver(action)) => {
-                    let again = action == ReceiverAction::PubRecAgain
-                        || action == ReceiverAction::Deliver;
+                    let again =
+                        action == ReceiverAction::PubRecAgain || action == ReceiverAction::Deliver;
                     if action != ReceiverAction::InUse {
                         watch.received_publish(id, publish.delivery.qos(), again);
                     }
@@ -239,10 +239,9 @@ impl SessionWorld {
                         record.released = true;
                     }
                 }
-                (
-                    _,
-                    Effect::Sender(SenderAction::ReleaseAgain | SenderAction::ReleaseUnknown),
-                ) => watch.received_pubrec(id),
+                (_, Effect::Sender(SenderAction::ReleaseAgain | SenderAction::ReleaseUnknown)) => {
+                    watch.received_pubrec(id)
+                }
                 (Packet::Disconnect(_), _) => break,
                 _ => {}
             }
@@ -426,18 +425,19 @@ impl SessionWorld {
         Ok(())
     }
 
-    fn store(
-        &mut self,
-        side: Side,
-        change: &Change,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
+    fn store(&mut self, side: Side, change: &Change, turn: &mut Turn<'_>) -> Result<(), Violation> {
         turn.note(side.lane(), format_args!("stores {}", short(change)));
         let now = self.now(side);
         let config = &self.config.0;
         match side {
-            Side::Client => self.client.disk.store(now, change, config.client_crashes > 0),
-            Side::Server => self.server.disk.store(now, change, config.server_crashes > 0),
+            Side::Client => self
+                .client
+                .disk
+                .store(now, change, config.client_crashes > 0),
+            Side::Server => self
+                .server
+                .disk
+                .store(now, change, config.server_crashes > 0),
         }
     }
 
@@ -532,8 +532,7 @@ impl SessionWorld {
     /// The connection of a side is gone: what was undecided at QoS 1 comes again, and its receipts are
     /// void.
     pub(super) fn forget_undecided(&mut self, side: Side) {
-        self.undecided(side)
-            .retain(|it| it.qos == Qos::ExactlyOnce);
+        self.undecided(side).retain(|it| it.qos == Qos::ExactlyOnce);
     }
 }
 

@@ -68,8 +68,14 @@ fn hostile_packets(to: Side, session: &Session) -> Vec<Vec<u8>> {
         for (event, packet) in [
             (SenderEvent::PubAck, Packet::PubAck(PubAck::new(id, code))),
             (SenderEvent::PubRec, Packet::PubRec(PubRec::new(id, code))),
-            (SenderEvent::PubRecError, Packet::PubRec(PubRec::new(id, error))),
-            (SenderEvent::PubComp, Packet::PubComp(PubComp::new(id, code))),
+            (
+                SenderEvent::PubRecError,
+                Packet::PubRec(PubRec::new(id, error)),
+            ),
+            (
+                SenderEvent::PubComp,
+                Packet::PubComp(PubComp::new(id, code)),
+            ),
         ] {
             let is_plausible = match state.on(event).1 {
                 SenderAction::Release => true,

@@ -1,7 +1,7 @@
 //! One Network Connection: two pipes, and who still holds an end.
 
-use mqtt5_session_fsm::codec::PacketIdentifier;
 use mqtt5_session_fsm::Server;
+use mqtt5_session_fsm::codec::PacketIdentifier;
 
 use super::application::Side;
 use super::wire::Watch;

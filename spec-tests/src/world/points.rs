@@ -190,7 +190,11 @@ pub(super) fn all(config: &Config) -> Vec<CoveragePoint> {
         push("actions", kind.name().to_owned(), kind.is_needed(config));
     }
     for monitor in Monitor::ALL {
-        push("monitors", monitor.name().to_owned(), monitor.is_needed(config));
+        push(
+            "monitors",
+            monitor.name().to_owned(),
+            monitor.is_needed(config),
+        );
     }
     // One configuration need not reach them all; the standard set has to.
     for state in SenderState::ALL {
@@ -222,10 +226,7 @@ pub(super) const fn of_monitor(monitor: Monitor) -> usize {
 
 /// The position of a row of the sender's table.
 pub(super) const fn of_sender(state: SenderState, event: SenderEvent) -> usize {
-    Kind::ALL.len()
-        + Monitor::ALL.len()
-        + state as usize * SenderEvent::ALL.len()
-        + event as usize
+    Kind::ALL.len() + Monitor::ALL.len() + state as usize * SenderEvent::ALL.len() + event as usize
 }
 
 /// The position of a row of the receiver's table.
@@ -246,7 +247,10 @@ pub fn impossible_rows() -> Vec<(String, &'static str)> {
             let (next, action) = state.on(*event);
             if action == SenderAction::Never {
                 let row = format!("{state:?} + {event:?} => {next:?}, {action:?}");
-                rows.push((row, "an identifier that is in use is not given to a message"));
+                rows.push((
+                    row,
+                    "an identifier that is in use is not given to a message",
+                ));
             }
         }
     }

@@ -31,7 +31,10 @@ impl SessionWorld {
     ) -> Result<(), Violation> {
         let now = self.server.clock;
         if self.links[link].is_superseded && self.config.0.stale == 0 {
-            turn.note(Side::Server.lane(), "ignores it: it is older than the last one");
+            turn.note(
+                Side::Server.lane(),
+                "ignores it: it is older than the last one",
+            );
             self.machine(link).connection_lost(now);
             self.drain(At::Server(link), turn)?;
             self.drop_end(link, turn);
@@ -46,7 +49,10 @@ impl SessionWorld {
             return Ok(());
         }
         if let At::Server(old) = self.at(Side::Server) {
-            turn.note(Side::Server.lane(), "takes the Session from the old connection");
+            turn.note(
+                Side::Server.lane(),
+                "takes the Session from the old connection",
+            );
             let census = self.session(Side::Server).map(Census::of);
             let existed = self.session(Side::Server).is_some_and(Session::exists);
             self.server.stored = self.machine(old).take_over(now);
@@ -61,10 +67,7 @@ impl SessionWorld {
         }
         let config = self.config.0.clone();
         let session = self.server.stored.take();
-        let before = session
-            .as_ref()
-            .filter(|it| it.exists())
-            .map(Census::of);
+        let before = session.as_ref().filter(|it| it.exists()).map(Census::of);
         if session.is_none() {
             let fresh = Session::of_server(NAME, config.session());
             self.server.disk = Disk::new(&fresh, config.server_crashes > 0);
@@ -242,8 +245,10 @@ impl SessionWorld {
     }
 
     pub(super) fn crash(&mut self, side: Side, turn: &mut Turn<'_>) -> Result<(), Violation> {
-        turn.log()
-            .fault(format_args!("the {}'s host crashes and restarts", side.name()));
+        turn.log().fault(format_args!(
+            "the {}'s host crashes and restarts",
+            side.name()
+        ));
         self.forget_after_crash(side);
         match side {
             Side::Client => {

@@ -65,10 +65,7 @@ pub fn hole() -> Named {
 /// The normal run.
 #[must_use]
 pub fn normal() -> Vec<Named> {
-    vec![
-        named("up at QoS 2", "up=2 cuts=2"),
-        hole(),
-    ]
+    vec![named("up at QoS 2", "up=2 cuts=2"), hole()]
 }
 
 /// The long run.
@@ -114,7 +111,9 @@ impl Total {
             Thousands(report.states).to_string(),
             Thousands(report.transitions).to_string(),
             report.depth,
-            report.bound.map_or("-".to_owned(), |bound| bound.to_string()),
+            report
+                .bound
+                .map_or("-".to_owned(), |bound| bound.to_string()),
             report.elapsed.as_secs_f64(),
             named.config,
         )

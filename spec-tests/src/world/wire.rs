@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 
 use mqtt5_session_fsm::Instant;
-use mqtt5_session_fsm::table::{SenderEvent, SenderState};
 use mqtt5_session_fsm::codec::{Packet, Publish, Qos, ReasonCode};
+use mqtt5_session_fsm::table::{SenderEvent, SenderState};
 
 use super::application::{Flow, Side, violation};
 use super::points::{Monitor, of_monitor, of_sender};
@@ -246,10 +246,13 @@ impl Watch {
         }
         let record = &mut around.flow.records[usize::from(number)];
         if record.identifier == 0 {
-            turn.cover(of_sender(SenderState::Free, match record.qos {
-                Qos::ExactlyOnce => SenderEvent::PublishQos2,
-                _ => SenderEvent::PublishQos1,
-            }));
+            turn.cover(of_sender(
+                SenderState::Free,
+                match record.qos {
+                    Qos::ExactlyOnce => SenderEvent::PublishQos2,
+                    _ => SenderEvent::PublishQos1,
+                },
+            ));
         }
         record.identifier = id;
         record.transmitted = true;
