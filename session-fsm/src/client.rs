@@ -125,8 +125,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`PublishError::NotConnected`]; [`PublishError::Busy`] if messages with QoS 0 wait, before which it
-    /// must not be written: call `poll` first; [`PublishError::Forbidden`]; [`PublishError::Invalid`],
+    /// [`PublishError::NotConnected`]; [`PublishError::Busy`] if something else waits to be written first: call
+    /// `poll`, and try again; [`PublishError::Forbidden`]; [`PublishError::Invalid`],
     /// also for another QoS and for a Topic Alias. Nothing was written then.
     #[inline]
     pub fn publish_now<B: BufMut + ?Sized>(

@@ -180,11 +180,7 @@ impl Connection {
             reason_code,
             packet,
         };
-        session.receiver.decide(receipt, decision);
-        // It is not to be handed out again, whenever its PUBREC may leave.
-        if exactly_once && !reason_code.is_error() {
-            session.change(|| crate::Change::Received { packet_identifier });
-        }
+        session.decide(receipt, decision, packet_identifier, qos);
         if self.is_open() {
             self.answer_decided(session);
         }

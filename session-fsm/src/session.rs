@@ -12,14 +12,14 @@ mod snapshot;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
-use mqtt5_codec::{Message, Packet, PacketIdentifier, PacketType, Qos, Role};
+use mqtt5_codec::{Message, Packet, PacketIdentifier, PacketType, Qos, ReasonCode, Role};
 
 pub use change::Change;
 
-use crate::error::PublishError;
+use crate::error::{PublishError, SendError};
 use crate::event::{Event, Output, WillMessage};
 use crate::qos::table::{ReceiverState, SenderState};
-use crate::qos::{InFlight, Receiver, Sender};
+use crate::qos::{Decision, InFlight, Receipt, Receiver, Sender};
 use crate::token::LimitExceeded;
 use crate::waiting::{Waiting, WaitingLimits, WaitingMessage};
 use crate::{Instant, Outcome, Token};
@@ -290,6 +290,51 @@ impl Session {
         publication: Publication,
     ) -> Result<Token, PublishError> {
         self.accept(now, publication, 0)
+    }
+
+    /// Acknowledges, or refuses with a Reason Code of 0x80 or above, a message with QoS 2 that was handed out on
+    /// an earlier Network Connection. The PUBREC is sent when its PUBLISH comes again. While there is a
+    /// Network Connection, use [`Client::acknowledge`](crate::Client::acknowledge) or
+    /// [`Server::acknowledge`](crate::Server::acknowledge).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Stale`]; [`SendError::Invalid`] for a Reason Code that a PUBREC of this side cannot have.
+    pub fn acknowledge_with(
+        &mut self,
+        receipt: Receipt,
+        reason_code: ReasonCode,
+    ) -> Result<(), SendError> {
+        let undecided = self.receiver.undecided(receipt);
+        let (packet_identifier, qos) = undecided.map_err(|_| SendError::Stale)?;
+        let packet_type = match qos {
+            Qos::ExactlyOnce => PacketType::PubRec,
+            _ => PacketType::PubAck,
+        };
+        if !reason_code.allowed_from(packet_type, self.role) {
+            return Err(mqtt5_codec::Violation::ReasonCodeNotAllowed.into());
+        }
+        let decision = Decision {
+            reason_code,
+            packet: None,
+        };
+        self.decide(receipt, decision, packet_identifier, qos);
+        Ok(())
+    }
+
+    /// The application has decided about a message.
+    pub(crate) fn decide(
+        &mut self,
+        receipt: Receipt,
+        decision: Decision,
+        packet_identifier: PacketIdentifier,
+        qos: Qos,
+    ) {
+        // It is not to be handed out again, whenever its PUBREC may leave.
+        if qos == Qos::ExactlyOnce && !decision.reason_code.is_error() {
+            self.change(|| Change::Received { packet_identifier });
+        }
+        self.receiver.decide(receipt, decision);
     }
 
     /// Accepts a message; it is in flight at once if no other waits and fewer than `window` are.

@@ -5,12 +5,13 @@
 mod world;
 
 use mqtt5_session_fsm::codec::{
-    Message, PacketIdentifier, Properties, Property, Publish, Qos, Role, TopicName,
+    Connect, Delivery, LARGEST_PACKET, Message, Packet, PacketIdentifier, Properties, Property,
+    Publish, Qos, Role, Split, TopicName, split,
 };
 use mqtt5_session_fsm::table::{ReceiverState, SenderState};
 use mqtt5_session_fsm::{
-    Acknowledgement, Change, Event, Instant, Output, Publication, RestoreError, Session,
-    SessionConfig, Token, WillMessage,
+    Acknowledgement, Change, Client, ClientConfig, Event, Instant, Output, Publication,
+    RestoreError, Session, SessionConfig, Token, WillMessage,
 };
 use proptest::prelude::*;
 
@@ -200,6 +201,67 @@ fn everything_comes_back() {
     session.handle_timeout(at(1_003_600));
     assert!(!session.exists());
     assert_eq!((session.in_flight(), session.waiting()), (0, 0));
+}
+
+/// What may have been sent before the crash is sent again as such (section 4.4).
+#[test]
+fn what_was_in_flight_is_sent_again_with_dup() {
+    let [.., client, _] = &several()[..] else {
+        panic!()
+    };
+    let session = restore(&client.export()).unwrap();
+    let mut client = Client::new(ClientConfig::default(), session);
+    let (now, mut wire) = (at(1_000_001), Vec::new());
+    let properties = [Property::SessionExpiryInterval(3600)];
+    let connect = Connect {
+        properties: Properties::new(&properties).unwrap(),
+        ..Connect::default()
+    };
+    client.connect(now, &connect).unwrap();
+    assert_eq!(client.poll(now, &mut wire), None);
+    let Ok(Packet::Connect(sent)) = Packet::decode(&wire) else {
+        panic!()
+    };
+    assert!(!sent.clean_start);
+    assert_eq!(sent.client_identifier.as_str(), "c");
+
+    let mut input = &b"\x20\x03\x01\x00\x00"[..];
+    assert!(client.receive(now, &mut input).is_some());
+    let mut wire = Vec::new();
+    while client.poll(now, &mut wire).is_some() {}
+    let mut rest = &wire[..];
+    let mut packets = Vec::new();
+    while let Ok(Split::Packet {
+        packet,
+        rest: after,
+    }) = split(rest, LARGEST_PACKET)
+    {
+        packets.push(packet.decode().unwrap());
+        rest = after;
+    }
+    let publish = |qos, packet_identifier, token: u64| {
+        (
+            Delivery::new(qos, id(packet_identifier), true),
+            token.to_be_bytes().to_vec(),
+        )
+    };
+    let published: Vec<_> = packets
+        .iter()
+        .filter_map(|packet| match packet {
+            Packet::Publish(it) => Some((it.delivery, it.payload.to_vec())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        published,
+        [
+            publish(Qos::AtLeastOnce, 1, 1),
+            publish(Qos::ExactlyOnce, 2, 7)
+        ],
+    );
+    let released =
+        |packet: &Packet<'_>| matches!(packet, Packet::PubRel(it) if it.packet_identifier == id(9));
+    assert!(packets.iter().any(released));
 }
 
 #[test]
@@ -556,6 +618,7 @@ fn decisions_without_a_connection_are_stored() {
         Step::Crash {
             side: Side::Client,
             changes: 1,
+            torn: false,
             flushed: false,
         },
         // The second one; the first one comes again.

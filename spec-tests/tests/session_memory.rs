@@ -53,6 +53,8 @@ fn idle_sessions() {
             pair.up(qos, &message(b"up"), 1);
             pair.down(qos, &message(b"down"), 1);
         }
+        // What is idle says so by PINGREQ, and gives memory back.
+        pair.ping();
         pair
     };
     let offline = |mut pair: Pair| {
@@ -71,7 +73,7 @@ fn idle_sessions() {
             each(COUNT, |number| Pair::numbered(number, &settings).client),
         ),
         (
-            "Client, after an exchange of each kind",
+            "Client, after exchanges of each kind and a PINGREQ",
             each(COUNT, |number| exchanged(number).client),
         ),
         (
@@ -83,7 +85,7 @@ fn idle_sessions() {
             each(COUNT, |number| Pair::numbered(number, &settings).server),
         ),
         (
-            "Server, after an exchange of each kind",
+            "Server, after exchanges of each kind and a PINGREQ",
             each(COUNT, |number| exchanged(number).server),
         ),
         (

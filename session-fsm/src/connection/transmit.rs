@@ -247,7 +247,8 @@ impl Connection {
         if !self.is_open() {
             return Err(PublishError::NotConnected);
         }
-        if session.waiting.next(true).is_some() {
+        // Nothing overtakes the CONNACK, nor messages with QoS 0.
+        if !self.answers.is_empty() || session.waiting.next(true).is_some() {
             return Err(PublishError::Busy);
         }
         if publish.retain && !self.peer.retain_available {

@@ -73,15 +73,10 @@ impl Manual {
         }
     }
 
-    /// A PUBREC is due again; `false` if it need not wait for others. `again` says that its PUBLISH came on
-    /// this Network Connection before.
-    pub(super) fn repeat(&mut self, packet_identifier: PacketIdentifier, again: bool) -> bool {
+    /// A PUBREC is due again; `false` if it need not wait for others.
+    pub(super) fn repeat(&mut self, packet_identifier: PacketIdentifier) -> bool {
         if self.due2.is_empty() {
             return false;
-        }
-        // A peer must not do that; one answer is enough.
-        if again && self.is_due(packet_identifier) {
-            return true;
         }
         let place = self.take_place();
         if let Some(entry) = self.entries.get_mut(place as usize) {
@@ -96,12 +91,16 @@ impl Manual {
         true
     }
 
-    fn is_due(&self, packet_identifier: PacketIdentifier) -> bool {
+    /// The exchange is over: a PUBREC that was still to be sent again is no longer owed.
+    pub(super) fn released(&mut self, packet_identifier: PacketIdentifier) {
         let handed_out = Some((packet_identifier, Qos::ExactlyOnce));
-        self.due2
-            .iter()
-            .filter_map(|&place| self.entries.get(place as usize))
-            .any(|entry| entry.handed_out == handed_out)
+        let found = self.due2.iter().position(|&place| {
+            let entry = self.entries.get(place as usize);
+            entry.is_some_and(|entry| entry.repeats && entry.handed_out == handed_out)
+        });
+        if let Some(place) = found.and_then(|found| self.due2.remove(found)) {
+            self.free(place);
+        }
     }
 
     fn take_place(&mut self) -> u32 {

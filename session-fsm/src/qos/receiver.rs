@@ -14,6 +14,8 @@ use super::table::{ReceiverAction, ReceiverEvent, ReceiverState};
 const COUNTED: u8 = 0b1000;
 /// Set instead of a state: a SUBSCRIBE or UNSUBSCRIBE with the identifier is to be answered.
 const REQUEST: u8 = 0b0100;
+/// Set beside [`ReceiverState::WaitPubRel`]: a PUBREC is to be sent again, and waits for its turn.
+const REPEAT: u8 = 0b0100;
 
 /// What a PUBLISH with QoS 1 or 2 means.
 pub(crate) enum Arrival {
@@ -57,7 +59,7 @@ impl Receiver {
             _ => ReceiverEvent::PublishQos1,
         };
         let (state, mut action) = state_of(bits).on(event);
-        if bits & REQUEST != 0 {
+        if bits & !COUNTED == REQUEST {
             action = ReceiverAction::InUse;
         }
         let counted = bits & COUNTED != 0;
@@ -81,10 +83,15 @@ impl Receiver {
                 Arrival::Deliver(None)
             }
             ReceiverAction::PubRecAgain => {
-                self.set(packet_identifier, state, true);
-                // Those of earlier messages go first [MQTT-4.6.0-3].
+                // Those of earlier messages go first [MQTT-4.6.0-3]. One answer is enough for a peer that
+                // sends a message more often.
                 let manual = self.manual.as_mut();
-                if manual.is_some_and(|manual| manual.repeat(packet_identifier, counted)) {
+                let waits = bits & REPEAT != 0
+                    || manual.is_some_and(|manual| manual.repeat(packet_identifier));
+                let repeat = if waits { REPEAT } else { 0 };
+                self.identifiers
+                    .set(packet_identifier, state as u8 | COUNTED | repeat);
+                if waits {
                     Arrival::Await
                 } else {
                     Arrival::PubRecAgain
@@ -111,6 +118,11 @@ impl Receiver {
         let (state, action) = state_of(bits).on(ReceiverEvent::PubRel);
         if action == ReceiverAction::PubComp {
             self.set(packet_identifier, state, false);
+            if bits & REPEAT != 0
+                && let Some(manual) = &mut self.manual
+            {
+                manual.released(packet_identifier);
+            }
         }
         (
             action,

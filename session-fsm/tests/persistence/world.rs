@@ -5,7 +5,7 @@ use mqtt5_session_fsm::codec::{
 };
 use mqtt5_session_fsm::{
     Acknowledgement, Change, Client, ClientConfig, Event, Instant, Output, Publication, Receipt,
-    Server, ServerConfig, Session, SessionConfig, Token, WaitingLimits, WhenFull,
+    RestoreError, Server, ServerConfig, Session, SessionConfig, Token, WaitingLimits, WhenFull,
 };
 use proptest::prelude::*;
 
@@ -47,10 +47,13 @@ pub(crate) enum Step {
     Pass {
         seconds: u64,
     },
-    /// This side crashes when it has stored so many changes, after the other got what was sent or not.
+    /// This side crashes at one of its next changes.
     Crash {
         side: Side,
         changes: usize,
+        /// While it stores this change, not after.
+        torn: bool,
+        /// The other side gets what was written before.
         flushed: bool,
     },
     /// This side writes its whole Session and begins a new log.
@@ -114,8 +117,8 @@ pub(crate) fn step(lossy: bool) -> impl Strategy<Value = Step> {
             .prop_map(|(side, with_will)| Step::Disconnect { side, with_will }),
         1 => Just(Step::Cut),
         2 => (0_u64..12).prop_map(|seconds| Step::Pass { seconds }),
-        2 => (side(), 1_usize..4, any::<bool>())
-            .prop_map(|(side, changes, flushed)| Step::Crash { side, changes, flushed }),
+        2 => (side(), 1_usize..4, any::<bool>(), any::<bool>())
+            .prop_map(|(side, changes, torn, flushed)| Step::Crash { side, changes, torn, flushed }),
         1 => side().prop_map(|side| Step::Compact { side }),
     ]
 }
@@ -126,8 +129,8 @@ struct Host {
     snapshot: Vec<u8>,
     log: Vec<u8>,
     changes: Vec<Change>,
-    /// Crash after so many more changes.
-    crash: Option<(usize, bool)>,
+    /// At which of the next changes to crash, and how: [`Step::Crash`].
+    crash: Option<(usize, bool, bool)>,
     undecided: Vec<(Receipt, Qos, u16)>,
     /// Messages with QoS 2 that came and were not stored: that is done together with the change.
     volatile: Vec<u16>,
@@ -282,8 +285,9 @@ impl World {
             Step::Crash {
                 side,
                 changes,
+                torn,
                 flushed,
-            } => self.hosts[side as usize].crash = Some((changes, flushed)),
+            } => self.hosts[side as usize].crash = Some((changes, torn, flushed)),
             Step::Compact { side } => {
                 let snapshot = self.session(side).export();
                 let host = &mut self.hosts[side as usize];
@@ -425,26 +429,8 @@ impl World {
             match output {
                 None => break,
                 Some(Output::Persist(change)) => {
-                    let host = &mut self.hosts[side as usize];
-                    host.log.extend(change.to_bytes());
-                    assert_eq!(Change::from_bytes(&change.to_bytes()), Ok(change.clone()));
-                    match &change {
-                        Change::Accepted { message, qos, .. } => {
-                            host.accepted.push((payload_of(&message.publish()), *qos));
-                        }
-                        Change::Received { .. } => host.delivered.append(&mut host.volatile),
-                        _ => {}
-                    }
-                    host.changes.push(change);
-                    self.check_stored(side);
-                    let host = &mut self.hosts[side as usize];
-                    if let Some((changes, flushed)) = &mut host.crash {
-                        *changes -= 1;
-                        if *changes == 0 {
-                            let flushed = *flushed;
-                            host.crash = None;
-                            return self.crash(side, flushed);
-                        }
+                    if self.store(side, change) {
+                        return;
                     }
                 }
                 Some(Output::Close(_)) => match side {
@@ -465,6 +451,40 @@ impl World {
         self.check(side);
     }
 
+    /// Stores a change, unless it crashes.
+    fn store(&mut self, side: Side, change: Change) -> bool {
+        let host = &mut self.hosts[side as usize];
+        let record = change.to_bytes();
+        assert_eq!(Change::from_bytes(&record), Ok(change.clone()));
+        let mut crash = None;
+        if let Some((changes, torn, flushed)) = &mut host.crash {
+            *changes -= 1;
+            if *changes == 0 {
+                crash = Some((*torn, *flushed));
+                host.crash = None;
+            }
+        }
+        if let Some((true, flushed)) = crash {
+            host.log.extend(&record[..record.len() / 2]);
+            self.crash(side, flushed);
+            return true;
+        }
+        host.log.extend(record);
+        match &change {
+            Change::Accepted { message, qos, .. } => {
+                host.accepted.push((payload_of(&message.publish()), *qos));
+            }
+            Change::Received { .. } => host.delivered.append(&mut host.volatile),
+            _ => {}
+        }
+        host.changes.push(change);
+        self.check_stored(side);
+        if let Some((_, flushed)) = crash {
+            self.crash(side, flushed);
+        }
+        crash.is_some()
+    }
+
     /// What a restart would find: the snapshot, and all changes since.
     fn restored(&self, side: Side) -> Session {
         let host = &self.hosts[side as usize];
@@ -474,7 +494,10 @@ impl World {
             assert_eq!(Change::take(&mut log), Ok(Some(change.clone())));
             session.apply(self.now, change).unwrap();
         }
-        assert_eq!(Change::take(&mut log), Ok(None));
+        match Change::take(&mut log) {
+            Ok(end) => assert_eq!(end, None),
+            Err(error) => assert_eq!(error, RestoreError::Truncated),
+        }
         session
     }
 
@@ -497,15 +520,9 @@ impl World {
         );
     }
 
-    /// One side is gone, and begins again with what it has stored; the other notices.
+    /// One side is gone, and begins again with what it has stored; the other notices, after it got what
+    /// was written, if `flushed`.
     fn crash(&mut self, side: Side, flushed: bool) {
-        let other = match side {
-            Side::Client => Side::Server,
-            Side::Server => Side::Client,
-        };
-        if flushed {
-            self.deliver(other, usize::MAX);
-        }
         let session = self.restored(side);
         let host = &mut self.hosts[side as usize];
         host.volatile.clear();
@@ -513,20 +530,21 @@ impl World {
         host.snapshot = session.export();
         host.log.clear();
         host.changes.clear();
-        match side {
+        let other = match side {
             Side::Client => {
                 self.client = Client::new(ClientConfig::default(), session);
-                self.close_server();
+                Side::Server
             }
             Side::Server => {
                 self.server = None;
                 self.parked = Some(session);
-                self.client.connection_lost(self.now);
+                Side::Client
             }
+        };
+        if flushed {
+            self.deliver(other, usize::MAX);
         }
-        self.pipes = [Vec::new(), Vec::new()];
-        self.drain(Side::Client);
-        self.drain(Side::Server);
+        self.cut();
     }
 
     /// Without faults everything arrives.

@@ -47,6 +47,8 @@ pub(crate) struct Owed {
     code: Option<u8>,
     /// When its PUBLISH came on this connection; 0 if it did not.
     due: usize,
+    /// It was accepted before; only the PUBREC is owed, in its turn.
+    again: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -90,7 +92,13 @@ impl Model {
         self.counted.insert(identifier);
         self.came += 1;
         match state {
-            Some(State::WaitPubRel) => self.say(identifier, qos, 0),
+            Some(State::WaitPubRel) => {
+                let mut owed = self.owed.iter();
+                if !owed.any(|owed| owed.identifier == identifier) {
+                    let due = self.came;
+                    self.owe(identifier, qos, Some(0), due, true);
+                }
+            }
             Some(_) => {
                 let mut owed = self.owed.iter_mut();
                 let again = owed.find(|owed| owed.identifier == identifier && owed.due == 0);
@@ -101,19 +109,23 @@ impl Model {
             None => {
                 self.said.push(Said::Deliver { identifier, qos });
                 self.states.insert(identifier, State::Deciding(qos));
-                let (number, due) = (self.delivered, self.came);
                 let code = (!self.manual).then_some(0);
-                self.owed.push(Owed {
-                    number,
-                    identifier,
-                    qos,
-                    code,
-                    due,
-                });
+                self.owe(identifier, qos, code, self.came, false);
                 self.delivered += 1;
             }
         }
         self.answer();
+    }
+
+    fn owe(&mut self, identifier: u16, qos: u8, code: Option<u8>, due: usize, again: bool) {
+        self.owed.push(Owed {
+            number: self.delivered,
+            identifier,
+            qos,
+            code,
+            due,
+            again,
+        });
     }
 
     /// Notes what happens to an identifier.
@@ -144,16 +156,20 @@ impl Model {
                     .iter()
                     .filter(|owed| owed.qos == qos && owed.due > 0);
                 let Some(&Owed {
-                    number,
                     identifier,
                     code: Some(code),
+                    due,
+                    again,
                     ..
                 }) = due.min_by_key(|owed| owed.due)
                 else {
                     break;
                 };
-                self.owed.retain(|owed| owed.number != number);
+                self.owed.retain(|owed| owed.due != due);
                 self.say(identifier, qos, code);
+                if again {
+                    continue;
+                }
                 if qos == 2 && code < 0x80 {
                     self.states.insert(identifier, State::WaitPubRel);
                 } else {
@@ -183,6 +199,8 @@ impl Model {
         self.cover(identifier, "PUBREL");
         match self.states.get(&identifier) {
             Some(State::WaitPubRel) => {
+                // What was owed for it is owed no more.
+                self.owed.retain(|owed| owed.identifier != identifier);
                 self.states.remove(&identifier);
                 self.counted.remove(&identifier);
                 self.said.push(Said::PubComp(identifier, 0));
@@ -224,7 +242,7 @@ impl Model {
         }
         self.online = false;
         self.counted.clear();
-        self.owed.retain(|owed| owed.qos == 2);
+        self.owed.retain(|owed| owed.qos == 2 && !owed.again);
         self.owed.iter_mut().for_each(|owed| owed.due = 0);
         self.states
             .retain(|_, state| !matches!(state, State::Deciding(1) | State::Request));

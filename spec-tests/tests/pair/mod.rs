@@ -162,6 +162,13 @@ impl Pair {
         self.settle();
     }
 
+    /// Nothing happens for so long that the Client sends a PINGREQ.
+    pub(crate) fn ping(&mut self) {
+        let due = self.client.next_timeout();
+        self.client.handle_timeout(due);
+        self.settle();
+    }
+
     /// Carries bytes until all is quiet.
     pub(crate) fn settle(&mut self) {
         let Pair {

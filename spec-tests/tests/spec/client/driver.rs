@@ -246,7 +246,7 @@ impl Driver {
     }
 
     pub(crate) fn wait(&mut self, milliseconds: u64) {
-        self.now = self.now + Duration::from_millis(milliseconds);
+        self.now += Duration::from_millis(milliseconds);
     }
 
     /// Lets time pass without a call, then calls `handle_timeout`.

@@ -21,6 +21,7 @@ checks!["client::flow_control":
     Example resent_messages_use_quota,
     Example resent_pubrel_uses_no_quota_and_gives_none,
     Example a_smaller_receive_maximum_holds_back_what_was_in_flight,
+    Domain every_smaller_receive_maximum,
 ];
 
 fn nothing() -> Lines {
@@ -323,4 +324,30 @@ fn a_smaller_receive_maximum_holds_back_what_was_in_flight() {
     }
     assert_eq!(all, [1, 2, 4, 5, 6]);
     assert_eq!(driver.feed(&make::pubcomp(3)), ["t3 pubcomp"]);
+}
+
+/// MQTT-3.3.4-7, T19.4: 12 unacknowledged messages, each smaller Receive Maximum of the next
+/// connection: as many at once, the next when one is acknowledged, all of them as re-sends.
+fn every_smaller_receive_maximum() -> u64 {
+    for receive_maximum in 1..=12 {
+        let mut driver = Driver::connected();
+        for n in 0..12 {
+            let _ = driver.publish(1 + n % 2, "a", "");
+        }
+        let _ = driver.lose();
+        let mut said = driver.reconnect(KEEPS, true, &maximum(receive_maximum));
+        assert_eq!(sent(&said).len(), usize::from(receive_maximum));
+        for n in 1..=12 {
+            let mut more = match n % 2 {
+                1 => driver.feed(&make::puback(n)),
+                _ => driver.feed(&make::ack(PacketType::PubRec, n, ReasonCode::NotAuthorized)),
+            };
+            assert_eq!(sent(&more).len(), usize::from(n + receive_maximum <= 12));
+            said.append(&mut more);
+        }
+        said.retain(|line| line.starts_with('>'));
+        assert!(said.iter().all(|line| line.contains(" dup ")), "{said:?}");
+        assert_eq!(sent(&said), (1..=12).collect::<Vec<_>>());
+    }
+    12
 }

@@ -17,6 +17,7 @@ checks!["client::limits":
     Example everything_is_available_unless_denied,
     Example maximum_packet_size_of_requests,
     Domain maximum_packet_size_of_messages,
+    Domain maximum_packet_size_of_what_waited,
     Example what_waited_is_judged_by_the_connack,
     Example what_is_in_flight_is_judged_again,
     Example limits_end_with_the_connection,
@@ -260,6 +261,38 @@ fn maximum_packet_size_of_messages() -> u64 {
 
 fn size_of(qos: u8, topic: &str, payload: &str, properties: &[Property<'_>]) -> usize {
     make::publish_with(qos, 1, false, topic, payload, properties).len()
+}
+
+/// MQTT-3.2.2-15: to the byte, for what waited and for what is sent again.
+fn maximum_packet_size_of_what_waited() -> u64 {
+    let limit = 60;
+    let connack = [Property::MaximumPacketSize(limit.try_into().unwrap())];
+    let mut judged = 0;
+    for properties in [&[][..], &[Property::MessageExpiryInterval(60)]] {
+        for qos in 0..=2 {
+            for payload in 35..60 {
+                let payload = "p".repeat(payload);
+                let size = size_of(qos, "t", &payload, properties);
+                let mut waits = Driver::new();
+                let mut again = Driver::connected();
+                for driver in [&mut waits, &mut again] {
+                    let _ = driver.publish_with(publication(qos, "t", &payload, properties));
+                }
+                let _ = again.lose();
+                let resumes = again.client.session().in_flight() == 1;
+                for (mut driver, present) in [(waits, false), (again, true)] {
+                    let said = driver.reconnect(KEEPS, present, &connack);
+                    let written = said.iter().any(|line| line.starts_with("> PUBLISH"));
+                    let goes = size <= limit as usize && (!present || resumes);
+                    assert_eq!(written, goes, "{size}: {said:?}");
+                    let forbidden = "t1 Forbidden(MaximumPacketSize)".to_owned();
+                    assert_eq!(said.contains(&forbidden), !goes && (!present || resumes));
+                    judged += 1;
+                }
+            }
+        }
+    }
+    judged
 }
 
 /// MQTT-3.2.2-11, -14, -15: accepted before the limits were known: not sent, and told so.

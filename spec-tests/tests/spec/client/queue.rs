@@ -13,6 +13,7 @@ checks!["client::queue":
     Example oldest_qos0_is_dropped,
     Example oldest_is_dropped,
     Example a_message_larger_than_all_room,
+    Example room_is_room_for_what_was_refused,
     Example what_waits_survives_connections,
     Example a_slow_network_holds_back,
     Example persisted_before_it_is_written,
@@ -137,10 +138,27 @@ fn a_message_larger_than_all_room() {
         assert_eq!(accept(&mut driver, 0, "0"), Ok(()));
         assert_eq!(accept(&mut driver, 1, "1"), Ok(()));
         let large = "p".repeat(100);
-        assert_eq!(accept(&mut driver, 1, &large), Err(PublishError::Busy));
+        assert_eq!(accept(&mut driver, 1, &large), Err(PublishError::TooLarge));
         assert_eq!(driver.settle(), Lines::new());
         assert_eq!(driver.client.session().waiting(), 2);
     }
+}
+
+/// A caller that tries again when it is told of room is not refused again for nothing.
+fn room_is_room_for_what_was_refused() {
+    let size = publication(1, "a", &"p".repeat(50), &[]).message.size();
+    let one = [Property::ReceiveMaximum(1.try_into().unwrap())];
+    let mut driver = limited(100, 2 * size + size / 2, WhenFull::Refuse).go(KEEPS, false, &one);
+    for _ in 0..3 {
+        let _ = driver.publish(1, "a", &"p".repeat(50));
+    }
+    // One is in flight, two wait; there is room for half of a third.
+    let large = "p".repeat(50);
+    assert_eq!(accept(&mut driver, 1, &large), Err(PublishError::Busy));
+    assert_eq!(driver.settle(), Lines::new(), "nothing has changed");
+    let said = driver.feed(&make::puback(1));
+    assert!(said.contains(&"room".into()), "{said:?}");
+    assert_eq!(accept(&mut driver, 1, &large), Ok(()));
 }
 
 /// Section 4.1, MQTT-4.3.2-1: accepted is accepted, over failed attempts and a lost Session.

@@ -160,7 +160,8 @@ fn the_number_of_reason_codes() -> u64 {
 
 /// T19.4: an acknowledgement of the wrong kind is a Protocol Error.
 fn answers_of_the_wrong_kind() -> u64 {
-    let starts: [(fn(&mut Driver) -> Lines, PacketType); 4] = [
+    type Start = fn(&mut Driver) -> Lines;
+    let starts: [(Start, PacketType); 4] = [
         (|driver| driver.publish(1, "a", ""), PacketType::PubAck),
         (|driver| driver.publish(2, "a", ""), PacketType::PubRec),
         (|driver| driver.subscribe(&["a"]), PacketType::SubAck),

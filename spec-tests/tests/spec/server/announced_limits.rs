@@ -20,6 +20,7 @@ super::listed! { "announced_limits":
     Domain subscriptions_that_are_not_available,
     Domain the_will_is_held_to_them,
     Domain response_information_is_for_who_asks,
+    Domain no_response_information_in_a_refusal,
     Example the_clients_limits_are_known,
     Example a_limit_is_not_given_twice,
 }
@@ -265,6 +266,26 @@ fn response_information_is_for_who_asks() -> Outcome {
                 assert_ne!(asked, Some(true), "{error}");
                 assert!(driver.accept(None, &[]).is_ok());
             }
+        }
+    }
+    Ok(3)
+}
+
+/// [MQTT-3.1.2-28]: a CONNACK of refusal has none either.
+fn no_response_information_in_a_refusal() -> Outcome {
+    let list = [Property::ResponseInformation(text("answers/"))];
+    for asked in [None, Some(false), Some(true)] {
+        let mut hello = Hello::new();
+        hello
+            .properties
+            .extend(asked.map(Property::RequestResponseInformation));
+        let mut driver = Driver::deciding(Instant::ORIGIN, config(), &hello);
+        if let Ok(report) = driver.refuse(ReasonCode::ServerBusy, &list) {
+            let Packet::ConnAck(connack) = report.packet() else {
+                return Err("no CONNACK".to_owned());
+            };
+            let given = connack.properties.response_information().is_some();
+            assert!(!given || asked == Some(true), "in a refusal");
         }
     }
     Ok(3)

@@ -17,6 +17,8 @@ super::listed! { "authentication":
     Domain reason_codes_of_the_client,
     Example another_method_or_none_is_an_error,
     Example nothing_of_it_without_a_method,
+    Example no_method_in_a_refusal_without_one,
+    Example no_other_method_is_sent,
     Example the_client_may_give_up,
     Domain it_is_this_sides_turn_or_not,
     Example the_next_step_has_its_time,
@@ -202,6 +204,36 @@ fn nothing_of_it_without_a_method() -> Outcome {
         assert!(matches!(report.close(), Some(Cause::PeerError(_))));
     }
     Ok(4)
+}
+
+/// [MQTT-4.12.0-6]: a CONNACK of refusal has none either.
+fn no_method_in_a_refusal_without_one() -> Outcome {
+    let mut driver = Driver::deciding(Instant::ORIGIN, config(), &Hello::new());
+    let method = [Property::AuthenticationMethod(text("SCRAM"))];
+    if let Ok(report) = driver.refuse(ReasonCode::BadAuthenticationMethod, &method) {
+        let Packet::ConnAck(connack) = report.packet() else {
+            return Err("no CONNACK".to_owned());
+        };
+        assert_eq!(connack.properties.authentication_method(), None);
+    }
+    Ok(1)
+}
+
+/// [MQTT-4.12.0-5]: the host cannot send another method than that of the CONNECT.
+fn no_other_method_is_sent() -> Outcome {
+    let other = [Property::AuthenticationMethod(text("PLAIN"))];
+    let mut driver = start();
+    if let Ok(report) = driver.clone().authenticate(&other) {
+        is_step(&report, None);
+    }
+    if let Ok(report) = driver.accept(None, &other) {
+        let Packet::ConnAck(connack) = report.packet() else {
+            return Err("no CONNACK".to_owned());
+        };
+        let method = connack.properties.authentication_method();
+        assert_eq!(method, Some(text("SCRAM")));
+    }
+    Ok(2)
 }
 
 /// Section 4.12: the Client may send DISCONNECT.

@@ -21,6 +21,7 @@ super::listed! { "handshake":
     Domain nothing_behind_a_refused_connect_is_processed,
     Domain every_refusal_is_sent_and_closes,
     Example a_second_connack_cannot_be_sent,
+    Example an_accept_out_of_turn_leaves_the_session_alone,
     Example a_second_connect_is_a_protocol_error,
     Example no_disconnect_before_the_connack,
     Example a_connect_that_does_not_come_is_not_waited_for,
@@ -159,6 +160,28 @@ fn a_second_connack_cannot_be_sent() -> Outcome {
     refused.refuse(ReasonCode::Banned, &[]).expect("a refusal");
     expect_refused(&mut refused);
     Ok(3)
+}
+
+/// [MQTT-4.1.0-1]: while the Network Connection is open its Session is not given up for another one.
+fn an_accept_out_of_turn_leaves_the_session_alone() -> Outcome {
+    let mut driver = Driver::connected(config(), &Hello::lasting());
+    driver
+        .publish(publication(Qos::AtLeastOnce, b"x"))
+        .expect("room");
+    for id in ["c1", "c2"] {
+        let other = Driver::connected(config(), &Hello::lasting().id(id))
+            .part()
+            .0;
+        let result = driver.accept(Some(other.session), &[]);
+        assert_eq!(result.map(|_| ()), Err(SendError::NotExpected));
+        assert!(driver.pump().is_empty());
+        let session = driver.server.session().expect("connected");
+        assert_eq!(
+            (session.client_identifier(), session.in_flight()),
+            ("c1", 1)
+        );
+    }
+    Ok(2)
 }
 
 /// [MQTT-3.1.0-2], PER-01: a second CONNECT is answered with DISCONNECT 0x82, whether or not it is the same.

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use mqtt5_codec::{Binary, Delivery, Packet, PacketType, Property, Qos, ReasonCode};
 use mqtt5_session_fsm::{
-    Cause, LimitExceeded, Limits, PublishError, SendError, ServerConfig, SessionConfig,
+    Cause, Instant, LimitExceeded, Limits, PublishError, SendError, ServerConfig,
 };
 
 use super::driver::{Driver, Report, Seen, explanation};
@@ -166,11 +166,11 @@ fn all_limits(run: impl Fn(&Hello, &[Property<'_>]) -> Report) -> Outcome {
 /// [MQTT-3.2.2-19], [MQTT-3.2.2-20], accepting and refusing.
 fn explanations_are_left_out_of_the_connack() -> Outcome {
     let accepting = all_limits(|hello, list| {
-        let mut driver = Driver::deciding(mqtt5_session_fsm::Instant::ORIGIN, config(), hello);
+        let mut driver = Driver::deciding(Instant::ORIGIN, config(), hello);
         driver.accept(None, list).expect("good properties")
     })?;
     let refusing = all_limits(|hello, list| {
-        let mut driver = Driver::deciding(mqtt5_session_fsm::Instant::ORIGIN, config(), hello);
+        let mut driver = Driver::deciding(Instant::ORIGIN, config(), hello);
         driver
             .refuse(ReasonCode::Banned, list)
             .expect("good properties")
@@ -263,7 +263,7 @@ fn explanations_are_left_out_of_the_auth() -> Outcome {
         let hello = hello
             .clone()
             .with(Property::AuthenticationMethod(text("m")));
-        let mut driver = Driver::deciding(mqtt5_session_fsm::Instant::ORIGIN, config(), &hello);
+        let mut driver = Driver::deciding(Instant::ORIGIN, config(), &hello);
         let mut list = list.to_vec();
         list.push(Property::AuthenticationData(
             Binary::new(b"data").expect("short"),
@@ -315,7 +315,7 @@ fn pubrel_and_pubcomp_have_no_explanations() -> Outcome {
 /// T19.4: a CONNACK, SUBACK or PINGRESP that does not fit: the connection is closed, and nothing is written
 /// that is too large.
 fn what_has_to_be_sent_and_cannot_ends_the_connection() -> Outcome {
-    let mut driver = Driver::deciding(mqtt5_session_fsm::Instant::ORIGIN, config(), &taking(4));
+    let mut driver = Driver::deciding(Instant::ORIGIN, config(), &taking(4));
     driver.server.accept(driver.now, None, &[]).ok();
     let report = driver.pump();
     assert!(report.wire.is_empty());
@@ -339,7 +339,13 @@ fn what_has_to_be_sent_and_cannot_ends_the_connection() -> Outcome {
         report.close(),
         Some(Cause::CannotAnswer(PacketType::SubAck))
     );
-    Ok(2)
+
+    let mut driver = Driver::connected(config(), &taking(10));
+    driver.send(&subscribe(1, &["a"]));
+    let report = driver.send(&subscribe(1, &["a"; 10]));
+    let cause = Cause::CannotAnswer(PacketType::SubAck);
+    assert_eq!(report.close(), Some(cause), "a SUBACK with ten times 0x91");
+    Ok(3)
 }
 
 fn accepting(size: u32) -> ServerConfig {
@@ -379,11 +385,7 @@ fn a_connect_that_is_too_large_is_refused() -> Outcome {
     let hello = Hello::lasting();
     let size = u32::try_from(hello.bytes().len()).expect("small");
     for (limit, is_good) in [(size, true), (size - 1, false), (size + 1, true)] {
-        let config = ServerConfig {
-            session: SessionConfig::default(),
-            ..accepting(limit)
-        };
-        let mut driver = Driver::new(mqtt5_session_fsm::Instant::ORIGIN, config);
+        let mut driver = Driver::new(Instant::ORIGIN, accepting(limit));
         let report = driver.hello(&hello);
         if is_good {
             assert_eq!(report.events(), [Seen::Connect("c1".to_owned())]);

@@ -169,7 +169,7 @@ fn the_end_of_a_connection_is_stored() -> Outcome {
         let (mut keeper, rest) = driver.part();
         let report = report.and(rest);
         assert!(stores(&report, |change| {
-            matches!(change, Change::Disconnected { ends_at: at } if at.as_millis() == ends_at)
+            matches!(change, Change::Disconnected { ends_at: at, .. } if at.as_millis() == ends_at)
         }));
         assert!(stores(&keeper.wait(7_000), |change| *change == Change::Ended));
     }

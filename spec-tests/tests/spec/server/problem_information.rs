@@ -49,10 +49,13 @@ fn properties(packet: &Packet<'_>) -> usize {
     }
 }
 
+/// A packet, how many properties it has beside explanations, and how it comes about.
+type Case = (&'static str, usize, fn(&mut Driver) -> Report);
+
 /// [MQTT-3.1.2-29]: PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK, AUTH; with 1 or absent they have it.
 fn none_on_the_packets_that_may_not_have_it() -> Outcome {
     let list = explanation();
-    let cases: [(&str, usize, fn(&mut Driver) -> Report); 9] = [
+    let cases: [Case; 9] = [
         ("AUTH", 1, |driver| {
             driver
                 .authenticate(&explanation())

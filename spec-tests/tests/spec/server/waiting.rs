@@ -1,5 +1,7 @@
 //! Messages that wait to be sent (sections 3.3.2.3.3, 4.1, 4.3; tables T8.1, T14.2).
 
+use std::num::NonZeroU16;
+
 use mqtt5_codec::{Packet, Property, Qos, ReasonCode};
 use mqtt5_session_fsm::{
     Instant, Publication, PublishError, ServerConfig, Session, SessionConfig, WaitingLimits,
@@ -13,8 +15,10 @@ use crate::check::Outcome;
 super::listed! { "waiting":
     Domain a_message_expires_to_the_millisecond,
     Domain the_remaining_interval_is_sent,
+    Domain a_message_that_nobody_has_written_yet_expires,
     Example a_message_sent_at_once_keeps_its_interval,
     Example messages_wait_for_a_client_that_is_away,
+    Domain a_wish_for_a_topic_alias_waits_too,
     Example a_full_queue_refuses_and_tells_of_room,
     Example the_oldest_of_qos_0_gives_way,
     Example the_oldest_gives_way,
@@ -70,6 +74,28 @@ fn a_message_expires_to_the_millisecond() -> Outcome {
         }
     }
     Ok(25)
+}
+
+/// [MQTT-3.3.2-5]: accepted, with room in the quota, but the network was too slow to write it.
+fn a_message_that_nobody_has_written_yet_expires() -> Outcome {
+    for qos in super::make::QOS {
+        for waited in [1_999, 2_000, 5_000] {
+            let mut driver = Driver::connected(config(), &Hello::lasting());
+            let token = driver.server.publish(driver.now, expiring(qos, 2));
+            let token = token.expect("room");
+            let report = driver.wait(waited);
+            if waited < 2_000 {
+                assert_eq!(interval(&report), Some(1), "{qos:?}");
+            } else {
+                assert!(report.wire.is_empty(), "{qos:?}: {report:?}");
+                assert!(
+                    report.saw(&Seen::Outcome(token, "expired", None)),
+                    "{qos:?}"
+                );
+            }
+        }
+    }
+    Ok(9)
 }
 
 fn interval(report: &Report) -> Option<u32> {
@@ -154,6 +180,47 @@ fn messages_wait_for_a_client_that_is_away() -> Outcome {
     }
     assert_eq!(expected.next(), None);
     Ok(50)
+}
+
+/// [MQTT-3.1.2-26], [MQTT-3.1.2-27], [MQTT-3.3.2-11]: the Client's maximum counts when the message is sent, also
+/// for one that was sent with the alias before.
+fn a_wish_for_a_topic_alias_waits_too() -> Outcome {
+    for qos in super::make::QOS {
+        for maximum in [None, Some(0), Some(6), Some(7)] {
+            for was_sent in [false, true] {
+                let before = Hello::lasting().with(Property::TopicAliasMaximum(9));
+                let mut driver = Driver::connected(config(), &before);
+                let wishing = Publication {
+                    topic_alias: NonZeroU16::new(7),
+                    ..publication(qos, b"x")
+                };
+                if was_sent {
+                    driver.publish(wishing.clone()).expect("room");
+                }
+                let (mut keeper, _) = driver.part();
+                if !was_sent {
+                    keeper.session.publish(keeper.now, wishing).expect("room");
+                }
+                let mut hello = Hello::lasting();
+                hello
+                    .properties
+                    .extend(maximum.map(Property::TopicAliasMaximum));
+                let (_, report) =
+                    Driver::resumed(keeper.now, config(), &hello, Some(keeper.session));
+                for packet in &report.packets()[1..] {
+                    let Packet::Publish(publish) = packet else {
+                        return Err(format!("{packet:?}"));
+                    };
+                    assert!(publish.topic.is_some(), "a new connection knows no alias");
+                    let alias = publish.properties.topic_alias().map_or(0, NonZeroU16::get);
+                    assert!(alias <= maximum.unwrap_or(0), "{alias} of {maximum:?}");
+                }
+                let sent = usize::from(!was_sent || qos != Qos::AtMostOnce);
+                assert_eq!(report.packets().len() - 1, sent);
+            }
+        }
+    }
+    Ok(24)
 }
 
 fn limited_to(messages: u32, bytes: usize, when_full: WhenFull) -> ServerConfig {

@@ -202,9 +202,12 @@ fn every_reason_code_of_a_disconnect_decides() -> Outcome {
     Ok(codes * 3)
 }
 
+/// A way for a connection to end.
+type End = (&'static str, fn(&mut Driver) -> Report);
+
 /// Section 3.1.2.5: network failure, Keep Alive, the Client's errors, the Server's own decision.
 fn it_is_published_however_the_connection_ends() -> Outcome {
-    let ends: [(&str, fn(&mut Driver) -> Report); 8] = [
+    let ends: [End; 8] = [
         ("network failure", Driver::lose),
         ("Keep Alive", |driver| driver.wait(15_000)),
         ("malformed", |driver| driver.send(b"\x00\x00")),
