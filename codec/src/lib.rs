@@ -151,7 +151,7 @@ pub use packet::{
     PublishProperties, Qos, ReasonCodes, RetainHandling, SubAck, SubAckProperties,
     SubAckReasonCodes, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions,
     Subscriptions, TopicFilters, UnsubAck, UnsubAckProperties, UnsubAckReasonCodes, Unsubscribe,
-    UnsubscribeProperties, Will, WillProperties,
+    UnsubscribeProperties, Will, WillProperties, split_acknowledgement,
 };
 pub use packet_type::{PacketType, Role};
 pub use property::{

@@ -20,6 +20,7 @@ pub use acknowledgement::{
 pub use auth::{Auth, AuthProperties};
 pub use connack::{ConnAck, ConnAckProperties};
 pub use connect::{Connect, ConnectProperties, Will, WillProperties};
+pub use decode::split_acknowledgement;
 pub use disconnect::{Disconnect, DisconnectProperties};
 pub use publish::{Delivery, Publish, PublishProperties};
 pub use suback::{

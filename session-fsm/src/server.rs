@@ -8,7 +8,8 @@ use core::time::Duration;
 
 use mqtt5_codec::bytes::BufMut;
 use mqtt5_codec::{
-    DecodeError, Disconnect, Packet, PacketType, Property, Publish, ReasonCode, Role, Split, split,
+    DecodeError, Disconnect, Packet, PacketIdentifier, PacketType, Property, Publish, RawPacket,
+    ReasonCode, Role, Split, split,
 };
 
 use self::handshake::Handshake;
@@ -17,7 +18,7 @@ use crate::connection::{Connection, Phase, TopicAliases};
 use crate::error::{PublishError, SendError};
 use crate::event::{Awaited, Cause, Delivered, Event, Output};
 use crate::session::{Publication, Session, SessionConfig};
-use crate::{Instant, Limits, PeerError, Receipt, SessionViolation, Token};
+use crate::{Instant, Limits, Outcome, PeerError, Receipt, SessionViolation, Token};
 
 /// How a [`Server`] works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -199,34 +200,79 @@ impl Server {
         now: Instant,
         input: &mut &'input [u8],
     ) -> Option<Event<'a>> {
+        // The last call for each piece of input.
+        if input.is_empty() {
+            return None;
+        }
+        self.receive_some(now, input)
+    }
+
+    fn receive_some<'a, 'input: 'a>(
+        &'a mut self,
+        now: Instant,
+        input: &mut &'input [u8],
+    ) -> Option<Event<'a>> {
         let mut event = loop {
-            if matches!(self.connection.phase, Phase::Offline | Phase::Closing(_)) {
-                *input = &[];
-                return None;
-            }
-            if self.is_deciding() {
-                return None;
-            }
-            match split(input, self.connection.own.maximum_packet_size) {
-                Ok(Split::Packet { packet, rest }) => {
-                    *input = rest;
-                    let event = match packet.decode_from(Role::Client) {
-                        Ok(packet) => self.step(now, &packet),
-                        Err(error) => {
-                            self.reject(now, error);
-                            None
+            // What comes most often goes the shortest way: no `Packet` is made of it.
+            let often = self.connection.is_open();
+            if often {
+                if let Some(acknowledgement) = self.connection.split_acknowledgement(input) {
+                    let (packet_type, packet_identifier) = acknowledgement;
+                    match self.receive_success(now, packet_type, packet_identifier) {
+                        Some(token) => {
+                            let outcome = Outcome::of_success(packet_type);
+                            return Some(Event::Outcome(token, outcome));
                         }
-                    };
-                    if let Some(event) = event {
-                        break event;
+                        None => continue,
                     }
                 }
+            } else {
+                if matches!(self.connection.phase, Phase::Offline | Phase::Closing(_)) {
+                    *input = &[];
+                    return None;
+                }
+                if self.is_deciding() {
+                    return None;
+                }
+            }
+            let packet = match split(input, self.connection.own.maximum_packet_size) {
+                Ok(Split::Packet { packet, rest }) => {
+                    *input = rest;
+                    packet
+                }
                 Ok(Split::Incomplete { .. }) => return None,
-                Err(error) => self.reject(now, error.sent_by(Role::Client)),
+                Err(error) => {
+                    self.reject(now, error.sent_by(Role::Client));
+                    continue;
+                }
+            };
+            if often && let Some(Ok(publish)) = packet.decode_publish_from(Role::Client) {
+                match self.receive_publish(now, &publish) {
+                    Some(receipt) if publish.topic.is_some() => {
+                        return Some(Event::Message(Delivered { publish, receipt }));
+                    }
+                    Some(receipt) => break Event::Message(Delivered { publish, receipt }),
+                    None => continue,
+                }
+            }
+            if let Some(event) = self.receive_packet(now, &packet) {
+                break event;
             }
         };
         self.connection.complete(&mut event);
         Some(event)
+    }
+
+    /// A packet that has to be looked at more closely.
+    #[inline(never)]
+    fn receive_packet<'a>(&mut self, now: Instant, packet: &RawPacket<'a>) -> Option<Event<'a>> {
+        match packet.decode_from(Role::Client) {
+            Ok(packet) => self.step(now, &packet),
+            Err(error) => {
+                self.reject(now, error);
+                None
+            }
+        }
     }
 
     /// Handles a packet of the Client that was split and decoded elsewhere, by
@@ -256,24 +302,23 @@ impl Server {
         self.fail(now, PeerError::Packet(error));
     }
 
-    #[inline]
     fn step<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Option<Event<'a>> {
         self.connection.last_received = now;
         let handled = match packet {
             _ if !self.connection.is_open() => self.step_opening(now, packet),
-            // What comes most often goes the shortest way.
-            Packet::Publish(publish) => match self.receive_publish(publish) {
-                Ok(None) => return None,
-                Ok(Some(receipt)) => {
-                    return Some(Event::Message(Delivered {
+            Packet::Publish(publish) => {
+                return self.receive_publish(now, publish).map(|receipt| {
+                    Event::Message(Delivered {
                         publish: *publish,
                         receipt,
-                    }));
-                }
-                Err(violation) => Err(violation),
-            },
+                    })
+                });
+            }
             Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubRel(_) | Packet::PubComp(_) => {
-                self.receive_acknowledgement(packet)
+                match &mut self.session {
+                    Some(session) => self.connection.receive_exchange(session, packet),
+                    None => Ok(None),
+                }
             }
             _ => self.step_open(now, packet),
         };
@@ -286,25 +331,40 @@ impl Server {
         }
     }
 
+    /// Whether the message is to be handed to the application, and with which receipt.
     #[inline]
-    fn receive_publish(
-        &mut self,
-        publish: &Publish<'_>,
-    ) -> Result<Option<Option<Receipt>>, SessionViolation> {
-        match &mut self.session {
-            Some(session) => self.connection.receive_publish(session, publish),
-            None => Ok(None),
+    fn receive_publish(&mut self, now: Instant, publish: &Publish<'_>) -> Option<Option<Receipt>> {
+        self.connection.last_received = now;
+        let session = self.session.as_mut()?;
+        let handled = self.connection.receive_publish(session, publish);
+        match handled {
+            Ok(delivered) => delivered,
+            Err(violation) => {
+                self.fail(now, violation.into());
+                None
+            }
         }
     }
 
+    /// PUBACK, PUBREC, PUBREL or PUBCOMP with Success: the token, if the exchange is over.
     #[inline]
-    fn receive_acknowledgement<'a>(
+    fn receive_success(
         &mut self,
-        packet: &Packet<'a>,
-    ) -> Result<Option<Event<'a>>, SessionViolation> {
-        match &mut self.session {
-            Some(session) => self.connection.receive_exchange(session, packet),
-            None => Ok(None),
+        now: Instant,
+        packet_type: PacketType,
+        packet_identifier: PacketIdentifier,
+    ) -> Option<Token> {
+        self.connection.last_received = now;
+        let session = self.session.as_mut()?;
+        let handled = self
+            .connection
+            .receive_success(session, packet_type, packet_identifier);
+        match handled {
+            Ok(token) => token,
+            Err(violation) => {
+                self.fail(now, violation.into());
+                None
+            }
         }
     }
 

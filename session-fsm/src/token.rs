@@ -3,7 +3,8 @@
 use core::fmt;
 
 use mqtt5_codec::{
-    PubAckProperties, PubCompProperties, PubRecProperties, ReasonCode, SubAck, UnsubAck,
+    PacketType, Properties, PubAckProperties, PubCompProperties, PubRecProperties, ReasonCode,
+    SubAck, UnsubAck,
 };
 
 /// Stands for a message, a subscription or an unsubscription that the library accepted. Each ends in
@@ -73,9 +74,19 @@ pub enum Outcome<'a> {
 }
 
 impl Outcome<'_> {
+    /// What a PUBACK or PUBCOMP means that says Success and no more.
+    #[inline]
+    pub(crate) const fn of_success(packet_type: PacketType) -> Self {
+        match packet_type {
+            PacketType::PubAck => Outcome::PubAck(ReasonCode::Success, Properties::EMPTY),
+            _ => Outcome::PubComp(ReasonCode::Success, Properties::EMPTY),
+        }
+    }
+
     /// Whether the peer has confirmed it, for all of its Topic Filters if it has some; `true` for a
     /// message with QoS 0 that was written.
     #[must_use]
+    #[inline]
     pub fn is_success(&self) -> bool {
         match self {
             Outcome::Sent | Outcome::PubComp(..) => true,

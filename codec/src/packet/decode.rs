@@ -22,7 +22,7 @@ impl<'a> Packet<'a> {
     /// [`split`](crate::split) or [`Splitter`](crate::Splitter) first.
     #[inline]
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        match short_acknowledgement(bytes) {
+        match short_packet(bytes) {
             Some(packet) => Ok(packet),
             None => decode_any(bytes),
         }
@@ -49,7 +49,7 @@ impl<'a> RawPacket<'a> {
     /// [`DecodeError`] if a rule of the standard is broken.
     #[inline]
     pub fn decode(&self) -> Result<Packet<'a>, DecodeError> {
-        match short_acknowledgement(self.as_bytes()) {
+        match short_packet(self.as_bytes()) {
             Some(packet) => Ok(packet),
             None => dispatch(self.header(), self.body()),
         }
@@ -63,10 +63,34 @@ impl<'a> RawPacket<'a> {
     #[inline]
     pub fn decode_from(&self, sender: Role) -> Result<Packet<'a>, DecodeError> {
         // Both sides send them.
-        match short_acknowledgement(self.as_bytes()) {
+        match short_packet(self.as_bytes()) {
             Some(packet) => Ok(packet),
             None => self.decode_long_from(sender),
         }
+    }
+
+    /// As [`RawPacket::decode_from`], for a PUBLISH only, without a [`Packet`] around it. `None` if
+    /// the packet is another one.
+    #[inline(always)]
+    pub fn decode_publish_from(&self, sender: Role) -> Option<Result<Publish<'a>, DecodeError>> {
+        if self.packet_type() != PacketType::Publish {
+            return None;
+        }
+        Some(match Publish::parse(self.header(), self.body()) {
+            // Its payload takes all that is left.
+            Ok((_, publish)) => match publish.wrong_side(sender) {
+                None => Ok(publish),
+                Some(fault) => Err(self.wrong_side_error(sender, fault)),
+            },
+            Err(error) => Err(blame(self.header(), self.body(), error).sent_by(sender)),
+        })
+    }
+
+    #[cold]
+    fn wrong_side_error(&self, sender: Role, fault: (Violation, usize)) -> DecodeError {
+        let (violation, offset) = fault;
+        let packet_type = Some(self.packet_type());
+        DecodeError::new(violation, packet_type, self.header().length() + offset).sent_by(sender)
     }
 
     #[inline(never)]
@@ -83,12 +107,7 @@ impl<'a> RawPacket<'a> {
         match &decoded {
             Ok(packet) => match packet.wrong_side(sender) {
                 None => decoded,
-                Some((violation, offset)) => Err(DecodeError::new(
-                    violation,
-                    Some(packet_type),
-                    self.header().length() + offset,
-                )
-                .sent_by(sender)),
+                Some(fault) => Err(self.wrong_side_error(sender, fault)),
             },
             Err(error) => Err(error.sent_by(sender)),
         }
@@ -149,25 +168,55 @@ fn blame(header: FixedHeader, body: &[u8], error: nom::Err<Fault>) -> DecodeErro
     )
 }
 
-/// The acknowledgement of a PUBLISH in its shortest form: every second packet of a busy connection,
-/// and so small that finding out what it is takes most of the time.
+/// Splits a PUBACK, PUBREC, PUBREL or PUBCOMP in its shortest form, which says Success (section
+/// 3.4.2.1), off the front of `input`: its type, its Packet Identifier, and what follows it. That is
+/// all that [`split`](crate::split) and [`RawPacket::decode_from`] would find, in one look. `None` for
+/// everything else.
+///
+/// Every second packet of a busy connection is one, and so small that finding out what it is takes
+/// most of the time.
+///
+/// ```
+/// use mqtt5_codec::{PacketIdentifier, PacketType, split_acknowledgement};
+///
+/// let input = [0x40, 0x02, 0x00, 0x01, 0xD0];
+/// let found = (PacketType::PubAck, PacketIdentifier::MIN, &input[4..]);
+/// assert_eq!(split_acknowledgement(&input), Some(found));
+/// assert_eq!(split_acknowledgement(&input[4..]), None);
+/// ```
+#[must_use]
 #[inline(always)]
-fn short_acknowledgement(bytes: &[u8]) -> Option<Packet<'_>> {
-    let &[first_byte, 2, high, low] = bytes else {
+pub fn split_acknowledgement(input: &[u8]) -> Option<(PacketType, PacketIdentifier, &[u8])> {
+    let &[first_byte, 2, high, low, ref rest @ ..] = input else {
         return None;
     };
-    let packet_identifier = PacketIdentifier::new(u16::from_be_bytes([high, low]))?;
-    let success = ReasonCode::Success;
     const PUBACK: u8 = PacketType::PubAck.first_byte();
     const PUBREC: u8 = PacketType::PubRec.first_byte();
     const PUBREL: u8 = PacketType::PubRel.first_byte();
     const PUBCOMP: u8 = PacketType::PubComp.first_byte();
-    Some(match first_byte {
-        PUBACK => Packet::PubAck(PubAck::new(packet_identifier, success)),
-        PUBREC => Packet::PubRec(PubRec::new(packet_identifier, success)),
-        PUBREL => Packet::PubRel(PubRel::new(packet_identifier, success)),
-        PUBCOMP => Packet::PubComp(PubComp::new(packet_identifier, success)),
+    let packet_type = match first_byte {
+        PUBACK => PacketType::PubAck,
+        PUBREC => PacketType::PubRec,
+        PUBREL => PacketType::PubRel,
+        PUBCOMP => PacketType::PubComp,
         _ => return None,
+    };
+    let packet_identifier = PacketIdentifier::new(u16::from_be_bytes([high, low]))?;
+    Some((packet_type, packet_identifier, rest))
+}
+
+/// A packet that is nothing but such an acknowledgement.
+#[inline(always)]
+fn short_packet(bytes: &[u8]) -> Option<Packet<'_>> {
+    let (packet_type, packet_identifier, []) = split_acknowledgement(bytes)? else {
+        return None;
+    };
+    let success = ReasonCode::Success;
+    Some(match packet_type {
+        PacketType::PubAck => Packet::PubAck(PubAck::new(packet_identifier, success)),
+        PacketType::PubRec => Packet::PubRec(PubRec::new(packet_identifier, success)),
+        PacketType::PubRel => Packet::PubRel(PubRel::new(packet_identifier, success)),
+        _ => Packet::PubComp(PubComp::new(packet_identifier, success)),
     })
 }
 

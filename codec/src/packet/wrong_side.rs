@@ -1,6 +1,6 @@
 //! What one side may send and the other may not, inside packets that both send.
 
-use super::Packet;
+use super::{Packet, Publish};
 use crate::property::{Properties, Scope};
 use crate::wire::variable_byte_integer_length;
 use crate::{PacketType, PropertyIdentifier, ReasonCode, Role, Violation};
@@ -54,17 +54,7 @@ impl Packet<'_> {
     #[inline]
     pub(crate) fn wrong_side(&self, sender: Role) -> Option<(Violation, usize)> {
         match self {
-            Packet::Publish(packet) if packet.properties.is_empty() => None,
-            Packet::Publish(packet) if sender == Role::Client => {
-                let topic = packet.topic.map_or(0, |topic| topic.len());
-                let identifier = packet.delivery.packet_identifier().map_or(0, |_| 2);
-                property(
-                    &packet.properties,
-                    PropertyIdentifier::SubscriptionIdentifier,
-                    Violation::SubscriptionIdentifierFromClient,
-                    2 + topic + identifier,
-                )
-            }
+            Packet::Publish(packet) => packet.wrong_side(sender),
             Packet::PubAck(packet) => reason(PacketType::PubAck, packet.reason_code, sender, 2),
             Packet::PubRec(packet) => reason(PacketType::PubRec, packet.reason_code, sender, 2),
             Packet::Auth(packet) => reason(PacketType::Auth, packet.reason_code, sender, 0),
@@ -85,6 +75,24 @@ impl Packet<'_> {
             // Sent by one side only, or with nothing in them that depends on the side.
             _ => None,
         }
+    }
+}
+
+impl Publish<'_> {
+    /// As [`Packet::wrong_side`].
+    #[inline]
+    pub(super) fn wrong_side(&self, sender: Role) -> Option<(Violation, usize)> {
+        if self.properties.is_empty() || sender == Role::Server {
+            return None;
+        }
+        let topic = self.topic.map_or(0, |topic| topic.len());
+        let identifier = self.delivery.packet_identifier().map_or(0, |_| 2);
+        property(
+            &self.properties,
+            PropertyIdentifier::SubscriptionIdentifier,
+            Violation::SubscriptionIdentifierFromClient,
+            2 + topic + identifier,
+        )
     }
 }
 

@@ -1,8 +1,8 @@
 //! Messages and acknowledgements that come in.
 
 use mqtt5_codec::{
-    Packet, PacketIdentifier, PacketType, Properties, PropertyIdentifier, PubRel, Publish, Qos,
-    ReasonCode, Role, Scope, TopicName,
+    Packet, PacketIdentifier, PacketType, Properties, PropertyIdentifier, Publish, Qos, ReasonCode,
+    Role, Scope, TopicName, split_acknowledgement,
 };
 
 use super::Connection;
@@ -11,61 +11,94 @@ use crate::event::{Delivered, Event};
 use crate::qos::table::{ReceiverAction, SenderAction, SenderEvent};
 use crate::qos::{Arrival, Request};
 use crate::session::{Acknowledgement, Notice, Session};
-use crate::{Change, Outcome, Receipt, SessionViolation};
+use crate::{Change, Outcome, Receipt, SessionViolation, Token};
 
 type Handled<'a> = Result<Option<Event<'a>>, SessionViolation>;
 
 impl Connection {
     /// Handles what both sides send in answer to a PUBLISH: PUBACK, PUBREC, PUBREL, PUBCOMP.
-    #[inline]
     pub(crate) fn receive_exchange<'a>(
         &mut self,
         session: &mut Session,
         packet: &Packet<'a>,
     ) -> Handled<'a> {
-        match packet {
+        let (packet_type, identifier, outcome) = match packet {
             Packet::PubAck(puback) => {
                 self.check_explanations(&puback.properties)?;
-                let identifier = puback.packet_identifier;
-                let (action, token) = session.sender.acknowledge(identifier, SenderEvent::PubAck);
-                self.acknowledged(session, PacketType::PubAck, identifier, action)?;
-                Ok(token.map(|token| {
-                    let outcome = Outcome::PubAck(puback.reason_code, puback.properties);
-                    Event::Outcome(token, outcome)
-                }))
+                let outcome = Outcome::PubAck(puback.reason_code, puback.properties);
+                (PacketType::PubAck, puback.packet_identifier, outcome)
             }
             Packet::PubRec(pubrec) => {
                 self.check_explanations(&pubrec.properties)?;
-                let identifier = pubrec.packet_identifier;
-                let event = if pubrec.reason_code.is_error() {
-                    SenderEvent::PubRecError
-                } else {
-                    SenderEvent::PubRec
-                };
-                let (action, token) = session.sender.acknowledge(identifier, event);
-                self.acknowledged(session, PacketType::PubRec, identifier, action)?;
-                Ok(token.map(|token| {
-                    let outcome = Outcome::PubRec(pubrec.reason_code, pubrec.properties);
-                    Event::Outcome(token, outcome)
-                }))
+                let outcome = Outcome::PubRec(pubrec.reason_code, pubrec.properties);
+                (PacketType::PubRec, pubrec.packet_identifier, outcome)
             }
             Packet::PubComp(pubcomp) => {
                 self.check_explanations(&pubcomp.properties)?;
-                let identifier = pubcomp.packet_identifier;
-                let (action, token) = session.sender.acknowledge(identifier, SenderEvent::PubComp);
-                self.acknowledged(session, PacketType::PubComp, identifier, action)?;
-                Ok(token.map(|token| {
-                    let outcome = Outcome::PubComp(pubcomp.reason_code, pubcomp.properties);
-                    Event::Outcome(token, outcome)
-                }))
+                let outcome = Outcome::PubComp(pubcomp.reason_code, pubcomp.properties);
+                (PacketType::PubComp, pubcomp.packet_identifier, outcome)
             }
             Packet::PubRel(pubrel) => {
-                self.receive_pubrel(session, pubrel)?;
-                Ok(None)
+                self.check_explanations(&pubrel.properties)?;
+                self.receive_pubrel(session, pubrel.packet_identifier)?;
+                return Ok(None);
             }
             // The caller sends nothing else here.
-            _ => Ok(None),
+            _ => return Ok(None),
+        };
+        let refused = matches!(outcome, Outcome::PubRec(reason_code, _) if reason_code.is_error());
+        let token = self.receive_acknowledgement(session, packet_type, identifier, refused)?;
+        Ok(token.map(|token| Event::Outcome(token, outcome)))
+    }
+
+    /// Takes an acknowledgement that says Success and no more off the front of the input.
+    #[inline]
+    pub(crate) fn split_acknowledgement(
+        &self,
+        input: &mut &[u8],
+    ) -> Option<(PacketType, PacketIdentifier)> {
+        let (packet_type, packet_identifier, rest) = split_acknowledgement(input)?;
+        if input.len() - rest.len() > self.own.maximum_packet_size as usize {
+            return None;
         }
+        *input = rest;
+        Some((packet_type, packet_identifier))
+    }
+
+    /// As [`Connection::receive_exchange`], for a packet that says Success and no more: the token, if
+    /// the exchange is over.
+    #[inline(never)]
+    pub(crate) fn receive_success(
+        &mut self,
+        session: &mut Session,
+        packet_type: PacketType,
+        packet_identifier: PacketIdentifier,
+    ) -> Result<Option<Token>, SessionViolation> {
+        if packet_type == PacketType::PubRel {
+            self.receive_pubrel(session, packet_identifier)?;
+            return Ok(None);
+        }
+        self.receive_acknowledgement(session, packet_type, packet_identifier, false)
+    }
+
+    /// PUBACK, PUBREC or PUBCOMP: the token, if the exchange is over.
+    #[inline]
+    fn receive_acknowledgement(
+        &mut self,
+        session: &mut Session,
+        packet_type: PacketType,
+        packet_identifier: PacketIdentifier,
+        refused: bool,
+    ) -> Result<Option<Token>, SessionViolation> {
+        let event = match packet_type {
+            PacketType::PubAck => SenderEvent::PubAck,
+            PacketType::PubRec if refused => SenderEvent::PubRecError,
+            PacketType::PubRec => SenderEvent::PubRec,
+            _ => SenderEvent::PubComp,
+        };
+        let (action, token) = session.sender.acknowledge(packet_identifier, event);
+        self.acknowledged(session, packet_type, packet_identifier, action)?;
+        Ok(token)
     }
 
     /// Does what the sender half wants done after an acknowledgement.
@@ -222,13 +255,12 @@ impl Connection {
         }
     }
 
+    #[inline]
     fn receive_pubrel(
         &mut self,
         session: &mut Session,
-        pubrel: &PubRel<'_>,
+        packet_identifier: PacketIdentifier,
     ) -> Result<(), SessionViolation> {
-        self.check_explanations(&pubrel.properties)?;
-        let packet_identifier = pubrel.packet_identifier;
         let (action, counts) = session.receiver.release(packet_identifier);
         let reason_code = match action {
             ReceiverAction::PubComp => {
