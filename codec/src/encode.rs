@@ -1,6 +1,6 @@
 //! From packets to bytes: one walk, run into a counter and into the output.
 
-use bytes::BufMut;
+use bytes::{BufMut, BytesMut};
 
 use crate::sink::{Count, Fill, Put, Sink};
 use crate::wire::{VARIABLE_BYTE_INTEGER_MAX, variable_byte_integer_length};
@@ -149,10 +149,28 @@ fn encode_long_to_slice<'a>(body: &impl Body<'a>, out: &mut [u8]) -> Result<usiz
     let Some(room) = out.get_mut(..needed) else {
         return Err(EncodeError::NoRoom { needed });
     };
+    fill(body, &size, room);
+    Ok(needed)
+}
+
+/// Writes the packet into an empty buffer.
+#[inline(always)]
+pub(crate) fn encode_into_empty<'a>(
+    body: &impl Body<'a>,
+    buffer: &mut BytesMut,
+) -> Result<(), EncodeError> {
+    let size = size(body, body.payload().len())?;
+    // Filling a slice is faster than appending, by more than the zeros cost.
+    buffer.resize(size.head + size.payload, 0);
+    fill(body, &size, buffer);
+    Ok(())
+}
+
+#[inline(always)]
+fn fill<'a>(body: &impl Body<'a>, size: &Size, room: &mut [u8]) {
     let mut fill = Fill { room, filled: 0 };
     write_head(body, size.remaining_length, &mut fill);
     fill.bytes(body.payload());
-    Ok(needed)
 }
 
 #[inline(always)]

@@ -2,6 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use crate::encode::encode_into_empty;
 use crate::sink::{Fill, Put, Sink};
 use crate::split::FixedHeader;
 use crate::wire::{VARIABLE_BYTE_INTEGER_MAX, variable_byte_integer_length};
@@ -68,15 +69,17 @@ impl Message {
     ///
     /// As [`Message::new`].
     pub fn new_in(buffer: &mut BytesMut, publish: &Publish<'_>) -> Result<Self, EncodeError> {
-        let publish = storable(publish)?;
         if !buffer.is_empty() {
-            return Message::new(&publish);
+            return Message::new(publish);
         }
-        // Filling a slice is faster than appending, by more than the zeros cost.
-        buffer.resize(publish.encoded_len()?, 0);
-        if let Err(error) = publish.encode_to_slice(buffer) {
-            buffer.clear();
-            return Err(error);
+        // Most messages are kept as they are.
+        if publish.delivery == Delivery::AtMostOnce
+            && publish.topic.is_some()
+            && publish.properties.is_empty()
+        {
+            encode_into_empty(publish, buffer)?;
+        } else {
+            encode_into_empty(&storable(publish)?, buffer)?;
         }
         Ok(Message {
             packet: buffer.split().freeze(),
@@ -281,6 +284,7 @@ fn remaining_length(parts: &Parts<'_>, delivery: Delivery) -> usize {
 }
 
 /// What is stored of a message.
+#[inline(never)]
 fn storable<'a>(publish: &Publish<'a>) -> Result<Publish<'a>, EncodeError> {
     if publish.topic.is_none() {
         return Err(EncodeError::Value(Violation::TopicMissing));

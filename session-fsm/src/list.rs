@@ -43,6 +43,7 @@ impl List {
         self.first
     }
 
+    #[inline]
     pub(crate) fn push<T: Linked>(&mut self, slots: &mut [T], identifier: u16) {
         if let Some(slot) = slot(slots, identifier) {
             *slot.links() = Links {
@@ -58,7 +59,22 @@ impl List {
         self.length += 1;
     }
 
+    /// Takes the first identifier out.
+    #[inline]
+    pub(crate) fn pop<T: Linked>(&mut self, slots: &mut [T]) -> Option<u16> {
+        let first = self.first;
+        let Links { next, .. } = core::mem::take(slot(slots, first)?.links());
+        self.first = next;
+        match slot(slots, next) {
+            Some(next) => next.links().previous = 0,
+            None => self.last = 0,
+        }
+        self.length -= 1;
+        Some(first)
+    }
+
     /// Takes an identifier out that is in this list.
+    #[inline]
     pub(crate) fn remove<T: Linked>(&mut self, slots: &mut [T], identifier: u16) {
         let Some(removed) = slot(slots, identifier) else {
             return;
@@ -90,6 +106,7 @@ impl List {
     }
 }
 
+#[inline]
 fn slot<T>(slots: &mut [T], identifier: u16) -> Option<&mut T> {
     slots.get_mut(usize::from(identifier).checked_sub(1)?)
 }

@@ -392,6 +392,7 @@ impl Session {
     }
 
     /// Gives a message a Packet Identifier. One is free: messages and requests were counted.
+    #[inline]
     pub(crate) fn put_in_flight(&mut self, in_flight: InFlight) {
         let token = in_flight.token;
         let Some(packet_identifier) = self.sender.publish(in_flight, u16::MAX) else {
@@ -448,6 +449,7 @@ impl Session {
     }
 
     /// A message in flight is gone.
+    #[inline]
     pub(crate) fn finished(&mut self, packet_identifier: PacketIdentifier) {
         self.change(|| Change::Finished { packet_identifier });
     }

@@ -47,13 +47,24 @@ impl Connection {
     #[inline]
     pub(crate) fn poll<B: BufMut + ?Sized>(
         &mut self,
+        session: Option<&mut Session>,
+        now: Instant,
+        wire: &mut B,
+    ) -> Option<Output> {
+        // Every second call.
+        if self.is_idle(session.as_deref()) {
+            return None;
+        }
+        self.poll_busy(session, now, wire)
+    }
+
+    #[inline(never)]
+    fn poll_busy<B: BufMut + ?Sized>(
+        &mut self,
         mut session: Option<&mut Session>,
         now: Instant,
         wire: &mut B,
     ) -> Option<Output> {
-        if self.is_idle(session.as_deref()) {
-            return None;
-        }
         loop {
             // Whatever has to be stored comes before the packets that depend on it.
             if let Some(session) = session.as_deref_mut()
@@ -62,7 +73,11 @@ impl Connection {
                 return Some(output);
             }
             let written = if let Some(&answer) = self.answers.front() {
-                self.write_answer(answer, session.as_deref_mut(), wire)
+                let written = self.write_answer(answer, session.as_deref_mut(), wire);
+                if let Written::Yes = written {
+                    self.answers.pop_front();
+                }
+                written
             } else {
                 match self.phase {
                     Phase::Closing(cause) => {
@@ -74,7 +89,13 @@ impl Connection {
                 }
             };
             match written {
-                Written::Yes => self.last_sent = now,
+                Written::Yes => {
+                    self.last_sent = now;
+                    // Mostly, that was all.
+                    if self.is_idle(session.as_deref()) {
+                        return None;
+                    }
+                }
                 Written::NoRoom(needed) => return Some(Output::NeedsRoom(needed)),
                 Written::Skipped => {}
                 Written::TooLarge => {
@@ -98,7 +119,8 @@ impl Connection {
             })
     }
 
-    #[inline]
+    /// An answer stays in the queue until the caller takes it out.
+    #[inline(always)]
     fn write_answer<B: BufMut + ?Sized>(
         &mut self,
         answer: Answer,
@@ -133,7 +155,6 @@ impl Connection {
         {
             session.receiver.answered();
         }
-        self.answers.pop_front();
         Written::Yes
     }
 
@@ -151,9 +172,11 @@ impl Connection {
                 packet_identifier,
                 reason_code: mqtt5_codec::ReasonCode::Success,
             };
-            self.answers.push_front(release);
-            session.sender.release_sent();
-            return Some(self.write_answer(release, None, wire));
+            let written = self.write_answer(release, None, wire);
+            if let Written::Yes = written {
+                session.sender.release_sent();
+            }
+            return Some(written);
         }
         if let Some(unsent) = session.sender.next_publish(self.peer.receive_maximum) {
             let outgoing = Outgoing {

@@ -117,24 +117,28 @@ impl Sender {
     }
 
     /// Takes an identifier that is not in use; `None` if all up to `limit` are.
+    #[inline]
     fn allocate(&mut self, limit: u16) -> Option<u16> {
         let used = self.slots.len();
-        let fresh = used < usize::from(limit) && (self.free.len() == 0 || used < REUSE_DISTANCE);
-        if fresh {
-            if used == self.slots.capacity() {
-                // A little more at a time than Vec would take: memory per message is promised.
-                self.slots
-                    .reserve_exact((used / 8).clamp(4, usize::from(limit) - used + 3));
-            }
-            self.slots.push(FREE);
-            return u16::try_from(used + 1).ok();
+        if used < usize::from(limit) && (self.free.len() == 0 || used < REUSE_DISTANCE) {
+            return self.add_slot(limit);
         }
-        let identifier = self.free.first();
-        if identifier == 0 || identifier > limit {
+        if self.free.first() > limit {
             return None;
         }
-        self.free.remove(&mut self.slots, identifier);
-        Some(identifier)
+        self.free.pop(&mut self.slots)
+    }
+
+    #[inline(never)]
+    fn add_slot(&mut self, limit: u16) -> Option<u16> {
+        let used = self.slots.len();
+        if used == self.slots.capacity() {
+            // A little more at a time than Vec would take: memory per message is promised.
+            self.slots
+                .reserve_exact((used / 8).clamp(4, usize::from(limit) - used + 3));
+        }
+        self.slots.push(FREE);
+        u16::try_from(used + 1).ok()
     }
 
     /// Whether an identifier is left.
@@ -143,12 +147,14 @@ impl Sender {
     }
 
     /// Puts a message in flight. It is sent by [`Sender::next_publish`].
+    #[inline]
     pub(crate) fn publish(&mut self, in_flight: InFlight, limit: u16) -> Option<PacketIdentifier> {
         let identifier = PacketIdentifier::new(self.allocate(limit)?)?;
         self.place(identifier, in_flight, false);
         Some(identifier)
     }
 
+    #[inline]
     fn place(&mut self, identifier: PacketIdentifier, in_flight: InFlight, sent_before: bool) {
         let event = match in_flight.qos {
             Qos::ExactlyOnce => SenderEvent::PublishQos2,
@@ -156,16 +162,14 @@ impl Sender {
         };
         let (state, _) = SenderState::Free.on(event);
         let identifier = identifier.get();
+        // What is not written here is as in a free slot.
         if let Some(slot) = self.slot_mut(identifier) {
-            *slot = Slot {
-                message: Some(in_flight.message),
-                token: in_flight.token,
-                expires_at: in_flight.expires_at,
-                used_for: Use::Message(state),
-                topic_alias: in_flight.topic_alias,
-                sent_before,
-                ..FREE
-            };
+            slot.message = Some(in_flight.message);
+            slot.token = in_flight.token;
+            slot.expires_at = in_flight.expires_at;
+            slot.used_for = Use::Message(state);
+            slot.topic_alias = in_flight.topic_alias;
+            slot.sent_before = sent_before;
         }
         self.publishing.push(&mut self.slots, identifier);
         if self.publish_next == 0 {
@@ -265,6 +269,7 @@ impl Sender {
         PacketIdentifier::new(self.release_next)
     }
 
+    #[inline]
     pub(crate) fn release_sent(&mut self) {
         let identifier = self.release_next;
         if let Some(slot) = self.slot_mut(identifier) {
@@ -295,6 +300,7 @@ impl Sender {
         })
     }
 
+    #[inline]
     pub(crate) fn publish_sent(&mut self) {
         let identifier = self.publish_next;
         if let Some(slot) = self.slot_mut(identifier) {
@@ -467,10 +473,12 @@ impl Sender {
         })
     }
 
+    #[inline]
     fn slot(&self, identifier: u16) -> Option<&Slot> {
         self.slots.get(usize::from(identifier).checked_sub(1)?)
     }
 
+    #[inline]
     fn slot_mut(&mut self, identifier: u16) -> Option<&mut Slot> {
         self.slots.get_mut(usize::from(identifier).checked_sub(1)?)
     }
