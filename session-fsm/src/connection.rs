@@ -220,6 +220,7 @@ impl Connection {
             self.packets.clear();
         }
         self.phase = Phase::Closing(cause);
+        self.authentication = None;
         if let Some(session) = session {
             session.connection_ended(now);
         }
@@ -229,7 +230,8 @@ impl Connection {
     pub(crate) fn fail(&mut self, session: Option<&mut Session>, now: Instant, error: PeerError) {
         let reason_code = error.reason_code();
         let may_disconnect = self.role == Role::Client || self.is_open();
-        self.close(session, now, Cause::PeerError(error), false);
+        // What came before the error is answered.
+        self.close(session, now, Cause::PeerError(error), true);
         if may_disconnect {
             let reason_code = match reason_code {
                 code if code.allowed_from(PacketType::Disconnect, self.role) => code,

@@ -381,8 +381,8 @@ impl Server {
                 self.connection.send_ping(PacketType::PingResp);
                 Ok(None)
             }
-            Packet::Subscribe(subscribe) => self.receive_subscribe(subscribe),
-            Packet::Unsubscribe(unsubscribe) => self.receive_unsubscribe(unsubscribe),
+            Packet::Subscribe(subscribe) => self.receive_subscribe(now, subscribe),
+            Packet::Unsubscribe(unsubscribe) => self.receive_unsubscribe(now, unsubscribe),
             Packet::Disconnect(disconnect) => self.receive_disconnect(now, disconnect),
             Packet::Auth(auth) => self.receive_auth(auth),
             // Decoding has refused what a Client never sends.

@@ -283,7 +283,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`PublishError::Busy`] if there is no room for it to wait.
+    /// [`PublishError::Busy`] if there is no room for it to wait; [`PublishError::NoSession`] if it is a
+    /// Server's and has ended, or never had a Network Connection.
     pub fn publish(
         &mut self,
         now: Instant,
@@ -351,6 +352,9 @@ impl Session {
             topic_alias,
         } = publication;
         let topic_alias = topic_alias.map_or(0, |alias| alias.get());
+        if self.role == Role::Server && !self.exists {
+            return Err(PublishError::NoSession);
+        }
         let token = self.last_token.next();
         let mut expires_at = Instant::NEVER;
         if message.has_properties() {

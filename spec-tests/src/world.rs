@@ -43,6 +43,7 @@ pub use points::{Kind, Monitor, impossible_rows};
 
 use self::application::{Flow, Side};
 use self::client::ClientHost;
+use self::config::Budget;
 use self::link::Link;
 use self::server::ServerHost;
 use crate::explore::{CoveragePoint, Step, Turn, Violation, World};
@@ -51,7 +52,7 @@ use crate::explore::{CoveragePoint, Step, Turn, Violation, World};
 #[derive(Clone, Debug, Hash)]
 pub struct SessionWorld {
     config: Shared,
-    left: Config,
+    left: Budget,
     client: ClientHost,
     server: ServerHost,
     /// The oldest first. The Client has the last one, if any.
@@ -64,6 +65,21 @@ pub struct SessionWorld {
     hostile: bool,
     /// A Session was lost, so that messages may be.
     lost_session: bool,
+    split: Split,
+}
+
+/// Whether the two sides have the same Session.
+///
+/// A Session that ended at the Server alone is a hole in the protocol: if the CONNACK that tells it is lost,
+/// the next one says that there is a Session, and the Client goes on with the old one. From then on a message
+/// with QoS 2 may come twice, or be taken for one that has come already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Split {
+    Same,
+    /// The Server's has ended, the Client's has not.
+    Ended,
+    /// And the Client went on with it. (Or a hostile packet made them disagree in the same way.)
+    Resumed,
 }
 
 /// The configuration is the same in all states, so it is no part of them.
@@ -83,7 +99,7 @@ impl World for SessionWorld {
     fn new(config: &Config) -> Self {
         SessionWorld {
             config: Shared(Arc::new(config.clone())),
-            left: config.clone(),
+            left: Budget::new(config),
             client: ClientHost::new(config),
             server: ServerHost::default(),
             links: Vec::new(),
@@ -91,6 +107,7 @@ impl World for SessionWorld {
             has_connected: false,
             hostile: false,
             lost_session: false,
+            split: Split::Same,
         }
     }
 

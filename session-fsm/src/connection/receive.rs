@@ -115,10 +115,20 @@ impl Connection {
             SenderAction::Release => {
                 session.change(|| Change::Released { packet_identifier });
             }
-            SenderAction::ReleaseAgain => self.answers.push_back(Answer::PubRel {
-                packet_identifier,
-                reason_code: ReasonCode::Success,
-            }),
+            SenderAction::ReleaseAgain => {
+                // Those of earlier PUBRECs go first [MQTT-4.6.0-4].
+                while let Some(earlier) = session.sender.next_release() {
+                    self.answers.push_back(Answer::PubRel {
+                        packet_identifier: earlier,
+                        reason_code: ReasonCode::Success,
+                    });
+                    session.sender.release_sent();
+                }
+                self.answers.push_back(Answer::PubRel {
+                    packet_identifier,
+                    reason_code: ReasonCode::Success,
+                });
+            }
             SenderAction::ReleaseUnknown => {
                 self.answers.push_back(Answer::PubRel {
                     packet_identifier,

@@ -186,14 +186,20 @@ impl Connection {
                 topic_alias: unsent.topic_alias,
             };
             if let Some(limit) = self.forbids(&outgoing) {
-                give_up(session, limit);
+                give_up(session, Ending::Forbidden(limit));
+                return Some(Written::Skipped);
+            }
+            // Once it was sent it goes on, expired or not [MQTT-4.3.3-7].
+            if outgoing.expires_at <= now && !unsent.duplicate {
+                give_up(session, Ending::Expired);
                 return Some(Written::Skipped);
             }
             let written = self.write_publish(&outgoing, now, wire);
             match written {
                 Written::Yes => session.sender.publish_sent(),
                 Written::TooLarge => {
-                    give_up(session, LimitExceeded::MaximumPacketSize);
+                    let limit = LimitExceeded::MaximumPacketSize;
+                    give_up(session, Ending::Forbidden(limit));
                     return Some(Written::Skipped);
                 }
                 Written::NoRoom(_) | Written::Skipped => {}
@@ -430,11 +436,12 @@ impl Connection {
     }
 }
 
-/// A message in flight cannot be sent to this peer: it counts as sent \[MQTT-3.1.2-25\].
-fn give_up(session: &mut Session, limit: LimitExceeded) {
+/// A message that has an identifier already is not sent: if it is too large for the peer, it counts as sent
+/// \[MQTT-3.1.2-25\].
+fn give_up(session: &mut Session, ending: Ending) {
     if let Some((packet_identifier, token)) = session.sender.give_up_next() {
         session.finished(packet_identifier);
-        session.notice(Notice::Outcome(token, Ending::Forbidden(limit)));
+        session.notice(Notice::Outcome(token, ending));
     }
 }
 

@@ -106,8 +106,9 @@ impl Server {
     /// caller has for the ClientID; whether it goes on is decided here, by Clean Start, and told by
     /// Session Present.
     ///
-    /// Of the properties, Server Keep Alive and Session Expiry Interval replace what the Client asked
-    /// for; Assigned Client Identifier has to be given if, and only if, the ClientID was empty.
+    /// The properties may be Server Keep Alive and Session Expiry Interval, which replace what the Client
+    /// asked for; Assigned Client Identifier, which has to be given if, and only if, the ClientID was empty;
+    /// Response Information, if it was requested; Authentication Data, Reason String and User Properties.
     ///
     /// Of two Network Connections of the same Client, the one that was opened first may be heard last: its
     /// CONNECT should not take the Session from the other. Who remembers in which order the connections
@@ -124,13 +125,13 @@ impl Server {
         session: Option<Session>,
         properties: &[Property<'_>],
     ) -> Result<(), SendError> {
+        let Some(handshake) = self.handshake.as_ref().filter(|it| it.deciding) else {
+            return Err(SendError::NotExpected);
+        };
         if session.is_some() {
             // Kept for another try, should this one fail.
             self.session = session;
         }
-        let Some(handshake) = self.handshake.as_ref().filter(|it| it.deciding) else {
-            return Err(SendError::NotExpected);
-        };
         let mut client_identifier = &*handshake.client_identifier;
         let mut keep_alive = handshake.keep_alive;
         let mut expiry_interval = handshake.expiry_interval;
@@ -142,13 +143,11 @@ impl Server {
                 Property::ServerKeepAlive(seconds) => keep_alive = seconds,
                 Property::SessionExpiryInterval(seconds) => expiry_interval = seconds,
                 Property::ResponseInformation(_) if handshake.response_information => {}
-                Property::AssignedClientIdentifier(_)
-                | Property::ResponseInformation(_)
-                | Property::ServerReference(_)
-                | Property::AuthenticationMethod(_) => {
-                    return Err(SendError::PropertyUnwanted(property.identifier()));
-                }
-                _ => {}
+                Property::AuthenticationData(_)
+                | Property::ReasonString(_)
+                | Property::UserProperty(_) => {}
+                // The others are announced by themselves, or must not be given.
+                _ => return Err(SendError::PropertyUnwanted(property.identifier())),
             }
         }
         if client_identifier.is_empty() {
@@ -270,7 +269,8 @@ impl Server {
     /// # Errors
     ///
     /// [`SendError::NotExpected`] if no CONNECT waits; [`SendError::Invalid`] if the Reason Code is not one
-    /// of a refusal, or for a property that a CONNACK cannot have.
+    /// of a refusal, or for a property that a CONNACK cannot have; [`SendError::PropertyUnwanted`] for one that
+    /// this Client has not asked for.
     pub fn refuse(
         &mut self,
         now: Instant,
@@ -285,6 +285,24 @@ impl Server {
             ..ConnAck::new(reason_code)
         };
         connack.encoded_len()?;
+        let authentication = self.connection.authentication.as_ref();
+        for property in properties {
+            let wanted = match property {
+                Property::AuthenticationMethod(method) => {
+                    authentication.is_some_and(|it| it.method() == method.as_str())
+                }
+                Property::AuthenticationData(_) => authentication.is_some(),
+                Property::ResponseInformation(_) => self
+                    .handshake
+                    .as_ref()
+                    .is_some_and(|it| it.response_information),
+                Property::AssignedClientIdentifier(_) => false,
+                _ => true,
+            };
+            if !wanted {
+                return Err(SendError::PropertyUnwanted(property.identifier()));
+            }
+        }
         if !reason_code.is_error() {
             return Err(mqtt5_codec::Violation::ReasonCodeNotAllowed.into());
         }

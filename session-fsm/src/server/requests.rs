@@ -42,6 +42,7 @@ impl Requests {
 impl Server {
     pub(super) fn receive_subscribe<'a>(
         &mut self,
+        now: Instant,
         subscribe: Subscribe<'a>,
     ) -> Result<Option<Event<'a>>, SessionViolation> {
         let own = &self.connection.own;
@@ -62,22 +63,34 @@ impl Server {
                 return Err(SessionViolation::WildcardSubscriptionsNotSupported);
             }
         }
-        let fresh = self.remember(subscribe.packet_identifier, filters, PacketType::SubAck);
+        let fresh = self.remember(
+            now,
+            subscribe.packet_identifier,
+            filters,
+            PacketType::SubAck,
+        );
         Ok(fresh.then_some(Event::Subscribe(subscribe)))
     }
 
     pub(super) fn receive_unsubscribe<'a>(
         &mut self,
+        now: Instant,
         unsubscribe: Unsubscribe<'a>,
     ) -> Result<Option<Event<'a>>, SessionViolation> {
         let filters = u32::try_from(unsubscribe.filters.iter().count()).unwrap_or(u32::MAX);
-        let fresh = self.remember(unsubscribe.packet_identifier, filters, PacketType::UnsubAck);
+        let fresh = self.remember(
+            now,
+            unsubscribe.packet_identifier,
+            filters,
+            PacketType::UnsubAck,
+        );
         Ok(fresh.then_some(Event::Unsubscribe(unsubscribe)))
     }
 
     /// Remembers a request; answers it with 0x91 if its identifier is in use.
     fn remember(
         &mut self,
+        now: Instant,
         packet_identifier: PacketIdentifier,
         filters: u32,
         answer: PacketType,
@@ -94,8 +107,12 @@ impl Server {
             return true;
         }
         let codes = vec![ReasonCode::PacketIdentifierInUse; filters as usize];
-        // If it does not fit, the Client has made its own limit too small for its own question.
-        let _ = self.send_codes(packet_identifier, answer, &codes, &[]);
+        if !matches!(
+            self.send_codes(packet_identifier, answer, &codes, &[]),
+            Ok(true)
+        ) {
+            self.close(now, Cause::CannotAnswer(answer), false);
+        }
         false
     }
 

@@ -82,7 +82,7 @@ impl SessionWorld {
                 if first > 0 {
                     actions.push(Action::Deliver { link: number, to });
                 }
-                if left.batches > 0 && first < pipe.len() {
+                if self.config.0.batches > 0 && first < pipe.len() {
                     actions.push(Action::Batch { link: number, to });
                 }
                 if left.fragments > 0 && first > 1 {
@@ -115,7 +115,7 @@ impl SessionWorld {
             }
         }
         let is_away = !self.links.iter().any(|link| link.has_client);
-        if self.links.len() < usize::from(left.links) {
+        if self.links.len() < usize::from(self.config.0.links) {
             let may_clean = left.clean_starts > 0 && self.client.machine.session().exists();
             if is_away {
                 actions.push(Action::Connect { clean_start: false });
@@ -406,7 +406,9 @@ impl SessionWorld {
         self.check_keep_alive(turn)?;
         let now = self.client.clock;
         if self.client.machine.next_timeout() <= now {
+            let existed = self.client.machine.session().exists();
             self.client.machine.handle_timeout(now);
+            self.lost_session |= existed && !self.client.machine.session().exists();
             self.drain(At::Client, turn)?;
         }
         let now = self.server.clock;

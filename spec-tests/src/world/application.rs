@@ -136,7 +136,12 @@ impl Flow {
     }
 
     /// An outcome was told. Gives the number of the message, if it is one.
-    pub(super) fn outcome(&mut self, token: u64, ending: Ending) -> Result<Option<u8>, Violation> {
+    pub(super) fn outcome(
+        &mut self,
+        token: u64,
+        ending: Ending,
+        strict: bool,
+    ) -> Result<Option<u8>, Violation> {
         if let Some(position) = self.requests.iter().position(|(_, it)| *it == token) {
             self.requests.remove(position);
             return Ok(None);
@@ -148,7 +153,12 @@ impl Flow {
             return Err(violation(Monitor::OneOutcome, message));
         };
         let record = &mut self.records[number];
-        if ending == Ending::Success && record.qos != Qos::AtMostOnce && !record.accepted {
+        let is_certain = match record.qos {
+            Qos::AtMostOnce => false,
+            Qos::AtLeastOnce => true,
+            Qos::ExactlyOnce => strict,
+        };
+        if ending == Ending::Success && is_certain && !record.accepted {
             let message = format!("message {number} succeeded, but nobody got it");
             return Err(violation(Monitor::NotLost, message));
         }

@@ -1,6 +1,7 @@
 //! What the world is made of, and how much may go wrong in it.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 macro_rules! settings {
@@ -66,7 +67,7 @@ settings! {
     up: u8 = 0,
     /// messages that the Server's application publishes
     down: u8 = 0,
-    /// the QoS that they may have: one digit for each
+    /// the QoS that they may have: one digit for each, as in 210
     qos: u16 = 2,
     /// Receive Maximum that the Server announces, for messages up
     window_up: u16 = 2,
@@ -98,8 +99,6 @@ settings! {
     client_crashes: u8 = 0,
     /// times that the Server's host crashes and restarts from what it stored
     server_crashes: u8 = 0,
-    /// whether a crash may also come between storing a change and writing what follows: 0 or 1
-    torn: u8 = 0,
     /// times that the Client's Session expires while there is no connection
     client_expiries: u8 = 0,
     /// times that the Server's Session expires while there is no connection
@@ -124,7 +123,7 @@ settings! {
     room: u8 = 0,
     /// whether changes are announced although nobody crashes: 0 or 1
     persistent: u8 = 0,
-    /// whether a message with QoS 2 must not come twice even if a Session was lost: 0 or 1
+    /// whether no exception is made for a Client that goes on with another Session than the Server: 0 or 1
     ever: u8 = 0,
     /// whether the broker accepts a CONNECT that comes on an older connection than the one that it
     /// accepted last: 0 or 1
@@ -138,15 +137,6 @@ impl Config {
     #[must_use]
     pub fn is_persistent(&self) -> bool {
         self.persistent > 0 || self.client_crashes > 0 || self.server_crashes > 0
-    }
-
-    /// Whether a Session can end before its messages have arrived.
-    #[must_use]
-    pub fn may_lose_sessions(&self) -> bool {
-        self.clean_starts > 0
-            || self.client_expiries > 0
-            || self.server_expiries > 0
-            || self.expiry == 0
     }
 
     /// The QoS levels to choose from, ascending.
@@ -178,4 +168,32 @@ impl FromStr for Config {
         }
         Ok(config)
     }
+}
+
+macro_rules! budget {
+    ($($name:ident)*) => {
+        /// How often each thing may still happen.
+        #[derive(Clone, Copy, Debug)]
+        pub(super) struct Budget {
+            $(pub(super) $name: u8,)*
+        }
+
+        impl Budget {
+            pub(super) fn new(config: &Config) -> Self {
+                Budget { $($name: config.$name,)* }
+            }
+        }
+
+        impl Hash for Budget {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                // In one go, as it is hashed in each step.
+                state.write(&[$(self.$name),*]);
+            }
+        }
+    };
+}
+
+budget! {
+    up down refusals subscribes unsubscribes disconnects rejections clean_starts cuts takeovers
+    client_crashes server_crashes client_expiries server_expiries hostile fragments ticks
 }

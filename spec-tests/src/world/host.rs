@@ -5,13 +5,13 @@ use mqtt5_session_fsm::codec::{Packet, Qos, ReasonCode};
 use mqtt5_session_fsm::table::{ReceiverAction, ReceiverEvent, SenderAction};
 use mqtt5_session_fsm::{Cause, Change, Instant, Output, SendError, Server, Session};
 
-use super::SessionWorld;
 use super::application::{Ending, Side, Undecided, violation};
 use super::describe::{Words, packets};
 use super::forecast::{Census, Effect, Fate, Forecast};
 use super::points::{Monitor, of_monitor, of_receiver};
 use super::told::Told;
 use super::wire::Surroundings;
+use super::{SessionWorld, Split};
 use crate::explore::{Turn, Violation};
 
 /// Which machine.
@@ -330,6 +330,7 @@ impl SessionWorld {
                 window,
                 packet_size: config.packet_size,
                 is_later: link.is_later,
+                is_hostile: self.hostile,
             };
             link.watches[side as usize].sent(&packet, size, around, turn)?;
         }
@@ -357,6 +358,7 @@ impl SessionWorld {
         if told != Told::Other {
             turn.note(side.lane(), told);
         }
+        let strict = self.config.0.ever > 0 || self.split != Split::Resumed;
         match told {
             Told::Message {
                 number,
@@ -372,7 +374,7 @@ impl SessionWorld {
                 if number > 0 {
                     turn.cover(of_monitor(Monitor::DeliveryOrder));
                 }
-                flow.delivered(number, qos, !self.config.0.may_expire())?;
+                flow.delivered(number, qos, strict)?;
                 match receipt {
                     Some(receipt) => {
                         let undecided = Undecided {
@@ -388,7 +390,7 @@ impl SessionWorld {
             }
             Told::Outcome { token, ending } => {
                 turn.cover(of_monitor(Monitor::OneOutcome));
-                let number = self.flows[side as usize].outcome(token, ending)?;
+                let number = self.flows[side as usize].outcome(token, ending, strict)?;
                 if ending == Ending::Success && number.is_some() {
                     turn.cover(of_monitor(Monitor::NotLost));
                 }
@@ -401,6 +403,11 @@ impl SessionWorld {
                 }
             }
             Told::SessionEnded => {
+                self.split = match (side, self.split) {
+                    (_, Split::Resumed) => Split::Resumed,
+                    (Side::Server, _) if self.client.machine.session().exists() => Split::Ended,
+                    _ => Split::Same,
+                };
                 self.flows[side.other() as usize].receiver_ended();
                 self.undecided(side).clear();
             }
@@ -420,7 +427,13 @@ impl SessionWorld {
                     end.requests.push((packet_identifier, subscribe));
                 }
             }
-            Told::Connected { .. } | Told::Refused | Told::Other => {}
+            Told::Connected { session_present } => {
+                if session_present && self.split == Split::Ended {
+                    turn.note(side.lane(), "(that is another Session than the client's)");
+                    self.split = Split::Resumed;
+                }
+            }
+            Told::Refused | Told::Other => {}
         }
         Ok(())
     }
@@ -460,11 +473,7 @@ impl SessionWorld {
         let number = undecided.number;
         let verb = if accept { "accepts" } else { "refuses" };
         turn.note(side.lane(), format_args!("{verb} message {number}"));
-        let event = if accept {
-            ReceiverEvent::Accept
-        } else {
-            ReceiverEvent::Refuse
-        };
+        let event = decision(accept);
         let id = std::num::NonZeroU16::new(undecided.identifier).expect("QoS 1 or 2");
         let state = self.session(side).map(|it| it.receiver_state(id));
         let flow = &mut self.flows[side.other() as usize];
@@ -481,18 +490,21 @@ impl SessionWorld {
         answer.map_err(|error| violation(Monitor::VoidReceipt, error.to_string()))?;
 
         // Used once more, it must not do anything.
-        turn.cover(of_monitor(Monitor::VoidReceipt));
-        let before = self.session(side).cloned();
-        let state = before.as_ref().map(|it| it.receiver_state(id));
-        let answer = self.acknowledge(side, undecided, accept);
-        if answer != Err(SendError::Stale) || self.session(side) != before.as_ref() {
-            let message = format!("message {number} was decided twice");
-            return Err(violation(Monitor::VoidReceipt, message));
-        }
-        if let Some(state) = state
-            && state.on(event).1 == ReceiverAction::Late
-        {
-            turn.cover(of_receiver(state, event));
+        for again in [true, false] {
+            turn.cover(of_monitor(Monitor::VoidReceipt));
+            let before = self.session(side).cloned();
+            let state = before.as_ref().map(|it| it.receiver_state(id));
+            let answer = self.acknowledge(side, undecided, again);
+            if answer != Err(SendError::Stale) || self.session(side) != before.as_ref() {
+                let message = format!("message {number} was decided twice");
+                return Err(violation(Monitor::VoidReceipt, message));
+            }
+            let event = decision(again);
+            if let Some(state) = state
+                && state.on(event).1 == ReceiverAction::Late
+            {
+                turn.cover(of_receiver(state, event));
+            }
         }
         self.drain(self.at(side), turn)
     }
@@ -533,6 +545,14 @@ impl SessionWorld {
     /// void.
     pub(super) fn forget_undecided(&mut self, side: Side) {
         self.undecided(side).retain(|it| it.qos == Qos::ExactlyOnce);
+    }
+}
+
+const fn decision(accept: bool) -> ReceiverEvent {
+    if accept {
+        ReceiverEvent::Accept
+    } else {
+        ReceiverEvent::Refuse
     }
 }
 

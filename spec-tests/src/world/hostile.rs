@@ -13,9 +13,9 @@ use mqtt5_session_fsm::table::{
     ReceiverEvent, ReceiverState, SenderAction, SenderEvent, SenderState,
 };
 
-use super::SessionWorld;
 use super::application::Side;
 use super::describe::{Words, packets};
+use super::{SessionWorld, Split};
 use crate::explore::{Turn, Violation};
 
 /// An identifier that nobody uses.
@@ -31,9 +31,10 @@ impl SessionWorld {
         to: Side,
         turn: &mut Turn<'_>,
     ) -> Result<(), Violation> {
-        let Some(session) = self.session(to) else {
+        let Some(session) = self.session(to).cloned() else {
             return Ok(());
         };
+        let session = &session;
         let choices = hostile_packets(to, session);
         let bytes = &choices[turn.choose(choices.len())];
         self.left.hostile -= 1;
@@ -48,8 +49,24 @@ impl SessionWorld {
                 .log()
                 .fault(format_args!("somebody sends garbage to the {}", to.name())),
         }
-        self.read(link, to, bytes, turn)
+        if contradicts(bytes, to, session) {
+            self.split = Split::Resumed;
+        }
+        let bytes = bytes.clone();
+        self.read(link, to, &bytes, turn)
     }
+}
+
+/// Whether these bytes refuse a message that was accepted: then the two sides no longer agree which
+/// Packet Identifiers are in use, as after a lost Session.
+fn contradicts(bytes: &[u8], to: Side, session: &Session) -> bool {
+    packets(bytes, to.other().role()).any(|(packet, _)| match packet {
+        Packet::PubRec(pubrec) => {
+            let state = session.sender_state(pubrec.packet_identifier);
+            pubrec.reason_code.is_error() && state == SenderState::WaitPubComp
+        }
+        _ => false,
+    })
 }
 
 fn hostile_packets(to: Side, session: &Session) -> Vec<Vec<u8>> {

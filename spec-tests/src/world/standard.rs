@@ -62,16 +62,159 @@ pub fn hole() -> Named {
     }
 }
 
+/// The second hole: a CONNECT of a connection that the Client has given up reaches the broker after
+/// that of a later one, and takes the Session over.
+#[must_use]
+pub fn late_connect() -> Named {
+    Named {
+        expects: Expected::Objection(Monitor::Ever),
+        ..named("late-connect", "up=1 cuts=2 stale=1 ever=1")
+    }
+}
+
+/// The other face of the first hole: a message with QoS 2 is taken for one of the Session that has
+/// ended, and is lost, with a success for an outcome.
+#[must_use]
+pub fn silent_loss() -> Named {
+    Named {
+        expects: Expected::Objection(Monitor::NotLost),
+        ..named(
+            "silent-loss",
+            "down=2 window-down=1 cuts=2 server-expiries=1 ever=1",
+        )
+    }
+}
+
 /// The normal run.
 #[must_use]
 pub fn normal() -> Vec<Named> {
-    vec![named("up at QoS 2", "up=2 cuts=2"), hole()]
+    vec![
+        named("both-ways", "up=2 down=1 qos=21 cuts=2"),
+        named("up-qos-2", "up=3 qos=2 cuts=2 batches=1"),
+        named("down-qos-1-2", "down=3 qos=21 cuts=2 window-down=2"),
+        named("qos-1-0", "up=2 down=2 qos=10 cuts=1"),
+        named("narrow", "up=3 qos=21 window-up=1 cuts=2 waiting=1 room=3"),
+        named(
+            "takeover",
+            "up=1 down=1 qos=21 takeovers=1 cuts=1 clean-starts=1",
+        ),
+        named(
+            "sessions-end",
+            "up=2 down=1 qos=21 cuts=1 clean-starts=1 client-expiries=1",
+        ),
+        named(
+            "server-expiry",
+            "up=1 down=1 qos=21 cuts=2 server-expiries=1",
+        ),
+        named("ends-with-connection", "up=2 down=1 qos=21 cuts=1 expiry=0"),
+        named("late-connects", "up=1 down=1 qos=21 cuts=2 stale=1 links=3"),
+        named("manual", "up=2 down=1 qos=21 manual=1 refusals=1 cuts=1"),
+        named(
+            "manual-down",
+            "down=2 qos=21 manual=1 refusals=1 cuts=2 batches=1",
+        ),
+        named(
+            "manual-ends",
+            "up=1 down=1 qos=21 manual=1 cuts=1 clean-starts=1",
+        ),
+        named("requests", "up=1 qos=21 subscribes=1 unsubscribes=1 cuts=1"),
+        named(
+            "goodbye",
+            "up=1 down=1 qos=21 disconnects=1 rejections=1 cuts=1",
+        ),
+        named(
+            "fragments",
+            "up=1 down=1 qos=21 fragments=2 cuts=1 batches=1",
+        ),
+        named(
+            "crashes",
+            "up=1 down=1 qos=21 client-crashes=1 server-crashes=1 cuts=1",
+        ),
+        named("crash-of-client", "up=2 qos=21 client-crashes=2 cuts=1"),
+        named("crash-of-server", "up=2 qos=21 server-crashes=2 cuts=1"),
+        named(
+            "crash-undecided",
+            "up=2 qos=21 server-crashes=1 manual=1 refusals=1",
+        ),
+        named("hostile", "up=1 down=1 qos=21 hostile=1 cuts=1"),
+        named("hostile-manual", "up=2 qos=21 hostile=1 manual=1 batches=1"),
+        named("time", "up=1 down=1 qos=21 ticks=3 keep-alive=10 cuts=1"),
+        named(
+            "message-expiry",
+            "down=2 qos=21 ticks=2 message-expiry=5 window-down=1 cuts=1",
+        ),
+        named(
+            "small-packets",
+            "up=1 down=1 qos=21 packet-size=30 cuts=1 persistent=1 in-flight=1",
+        ),
+        hole(),
+        late_connect(),
+        silent_loss(),
+    ]
+}
+
+/// The traces that are kept, by the names of their files.
+#[must_use]
+pub fn traces() -> Vec<(&'static str, Named)> {
+    vec![
+        ("double-delivery", hole()),
+        ("late-connect", late_connect()),
+        ("silent-loss", silent_loss()),
+    ]
+}
+
+/// Everything that can go wrong, in one configuration: too much for an exhaustive exploration.
+#[must_use]
+pub fn everything() -> Config {
+    named(
+        "everything",
+        "up=20 down=20 qos=210 window-up=3 window-down=2 waiting=4 manual=1 refusals=4 \
+         subscribes=3 unsubscribes=3 disconnects=3 rejections=2 clean-starts=2 cuts=8 takeovers=3 \
+         client-crashes=2 server-crashes=2 client-expiries=1 server-expiries=1 fragments=8 batches=1 \
+         ticks=6 keep-alive=10 links=3 stale=1",
+    )
+    .config
+}
+
+/// Configurations to be simulated, and how many runs of each.
+#[must_use]
+pub fn simulations() -> Vec<(u64, Config)> {
+    let more = [
+        // Identifiers are used again.
+        "up=60 down=60 qos=210 window-up=4 window-down=3 cuts=10 batches=1 fragments=10 takeovers=3",
+        "up=40 down=40 qos=21 manual=1 refusals=10 cuts=10 batches=1",
+        "up=40 down=40 qos=21 client-crashes=5 server-crashes=5 cuts=5 batches=1",
+        "up=30 down=30 qos=21 hostile=10 cuts=5 batches=1",
+        "up=30 down=30 qos=210 ticks=20 keep-alive=10 message-expiry=20 cuts=5 waiting=3",
+    ];
+    let mut all = vec![(2_000, everything())];
+    all.extend(more.map(|settings| (1_000, named("", settings).config)));
+    all
 }
 
 /// The long run.
 #[must_use]
 pub fn long() -> Vec<Named> {
-    vec![named("up at QoS 2, more", "up=3 cuts=2")]
+    vec![
+        named("long-both-ways", "up=2 down=2 qos=21 cuts=2"),
+        named(
+            "long-crashes",
+            "up=2 down=1 qos=21 client-crashes=1 server-crashes=1 cuts=1",
+        ),
+        named(
+            "long-manual",
+            "up=2 down=2 qos=21 manual=1 refusals=1 cuts=2",
+        ),
+        named(
+            "long-time",
+            "up=1 down=1 qos=21 ticks=4 keep-alive=10 cuts=1",
+        ),
+        named("long-hostile", "up=2 down=1 qos=21 hostile=2 cuts=1"),
+        named(
+            "long-sessions",
+            "up=2 down=1 qos=21 cuts=2 takeovers=1 clean-starts=1 server-expiries=1 stale=1 links=3",
+        ),
+    ]
 }
 
 /// What several explorations have shown together.

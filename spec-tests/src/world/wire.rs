@@ -50,17 +50,14 @@ pub(super) struct Surroundings<'a> {
     pub(super) packet_size: u32,
     /// There was a connection before this one.
     pub(super) is_later: bool,
+    /// Somebody slipped packets in.
+    pub(super) is_hostile: bool,
 }
 
 impl Watch {
     /// The connection goes on with a Session: PUBREL packets are due.
     pub(super) fn resumed(&mut self, flow: &Flow) {
         self.pubrel_due = flow.releasing.iter().copied().collect();
-    }
-
-    /// Whether CONNECT and CONNACK are over and no DISCONNECT was sent.
-    pub(super) fn is_open(&self) -> bool {
-        self.opened && !self.closed
     }
 
     /// A packet that this side sends.
@@ -141,6 +138,11 @@ impl Watch {
                 {
                     turn.cover(of_monitor(Monitor::PersistFirst));
                     shadow.may_send_pubrel(id)?;
+                }
+                // A peer that repeats a PUBREC has no order to insist on.
+                let position = self.pubrel_due.iter().position(|it| *it == id);
+                if let (true, Some(position)) = (around.is_hostile, position) {
+                    self.pubrel_due.swap(0, position);
                 }
                 due(&mut self.pubrel_due, id, Monitor::ReleaseOrder)?;
             }

@@ -6,6 +6,7 @@
 //! only ask whether the evidence exists; there is one phase then.
 
 mod check;
+mod client;
 mod domains;
 mod encoder;
 mod ledger_checks;
@@ -16,6 +17,7 @@ mod relaying;
 mod render;
 mod robustness;
 mod round_trip;
+mod server;
 mod snapshots;
 mod splitting;
 mod summary;
@@ -56,6 +58,8 @@ fn main() -> ExitCode {
     checks.extend(splitting::checks());
     checks.extend(robustness::checks());
     checks.extend(relaying::checks(&files));
+    checks.extend(client::checks());
+    checks.extend(server::checks());
     let names: BTreeSet<String> = checks.iter().map(|check| check.name.clone()).collect();
     assert_eq!(names.len(), checks.len(), "two checks have the same name");
 

@@ -179,7 +179,7 @@ fn refusals_keep_the_order() {
     let _ = driver.feed(&make::publish(2, 4, "a", ""));
     let mut said = driver.refuse(2, ReasonCode::NotAuthorized);
     said.extend(driver.refuse(3, ReasonCode::QuotaExceeded));
-    assert_eq!(identifiers(&said, "> PUBACK"), []);
+    assert_eq!(identifiers(&said, "> PUBACK"), [0u16; 0]);
     said.extend(driver.acknowledge(0));
     said.extend(driver.acknowledge(1));
     assert_eq!(identifiers(&said, "> PUBACK"), [1, 3]);
