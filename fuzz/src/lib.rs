@@ -7,6 +7,7 @@
 //! | [`split`] | bytes and how they arrive | every splitter finds the same packets and errors, however the bytes are cut |
 //! | [`strings`] | strings | text, topics and matching as a naive reading of the standard has them |
 //! | [`differential`] | packets, valid and damaged | published codecs agree, or the standard says why not |
+//! | [`world`] | decisions | no monitor of the state machines' world objects, and every run comes to rest |
 //! | [`canary`] | as [`decode`] | holds a planted bug, which fuzzing must find |
 //!
 //! `cargo +nightly fuzz run <target>` fuzzes one of them. Without cargo-fuzz, on stable, the same
@@ -29,17 +30,19 @@ pub mod split;
 pub mod strings;
 pub mod verdicts;
 pub mod walk;
+pub mod world;
 
 /// A property over bytes. It panics if they refute it.
 pub type Check = fn(&[u8]);
 
 /// The properties that hold: all targets but [`canary`].
-pub const TARGETS: [(&str, Check); 5] = [
+pub const TARGETS: [(&str, Check); 6] = [
     ("decode", decode::check),
     ("round_trip", round_trip::check),
     ("split", split::check),
     ("strings", strings::check),
     ("differential", differential::check),
+    ("world", world::check),
 ];
 
 /// The entry point of a fuzz target, with and without libFuzzer. `packets` says that the input is

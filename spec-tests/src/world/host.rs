@@ -2,7 +2,7 @@
 
 use mqtt5_session_fsm::codec::bytes::BufMut;
 use mqtt5_session_fsm::codec::{Packet, Qos, ReasonCode};
-use mqtt5_session_fsm::table::{ReceiverAction, ReceiverEvent, SenderAction};
+use mqtt5_session_fsm::table::{ReceiverAction, ReceiverEvent, SenderAction, SenderState};
 use mqtt5_session_fsm::{Cause, Change, Instant, Output, SendError, Server, Session};
 
 use super::application::{Ending, Side, Undecided, violation};
@@ -209,6 +209,15 @@ impl SessionWorld {
             Side::Client => self.config.0.window_down,
             Side::Server => self.config.0.window_up,
         };
+        // A machine that closes throws the rest away: only it knows what it has seen.
+        let released: Vec<_> = packets(bytes, to.other().role())
+            .filter_map(|(packet, _)| packet.packet_identifier())
+            .filter(|id| {
+                let session = self.session_at(self.at_link(link, to));
+                session.is_some_and(|it| it.sender_state(*id) == SenderState::WaitPubComp)
+            })
+            .map(|id| id.get())
+            .collect();
         let watch = &mut self.links[link].watches[to as usize];
         let flow = &mut self.flows[to as usize];
         for (packet, _) in packets(bytes, to.other().role()) {
@@ -232,6 +241,7 @@ impl SessionWorld {
                 | (_, Effect::Receiver(ReceiverAction::TooEarly)) => break,
                 (Packet::PubRel(_), _) => watch.received_pubrel(id),
                 (_, Effect::Sender(SenderAction::Finish)) => watch.answered(id),
+                (_, Effect::Sender(SenderAction::Release)) if !released.contains(&id) => break,
                 (_, Effect::Sender(SenderAction::Release)) => {
                     watch.received_pubrec(id);
                     flow.releasing.push(id);

@@ -68,7 +68,7 @@ pub fn hole() -> Named {
 pub fn late_connect() -> Named {
     Named {
         expects: Expected::Objection(Monitor::Ever),
-        ..named("late-connect", "up=1 cuts=2 stale=1 ever=1")
+        ..named("late-connect", "up=1 cuts=1 stale=1 ever=1")
     }
 }
 

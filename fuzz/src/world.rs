@@ -1,0 +1,27 @@
+//! Client and Server machine in the world of `mqtt5_spec_tests::world`: the bytes decide what happens next,
+//! among everything that can.
+//!
+//! One byte for each decision, modulo the number of alternatives; when they are used up, the faults stop and
+//! everything has to come to rest.
+
+use mqtt5_spec_tests::explore::{chart, run_bytes};
+use mqtt5_spec_tests::world::{SessionWorld, standard};
+
+/// Runs that differ only in what comes after this many decisions are not worth their time.
+const LONGEST: usize = 4096;
+
+/// Makes the run that `data` describes.
+///
+/// # Panics
+///
+/// If a monitor objects, or the run does not come to rest; the message shows the shortened run.
+pub fn check(data: &[u8]) {
+    let data = &data[..data.len().min(LONGEST)];
+    let config = standard::everything();
+    if let Err(found) = run_bytes::<SessionWorld>(&config, data) {
+        let short = found.minimised::<SessionWorld>(&config, 5_000);
+        let replay = short.replay::<SessionWorld>(&config);
+        let drawn = chart::text(&["client", "server"], replay.log.entries());
+        panic!("{}\n{drawn}", short.violation);
+    }
+}

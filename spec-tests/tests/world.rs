@@ -1,0 +1,149 @@
+//! The shipped state machines in their world: explored, simulated, replayed.
+//!
+//! The numbers that each test prints are those of `cargo run --release -p mqtt5-spec-tests --bin explore`.
+
+use mqtt5_spec_tests::explore::{Exhaustive, Log, Simulation, TraceFile, chart, run_numbers};
+use mqtt5_spec_tests::path_of;
+use mqtt5_spec_tests::world::standard::{self, Expected, Named, Total};
+use mqtt5_spec_tests::world::{Config, SessionWorld};
+use proptest::prelude::*;
+
+fn config(settings: &str) -> Config {
+    settings.parse().expect("a good configuration")
+}
+
+/// Every run within the budgets of each configuration: safety, liveness, and nothing vacuous. Together they
+/// fire every row of the transition tables that can fire, arm every monitor, and have a million states.
+#[test]
+fn standard_exploration() {
+    let settings = Exhaustive::default();
+    let mut total = Total::default();
+    for named in standard::normal() {
+        let report = settings.explore::<SessionWorld>(&named.config);
+        println!("{}", total.add(&named, &report));
+        if let (false, Some(found)) = (named.expects.is_met(&report), report.counterexample()) {
+            let replay = found.replay::<SessionWorld>(&named.config);
+            let drawn = chart::text(&["client", "server"], replay.log.entries());
+            println!("{drawn}");
+        }
+    }
+    println!("\n{total}");
+    assert!(total.is_fine());
+    assert_eq!(total.unfired(), [""; 0]);
+    assert_eq!(total.unarmed(), [""; 0]);
+    assert!(total.states() >= 1_000_000, "{} states", total.states());
+}
+
+/// Long runs with everything at once; then the faults stop, and everything has to come to rest.
+#[test]
+fn simulations_converge() {
+    for (runs, settings) in standard::simulations() {
+        let simulation = Simulation {
+            runs,
+            // Fewer than it takes to use the budgets up, so that the faults stop in the middle.
+            steps_with_faults: 120,
+            convergence_steps: 5_000,
+            ..Simulation::default()
+        };
+        let report = simulation.run::<SessionWorld>(&settings);
+        println!(
+            "{} runs, {} steps, at rest after at most {} steps: {settings}",
+            report.runs, report.steps, report.longest_convergence
+        );
+        if let Some(failure) = &report.failure {
+            let short = failure
+                .counterexample
+                .minimised::<SessionWorld>(&settings, 5_000);
+            let replay = short.replay::<SessionWorld>(&settings);
+            let drawn = chart::text(&["client", "server"], replay.log.entries());
+            println!("{drawn}");
+            panic!("seed {}: {}", failure.seed, short.violation);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    /// The runs that proptest makes up, and shrinks if one goes wrong.
+    #[test]
+    fn made_up_runs_converge(numbers in prop::collection::vec(any::<u16>(), 0..300)) {
+        let config = standard::everything();
+        if let Err(found) = run_numbers::<SessionWorld>(&config, &numbers) {
+            let short = found.minimised::<SessionWorld>(&config, 2_000);
+            let replay = short.replay::<SessionWorld>(&config);
+            let drawn = chart::text(&["client", "server"], replay.log.entries());
+            prop_assert!(false, "{}\n{drawn}", short.violation);
+        }
+    }
+}
+
+/// What the documentation shows is what happens, and is still a shortest way to it.
+#[test]
+fn saved_traces_replay() {
+    for (file, named) in standard::traces() {
+        let path = path_of(&format!("traces/{file}.txt"));
+        let saved = TraceFile::<SessionWorld>::load(&path).expect("a trace of this world");
+        assert_eq!(saved.config, named.config);
+        let found = &saved.counterexample;
+        let replay = found.trace.replay::<SessionWorld>(&saved.config, Log::on());
+        assert!(replay.fitted, "{file} was saved for another world");
+        assert_eq!(replay.violation.as_ref(), Some(&found.violation), "{file}");
+        let drawn = chart::text(&["client", "server"], replay.log.entries());
+        let chart = std::fs::read_to_string(path_of(&format!("traces/{file}.chart.txt")));
+        assert_eq!(chart.expect("a chart"), drawn, "{file}");
+
+        let report = Exhaustive::default().explore::<SessionWorld>(&named.config);
+        assert!(named.expects.is_met(&report));
+        let shortest = report.counterexample().map_or(0, |it| it.trace.steps.len());
+        assert_eq!(found.trace.steps.len(), shortest, "{file}");
+    }
+}
+
+/// Neither fault alone opens the holes.
+#[test]
+fn holes_need_what_they_need() {
+    for settings in [
+        "up=2 cuts=2 ever=1",
+        "up=1 cuts=1 server-expiries=1 ever=1",
+        "down=2 window-down=1 cuts=2 ever=1",
+        "up=2 qos=1 cuts=2 server-expiries=1 ever=1",
+        "down=2 qos=1 cuts=2 server-expiries=1 ever=1",
+    ] {
+        let named = Named {
+            name: "no hole",
+            config: config(settings),
+            expects: Expected::Verified,
+        };
+        let report = Exhaustive::default().explore::<SessionWorld>(&named.config);
+        println!("{}", Total::default().add(&named, &report));
+        assert!(named.expects.is_met(&report), "{settings}: {report}");
+    }
+}
+
+/// Another model checker counts the same states.
+#[test]
+#[cfg(feature = "stateright")]
+fn stateright_counts_the_same() {
+    use mqtt5_spec_tests::explore::stateright::WorldModel;
+
+    for settings in [
+        "up=1 down=1 qos=21 cuts=1",
+        "up=2 qos=21 manual=1 refusals=1 cuts=1",
+    ] {
+        let config = config(settings);
+        let report = Exhaustive::default().explore::<SessionWorld>(&config);
+        let (states, is_fine) = WorldModel::<SessionWorld>::new(&config).count(2);
+        println!("{settings}: {states} states");
+        assert!(is_fine && report.is_verified());
+        assert_eq!(states as u64, report.states, "{settings}");
+    }
+}
+
+/// Trace files keep configurations as text.
+#[test]
+fn settings_survive_their_text_form() {
+    for named in standard::normal().into_iter().chain(standard::long()) {
+        assert_eq!(config(&named.config.to_string()), named.config);
+    }
+}
