@@ -232,28 +232,37 @@ impl Message {
 
     #[inline(always)]
     fn parts(&self) -> Parts<'_> {
-        let Ok(Some(header)) = FixedHeader::peek(&self.packet) else {
-            return Parts {
-                first_byte: 0,
-                topic_field: &[],
-                rest: &[],
-            };
+        let (first_byte, body) = match &self.packet[..] {
+            // Mostly, the Remaining Length takes one byte.
+            [first_byte, ..0x80, body @ ..] => (*first_byte, body),
+            packet => after_long_header(packet),
         };
-        let body = self.packet.get(header.length()..).unwrap_or_default();
         let topic_length = body
             .first_chunk()
             .map_or(0, |&length| usize::from(u16::from_be_bytes(length)));
         let (topic_field, rest) = body
             .split_at_checked(2 + topic_length)
             .unwrap_or((body, &[]));
-        let has_identifier = header.first_byte() & 0b110 != 0;
+        let has_identifier = first_byte & 0b110 != 0;
         Parts {
-            first_byte: header.first_byte(),
+            first_byte,
             topic_field,
             rest: rest
                 .get(if has_identifier { 2 } else { 0 }..)
                 .unwrap_or_default(),
         }
+    }
+}
+
+/// The first byte, and what follows the fixed header.
+#[inline(never)]
+fn after_long_header(packet: &[u8]) -> (u8, &[u8]) {
+    match FixedHeader::peek(packet) {
+        Ok(Some(header)) => (
+            header.first_byte(),
+            packet.get(header.length()..).unwrap_or_default(),
+        ),
+        _ => (0, &[]),
     }
 }
 
