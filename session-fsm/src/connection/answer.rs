@@ -79,31 +79,48 @@ impl Answer {
     }
 
     /// Writes the packet, unless it was encoded before.
-    #[inline]
+    #[inline(always)]
     pub(super) fn encode<B: BufMut + ?Sized>(self, wire: &mut B) -> Result<(), EncodeError> {
+        let mut packet = [0; Answer::LARGEST as usize];
+        let needed = self.encode_to_slice(&mut packet)?;
+        if wire.remaining_mut() < needed {
+            return Err(EncodeError::NoRoom { needed });
+        }
+        match (packet, needed) {
+            // Success and no more: what is appended most often, and faster with its length known.
+            ([first_byte, length, high, low, ..], 4) => {
+                wire.put_slice(&[first_byte, length, high, low]);
+            }
+            _ => wire.put_slice(packet.get(..needed).unwrap_or_default()),
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn encode_to_slice(self, packet: &mut [u8]) -> Result<usize, EncodeError> {
         match self {
             Answer::PubAck {
                 packet_identifier,
                 reason_code,
                 ..
-            } => PubAck::new(packet_identifier, reason_code).encode(wire),
+            } => PubAck::new(packet_identifier, reason_code).encode_to_slice(packet),
             Answer::PubRec {
                 packet_identifier,
                 reason_code,
                 ..
-            } => PubRec::new(packet_identifier, reason_code).encode(wire),
+            } => PubRec::new(packet_identifier, reason_code).encode_to_slice(packet),
             Answer::PubRel {
                 packet_identifier,
                 reason_code,
-            } => PubRel::new(packet_identifier, reason_code).encode(wire),
+            } => PubRel::new(packet_identifier, reason_code).encode_to_slice(packet),
             Answer::PubComp {
                 packet_identifier,
                 reason_code,
                 ..
-            } => PubComp::new(packet_identifier, reason_code).encode(wire),
-            Answer::PingReq => Packet::PingReq.encode(wire),
-            Answer::PingResp => Packet::PingResp.encode(wire),
-            Answer::Packet { .. } => Ok(()),
+            } => PubComp::new(packet_identifier, reason_code).encode_to_slice(packet),
+            Answer::PingReq => Packet::PingReq.encode_to_slice(packet),
+            Answer::PingResp => Packet::PingResp.encode_to_slice(packet),
+            Answer::Packet { .. } => Ok(0),
         }
     }
 }
