@@ -312,7 +312,7 @@ fn messages_that_wait_outlive_the_session_of_a_client() {
 /// QoS 0 is not stored, nor is what was only accepted for this process.
 #[test]
 fn qos_0_is_not_stored() {
-    let mut session = Session::of_server("c", CONFIG);
+    let mut session = Session::of_client(CONFIG);
     session
         .publish(at(0), Publication::new(Qos::AtMostOnce, message(b"0")))
         .unwrap();
