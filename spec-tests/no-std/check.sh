@@ -15,4 +15,4 @@ if ! grep -q 'duplicate lang item `panic_impl`' "$log"; then
     cat "$log" >&2
     exit 1
 fi
-echo "mqtt5-codec needs no standard library"
+echo "mqtt5-codec and mqtt5-session-fsm need no standard library"

@@ -2,7 +2,7 @@
 //!
 //! It has a panic handler of its own. The standard library brings another, and a program can have
 //! only one: if any crate below this one used `std`, this would not compile. The allocator has no
-//! memory to give; the codec asks for none.
+//! memory to give; the codec asks for none. The state machines would.
 
 #![no_std]
 
@@ -11,6 +11,7 @@ use core::panic::PanicInfo;
 use core::slice;
 
 use mqtt5_codec::{LARGEST_PACKET, Packet, Split, split};
+use mqtt5_session_fsm::{Instant, Session, SessionConfig};
 
 /// The crate `bytes` wants an allocator to be there. Splitting slices, decoding and encoding never
 /// call it.
@@ -54,6 +55,21 @@ pub unsafe extern "C" fn mqtt5_write_anew(
         )
     };
     write_anew(input, output)
+}
+
+/// Runs a restored Session until it has nothing to say; answers how many outputs there were.
+///
+/// # Safety
+///
+/// The pointer must be valid for as many bytes as the length says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt5_restore(stored: *const u8, length: usize) -> isize {
+    // SAFETY: the caller sees to it.
+    let stored = unsafe { slice::from_raw_parts(stored, length) };
+    match Session::restore(Instant::ORIGIN, stored, SessionConfig::default()) {
+        Ok(mut session) => core::iter::from_fn(|| session.poll()).count() as isize,
+        Err(_) => -1,
+    }
 }
 
 fn write_anew(mut input: &[u8], mut output: &mut [u8]) -> isize {

@@ -1,0 +1,290 @@
+//! The checks, as layers, and what they say.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// A change may make a check go on for ever.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
+/// ... and use up all memory: in KiB.
+const MEMORY_LIMIT: u32 = 6_000_000;
+/// How many names are told of each layer.
+const NAMES: usize = 3;
+
+/// What the explorer explores: a few thousand states each.
+const CONFIGURATIONS: [&str; 4] = [
+    "up=2 qos=21 cuts=2",
+    "up=1 down=1 qos=21 cuts=1 server-expiries=1",
+    "up=2 qos=2 window-up=1 cuts=2",
+    "down=2 qos=2 manual=1 cuts=1 refusals=1 batches=1",
+];
+
+/// Compiles fast, and runs fast enough.
+const PROFILE: [&str; 4] = [
+    "profile.dev.debug=0",
+    "profile.dev.package.mqtt5-codec.opt-level=1",
+    "profile.dev.package.mqtt5-session-fsm.opt-level=1",
+    "profile.dev.package.mqtt5-spec-tests.opt-level=0",
+];
+
+/// Some of the checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// The change does not compile.
+    Types,
+    /// The checks of client and server.
+    Conformance,
+    /// Small worlds, completely.
+    Explorer,
+    /// The halves against their models.
+    Properties,
+}
+
+/// What a layer says against a change.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Which.
+    pub layer: Layer,
+    /// What failed, the first three.
+    pub names: Vec<String>,
+    /// How many failed.
+    pub count: usize,
+}
+
+/// Where the checks are built and run.
+#[derive(Debug)]
+pub struct Workshop {
+    /// A workspace.
+    pub folder: PathBuf,
+    /// Its target directory.
+    pub target: PathBuf,
+}
+
+impl Layer {
+    /// For people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Layer::Types => "the type system",
+            Layer::Conformance => "conformance",
+            Layer::Explorer => "explorer",
+            Layer::Properties => "properties",
+        }
+    }
+}
+
+impl Finding {
+    fn new(layer: Layer, mut names: Vec<String>) -> Option<Self> {
+        let count = names.len();
+        names.truncate(NAMES);
+        (count > 0).then_some(Finding {
+            layer,
+            names,
+            count,
+        })
+    }
+}
+
+impl Workshop {
+    /// Builds the checks and runs them: conformance and explorer, and the properties if neither found
+    /// anything or `all` is asked for.
+    ///
+    /// # Errors
+    ///
+    /// If they do not compile, or cannot be run.
+    pub fn findings(&self, all: bool) -> Result<Vec<Finding>, String> {
+        let built = self.build(&["--test", "spec", "--bin", "explore"])?;
+        let spec = executable(&built, "tests/spec/main.rs")?;
+        let explore = self.target.join("debug/explore");
+        let mut findings = Vec::new();
+        findings.extend(Finding::new(Layer::Conformance, self.conformance(&spec)?));
+        findings.extend(Finding::new(Layer::Explorer, self.explorer(&explore)?));
+        if all || findings.is_empty() {
+            let built = self.build(&["--test", "halves"])?;
+            let halves = executable(&built, "tests/halves/main.rs")?;
+            let names = self.tests(&halves, &["--test-threads=2"])?;
+            findings.extend(Finding::new(Layer::Properties, names));
+        }
+        Ok(findings)
+    }
+
+    /// Whether the codec and the state machines compile.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be found out.
+    pub fn compiles(&self) -> Result<bool, String> {
+        let status = self
+            .cargo("check")
+            .args(["-p", "mqtt5-codec", "-p", "mqtt5-session-fsm"])
+            .stderr(Stdio::null())
+            .status();
+        Ok(status.map_err(text)?.success())
+    }
+
+    fn cargo(&self, command: &str) -> Command {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+        cargo
+            .arg(command)
+            .args(PROFILE.iter().flat_map(|setting| ["--config", setting]))
+            .current_dir(&self.folder)
+            .env("CARGO_TARGET_DIR", &self.target)
+            .env("CARGO_INCREMENTAL", "1")
+            .env("CARGO_TERM_COLOR", "never")
+            .env_remove("RUSTFLAGS");
+        cargo
+    }
+
+    /// What cargo says about what it built.
+    fn build(&self, what: &[&str]) -> Result<String, String> {
+        let output = self
+            .cargo("test")
+            .args([
+                "--no-run",
+                "--no-default-features",
+                "-p",
+                "mqtt5-spec-tests",
+            ])
+            .args(what)
+            .output()
+            .map_err(text)?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() {
+            Ok(said)
+        } else {
+            Err(format!("it does not compile:\n{said}"))
+        }
+    }
+
+    fn conformance(&self, spec: &Path) -> Result<Vec<String>, String> {
+        let mut names = Vec::new();
+        for filter in ["client", "server"] {
+            for name in self.tests(spec, &["--format=pretty", filter])? {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    /// The names of the tests that fail.
+    fn tests(&self, program: &Path, arguments: &[&str]) -> Result<Vec<String>, String> {
+        let (status, output) = self.run(program, arguments)?;
+        let mut names: Vec<String> = output.lines().filter_map(failed_test).collect();
+        names.dedup();
+        match status {
+            None => names.push("does not end".to_owned()),
+            Some(status) if !status.success() && names.is_empty() => {
+                names.push(abnormal_end(&output, status));
+            }
+            Some(_) => {}
+        }
+        Ok(names)
+    }
+
+    fn explorer(&self, explore: &Path) -> Result<Vec<String>, String> {
+        let mut names = Vec::new();
+        for configuration in CONFIGURATIONS {
+            let trace = self.target.join("trace.txt").display().to_string();
+            let mut arguments = vec!["--quiet".to_owned(), "--trace".to_owned(), trace];
+            for setting in configuration.split_whitespace() {
+                let (name, value) = setting.split_once('=').unwrap_or((setting, "1"));
+                arguments.extend([format!("--{name}"), value.to_owned()]);
+            }
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let (status, output) = self.run(explore, &arguments)?;
+            let objection = match status {
+                None => "does not end".to_owned(),
+                Some(status) if status.success() => continue,
+                Some(status) => objection(&output).unwrap_or_else(|| abnormal_end(&output, status)),
+            };
+            names.push(format!("{objection} (`{configuration}`)"));
+        }
+        Ok(names)
+    }
+
+    /// Runs a program: its status, `None` if it did not end, and all that it said.
+    fn run(
+        &self,
+        program: &Path,
+        arguments: &[&str],
+    ) -> Result<(Option<ExitStatus>, String), String> {
+        let path = self.target.join("said.txt");
+        let run = || -> io::Result<Option<ExitStatus>> {
+            let said = File::create(&path)?;
+            let mut child = Command::new("sh")
+                .arg("-c")
+                .arg(format!("ulimit -v {MEMORY_LIMIT}; exec \"$@\""))
+                .arg("sh")
+                .arg(program)
+                .args(arguments)
+                .current_dir(self.folder.join("spec-tests"))
+                .stderr(said.try_clone()?)
+                .stdout(said)
+                .spawn()?;
+            let started = Instant::now();
+            while started.elapsed() < TIME_LIMIT {
+                if let Some(status) = child.try_wait()? {
+                    return Ok(Some(status));
+                }
+                sleep(Duration::from_millis(20));
+            }
+            child.kill()?;
+            child.wait()?;
+            Ok(None)
+        };
+        let status = run().map_err(text)?;
+        let said = fs::read(&path).map_err(text)?;
+        Ok((status, String::from_utf8_lossy(&said).into_owned()))
+    }
+}
+
+fn text(error: io::Error) -> String {
+    error.to_string()
+}
+
+/// The path in a line such as `Executable tests/spec/main.rs (/path/to/spec-0123)`.
+fn executable(said: &str, source: &str) -> Result<PathBuf, String> {
+    said.lines()
+        .filter(|line| line.contains(source))
+        .find_map(|line| Some(line.split_once('(')?.1.strip_suffix(')')?.into()))
+        .ok_or(format!("cargo does not say where {source} is:\n{said}"))
+}
+
+/// What is told of a program that did not say what it found.
+fn abnormal_end(output: &str, status: ExitStatus) -> String {
+    let mut lines = output.lines();
+    match lines.find(|line| line.contains("panicked at")) {
+        Some(_) => format!("panic: {}", lines.next().unwrap_or_default()),
+        None => format!("ends with {status}"),
+    }
+}
+
+/// The name in a line such as `test name ... FAILED`.
+fn failed_test(line: &str) -> Option<String> {
+    let name = line.strip_prefix("test ")?.strip_suffix("FAILED")?;
+    let name = name.trim_end().strip_suffix("...")?;
+    Some(name.trim().to_owned())
+}
+
+/// What the explorer says in the line of its verdict: the name of a monitor, or another reason.
+fn objection(output: &str) -> Option<String> {
+    let verdict = output
+        .lines()
+        .find_map(|line| line.strip_prefix("verdict"))?
+        .trim();
+    if verdict.starts_with("VIOLATION") {
+        return verdict.split(": ").nth(1).map(str::to_owned);
+    }
+    if verdict.starts_with("STUCK") {
+        return Some("stuck".to_owned());
+    }
+    if verdict.starts_with("VACUOUS") {
+        return Some("something never happens".to_owned());
+    }
+    Some("more states than there may be".to_owned()).filter(|_| verdict.starts_with("TRUNCATED"))
+}
