@@ -20,6 +20,8 @@ const LOOKED_AT: u16 = 6;
 pub(super) struct Forecast {
     sender: Vec<(PacketIdentifier, SenderState)>,
     receiver: Vec<(PacketIdentifier, ReceiverState)>,
+    /// Those to which something has happened: only they are compared.
+    followed: Vec<PacketIdentifier>,
 }
 
 /// What a packet does, according to the tables.
@@ -76,6 +78,7 @@ impl Forecast {
         let Some(id) = packet.packet_identifier() else {
             return Effect::None;
         };
+        self.followed.push(id);
         if let Some(event) = sender_event(packet) {
             for (it, state) in &mut self.sender {
                 if *it == id {
@@ -105,7 +108,8 @@ impl Forecast {
 
     /// Compares with what became of it.
     pub(super) fn compare(&self, session: &Session, turn: &mut Turn<'_>) -> Result<(), Violation> {
-        for (id, expected) in &self.sender {
+        let is_followed = |id: &PacketIdentifier| self.followed.contains(id);
+        for (id, expected) in self.sender.iter().filter(|(id, _)| is_followed(id)) {
             turn.cover(of_monitor(Monitor::Table));
             let state = session.sender_state(*id);
             if state != *expected {
@@ -113,7 +117,7 @@ impl Forecast {
                 return Err(violation(Monitor::Table, message));
             }
         }
-        for (id, expected) in &self.receiver {
+        for (id, expected) in self.receiver.iter().filter(|(id, _)| is_followed(id)) {
             turn.cover(of_monitor(Monitor::Table));
             let state = session.receiver_state(*id);
             // What was decided while there was no connection takes effect when the PUBLISH comes

@@ -104,7 +104,7 @@ pub fn normal() -> Vec<Named> {
         ),
         named(
             "server-expiry",
-            "up=1 down=1 qos=21 cuts=2 server-expiries=1",
+            "up=1 down=1 qos=21 cuts=2 server-expiries=1 batches=1",
         ),
         named("ends-with-connection", "up=2 down=1 qos=21 cuts=1 expiry=0"),
         named("late-connects", "up=1 down=1 qos=21 cuts=2 stale=1 links=3"),
