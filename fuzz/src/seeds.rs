@@ -55,6 +55,7 @@ pub fn all(vectors: &Path) -> io::Result<BTreeMap<&'static str, Seeds>> {
         ("round_trip", round_trip()),
         ("differential", differential),
         ("canary", canary),
+        ("world", world()),
         ("decode", packets),
     ]))
 }
@@ -235,6 +236,13 @@ fn strings() -> Seeds {
         }
     }
     seeds
+}
+
+/// Runs of the state machines' world, which are any bytes.
+fn world() -> Seeds {
+    let runs = sources(16).enumerate();
+    runs.map(|(index, run)| (format!("run-{index:02}"), run))
+        .collect()
 }
 
 /// Sources of each packet type from each side.

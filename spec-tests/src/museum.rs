@@ -3,6 +3,7 @@
 
 mod copy;
 mod layers;
+mod said;
 mod table;
 
 use serde::Deserialize;

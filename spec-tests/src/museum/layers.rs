@@ -7,6 +7,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::said::{abnormal_end, executable, failed_test, objection};
+
 /// A change may make a check go on for ever.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 /// ... and use up all memory: in KiB.
@@ -268,46 +270,4 @@ impl Workshop {
 
 fn text(error: io::Error) -> String {
     error.to_string()
-}
-
-/// The path in a line such as `Executable tests/spec/main.rs (/path/to/spec-0123)`.
-fn executable(said: &str, source: &str) -> Result<PathBuf, String> {
-    said.lines()
-        .filter(|line| line.contains(source))
-        .find_map(|line| Some(line.split_once('(')?.1.strip_suffix(')')?.into()))
-        .ok_or(format!("cargo does not say where {source} is:\n{said}"))
-}
-
-/// What is told of a program that did not say what it found.
-fn abnormal_end(output: &str, status: ExitStatus) -> String {
-    let mut lines = output.lines();
-    match lines.find(|line| line.contains("panicked at")) {
-        Some(_) => format!("panic: {}", lines.next().unwrap_or_default()),
-        None => format!("ends with {status}"),
-    }
-}
-
-/// The name in a line such as `test name ... FAILED`.
-fn failed_test(line: &str) -> Option<String> {
-    let name = line.strip_prefix("test ")?.strip_suffix("FAILED")?;
-    let name = name.trim_end().strip_suffix("...")?;
-    Some(name.trim().to_owned())
-}
-
-/// What the explorer says in the line of its verdict: the name of a monitor, or another reason.
-fn objection(output: &str) -> Option<String> {
-    let verdict = output
-        .lines()
-        .find_map(|line| line.strip_prefix("verdict"))?
-        .trim();
-    if verdict.starts_with("VIOLATION") {
-        return verdict.split(": ").nth(1).map(str::to_owned);
-    }
-    if verdict.starts_with("STUCK") {
-        return Some("stuck".to_owned());
-    }
-    if verdict.starts_with("VACUOUS") {
-        return Some("something never happens".to_owned());
-    }
-    Some("more states than there may be".to_owned()).filter(|_| verdict.starts_with("TRUNCATED"))
 }

@@ -27,6 +27,7 @@ super::listed! { "topic_alias":
     Example messages_sent_again_have_their_topic,
     Example a_wish_of_the_application_is_fulfilled_if_possible,
     Example a_refused_message_leaves_no_mapping,
+    Example a_message_that_is_kept_has_no_alias,
 }
 
 /// A Client's PUBLISH, of QoS 1 with an identifier, with these topic and alias.
@@ -388,4 +389,27 @@ fn a_refused_message_leaves_no_mapping() -> Outcome {
     let (_, report) = driver.publish(to("a")).expect("room");
     assert_eq!(sent(&report).0.as_deref(), Some("a"));
     Ok(1)
+}
+
+/// 3.3.2.3.4: an alias means something on its own connection only; what is kept of a message, to be sent on
+/// another, has none, and none can be put into it.
+fn a_message_that_is_kept_has_no_alias() -> Outcome {
+    let received = aliased(Some("a/b"), Some(7), None);
+    let Ok(Packet::Publish(publish)) = Packet::decode(&received) else {
+        panic!("a PUBLISH");
+    };
+    let kept = mqtt5_codec::Message::new(&publish).expect("a message");
+    let mut buffer = mqtt5_codec::bytes::BytesMut::new();
+    let in_buffer = mqtt5_codec::Message::new_in(&mut buffer, &publish).expect("a message");
+    for message in [&kept, &in_buffer] {
+        assert_eq!(message.publish().properties.topic_alias(), None);
+        assert_eq!(message.topic().as_str(), "a/b");
+    }
+    let alias = [Property::TopicAlias(NonZeroU16::MIN)];
+    let own = Publish {
+        properties: Properties::new(&alias).expect("a property of a PUBLISH"),
+        ..Publish::new(topic("a/b"), b"")
+    };
+    assert!(mqtt5_codec::Message::new(&own).is_err());
+    Ok(3)
 }
