@@ -44,7 +44,9 @@ pub(super) struct Client {
     machine: Machine,
     session: Session,
     rest: Rest,
-    messages: BytesMut,
+    /// There from the first message on.
+    messages: Option<BytesMut>,
+    window: u16,
 }
 
 impl Client {
@@ -66,7 +68,8 @@ impl sessions::Client for Client {
             machine: Machine::new(ClientConfig::default(), session),
             session: setup.session,
             rest: Rest::default(),
-            messages: BytesMut::with_capacity(4096.min(usize::from(setup.window) * 256)),
+            messages: None,
+            window: setup.window,
         }
     }
 
@@ -107,7 +110,11 @@ impl sessions::Client for Client {
             Qos::AtLeastOnce => mqtt5_session_fsm::codec::Qos::AtLeastOnce,
             Qos::ExactlyOnce => mqtt5_session_fsm::codec::Qos::ExactlyOnce,
         };
-        let message = Message::new_in(&mut self.messages, &publish).expect("a message");
+        let room = 4096.min(usize::from(self.window) * 256);
+        let messages = self
+            .messages
+            .get_or_insert_with(|| BytesMut::with_capacity(room));
+        let message = Message::new_in(messages, &publish).expect("a message");
         let accepted = self.machine.publish(NOW, Publication::new(qos, message));
         accepted.expect("room");
         self.drain(wire);
@@ -137,7 +144,7 @@ impl sessions::Client for Client {
 /// The Server of one connection after the other, and the Session between them.
 pub(super) struct Server {
     machine: ServerMachine,
-    session: Option<State>,
+    session: Option<Box<State>>,
     rest: Rest,
 }
 
@@ -170,7 +177,7 @@ impl sessions::Server for Server {
                     Some(other) => panic!("{other:?}"),
                 };
                 if accept {
-                    let accepted = machine.accept(NOW, session.take(), &[]);
+                    let accepted = machine.accept(NOW, session.take().map(|it| *it), &[]);
                     accepted.expect("a CONNACK");
                 }
             }
@@ -183,6 +190,7 @@ impl sessions::Server for Server {
     fn connection_lost(&mut self) {
         self.rest = Rest::default();
         let fresh = ServerMachine::new(NOW, ServerConfig::default());
-        self.session = mem::replace(&mut self.machine, fresh).take_session(NOW);
+        let session = mem::replace(&mut self.machine, fresh).take_session(NOW);
+        self.session = session.map(Box::new);
     }
 }
