@@ -248,7 +248,7 @@ fn unlimited(acknowledgement: Acknowledgement) -> SessionConfig {
 }
 
 fn waiting(name: &'static str, qos: Qos, count: usize, expire: bool) -> Row {
-    let mut session = Session::of_server("someone", unlimited(Acknowledgement::Automatic));
+    let mut session = Session::of_client(unlimited(Acknowledgement::Automatic));
     let list = [Property::MessageExpiryInterval(60)];
     let mut own: Vec<Message> = messages(count);
     if expire {

@@ -196,18 +196,19 @@ pub fn simulations() -> Vec<(u64, Config)> {
 #[must_use]
 pub fn long() -> Vec<Named> {
     vec![
-        named("long-both-ways", "up=2 down=2 qos=21 cuts=2"),
+        named("long-cuts", "up=2 down=2 qos=21 cuts=3"),
+        named("long-both-ways", "up=3 down=2 qos=21 cuts=2"),
         named(
             "long-crashes",
             "up=2 down=1 qos=21 client-crashes=1 server-crashes=1 cuts=1",
         ),
         named(
             "long-manual",
-            "up=2 down=2 qos=21 manual=1 refusals=1 cuts=2",
+            "up=2 down=2 qos=21 manual=1 refusals=1 cuts=1",
         ),
         named(
             "long-time",
-            "up=1 down=1 qos=21 ticks=4 keep-alive=10 cuts=1",
+            "up=1 down=1 qos=21 ticks=5 keep-alive=10 cuts=1",
         ),
         named("long-hostile", "up=2 down=1 qos=21 hostile=2 cuts=1"),
         named(
