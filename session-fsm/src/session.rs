@@ -159,6 +159,8 @@ pub struct Session {
     /// Whether the other side may know of the Session, too.
     pub(crate) exists: bool,
     pub(crate) connected: bool,
+    /// A CONNECT that goes on with it is on its way: it does not end before that is answered.
+    pub(crate) resuming: bool,
     /// The size of the smallest message that was refused: an event is due when it has room. 0 if none was.
     refused_size: usize,
     pub(crate) config: SessionConfig,
@@ -205,6 +207,7 @@ impl Session {
             role,
             exists: false,
             connected: false,
+            resuming: false,
             refused_size: 0,
             config: SessionConfig {
                 in_flight: config.in_flight.max(1),
@@ -526,7 +529,15 @@ impl Session {
             .will
             .as_ref()
             .map_or(Instant::NEVER, |will| will.due_at);
-        self.waiting.next_expiry().min(self.ends_at).min(will)
+        self.waiting.next_expiry().min(self.end_due()).min(will)
+    }
+
+    fn end_due(&self) -> Instant {
+        if self.resuming {
+            Instant::NEVER
+        } else {
+            self.ends_at
+        }
     }
 
     /// Does what is due: message expiry, the Will, the end of the Session.
@@ -537,7 +548,7 @@ impl Session {
         if self.will.as_ref().is_some_and(|will| will.due_at <= now) {
             self.hand_out_will();
         }
-        if self.ends_at <= now {
+        if self.end_due() <= now {
             self.end();
         }
     }
@@ -545,6 +556,9 @@ impl Session {
     /// The Network Connection is gone, wanted or not: the Session goes on for its expiry interval, or
     /// ends here.
     pub(crate) fn connection_ended(&mut self, now: Instant) {
+        if core::mem::replace(&mut self.resuming, false) {
+            self.handle_timeout(now);
+        }
         if !core::mem::replace(&mut self.connected, false) {
             return;
         }
@@ -575,6 +589,7 @@ impl Session {
     /// A Network Connection begins that goes on with this Session.
     pub(crate) fn connection_began(&mut self, expiry_interval: u32) {
         self.connected = true;
+        self.resuming = false;
         self.exists = true;
         self.expiry_interval = expiry_interval;
         self.ends_at = Instant::NEVER;

@@ -143,7 +143,7 @@ fn stateright_counts_the_same() {
 /// Trace files keep configurations as text.
 #[test]
 fn settings_survive_their_text_form() {
-    for named in standard::normal().into_iter().chain(standard::long()) {
+    for named in standard::long() {
         assert_eq!(config(&named.config.to_string()), named.config);
     }
 }

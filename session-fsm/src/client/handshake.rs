@@ -59,6 +59,8 @@ impl Client {
         if clean_start {
             self.session.end();
         }
+        // The Server may have it for longer, and go on with it [MQTT-3.2.2-4].
+        self.session.resuming = !clean_start;
         let properties = &connect.properties;
         self.connection.begin(now);
         self.connection.own = Limits::of_client(properties);

@@ -16,8 +16,8 @@ const USAGE: &str = "\
 Explores the MQTT 5 state machines as they are shipped.
 
   explore                       the standard set of configurations
-  explore --long                the long set
-  explore --list                what is in both sets
+  explore --long                the long set: the standard one, and larger ones
+  explore --list                what is in them
   explore --only NAME           one configuration of them
   explore [settings]            a configuration of one's own, every run within its budgets
   explore --simulate N [--seed S] [settings]
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if arguments.iter().any(|it| it == "--list") {
-        for Named { name, config, .. } in standard::normal().into_iter().chain(standard::long()) {
+        for Named { name, config, .. } in standard::long() {
             println!("{name:<28} {config}");
         }
         return ExitCode::SUCCESS;
@@ -126,8 +126,7 @@ impl Options {
                 "long" => options.mode = Mode::Set(standard::long()),
                 "only" => {
                     let wanted = value()?;
-                    let mut all = standard::normal();
-                    all.extend(standard::long());
+                    let mut all = standard::long();
                     all.retain(|it| it.name == wanted);
                     all.truncate(1);
                     if all.is_empty() {

@@ -192,10 +192,10 @@ pub fn simulations() -> Vec<(u64, Config)> {
     all
 }
 
-/// The long run.
+/// The long run: the normal one, and larger configurations.
 #[must_use]
 pub fn long() -> Vec<Named> {
-    vec![
+    let larger = [
         named("long-cuts", "up=2 down=2 qos=21 cuts=3"),
         named("long-both-ways", "up=3 down=2 qos=21 cuts=2"),
         named(
@@ -215,7 +215,8 @@ pub fn long() -> Vec<Named> {
             "long-sessions",
             "up=2 down=1 qos=21 cuts=2 takeovers=1 clean-starts=1 server-expiries=1 stale=1 links=3",
         ),
-    ]
+    ];
+    normal().into_iter().chain(larger).collect()
 }
 
 /// What several explorations have shown together.

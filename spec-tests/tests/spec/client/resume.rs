@@ -17,6 +17,7 @@ checks!["client::resume":
     Example a_session_without_expiry_ends_with_the_connection,
     Example the_session_ends_when_it_expires,
     Domain session_expiry_to_the_millisecond,
+    Example it_does_not_expire_while_the_server_is_asked_for_it,
     Example the_server_decides_on_the_expiry,
     Example the_disconnect_decides_on_the_expiry,
     Example an_error_keeps_the_session,
@@ -202,6 +203,46 @@ fn session_expiry_to_the_millisecond() -> u64 {
     assert_eq!(driver.tick(1 << 50), nothing());
     assert!(driver.client.session().exists());
     judged + 1
+}
+
+/// MQTT-3.2.2-4: between the CONNECT and its CONNACK the Session that was asked for is still there; if
+/// no CONNACK comes, it ends as if there had been no attempt.
+fn it_does_not_expire_while_the_server_is_asked_for_it() {
+    const MINUTE: &[Property<'_>] = &[Property::SessionExpiryInterval(60)];
+    let before = || {
+        let mut driver = Driver::new().go(MINUTE, false, &[]);
+        let _ = driver.publish(1, "a", "x");
+        let _ = driver.lose();
+        let _ = driver.tick(55_000);
+        let said = driver.connect(&connect_with(MINUTE));
+        assert!(!said[0].contains("clean"), "{said:?}");
+        assert_eq!(driver.tick(9_000), nothing());
+        driver
+    };
+    let mut driver = before();
+    let connack = make::connack(true, ReasonCode::Success, &[]);
+    assert_eq!(
+        driver.feed(&connack),
+        ["connected present", "> PUBLISH q1 #1 dup a \"x\""]
+    );
+    let mut driver = before();
+    assert_eq!(driver.lose(), ["t1 Indeterminate", "session ended"]);
+    let mut driver = before();
+    let said = driver.tick(1_000);
+    assert_eq!(
+        said,
+        [
+            "t1 Indeterminate",
+            "session ended",
+            "close TimedOut(ConnAck)"
+        ]
+    );
+    let mut driver = before();
+    let connack = make::connack(false, ReasonCode::Success, &[]);
+    assert_eq!(
+        driver.feed(&connack),
+        ["connected", "t1 Indeterminate", "session ended"]
+    );
 }
 
 /// Section 3.2.2.3.2: the interval of the CONNACK is used instead of that of the CONNECT.
