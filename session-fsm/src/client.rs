@@ -7,8 +7,8 @@ use core::time::Duration;
 
 use mqtt5_codec::bytes::BufMut;
 use mqtt5_codec::{
-    DecodeError, Packet, PacketIdentifier, PacketType, Property, Publish, RawPacket, ReasonCode,
-    Role, Split, split,
+    DecodeError, Delivery, Packet, PacketIdentifier, PacketType, Property, Publish, RawPacket,
+    ReasonCode, Role, Split, split,
 };
 
 use self::handshake::Handshake;
@@ -16,7 +16,7 @@ use crate::connection::{Connection, Phase, TopicAliases};
 use crate::error::{PublishError, SendError};
 use crate::event::{Awaited, Cause, Delivered, Event, Output};
 use crate::session::{Publication, Session};
-use crate::{Instant, Limits, Outcome, PeerError, Receipt, SessionViolation, Token};
+use crate::{Instant, Limits, PeerError, Receipt, SessionViolation, Token};
 
 /// How a [`Client`] works, beside what is in its CONNECT packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -198,10 +198,7 @@ impl Client {
                 if let Some(acknowledgement) = self.connection.split_acknowledgement(input) {
                     let (packet_type, packet_identifier) = acknowledgement;
                     match self.receive_success(now, packet_type, packet_identifier) {
-                        Some(token) => {
-                            let outcome = Outcome::of_success(packet_type);
-                            return Some(Event::Outcome(token, outcome));
-                        }
+                        Some(token) => return Some(Event::success(packet_type, token)),
                         None => continue,
                     }
                 }
@@ -222,12 +219,9 @@ impl Client {
                     continue;
                 }
             };
-            if often && let Some(Ok(publish)) = packet.decode_publish_from(Role::Server) {
-                match self.receive_publish(now, &publish) {
-                    Some(receipt) if publish.topic.is_some() => {
-                        return Some(Event::Message(Delivered { publish, receipt }));
-                    }
-                    Some(receipt) => break Event::Message(Delivered { publish, receipt }),
+            if often && let Some(publish) = packet.decode_plain_publish() {
+                match self.receive_plain(now, publish.delivery, publish.retain) {
+                    Some(receipt) => return Some(Event::Message(Delivered { publish, receipt })),
                     None => continue,
                 }
             }
@@ -285,22 +279,34 @@ impl Client {
             }
             _ => self.step_open(now, packet),
         };
-        match handled {
-            Ok(event) => event,
-            Err(violation) => {
-                self.fail(now, violation.into());
-                None
-            }
-        }
+        self.good(now, handled)
     }
 
     /// Whether the message is to be handed to the application, and with which receipt.
-    #[inline]
     fn receive_publish(&mut self, now: Instant, publish: &Publish<'_>) -> Option<Option<Receipt>> {
+        let session = &mut self.session;
+        let handled = self.connection.receive_publish(session, publish);
+        self.good(now, handled)
+    }
+
+    /// The same, for a message without properties.
+    fn receive_plain(
+        &mut self,
+        now: Instant,
+        delivery: Delivery,
+        retain: bool,
+    ) -> Option<Option<Receipt>> {
         self.connection.last_received = now;
-        let handled = self.connection.receive_publish(&mut self.session, publish);
+        let session = &mut self.session;
+        let handled = self.connection.receive_plain(session, delivery, retain);
+        self.good(now, handled)
+    }
+
+    /// What came of a packet, unless it broke a rule.
+    #[inline]
+    fn good<T>(&mut self, now: Instant, handled: Result<Option<T>, SessionViolation>) -> Option<T> {
         match handled {
-            Ok(delivered) => delivered,
+            Ok(handled) => handled,
             Err(violation) => {
                 self.fail(now, violation.into());
                 None
@@ -321,13 +327,7 @@ impl Client {
         let handled = self
             .connection
             .receive_success(session, packet_type, packet_identifier);
-        match handled {
-            Ok(token) => token,
-            Err(violation) => {
-                self.fail(now, violation.into());
-                None
-            }
-        }
+        self.good(now, handled)
     }
 
     fn step_open<'a>(

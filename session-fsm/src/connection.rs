@@ -9,11 +9,12 @@ mod receive;
 mod transmit;
 
 use alloc::collections::VecDeque;
+use core::num::NonZeroU16;
 
 use mqtt5_codec::bytes::Bytes;
 use mqtt5_codec::{
-    Disconnect, EncodeError, PacketType, Properties, Property, PubAck, PubRec, Qos, ReasonCode,
-    Role,
+    Disconnect, EncodeError, Message, PacketType, Properties, Property, PubAck, PubRec, Qos,
+    ReasonCode, Role,
 };
 
 pub use alias::TopicAliases;
@@ -95,26 +96,25 @@ impl Connection {
 
     /// What the peer's limits have against a message.
     #[inline]
-    fn check_message(&self, publication: &Publication) -> Result<(), LimitExceeded> {
+    fn check_message(
+        &self,
+        message: &Message,
+        qos: Qos,
+        topic_alias: Option<NonZeroU16>,
+    ) -> Result<(), LimitExceeded> {
         let peer = &self.peer;
-        if publication.qos > peer.maximum_qos {
+        if qos > peer.maximum_qos {
             return Err(LimitExceeded::MaximumQos);
         }
-        if !peer.retain_available && publication.message.retain() {
+        if !peer.retain_available && message.retain() {
             return Err(LimitExceeded::RetainAvailable);
         }
         // The Packet Identifier and a longer Remaining Length add four bytes at most.
-        let size = publication.message.size();
-        if size + 4 > peer.maximum_packet_size as usize
-            && transmit::plain_len(&publication.message, publication.qos)
-                > peer.maximum_packet_size as usize
-        {
+        let maximum = peer.maximum_packet_size as usize;
+        if message.size() + 4 > maximum && transmit::plain_len(message, qos) > maximum {
             return Err(LimitExceeded::MaximumPacketSize);
         }
-        if publication
-            .topic_alias
-            .is_some_and(|alias| alias.get() > peer.topic_alias_maximum)
-        {
+        if topic_alias.is_some_and(|alias| alias.get() > peer.topic_alias_maximum) {
             return Err(LimitExceeded::TopicAliasMaximum);
         }
         Ok(())
@@ -127,11 +127,17 @@ impl Connection {
         now: Instant,
         publication: Publication,
     ) -> Result<Token, PublishError> {
-        if !self.is_open() {
-            return session.accept(now, publication, 0);
+        let Publication {
+            message,
+            qos,
+            topic_alias,
+        } = publication;
+        let mut window = 0;
+        if self.is_open() {
+            self.check_message(&message, qos, topic_alias)?;
+            window = self.peer.receive_maximum;
         }
-        self.check_message(&publication)?;
-        session.accept(now, publication, self.peer.receive_maximum)
+        session.accept(now, message, qos, topic_alias, window)
     }
 
     /// The application decided about a message.

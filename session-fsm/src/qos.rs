@@ -11,4 +11,4 @@ pub use manual::Receipt;
 
 pub(crate) use manual::Decision;
 pub(crate) use receiver::{Arrival, Receiver};
-pub(crate) use sender::{InFlight, Request, Sender};
+pub(crate) use sender::{Request, Sender};

@@ -8,8 +8,8 @@ use core::time::Duration;
 
 use mqtt5_codec::bytes::BufMut;
 use mqtt5_codec::{
-    DecodeError, Disconnect, Packet, PacketIdentifier, PacketType, Property, Publish, RawPacket,
-    ReasonCode, Role, Split, split,
+    DecodeError, Delivery, Disconnect, Packet, PacketIdentifier, PacketType, Property, Publish,
+    RawPacket, ReasonCode, Role, Split, split,
 };
 
 use self::handshake::Handshake;
@@ -18,7 +18,7 @@ use crate::connection::{Connection, Phase, TopicAliases};
 use crate::error::{PublishError, SendError};
 use crate::event::{Awaited, Cause, Delivered, Event, Output};
 use crate::session::{Publication, Session, SessionConfig};
-use crate::{Instant, Limits, Outcome, PeerError, Receipt, SessionViolation, Token};
+use crate::{Instant, Limits, PeerError, Receipt, SessionViolation, Token};
 
 /// How a [`Server`] works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -219,10 +219,7 @@ impl Server {
                 if let Some(acknowledgement) = self.connection.split_acknowledgement(input) {
                     let (packet_type, packet_identifier) = acknowledgement;
                     match self.receive_success(now, packet_type, packet_identifier) {
-                        Some(token) => {
-                            let outcome = Outcome::of_success(packet_type);
-                            return Some(Event::Outcome(token, outcome));
-                        }
+                        Some(token) => return Some(Event::success(packet_type, token)),
                         None => continue,
                     }
                 }
@@ -246,12 +243,9 @@ impl Server {
                     continue;
                 }
             };
-            if often && let Some(Ok(publish)) = packet.decode_publish_from(Role::Client) {
-                match self.receive_publish(now, &publish) {
-                    Some(receipt) if publish.topic.is_some() => {
-                        return Some(Event::Message(Delivered { publish, receipt }));
-                    }
-                    Some(receipt) => break Event::Message(Delivered { publish, receipt }),
+            if often && let Some(publish) = packet.decode_plain_publish() {
+                match self.receive_plain(now, publish.delivery, publish.retain) {
+                    Some(receipt) => return Some(Event::Message(Delivered { publish, receipt })),
                     None => continue,
                 }
             }
@@ -322,23 +316,34 @@ impl Server {
             }
             _ => self.step_open(now, packet),
         };
-        match handled {
-            Ok(event) => event,
-            Err(violation) => {
-                self.fail(now, violation.into());
-                None
-            }
-        }
+        self.good(now, handled)
     }
 
     /// Whether the message is to be handed to the application, and with which receipt.
-    #[inline]
     fn receive_publish(&mut self, now: Instant, publish: &Publish<'_>) -> Option<Option<Receipt>> {
-        self.connection.last_received = now;
         let session = self.session.as_mut()?;
         let handled = self.connection.receive_publish(session, publish);
+        self.good(now, handled)
+    }
+
+    /// The same, for a message without properties.
+    fn receive_plain(
+        &mut self,
+        now: Instant,
+        delivery: Delivery,
+        retain: bool,
+    ) -> Option<Option<Receipt>> {
+        self.connection.last_received = now;
+        let session = self.session.as_mut()?;
+        let handled = self.connection.receive_plain(session, delivery, retain);
+        self.good(now, handled)
+    }
+
+    /// What came of a packet, unless it broke a rule.
+    #[inline]
+    fn good<T>(&mut self, now: Instant, handled: Result<Option<T>, SessionViolation>) -> Option<T> {
         match handled {
-            Ok(delivered) => delivered,
+            Ok(handled) => handled,
             Err(violation) => {
                 self.fail(now, violation.into());
                 None
@@ -359,13 +364,7 @@ impl Server {
         let handled = self
             .connection
             .receive_success(session, packet_type, packet_identifier);
-        match handled {
-            Ok(token) => token,
-            Err(violation) => {
-                self.fail(now, violation.into());
-                None
-            }
-        }
+        self.good(now, handled)
     }
 
     fn step_open<'a>(

@@ -1,5 +1,6 @@
 //! Session State (section 4.1): what outlives a Network Connection.
 
+mod accept;
 mod change;
 #[cfg(feature = "persistence")]
 mod format;
@@ -12,16 +13,18 @@ mod snapshot;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
-use mqtt5_codec::{Message, Packet, PacketIdentifier, PacketType, Qos, ReasonCode, Role};
+use mqtt5_codec::{PacketIdentifier, PacketType, Qos, ReasonCode, Role};
 
+pub(crate) use accept::Accepted;
+pub use accept::Publication;
 pub use change::Change;
 
-use crate::error::{PublishError, SendError};
+use crate::error::SendError;
 use crate::event::{Event, Output, WillMessage};
 use crate::qos::table::{ReceiverState, SenderState};
-use crate::qos::{Decision, InFlight, Receipt, Receiver, Sender};
+use crate::qos::{Decision, Receipt, Receiver, Sender};
 use crate::token::LimitExceeded;
-use crate::waiting::{Waiting, WaitingLimits, WaitingMessage};
+use crate::waiting::{Waiting, WaitingLimits};
 use crate::{Instant, Outcome, Token};
 
 /// The Session Expiry Interval that means "does not expire" (section 3.1.2.11.2).
@@ -63,31 +66,6 @@ pub enum Acknowledgement {
     /// The application, when it likes and in the order it likes, with a Reason Code of its choice. The
     /// acknowledgements leave in the order that section 4.6 demands.
     Manual,
-}
-
-/// A message to be sent, and how.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Publication {
-    /// The message.
-    pub message: Message,
-    /// The QoS.
-    pub qos: Qos,
-    /// The Topic Alias to be used with it; `None` leaves it to the [`TopicAliases`](crate::TopicAliases)
-    /// policy. While there is a connection, one above the peer's Topic Alias Maximum is an error; for a
-    /// message that waits for a connection it is a wish, to be fulfilled if that connection allows it.
-    pub topic_alias: Option<core::num::NonZeroU16>,
-}
-
-impl Publication {
-    /// A message with this QoS.
-    #[must_use]
-    pub const fn new(qos: Qos, message: Message) -> Self {
-        Publication {
-            message,
-            qos,
-            topic_alias: None,
-        }
-    }
 }
 
 /// Something to be told that needs no packet.
@@ -280,22 +258,6 @@ impl Session {
         self.receiver.state(packet_identifier)
     }
 
-    /// Takes a message for a Client that is away. While there is a Network Connection, messages go
-    /// through [`Client::publish`](crate::Client::publish) or
-    /// [`Server::publish`](crate::Server::publish).
-    ///
-    /// # Errors
-    ///
-    /// [`PublishError::Busy`] if there is no room for it to wait; [`PublishError::NoSession`] if it is a
-    /// Server's and has ended, or never had a Network Connection.
-    pub fn publish(
-        &mut self,
-        now: Instant,
-        publication: Publication,
-    ) -> Result<Token, PublishError> {
-        self.accept(now, publication, 0)
-    }
-
     /// Acknowledges, or refuses with a Reason Code of 0x80 or above, a message with QoS 2 that was handed out on
     /// an earlier Network Connection. The PUBREC is sent when its PUBLISH comes again. While there is a
     /// Network Connection, use [`Client::acknowledge`](crate::Client::acknowledge) or
@@ -339,113 +301,6 @@ impl Session {
             self.change(|| Change::Received { packet_identifier });
         }
         self.receiver.decide(receipt, decision);
-    }
-
-    /// Accepts a message; it is in flight at once if no other waits and fewer than `window` are.
-    #[inline]
-    pub(crate) fn accept(
-        &mut self,
-        now: Instant,
-        publication: Publication,
-        window: u16,
-    ) -> Result<Token, PublishError> {
-        let Publication {
-            message,
-            qos,
-            topic_alias,
-        } = publication;
-        let topic_alias = topic_alias.map_or(0, |alias| alias.get());
-        if self.role == Role::Server && !self.exists {
-            return Err(PublishError::NoSession);
-        }
-        let token = self.last_token.next();
-        let mut expires_at = Instant::NEVER;
-        if message.has_properties() {
-            expires_at = self.inspect(now, &message)?;
-        }
-        let window = window.min(self.config.in_flight);
-        if qos != Qos::AtMostOnce
-            && self.waiting.none_acknowledged()
-            && self.sender.in_flight() < window
-            && self.sender.has_identifier(u16::MAX)
-        {
-            let in_flight = InFlight {
-                message,
-                qos,
-                token,
-                expires_at,
-                topic_alias,
-            };
-            if self.config.persistent {
-                self.changes.push_back(Change::accepted(&in_flight));
-            }
-            self.put_in_flight(in_flight);
-        } else {
-            self.make_room(message.size())?;
-            let waiting = WaitingMessage {
-                message,
-                token,
-                expires_at,
-                qos,
-                topic_alias,
-            };
-            if self.config.persistent && qos != Qos::AtMostOnce {
-                self.changes.push_back(Change::waiting(&waiting));
-            }
-            self.waiting.push(waiting);
-        }
-        self.last_token = token;
-        Ok(token)
-    }
-
-    /// Gives a message a Packet Identifier. One is free: messages and requests were counted.
-    #[inline]
-    pub(crate) fn put_in_flight(&mut self, in_flight: InFlight) {
-        let token = in_flight.token;
-        let Some(packet_identifier) = self.sender.publish(in_flight, u16::MAX) else {
-            return;
-        };
-        self.change(|| Change::Sent {
-            token,
-            packet_identifier,
-        });
-    }
-
-    /// What the properties of a message mean: when it expires.
-    fn inspect(&self, now: Instant, message: &Message) -> Result<Instant, PublishError> {
-        let publish = message.publish();
-        Packet::Publish(publish).check_sent_by(self.role)?;
-        Ok(match publish.properties.message_expiry_interval() {
-            Some(seconds) => now.plus_seconds(seconds),
-            None => Instant::NEVER,
-        })
-    }
-
-    fn make_room(&mut self, size: usize) -> Result<(), PublishError> {
-        let limits = self.config.waiting;
-        if size > limits.bytes || limits.messages == 0 {
-            return Err(PublishError::TooLarge);
-        }
-        while !self.waiting.has_room(size, &limits) {
-            let Some(dropped) = self.waiting.take_for(&limits) else {
-                self.refused_size = match self.refused_size {
-                    0 => size,
-                    smallest => smallest.min(size),
-                };
-                return Err(PublishError::Busy);
-            };
-            self.waiting_ended(&dropped, Ending::Dropped);
-        }
-        Ok(())
-    }
-
-    /// A message that waited is gone without being sent.
-    pub(crate) fn waiting_ended(&mut self, waiting: &WaitingMessage, ending: Ending) {
-        let token = waiting.token;
-        if waiting.qos != Qos::AtMostOnce {
-            self.change(|| Change::Dropped { token });
-        }
-        self.notice(Notice::Outcome(token, ending));
     }
 
     /// The Will Message is deleted without being published (section 3.1.2.5).

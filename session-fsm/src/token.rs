@@ -3,8 +3,7 @@
 use core::fmt;
 
 use mqtt5_codec::{
-    PacketType, Properties, PubAckProperties, PubCompProperties, PubRecProperties, ReasonCode,
-    SubAck, UnsubAck,
+    PubAckProperties, PubCompProperties, PubRecProperties, ReasonCode, SubAck, UnsubAck,
 };
 
 /// Stands for a message, a subscription or an unsubscription that the library accepted. Each ends in
@@ -74,15 +73,6 @@ pub enum Outcome<'a> {
 }
 
 impl Outcome<'_> {
-    /// What a PUBACK or PUBCOMP means that says Success and no more.
-    #[inline]
-    pub(crate) const fn of_success(packet_type: PacketType) -> Self {
-        match packet_type {
-            PacketType::PubAck => Outcome::PubAck(ReasonCode::Success, Properties::EMPTY),
-            _ => Outcome::PubComp(ReasonCode::Success, Properties::EMPTY),
-        }
-    }
-
     /// Whether the peer has confirmed it, for all of its Topic Filters if it has some; `true` for a
     /// message with QoS 0 that was written.
     #[must_use]

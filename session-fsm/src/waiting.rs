@@ -1,9 +1,11 @@
 //! Messages that were accepted and cannot be sent yet.
 
 use alloc::collections::{BTreeSet, VecDeque};
+use core::num::NonZeroU16;
 
 use mqtt5_codec::{Message, Qos};
 
+use crate::session::Accepted;
 use crate::{Instant, Token};
 
 /// How many messages may wait to be sent: because there is no Network Connection, because the peer's
@@ -45,35 +47,13 @@ pub enum WhenFull {
     DropOldest,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct WaitingMessage {
-    pub(crate) message: Message,
-    pub(crate) token: Token,
-    pub(crate) expires_at: Instant,
-    pub(crate) qos: Qos,
-    /// The Topic Alias that the application wants; 0 for none.
-    pub(crate) topic_alias: u16,
-}
-
-impl From<WaitingMessage> for crate::qos::InFlight {
-    fn from(waiting: WaitingMessage) -> Self {
-        crate::qos::InFlight {
-            message: waiting.message,
-            qos: waiting.qos,
-            token: waiting.token,
-            expires_at: waiting.expires_at,
-            topic_alias: waiting.topic_alias,
-        }
-    }
-}
-
 /// A message that waits, to be looked at.
 #[derive(Clone, Copy)]
 pub(crate) struct Next<'a> {
     pub(crate) message: &'a Message,
     pub(crate) expires_at: Instant,
     pub(crate) qos: Qos,
-    pub(crate) topic_alias: u16,
+    pub(crate) topic_alias: Option<NonZeroU16>,
     pub(crate) token: Token,
 }
 
@@ -83,7 +63,7 @@ struct Place {
     message: Option<Message>,
     token: Token,
     expires_at: Instant,
-    topic_alias: u16,
+    topic_alias: Option<NonZeroU16>,
     qos: Qos,
 }
 
@@ -99,8 +79,8 @@ impl Place {
         })
     }
 
-    fn take(&mut self) -> Option<WaitingMessage> {
-        Some(WaitingMessage {
+    fn take(&mut self) -> Option<Accepted> {
+        Some(Accepted {
             message: self.message.take()?,
             token: self.token,
             expires_at: self.expires_at,
@@ -145,7 +125,7 @@ impl Waiting {
     }
 
     /// What has to go first so that another message has room; `None` if nothing may.
-    pub(crate) fn take_for(&mut self, limits: &WaitingLimits) -> Option<WaitingMessage> {
+    pub(crate) fn take_for(&mut self, limits: &WaitingLimits) -> Option<Accepted> {
         match limits.when_full {
             WhenFull::Refuse => None,
             WhenFull::DropOldestQos0 => self.pop(Qos::AtMostOnce),
@@ -156,7 +136,7 @@ impl Waiting {
     }
 
     #[inline]
-    pub(crate) fn push(&mut self, waiting: WaitingMessage) {
+    pub(crate) fn push(&mut self, waiting: Accepted) {
         self.messages += 1;
         self.bytes += waiting.message.size();
         if waiting.expires_at != Instant::NEVER {
@@ -193,7 +173,7 @@ impl Waiting {
 
     /// Takes the oldest message of this kind: QoS 0, or QoS 1 and 2 together.
     #[inline]
-    pub(crate) fn pop(&mut self, qos: Qos) -> Option<WaitingMessage> {
+    pub(crate) fn pop(&mut self, qos: Qos) -> Option<Accepted> {
         let taken = self.queue(qos).pop_front()?.take()?;
         self.taken(&taken);
         Some(taken)
@@ -208,7 +188,7 @@ impl Waiting {
     }
 
     /// Takes a message that has expired.
-    pub(crate) fn take_expired(&mut self, now: Instant) -> Option<WaitingMessage> {
+    pub(crate) fn take_expired(&mut self, now: Instant) -> Option<Accepted> {
         let &(expires_at, token) = self.expiring.first()?;
         if expires_at > now {
             return None;
@@ -217,7 +197,7 @@ impl Waiting {
     }
 
     /// Takes a certain message.
-    pub(crate) fn remove(&mut self, token: Token) -> Option<WaitingMessage> {
+    pub(crate) fn remove(&mut self, token: Token) -> Option<Accepted> {
         let taken = [&mut self.qos0, &mut self.others]
             .into_iter()
             .find_map(|queue| {
@@ -248,7 +228,7 @@ impl Waiting {
         }
     }
 
-    fn taken(&mut self, taken: &WaitingMessage) {
+    fn taken(&mut self, taken: &Accepted) {
         self.messages -= 1;
         self.bytes -= taken.message.size();
         if taken.expires_at != Instant::NEVER {

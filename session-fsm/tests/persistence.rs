@@ -14,6 +14,7 @@ use mqtt5_session_fsm::{
     RestoreError, Session, SessionConfig, Token, WillMessage,
 };
 use proptest::prelude::*;
+use std::num::NonZeroU16;
 
 use self::world::{Side, Step, World, step};
 
@@ -53,7 +54,7 @@ fn accepted(token: u64, qos: Qos) -> Change {
         qos,
         message: message(&token.to_be_bytes()),
         expires_at: Instant::NEVER,
-        topic_alias: 0,
+        topic_alias: None,
     }
 }
 
@@ -123,7 +124,7 @@ fn every_change() -> Vec<Change> {
             qos: Qos::ExactlyOnce,
             message: expiring,
             expires_at: at(1_000_060),
-            topic_alias: 4,
+            topic_alias: NonZeroU16::new(4),
         },
         accepted(11, Qos::AtLeastOnce),
         accepted(12, Qos::AtLeastOnce),

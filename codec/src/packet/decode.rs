@@ -1,5 +1,6 @@
 //! From one whole packet to its fields.
 
+use super::publish::plain_publish;
 use super::{
     Auth, ConnAck, Connect, Disconnect, Packet, PacketIdentifier, Ping, PubAck, PubComp, PubRec,
     PubRel, Publish, SubAck, Subscribe, UnsubAck, Unsubscribe,
@@ -69,21 +70,16 @@ impl<'a> RawPacket<'a> {
         }
     }
 
-    /// As [`RawPacket::decode_from`], for a PUBLISH only, without a [`Packet`] around it. `None` if
-    /// the packet is another one.
+    /// Decodes a PUBLISH without properties, which is what both sides may send: the shortest way for
+    /// what is most frequent. `None` for everything else, also for what is wrong:
+    /// [`RawPacket::decode_from`] says why.
+    #[must_use]
     #[inline(always)]
-    pub fn decode_publish_from(&self, sender: Role) -> Option<Result<Publish<'a>, DecodeError>> {
-        if self.packet_type() != PacketType::Publish {
-            return None;
+    pub fn decode_plain_publish(&self) -> Option<Publish<'a>> {
+        match self.packet_type() {
+            PacketType::Publish => plain_publish(self.header().first_byte(), self.body()),
+            _ => None,
         }
-        Some(match Publish::parse(self.header(), self.body()) {
-            // Its payload takes all that is left.
-            Ok((_, publish)) => match publish.wrong_side(sender) {
-                None => Ok(publish),
-                Some(fault) => Err(self.wrong_side_error(sender, fault)),
-            },
-            Err(error) => Err(blame(self.header(), self.body(), error).sent_by(sender)),
-        })
     }
 
     #[cold]

@@ -18,6 +18,7 @@ pub type PublishProperties<'a> = Properties<'a, scope::Publish>;
 /// Flags of the fixed header (section 3.3.1).
 const RETAIN: u8 = 1;
 const QOS_SHIFT: u8 = 1;
+const QOS_BITS: u8 = 0b11 << QOS_SHIFT;
 const DUPLICATE: u8 = 1 << 3;
 
 /// How a message is delivered: QoS, and what only QoS 1 and 2 have (sections 3.3.1.1, 3.3.1.2,
@@ -179,6 +180,25 @@ impl<'a> Parse<'a> for Publish<'a> {
     fn parse(header: FixedHeader, body: &'a [u8]) -> Parsed<'a, Self> {
         let (payload, head) = parse_head(header.first_byte(), body)?;
         Ok((&[], Publish { payload, ..head }))
+    }
+}
+
+/// The whole packet, if its Property Length is 0.
+#[inline(always)]
+pub(super) fn plain_publish(first_byte: u8, body: &[u8]) -> Option<Publish<'_>> {
+    let has_identifier = first_byte & QOS_BITS != 0;
+    let topic_length = usize::from(u16::from_be_bytes(*body.first_chunk()?));
+    let property_length = 2 + topic_length + if has_identifier { 2 } else { 0 };
+    if *body.get(property_length)? != 0 {
+        return None;
+    }
+    match parse_head(first_byte, body) {
+        Ok((payload, publish)) => Some(Publish {
+            properties: Properties::EMPTY,
+            payload,
+            ..publish
+        }),
+        Err(_) => None,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Messages and acknowledgements that come in.
 
 use mqtt5_codec::{
-    Packet, PacketIdentifier, PacketType, Properties, PropertyIdentifier, Publish, Qos, ReasonCode,
-    Role, Scope, TopicName, split_acknowledgement,
+    Delivery, Packet, PacketIdentifier, PacketType, Properties, PropertyIdentifier, Publish, Qos,
+    ReasonCode, Role, Scope, TopicName, split_acknowledgement,
 };
 
 use super::Connection;
@@ -152,17 +152,28 @@ impl Connection {
         session: &mut Session,
         publish: &Publish<'_>,
     ) -> Result<Option<Option<Receipt>>, SessionViolation> {
-        let qos = publish.delivery.qos();
+        self.learn_alias(publish)?;
+        self.receive_plain(session, publish.delivery, publish.retain)
+    }
+
+    /// As [`Connection::receive_publish`], for a message without properties.
+    #[inline]
+    pub(crate) fn receive_plain(
+        &mut self,
+        session: &mut Session,
+        delivery: Delivery,
+        retain: bool,
+    ) -> Result<Option<Option<Receipt>>, SessionViolation> {
+        let qos = delivery.qos();
         if qos > self.own.maximum_qos {
             return Err(SessionViolation::QosNotSupported);
         }
-        if publish.retain && !self.own.retain_available {
+        if retain && !self.own.retain_available {
             return Err(SessionViolation::RetainNotSupported);
         }
-        self.learn_alias(publish)?;
         let manual = session.config.acknowledgement == Acknowledgement::Manual;
         let mut receipt = None;
-        if let Some(packet_identifier) = publish.delivery.packet_identifier() {
+        if let Some(packet_identifier) = delivery.packet_identifier() {
             let receive_maximum = self.own.receive_maximum;
             let receiver = &mut session.receiver;
             match receiver.publish(packet_identifier, qos, receive_maximum, manual) {

@@ -12,7 +12,6 @@ use super::alias::Alias;
 use super::answer::Answer;
 use super::{Connection, Phase, TopicAliases};
 use crate::event::{Cause, Output};
-use crate::qos::InFlight;
 use crate::session::{Ending, Notice, Session};
 use crate::waiting::Next;
 use crate::{Instant, LimitExceeded, PublishError};
@@ -39,7 +38,7 @@ struct Outgoing<'s> {
     message: &'s Message,
     delivery: Delivery,
     expires_at: Instant,
-    topic_alias: u16,
+    topic_alias: Option<NonZeroU16>,
 }
 
 impl Connection {
@@ -237,13 +236,7 @@ impl Connection {
         }
         if qos != Qos::AtMostOnce {
             let waiting = session.waiting.pop(qos)?;
-            session.put_in_flight(InFlight {
-                message: waiting.message,
-                qos,
-                token: waiting.token,
-                expires_at: waiting.expires_at,
-                topic_alias: waiting.topic_alias,
-            });
+            session.put_in_flight(waiting);
             // It is written in the next round, after the change was announced.
             return Some(Written::Skipped);
         }
@@ -302,7 +295,7 @@ impl Connection {
             publish.encode(wire)?;
             return Ok(());
         }
-        match self.write_with_alias(publish, None, 0, wire) {
+        match self.write_with_alias(publish, None, None, wire) {
             Written::NoRoom(needed) => Err(EncodeError::NoRoom { needed }.into()),
             _ => Ok(()),
         }
@@ -328,7 +321,7 @@ impl Connection {
         now: Instant,
         wire: &mut B,
     ) -> Written {
-        let no_alias = outgoing.topic_alias == 0 && self.topic_aliases == TopicAliases::Off;
+        let no_alias = outgoing.topic_alias.is_none() && self.topic_aliases == TopicAliases::Off;
         if (no_alias || self.peer.topic_alias_maximum == 0) && outgoing.expires_at == Instant::NEVER
         {
             // Nothing changes but the fixed header and the identifier.
@@ -370,7 +363,7 @@ impl Connection {
         &mut self,
         publish: &Publish<'_>,
         expiry: Option<Property<'_>>,
-        wanted: u16,
+        wanted: Option<NonZeroU16>,
         wire: &mut B,
     ) -> Written {
         let topic = publish.topic.map_or("", |topic| topic.as_str());
@@ -422,9 +415,9 @@ impl Connection {
     }
 
     /// The Topic Alias to use: the one that the application wants, or one by the policy.
-    fn alias_for(&self, topic: &str, wanted: u16) -> Option<Alias> {
+    fn alias_for(&self, topic: &str, wanted: Option<NonZeroU16>) -> Option<Alias> {
         let maximum = self.peer.topic_alias_maximum;
-        match (NonZeroU16::new(wanted), self.topic_aliases) {
+        match (wanted, self.topic_aliases) {
             (Some(wanted), _) if wanted.get() <= maximum => {
                 Some(self.outbound.wanted(topic, wanted))
             }

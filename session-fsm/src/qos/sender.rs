@@ -2,12 +2,14 @@
 //! 4.3, 4.4, 4.6, 4.9).
 
 use alloc::vec::Vec;
+use core::num::NonZeroU16;
 
 use mqtt5_codec::{Message, PacketIdentifier, Qos};
 
 use super::table::{SenderAction, SenderEvent, SenderState};
 use crate::Token;
 use crate::list::{Linked, Links, List};
+use crate::session::Accepted;
 
 /// A freed identifier is not used again before so many others were, so that an acknowledgement that
 /// a careless peer repeats does not hit the next message.
@@ -34,8 +36,8 @@ struct Slot {
     expires_at: crate::Instant,
     used_for: Use,
     links: Links,
-    /// The Topic Alias that the application wants; 0 for none.
-    topic_alias: u16,
+    /// The Topic Alias that the application wants.
+    topic_alias: Option<NonZeroU16>,
     /// The PUBLISH was sent, on whatever connection: it has DUP 1 from now on.
     sent_before: bool,
     /// Sent on this Network Connection.
@@ -48,7 +50,7 @@ const FREE: Slot = Slot {
     expires_at: crate::Instant::NEVER,
     used_for: Use::Message(SenderState::Free),
     links: Links::NONE,
-    topic_alias: 0,
+    topic_alias: None,
     sent_before: false,
     sent: false,
 };
@@ -64,16 +66,6 @@ impl Linked for Slot {
     }
 }
 
-/// A message to which a Packet Identifier was given.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct InFlight {
-    pub(crate) message: Message,
-    pub(crate) qos: Qos,
-    pub(crate) token: Token,
-    pub(crate) expires_at: crate::Instant,
-    pub(crate) topic_alias: u16,
-}
-
 /// A PUBLISH that is to be sent next.
 pub(crate) struct Unsent<'s> {
     pub(crate) message: &'s Message,
@@ -81,7 +73,7 @@ pub(crate) struct Unsent<'s> {
     pub(crate) packet_identifier: PacketIdentifier,
     pub(crate) duplicate: bool,
     pub(crate) expires_at: crate::Instant,
-    pub(crate) topic_alias: u16,
+    pub(crate) topic_alias: Option<NonZeroU16>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -148,15 +140,15 @@ impl Sender {
 
     /// Puts a message in flight. It is sent by [`Sender::next_publish`].
     #[inline]
-    pub(crate) fn publish(&mut self, in_flight: InFlight, limit: u16) -> Option<PacketIdentifier> {
+    pub(crate) fn publish(&mut self, accepted: Accepted, limit: u16) -> Option<PacketIdentifier> {
         let identifier = PacketIdentifier::new(self.allocate(limit)?)?;
-        self.place(identifier, in_flight, false);
+        self.place(identifier, accepted, false);
         Some(identifier)
     }
 
     #[inline]
-    fn place(&mut self, identifier: PacketIdentifier, in_flight: InFlight, sent_before: bool) {
-        let event = match in_flight.qos {
+    fn place(&mut self, identifier: PacketIdentifier, accepted: Accepted, sent_before: bool) {
+        let event = match accepted.qos {
             Qos::ExactlyOnce => SenderEvent::PublishQos2,
             _ => SenderEvent::PublishQos1,
         };
@@ -164,11 +156,11 @@ impl Sender {
         let identifier = identifier.get();
         // What is not written here is as in a free slot.
         if let Some(slot) = self.slot_mut(identifier) {
-            slot.message = Some(in_flight.message);
-            slot.token = in_flight.token;
-            slot.expires_at = in_flight.expires_at;
+            slot.message = Some(accepted.message);
+            slot.token = accepted.token;
+            slot.expires_at = accepted.expires_at;
             slot.used_for = Use::Message(state);
-            slot.topic_alias = in_flight.topic_alias;
+            slot.topic_alias = accepted.topic_alias;
             slot.sent_before = sent_before;
         }
         self.publishing.push(&mut self.slots, identifier);
@@ -397,10 +389,10 @@ impl Sender {
     pub(crate) fn restore(
         &mut self,
         packet_identifier: PacketIdentifier,
-        in_flight: InFlight,
+        accepted: Accepted,
     ) -> Result<(), ()> {
         self.claim(packet_identifier)?;
-        self.place(packet_identifier, in_flight, true);
+        self.place(packet_identifier, accepted, true);
         Ok(())
     }
 
@@ -447,10 +439,10 @@ impl Sender {
 
     /// The messages in flight that are still stored, in the order of their first sending.
     #[cfg(feature = "persistence")]
-    pub(crate) fn unacknowledged(&self) -> impl Iterator<Item = (PacketIdentifier, InFlight)> + '_ {
+    pub(crate) fn unacknowledged(&self) -> impl Iterator<Item = (PacketIdentifier, Accepted)> + '_ {
         self.publishing.iter(&self.slots).filter_map(|identifier| {
             let slot = self.slot(identifier)?;
-            let in_flight = InFlight {
+            let accepted = Accepted {
                 message: slot.message.clone()?,
                 qos: match slot.used_for {
                     Use::Message(SenderState::WaitPubRec) => Qos::ExactlyOnce,
@@ -460,7 +452,7 @@ impl Sender {
                 expires_at: slot.expires_at,
                 topic_alias: slot.topic_alias,
             };
-            Some((PacketIdentifier::new(identifier)?, in_flight))
+            Some((PacketIdentifier::new(identifier)?, accepted))
         })
     }
 

@@ -1,12 +1,11 @@
 //! What has to survive a crash, one change at a time.
 
 use alloc::boxed::Box;
+use core::num::NonZeroU16;
 
 use mqtt5_codec::{Message, PacketIdentifier, Qos};
 
 use crate::event::WillMessage;
-use crate::qos::InFlight;
-use crate::waiting::WaitingMessage;
 use crate::{Instant, Token};
 
 /// A change of a Session that has to be stored before the packets that depend on it are written.
@@ -30,8 +29,8 @@ pub enum Change {
         message: Message,
         /// When it expires, if it still waits then.
         expires_at: Instant,
-        /// The Topic Alias that the application wants; 0 for none.
-        topic_alias: u16,
+        /// The Topic Alias that the application wants.
+        topic_alias: Option<NonZeroU16>,
     },
     /// It got a Packet Identifier; its PUBLISH follows.
     Sent {
@@ -91,26 +90,4 @@ pub enum Change {
     },
     /// The Session ended: everything is forgotten but, in a Client, what still waits to be sent.
     Ended,
-}
-
-impl Change {
-    pub(crate) fn accepted(in_flight: &InFlight) -> Self {
-        Change::Accepted {
-            token: in_flight.token,
-            qos: in_flight.qos,
-            message: in_flight.message.clone(),
-            expires_at: in_flight.expires_at,
-            topic_alias: in_flight.topic_alias,
-        }
-    }
-
-    pub(crate) fn waiting(waiting: &WaitingMessage) -> Self {
-        Change::Accepted {
-            token: waiting.token,
-            qos: waiting.qos,
-            message: waiting.message.clone(),
-            expires_at: waiting.expires_at,
-            topic_alias: waiting.topic_alias,
-        }
-    }
 }

@@ -18,6 +18,7 @@
 //! end without one.
 
 use alloc::vec::Vec;
+use core::num::NonZeroU16;
 
 use mqtt5_codec::bytes::Bytes;
 use mqtt5_codec::{Message, PacketIdentifier, Qos};
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::RestoreError;
 use crate::event::WillMessage;
-use crate::waiting::WaitingMessage;
+use crate::session::Accepted;
 use crate::{Instant, Token};
 
 const VERSION: u8 = 1;
@@ -132,30 +133,30 @@ impl<'a> StoredMessage<'a> {
         token: Token,
         qos: Qos,
         expires_at: Instant,
-        topic_alias: u16,
+        topic_alias: Option<NonZeroU16>,
         message: &'a Message,
     ) -> Self {
         StoredMessage {
             token: token.number(),
             qos: qos as u8,
             expires_at: from_instant(expires_at),
-            topic_alias,
+            topic_alias: topic_alias.map_or(0, NonZeroU16::get),
             message: message.as_bytes(),
         }
     }
 
     /// The message, copied.
-    pub(super) fn read(&self) -> Result<WaitingMessage, RestoreError> {
+    pub(super) fn read(&self) -> Result<Accepted, RestoreError> {
         let qos = to_qos(self.qos)?;
         if qos == Qos::AtMostOnce {
             return Err(RestoreError::Inconsistent);
         }
-        Ok(WaitingMessage {
+        Ok(Accepted {
             message: to_message(self.message)?,
             token: to_token(self.token)?,
             expires_at: to_instant(self.expires_at),
             qos,
-            topic_alias: self.topic_alias,
+            topic_alias: NonZeroU16::new(self.topic_alias),
         })
     }
 }

@@ -4,11 +4,10 @@ use alloc::boxed::Box;
 
 use mqtt5_codec::{Qos, Role};
 
-use super::{Change, NEVER_EXPIRES, PendingWill, Session};
+use super::{Accepted, Change, NEVER_EXPIRES, PendingWill, Session};
 use crate::Instant;
 use crate::error::RestoreError;
 use crate::qos::table::{ReceiverState, SenderEvent, SenderState};
-use crate::waiting::WaitingMessage;
 
 impl Session {
     /// Makes a change once more that was announced by [`Output::Persist`](crate::Output::Persist) before
@@ -49,7 +48,7 @@ impl Session {
                     self.inspect(now, message).ok()?;
                 }
                 self.last_token = token;
-                self.waiting.push(WaitingMessage {
+                self.waiting.push(Accepted {
                     message: message.clone(),
                     token,
                     expires_at,
@@ -166,7 +165,7 @@ impl Session {
         };
     }
 
-    fn take_waiting(&mut self, token: crate::Token) -> Option<WaitingMessage> {
+    fn take_waiting(&mut self, token: crate::Token) -> Option<Accepted> {
         // It is nearly always the first one.
         self.waiting.acknowledged().find(|it| it.token == token)?;
         self.waiting.remove(token)

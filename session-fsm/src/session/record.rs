@@ -2,13 +2,12 @@
 
 use alloc::vec::Vec;
 
-use super::Change;
 use super::format::{
     self, Kind, StoredChange, StoredMessage, StoredWill, from_instant, to_identifier, to_instant,
     to_token,
 };
+use super::{Accepted, Change};
 use crate::error::RestoreError;
-use crate::waiting::WaitingMessage;
 
 impl Change {
     /// The change as a record that can be appended to a log, with its length and a checksum.
@@ -113,7 +112,7 @@ fn store(change: &Change) -> StoredChange<'_> {
 fn read(stored: &StoredChange<'_>) -> Result<Change, RestoreError> {
     Ok(match *stored {
         StoredChange::Accepted(ref message) => {
-            let WaitingMessage {
+            let Accepted {
                 message,
                 token,
                 expires_at,

@@ -9,10 +9,8 @@ use super::format::{
     self, Kind, Life, StoredMessage, StoredSession, StoredWill, from_instant, to_identifier,
     to_instant, to_token,
 };
-use super::{PendingWill, Session, SessionConfig};
+use super::{Accepted, PendingWill, Session, SessionConfig};
 use crate::error::RestoreError;
-use crate::qos::InFlight;
-use crate::waiting::WaitingMessage;
 use crate::{Instant, Token};
 
 impl Session {
@@ -56,7 +54,7 @@ impl Session {
             last_token: self.last_token.number(),
             in_flight: in_flight
                 .iter()
-                .map(|(packet_identifier, it)| (packet_identifier.get(), of_in_flight(it)))
+                .map(|(packet_identifier, it)| (packet_identifier.get(), of_accepted(it)))
                 .collect(),
             released: self
                 .sender
@@ -140,7 +138,7 @@ impl Session {
     }
 
     /// A Client has messages that a Client may send, a Server others.
-    fn check(&self, waiting: WaitingMessage) -> Result<WaitingMessage, RestoreError> {
+    fn check(&self, waiting: Accepted) -> Result<Accepted, RestoreError> {
         if waiting.message.has_properties() {
             self.inspect(Instant::ORIGIN, &waiting.message)
                 .map_err(|_| RestoreError::Inconsistent)?;
@@ -238,12 +236,12 @@ fn read(
     Ok(session)
 }
 
-fn of_in_flight(in_flight: &InFlight) -> StoredMessage<'_> {
+fn of_accepted(accepted: &Accepted) -> StoredMessage<'_> {
     StoredMessage::new(
-        in_flight.token,
-        in_flight.qos,
-        in_flight.expires_at,
-        in_flight.topic_alias,
-        &in_flight.message,
+        accepted.token,
+        accepted.qos,
+        accepted.expires_at,
+        accepted.topic_alias,
+        &accepted.message,
     )
 }

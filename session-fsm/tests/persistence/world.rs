@@ -170,7 +170,7 @@ fn comparable(now: Instant, mut session: Session) -> Vec<u8> {
         qos: Qos::AtLeastOnce,
         message: message(0, None),
         expires_at: Instant::NEVER,
-        topic_alias: 0,
+        topic_alias: None,
     };
     session.apply(now, &change).unwrap();
     session.apply(now, &Change::Dropped { token }).unwrap();
