@@ -107,7 +107,8 @@ impl Client {
     /// Accepts a message, connected or not. It is written by [`Client::poll`] as soon as the Server can
     /// take it; what became of it is told by an [`Event::Outcome`] with the token.
     ///
-    /// Allocates nothing once as many messages were in flight, or waiting, before.
+    /// Allocates nothing once as many messages were in flight, or waiting, before; but a message that has to
+    /// wait and has a Message Expiry Interval takes a place in a tree, of which a node is allocated now and then.
     ///
     /// # Errors
     ///
@@ -259,6 +260,9 @@ impl Client {
 
     /// What came from the Server is not a good packet: the connection ends.
     pub fn reject(&mut self, now: Instant, error: DecodeError) {
+        if matches!(self.connection.phase, Phase::Offline | Phase::Closing(_)) {
+            return;
+        }
         self.fail(now, PeerError::Packet(error));
     }
 

@@ -181,6 +181,8 @@ impl Connection {
                     .encode_to_vec()
                 }
             })?;
+            // What the next Network Connection takes is not known.
+            packet = packet.filter(|_| self.is_open());
         }
         let decision = Decision {
             reason_code,
@@ -208,9 +210,12 @@ impl Connection {
 
     /// Gives back memory that is not in use: nothing is going on.
     pub(crate) fn shrink(&mut self, session: &mut Session) {
-        self.answers.shrink_to_fit();
-        self.packets.shrink_to_fit();
-        session.shrink();
+        // What is in use is not moved: a peer may send many PINGREQs at once.
+        if self.answers.is_empty() {
+            self.answers.shrink_to_fit();
+            self.packets.shrink_to_fit();
+            session.shrink();
+        }
     }
 
     /// Nothing more is read or promised; what is queued is written, if `flush`, or else thrown away.
@@ -254,6 +259,23 @@ impl Connection {
             disconnect.encode_to_vec()
         });
         if let Ok(Some(packet)) = encoded {
+            self.send(packet);
+        }
+    }
+
+    /// Of what is queued only the DISCONNECT is written; not even that if there is still a CONNACK, which it
+    /// must not overtake.
+    pub(crate) fn keep_farewell(&mut self) {
+        const CONNACK: Option<&u8> = Some(&0x20);
+        const DISCONNECT: Option<&u8> = Some(&0xE0);
+        let greeted = self
+            .packets
+            .front()
+            .is_none_or(|packet| packet.first() != CONNACK);
+        let last = self.packets.pop_back();
+        self.answers.clear();
+        self.packets.clear();
+        if let Some(packet) = last.filter(|packet| greeted && packet.first() == DISCONNECT) {
             self.send(packet);
         }
     }

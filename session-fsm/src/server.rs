@@ -73,7 +73,12 @@ impl Server {
     pub fn new(now: Instant, config: ServerConfig) -> Self {
         let mut connection = Connection::new(Role::Server, config.topic_aliases);
         connection.begin(now);
-        connection.own = config.limits;
+        connection.own = Limits {
+            // These cannot be 0.
+            receive_maximum: config.limits.receive_maximum.max(1),
+            maximum_packet_size: config.limits.maximum_packet_size.max(1),
+            ..config.limits
+        };
         Server {
             config,
             session: None,
@@ -97,6 +102,10 @@ impl Server {
     pub fn take_session(&mut self, now: Instant) -> Option<Session> {
         if !matches!(self.connection.phase, Phase::Closing(_)) {
             self.connection_lost(now);
+        }
+        // What was not announced leaves with the Session; what depends on it is not written.
+        if self.session.as_ref().is_some_and(Session::has_changes) {
+            self.connection.keep_farewell();
         }
         self.session.take()
     }
@@ -122,7 +131,8 @@ impl Server {
     /// Accepts a message for the Client. It is written by [`Server::poll`] as soon as the Client can take
     /// it; what became of it is told by an [`Event::Outcome`] with the token.
     ///
-    /// Allocates nothing once as many messages were in flight, or waiting, before.
+    /// Allocates nothing once as many messages were in flight, or waiting, before; but a message that has to
+    /// wait and has a Message Expiry Interval takes a place in a tree, of which a node is allocated now and then.
     ///
     /// # Errors
     ///
@@ -286,6 +296,9 @@ impl Server {
 
     /// What came from the Client is not a good packet: the connection ends.
     pub fn reject(&mut self, now: Instant, error: DecodeError) {
+        if matches!(self.connection.phase, Phase::Offline | Phase::Closing(_)) {
+            return;
+        }
         if self.connection.phase == Phase::Opening
             && let Some(Packet::ConnAck(connack)) = error.answer(Role::Server, false)
         {
@@ -445,7 +458,8 @@ impl Server {
                 self.close(now, Cause::TimedOut(Awaited::Connect), false);
             }
             Phase::Open if self.keep_alive_due() <= now => {
-                self.close(now, Cause::TimedOut(Awaited::KeepAlive), false);
+                // Not before the CONNACK, should that still wait [MQTT-3.14.0-1].
+                self.close(now, Cause::TimedOut(Awaited::KeepAlive), true);
                 self.connection
                     .farewell(&Disconnect::new(ReasonCode::KeepAliveTimeout));
             }

@@ -349,6 +349,11 @@ impl Session {
         self.changes.shrink_to_fit();
     }
 
+    /// Whether there is a change that was not announced.
+    pub(crate) fn has_changes(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
     /// Whether there is nothing to say.
     #[inline]
     pub(crate) fn is_silent(&self) -> bool {
@@ -468,8 +473,13 @@ impl Session {
     /// Client's messages that were never sent wait for the next Session.
     pub(crate) fn end(&mut self) {
         self.hand_out_will();
-        while let Some(token) = self.sender.discard_one() {
-            self.notice(Notice::Outcome(token, Ending::Indeterminate));
+        while let Some((token, sent)) = self.sender.discard_one() {
+            let ending = if sent {
+                Ending::Indeterminate
+            } else {
+                Ending::NotSent
+            };
+            self.notice(Notice::Outcome(token, ending));
         }
         while let Some(token) = self.sender.take_request() {
             self.notice(Notice::Outcome(token, Ending::Indeterminate));

@@ -17,6 +17,8 @@ pub struct Token(u64);
 
 impl Token {
     pub(crate) const NONE: Token = Token(0);
+    /// No machine comes so far.
+    pub(crate) const TOO_HIGH: u64 = 1 << 63;
 
     /// The token with this number, to find an outcome by a number that was kept elsewhere.
     #[must_use]

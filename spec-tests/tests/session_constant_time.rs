@@ -193,7 +193,8 @@ fn a_connection_begins_and_ends_in_linear_time() {
             times[0], times[1], times[2], times[3]
         );
         for pair in times.chunks(2) {
-            let allowed = pair[0].as_secs_f64() * factor * 3.0 + 0.001;
+            // Caches are smaller than the largest; the square would be 65 times as much.
+            let allowed = pair[0].as_secs_f64() * factor * 10.0 + 0.001;
             assert!(pair[1].as_secs_f64() <= allowed, "{kind:?}: {times:?}");
         }
     }

@@ -290,15 +290,21 @@ impl Connection {
         {
             return Err(LimitExceeded::MaximumPacketSize.into());
         }
-        self.last_sent = now;
         if self.topic_aliases == TopicAliases::Off || self.peer.topic_alias_maximum == 0 {
             publish.encode(wire)?;
-            return Ok(());
+        } else {
+            // With an alias it would need no Topic Name.
+            publish.encoded_len()?;
+            match self.write_with_alias(publish, None, None, wire) {
+                Written::Yes => {}
+                Written::NoRoom(needed) => return Err(EncodeError::NoRoom { needed }.into()),
+                Written::TooLarge | Written::Skipped => {
+                    return Err(LimitExceeded::MaximumPacketSize.into());
+                }
+            }
         }
-        match self.write_with_alias(publish, None, None, wire) {
-            Written::NoRoom(needed) => Err(EncodeError::NoRoom { needed }.into()),
-            _ => Ok(()),
-        }
+        self.last_sent = now;
+        Ok(())
     }
 
     /// What the peer's limits, which may be others than when the message was accepted, have against
@@ -432,7 +438,12 @@ impl Connection {
 /// A message that has an identifier already is not sent: if it is too large for the peer, it counts as sent
 /// \[MQTT-3.1.2-25\].
 fn give_up(session: &mut Session, ending: Ending) {
-    if let Some((packet_identifier, token)) = session.sender.give_up_next() {
+    if let Some((packet_identifier, token, sent_before)) = session.sender.give_up_next() {
+        let ending = if sent_before {
+            Ending::Indeterminate
+        } else {
+            ending
+        };
         session.finished(packet_identifier);
         session.notice(Notice::Outcome(token, ending));
     }

@@ -1,7 +1,7 @@
 //! Acknowledgements that the application decides, in any order, and that leave in the order that
 //! section 4.6 demands.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use mqtt5_codec::bytes::Bytes;
@@ -40,6 +40,8 @@ struct Entry {
     use_of_place: u32,
     /// Not a message, but a PUBREC that is sent again and has to wait for its turn.
     repeats: bool,
+    /// The PUBREC that was to be sent again is no longer owed.
+    void: bool,
 }
 
 /// The messages that wait for the application, or for those before them.
@@ -55,6 +57,10 @@ pub(super) struct Manual {
     /// Entries with QoS 2 of an earlier Network Connection, in the order of their identifiers: their
     /// PUBLISH comes again.
     earlier: Vec<(PacketIdentifier, u32)>,
+    /// The entries that repeat.
+    repeating: BTreeMap<PacketIdentifier, u32>,
+    /// How often the places were used that were given back by [`Manual::shrink`].
+    first_use: u32,
 }
 
 impl Manual {
@@ -87,19 +93,16 @@ impl Manual {
             });
             entry.repeats = true;
         }
+        self.repeating.insert(packet_identifier, place);
         self.due2.push_back(place);
         true
     }
 
     /// The exchange is over: a PUBREC that was still to be sent again is no longer owed.
     pub(super) fn released(&mut self, packet_identifier: PacketIdentifier) {
-        let handed_out = Some((packet_identifier, Qos::ExactlyOnce));
-        let found = self.due2.iter().position(|&place| {
-            let entry = self.entries.get(place as usize);
-            entry.is_some_and(|entry| entry.repeats && entry.handed_out == handed_out)
-        });
-        if let Some(place) = found.and_then(|found| self.due2.remove(found)) {
-            self.free(place);
+        let place = self.repeating.remove(&packet_identifier);
+        if let Some(entry) = place.and_then(|place| self.entries.get_mut(place as usize)) {
+            entry.void = true;
         }
     }
 
@@ -108,8 +111,9 @@ impl Manual {
             self.entries.push(Entry {
                 handed_out: None,
                 decision: None,
-                use_of_place: 0,
+                use_of_place: self.first_use,
                 repeats: false,
+                void: false,
             });
             // There are no more than Packet Identifiers.
             (self.entries.len() - 1) as u32
@@ -165,6 +169,15 @@ impl Manual {
     /// The next acknowledgement that may leave: all before it have left.
     pub(super) fn next(&mut self) -> Option<(PacketIdentifier, Qos, Decision)> {
         for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
+            while let Some(&place) = self.due(qos).front()
+                && self
+                    .entries
+                    .get(place as usize)
+                    .is_some_and(|entry| entry.void)
+            {
+                self.due(qos).pop_front();
+                self.free(place);
+            }
             let Some(&place) = self.due(qos).front() else {
                 continue;
             };
@@ -185,8 +198,12 @@ impl Manual {
         self.due2.clear();
         self.earlier.clear();
         for place in 0..self.entries.len() as u32 {
-            let entry = self.entries.get(place as usize);
-            let repeats = entry.is_some_and(|entry| entry.repeats);
+            let mut entry = self.entries.get_mut(place as usize);
+            // Its properties were for the peer's limits of this connection.
+            if let Some(decision) = entry.as_mut().and_then(|entry| entry.decision.as_mut()) {
+                decision.packet = None;
+            }
+            let repeats = entry.as_ref().is_some_and(|entry| entry.repeats);
             match entry.and_then(|entry| entry.handed_out) {
                 Some((identifier, Qos::ExactlyOnce)) if !repeats => {
                     self.earlier.push((identifier, place))
@@ -210,11 +227,26 @@ impl Manual {
         self.earlier.clear();
     }
 
+    /// Gives back memory that is not in use. Old receipts stay void.
+    pub(super) fn shrink(&mut self) {
+        if self.free.len() == self.entries.len() {
+            let uses = self.entries.iter().map(|entry| entry.use_of_place);
+            let first_use = uses.max().unwrap_or(self.first_use);
+            *self = Manual {
+                first_use,
+                ..Manual::default()
+            };
+        }
+    }
+
     fn free(&mut self, place: u32) -> Option<(PacketIdentifier, Qos)> {
         let entry = self.entries.get_mut(place as usize)?;
         let handed_out = entry.handed_out.take()?;
         entry.decision = None;
-        entry.repeats = false;
+        let void = core::mem::take(&mut entry.void);
+        if core::mem::take(&mut entry.repeats) && !void {
+            self.repeating.remove(&handed_out.0);
+        }
         entry.use_of_place = entry.use_of_place.wrapping_add(1);
         self.free.push(place);
         Some(handed_out)

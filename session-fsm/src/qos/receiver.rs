@@ -209,6 +209,9 @@ impl Receiver {
         if self.identifiers.iter().next().is_none() {
             self.identifiers = Identifiers::default();
         }
+        if let Some(manual) = &mut self.manual {
+            manual.shrink();
+        }
     }
 
     /// Puts back what [`Receiver::accepted`] gave.

@@ -20,6 +20,9 @@ const REUSE_DISTANCE: usize = 8;
 enum Use {
     Message(SenderState),
     Request(Request),
+    /// A message with QoS 2 that was sent and then given up: the peer may hold the identifier until the
+    /// Session ends.
+    Lost,
 }
 
 /// A request of a Client that is not a message.
@@ -92,6 +95,8 @@ pub(crate) struct Sender {
     release_next: u16,
     /// Messages that count against the peer's Receive Maximum on this Network Connection.
     outstanding: u16,
+    /// Identifiers that are [`Use::Lost`].
+    lost: u16,
 }
 
 impl Sender {
@@ -178,10 +183,17 @@ impl Sender {
         event: SenderEvent,
     ) -> (SenderAction, Option<Token>) {
         let identifier = packet_identifier.get();
-        let state = match self.slot(identifier).map(|slot| slot.used_for) {
+        let slot = self.slot(identifier);
+        let state = match slot.map(|slot| slot.used_for) {
+            // It is not for a message that was never written.
+            Some(Use::Message(SenderState::WaitPubAck | SenderState::WaitPubRec))
+                if slot.is_some_and(|slot| !slot.sent_before) =>
+            {
+                SenderState::Free
+            }
             Some(Use::Message(state)) => state,
             Some(Use::Request(_)) => return (SenderAction::WrongKind, None),
-            None => SenderState::Free,
+            Some(Use::Lost) | None => SenderState::Free,
         };
         let (next, action) = state.on(event);
         match action {
@@ -206,7 +218,7 @@ impl Sender {
                 self.outstanding = self.outstanding.saturating_sub(1);
                 self.releasing.remove(&mut self.slots, identifier);
             }
-            Use::Message(SenderState::Free) => return None,
+            Use::Message(SenderState::Free) | Use::Lost => return None,
             Use::Message(_) => {
                 if self.publish_next == identifier {
                     self.publish_next = slot.links.next();
@@ -303,11 +315,22 @@ impl Sender {
         }
     }
 
-    /// The next PUBLISH cannot be sent at all: forgets it.
-    pub(crate) fn give_up_next(&mut self) -> Option<(PacketIdentifier, Token)> {
-        let packet_identifier = PacketIdentifier::new(self.publish_next)?;
-        let token = self.finish(packet_identifier.get())?;
-        Some((packet_identifier, token))
+    /// The next PUBLISH cannot be sent at all: forgets it. Also whether it was sent before.
+    pub(crate) fn give_up_next(&mut self) -> Option<(PacketIdentifier, Token, bool)> {
+        let identifier = self.publish_next;
+        let slot = self.slot(identifier)?;
+        let sent_before = slot.sent_before;
+        let lost = sent_before && slot.used_for == Use::Message(SenderState::WaitPubRec);
+        let token = self.finish(identifier)?;
+        if lost {
+            // The peer may have it, and would take another message for it [MQTT-4.3.3-10].
+            self.free.remove(&mut self.slots, identifier);
+            if let Some(slot) = self.slot_mut(identifier) {
+                slot.used_for = Use::Lost;
+            }
+            self.lost += 1;
+        }
+        Some((PacketIdentifier::new(identifier)?, token, sent_before))
     }
 
     /// Takes an identifier for a SUBSCRIBE or UNSUBSCRIBE.
@@ -336,7 +359,7 @@ impl Sender {
     ) -> Result<Option<Request>, ()> {
         match self.slot(packet_identifier.get()).map(|slot| slot.used_for) {
             Some(Use::Request(request)) => Ok(Some(request)),
-            None | Some(Use::Message(SenderState::Free)) => Ok(None),
+            None | Some(Use::Message(SenderState::Free) | Use::Lost) => Ok(None),
             Some(Use::Message(_)) => Err(()),
         }
     }
@@ -363,19 +386,21 @@ impl Sender {
         }
     }
 
-    /// Forgets one message in flight; `None` if there is none left.
-    pub(crate) fn discard_one(&mut self) -> Option<Token> {
+    /// Forgets one message in flight, and says whether it was sent; `None` if there is none left.
+    pub(crate) fn discard_one(&mut self) -> Option<(Token, bool)> {
         // Those of which less is known to have arrived come last; each list keeps its order.
         let first = match self.releasing.first() {
             0 => self.publishing.first(),
             first => first,
         };
-        self.finish(first)
+        let slot = self.slot(first)?;
+        let sent = slot.sent_before || slot.used_for == Use::Message(SenderState::WaitPubComp);
+        Some((self.finish(first)?, sent))
     }
 
     /// Gives back memory that is not in use.
     pub(crate) fn shrink(&mut self) {
-        if self.in_flight() == 0 && self.requests.len() == 0 {
+        if self.in_flight() == 0 && self.requests.len() == 0 && self.lost == 0 {
             self.reset();
         }
     }

@@ -1,6 +1,6 @@
 //! SUBSCRIBE and UNSUBSCRIBE as the Server sees them (sections 3.8 to 3.11).
 
-use alloc::collections::VecDeque;
+use alloc::collections::BTreeMap;
 use alloc::vec;
 
 use mqtt5_codec::{
@@ -14,13 +14,12 @@ use crate::error::SendError;
 use crate::event::{Cause, Event};
 use crate::{Instant, SessionViolation};
 
-/// The requests that the caller has not answered yet, the oldest first.
+/// The requests that the caller has not answered yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Requests(VecDeque<Pending>);
+pub(super) struct Requests(BTreeMap<PacketIdentifier, Pending>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Pending {
-    packet_identifier: PacketIdentifier,
     filters: u32,
     /// The type of the answer.
     answer: PacketType,
@@ -29,13 +28,6 @@ struct Pending {
 impl Requests {
     pub(super) fn clear(&mut self) {
         self.0.clear();
-    }
-
-    /// The place of a request; usually it is the first.
-    fn position(&self, packet_identifier: PacketIdentifier, answer: PacketType) -> Option<usize> {
-        self.0.iter().position(|pending| {
-            pending.packet_identifier == packet_identifier && pending.answer == answer
-        })
     }
 }
 
@@ -99,11 +91,8 @@ impl Server {
             return false;
         };
         if session.receiver.request(packet_identifier) {
-            self.requests.0.push_back(Pending {
-                packet_identifier,
-                filters,
-                answer,
-            });
+            let pending = Pending { filters, answer };
+            self.requests.0.insert(packet_identifier, pending);
             return true;
         }
         let codes = vec![ReasonCode::PacketIdentifierInUse; filters as usize];
@@ -160,19 +149,19 @@ impl Server {
         reason_codes: &[ReasonCode],
         properties: &[Property<'_>],
     ) -> Result<(), SendError> {
-        let position = self.requests.position(packet_identifier, answer);
-        let Some(position) = position.filter(|_| self.connection.is_open()) else {
+        let pending = self.requests.0.get(&packet_identifier);
+        let open = self.connection.is_open();
+        let Some(pending) = pending.filter(|pending| open && pending.answer == answer) else {
             return Err(SendError::NotExpected);
         };
-        let filters = self.requests.0.get(position).map(|pending| pending.filters);
-        if u32::try_from(reason_codes.len()).ok() != filters {
+        if u32::try_from(reason_codes.len()) != Ok(pending.filters) {
             return Err(SendError::ReasonCodeCount);
         }
         if !self.send_codes(packet_identifier, answer, reason_codes, properties)? {
             self.close(now, Cause::CannotAnswer(answer), false);
             return Ok(());
         }
-        self.requests.0.remove(position);
+        self.requests.0.remove(&packet_identifier);
         if let Some(session) = &mut self.session {
             session.receiver.answered_request(packet_identifier);
         }

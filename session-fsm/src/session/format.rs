@@ -257,8 +257,8 @@ pub(super) fn to_instant(stored: Option<u64>) -> Instant {
 
 pub(super) fn to_token(number: u64) -> Result<Token, RestoreError> {
     match number {
-        // After the last one there has to be another.
-        0 | u64::MAX => Err(RestoreError::Inconsistent),
+        // After the last one there have to be others.
+        0 | Token::TOO_HIGH.. => Err(RestoreError::Inconsistent),
         _ => Ok(Token::from_number(number)),
     }
 }

@@ -40,7 +40,9 @@ impl Session {
                 expires_at,
                 topic_alias,
             } => {
-                if token <= self.last_token || token.number() == u64::MAX || qos == Qos::AtMostOnce
+                if token <= self.last_token
+                    || token.number() >= crate::Token::TOO_HIGH
+                    || qos == Qos::AtMostOnce
                 {
                     return None;
                 }
@@ -63,10 +65,8 @@ impl Session {
                 if !self.exists || self.sender.state(packet_identifier) != SenderState::Free {
                     return None;
                 }
-                let waiting = self.take_waiting(token)?;
-                self.sender
-                    .restore(packet_identifier, waiting.into())
-                    .ok()?;
+                let waiting = self.waiting.remove(token)?;
+                self.sender.restore(packet_identifier, waiting).ok()?;
             }
             Change::Released { packet_identifier } => {
                 if self.sender.state(packet_identifier) != SenderState::WaitPubRec {
@@ -85,7 +85,7 @@ impl Session {
                 self.sender.acknowledge(packet_identifier, event);
             }
             Change::Dropped { token } => {
-                self.take_waiting(token)?;
+                self.waiting.remove(token)?;
             }
             Change::Received { packet_identifier } => {
                 let state = self.receiver.state(packet_identifier);
@@ -163,11 +163,5 @@ impl Session {
             NEVER_EXPIRES => Instant::NEVER,
             seconds => now.plus_seconds(seconds),
         };
-    }
-
-    fn take_waiting(&mut self, token: crate::Token) -> Option<Accepted> {
-        // It is nearly always the first one.
-        self.waiting.acknowledged().find(|it| it.token == token)?;
-        self.waiting.remove(token)
     }
 }

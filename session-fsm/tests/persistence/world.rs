@@ -164,7 +164,7 @@ fn message(payload: u16, expiry: Option<u32>) -> Message {
 /// A stored Session without what is rightly not stored at each change: the tokens of messages with
 /// QoS 0.
 fn comparable(now: Instant, mut session: Session) -> Vec<u8> {
-    let token = Token::from_number(u64::MAX - 1);
+    let token = Token::from_number((1 << 63) - 1);
     let change = Change::Accepted {
         token,
         qos: Qos::AtLeastOnce,
