@@ -98,14 +98,15 @@ impl Client {
         &self.connection.peer
     }
 
-    /// The Keep Alive in force, in seconds: the Server's, if it sent one (section 3.2.2.3.14).
+    /// The Keep Alive in force, in seconds: the Server's, if it sent one (section 3.2.2.3.14); 0 is off.
     #[must_use]
     pub const fn keep_alive(&self) -> u16 {
         self.keep_alive
     }
 
     /// Accepts a message, connected or not. It is written by [`Client::poll`] as soon as the Server can
-    /// take it; what became of it is told by an [`Event::Outcome`] with the token.
+    /// take it; what became of it is told by an [`Event::Outcome`] with the token. If the Session ends
+    /// while it waits, it waits for the next one.
     ///
     /// Allocates nothing once as many messages were in flight, or waiting, before; but a message that has to
     /// wait and has a Message Expiry Interval takes a place in a tree, of which a node is allocated now and then.
@@ -129,7 +130,7 @@ impl Client {
     ///
     /// [`PublishError::NotConnected`]; [`PublishError::Busy`] if something else waits to be written first: call
     /// `poll`, and try again; [`PublishError::Forbidden`]; [`PublishError::Invalid`],
-    /// also for another QoS and for a Topic Alias. Nothing was written then.
+    /// also for another QoS, for a Topic Alias, and if `wire` has no room. Nothing was written then.
     #[inline]
     pub fn publish_now<B: BufMut + ?Sized>(
         &mut self,
@@ -362,7 +363,8 @@ impl Client {
     /// Says what is to be done, and appends to `wire` the packets that are to be sent: call it until
     /// there is nothing, after every other call. Packets that are in `wire` may be sent at any time.
     ///
-    /// Allocates nothing.
+    /// Allocates nothing once as many messages were in flight before; but an automatic Topic Alias takes
+    /// the memory of its Topic Name.
     #[inline]
     pub fn poll<B: BufMut + ?Sized>(&mut self, now: Instant, wire: &mut B) -> Option<Output> {
         self.connection.poll(Some(&mut self.session), now, wire)
@@ -410,7 +412,8 @@ impl Client {
         self.connection.last_sent + (interval - margin)
     }
 
-    /// The Network Connection is gone, or could not be made. The Session goes on if it may.
+    /// The Network Connection is gone, or could not be made. The Session goes on if it may. Poll then, and
+    /// throw away what is left in the buffers of both directions. After [`Output::Close`] it does nothing.
     pub fn connection_lost(&mut self, now: Instant) {
         self.pingresp_due = Instant::NEVER;
         self.connection.lost(Some(&mut self.session), now);

@@ -11,7 +11,8 @@ use crate::LimitExceeded;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// As many messages wait as may. [`Event::Room`](crate::Event::Room) follows when there is room.
+    /// As many messages wait as may. [`Event::Room`](crate::Event::Room) follows when there is room. From
+    /// `publish_now`: something waits to be written first; no event follows.
     Busy,
     /// It would have to wait, and is larger than all the room that waiting messages have.
     TooLarge,

@@ -15,8 +15,10 @@ use crate::{Change, Outcome, PeerError, Receipt, Token};
 pub enum Output {
     /// Something happened.
     Event(Event<'static>),
-    /// This has to be stored before another byte is written: packets that depend on it follow. Only
-    /// if [`SessionConfig::persistent`](crate::SessionConfig::persistent) is set.
+    /// This has to be stored before what later calls of `poll` write goes to the network: packets that
+    /// depend on it follow. What is in the buffer already may go. If it cannot be stored, throw the machine
+    /// and the buffer away, and restore the Session as after a crash. Only if
+    /// [`SessionConfig::persistent`](crate::SessionConfig::persistent) is set.
     Persist(Change),
     /// The Network Connection is over: write what is there, then close it. Nothing more comes for it.
     Close(Cause),
@@ -37,7 +39,8 @@ pub enum Event<'a> {
     /// Messages had been refused as [`PublishError::Busy`](crate::PublishError::Busy); now there is room
     /// for the smallest of them.
     Room,
-    /// An acknowledgement came for a Packet Identifier that is not in use. It does no harm.
+    /// An acknowledgement came for a Packet Identifier that is not in use. It does no harm: after a
+    /// connection was lost, the peer may repeat what was done before.
     UnknownIdentifier {
         /// The type of the acknowledgement.
         packet_type: PacketType,

@@ -2,35 +2,49 @@
 //!
 //! # Contract
 //!
-//! * **Values.** A [`Client`], a [`Server`] and a [`Session`] are `Clone + Eq + Hash + Debug`. They own no
-//!   socket, no clock, no thread and no source of randomness, and nothing in them depends on addresses or on
-//!   the order of a hash map: the same calls give the same answers.
+//! * **Values.** A [`Client`], a [`Server`] and a [`Session`] are `Clone + Eq + Hash + Debug`, and `Send + Sync`.
+//!   They own no socket, no clock, no thread and no source of randomness, and nothing in them depends on addresses
+//!   or on the order of a hash map: the same calls give the same answers.
 //! * **You bring time, and bytes.** `now` is an [`Instant`] of your clock, which must not go backwards, such as
 //!   `Instant::ORIGIN + start.elapsed()`. Received bytes go in by `receive`; packets come out by `poll`, appended to a
 //!   buffer of yours.
 //! * **The drain rule.** After calls that are not `poll`: call `poll` until it says nothing, doing what each
 //!   [`Output`] says before anything else; then write the buffer to the network, and arm one timer for
-//!   `next_timeout`, at which to call `handle_timeout`. Several messages may be published before. `poll` may also be put
-//!   off, while the network is slow or because another task does it; `receive` must then be put off, too, as each
-//!   packet may want an answer.
-//! * **What a packet brings is the answer of `receive`**, an [`Event`] that borrows from the input; nothing is
-//!   copied. What happens without a packet comes out of `poll`.
+//!   `next_timeout`, at which to call `handle_timeout`. It holds without a connection, too: then nothing is written.
+//!   Several messages may be published before, or the packets of one read received. But poll between `accept`, or
+//!   [`Event::Connected`], and the next `receive`: the [`Event::SessionEnded`] of the Session before comes then. `poll`
+//!   may also be put off, while the network is slow or because another task does it; `receive` must then be put off,
+//!   too, as each packet may want an answer.
+//! * **What a packet brings is the answer of `receive`**, an [`Event`] that borrows from the input and from the
+//!   machine: take out of it what you need before you call the machine again. Nothing is copied. What happens
+//!   without a packet comes out of `poll`.
 //! * **Whatever was accepted has exactly one outcome.** `publish`, `subscribe` and `unsubscribe` give a
 //!   [`Token`]; an [`Event::Outcome`] with it says what became of it, be it that nobody knows.
 //! * **An error of the peer ends the Network Connection, not the machine.** The right answer is written, if one
 //!   is allowed, and [`Output::Close`] tells the rule that was broken. Until `connect` is called
 //!   again, a [`Client`] reads nothing more; a [`Server`] never does. No input makes anything panic.
+//! * **How a connection ends.** If the machine ends it, [`Output::Close`] is the last that `poll` says; no other call
+//!   is needed. If the network does, or you, call `connection_lost`, then `poll`. Then throw away what is left in
+//!   both buffers: no byte of one connection may reach the next.
 //! * **The Session outlives the connection.** With [`SessionConfig::persistent`], each change that has to survive
 //!   a crash comes as [`Output::Persist`] *before* the packets that depend on it are written: store it, and only then
-//!   call `poll` again.
+//!   call `poll` again. To store many at once, poll on, keep the changes in their order, and store them all before
+//!   anything that was written since the first of them goes to the network.
 //! * **Nothing grows without limit.** Messages in flight are limited by the peer's Receive Maximum, those that wait by
 //!   [`WaitingLimits`], with a policy at the limit. What `poll` writes is limited by not calling it: while much is
 //!   still to be sent, do not poll, and `publish` will say [`PublishError::Busy`]. A Server should not read meanwhile, either. A
 //!   Client may, and should if it publishes much: if neither side reads, none can write.
 //! * **No allocation per message** in the steady state, and constant time per packet, however many are in flight.
-//! * No `unsafe` code, and `no_std`.
+//! * No `unsafe` code, and `no_std` with `alloc`.
+//!
+//! # Features
+//!
+//! Both are on by default. `persistence`: [`Session::export`], [`Session::restore`], and the stored form of a
+//! [`Change`]. `std`: passed on to the codec; nothing here needs it.
 //!
 //! # A buffer with a limit
+//!
+//! A `Vec` or `BytesMut` grows: with it, [`Output::NeedsRoom`] never comes.
 //!
 //! ```
 //! # use mqtt5_session_fsm::{Client, ClientConfig, Instant, Output, Session, SessionConfig};

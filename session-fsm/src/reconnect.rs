@@ -193,7 +193,8 @@ impl ReconnectPolicy {
         self.failures
     }
 
-    /// A CONNACK with Success has come.
+    /// A CONNACK with Success has come. Failures before it still count until the connection was stable, see
+    /// [`ReconnectSettings::stable_after`].
     pub fn connected(&mut self, now: Instant) {
         self.state = State::Connected { since: now };
     }

@@ -97,7 +97,7 @@ impl Server {
     }
 
     /// Takes the Session out, to keep it for the Client's next connection. A Network Connection that is
-    /// still there is taken for lost.
+    /// still there is taken for lost: close it, no [`Output::Close`] follows.
     #[must_use = "the Session has to be kept for as long as it has not ended"]
     pub fn take_session(&mut self, now: Instant) -> Option<Session> {
         if !matches!(self.connection.phase, Phase::Closing(_)) {
@@ -116,13 +116,13 @@ impl Server {
         self.connection.is_open()
     }
 
-    /// What the Client announced in its CONNECT.
+    /// What the Client announced in its CONNECT; [`Limits::NONE`] before.
     #[must_use]
     pub const fn client_limits(&self) -> &Limits {
         &self.connection.peer
     }
 
-    /// The Keep Alive in force, in seconds.
+    /// The Keep Alive in force, in seconds; 0 is off.
     #[must_use]
     pub const fn keep_alive(&self) -> u16 {
         self.keep_alive
@@ -155,9 +155,10 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`PublishError::NotConnected`]; [`PublishError::Busy`] if something else waits to be written first: call
-    /// `poll`, and try again; [`PublishError::Forbidden`]; [`PublishError::Invalid`],
-    /// also for another QoS and for a Topic Alias. Nothing was written then.
+    /// [`PublishError::NoSession`]; [`PublishError::NotConnected`]; [`PublishError::Busy`] if something else
+    /// waits to be written first: call `poll`, and try again; [`PublishError::Forbidden`];
+    /// [`PublishError::Invalid`], also for another QoS, for a Topic Alias, and if `wire` has no room. Nothing
+    /// was written then.
     #[inline]
     pub fn publish_now<B: BufMut + ?Sized>(
         &mut self,
@@ -427,7 +428,8 @@ impl Server {
     /// Says what is to be done, and appends to `wire` the packets that are to be sent: call it until
     /// there is nothing, after every other call. Packets that are in `wire` may be sent at any time.
     ///
-    /// Allocates nothing.
+    /// Allocates nothing once as many messages were in flight before; but an automatic Topic Alias takes
+    /// the memory of its Topic Name.
     #[inline]
     pub fn poll<B: BufMut + ?Sized>(&mut self, now: Instant, wire: &mut B) -> Option<Output> {
         self.connection.poll(self.session.as_mut(), now, wire)
@@ -449,6 +451,9 @@ impl Server {
     }
 
     /// Does what is due at this time. It does no harm if nothing is.
+    ///
+    /// What has come is to be received before: a Client whose packets lie unread, because its own are not
+    /// read fast enough, would be taken for silent.
     pub fn handle_timeout(&mut self, now: Instant) {
         if let Some(session) = &mut self.session {
             session.handle_timeout(now);
@@ -478,6 +483,9 @@ impl Server {
     /// Codes are those of a Server, such as 0x8B (Server shutting down), 0x8E (Session taken over) or 0x9C
     /// (Use another server), the last with a Server Reference perhaps.
     ///
+    /// Messages that [`Server::poll`] has not written before are not sent any more on this connection. The
+    /// Client's Will Message is published, after its delay (section 3.1.2.5).
+    ///
     /// # Errors
     ///
     /// [`SendError::NotConnected`] if the CONNECT was not accepted \[MQTT-3.14.0-1\];
@@ -498,6 +506,9 @@ impl Server {
 
     /// The same Client connects anew (section 3.1.4): gives the Session for the new connection. If the old
     /// one is still there, it is told so, and closed; [`Server::poll`] still has to be called here then.
+    ///
+    /// Decide before whether the new CONNECT is to be accepted. What the Session has not told yet, such as
+    /// the Will Message of the old connection, is told by the machine that gets it.
     #[must_use = "the Session goes on in the new connection"]
     pub fn take_over(&mut self, now: Instant) -> Option<Session> {
         // If it is not open, there is nobody to be told.
@@ -505,7 +516,7 @@ impl Server {
         self.take_session(now)
     }
 
-    /// The Network Connection is gone.
+    /// The Network Connection is gone. Poll then. After [`Output::Close`] it does nothing.
     pub fn connection_lost(&mut self, now: Instant) {
         self.handshake = None;
         self.requests.clear();

@@ -34,7 +34,7 @@ pub(crate) const NEVER_EXPIRES: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SessionConfig {
     /// How many messages with QoS 1 and 2 may be in flight, whatever the peer's Receive Maximum. At
-    /// least 1.
+    /// least 1. Nothing else limits their bytes: [`WaitingLimits`] do not count them.
     pub in_flight: u16,
     /// How many messages may wait before they are in flight.
     pub waiting: WaitingLimits,
@@ -60,11 +60,14 @@ impl Default for SessionConfig {
 /// Who acknowledges received messages with QoS 1 and 2.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Acknowledgement {
-    /// The machine, with Success, as soon as a message was handed out.
+    /// The machine, with Success, as soon as a message was handed out: the next `poll` writes it, so
+    /// what must survive a crash has to be done before.
     #[default]
     Automatic,
     /// The application, when it likes and in the order it likes, with a Reason Code of its choice. The
-    /// acknowledgements leave in the order that section 4.6 demands.
+    /// acknowledgements leave in the order that section 4.6 demands: a message that is not decided about
+    /// holds up those of the same QoS that came after it. The Receive Maximum that this side announces
+    /// limits how many of one Network Connection are undecided.
     Manual,
 }
 

@@ -61,16 +61,17 @@ pub enum Outcome<'a> {
     SubAck(SubAck<'a>),
     /// The Server's answer to an UNSUBSCRIBE, with a Reason Code for each Topic Filter.
     UnsubAck(UnsubAck<'a>),
-    /// The message's Message Expiry Interval passed before it was sent.
+    /// The message's Message Expiry Interval passed before it was sent; one of 0 at once.
     Expired,
     /// It was dropped for a newer message: see [`WhenFull`](crate::WhenFull).
     Dropped,
     /// It was accepted before there was a connection, and the peer's limits do not let it be sent.
     Forbidden(LimitExceeded),
-    /// It was not sent, and the Session for which it waited has ended.
+    /// It was not sent, and the Session for which it was to be sent has ended. Of a Client's messages only
+    /// those that had a Packet Identifier already end so; the others wait for the next Session.
     NotSent,
-    /// It was sent, and then the Session was lost, or, for a SUBSCRIBE or UNSUBSCRIBE, the Network
-    /// Connection: nobody knows whether it arrived.
+    /// It was sent, and then the Session was lost, or a new connection's limits did not let it be sent again,
+    /// or, for a SUBSCRIBE or UNSUBSCRIBE, the Network Connection was lost: nobody knows whether it arrived.
     Indeterminate,
 }
 

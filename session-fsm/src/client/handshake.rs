@@ -31,6 +31,10 @@ impl Client {
     /// has Clean Start 1, as the Client must not accept a Session that it does not know; and if
     /// it names no ClientID, it has the one that the Session got from the Server.
     ///
+    /// Without a Session Expiry Interval in its properties, or with 0 (section 3.1.2.11.2), the Session ends
+    /// with this Network Connection, and messages in flight end as
+    /// [`Outcome::Indeterminate`](crate::Outcome::Indeterminate).
+    ///
     /// # Errors
     ///
     /// [`SendError::ClientIdentifierDiffers`] if the Session that is to go on belongs to another ClientID;
@@ -195,6 +199,9 @@ impl Client {
     /// Ends the Network Connection with a DISCONNECT (section 3.14); [`Output::Close`](crate::Output::Close)
     /// follows. The Reason Code 0x00 makes the Server forget the Will Message, 0x04 and all others make
     /// it publish it.
+    ///
+    /// Messages that [`Client::poll`] has not written before are not sent any more on this connection. Who
+    /// wants them to arrive waits for their outcomes first.
     ///
     /// # Errors
     ///

@@ -11,7 +11,8 @@ use mqtt5_codec::{PacketIdentifier, Qos, ReasonCode};
 /// is manual.
 ///
 /// One for QoS 1 is void once its Network Connection is gone: the message comes again. One for QoS 2
-/// is good until the Session ends.
+/// is good until the Session ends, and its message is not handed out again; after a restart it is, with
+/// a new receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[must_use = "a message that is never acknowledged blocks those behind it"]
 pub struct Receipt {

@@ -104,7 +104,8 @@ impl Server {
     /// Accepts the CONNECT (section 3.1.4): sends the CONNACK, with the limits of
     /// [`ServerConfig`](super::ServerConfig) and these properties. `session` is the one that the
     /// caller has for the ClientID; whether it goes on is decided here, by Clean Start, and told by
-    /// Session Present.
+    /// Session Present. Call [`Server::poll`] before the next [`Server::receive`]: if there was another Session, its
+    /// end is told then.
     ///
     /// The properties may be Server Keep Alive and Session Expiry Interval, which replace what the Client
     /// asked for; Assigned Client Identifier, which has to be given if, and only if, the ClientID was empty;

@@ -50,8 +50,9 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`PublishError::Busy`] if there is no room for it to wait; [`PublishError::NoSession`] if it is a
-    /// Server's and has ended, or never had a Network Connection.
+    /// [`PublishError::Busy`] if there is no room for it to wait; [`PublishError::TooLarge`];
+    /// [`PublishError::Invalid`]; [`PublishError::NoSession`] if it is a Server's and has ended, or never had
+    /// a Network Connection.
     pub fn publish(
         &mut self,
         now: Instant,

@@ -14,8 +14,9 @@ use crate::{Instant, Token};
 /// [`Session::apply`](crate::Session::apply), make the Session that has to go on after a crash.
 ///
 /// An event is told before the changes that come of it: a message before [`Change::Received`], an outcome
-/// before [`Change::Finished`], a Will before [`Change::WillRemoved`]. What is stored of both in one
-/// transaction is neither lost nor doubled by a crash; otherwise it may be told once more.
+/// before [`Change::Finished`], a Will before [`Change::WillRemoved`]. A crash between the two makes the event
+/// be told once more. Who stores what the event does and the change in one transaction loses nothing, and
+/// does nothing twice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Change {

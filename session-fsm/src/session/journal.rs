@@ -15,7 +15,9 @@ impl Session {
     /// them, or for a new one, before it is used for anything else. `now` is the time of the restart, as
     /// for `Session::restore`: a Network Connection that is not known to have ended was lost then.
     ///
-    /// Nothing is announced and no event is told. Afterwards `Session::export` it and begin a new log.
+    /// Nothing is announced and no event is told. Afterwards `Session::export` it and begin a new log, both
+    /// in one step, for example under new names that one renamed file makes valid: changes that are in the
+    /// export already do not fit to it.
     ///
     /// Allocates as the original did; messages are shared with `change`.
     ///

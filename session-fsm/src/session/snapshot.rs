@@ -23,8 +23,10 @@ impl Session {
     /// [`SessionConfig`], and a Server's subscriptions, which are the caller's.
     ///
     /// Call it when `poll` has nothing to say: changes that were not announced yet are in it, and events
-    /// that were not told yet are not. Times are in it as they are, so use a clock whose origin survives,
-    /// such as Unix time.
+    /// that were not told yet are not. The log of changes begins anew with it, see [`Session::apply`].
+    ///
+    /// Times are in it as they are, so use a clock whose origin survives, such as Unix time: ask for it once
+    /// at the start, and add the time since then by a clock that does not go backwards.
     ///
     /// Allocates the bytes, and a table of what is in flight and waits while it runs.
     #[must_use = "to be stored"]
@@ -96,7 +98,8 @@ impl Session {
     /// ```
     /// use mqtt5_session_fsm::codec::{Connect, Message, Publish, Qos, Text, TopicName};
     /// use mqtt5_session_fsm::{
-    ///     Change, Client, ClientConfig, Instant, Output, Publication, Session, SessionConfig,
+    ///     Change, Client, ClientConfig, Instant, Output, Publication, RestoreError, Session,
+    ///     SessionConfig,
     /// };
     ///
     /// let config = SessionConfig { persistent: true, ..SessionConfig::default() };
@@ -116,12 +119,16 @@ impl Session {
     /// // The next one.
     /// let mut session = Session::restore(now, &file, config)?;
     /// let mut records = &log[..];
-    /// // A record that is not whole was the last one: nothing that depends on it was sent.
-    /// while let Ok(Some(change)) = Change::take(&mut records) {
-    ///     session.apply(now, &change)?;
+    /// loop {
+    ///     match Change::take(&mut records) {
+    ///         Ok(Some(change)) => session.apply(now, &change)?,
+    ///         // The last record may not be whole: nothing that depends on it was sent.
+    ///         Ok(None) | Err(RestoreError::Truncated) => break,
+    ///         Err(damaged) => return Err(damaged.into()),
+    ///     }
     /// }
-    /// file = session.export(); // first this, then
-    /// log.clear();
+    /// // In one step: these changes do not fit to the new export.
+    /// (file, log) = (session.export(), Vec::new());
     /// assert_eq!(session.waiting(), 1); // its outcome will be told by `token`
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
