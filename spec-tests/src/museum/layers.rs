@@ -24,20 +24,16 @@ const CONFIGURATIONS: [&str; 4] = [
     "down=2 qos=2 manual=1 cuts=1 refusals=1 batches=1",
 ];
 
-/// Checks that take long without optimization; each has a faster neighbour.
-const SLOW: [&str; 12] = [
-    "client::ordering::resent_messages_keep_their_order_when_identifiers_wrap",
-    "identifier_is_free",
-    "the_answer_repeats_the_identifier",
-    "every_identifier_is_",
-    "all_identifiers",
-    "every_alias_up_to",
-    "every_announced_alias",
-    "more_than_our_receive_maximum_is_an_erro",
-    "a_full_window_is_resumed",
-    "every_keep_alive",
-    "a_used_identifier_is_not_given_again",
-    "round_trip",
+/// Checks left out: they take long without optimization, and both sides share the code that they check.
+const SLOW: [&str; 4] = [
+    // As server::qos_receiver::every_identifier_is_repeated.
+    "client::qos_receiver::all_identifiers",
+    // As server::qos_sender::an_identifier_is_free_when_its_exchange_is_over.
+    "client::qos_sender::a_used_identifier_is_not_given_again",
+    // As client::qos_sender::all_identifiers_in_use_are_different.
+    "server::qos_sender::every_identifier_is_used_once",
+    // As client::topic_alias_received::every_announced_alias_is_accepted.
+    "server::topic_alias::every_alias_up_to_the_maximum_is_accepted",
 ];
 
 /// Compiles fast, and runs fast enough.
@@ -183,14 +179,11 @@ impl Workshop {
 
     fn conformance(&self, spec: &Path) -> Result<Vec<String>, String> {
         let mut names = Vec::new();
-        for filter in ["client", "server"] {
+        // With the colons: a name such as `vector::from-client` is not meant.
+        for filter in ["client::", "server::"] {
             let mut arguments = vec!["--format=pretty", filter];
             arguments.extend(SLOW.iter().flat_map(|name| ["--skip", name]));
-            for name in self.tests(spec, &arguments)? {
-                if !names.contains(&name) {
-                    names.push(name);
-                }
-            }
+            names.extend(self.tests(spec, &arguments)?);
         }
         Ok(names)
     }

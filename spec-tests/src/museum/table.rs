@@ -46,7 +46,7 @@ pub fn render(all: &[Shown<'_>]) -> String {
          ```sh\n\
          cargo run --release -p mqtt5-spec-tests --bin museum\n\
          ```\n\n\
-         - conformance: `cargo test -p mqtt5-spec-tests --test spec -- client`, and `-- server`\n\
+         - conformance: `cargo test -p mqtt5-spec-tests --test spec -- client::`, and `-- server::`\n\
          - explorer: some small configurations of the `explore` program\n\
          - properties: `cargo test -p mqtt5-spec-tests --test halves`, where the other two found nothing\n\n\
          {caught} of {} were caught. At most three names are given for each layer.\n",

@@ -175,6 +175,15 @@ impl Driver {
         self.settle()
     }
 
+    /// Publishes so many messages with QoS 1. To be fast, it does not read what was written.
+    pub(crate) fn fill(&mut self, count: u16) {
+        for _ in 0..count {
+            self.accept(publication(1, "a", "", &[])).unwrap();
+            let output = self.client.poll(self.now, &mut self.wire);
+            assert!(output.is_none(), "{output:?}");
+        }
+    }
+
     pub(crate) fn publish_with(&mut self, publication: Publication) -> Lines {
         self.accept(publication).unwrap();
         self.settle()

@@ -121,7 +121,8 @@ pub(crate) fn event(event: &Event<'_>, tokens: &[Token]) -> String {
             format!("message q{qos}{}{receipt}", content(&it.publish))
         }
         Event::Outcome(token, it) => {
-            let at = tokens.iter().position(|known| known == token);
+            // From the end: of many tokens, mostly the last is meant.
+            let at = tokens.iter().rposition(|known| known == token);
             let at = at.unwrap_or_else(|| panic!("{token:?} was never given: {it:?}"));
             format!("t{} {}", at + 1, outcome(it))
         }

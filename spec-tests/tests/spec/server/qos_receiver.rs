@@ -87,6 +87,10 @@ fn every_identifier_is_repeated() -> Outcome {
             driver.send(&publish_2(number)).packet(),
             pubrec(number, success)
         );
+        // Known by now: it is not delivered again.
+        let again = driver.send(&publish_2(number));
+        assert_eq!(again.packet(), pubrec(number, success));
+        assert!(again.events().is_empty(), "{number}: {again:?}");
         let report = driver.send(&pubrel(number, success));
         assert_eq!(report.packet(), pubcomp(number, success));
     }
