@@ -169,6 +169,10 @@ impl Session {
     /// A Session of a Client that has lost its own part, or never had it, and knows that the Server has
     /// a Session for the ClientID: it can be resumed. Without this, a Client must not go on with a
     /// Session that it does not have \[MQTT-3.2.2-4\].
+    ///
+    /// The Server may still hold Packet Identifiers of messages with QoS 2 that the lost part had sent. A new
+    /// message with QoS 2 that happens to get one of them is taken for a duplicate: it is not delivered, and nobody is
+    /// told. If that matters, use Clean Start.
     #[must_use]
     pub fn of_client_known_to_server(client_identifier: &str, config: SessionConfig) -> Self {
         let mut session = Session::new(Role::Client, client_identifier, config);

@@ -217,8 +217,12 @@ impl Waiting {
 
     /// Gives back memory that is not in use.
     pub(crate) fn shrink(&mut self) {
-        self.qos0.shrink_to_fit();
-        self.others.shrink_to_fit();
+        for queue in [&mut self.qos0, &mut self.others] {
+            // Not a queue that is mostly in use: the next message would make it grow again.
+            if queue.capacity() / 2 >= queue.len() {
+                queue.shrink_to_fit();
+            }
+        }
     }
 
     fn queue(&mut self, qos: Qos) -> &mut Queue {

@@ -289,9 +289,10 @@ impl crate::connection::Connection {
             }
             .encode_to_vec()
         })?;
-        // If not even this fits, the connection ends without a word.
-        if let Some(packet) = packet {
-            self.send(packet);
+        match packet {
+            Some(packet) => self.send(packet),
+            // The Reason Code alone, or, if not even that fits, the connection ends without a word.
+            None => self.farewell(&mqtt5_codec::Disconnect::new(reason_code)),
         }
         Ok(())
     }

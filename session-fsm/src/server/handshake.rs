@@ -170,7 +170,13 @@ impl Server {
         session.handle_timeout(now);
         let session_present = session.exists && !handshake.clean_start;
         let packet = match self.connack(session_present, properties) {
-            Ok(packet) => packet,
+            Ok(Some(packet)) => packet,
+            Ok(None) => {
+                // The Client cannot be told: nothing was accepted.
+                self.session = Some(session);
+                self.close(now, Cause::CannotAnswer(PacketType::ConnAck), false);
+                return Ok(());
+            }
             Err(error) => {
                 self.session = Some(session);
                 return Err(error);
@@ -190,10 +196,7 @@ impl Server {
             authentication.connected();
         }
         self.session = Some(session);
-        match packet {
-            Some(packet) => self.connection.send(packet),
-            None => self.close(now, Cause::CannotAnswer(PacketType::ConnAck), false),
-        }
+        self.connection.send(packet);
         Ok(())
     }
 
