@@ -394,7 +394,7 @@ impl Client {
             }
             Phase::Open if self.ping_due() <= now => {
                 self.connection.shrink(&mut self.session);
-                self.connection.send_ping(PacketType::PingReq);
+                self.connection.send_ping(&Packet::PingReq);
                 self.connection.last_sent = now;
                 self.pingresp_due = self.pingresp_due.min(now + self.config.pingresp_timeout);
             }

@@ -13,8 +13,8 @@ use core::num::NonZeroU16;
 
 use mqtt5_codec::bytes::Bytes;
 use mqtt5_codec::{
-    Disconnect, EncodeError, Message, PacketType, Properties, Property, PubAck, PubRec, Qos,
-    ReasonCode, Role,
+    Disconnect, EncodeError, Message, Packet, PacketType, Properties, Property, PubAck, PubRec,
+    Qos, ReasonCode, Role,
 };
 
 pub use alias::TopicAliases;
@@ -52,7 +52,7 @@ pub(crate) struct Connection {
     pub(crate) peer: Limits,
     topic_aliases: TopicAliases,
     answers: VecDeque<Answer>,
-    /// The packets that [`Answer::Packet`] stands for.
+    /// The packets that [`Answer::encoded_before`] stands for.
     packets: VecDeque<Bytes>,
     inbound: Inbound,
     outbound: Outbound,
@@ -198,14 +198,11 @@ impl Connection {
     /// Queues a packet that is encoded already.
     pub(crate) fn send(&mut self, packet: Bytes) {
         self.packets.push_back(packet);
-        self.answers.push_back(Answer::Packet { counts: false });
+        self.answers.push_back(Answer::encoded_before(false));
     }
 
-    pub(crate) fn send_ping(&mut self, answer: PacketType) {
-        self.answers.push_back(match answer {
-            PacketType::PingResp => Answer::PingResp,
-            _ => Answer::PingReq,
-        });
+    pub(crate) fn send_ping(&mut self, packet: &Packet<'_>) {
+        self.answers.push_back(Answer::ping(packet));
     }
 
     /// Gives back memory that is not in use: nothing is going on.
@@ -300,18 +297,12 @@ impl Connection {
             self.answers.push_back(match packet {
                 Some(packet) => {
                     self.packets.push_back(packet);
-                    Answer::Packet { counts }
+                    Answer::encoded_before(counts)
                 }
-                None if qos == Qos::ExactlyOnce => Answer::PubRec {
-                    packet_identifier,
-                    reason_code,
-                    counts,
-                },
-                None => Answer::PubAck {
-                    packet_identifier,
-                    reason_code,
-                    counts,
-                },
+                None if qos == Qos::ExactlyOnce => {
+                    Answer::pubrec(packet_identifier, reason_code, counts)
+                }
+                None => Answer::puback(packet_identifier, reason_code, counts),
             });
         }
     }

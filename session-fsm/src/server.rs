@@ -391,7 +391,7 @@ impl Server {
                 if let Some(session) = &mut self.session {
                     self.connection.shrink(session);
                 }
-                self.connection.send_ping(PacketType::PingResp);
+                self.connection.send_ping(&Packet::PingResp);
                 Ok(None)
             }
             Packet::Subscribe(subscribe) => self.receive_subscribe(now, subscribe),

@@ -118,22 +118,18 @@ impl Connection {
             SenderAction::ReleaseAgain => {
                 // Those of earlier PUBRECs go first [MQTT-4.6.0-4].
                 while let Some(earlier) = session.sender.next_release() {
-                    self.answers.push_back(Answer::PubRel {
-                        packet_identifier: earlier,
-                        reason_code: ReasonCode::Success,
-                    });
+                    self.answers
+                        .push_back(Answer::pubrel(earlier, ReasonCode::Success));
                     session.sender.release_sent();
                 }
-                self.answers.push_back(Answer::PubRel {
-                    packet_identifier,
-                    reason_code: ReasonCode::Success,
-                });
+                self.answers
+                    .push_back(Answer::pubrel(packet_identifier, ReasonCode::Success));
             }
             SenderAction::ReleaseUnknown => {
-                self.answers.push_back(Answer::PubRel {
+                self.answers.push_back(Answer::pubrel(
                     packet_identifier,
-                    reason_code: ReasonCode::PacketIdentifierNotFound,
-                });
+                    ReasonCode::PacketIdentifierNotFound,
+                ));
                 session.notice(Notice::UnknownIdentifier(packet_type, packet_identifier));
             }
             SenderAction::Report => {
@@ -180,11 +176,9 @@ impl Connection {
                 Arrival::Deliver(Some(undecided)) => receipt = Some(undecided),
                 Arrival::Deliver(None) => self.accept(session, packet_identifier, qos),
                 Arrival::PubRecAgain => {
-                    self.answers.push_back(Answer::PubRec {
-                        packet_identifier,
-                        reason_code: ReasonCode::Success,
-                        counts: false,
-                    });
+                    let success = ReasonCode::Success;
+                    self.answers
+                        .push_back(Answer::pubrec(packet_identifier, success, false));
                     return Ok(None);
                 }
                 Arrival::Await => {
@@ -208,34 +202,18 @@ impl Connection {
         let reason_code = ReasonCode::Success;
         self.answers.push_back(if qos == Qos::ExactlyOnce {
             session.change(|| Change::Received { packet_identifier });
-            Answer::PubRec {
-                packet_identifier,
-                reason_code,
-                counts: false,
-            }
+            Answer::pubrec(packet_identifier, reason_code, false)
         } else {
-            Answer::PubAck {
-                packet_identifier,
-                reason_code,
-                counts: true,
-            }
+            Answer::puback(packet_identifier, reason_code, true)
         });
     }
 
     fn refuse_identifier(&mut self, packet_identifier: PacketIdentifier, qos: Qos) {
         let reason_code = ReasonCode::PacketIdentifierInUse;
         self.answers.push_back(if qos == Qos::ExactlyOnce {
-            Answer::PubRec {
-                packet_identifier,
-                reason_code,
-                counts: true,
-            }
+            Answer::pubrec(packet_identifier, reason_code, true)
         } else {
-            Answer::PubAck {
-                packet_identifier,
-                reason_code,
-                counts: true,
-            }
+            Answer::puback(packet_identifier, reason_code, true)
         });
     }
 
@@ -295,11 +273,8 @@ impl Connection {
                 ReasonCode::PacketIdentifierNotFound
             }
         };
-        self.answers.push_back(Answer::PubComp {
-            packet_identifier,
-            reason_code,
-            counts,
-        });
+        self.answers
+            .push_back(Answer::pubcomp(packet_identifier, reason_code, counts));
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use core::num::NonZeroU16;
 use mqtt5_codec::bytes::BufMut;
 use mqtt5_codec::{
     Delivery, EncodeError, LARGEST_PACKET, Message, Packet, PacketIdentifier, PacketType, Property,
-    PropertyIdentifier, Publish, Qos, Violation,
+    PropertyIdentifier, Publish, Qos, ReasonCode, Violation,
 };
 
 use super::alias::Alias;
@@ -71,37 +71,25 @@ impl Connection {
             {
                 return Some(output);
             }
-            let written = if let Some(&answer) = self.answers.front() {
-                let written = self.write_answer(answer, session.as_deref_mut(), wire);
-                if let Written::Yes = written {
-                    self.answers.pop_front();
-                }
-                written
-            } else {
-                match self.phase {
+            let written = match self.write_answers(session.as_deref_mut(), now, wire) {
+                Written::Yes => match self.phase {
                     Phase::Closing(cause) => {
                         self.phase = Phase::Offline;
                         return Some(Output::Close(cause));
                     }
                     Phase::Open => self.write_next(session.as_deref_mut()?, now, wire)?,
                     Phase::Offline | Phase::Opening => return None,
-                }
+                },
+                written => written,
             };
             match written {
-                Written::Yes => {
-                    self.last_sent = now;
-                    // Mostly, that was all.
-                    if self.is_idle(session.as_deref()) {
-                        return None;
-                    }
-                }
+                Written::Yes => self.last_sent = now,
                 Written::NoRoom(needed) => return Some(Output::NeedsRoom(needed)),
                 Written::Skipped => {}
                 Written::TooLarge => {
                     // Messages are given up, answers cannot be.
-                    let answer = self.answers.front();
-                    let packet_type = answer.map_or(PacketType::PubRel, |it| it.packet_type());
-                    let cause = Cause::CannotAnswer(packet_type);
+                    let answer = self.answers.front().and_then(|it| it.packet_type());
+                    let cause = Cause::CannotAnswer(answer.unwrap_or(PacketType::PubRel));
                     self.close(session.as_deref_mut(), now, cause, false);
                 }
             }
@@ -118,43 +106,48 @@ impl Connection {
             })
     }
 
-    /// An answer stays in the queue until the caller takes it out.
+    /// All answers that wait, or those for which there is room.
     #[inline(always)]
-    fn write_answer<B: BufMut + ?Sized>(
+    fn write_answers<B: BufMut + ?Sized>(
         &mut self,
-        answer: Answer,
-        session: Option<&mut Session>,
+        mut session: Option<&mut Session>,
+        now: Instant,
         wire: &mut B,
     ) -> Written {
-        if self.peer.maximum_packet_size < Answer::LARGEST
-            && answer.encoded_len() > self.peer.maximum_packet_size
-        {
-            return Written::TooLarge;
-        }
-        let packet = match answer {
-            Answer::Packet { .. } => self.packets.front(),
-            _ => None,
-        };
-        let encoded = match packet {
-            Some(packet) if wire.remaining_mut() < packet.len() => Err(EncodeError::NoRoom {
-                needed: packet.len(),
-            }),
-            Some(packet) => {
-                wire.put_slice(packet);
-                self.packets.pop_front();
-                Ok(())
+        while let Some(answer) = self.answers.front() {
+            let written = match answer.packet() {
+                [] => put(self.packets.front().map_or(&[], |packet| packet), wire),
+                packet => self.put_small(packet, wire),
+            };
+            if !matches!(written, Written::Yes) {
+                return written;
             }
-            None => answer.encode(wire),
-        };
-        if let Err(EncodeError::NoRoom { needed }) = encoded {
-            return Written::NoRoom(needed);
-        }
-        if answer.counts()
-            && let Some(session) = session
-        {
-            session.receiver.answered();
+            self.last_sent = now;
+            if answer.packet().is_empty() {
+                self.packets.pop_front();
+            }
+            if answer.counts
+                && let Some(session) = session.as_deref_mut()
+            {
+                session.receiver.answered();
+            }
+            self.answers.pop_front();
         }
         Written::Yes
+    }
+
+    /// Appends an acknowledgement or a ping.
+    #[inline(always)]
+    fn put_small<B: BufMut + ?Sized>(&self, packet: &[u8], wire: &mut B) -> Written {
+        let maximum = self.peer.maximum_packet_size as usize;
+        if maximum < Answer::LARGEST && packet.len() > maximum {
+            return Written::TooLarge;
+        }
+        match *packet {
+            // What is appended most often; it is faster with its length known.
+            [first_byte, length, high, low] => put(&[first_byte, length, high, low], wire),
+            _ => put(packet, wire),
+        }
     }
 
     /// Writes a PUBREL, a PUBLISH that was given an identifier, or one that waits; `None` if there is
@@ -167,11 +160,8 @@ impl Connection {
         wire: &mut B,
     ) -> Option<Written> {
         if let Some(packet_identifier) = session.sender.next_release() {
-            let release = Answer::PubRel {
-                packet_identifier,
-                reason_code: mqtt5_codec::ReasonCode::Success,
-            };
-            let written = self.write_answer(release, None, wire);
+            let release = Answer::pubrel(packet_identifier, ReasonCode::Success);
+            let written = self.put_small(release.packet(), wire);
             if let Written::Yes = written {
                 session.sender.release_sent();
             }
@@ -433,6 +423,16 @@ impl Connection {
             _ => None,
         }
     }
+}
+
+/// Appends a packet whole.
+#[inline(always)]
+fn put<B: BufMut + ?Sized>(packet: &[u8], wire: &mut B) -> Written {
+    if wire.remaining_mut() < packet.len() {
+        return Written::NoRoom(packet.len());
+    }
+    wire.put_slice(packet);
+    Written::Yes
 }
 
 /// A message that has an identifier already is not sent: if it is too large for the peer, it counts as sent
