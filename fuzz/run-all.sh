@@ -7,7 +7,7 @@
 # Needs a nightly toolchain and cargo-fuzz. What fuzzing finds on the way goes to a scratch
 # directory, so the seeds in fuzz/corpus stay as they are; crashes go to fuzz/artifacts.
 #
-# No sanitizer: the codec has no unsafe code, and fuzzing is several times as fast without.
+# No sanitizer: the crates have no unsafe code, and fuzzing is several times as fast without.
 # Overflow checks and debug assertions are on. No compare tracing either: structure-aware mutation
 # and the dictionary find more in the same time.
 set -euo pipefail
@@ -35,7 +35,7 @@ fuzz() {
 }
 
 failed=0
-for target in decode round_trip split strings differential; do
+for target in decode round_trip split strings differential world; do
     if fuzz "$target" -runs=0 && fuzz "$target" "-max_total_time=$seconds"; then
         executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$scratch/$target.log")
         echo "$target: $executions executions, nothing found"

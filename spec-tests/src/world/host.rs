@@ -413,9 +413,13 @@ impl SessionWorld {
                 }
             }
             Told::SessionEnded => {
+                let clients = match at {
+                    At::Server(link) => self.client_has_a_session_of_another(link),
+                    _ => self.client.machine.session().exists(),
+                };
                 self.split = match (side, self.split) {
                     (_, Split::Resumed) => Split::Resumed,
-                    (Side::Server, _) if self.client.machine.session().exists() => Split::Ended,
+                    (Side::Server, _) if clients => Split::Ended,
                     _ => Split::Same,
                 };
                 self.flows[side.other() as usize].receiver_ended();
@@ -446,6 +450,16 @@ impl SessionWorld {
             Told::Refused | Told::Other => {}
         }
         Ok(())
+    }
+
+    /// Whether the Client has a Session that did not begin with this link, or is about to have one: its
+    /// CONNACK is under way.
+    fn client_has_a_session_of_another(&self, link: usize) -> bool {
+        let clients = self.links.iter().rposition(|link| link.has_client);
+        self.client.machine.session().exists()
+            || clients.is_some_and(|clients| {
+                clients != link && self.links[clients].watches[Side::Server as usize].opened
+            })
     }
 
     fn store(&mut self, side: Side, change: &Change, turn: &mut Turn<'_>) -> Result<(), Violation> {

@@ -226,6 +226,7 @@ pub struct Total {
     transitions: u64,
     elapsed: Duration,
     failed: Vec<&'static str>,
+    explorations: usize,
     coverage: CoverageTable,
 }
 
@@ -233,6 +234,7 @@ impl Total {
     /// Adds one, and gives a line about it.
     #[must_use]
     pub fn add(&mut self, named: &Named, report: &Report) -> String {
+        self.explorations += 1;
         self.states += report.states;
         self.transitions += report.transitions;
         self.elapsed += report.elapsed;
@@ -301,11 +303,14 @@ impl Total {
 impl fmt::Display for Total {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}", self.coverage)?;
-        for (row, reason) in impossible_rows() {
-            writeln!(out, "  cannot fire: {row}: {reason}")?;
-        }
-        for row in self.unfired() {
-            writeln!(out, "  DID NOT FIRE: {row}")?;
+        // Of a single configuration, the table says it.
+        if self.explorations > 1 {
+            for (row, reason) in impossible_rows() {
+                writeln!(out, "  cannot fire: {row}: {reason}")?;
+            }
+            for row in self.unfired() {
+                writeln!(out, "  DID NOT FIRE: {row}")?;
+            }
         }
         writeln!(
             out,

@@ -17,7 +17,7 @@ use crate::explore::{Turn, Violation};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Watch {
     /// CONNECT or CONNACK was sent.
-    opened: bool,
+    pub(super) opened: bool,
     /// DISCONNECT, or a CONNACK that refuses, was sent.
     closed: bool,
     /// The CONNECT had Clean Start 1.
