@@ -6,16 +6,14 @@ mod requests;
 use core::time::Duration;
 
 use mqtt5_codec::bytes::BufMut;
-use mqtt5_codec::{
-    DecodeError, Delivery, Packet, PacketIdentifier, PacketType, Property, Publish, RawPacket,
-    ReasonCode, Role, Split, split,
-};
+use mqtt5_codec::{DecodeError, Packet, Property, Publish, ReasonCode, Role};
 
 use self::handshake::Handshake;
-use crate::connection::{Connection, Phase, TopicAliases};
+use crate::connection::{Connection, Handled, Phase, TopicAliases};
 use crate::error::{PublishError, SendError};
-use crate::event::{Awaited, Cause, Delivered, Event, Output};
+use crate::event::{Awaited, Cause, Event, Output};
 use crate::session::{Publication, Session};
+use crate::side::Side;
 use crate::{Instant, Limits, PeerError, Receipt, SessionViolation, Token};
 
 /// How a [`Client`] works, beside what is in its CONNECT packets.
@@ -193,170 +191,20 @@ impl Client {
         now: Instant,
         input: &mut &'input [u8],
     ) -> Option<Event<'a>> {
-        let mut event = loop {
-            // What comes most often goes the shortest way: no `Packet` is made of it.
-            let often = self.connection.is_open();
-            if often {
-                if let Some(acknowledgement) = self.connection.split_acknowledgement(input) {
-                    let (packet_type, packet_identifier) = acknowledgement;
-                    match self.receive_success(now, packet_type, packet_identifier) {
-                        Some(token) => return Some(Event::success(packet_type, token)),
-                        None => continue,
-                    }
-                }
-            } else {
-                if matches!(self.connection.phase, Phase::Offline | Phase::Closing(_)) {
-                    *input = &[];
-                    return None;
-                }
-            }
-            let packet = match split(input, self.connection.own.maximum_packet_size) {
-                Ok(Split::Packet { packet, rest }) => {
-                    *input = rest;
-                    packet
-                }
-                Ok(Split::Incomplete { .. }) => return None,
-                Err(error) => {
-                    self.reject(now, error.sent_by(Role::Server));
-                    continue;
-                }
-            };
-            if often && let Some(publish) = packet.decode_plain_publish() {
-                match self.receive_plain(now, publish.delivery, publish.retain) {
-                    Some(receipt) => return Some(Event::Message(Delivered { publish, receipt })),
-                    None => continue,
-                }
-            }
-            if let Some(event) = self.receive_packet(now, &packet) {
-                break event;
-            }
-        };
-        self.connection.complete(&mut event);
-        Some(event)
-    }
-
-    /// A packet that has to be looked at more closely.
-    #[inline(never)]
-    fn receive_packet<'a>(&mut self, now: Instant, packet: &RawPacket<'a>) -> Option<Event<'a>> {
-        match packet.decode_from(Role::Server) {
-            Ok(packet) => self.step(now, &packet),
-            Err(error) => {
-                self.reject(now, error);
-                None
-            }
-        }
+        self.take(now, input)
     }
 
     /// Handles a packet of the Server that was split and decoded elsewhere, by
     /// [`Frame::decode_from`](mqtt5_codec::Frame::decode_from) for example, with the Maximum Packet Size
     /// that the CONNECT announced. For what does not decode there is [`Client::reject`].
     pub fn handle<'a>(&'a mut self, now: Instant, packet: Packet<'a>) -> Option<Event<'a>> {
-        let mut event = match self.connection.phase {
-            Phase::Offline | Phase::Closing(_) => None,
-            Phase::Opening | Phase::Open => self.step(now, &packet),
-        }?;
-        self.connection.complete(&mut event);
-        Some(event)
+        self.take_packet(now, &packet)
     }
 
     /// What came from the Server is not a good packet: the connection ends.
     pub fn reject(&mut self, now: Instant, error: DecodeError) {
-        if matches!(self.connection.phase, Phase::Offline | Phase::Closing(_)) {
-            return;
-        }
-        self.fail(now, PeerError::Packet(error));
-    }
-
-    fn step<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Option<Event<'a>> {
-        self.connection.last_received = now;
-        let handled = match packet {
-            _ if !self.connection.is_open() => self.step_opening(now, packet),
-            Packet::Publish(publish) => {
-                return self.receive_publish(now, publish).map(|receipt| {
-                    Event::Message(Delivered {
-                        publish: *publish,
-                        receipt,
-                    })
-                });
-            }
-            Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubRel(_) | Packet::PubComp(_) => {
-                self.connection.receive_exchange(&mut self.session, packet)
-            }
-            _ => self.step_open(now, packet),
-        };
-        self.good(now, handled)
-    }
-
-    /// Whether the message is to be handed to the application, and with which receipt.
-    fn receive_publish(&mut self, now: Instant, publish: &Publish<'_>) -> Option<Option<Receipt>> {
-        let session = &mut self.session;
-        let handled = self.connection.receive_publish(session, publish);
-        self.good(now, handled)
-    }
-
-    /// The same, for a message without properties.
-    fn receive_plain(
-        &mut self,
-        now: Instant,
-        delivery: Delivery,
-        retain: bool,
-    ) -> Option<Option<Receipt>> {
-        self.connection.last_received = now;
-        let session = &mut self.session;
-        let handled = self.connection.receive_plain(session, delivery, retain);
-        self.good(now, handled)
-    }
-
-    /// What came of a packet, unless it broke a rule.
-    #[inline]
-    fn good<T>(&mut self, now: Instant, handled: Result<Option<T>, SessionViolation>) -> Option<T> {
-        match handled {
-            Ok(handled) => handled,
-            Err(violation) => {
-                self.fail(now, violation.into());
-                None
-            }
-        }
-    }
-
-    /// PUBACK, PUBREC, PUBREL or PUBCOMP with Success: the token, if the exchange is over.
-    #[inline]
-    fn receive_success(
-        &mut self,
-        now: Instant,
-        packet_type: PacketType,
-        packet_identifier: PacketIdentifier,
-    ) -> Option<Token> {
-        self.connection.last_received = now;
-        let session = &mut self.session;
-        let handled = self
-            .connection
-            .receive_success(session, packet_type, packet_identifier);
-        self.good(now, handled)
-    }
-
-    fn step_open<'a>(
-        &mut self,
-        now: Instant,
-        packet: &Packet<'a>,
-    ) -> Result<Option<Event<'a>>, SessionViolation> {
-        match *packet {
-            Packet::PingResp => {
-                // One that was not asked for does no harm.
-                self.pingresp_due = Instant::NEVER;
-                Ok(None)
-            }
-            Packet::SubAck(suback) => self.receive_suback(suback),
-            Packet::UnsubAck(unsuback) => self.receive_unsuback(unsuback),
-            Packet::Disconnect(disconnect) => {
-                let cause = Cause::PeerDisconnected(disconnect.reason_code);
-                self.close(now, cause, false);
-                Ok(Some(Event::Disconnect(disconnect)))
-            }
-            Packet::Auth(auth) => self.receive_auth(auth),
-            Packet::ConnAck(_) => Err(SessionViolation::SecondConnAck),
-            // Decoding has refused what a Server never sends.
-            _ => Err(SessionViolation::ConnAckExpected),
+        if !self.connection.is_over() {
+            self.fail(now, PeerError::Packet(error));
         }
     }
 
@@ -423,6 +271,53 @@ impl Client {
         self.pingresp_due = Instant::NEVER;
         self.connection
             .close(Some(&mut self.session), now, cause, flush);
+    }
+}
+
+impl Side for Client {
+    const PEER: Role = Role::Server;
+
+    #[inline(always)]
+    fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    #[inline(always)]
+    fn parts(&mut self) -> (&mut Connection, Option<&mut Session>) {
+        (&mut self.connection, Some(&mut self.session))
+    }
+
+    fn is_deciding(&self) -> bool {
+        false
+    }
+
+    fn opening<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a> {
+        self.step_opening(now, packet)
+    }
+
+    fn open<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a> {
+        match *packet {
+            Packet::PingResp => {
+                // One that was not asked for does no harm.
+                self.pingresp_due = Instant::NEVER;
+                Ok(None)
+            }
+            Packet::SubAck(suback) => self.receive_suback(suback),
+            Packet::UnsubAck(unsuback) => self.receive_unsuback(unsuback),
+            Packet::Disconnect(disconnect) => {
+                let cause = Cause::PeerDisconnected(disconnect.reason_code);
+                self.close(now, cause, false);
+                Ok(Some(Event::Disconnect(disconnect)))
+            }
+            Packet::Auth(auth) => self.receive_auth(auth),
+            Packet::ConnAck(_) => Err(SessionViolation::SecondConnAck),
+            // Decoding has refused what a Server never sends.
+            _ => Err(SessionViolation::ConnAckExpected),
+        }
+    }
+
+    fn reject(&mut self, now: Instant, error: DecodeError) {
+        Client::reject(self, now, error);
     }
 
     fn fail(&mut self, now: Instant, error: PeerError) {

@@ -20,6 +20,7 @@ use mqtt5_codec::{
 pub use alias::TopicAliases;
 pub(crate) use authentication::Authentication;
 pub(crate) use fit::Explanations;
+pub(crate) use receive::Handled;
 
 use self::alias::{Inbound, Outbound};
 use self::answer::Answer;
@@ -92,6 +93,12 @@ impl Connection {
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
         self.phase == Phase::Open
+    }
+
+    /// Whether nothing is read any more, or not yet.
+    #[inline]
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Offline | Phase::Closing(_))
     }
 
     /// What the peer's limits have against a message.

@@ -131,6 +131,7 @@ mod reconnect;
 mod requests;
 mod server;
 mod session;
+mod side;
 mod time;
 mod token;
 mod violation;

@@ -7,17 +7,15 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use mqtt5_codec::bytes::BufMut;
-use mqtt5_codec::{
-    DecodeError, Delivery, Disconnect, Packet, PacketIdentifier, PacketType, Property, Publish,
-    RawPacket, ReasonCode, Role, Split, split,
-};
+use mqtt5_codec::{DecodeError, Disconnect, Packet, Property, Publish, ReasonCode, Role};
 
 use self::handshake::Handshake;
 use self::requests::Requests;
-use crate::connection::{Connection, Phase, TopicAliases};
+use crate::connection::{Connection, Handled, Phase, TopicAliases};
 use crate::error::{PublishError, SendError};
-use crate::event::{Awaited, Cause, Delivered, Event, Output};
+use crate::event::{Awaited, Cause, Event, Output};
 use crate::session::{Publication, Session, SessionConfig};
+use crate::side::Side;
 use crate::{Instant, Limits, PeerError, Receipt, SessionViolation, Token};
 
 /// How a [`Server`] works.
@@ -223,61 +221,7 @@ impl Server {
         now: Instant,
         input: &mut &'input [u8],
     ) -> Option<Event<'a>> {
-        let mut event = loop {
-            // What comes most often goes the shortest way: no `Packet` is made of it.
-            let often = self.connection.is_open();
-            if often {
-                if let Some(acknowledgement) = self.connection.split_acknowledgement(input) {
-                    let (packet_type, packet_identifier) = acknowledgement;
-                    match self.receive_success(now, packet_type, packet_identifier) {
-                        Some(token) => return Some(Event::success(packet_type, token)),
-                        None => continue,
-                    }
-                }
-            } else {
-                if matches!(self.connection.phase, Phase::Offline | Phase::Closing(_)) {
-                    *input = &[];
-                    return None;
-                }
-                if self.is_deciding() {
-                    return None;
-                }
-            }
-            let packet = match split(input, self.connection.own.maximum_packet_size) {
-                Ok(Split::Packet { packet, rest }) => {
-                    *input = rest;
-                    packet
-                }
-                Ok(Split::Incomplete { .. }) => return None,
-                Err(error) => {
-                    self.reject(now, error.sent_by(Role::Client));
-                    continue;
-                }
-            };
-            if often && let Some(publish) = packet.decode_plain_publish() {
-                match self.receive_plain(now, publish.delivery, publish.retain) {
-                    Some(receipt) => return Some(Event::Message(Delivered { publish, receipt })),
-                    None => continue,
-                }
-            }
-            if let Some(event) = self.receive_packet(now, &packet) {
-                break event;
-            }
-        };
-        self.connection.complete(&mut event);
-        Some(event)
-    }
-
-    /// A packet that has to be looked at more closely.
-    #[inline(never)]
-    fn receive_packet<'a>(&mut self, now: Instant, packet: &RawPacket<'a>) -> Option<Event<'a>> {
-        match packet.decode_from(Role::Client) {
-            Ok(packet) => self.step(now, &packet),
-            Err(error) => {
-                self.reject(now, error);
-                None
-            }
-        }
+        self.take(now, input)
     }
 
     /// Handles a packet of the Client that was split and decoded elsewhere, by
@@ -286,18 +230,12 @@ impl Server {
     ///
     /// It must not be called while a CONNECT waits for the caller's decision: the packet would be lost.
     pub fn handle<'a>(&'a mut self, now: Instant, packet: Packet<'a>) -> Option<Event<'a>> {
-        let mut event = match self.connection.phase {
-            Phase::Offline | Phase::Closing(_) => None,
-            Phase::Opening if self.is_deciding() => None,
-            Phase::Opening | Phase::Open => self.step(now, &packet),
-        }?;
-        self.connection.complete(&mut event);
-        Some(event)
+        self.take_packet(now, &packet)
     }
 
     /// What came from the Client is not a good packet: the connection ends.
     pub fn reject(&mut self, now: Instant, error: DecodeError) {
-        if matches!(self.connection.phase, Phase::Offline | Phase::Closing(_)) {
+        if self.connection.is_over() {
             return;
         }
         if self.connection.phase == Phase::Opening
@@ -310,104 +248,7 @@ impl Server {
         self.fail(now, PeerError::Packet(error));
     }
 
-    fn step<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Option<Event<'a>> {
-        self.connection.last_received = now;
-        let handled = match packet {
-            _ if !self.connection.is_open() => self.step_opening(now, packet),
-            Packet::Publish(publish) => {
-                return self.receive_publish(now, publish).map(|receipt| {
-                    Event::Message(Delivered {
-                        publish: *publish,
-                        receipt,
-                    })
-                });
-            }
-            Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubRel(_) | Packet::PubComp(_) => {
-                match &mut self.session {
-                    Some(session) => self.connection.receive_exchange(session, packet),
-                    None => Ok(None),
-                }
-            }
-            _ => self.step_open(now, packet),
-        };
-        self.good(now, handled)
-    }
-
-    /// Whether the message is to be handed to the application, and with which receipt.
-    fn receive_publish(&mut self, now: Instant, publish: &Publish<'_>) -> Option<Option<Receipt>> {
-        let session = self.session.as_mut()?;
-        let handled = self.connection.receive_publish(session, publish);
-        self.good(now, handled)
-    }
-
-    /// The same, for a message without properties.
-    fn receive_plain(
-        &mut self,
-        now: Instant,
-        delivery: Delivery,
-        retain: bool,
-    ) -> Option<Option<Receipt>> {
-        self.connection.last_received = now;
-        let session = self.session.as_mut()?;
-        let handled = self.connection.receive_plain(session, delivery, retain);
-        self.good(now, handled)
-    }
-
-    /// What came of a packet, unless it broke a rule.
-    #[inline]
-    fn good<T>(&mut self, now: Instant, handled: Result<Option<T>, SessionViolation>) -> Option<T> {
-        match handled {
-            Ok(handled) => handled,
-            Err(violation) => {
-                self.fail(now, violation.into());
-                None
-            }
-        }
-    }
-
-    /// PUBACK, PUBREC, PUBREL or PUBCOMP with Success: the token, if the exchange is over.
-    #[inline]
-    fn receive_success(
-        &mut self,
-        now: Instant,
-        packet_type: PacketType,
-        packet_identifier: PacketIdentifier,
-    ) -> Option<Token> {
-        self.connection.last_received = now;
-        let session = self.session.as_mut()?;
-        let handled = self
-            .connection
-            .receive_success(session, packet_type, packet_identifier);
-        self.good(now, handled)
-    }
-
-    fn step_open<'a>(
-        &mut self,
-        now: Instant,
-        packet: &Packet<'a>,
-    ) -> Result<Option<Event<'a>>, SessionViolation> {
-        match *packet {
-            Packet::PingReq => {
-                if let Some(session) = &mut self.session {
-                    self.connection.shrink(session);
-                }
-                self.connection.send_ping(&Packet::PingResp);
-                Ok(None)
-            }
-            Packet::Subscribe(subscribe) => self.receive_subscribe(now, subscribe),
-            Packet::Unsubscribe(unsubscribe) => self.receive_unsubscribe(now, unsubscribe),
-            Packet::Disconnect(disconnect) => self.receive_disconnect(now, disconnect),
-            Packet::Auth(auth) => self.receive_auth(auth),
-            // Decoding has refused what a Client never sends.
-            _ => Err(SessionViolation::SecondConnect),
-        }
-    }
-
-    fn receive_disconnect<'a>(
-        &mut self,
-        now: Instant,
-        disconnect: Disconnect<'a>,
-    ) -> Result<Option<Event<'a>>, SessionViolation> {
+    fn receive_disconnect<'a>(&mut self, now: Instant, disconnect: Disconnect<'a>) -> Handled<'a> {
         if let Some(session) = self.session.as_mut() {
             match disconnect.properties.session_expiry_interval() {
                 Some(1..) if session.expiry_interval == 0 => {
@@ -528,6 +369,50 @@ impl Server {
         self.requests.clear();
         self.connection
             .close(self.session.as_mut(), now, cause, flush);
+    }
+}
+
+impl Side for Server {
+    const PEER: Role = Role::Client;
+
+    #[inline(always)]
+    fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    #[inline(always)]
+    fn parts(&mut self) -> (&mut Connection, Option<&mut Session>) {
+        (&mut self.connection, self.session.as_mut())
+    }
+
+    fn is_deciding(&self) -> bool {
+        Server::is_deciding(self)
+    }
+
+    fn opening<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a> {
+        self.step_opening(now, packet)
+    }
+
+    fn open<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a> {
+        match *packet {
+            Packet::PingReq => {
+                if let Some(session) = &mut self.session {
+                    self.connection.shrink(session);
+                }
+                self.connection.send_ping(&Packet::PingResp);
+                Ok(None)
+            }
+            Packet::Subscribe(subscribe) => self.receive_subscribe(now, subscribe),
+            Packet::Unsubscribe(unsubscribe) => self.receive_unsubscribe(now, unsubscribe),
+            Packet::Disconnect(disconnect) => self.receive_disconnect(now, disconnect),
+            Packet::Auth(auth) => self.receive_auth(auth),
+            // Decoding has refused what a Client never sends.
+            _ => Err(SessionViolation::SecondConnect),
+        }
+    }
+
+    fn reject(&mut self, now: Instant, error: DecodeError) {
+        Server::reject(self, now, error);
     }
 
     fn fail(&mut self, now: Instant, error: PeerError) {

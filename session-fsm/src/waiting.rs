@@ -211,6 +211,7 @@ impl Waiting {
     }
 
     /// All that wait with QoS 1 and 2, in order.
+    #[cfg(feature = "persistence")]
     pub(crate) fn acknowledged(&self) -> impl Iterator<Item = Next<'_>> {
         self.others.iter().filter_map(Place::look)
     }

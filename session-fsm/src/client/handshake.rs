@@ -8,7 +8,7 @@ use mqtt5_codec::{
 };
 
 use super::Client;
-use crate::connection::{Authentication, EncodeToVec, Explanations, Phase};
+use crate::connection::{Authentication, EncodeToVec, Explanations, Handled, Phase};
 use crate::error::SendError;
 use crate::event::{Cause, Event};
 use crate::{Instant, Limits, SessionViolation};
@@ -83,11 +83,7 @@ impl Client {
     }
 
     /// A packet before the CONNACK with Success.
-    pub(super) fn step_opening<'a>(
-        &mut self,
-        now: Instant,
-        packet: &Packet<'a>,
-    ) -> Result<Option<Event<'a>>, SessionViolation> {
+    pub(super) fn step_opening<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a> {
         match *packet {
             Packet::ConnAck(connack) if connack.reason_code.is_error() => {
                 self.close(now, Cause::Refused(connack.reason_code), false);
@@ -153,10 +149,7 @@ impl Client {
         Ok(())
     }
 
-    pub(super) fn receive_auth<'a>(
-        &mut self,
-        auth: Auth<'a>,
-    ) -> Result<Option<Event<'a>>, SessionViolation> {
+    pub(super) fn receive_auth<'a>(&mut self, auth: Auth<'a>) -> Handled<'a> {
         self.connection.check_explanations(&auth.properties)?;
         let authentication = self.connection.authentication.as_mut();
         Authentication::receive(authentication, Role::Server, &auth)?;
@@ -189,7 +182,7 @@ impl Client {
         reason_code: ReasonCode,
         properties: &[Property<'_>],
     ) -> Result<(), SendError> {
-        if matches!(self.connection.phase, Phase::Offline | Phase::Closing(_)) {
+        if self.connection.is_over() {
             return Err(SendError::NotConnected);
         }
         self.connection
@@ -214,7 +207,7 @@ impl Client {
         reason_code: ReasonCode,
         properties: &[Property<'_>],
     ) -> Result<(), SendError> {
-        if matches!(self.connection.phase, Phase::Offline | Phase::Closing(_)) {
+        if self.connection.is_over() {
             return Err(SendError::NotConnected);
         }
         let expiry = properties.iter().find_map(|property| match property {

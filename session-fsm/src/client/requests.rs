@@ -6,11 +6,10 @@ use mqtt5_codec::{
 };
 
 use super::Client;
-use crate::connection::EncodeToVec;
+use crate::connection::{EncodeToVec, Handled};
 use crate::error::SendError;
-use crate::event::Event;
 use crate::qos::Request;
-use crate::{LimitExceeded, Outcome, SessionViolation, Token};
+use crate::{LimitExceeded, Outcome, Token};
 
 impl Client {
     /// Sends a SUBSCRIBE. What the Server says to each Topic Filter is told by an
@@ -118,10 +117,7 @@ impl Client {
         }
     }
 
-    pub(super) fn receive_suback<'a>(
-        &mut self,
-        suback: SubAck<'a>,
-    ) -> Result<Option<Event<'a>>, SessionViolation> {
+    pub(super) fn receive_suback<'a>(&mut self, suback: SubAck<'a>) -> Handled<'a> {
         self.connection.check_explanations(&suback.properties)?;
         self.connection.answered_request(
             &mut self.session,
@@ -132,10 +128,7 @@ impl Client {
         )
     }
 
-    pub(super) fn receive_unsuback<'a>(
-        &mut self,
-        unsuback: UnsubAck<'a>,
-    ) -> Result<Option<Event<'a>>, SessionViolation> {
+    pub(super) fn receive_unsuback<'a>(&mut self, unsuback: UnsubAck<'a>) -> Handled<'a> {
         self.connection.check_explanations(&unsuback.properties)?;
         self.connection.answered_request(
             &mut self.session,

@@ -13,7 +13,8 @@ use crate::qos::{Arrival, Request};
 use crate::session::{Acknowledgement, Notice, Session};
 use crate::{Change, Outcome, Receipt, SessionViolation, Token};
 
-type Handled<'a> = Result<Option<Event<'a>>, SessionViolation>;
+/// What a packet led to: an event perhaps, or the end of the connection.
+pub(crate) type Handled<'a> = Result<Option<Event<'a>>, SessionViolation>;
 
 impl Connection {
     /// Handles what both sides send in answer to a PUBLISH: PUBACK, PUBREC, PUBREL, PUBCOMP.

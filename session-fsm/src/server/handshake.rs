@@ -11,7 +11,7 @@ use mqtt5_codec::{
 };
 
 use super::Server;
-use crate::connection::{Authentication, EncodeToVec, Explanations, Phase};
+use crate::connection::{Authentication, EncodeToVec, Explanations, Handled, Phase};
 use crate::error::SendError;
 use crate::event::{Cause, Event, WillMessage};
 use crate::session::{PendingWill, Session};
@@ -37,11 +37,7 @@ impl Server {
     }
 
     /// A packet before the CONNACK.
-    pub(super) fn step_opening<'a>(
-        &mut self,
-        now: Instant,
-        packet: &Packet<'a>,
-    ) -> Result<Option<Event<'a>>, SessionViolation> {
+    pub(super) fn step_opening<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a> {
         match *packet {
             Packet::Connect(connect) if self.handshake.is_none() => {
                 self.receive_connect(now, connect)
@@ -64,11 +60,7 @@ impl Server {
         }
     }
 
-    fn receive_connect<'a>(
-        &mut self,
-        now: Instant,
-        connect: Connect<'a>,
-    ) -> Result<Option<Event<'a>>, SessionViolation> {
+    fn receive_connect<'a>(&mut self, now: Instant, connect: Connect<'a>) -> Handled<'a> {
         let properties = &connect.properties;
         self.connection.peer = Limits::of_client(properties);
         self.connection.authentication = properties
@@ -372,10 +364,7 @@ impl Server {
             .send_auth(Role::Server, ReasonCode::Success, properties)
     }
 
-    pub(super) fn receive_auth<'a>(
-        &mut self,
-        auth: Auth<'a>,
-    ) -> Result<Option<Event<'a>>, SessionViolation> {
+    pub(super) fn receive_auth<'a>(&mut self, auth: Auth<'a>) -> Handled<'a> {
         let authentication = self.connection.authentication.as_mut();
         Authentication::receive(authentication, Role::Client, &auth)?;
         Ok(Some(Event::Authentication(auth)))

@@ -9,7 +9,7 @@ use mqtt5_codec::{
 };
 
 use super::Server;
-use crate::connection::{EncodeToVec, Explanations};
+use crate::connection::{EncodeToVec, Explanations, Handled};
 use crate::error::SendError;
 use crate::event::{Cause, Event};
 use crate::{Instant, SessionViolation};
@@ -36,7 +36,7 @@ impl Server {
         &mut self,
         now: Instant,
         subscribe: Subscribe<'a>,
-    ) -> Result<Option<Event<'a>>, SessionViolation> {
+    ) -> Handled<'a> {
         let own = &self.connection.own;
         if !own.subscription_identifier_available
             && subscribe
@@ -68,7 +68,7 @@ impl Server {
         &mut self,
         now: Instant,
         unsubscribe: Unsubscribe<'a>,
-    ) -> Result<Option<Event<'a>>, SessionViolation> {
+    ) -> Handled<'a> {
         let filters = u32::try_from(unsubscribe.filters.iter().count()).unwrap_or(u32::MAX);
         let fresh = self.remember(
             now,

@@ -172,7 +172,7 @@ fn read(
         tokens.push(message.token);
         session
             .sender
-            .restore(to_identifier(*packet_identifier)?, message.into())
+            .restore(to_identifier(*packet_identifier)?, message)
             .map_err(|()| RestoreError::Inconsistent)?;
     }
     for message in &stored.waiting {

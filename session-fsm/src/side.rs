@@ -1,0 +1,181 @@
+//! What both sides do alike with what comes in.
+
+use mqtt5_codec::{
+    DecodeError, Delivery, Packet, PacketIdentifier, PacketType, Publish, RawPacket, Role, Split,
+    split,
+};
+
+use crate::connection::{Connection, Handled, Phase};
+use crate::event::{Delivered, Event};
+use crate::session::Session;
+use crate::{Instant, PeerError, Receipt, SessionViolation, Token};
+
+/// A machine, as far as packets come to it.
+pub(crate) trait Side {
+    /// Whose packets they are.
+    const PEER: Role;
+
+    fn connection(&self) -> &Connection;
+
+    /// The Session is there once the connection is open.
+    fn parts(&mut self) -> (&mut Connection, Option<&mut Session>);
+
+    /// Whether the caller has to decide about a CONNECT first.
+    fn is_deciding(&self) -> bool;
+
+    /// A packet before the connection is open.
+    fn opening<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a>;
+
+    /// A packet that the other side alone sends.
+    fn open<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a>;
+
+    /// The peer sent what is no packet.
+    fn reject(&mut self, now: Instant, error: DecodeError);
+
+    /// The peer broke a rule.
+    fn fail(&mut self, now: Instant, error: PeerError);
+
+    /// Takes packets off the input until one of them yields an event.
+    #[inline(always)]
+    fn take<'a, 'input: 'a>(
+        &'a mut self,
+        now: Instant,
+        input: &mut &'input [u8],
+    ) -> Option<Event<'a>> {
+        let mut event = loop {
+            // What comes most often goes the shortest way: no `Packet` is made of it.
+            let often = self.connection().is_open();
+            if often {
+                if let Some(acknowledgement) = self.connection().split_acknowledgement(input) {
+                    let (packet_type, packet_identifier) = acknowledgement;
+                    match self.acknowledged(now, packet_type, packet_identifier) {
+                        Some(token) => return Some(Event::success(packet_type, token)),
+                        None => continue,
+                    }
+                }
+            } else {
+                if self.connection().is_over() {
+                    *input = &[];
+                    return None;
+                }
+                if self.is_deciding() {
+                    return None;
+                }
+            }
+            let packet = match split(input, self.connection().own.maximum_packet_size) {
+                Ok(Split::Packet { packet, rest }) => {
+                    *input = rest;
+                    packet
+                }
+                Ok(Split::Incomplete { .. }) => return None,
+                Err(error) => {
+                    self.reject(now, error.sent_by(Self::PEER));
+                    continue;
+                }
+            };
+            if often && let Some(publish) = packet.decode_plain_publish() {
+                match self.plain_message(now, publish.delivery, publish.retain) {
+                    Some(receipt) => return Some(Event::Message(Delivered { publish, receipt })),
+                    None => continue,
+                }
+            }
+            if let Some(event) = self.decode(now, &packet) {
+                break event;
+            }
+        };
+        self.connection().complete(&mut event);
+        Some(event)
+    }
+
+    /// A packet that was split and decoded elsewhere.
+    #[inline(always)]
+    fn take_packet<'a>(&'a mut self, now: Instant, packet: &Packet<'a>) -> Option<Event<'a>> {
+        let connection = self.connection();
+        if connection.is_over() || (connection.phase == Phase::Opening && self.is_deciding()) {
+            return None;
+        }
+        let mut event = self.step(now, packet)?;
+        self.connection().complete(&mut event);
+        Some(event)
+    }
+
+    /// A packet that has to be looked at more closely.
+    #[inline(never)]
+    fn decode<'a>(&mut self, now: Instant, packet: &RawPacket<'a>) -> Option<Event<'a>> {
+        match packet.decode_from(Self::PEER) {
+            Ok(packet) => self.step(now, &packet),
+            Err(error) => {
+                self.reject(now, error);
+                None
+            }
+        }
+    }
+
+    fn step<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Option<Event<'a>> {
+        let (connection, session) = self.parts();
+        connection.last_received = now;
+        let handled = match (packet, session) {
+            _ if !connection.is_open() => self.opening(now, packet),
+            (Packet::Publish(publish), Some(session)) => {
+                let receipt = connection.receive_publish(session, publish);
+                receipt.map(|receipt| receipt.map(|receipt| message(publish, receipt)))
+            }
+            (
+                Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubRel(_) | Packet::PubComp(_),
+                Some(session),
+            ) => connection.receive_exchange(session, packet),
+            _ => self.open(now, packet),
+        };
+        self.unless_failed(now, handled)
+    }
+
+    /// A message without properties: whether it is to be handed to the application, and with which
+    /// receipt.
+    fn plain_message(
+        &mut self,
+        now: Instant,
+        delivery: Delivery,
+        retain: bool,
+    ) -> Option<Option<Receipt>> {
+        let (connection, session) = self.parts();
+        connection.last_received = now;
+        let handled = connection.receive_plain(session?, delivery, retain);
+        self.unless_failed(now, handled)
+    }
+
+    /// PUBACK, PUBREC, PUBREL or PUBCOMP with Success: the token, if the exchange is over.
+    #[inline]
+    fn acknowledged(
+        &mut self,
+        now: Instant,
+        packet_type: PacketType,
+        packet_identifier: PacketIdentifier,
+    ) -> Option<Token> {
+        let (connection, session) = self.parts();
+        connection.last_received = now;
+        let handled = connection.receive_success(session?, packet_type, packet_identifier);
+        self.unless_failed(now, handled)
+    }
+
+    #[inline]
+    fn unless_failed<T>(
+        &mut self,
+        now: Instant,
+        handled: Result<Option<T>, SessionViolation>,
+    ) -> Option<T> {
+        match handled {
+            Ok(handled) => handled,
+            Err(violation) => {
+                self.fail(now, violation.into());
+                None
+            }
+        }
+    }
+}
+
+fn message<'a>(publish: &Publish<'a>, receipt: Option<Receipt>) -> Event<'a> {
+    Event::Message(Delivered {
+        publish: *publish,
+        receipt,
+    })
+}
