@@ -413,15 +413,17 @@ impl SessionWorld {
                 }
             }
             Told::SessionEnded => {
-                let clients = match at {
-                    At::Server(link) => self.client_has_a_session_of_another(link),
-                    _ => self.client.machine.session().exists(),
-                };
                 self.split = match (side, self.split) {
                     (_, Split::Resumed) => Split::Resumed,
-                    (Side::Server, _) if clients => Split::Ended,
+                    (Side::Server, _) if self.client.machine.session().exists() => Split::Ended,
                     _ => Split::Same,
                 };
+                if let (Side::Server, Some(clients)) = (side, self.clients_link()) {
+                    let link = &mut self.links[clients];
+                    // The Client's own CONNECT ends it for both.
+                    link.outlived_session |=
+                        at != At::Server(clients) && link.watches[Side::Server as usize].opened;
+                }
                 self.flows[side.other() as usize].receiver_ended();
                 self.undecided(side).clear();
             }
@@ -442,9 +444,15 @@ impl SessionWorld {
                 }
             }
             Told::Connected { session_present } => {
-                if session_present && self.split == Split::Ended {
+                let link = self.clients_link().map(|link| &self.links[link]);
+                let outlived = link.is_some_and(|link| link.outlived_session);
+                self.split = match (self.split, session_present) {
+                    (Split::Resumed, _) | (Split::Ended, true) => Split::Resumed,
+                    (_, false) if outlived => Split::Ended,
+                    _ => Split::Same,
+                };
+                if self.split == Split::Resumed && session_present {
                     turn.note(side.lane(), "(that is another Session than the client's)");
-                    self.split = Split::Resumed;
                 }
             }
             Told::Refused | Told::Other => {}
@@ -452,14 +460,9 @@ impl SessionWorld {
         Ok(())
     }
 
-    /// Whether the Client has a Session that did not begin with this link, or is about to have one: its
-    /// CONNACK is under way.
-    fn client_has_a_session_of_another(&self, link: usize) -> bool {
-        let clients = self.links.iter().rposition(|link| link.has_client);
-        self.client.machine.session().exists()
-            || clients.is_some_and(|clients| {
-                clients != link && self.links[clients].watches[Side::Server as usize].opened
-            })
+    /// The link of which the Client holds an end.
+    fn clients_link(&self) -> Option<usize> {
+        self.links.iter().rposition(|link| link.has_client)
     }
 
     fn store(&mut self, side: Side, change: &Change, turn: &mut Turn<'_>) -> Result<(), Violation> {

@@ -20,6 +20,8 @@ pub(super) struct Link {
     pub(super) is_later: bool,
     /// A later connection was accepted.
     pub(super) is_superseded: bool,
+    /// The Server's Session that its CONNACK was about has ended, and the Client does not know.
+    pub(super) outlived_session: bool,
 }
 
 #[derive(Clone, Debug, Hash)]
@@ -44,6 +46,7 @@ impl Link {
             watches: [Watch::default(), Watch::default()],
             is_later,
             is_superseded: false,
+            outlived_session: false,
         }
     }
 
