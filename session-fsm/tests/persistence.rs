@@ -1,6 +1,8 @@
 //! Export and restore of a Session, and the changes between (section 4.1).
 #![cfg(feature = "persistence")]
 
+#[path = "persistence/tokens.rs"]
+mod tokens;
 #[path = "persistence/world.rs"]
 mod world;
 

@@ -254,6 +254,27 @@ fn decisions_of_the_application() {
     }
 }
 
+/// A peer may send many PINGREQs at once: what waits is not moved at each of them.
+#[test]
+fn pingreqs_in_one_piece() {
+    let mut pair = Pair::new(&Settings::default());
+    let pingreqs = [0xC0, 0].repeat(MESSAGES);
+    let counted = measure(|| {
+        let mut input = &pingreqs[..];
+        assert_eq!(pair.server.receive(NOW, &mut input), None);
+        assert!(input.is_empty());
+    });
+    println!(
+        "{MESSAGES} PINGREQs in one piece: {} allocations, {} bytes",
+        counted.count_total, counted.bytes_total
+    );
+    // A queue that doubles.
+    assert!(counted.count_total <= 20, "{}", counted.count_total);
+    let mut out = Vec::new();
+    assert_eq!(pair.server.poll(NOW, &mut out), None);
+    assert_eq!(out, [0xD0, 0].repeat(MESSAGES));
+}
+
 /// What is to be stored is told without an allocation, too: messages are shared, not copied.
 #[test]
 fn persistence() {

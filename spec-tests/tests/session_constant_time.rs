@@ -1,4 +1,4 @@
-//! The time for a packet does not depend on how many messages are in flight: instructions counted by
+//! The time for a packet does not depend on how many messages are in flight, or wait: instructions counted by
 //! valgrind where there is one, and as a loose guard the clock.
 
 mod pair;
@@ -6,8 +6,8 @@ mod pair;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use mqtt5_codec::{Message, Publish, Qos, TopicName};
-use mqtt5_session_fsm::Publication;
+use mqtt5_codec::{Message, PacketIdentifier, Publish, Qos, ReasonCode, TopicName};
+use mqtt5_session_fsm::{Acknowledgement, Event, Publication, SessionConfig};
 
 use pair::{NOW, Pair, Settings};
 
@@ -198,6 +198,85 @@ fn a_connection_begins_and_ends_in_linear_time() {
             assert!(pair[1].as_secs_f64() <= allowed, "{kind:?}: {times:?}");
         }
     }
+}
+
+/// Prepares a Server on which so many things wait that nobody has decided yet, and measures what does not
+/// concern them.
+fn assert_constant<T>(what: &str, prepare: impl Fn(u16) -> T, action: impl Fn(&mut T)) {
+    let waiting = [10, 60_000];
+    let times = waiting.map(|waiting| best(|| prepare(waiting), &action));
+    println!("{what}: {times:?} with {waiting:?} that wait");
+    // A look through all of them would be hundreds of times as much.
+    assert!(times[1] <= times[0] * 10, "{what}: {times:?}");
+}
+
+/// PUBRELs of messages whose PUBREC would have to be sent again, behind those that nobody has decided.
+#[test]
+fn pubrels_behind_undecided_messages() {
+    const RELEASED: u16 = 2_000;
+    let publish = |first, identifier: u16| {
+        let [high, low] = identifier.to_be_bytes();
+        [first, 6, 0, 1, b'a', high, low, 0]
+    };
+    let prepare = |undecided: u16| {
+        let settings = Settings {
+            session: SessionConfig {
+                acknowledgement: Acknowledgement::Manual,
+                ..SessionConfig::default()
+            },
+            ..Settings::default()
+        };
+        let mut server = Pair::new(&settings).server;
+        for identifier in 1..=RELEASED + undecided {
+            let publish = publish(0x34, identifier);
+            let event = server.receive(NOW, &mut &publish[..]);
+            let Some(Event::Message(delivered)) = event else {
+                panic!("no message: {event:?}");
+            };
+            let receipt = delivered.receipt.expect("a receipt");
+            if identifier <= RELEASED {
+                server.acknowledge(receipt).expect("in time");
+            }
+        }
+        assert_eq!(server.poll(NOW, &mut Vec::new()), None);
+        for identifier in 1..=RELEASED {
+            let publish = publish(0x3C, identifier);
+            assert_eq!(server.receive(NOW, &mut &publish[..]), None);
+        }
+        let pubrels = (1..=RELEASED).flat_map(|identifier| {
+            let [high, low] = identifier.to_be_bytes();
+            [0x62, 2, high, low]
+        });
+        (server, pubrels.collect::<Vec<u8>>())
+    };
+    assert_constant("PUBREL", prepare, |(server, pubrels)| {
+        assert_eq!(server.receive(NOW, &mut &pubrels[..]), None);
+    });
+}
+
+/// Requests that are answered at once, while others wait for an authorization.
+#[test]
+fn requests_behind_unanswered_ones() {
+    let prepare = |unanswered: u16| {
+        let mut server = Pair::new(&Settings::default()).server;
+        for identifier in 2..unanswered + 2 {
+            let [high, low] = identifier.to_be_bytes();
+            let subscribe = [0x82, 7, high, low, 0, 0, 1, b'a', 0];
+            assert!(server.receive(NOW, &mut &subscribe[..]).is_some());
+        }
+        (server, Vec::with_capacity(64))
+    };
+    let unsubscribe = [0xA2, 6, 0, 1, 0, 0, 1, b'a'];
+    assert_constant("UNSUBSCRIBE", prepare, |(server, wire)| {
+        for _ in 0..2_000 {
+            assert!(server.receive(NOW, &mut &unsubscribe[..]).is_some());
+            server
+                .acknowledge_unsubscribe(NOW, PacketIdentifier::MIN, &[ReasonCode::Success], &[])
+                .expect("it waits");
+            wire.clear();
+            assert_eq!(server.poll(NOW, wire), None);
+        }
+    });
 }
 
 /// Runs what the environment tells; for [`by_instructions`].

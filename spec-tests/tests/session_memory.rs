@@ -9,10 +9,10 @@ mod pair;
 use std::hint::black_box;
 
 use allocation_counter::{AllocationInfo, measure};
-use mqtt5_codec::{Message, Property, Publish, Qos, TopicName};
+use mqtt5_codec::{Message, Property, Publish, Qos, ReasonCode, TopicName};
 use mqtt5_session_fsm::{
-    Acknowledgement, Client, Instant, Publication, Server, Session, SessionConfig, WaitingLimits,
-    WhenFull,
+    Acknowledgement, Client, Event, Instant, Publication, Server, Session, SessionConfig,
+    WaitingLimits, WhenFull,
 };
 
 use pair::{NOW, Pair, Settings};
@@ -353,4 +353,51 @@ fn undecided_messages() {
     print(&rows);
     // The collections double: the worst is just after that.
     assert!(rows.iter().all(|row| row.each <= PER_MESSAGE as f64));
+}
+
+/// A Server that had as many messages to decide as there are identifiers, all of which are decided now.
+fn decided(qos: Qos) -> Pair {
+    let settings = Settings {
+        session: unlimited(Acknowledgement::Manual),
+        ..Settings::default()
+    };
+    let mut pair = Pair::new(&settings);
+    let first = if qos == Qos::ExactlyOnce { 0x34 } else { 0x32 };
+    let mut receipts = Vec::new();
+    for identifier in 1..=u16::MAX {
+        let [high, low] = identifier.to_be_bytes();
+        let publish = [first, 6, 0, 1, b'a', high, low, 0];
+        let event = pair.server.receive(NOW, &mut &publish[..]);
+        let Some(Event::Message(delivered)) = event else {
+            panic!("no message: {event:?}");
+        };
+        receipts.push(delivered.receipt.expect("a receipt"));
+    }
+    for receipt in receipts {
+        // Refused, so that with QoS 2, too, nothing is left to do.
+        pair.server
+            .acknowledge_with(receipt, ReasonCode::QuotaExceeded, &[])
+            .expect("in time");
+    }
+    assert_eq!(pair.server.poll(NOW, &mut Vec::new()), None);
+    pair
+}
+
+/// Of messages that the application has decided nothing remains once nothing is going on.
+#[test]
+fn decided_messages_leave_nothing() {
+    for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
+        let kept = each(1, |_| {
+            let mut pair = decided(qos);
+            pair.lose();
+            pair.session.expect("the Server keeps it")
+        });
+        let connected = each(1, |_| {
+            let mut pair = decided(qos);
+            pair.ping();
+            pair.server
+        });
+        println!("65,535 decided, {qos:?}: {kept} bytes kept, {connected} connected");
+        assert!(kept <= IDLE && connected <= IDLE, "{kept}, {connected}");
+    }
 }

@@ -28,6 +28,7 @@ mod flow_control;
 mod handshake;
 mod keep_alive;
 mod limits;
+mod limits_of_resumption;
 mod make;
 mod ordering;
 mod outcomes;
@@ -72,6 +73,7 @@ pub(crate) fn checks() -> Vec<Check> {
         handshake::checks(),
         keep_alive::checks(),
         limits::checks(),
+        limits_of_resumption::checks(),
         ordering::checks(),
         outcomes::checks(),
         packet_size::checks(),

@@ -1,7 +1,7 @@
 //! What a Client finds wrong, and how it says so: T18.3 and T18.4, section 4.13.
 
 use mqtt5_session_fsm::codec::{
-    PacketType, Property, ReasonCode, Role, Text, UserProperty, Violation,
+    DecodeError, Packet, PacketType, Property, ReasonCode, Role, Text, UserProperty, Violation,
 };
 
 use super::driver::{Driver, KEEPS, Lines};
@@ -19,6 +19,7 @@ checks!["client::errors":
     Example packet_identifier_0,
     Example splits_do_not_matter,
     Example rejected_from_outside,
+    Example rejected_after_the_end,
 ];
 
 /// That the connection ended with a DISCONNECT that has this code.
@@ -357,12 +358,31 @@ fn splits_do_not_matter() {
     assert_eq!(said, expected);
 }
 
+/// What a splitter of the caller's found.
+fn bad() -> DecodeError {
+    Packet::decode_from(Role::Server, b"\x40\x01\x00").unwrap_err()
+}
+
 /// Section 4.13: the same if another splitter found the error.
 fn rejected_from_outside() {
     let mut driver = Driver::connected();
-    let error = mqtt5_session_fsm::codec::Packet::decode_from(Role::Server, b"\x40\x01\x00");
     let now = driver.now;
-    driver.client.reject(now, error.unwrap_err());
+    driver.client.reject(now, bad());
     let said = driver.settle();
     assert_ended(&mut driver, &said, ReasonCode::MalformedPacket, "rejected");
+}
+
+/// MQTT-3.14.4-1: what was on its way when the connection ended has no DISCONNECT of its own.
+fn rejected_after_the_end() {
+    let mut driver = Driver::connected();
+    let now = driver.now;
+    let code = ReasonCode::NORMAL_DISCONNECTION;
+    driver.client.disconnect(now, code, &[]).unwrap();
+    driver.client.reject(now, bad());
+    let end = ["> DISCONNECT Success", "close Disconnected(Success)"];
+    assert_eq!(driver.settle(), end);
+    for mut driver in [driver, Driver::new()] {
+        driver.client.reject(now, bad());
+        assert_eq!(driver.settle(), Lines::new());
+    }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use mqtt5_session_fsm::codec::{Connect, Property, ReasonCode};
-use mqtt5_session_fsm::{ClientConfig, Session, SessionConfig};
+use mqtt5_session_fsm::codec::{Connect, EncodeError, Property, Publish, ReasonCode, TopicName};
+use mqtt5_session_fsm::{ClientConfig, PublishError, Session, SessionConfig};
 
 use super::driver::{Driver, KEEPS, Lines, connect_with};
 use super::make;
@@ -14,6 +14,7 @@ checks!["client::keep_alive":
     Domain a_late_timer_is_covered_by_the_margin,
     Example only_sent_packets_count,
     Example every_sent_packet_counts,
+    Example what_was_not_written_does_not_count,
     Example no_ping_while_others_are_sent,
     Example no_gap_over_a_long_time,
     Domain the_server_decides_on_the_keep_alive,
@@ -254,6 +255,29 @@ fn nothing_is_pinged_before_the_connack() {
     });
     assert_eq!(driver.tick(9_999), nothing());
     assert_eq!(driver.tick(1), ["close TimedOut(ConnAck)"]);
+}
+
+/// MQTT-3.1.2-20: a message for which there was no room does not put the PINGREQ off.
+fn what_was_not_written_does_not_count() {
+    let mut driver = driver(10, 0, 5_000, &[]);
+    driver.wait(9_000);
+    let publish = Publish::new(TopicName::new("a").unwrap(), b"");
+    let now = driver.now;
+    let mut small = [0_u8; 2];
+    let result = driver
+        .client
+        .publish_now(now, &publish, &mut &mut small[..]);
+    assert!(
+        matches!(
+            result,
+            Err(PublishError::Invalid(EncodeError::NoRoom { .. }))
+        ),
+        "{result:?}"
+    );
+    assert_eq!(driver.deadline(), Some(1_000));
+    let result = driver.client.publish_now(now, &publish, &mut driver.wire);
+    assert_eq!(result, Ok(()));
+    assert_eq!(driver.deadline(), Some(10_000));
 }
 
 /// Section 3.1.2.10: the interval, the wait for PINGRESP, are those of one Network Connection.

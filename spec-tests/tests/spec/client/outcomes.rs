@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use mqtt5_session_fsm::codec::{PacketType, Property, ReasonCode, SubAck, SubAckReasonCodes};
 use mqtt5_session_fsm::{Outcome, SessionConfig, Token, WaitingLimits, WhenFull};
 
-use super::driver::{Driver, KEEPS};
+use super::driver::{Driver, KEEPS, publication};
 use super::make;
 
 checks!["client::outcomes":
@@ -13,6 +13,8 @@ checks!["client::outcomes":
     Example what_success_is,
     Example tokens_ascend,
     Example a_lost_session_leaves_no_token_open,
+    Example what_was_never_written_is_not_uncertain,
+    Example what_was_never_written_is_not_acknowledged,
     Domain exactly_one_outcome_in_random_histories,
 ];
 
@@ -103,6 +105,30 @@ fn a_lost_session_leaves_no_token_open() {
         ["t1 Indeterminate", "t2 Indeterminate", "t3 Indeterminate"]
     );
     assert_eq!(driver.client.session().in_flight(), 1);
+}
+
+/// Section 3.1.2.11.2: the Session ends with the connection; what was not written to it cannot have arrived.
+fn what_was_never_written_is_not_uncertain() {
+    for qos in [1, 2] {
+        let mut driver = Driver::new().go(&[], false, &[]);
+        let _ = driver.publish(qos, "a", "");
+        driver.accept(publication(qos, "a", "", &[])).unwrap();
+        let mut said = driver.lose();
+        said.retain(|line| line.starts_with('t'));
+        assert_eq!(said, ["t1 Indeterminate", "t2 NotSent"]);
+    }
+}
+
+/// MQTT-4.3.2-3, MQTT-4.3.3-4: an answer to what was not written yet is meant for another message.
+fn what_was_never_written_is_not_acknowledged() {
+    for (qos, answer) in [(1, make::puback(1)), (2, make::pubrec(1))] {
+        let mut driver = Driver::connected();
+        driver.accept(publication(qos, "a", "", &[])).unwrap();
+        let said = driver.feed(&answer);
+        assert!(said[0].starts_with("unknown Pub"), "{said:?}");
+        let publish = format!("> PUBLISH q{qos} #1 a \"\"");
+        assert_eq!(said.last(), Some(&publish));
+    }
 }
 
 /// Random publishing, subscribing, answers (also wrong ones), losses, time; at the end the Session

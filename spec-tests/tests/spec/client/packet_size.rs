@@ -1,8 +1,14 @@
 //! Reason String and User Property give way to the Server's Maximum Packet Size; packets above the
 //! Client's own are refused (sections 3.1.2.11.4, 3.2.2.3.6).
 
-use mqtt5_session_fsm::SendError;
-use mqtt5_session_fsm::codec::{PacketType, Property, ReasonCode, Text, UserProperty};
+use std::num::NonZeroU16;
+
+use mqtt5_session_fsm::codec::{
+    LARGEST_PACKET, PacketType, Property, Publish, ReasonCode, Text, TopicName, UserProperty,
+};
+use mqtt5_session_fsm::{
+    ClientConfig, PublishError, SendError, Session, SessionConfig, TopicAliases,
+};
 
 use super::driver::{Driver, KEEPS, Lines};
 use super::make;
@@ -17,6 +23,7 @@ checks!["client::packet_size":
     Example refused_as_soon_as_the_length_is_known,
     Example an_answer_that_the_server_cannot_take_closes,
     Example no_packet_is_ever_too_large,
+    Example what_no_packet_can_hold_is_refused,
 ];
 
 fn reason_and_user() -> [Property<'static>; 3] {
@@ -323,5 +330,27 @@ fn no_packet_is_ever_too_large() {
                 before += header.packet_size();
             }
         }
+    }
+}
+
+/// Section 2.1.4: more than a Remaining Length can say is an error, with Topic Aliases or without.
+fn what_no_packet_can_hold_is_refused() {
+    let payload = vec![0; LARGEST_PACKET as usize];
+    let publish = Publish::new(TopicName::new("a").unwrap(), &payload);
+    for topic_aliases in [TopicAliases::Off, TopicAliases::Automatic(NonZeroU16::MIN)] {
+        let config = ClientConfig {
+            topic_aliases,
+            ..ClientConfig::default()
+        };
+        let session = Session::of_client(SessionConfig::default());
+        let connack = [Property::TopicAliasMaximum(1)];
+        let mut driver = Driver::with(config, session).go(KEEPS, false, &connack);
+        let (now, before) = (driver.now, driver.wire.len());
+        let result = driver.client.publish_now(now, &publish, &mut driver.wire);
+        assert!(
+            matches!(result, Err(PublishError::Invalid(_))),
+            "{result:?}"
+        );
+        assert_eq!(driver.wire.len(), before);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroU16;
 
-use mqtt5_session_fsm::codec::{Packet, Property, Role, Split, split};
+use mqtt5_session_fsm::codec::{Packet, Property, Publish, Role, Split, split};
 use mqtt5_session_fsm::{
     ClientConfig, LimitExceeded, Publication, PublishError, Session, SessionConfig, TopicAliases,
 };
@@ -22,6 +22,7 @@ checks!["client::topic_alias":
     Example an_alias_exists_once_it_was_written,
     Example resolved_topics_are_always_right,
     Example aliases_do_not_exceed_the_maximum_packet_size,
+    Example no_alias_stands_for_a_topic_that_is_not_there,
 ];
 
 fn nothing() -> Lines {
@@ -305,5 +306,20 @@ fn aliases_do_not_exceed_the_maximum_packet_size() {
             let _ = driver.publish(0, "topic", "");
             assert!(driver.wire.len() - before <= limit as usize);
         }
+    }
+}
+
+/// Section 3.3.4: an alias without Topic Name that was never set would be a Protocol Error.
+fn no_alias_stands_for_a_topic_that_is_not_there() {
+    let maximum = [Property::TopicAliasMaximum(5)];
+    for mut driver in [automatic(3, &maximum), Driver::announced(&maximum)] {
+        let (now, before) = (driver.now, driver.wire.len());
+        let publish = Publish::default();
+        let result = driver.client.publish_now(now, &publish, &mut driver.wire);
+        assert!(
+            matches!(result, Err(PublishError::Invalid(_))),
+            "{result:?}"
+        );
+        assert_eq!(driver.wire.len(), before);
     }
 }

@@ -1,6 +1,6 @@
 //! What a Server does about Malformed Packets and Protocol Errors (section 4.13; tables T18.2 to T18.4).
 
-use mqtt5_codec::{Packet, Qos, ReasonCode};
+use mqtt5_codec::{Disconnect, Packet, Qos, ReasonCode, Role};
 use mqtt5_session_fsm::{Cause, Instant, Limits, SessionViolation};
 
 use super::driver::{Driver, Report};
@@ -21,6 +21,7 @@ super::listed! { "errors":
     Example other_connections_are_not_affected,
     Domain every_violation_has_a_code_that_may_be_sent,
     Example an_error_in_a_part_of_a_packet,
+    Example rejected_after_the_end,
 }
 
 /// DISCONNECT with this code, then the end, and nothing more.
@@ -387,4 +388,21 @@ fn an_error_in_a_part_of_a_packet() -> Outcome {
         ReasonCode::MalformedPacket,
     );
     Ok(1)
+}
+
+/// [MQTT-3.14.4-1]: what another splitter found after the end has no DISCONNECT, nor a second Close.
+fn rejected_after_the_end() -> Outcome {
+    let error = Packet::decode_from(Role::Client, b"\x40\x01\x00").expect_err("cut short");
+    let code = ReasonCode::ServerShuttingDown;
+    let mut driver = Driver::connected(config(), &Hello::lasting());
+    let now = driver.now;
+    let result = driver.server.disconnect(now, code, &[]);
+    result.expect("connected");
+    driver.server.reject(now, error);
+    let report = driver.pump();
+    assert_eq!(report.packet(), Disconnect::new(code).into());
+    assert_eq!(report.close(), Some(Cause::Disconnected(code)));
+    driver.server.reject(now, error);
+    assert!(driver.pump().is_empty());
+    Ok(2)
 }

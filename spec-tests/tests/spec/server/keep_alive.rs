@@ -21,6 +21,7 @@ super::listed! { "keep_alive":
     Example the_session_lives_on,
     Example a_timer_that_fires_early_does_no_harm,
     Example a_resumed_session_is_watched_too,
+    Example the_connack_still_comes_first,
 }
 
 /// The connection ends as the standard wants it: without a word or with DISCONNECT 0x8D.
@@ -183,5 +184,19 @@ fn a_resumed_session_is_watched_too() -> Outcome {
     let (mut driver, _) = Driver::resumed(keeper.now, config(), &hello, Some(keeper.session));
     assert!(driver.wait(5_999).is_empty());
     is_the_end(&driver.wait(1));
+    Ok(1)
+}
+
+/// [MQTT-3.2.0-1], [MQTT-3.14.0-1]: a CONNACK that waits for the network is not overtaken by the DISCONNECT.
+fn the_connack_still_comes_first() -> Outcome {
+    let hello = Hello::new().keep_alive(1);
+    let mut driver = Driver::deciding(Instant::ORIGIN, config(), &hello);
+    let result = driver.server.accept(driver.now, None, &[]);
+    result.expect("a good CONNECT");
+    let report = driver.wait(1_500);
+    let cause = Cause::TimedOut(Awaited::KeepAlive);
+    assert_eq!(report.close(), Some(cause));
+    let first = report.packets().first().copied();
+    assert!(first.is_none_or(|first| matches!(first, Packet::ConnAck(_))));
     Ok(1)
 }

@@ -1,9 +1,9 @@
 //! What has to survive a crash is told before the packets that depend on it (sections 4.1, 4.3).
 
-use mqtt5_codec::{PacketType, Qos, ReasonCode};
+use mqtt5_codec::{Packet, PacketType, Qos, ReasonCode};
 use mqtt5_session_fsm::{Change, ServerConfig, SessionConfig};
 
-use super::driver::{Driver, Report, Seen, frames};
+use super::driver::{Driver, Keeper, Report, Seen, frames};
 use super::make::{
     Hello, config, disconnect, puback, pubcomp, publication, publish_1, publish_2, pubrec, pubrel,
 };
@@ -19,6 +19,7 @@ super::listed! { "persistence":
     Example the_end_of_a_connection_is_stored,
     Example what_needs_no_memory_is_not_stored,
     Example nothing_is_told_if_it_is_not_wanted,
+    Domain what_was_not_told_is_not_acted_upon,
 }
 
 fn persistent() -> ServerConfig {
@@ -198,4 +199,71 @@ fn nothing_is_told_if_it_is_not_wanted() -> Outcome {
     let report = report.and(driver.send(&publish_2(6))).and(driver.part().1);
     assert!(!stores(&report, |_| true));
     Ok(1)
+}
+
+/// Section 4.1: a Session that is taken away takes along what was not told yet, and the old connection does
+/// not write what depends on it.
+fn what_was_not_told_is_not_acted_upon() -> Outcome {
+    type Prepare = fn() -> Driver;
+    let read = |driver: &mut Driver, bytes: &[u8]| {
+        let mut rest = bytes;
+        while driver.server.receive(driver.now, &mut rest).is_some() {}
+    };
+    let cases: [(&str, Prepare, &[u8]); 4] = [
+        ("CONNACK", accepted, b""),
+        ("PUBREC", open, &publish_2(6)),
+        ("PUBCOMP", received, &pubrel(6, ReasonCode::Success)),
+        ("PUBREL", sent, &pubrec(1, ReasonCode::Success)),
+    ];
+    for (name, prepare, bytes) in cases {
+        for is_taken_over in [false, true] {
+            // The network is slow, poll is put off.
+            let mut driver = prepare();
+            read(&mut driver, bytes);
+            let now = driver.now;
+            let session = if is_taken_over {
+                driver.server.take_over(now)
+            } else {
+                let result = driver.server.disconnect(now, ReasonCode::ServerBusy, &[]);
+                result.expect("connected");
+                driver.server.take_session(now)
+            };
+            let report = driver.pump();
+            for packet in report.packets() {
+                assert!(
+                    matches!(packet, Packet::Disconnect(_)),
+                    "{name}: {packet:?}"
+                );
+            }
+            let session = session.expect("a Session");
+            let told = Keeper { session, now }.pump();
+            let is_end = |change: &Change| matches!(change, Change::Disconnected { .. });
+            assert!(stores(&told, |change| !is_end(change)), "{name}: {told:?}");
+        }
+    }
+    Ok(8)
+}
+
+/// The CONNACK is not written yet.
+fn accepted() -> Driver {
+    let now = mqtt5_session_fsm::Instant::ORIGIN;
+    let mut driver = Driver::deciding(now, persistent(), &Hello::lasting());
+    let result = driver.server.accept(now, None, &[]);
+    result.expect("a good CONNECT");
+    driver
+}
+
+/// A message with QoS 2 and identifier 6 was received.
+fn received() -> Driver {
+    let mut driver = open();
+    driver.send(&publish_2(6));
+    driver
+}
+
+/// A message with QoS 2 and identifier 1 was sent.
+fn sent() -> Driver {
+    let mut driver = open();
+    let message = publication(Qos::ExactlyOnce, b"x");
+    driver.publish(message).expect("room");
+    driver
 }

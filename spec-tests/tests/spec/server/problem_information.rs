@@ -5,14 +5,15 @@ use mqtt5_session_fsm::Instant;
 
 use super::driver::{Driver, Report, explanation};
 use super::make::{
-    Hello, auth, id, manual, message, publish_1, publish_2, pubrec, pubrel, subscribe, text,
-    unsubscribe,
+    Hello, auth, id, manual, message, publish, publish_1, publish_2, pubrec, pubrel, subscribe,
+    text, unsubscribe,
 };
 use crate::check::Outcome;
 
 super::listed! { "problem_information":
     Domain none_on_the_packets_that_may_not_have_it,
     Example still_on_connack_disconnect_and_publish,
+    Example none_on_what_was_decided_before,
 }
 
 /// Asked with 1, not at all, with 0; whether explanations may be given.
@@ -163,4 +164,22 @@ fn still_on_connack_disconnect_and_publish() -> Outcome {
         assert_eq!(properties(&report.packet()), 2);
     }
     Ok(12)
+}
+
+/// [MQTT-3.1.2-29]: the CONNECT of the Network Connection on which the packet leaves counts.
+fn none_on_what_was_decided_before() -> Outcome {
+    let mut driver = Driver::connected(manual(), &Hello::lasting());
+    let receipt = driver.send(&publish_2(7)).receipt();
+    driver.lose();
+    driver
+        .acknowledge_with(receipt, ReasonCode::Success, &explanation())
+        .expect("a message");
+    let session = driver.server.take_session(driver.now);
+    let hello = Hello::lasting().with(Property::RequestProblemInformation(false));
+    let (mut driver, _) = Driver::resumed(driver.now, manual(), &hello, session);
+    let report = driver.send(&publish(Qos::ExactlyOnce, 7, true, b"two"));
+    let packet = report.packet();
+    assert!(matches!(packet, Packet::PubRec(_)), "{packet:?}");
+    assert_eq!(properties(&packet), 0);
+    Ok(1)
 }
