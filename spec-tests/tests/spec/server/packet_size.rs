@@ -9,8 +9,8 @@ use mqtt5_session_fsm::{
 
 use super::driver::{Driver, Report, Seen, explanation};
 use super::make::{
-    Hello, PINGREQ, config, id, limited, manual, message, publication, publish, publish_1,
-    publish_2, pubrec, pubrel, subscribe, text, unsubscribe,
+    Hello, PINGREQ, Testament, config, id, limited, manual, message, publication, publish,
+    publish_1, publish_2, pubrec, pubrel, subscribe, text, unsubscribe,
 };
 use crate::check::Outcome;
 
@@ -27,6 +27,8 @@ super::listed! { "packet_size":
     Domain explanations_are_left_out_of_the_auth,
     Domain pubrel_and_pubcomp_have_no_explanations,
     Example what_has_to_be_sent_and_cannot_ends_the_connection,
+    Example an_acceptance_that_cannot_be_told_accepts_nothing,
+    Example a_server_reference_that_does_not_fit_is_left_out,
     Domain a_packet_that_is_too_large_for_us_is_an_error,
     Domain a_connect_that_is_too_large_is_refused,
 }
@@ -346,6 +348,39 @@ fn what_has_to_be_sent_and_cannot_ends_the_connection() -> Outcome {
     let cause = Cause::CannotAnswer(PacketType::SubAck);
     assert_eq!(report.close(), Some(cause), "a SUBACK with ten times 0x91");
     Ok(3)
+}
+
+/// Section 3.1.4: without a CONNACK nothing of the CONNECT is done: the old Session stays, even with Clean
+/// Start 1, and the new Will is not stored.
+fn an_acceptance_that_cannot_be_told_accepts_nothing() -> Outcome {
+    for clean_start in [false, true] {
+        let mut driver = Driver::connected(config(), &Hello::lasting());
+        driver.publish(publication(Qos::AtLeastOnce, b"x")).ok();
+        let (keeper, _) = driver.part();
+        let mut hello = taking(4).and_will(Testament::new(None));
+        hello.clean_start = clean_start;
+        let mut driver = Driver::deciding(keeper.now, config(), &hello);
+        let report = driver.accept(Some(keeper.session), &[]).expect("good");
+        assert!(
+            report.wire.is_empty() && report.wills().is_empty(),
+            "{report:?}"
+        );
+        assert!(!report.saw(&Seen::SessionEnded), "{report:?}");
+        let session = driver.server.session().expect("the old one");
+        assert_eq!(session.in_flight(), 1);
+    }
+    Ok(2)
+}
+
+/// [MQTT-3.1.2-24], section 4.13: the DISCONNECT still says why.
+fn a_server_reference_that_does_not_fit_is_left_out() -> Outcome {
+    let mut driver = Driver::connected(config(), &taking(20));
+    let code = ReasonCode::UseAnotherServer;
+    let reference = Property::ServerReference(text("another.example.com:8883"));
+    let report = driver.disconnect(code, &[reference]).expect("connected");
+    let expected = Packet::Disconnect(mqtt5_codec::Disconnect::new(code));
+    assert_eq!(report.packet(), expected);
+    Ok(1)
 }
 
 fn accepting(size: u32) -> ServerConfig {
