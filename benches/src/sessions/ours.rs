@@ -46,7 +46,6 @@ pub(super) struct Client {
     rest: Rest,
     /// There from the first message on.
     messages: Option<BytesMut>,
-    window: u16,
 }
 
 impl Client {
@@ -69,7 +68,6 @@ impl sessions::Client for Client {
             session: setup.session,
             rest: Rest::default(),
             messages: None,
-            window: setup.window,
         }
     }
 
@@ -110,10 +108,9 @@ impl sessions::Client for Client {
             Qos::AtLeastOnce => mqtt5_session_fsm::codec::Qos::AtLeastOnce,
             Qos::ExactlyOnce => mqtt5_session_fsm::codec::Qos::ExactlyOnce,
         };
-        let room = 4096.min(usize::from(self.window) * 256);
         let messages = self
             .messages
-            .get_or_insert_with(|| BytesMut::with_capacity(room));
+            .get_or_insert_with(|| BytesMut::with_capacity(4096));
         let message = Message::new_in(messages, &publish).expect("a message");
         let accepted = self.machine.publish(NOW, Publication::new(qos, message));
         accepted.expect("room");
