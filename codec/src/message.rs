@@ -3,7 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::encode::encode_into_empty;
-use crate::sink::{Fill, Put, Sink};
+use crate::sink::{Put, Sink};
 use crate::split::FixedHeader;
 use crate::wire::{VARIABLE_BYTE_INTEGER_MAX, variable_byte_integer_length};
 use crate::{
@@ -72,13 +72,7 @@ impl Message {
         if !buffer.is_empty() {
             return Message::new(publish);
         }
-        // Most messages are kept as they are.
-        if publish.delivery == Delivery::AtMostOnce
-            && publish.topic.is_some()
-            && publish.properties.is_empty()
-        {
-            encode_into_empty(publish, buffer)?;
-        } else {
+        if !append_short(publish, buffer) {
             encode_into_empty(&storable(publish)?, buffer)?;
         }
         Ok(Message {
@@ -190,24 +184,18 @@ impl Message {
             out.put_slice(&self.packet);
             return Ok(());
         }
-        // What changes and the Topic Name are put together first, to append as seldom as may be.
-        let mut head = [0; 64];
-        if parts.topic_field.len() + 7 <= head.len() {
-            let mut sink = Fill {
-                room: &mut head,
-                filled: 0,
-            };
-            write_head(first_byte, remaining_length, &parts, delivery, &mut sink);
-            let filled = sink.filled;
-            out.put_slice(&head[..filled]);
-        } else {
-            write_head(
-                first_byte,
-                remaining_length,
-                &parts,
-                delivery,
-                &mut Put(out),
-            );
+        match remaining_length {
+            // Mostly.
+            0..=0x7F => out.put_slice(&[first_byte, remaining_length as u8]),
+            _ => {
+                let mut sink = Put(out);
+                sink.byte(first_byte);
+                sink.variable_byte_integer(remaining_length);
+            }
+        }
+        out.put_slice(parts.topic_field);
+        if let Some(packet_identifier) = delivery.packet_identifier() {
+            out.put_slice(&packet_identifier.get().to_be_bytes());
         }
         out.put_slice(parts.rest);
         Ok(())
@@ -266,22 +254,6 @@ fn after_long_header(packet: &[u8]) -> (u8, &[u8]) {
     }
 }
 
-#[inline(always)]
-fn write_head<S: Sink>(
-    first_byte: u8,
-    remaining_length: usize,
-    parts: &Parts<'_>,
-    delivery: Delivery,
-    sink: &mut S,
-) {
-    sink.byte(first_byte);
-    sink.variable_byte_integer(remaining_length);
-    sink.bytes(parts.topic_field);
-    if let Some(packet_identifier) = delivery.packet_identifier() {
-        sink.two_byte_integer(packet_identifier.get());
-    }
-}
-
 #[inline]
 fn remaining_length(parts: &Parts<'_>, delivery: Delivery) -> usize {
     let identifier = if delivery.packet_identifier().is_some() {
@@ -290,6 +262,28 @@ fn remaining_length(parts: &Parts<'_>, delivery: Delivery) -> usize {
         0
     };
     parts.topic_field.len() + identifier + parts.rest.len()
+}
+
+/// Appends a message without properties whose Remaining Length takes one byte, as most are. In few
+/// pieces: each of them costs more than it copies.
+#[inline]
+fn append_short(publish: &Publish<'_>, buffer: &mut BytesMut) -> bool {
+    let Some(topic) = publish.topic.filter(|_| publish.properties.is_empty()) else {
+        return false;
+    };
+    let topic = topic.as_bytes();
+    let remaining_length = 2 + topic.len() + 1 + publish.payload.len();
+    if remaining_length > 0x7F {
+        return false;
+    }
+    buffer.reserve(2 + remaining_length);
+    let first_byte = Publish::first_byte_of(Delivery::AtMostOnce, publish.retain);
+    // The topic's length fits into one byte, too.
+    buffer.extend_from_slice(&[first_byte, remaining_length as u8, 0, topic.len() as u8]);
+    buffer.extend_from_slice(topic);
+    buffer.extend_from_slice(&[0]);
+    buffer.extend_from_slice(publish.payload);
+    true
 }
 
 /// What is stored of a message.

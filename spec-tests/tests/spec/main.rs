@@ -10,6 +10,7 @@ mod client;
 mod domains;
 mod encoder;
 mod ledger_checks;
+mod messages;
 mod packets;
 mod random;
 mod reference;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
     checks.extend(round_trip::checks());
     checks.extend(splitting::checks());
     checks.extend(robustness::checks());
+    checks.extend(messages::checks());
     checks.extend(relaying::checks(&files));
     checks.extend(client::checks());
     checks.extend(server::checks());
