@@ -2,9 +2,8 @@
 
 use mqtt5_session_fsm::RestoreError;
 
-use super::{
-    CONFIG, Instant, Publication, Qos, Session, Token, accepted, at, message, restore, seal,
-};
+use super::damage::seal;
+use super::{CONFIG, Instant, Publication, Qos, Session, Token, accepted, at, message, restore};
 
 /// The highest token of a stored form, and some that are too high.
 const HIGHEST: u64 = (1 << 63) - 1;
