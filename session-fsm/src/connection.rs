@@ -270,16 +270,17 @@ impl Connection {
     /// Of what is queued only the DISCONNECT is written; not even that if there is still a CONNACK, which it
     /// must not overtake.
     pub(crate) fn keep_farewell(&mut self) {
-        const CONNACK: Option<&u8> = Some(&0x20);
-        const DISCONNECT: Option<&u8> = Some(&0xE0);
+        let is = |packet: &Bytes, packet_type: PacketType| {
+            packet.first() == Some(&packet_type.first_byte())
+        };
         let greeted = self
             .packets
             .front()
-            .is_none_or(|packet| packet.first() != CONNACK);
+            .is_none_or(|packet| !is(packet, PacketType::ConnAck));
         let last = self.packets.pop_back();
         self.answers.clear();
         self.packets.clear();
-        if let Some(packet) = last.filter(|packet| greeted && packet.first() == DISCONNECT) {
+        if let Some(packet) = last.filter(|packet| greeted && is(packet, PacketType::Disconnect)) {
             self.send(packet);
         }
     }
