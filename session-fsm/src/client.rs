@@ -6,7 +6,7 @@ mod requests;
 use core::time::Duration;
 
 use mqtt5_codec::bytes::BufMut;
-use mqtt5_codec::{DecodeError, Packet, Property, Publish, ReasonCode, Role};
+use mqtt5_codec::{DecodeError, Packet, PacketType, Property, Publish, ReasonCode, Role};
 
 use self::handshake::Handshake;
 use crate::connection::{Connection, Handled, Phase, TopicAliases};
@@ -242,7 +242,7 @@ impl Client {
             }
             Phase::Open if self.ping_due() <= now => {
                 self.connection.shrink(&mut self.session);
-                self.connection.send_ping(&Packet::PingReq);
+                self.connection.send_ping(PacketType::PingReq);
                 self.connection.last_sent = now;
                 self.pingresp_due = self.pingresp_due.min(now + self.config.pingresp_timeout);
             }

@@ -2,19 +2,17 @@
 //! acknowledgements in both directions.
 
 mod alias;
-mod answer;
 mod authentication;
 mod fit;
+mod outbox;
 mod receive;
 mod transmit;
 
-use alloc::collections::VecDeque;
 use core::num::NonZeroU16;
 
-use mqtt5_codec::bytes::Bytes;
 use mqtt5_codec::{
-    Disconnect, EncodeError, Message, Packet, PacketType, Properties, Property, PubAck, PubRec,
-    Qos, ReasonCode, Role,
+    Disconnect, EncodeError, Message, PacketType, Properties, Property, PubAck, PubRec, Qos,
+    ReasonCode, Role,
 };
 
 pub use alias::TopicAliases;
@@ -23,7 +21,7 @@ pub(crate) use fit::Explanations;
 pub(crate) use receive::Handled;
 
 use self::alias::{Inbound, Outbound};
-use self::answer::Answer;
+use self::outbox::Outbox;
 use crate::error::{PublishError, SendError};
 use crate::event::Cause;
 use crate::qos::Decision;
@@ -52,9 +50,7 @@ pub(crate) struct Connection {
     /// What the other side announced.
     pub(crate) peer: Limits,
     topic_aliases: TopicAliases,
-    answers: VecDeque<Answer>,
-    /// The packets that [`Answer::encoded_before`] stands for.
-    packets: VecDeque<Bytes>,
+    outbox: Outbox,
     inbound: Inbound,
     outbound: Outbound,
     pub(crate) authentication: Option<Authentication>,
@@ -70,8 +66,7 @@ impl Connection {
             own: Limits::NONE,
             peer: Limits::NONE,
             topic_aliases,
-            answers: VecDeque::new(),
-            packets: VecDeque::new(),
+            outbox: Outbox::default(),
             inbound: Inbound::default(),
             outbound: Outbound::default(),
             authentication: None,
@@ -193,7 +188,7 @@ impl Connection {
         }
         let decision = Decision {
             reason_code,
-            packet,
+            packet: packet.map(Into::into),
         };
         session.decide(receipt, decision, packet_identifier, qos);
         if self.is_open() {
@@ -203,21 +198,20 @@ impl Connection {
     }
 
     /// Queues a packet that is encoded already.
-    pub(crate) fn send(&mut self, packet: Bytes) {
-        self.packets.push_back(packet);
-        self.answers.push_back(Answer::encoded_before(false));
+    pub(crate) fn send(&mut self, packet: &[u8]) {
+        self.outbox.push(packet);
     }
 
-    pub(crate) fn send_ping(&mut self, packet: &Packet<'_>) {
-        self.answers.push_back(Answer::ping(packet));
+    /// PINGREQ or PINGRESP.
+    pub(crate) fn send_ping(&mut self, packet_type: PacketType) {
+        self.send(&[packet_type.first_byte(), 0]);
     }
 
     /// Gives back memory that is not in use: nothing is going on.
     pub(crate) fn shrink(&mut self, session: &mut Session) {
         // What is in use is not moved: a peer may send many PINGREQs at once.
-        if self.answers.is_empty() {
-            self.answers.shrink_to_fit();
-            self.packets.shrink_to_fit();
+        if self.outbox.is_empty() {
+            self.outbox.shrink();
             session.shrink();
         }
     }
@@ -231,8 +225,7 @@ impl Connection {
         flush: bool,
     ) {
         if !flush {
-            self.answers.clear();
-            self.packets.clear();
+            self.outbox.clear();
         }
         self.phase = Phase::Closing(cause);
         self.authentication = None;
@@ -263,26 +256,14 @@ impl Connection {
             disconnect.encode_to_vec()
         });
         if let Ok(Some(packet)) = encoded {
-            self.send(packet);
+            self.send(&packet);
         }
     }
 
     /// Of what is queued only the DISCONNECT is written; not even that if there is still a CONNACK, which it
     /// must not overtake.
     pub(crate) fn keep_farewell(&mut self) {
-        let is = |packet: &Bytes, packet_type: PacketType| {
-            packet.first() == Some(&packet_type.first_byte())
-        };
-        let greeted = self
-            .packets
-            .front()
-            .is_none_or(|packet| !is(packet, PacketType::ConnAck));
-        let last = self.packets.pop_back();
-        self.answers.clear();
-        self.packets.clear();
-        if let Some(packet) = last.filter(|packet| greeted && is(packet, PacketType::Disconnect)) {
-            self.send(packet);
-        }
+        self.outbox.keep_farewell();
     }
 
     /// The network is gone.
@@ -301,17 +282,16 @@ impl Connection {
                 reason_code,
                 packet,
             } = decision;
-            let counts = qos == Qos::AtLeastOnce || reason_code.is_error();
-            self.answers.push_back(match packet {
-                Some(packet) => {
-                    self.packets.push_back(packet);
-                    Answer::encoded_before(counts)
-                }
+            match packet {
+                Some(packet) => self.outbox.push(&packet),
                 None if qos == Qos::ExactlyOnce => {
-                    Answer::pubrec(packet_identifier, reason_code, counts)
+                    self.outbox.pubrec(packet_identifier, reason_code);
                 }
-                None => Answer::puback(packet_identifier, reason_code, counts),
-            });
+                None => self.outbox.puback(packet_identifier, reason_code),
+            }
+            if qos == Qos::AtLeastOnce || reason_code.is_error() {
+                self.outbox.answers();
+            }
         }
     }
 }

@@ -7,7 +7,9 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use mqtt5_codec::bytes::BufMut;
-use mqtt5_codec::{DecodeError, Disconnect, Packet, Property, Publish, ReasonCode, Role};
+use mqtt5_codec::{
+    DecodeError, Disconnect, Packet, PacketType, Property, Publish, ReasonCode, Role,
+};
 
 use self::handshake::Handshake;
 use self::requests::Requests;
@@ -399,7 +401,7 @@ impl Side for Server {
                 if let Some(session) = &mut self.session {
                     self.connection.shrink(session);
                 }
-                self.connection.send_ping(&Packet::PingResp);
+                self.connection.send_ping(PacketType::PingResp);
                 Ok(None)
             }
             Packet::Subscribe(subscribe) => self.receive_subscribe(now, subscribe),

@@ -367,7 +367,14 @@ impl Session {
         self.changes.is_empty() && self.notices.is_empty() && self.refused_size == 0
     }
 
-    fn poll_pending(&mut self) -> Option<Output> {
+    /// Whether no packet of the Session waits to be written, now or later.
+    #[inline]
+    pub(crate) fn has_nothing_to_send(&self) -> bool {
+        self.sender.is_written() && self.waiting.len() == 0
+    }
+
+    #[inline(never)]
+    pub(crate) fn poll_pending(&mut self) -> Option<Output> {
         // What happened comes before what is to be stored of it: a crash between them makes it be told
         // again, and not never.
         if let Some(notice) = self.notices.pop_front() {

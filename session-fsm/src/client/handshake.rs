@@ -78,7 +78,7 @@ impl Client {
             expiry_interval: properties.session_expiry_interval().unwrap_or(0),
             response_information: properties.request_response_information().unwrap_or(false),
         };
-        self.connection.send(packet.into());
+        self.connection.send(&packet);
         Ok(())
     }
 
@@ -260,7 +260,7 @@ impl crate::connection::Connection {
         })?;
         let packet = packet.ok_or(crate::LimitExceeded::MaximumPacketSize)?;
         self.authentication = Some(authentication);
-        self.send(packet);
+        self.send(&packet);
         Ok(())
     }
 
@@ -283,7 +283,7 @@ impl crate::connection::Connection {
             .encode_to_vec()
         })?;
         match packet {
-            Some(packet) => self.send(packet),
+            Some(packet) => self.send(&packet),
             // The Reason Code alone, or, if not even that fits, the connection ends without a word.
             None => self.farewell(&mqtt5_codec::Disconnect::new(reason_code)),
         }

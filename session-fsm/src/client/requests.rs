@@ -107,7 +107,7 @@ impl Client {
         match packet {
             Ok(packet) => {
                 self.session.last_token = token;
-                self.connection.send(packet.into());
+                self.connection.send(&packet);
                 Ok(token)
             }
             Err(error) => {

@@ -3,7 +3,6 @@
 
 use alloc::vec::Vec;
 
-use mqtt5_codec::bytes::Bytes;
 use mqtt5_codec::{EncodeError, Property, PropertyIdentifier};
 
 use super::Connection;
@@ -27,12 +26,12 @@ impl Connection {
         explanations: Explanations,
         properties: &[Property<'_>],
         encode: impl Fn(&[Property<'_>]) -> Result<Vec<u8>, EncodeError>,
-    ) -> Result<Option<Bytes>, EncodeError> {
+    ) -> Result<Option<Vec<u8>>, EncodeError> {
         // What the caller gave has to be right even if it is left out.
         let whole = encode(properties)?;
         let wanted = explanations == Explanations::Always || self.peer.problem_information;
         if wanted && self.fits(&whole) {
-            return Ok(Some(whole.into()));
+            return Ok(Some(whole));
         }
         const USER: PropertyIdentifier = PropertyIdentifier::UserProperty;
         const REASON: PropertyIdentifier = PropertyIdentifier::ReasonString;
@@ -46,7 +45,7 @@ impl Connection {
                 .collect();
             let packet = encode(&kept)?;
             if self.fits(&packet) {
-                return Ok(Some(packet.into()));
+                return Ok(Some(packet));
             }
         }
         Ok(None)

@@ -6,7 +6,6 @@ use mqtt5_codec::{
 };
 
 use super::Connection;
-use super::answer::Answer;
 use crate::event::{Delivered, Event};
 use crate::qos::table::{ReceiverAction, SenderAction, SenderEvent};
 use crate::qos::{Arrival, Request};
@@ -115,22 +114,22 @@ impl Connection {
             SenderAction::Finish => session.finished(packet_identifier),
             SenderAction::Release => {
                 session.change(|| Change::Released { packet_identifier });
-            }
-            SenderAction::ReleaseAgain => {
                 // Those of earlier PUBRECs go first [MQTT-4.6.0-4].
-                while let Some(earlier) = session.sender.next_release() {
-                    self.answers
-                        .push_back(Answer::pubrel(earlier, ReasonCode::Success));
+                if session.sender.next_release() == Some(packet_identifier) {
+                    self.outbox.pubrel(packet_identifier, ReasonCode::Success);
                     session.sender.release_sent();
                 }
-                self.answers
-                    .push_back(Answer::pubrel(packet_identifier, ReasonCode::Success));
+            }
+            SenderAction::ReleaseAgain => {
+                while let Some(earlier) = session.sender.next_release() {
+                    self.outbox.pubrel(earlier, ReasonCode::Success);
+                    session.sender.release_sent();
+                }
+                self.outbox.pubrel(packet_identifier, ReasonCode::Success);
             }
             SenderAction::ReleaseUnknown => {
-                self.answers.push_back(Answer::pubrel(
-                    packet_identifier,
-                    ReasonCode::PacketIdentifierNotFound,
-                ));
+                self.outbox
+                    .pubrel(packet_identifier, ReasonCode::PacketIdentifierNotFound);
                 session.notice(Notice::UnknownIdentifier(packet_type, packet_identifier));
             }
             SenderAction::Report => {
@@ -177,9 +176,7 @@ impl Connection {
                 Arrival::Deliver(Some(undecided)) => receipt = Some(undecided),
                 Arrival::Deliver(None) => self.accept(session, packet_identifier, qos),
                 Arrival::PubRecAgain => {
-                    let success = ReasonCode::Success;
-                    self.answers
-                        .push_back(Answer::pubrec(packet_identifier, success, false));
+                    self.outbox.pubrec(packet_identifier, ReasonCode::Success);
                     return Ok(None);
                 }
                 Arrival::Await => {
@@ -200,22 +197,22 @@ impl Connection {
     /// Automatic acknowledgement.
     #[inline]
     fn accept(&mut self, session: &mut Session, packet_identifier: PacketIdentifier, qos: Qos) {
-        let reason_code = ReasonCode::Success;
-        self.answers.push_back(if qos == Qos::ExactlyOnce {
+        if qos == Qos::ExactlyOnce {
             session.change(|| Change::Received { packet_identifier });
-            Answer::pubrec(packet_identifier, reason_code, false)
+            self.outbox.pubrec(packet_identifier, ReasonCode::Success);
         } else {
-            Answer::puback(packet_identifier, reason_code, true)
-        });
+            self.outbox.puback(packet_identifier, ReasonCode::Success);
+            self.outbox.answers();
+        }
     }
 
     fn refuse_identifier(&mut self, packet_identifier: PacketIdentifier, qos: Qos) {
         let reason_code = ReasonCode::PacketIdentifierInUse;
-        self.answers.push_back(if qos == Qos::ExactlyOnce {
-            Answer::pubrec(packet_identifier, reason_code, true)
-        } else {
-            Answer::puback(packet_identifier, reason_code, true)
-        });
+        match qos {
+            Qos::ExactlyOnce => self.outbox.pubrec(packet_identifier, reason_code),
+            _ => self.outbox.puback(packet_identifier, reason_code),
+        }
+        self.outbox.answers();
     }
 
     /// A Topic Alias with a Topic Name is for later messages, too, even if this one is not
@@ -274,8 +271,10 @@ impl Connection {
                 ReasonCode::PacketIdentifierNotFound
             }
         };
-        self.answers
-            .push_back(Answer::pubcomp(packet_identifier, reason_code, counts));
+        self.outbox.pubcomp(packet_identifier, reason_code);
+        if counts {
+            self.outbox.answers();
+        }
         Ok(())
     }
 

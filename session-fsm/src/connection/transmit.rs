@@ -5,11 +5,11 @@ use core::num::NonZeroU16;
 use mqtt5_codec::bytes::BufMut;
 use mqtt5_codec::{
     Delivery, EncodeError, LARGEST_PACKET, Message, Packet, PacketIdentifier, PacketType, Property,
-    PropertyIdentifier, Publish, Qos, ReasonCode, Violation,
+    PropertyIdentifier, PubRel, Publish, Qos, ReasonCode, Violation,
 };
 
 use super::alias::Alias;
-use super::answer::Answer;
+use super::outbox::Blocked;
 use super::{Connection, Phase, TopicAliases};
 use crate::event::{Cause, Output};
 use crate::session::{Ending, Notice, Session};
@@ -26,6 +26,9 @@ enum Written {
     /// It is larger than the peer's Maximum Packet Size.
     TooLarge,
 }
+
+/// The length of a PUBREL without properties.
+const SHORT_PACKET: usize = 4;
 
 /// The length of a message as it was given, with this QoS.
 #[inline]
@@ -46,12 +49,17 @@ impl Connection {
     #[inline]
     pub(crate) fn poll<B: BufMut + ?Sized>(
         &mut self,
-        session: Option<&mut Session>,
+        mut session: Option<&mut Session>,
         now: Instant,
         wire: &mut B,
     ) -> Option<Output> {
-        // Every second call.
-        if self.is_idle(session.as_deref()) {
+        // Mostly there is nothing to do, or acknowledgements are to be written and nothing else.
+        if let Some(session) = session.as_deref_mut()
+            && self.phase == Phase::Open
+            && session.is_silent()
+            && (self.outbox.is_empty() || self.write_answers(Some(session), now, wire).is_ok())
+            && session.has_nothing_to_send()
+        {
             return None;
         }
         self.poll_busy(session, now, wire)
@@ -67,87 +75,86 @@ impl Connection {
         loop {
             // Whatever has to be stored comes before the packets that depend on it.
             if let Some(session) = session.as_deref_mut()
-                && let Some(output) = session.poll()
+                && !session.is_silent()
+                && let Some(output) = session.poll_pending()
             {
                 return Some(output);
             }
-            let written = match self.write_answers(session.as_deref_mut(), now, wire) {
-                Written::Yes => match self.phase {
-                    Phase::Closing(cause) => {
-                        self.phase = Phase::Offline;
-                        return Some(Output::Close(cause));
+            if !self.outbox.is_empty() {
+                let written = self.write_answers(session.as_deref_mut(), now, wire);
+                match written
+                    .or_else(|()| self.write_some_answers(session.as_deref_mut(), now, wire))
+                {
+                    Ok(()) => {}
+                    Err(Blocked::NoRoom(needed)) => return Some(Output::NeedsRoom(needed)),
+                    Err(Blocked::TooLarge(packet_type)) => {
+                        let cause = Cause::CannotAnswer(packet_type);
+                        self.close(session.as_deref_mut(), now, cause, false);
+                        continue;
                     }
-                    Phase::Open => self.write_next(session.as_deref_mut()?, now, wire)?,
-                    Phase::Offline | Phase::Opening => return None,
-                },
-                written => written,
-            };
-            match written {
-                Written::Yes => self.last_sent = now,
+                }
+            }
+            match self.phase {
+                Phase::Closing(cause) => {
+                    self.phase = Phase::Offline;
+                    return Some(Output::Close(cause));
+                }
+                Phase::Offline | Phase::Opening => return None,
+                Phase::Open => {}
+            }
+            let session = session.as_deref_mut()?;
+            match self.write_next(session, now, wire)? {
+                Written::Yes => {
+                    self.last_sent = now;
+                    if session.is_silent() && session.has_nothing_to_send() {
+                        return None;
+                    }
+                }
                 Written::NoRoom(needed) => return Some(Output::NeedsRoom(needed)),
                 Written::Skipped => {}
                 Written::TooLarge => {
-                    // Messages are given up, answers cannot be.
-                    let answer = self.answers.front().and_then(|it| it.packet_type());
-                    let cause = Cause::CannotAnswer(answer.unwrap_or(PacketType::PubRel));
-                    self.close(session.as_deref_mut(), now, cause, false);
+                    // Messages are given up; this is none.
+                    let cause = Cause::CannotAnswer(PacketType::PubRel);
+                    self.close(Some(session), now, cause, false);
                 }
             }
         }
     }
 
-    /// Whether there is nothing to say and nothing to write, which is soon seen.
-    #[inline]
-    fn is_idle(&self, session: Option<&Session>) -> bool {
-        self.answers.is_empty()
-            && !matches!(self.phase, Phase::Closing(_))
-            && session.is_none_or(|session| {
-                session.is_silent() && session.sender.is_written() && session.waiting.len() == 0
-            })
-    }
-
-    /// All answers that wait, or those for which there is room.
+    /// All answers that wait, if there is room for them.
     #[inline(always)]
     fn write_answers<B: BufMut + ?Sized>(
         &mut self,
-        mut session: Option<&mut Session>,
+        session: Option<&mut Session>,
         now: Instant,
         wire: &mut B,
-    ) -> Written {
-        while let Some(answer) = self.answers.front() {
-            let written = match answer.packet() {
-                [] => put(self.packets.front().map_or(&[], |packet| packet), wire),
-                packet => self.put_small(packet, wire),
-            };
-            if !matches!(written, Written::Yes) {
-                return written;
-            }
-            self.last_sent = now;
-            if answer.packet().is_empty() {
-                self.packets.pop_front();
-            }
-            if answer.counts
-                && let Some(session) = session.as_deref_mut()
-            {
-                session.receiver.answered();
-            }
-            self.answers.pop_front();
+    ) -> Result<(), ()> {
+        let maximum = self.peer.maximum_packet_size as usize;
+        let answered = self.outbox.write_all(maximum, wire).ok_or(())?;
+        self.last_sent = now;
+        if let Some(session) = session {
+            session.receiver.answered(answered);
         }
-        Written::Yes
+        Ok(())
     }
 
-    /// Appends an acknowledgement or a ping.
-    #[inline(always)]
-    fn put_small<B: BufMut + ?Sized>(&self, packet: &[u8], wire: &mut B) -> Written {
+    /// Those answers for which there is room.
+    #[inline(never)]
+    fn write_some_answers<B: BufMut + ?Sized>(
+        &mut self,
+        session: Option<&mut Session>,
+        now: Instant,
+        wire: &mut B,
+    ) -> Result<(), Blocked> {
         let maximum = self.peer.maximum_packet_size as usize;
-        if maximum < Answer::LARGEST && packet.len() > maximum {
-            return Written::TooLarge;
+        let (written, answered, result) = self.outbox.write_some(maximum, wire);
+        if written {
+            self.last_sent = now;
         }
-        match *packet {
-            // What is appended most often; it is faster with its length known.
-            [first_byte, length, high, low] => put(&[first_byte, length, high, low], wire),
-            _ => put(packet, wire),
+        if let Some(session) = session {
+            session.receiver.answered(answered);
         }
+        result
     }
 
     /// Writes a PUBREL, a PUBLISH that was given an identifier, or one that waits; `None` if there is
@@ -160,12 +167,17 @@ impl Connection {
         wire: &mut B,
     ) -> Option<Written> {
         if let Some(packet_identifier) = session.sender.next_release() {
-            let release = Answer::pubrel(packet_identifier, ReasonCode::Success);
-            let written = self.put_small(release.packet(), wire);
-            if let Written::Yes = written {
-                session.sender.release_sent();
+            let release = PubRel::new(packet_identifier, ReasonCode::Success);
+            if (self.peer.maximum_packet_size as usize) < SHORT_PACKET {
+                return Some(Written::TooLarge);
             }
-            return Some(written);
+            return Some(match release.encode(wire) {
+                Ok(()) => {
+                    session.sender.release_sent();
+                    Written::Yes
+                }
+                Err(_) => Written::NoRoom(SHORT_PACKET),
+            });
         }
         if let Some(unsent) = session.sender.next_publish(self.peer.receive_maximum) {
             let outgoing = Outgoing {
@@ -260,7 +272,7 @@ impl Connection {
             return Err(PublishError::NotConnected);
         }
         // Nothing overtakes the CONNACK, nor messages with QoS 0.
-        if !self.answers.is_empty() || session.waiting.next(true).is_some() {
+        if !self.outbox.is_empty() || session.waiting.next(true).is_some() {
             return Err(PublishError::Busy);
         }
         if publish.retain && !self.peer.retain_available {
@@ -423,16 +435,6 @@ impl Connection {
             _ => None,
         }
     }
-}
-
-/// Appends a packet whole.
-#[inline(always)]
-fn put<B: BufMut + ?Sized>(packet: &[u8], wire: &mut B) -> Written {
-    if wire.remaining_mut() < packet.len() {
-        return Written::NoRoom(packet.len());
-    }
-    wire.put_slice(packet);
-    Written::Yes
 }
 
 /// A message that has an identifier already is not sent: if it is too large for the peer, it counts as sent

@@ -130,10 +130,10 @@ impl Receiver {
         )
     }
 
-    /// PUBACK, PUBCOMP, or PUBREC with an error was sent for a message that counts.
+    /// PUBACK, PUBCOMP, or PUBREC with an error was sent for so many messages that count.
     #[inline]
-    pub(crate) fn answered(&mut self) {
-        self.open = self.open.saturating_sub(1);
+    pub(crate) fn answered(&mut self, messages: u16) {
+        self.open = self.open.saturating_sub(messages);
     }
 
     /// A SUBSCRIBE or UNSUBSCRIBE came: whether its identifier is free to be used.

@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::num::{NonZeroU16, NonZeroU32};
 
-use mqtt5_codec::bytes::Bytes;
 use mqtt5_codec::{
     Auth, ConnAck, Connect, LARGEST_PACKET, MaximumQos, Message, Packet, PacketType, Properties,
     Property, PropertyIdentifier, Publish, Qos, ReasonCode, Role, Text, Will,
@@ -188,7 +187,7 @@ impl Server {
             authentication.connected();
         }
         self.session = Some(session);
-        self.connection.send(packet);
+        self.connection.send(&packet);
         Ok(())
     }
 
@@ -197,7 +196,7 @@ impl Server {
         &self,
         session_present: bool,
         properties: &[Property<'_>],
-    ) -> Result<Option<Bytes>, SendError> {
+    ) -> Result<Option<Vec<u8>>, SendError> {
         let list = self.announced(properties)?;
         let packet = self.connection.fit(Explanations::Always, &list, |list| {
             ConnAck {
@@ -325,7 +324,7 @@ impl Server {
             });
         // If not even this fits, the connection ends without a word.
         if let Ok(Some(packet)) = packet {
-            self.connection.send(packet);
+            self.connection.send(&packet);
         }
     }
 

@@ -195,7 +195,7 @@ impl Server {
             })?;
         let fits = packet.is_some();
         if let Some(packet) = packet {
-            self.connection.send(packet);
+            self.connection.send(&packet);
         }
         Ok(fits)
     }

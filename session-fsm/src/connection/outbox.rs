@@ -1,0 +1,180 @@
+//! Packets that are to be written next, in order.
+
+use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
+
+use mqtt5_codec::bytes::BufMut;
+use mqtt5_codec::{
+    LARGEST_PACKET, PacketIdentifier, PacketType, PubAck, PubComp, PubRec, PubRel, ReasonCode,
+    Split, split,
+};
+
+/// Whole packets as they are to be written, one behind the other, so that `poll` copies all of them at
+/// once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Outbox {
+    bytes: Vec<u8>,
+    /// So many of the bytes were written already.
+    written: usize,
+    /// So many messages do not count against our Receive Maximum any more once the packets are written.
+    answered: u16,
+}
+
+/// Why a packet was not written.
+pub(super) enum Blocked {
+    /// The buffer has too little room; so much is needed.
+    NoRoom(usize),
+    /// It is larger than the peer's Maximum Packet Size.
+    TooLarge(PacketType),
+}
+
+macro_rules! acknowledgements {
+    ($($method:ident $packet:ident)*) => {
+        $(
+            #[inline]
+            pub(super) fn $method(
+                &mut self,
+                packet_identifier: PacketIdentifier,
+                reason_code: ReasonCode,
+            ) {
+                let encoded = $packet::new(packet_identifier, reason_code).encode(&mut self.bytes);
+                debug_assert_eq!(encoded, Ok(()), "these packets break no rule");
+            }
+        )*
+    };
+}
+
+impl Outbox {
+    /// The packets that are put together here are no larger; whether all others fit was seen before.
+    const LARGEST: usize = 5;
+
+    #[inline]
+    pub(super) const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    acknowledgements! { puback PubAck pubrec PubRec pubrel PubRel pubcomp PubComp }
+
+    /// Adds a packet that is encoded already.
+    pub(super) fn push(&mut self, packet: &[u8]) {
+        self.bytes.extend_from_slice(packet);
+    }
+
+    /// The packet that was added last is the last one for a message that counts against our Receive Maximum.
+    #[inline]
+    pub(super) fn answers(&mut self) {
+        self.answered = self.answered.saturating_add(1);
+    }
+
+    /// Writes everything, if there is room. Returns how many messages do not count any more.
+    #[inline(always)]
+    pub(super) fn write_all<B: BufMut + ?Sized>(
+        &mut self,
+        maximum_packet_size: usize,
+        wire: &mut B,
+    ) -> Option<u16> {
+        let pending = self.pending();
+        if wire.remaining_mut() < pending.len() || maximum_packet_size < Self::LARGEST {
+            return None;
+        }
+        match *pending {
+            // What is written most often; it is faster with its length known.
+            [first_byte, length, high, low] => wire.put_slice(&[first_byte, length, high, low]),
+            _ => wire.put_slice(pending),
+        }
+        self.bytes.clear();
+        self.written = 0;
+        Some(core::mem::take(&mut self.answered))
+    }
+
+    /// Writes as many packets as there is room for. No message counts any more afterwards: that of those that
+    /// are answered some are not told so yet is not held against the peer.
+    pub(super) fn write_some<B: BufMut + ?Sized>(
+        &mut self,
+        maximum_packet_size: usize,
+        wire: &mut B,
+    ) -> (bool, u16, Result<(), Blocked>) {
+        let before = self.pending().len();
+        let result = loop {
+            let Some((packet_type, length)) = first(self.pending()) else {
+                break Ok(());
+            };
+            if length > maximum_packet_size {
+                break Err(Blocked::TooLarge(packet_type));
+            }
+            if length > wire.remaining_mut() {
+                break Err(Blocked::NoRoom(length));
+            }
+            wire.put_slice(&self.pending()[..length]);
+            self.written += length;
+        };
+        // What is left is moved only if it is less than what is gone.
+        if self.written > self.bytes.len() / 2 {
+            self.bytes.drain(..self.written);
+            self.written = 0;
+        }
+        let written = self.pending().len() < before;
+        (written, core::mem::take(&mut self.answered), result)
+    }
+
+    /// Throws everything away but a DISCONNECT at the end; that, too, if there is a CONNACK that it must not
+    /// overtake.
+    pub(super) fn keep_farewell(&mut self) {
+        let pending = self.pending();
+        let greeted = first(pending).is_none_or(|(first, _)| first != PacketType::ConnAck);
+        let mut rest = pending;
+        let mut farewell = None;
+        while let Some((packet_type, length)) = first(rest) {
+            farewell = (greeted && packet_type == PacketType::Disconnect).then_some(rest.len());
+            rest = &rest[length..];
+        }
+        let kept = farewell.unwrap_or_default();
+        let start = self.bytes.len() - kept;
+        self.bytes.drain(..start);
+        self.written = 0;
+        self.answered = 0;
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.written = 0;
+        self.answered = 0;
+    }
+
+    /// Gives back memory that is not in use.
+    pub(super) fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
+    }
+
+    #[inline]
+    fn pending(&self) -> &[u8] {
+        self.bytes.get(self.written..).unwrap_or_default()
+    }
+}
+
+/// The type and the length of the first packet.
+fn first(packets: &[u8]) -> Option<(PacketType, usize)> {
+    let mut input = packets;
+    match split(&mut input, LARGEST_PACKET) {
+        Ok(Split::Packet { packet, rest }) => {
+            Some((packet.packet_type(), packets.len() - rest.len()))
+        }
+        _ => None,
+    }
+}
+
+// What was written already does not matter.
+
+impl PartialEq for Outbox {
+    fn eq(&self, other: &Self) -> bool {
+        (self.pending(), self.answered) == (other.pending(), other.answered)
+    }
+}
+
+impl Eq for Outbox {}
+
+impl Hash for Outbox {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        (self.pending(), self.answered).hash(hasher);
+    }
+}
