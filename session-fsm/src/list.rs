@@ -14,6 +14,12 @@ impl Links {
         next: 0,
     };
 
+    /// Before another one.
+    pub(crate) const fn to(next: u16) -> Self {
+        Links { previous: 0, next }
+    }
+
+    #[inline]
     pub(crate) const fn next(self) -> u16 {
         self.next
     }
@@ -22,8 +28,18 @@ impl Links {
 /// What has links.
 pub(crate) trait Linked {
     fn links(&mut self) -> &mut Links;
-    #[cfg(feature = "persistence")]
     fn next(&self) -> u16;
+}
+
+impl Linked for Links {
+    #[inline]
+    fn links(&mut self) -> &mut Links {
+        self
+    }
+
+    fn next(&self) -> u16 {
+        self.next
+    }
 }
 
 /// Identifiers in the order in which they were added.
@@ -92,7 +108,6 @@ impl List {
     }
 
     /// The identifiers, in order.
-    #[cfg(feature = "persistence")]
     pub(crate) fn iter<'s, T: Linked>(
         &self,
         slots: &'s [T],

@@ -5,6 +5,7 @@ mod identifiers;
 mod manual;
 mod receiver;
 mod sender;
+mod slots;
 pub mod table;
 
 pub use manual::Receipt;

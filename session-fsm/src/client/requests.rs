@@ -93,7 +93,7 @@ impl Client {
         let token = self.session.last_token.next();
         let sender = &mut self.session.sender;
         let packet_identifier = sender
-            .request(request, token, u16::MAX)
+            .request(request, token)
             .ok_or(SendError::NoIdentifier)?;
         let packet = encode(packet_identifier)
             .map_err(SendError::Invalid)

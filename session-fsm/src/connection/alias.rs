@@ -83,7 +83,6 @@ impl Linked for Set {
         &mut self.links
     }
 
-    #[cfg(feature = "persistence")]
     fn next(&self) -> u16 {
         self.links.next()
     }

@@ -222,8 +222,7 @@ impl Connection {
     ) -> Option<Written> {
         // As many as are in flight already have to be sent again first.
         let window = self.peer.receive_maximum.min(session.config.in_flight);
-        let only_qos0 =
-            session.sender.in_flight() >= window || !session.sender.has_identifier(u16::MAX);
+        let only_qos0 = session.sender.in_flight() >= window || !session.sender.has_identifier();
         let next = session.waiting.next(only_qos0)?;
         let qos = next.qos;
         if next.expires_at <= now {

@@ -89,7 +89,7 @@ impl Session {
         if qos != Qos::AtMostOnce
             && self.waiting.none_acknowledged()
             && self.sender.in_flight() < window
-            && self.sender.has_identifier(u16::MAX)
+            && self.sender.has_identifier()
         {
             self.announce(qos, &message, token, expires_at, topic_alias);
             self.put_in_flight(Accepted {
@@ -138,7 +138,7 @@ impl Session {
     #[inline]
     pub(crate) fn put_in_flight(&mut self, accepted: Accepted) {
         let token = accepted.token;
-        let Some(packet_identifier) = self.sender.publish(accepted, u16::MAX) else {
+        let Some(packet_identifier) = self.sender.publish(accepted) else {
             return;
         };
         self.change(|| Change::Sent {

@@ -68,7 +68,7 @@ impl Session {
                     return None;
                 }
                 let waiting = self.waiting.remove(token)?;
-                self.sender.restore(packet_identifier, waiting).ok()?;
+                self.sender.restore(packet_identifier, waiting)?;
             }
             Change::Released { packet_identifier } => {
                 if self.sender.state(packet_identifier) != SenderState::WaitPubRec {

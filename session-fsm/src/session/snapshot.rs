@@ -173,7 +173,7 @@ fn read(
         session
             .sender
             .restore(to_identifier(*packet_identifier)?, message)
-            .map_err(|()| RestoreError::Inconsistent)?;
+            .ok_or(RestoreError::Inconsistent)?;
     }
     for message in &stored.waiting {
         let message = session.check(message.read()?)?;
@@ -190,7 +190,7 @@ fn read(
         session
             .sender
             .restore_released(to_identifier(packet_identifier)?, token)
-            .map_err(|()| RestoreError::Inconsistent)?;
+            .ok_or(RestoreError::Inconsistent)?;
     }
     tokens.sort_unstable();
     if tokens.windows(2).any(|pair| pair[0] == pair[1]) {

@@ -1,0 +1,249 @@
+//! What has a Packet Identifier (section 2.2.1), and which identifiers are free.
+//!
+//! Identifiers and memory are two things: a stream of messages that are in flight one by one walks through
+//! several identifiers, but always uses the same slot.
+
+use alloc::vec::Vec;
+use core::num::NonZeroU16;
+
+use mqtt5_codec::{Message, PacketIdentifier};
+
+use super::table::SenderState;
+use crate::list::{Linked, Links, List};
+use crate::{Instant, Token};
+
+/// A freed identifier is not used again before so many others were, so that an acknowledgement that
+/// a careless peer repeats does not hit the next message.
+const REUSE_DISTANCE: usize = 6;
+
+/// What a Packet Identifier is in use for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Use {
+    Message(SenderState),
+    Subscribe,
+    Unsubscribe,
+}
+
+/// 64 bytes.
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    pub(super) message: Option<Message>,
+    pub(super) token: Token,
+    pub(super) expires_at: Instant,
+    /// How many Topic Filters a SUBSCRIBE or UNSUBSCRIBE has.
+    pub(super) filters: u32,
+    /// Neighbours in the list that the slot is in, by their positions.
+    links: Links,
+    /// The Topic Alias that the application wants.
+    pub(super) topic_alias: Option<NonZeroU16>,
+    /// 0 in a vacant slot.
+    identifier: u16,
+    pub(super) used_for: Use,
+    /// The PUBLISH was sent, on whatever connection: it has DUP 1 from now on.
+    pub(super) sent_before: bool,
+    /// Sent on this Network Connection.
+    pub(super) sent: bool,
+}
+
+const VACANT: Slot = Slot {
+    message: None,
+    token: Token::NONE,
+    expires_at: Instant::NEVER,
+    filters: 0,
+    links: Links::NONE,
+    topic_alias: None,
+    identifier: 0,
+    used_for: Use::Message(SenderState::Free),
+    sent_before: false,
+    sent: false,
+};
+
+impl Slot {
+    #[inline]
+    pub(super) const fn packet_identifier(&self) -> Option<PacketIdentifier> {
+        PacketIdentifier::new(self.identifier)
+    }
+
+    /// The position of the next slot in the same list; 0 if there is none.
+    #[inline]
+    pub(super) const fn following(&self) -> u16 {
+        self.links.next()
+    }
+}
+
+impl Linked for Slot {
+    #[inline]
+    fn links(&mut self) -> &mut Links {
+        &mut self.links
+    }
+
+    fn next(&self) -> u16 {
+        self.links.next()
+    }
+}
+
+/// The slots by their positions, which are counted from 1: 0 is none.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Slots {
+    slots: Vec<Slot>,
+    /// The first vacant slot; the others follow in its links.
+    vacant: u16,
+    /// Identifier n is at n - 1: if it is in use, `next` is the position of a slot that has it; if not, it is
+    /// in `free`, or lost.
+    identifiers: Vec<Links>,
+    /// The identifiers that are not in use, the one that is to be used next first.
+    free: List,
+    /// How many identifiers are given up until the Session ends.
+    lost: u16,
+}
+
+impl Slots {
+    /// Whether an identifier is left.
+    #[inline]
+    pub(super) fn has_identifier(&self) -> bool {
+        self.free.len() > 0 || self.identifiers.len() < usize::from(u16::MAX)
+    }
+
+    /// How many identifiers are lost.
+    pub(super) const fn lost(&self) -> u16 {
+        self.lost
+    }
+
+    #[inline]
+    pub(super) fn get(&self, position: u16) -> Option<&Slot> {
+        self.slots.get(usize::from(position).checked_sub(1)?)
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, position: u16) -> Option<&mut Slot> {
+        self.slots.get_mut(usize::from(position).checked_sub(1)?)
+    }
+
+    /// All slots, for lists of them.
+    #[inline]
+    pub(super) fn all(&mut self) -> &mut [Slot] {
+        &mut self.slots
+    }
+
+    /// All slots in a list, in its order.
+    pub(super) fn listed(&self, list: &List) -> impl Iterator<Item = &Slot> {
+        let positions = list.iter(&self.slots);
+        positions.filter_map(|position| self.get(position))
+    }
+
+    /// What decides which identifiers will be used next: how many were used so far, those of them that are
+    /// free, in their order, and how many are lost.
+    pub(super) fn supply(&self) -> (usize, impl Iterator<Item = u16> + '_, u16) {
+        let free = self.free.iter(&self.identifiers);
+        (self.identifiers.len(), free, self.lost)
+    }
+
+    /// The position of the slot that has an identifier.
+    #[inline]
+    pub(super) fn find(&self, packet_identifier: PacketIdentifier) -> Option<u16> {
+        let identifier = packet_identifier.get();
+        let entry = self.identifiers.get(usize::from(identifier) - 1)?;
+        let position = entry.next();
+        (self.get(position)?.identifier == identifier).then_some(position)
+    }
+
+    /// Gives a free identifier to a vacant slot, whose other fields are the caller's; `None` if there is no
+    /// such identifier.
+    #[inline]
+    pub(super) fn take(&mut self) -> Option<u16> {
+        let known = self.identifiers.len();
+        let identifier = if known >= REUSE_DISTANCE && self.free.len() > 0 {
+            self.free.pop(&mut self.identifiers)?
+        } else {
+            self.fresh_identifier()?
+        };
+        self.occupy(identifier)
+    }
+
+    #[inline]
+    fn occupy(&mut self, identifier: u16) -> Option<u16> {
+        if self.vacant == 0 {
+            self.add_slot();
+        }
+        let position = self.vacant;
+        let slot = self.get_mut(position)?;
+        slot.identifier = identifier;
+        let following = slot.following();
+        self.vacant = following;
+        let entry = self.identifiers.get_mut(usize::from(identifier) - 1)?;
+        *entry = Links::to(position);
+        Some(position)
+    }
+
+    #[inline(never)]
+    fn fresh_identifier(&mut self) -> Option<u16> {
+        let known = self.identifiers.len();
+        if known >= usize::from(u16::MAX) {
+            return self.free.pop(&mut self.identifiers);
+        }
+        make_room(&mut self.identifiers);
+        self.identifiers.push(Links::NONE);
+        u16::try_from(known + 1).ok()
+    }
+
+    #[inline(never)]
+    fn add_slot(&mut self) {
+        make_room(&mut self.slots);
+        self.slots.push(VACANT);
+        // There are no more than identifiers.
+        self.vacant = self.slots.len() as u16;
+    }
+
+    /// Gives a certain identifier, which must not be in use, to a vacant slot.
+    pub(super) fn claim(&mut self, packet_identifier: PacketIdentifier) -> Option<u16> {
+        let identifier = packet_identifier.get();
+        while self.identifiers.len() < usize::from(identifier) {
+            let fresh = self.fresh_identifier()?;
+            self.free.push(&mut self.identifiers, fresh);
+        }
+        // Which ones are lost is not known.
+        if self.lost > 0 || self.find(packet_identifier).is_some() {
+            return None;
+        }
+        self.free.remove(&mut self.identifiers, identifier);
+        self.occupy(identifier)
+    }
+
+    /// Frees a slot, which is in no list any more, and its identifier.
+    #[inline]
+    pub(super) fn vacate(&mut self, position: u16) {
+        if let Some(identifier) = self.empty(position) {
+            self.free.push(&mut self.identifiers, identifier);
+        }
+    }
+
+    /// Frees a slot, but not its identifier: nobody gets that before the Session ends.
+    pub(super) fn lose(&mut self, position: u16) {
+        if self.empty(position).is_some() {
+            self.lost += 1;
+        }
+    }
+
+    #[inline]
+    fn empty(&mut self, position: u16) -> Option<u16> {
+        let vacant = self.vacant;
+        let slot = self.get_mut(position)?;
+        let identifier = slot.identifier;
+        // The other fields are written when it is taken again.
+        slot.message = None;
+        slot.identifier = 0;
+        slot.links = Links::to(vacant);
+        self.vacant = position;
+        (identifier != 0).then_some(identifier)
+    }
+}
+
+/// Makes room for one more, and for an eighth: less than a vector would by itself, as the memory for each
+/// message is promised.
+fn make_room<T>(vector: &mut Vec<T>) {
+    let used = vector.len();
+    if used == vector.capacity() {
+        let most = usize::from(u16::MAX).saturating_sub(used).max(1);
+        vector.reserve_exact((used / 8).clamp(1, most));
+    }
+}
