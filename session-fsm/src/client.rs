@@ -179,6 +179,9 @@ impl Client {
         now: Instant,
         input: &mut &'input [u8],
     ) -> Option<Event<'a>> {
+        if let Some((packet_type, token)) = self.take_acknowledgements(now, input) {
+            return Some(Event::success(packet_type, token));
+        }
         // The last call for each piece of input.
         if input.is_empty() {
             return None;
@@ -186,6 +189,7 @@ impl Client {
         self.receive_some(now, input)
     }
 
+    #[inline(never)]
     fn receive_some<'a, 'input: 'a>(
         &'a mut self,
         now: Instant,

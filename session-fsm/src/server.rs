@@ -211,6 +211,9 @@ impl Server {
         now: Instant,
         input: &mut &'input [u8],
     ) -> Option<Event<'a>> {
+        if let Some((packet_type, token)) = self.take_acknowledgements(now, input) {
+            return Some(Event::success(packet_type, token));
+        }
         // The last call for each piece of input.
         if input.is_empty() {
             return None;
@@ -218,6 +221,7 @@ impl Server {
         self.receive_some(now, input)
     }
 
+    #[inline(never)]
     fn receive_some<'a, 'input: 'a>(
         &'a mut self,
         now: Instant,

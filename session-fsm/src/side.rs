@@ -35,6 +35,24 @@ pub(crate) trait Side {
     /// The peer broke a rule.
     fn fail(&mut self, now: Instant, error: PeerError);
 
+    /// Takes acknowledgements that say Success and no more off the front of the input, until one of them
+    /// ends an exchange. They go the shortest way: no `Packet` is made of them.
+    #[inline(always)]
+    fn take_acknowledgements(
+        &mut self,
+        now: Instant,
+        input: &mut &[u8],
+    ) -> Option<(PacketType, Token)> {
+        while self.connection().is_open() {
+            let (packet_type, packet_identifier) =
+                self.connection().split_acknowledgement(input)?;
+            if let Some(token) = self.acknowledged(now, packet_type, packet_identifier) {
+                return Some((packet_type, token));
+            }
+        }
+        None
+    }
+
     /// Takes packets off the input until one of them yields an event.
     #[inline(always)]
     fn take<'a, 'input: 'a>(
@@ -43,17 +61,8 @@ pub(crate) trait Side {
         input: &mut &'input [u8],
     ) -> Option<Event<'a>> {
         let mut event = loop {
-            // What comes most often goes the shortest way: no `Packet` is made of it.
-            let often = self.connection().is_open();
-            if often {
-                if let Some(acknowledgement) = self.connection().split_acknowledgement(input) {
-                    let (packet_type, packet_identifier) = acknowledgement;
-                    match self.acknowledged(now, packet_type, packet_identifier) {
-                        Some(token) => return Some(Event::success(packet_type, token)),
-                        None => continue,
-                    }
-                }
-            } else {
+            let is_open = self.connection().is_open();
+            if !is_open {
                 if self.connection().is_over() {
                     *input = &[];
                     return None;
@@ -73,14 +82,16 @@ pub(crate) trait Side {
                     continue;
                 }
             };
-            if often && let Some(publish) = packet.decode_plain_publish() {
-                match self.plain_message(now, publish.delivery, publish.retain) {
-                    Some(receipt) => return Some(Event::Message(Delivered { publish, receipt })),
-                    None => continue,
+            // The second shortest way.
+            if is_open && let Some(publish) = packet.decode_plain_publish() {
+                if let Some(receipt) = self.plain_message(now, publish.delivery, publish.retain) {
+                    return Some(Event::Message(Delivered { publish, receipt }));
                 }
-            }
-            if let Some(event) = self.decode(now, &packet) {
+            } else if let Some(event) = self.decode(now, &packet) {
                 break event;
+            }
+            if let Some((packet_type, token)) = self.take_acknowledgements(now, input) {
+                return Some(Event::success(packet_type, token));
             }
         };
         self.connection().complete(&mut event);
@@ -144,7 +155,7 @@ pub(crate) trait Side {
     }
 
     /// PUBACK, PUBREC, PUBREL or PUBCOMP with Success: the token, if the exchange is over.
-    #[inline]
+    #[inline(never)]
     fn acknowledged(
         &mut self,
         now: Instant,

@@ -67,7 +67,7 @@ impl Connection {
 
     /// As [`Connection::receive_exchange`], for a packet that says Success and no more: the token, if
     /// the exchange is over.
-    #[inline(never)]
+    #[inline]
     pub(crate) fn receive_success(
         &mut self,
         session: &mut Session,

@@ -53,14 +53,21 @@ impl Connection {
         now: Instant,
         wire: &mut B,
     ) -> Option<Output> {
-        // Mostly there is nothing to do, or acknowledgements are to be written and nothing else.
+        // Mostly there is nothing to do, or there are acknowledgements to be written, or messages that were given
+        // an identifier, and nothing else.
         if let Some(session) = session.as_deref_mut()
             && self.phase == Phase::Open
             && session.is_silent()
             && (self.outbox.is_empty() || self.write_answers(Some(session), now, wire).is_ok())
-            && session.has_nothing_to_send()
         {
-            return None;
+            while session.sender.publishes_next() {
+                let Some(Written::Yes) = self.write_unsent(session, now, wire) else {
+                    return self.poll_busy(Some(session), now, wire);
+                };
+            }
+            if session.has_nothing_to_send() {
+                return None;
+            }
         }
         self.poll_busy(session, now, wire)
     }
@@ -179,38 +186,54 @@ impl Connection {
                 Err(_) => Written::NoRoom(SHORT_PACKET),
             });
         }
-        if let Some(unsent) = session.sender.next_publish(self.peer.receive_maximum) {
-            let outgoing = Outgoing {
-                message: unsent.message,
-                delivery: Delivery::new(unsent.qos, unsent.packet_identifier, unsent.duplicate),
-                expires_at: unsent.expires_at,
-                topic_alias: unsent.topic_alias,
-            };
-            if let Some(limit) = self.forbids(&outgoing) {
-                give_up(session, Ending::Forbidden(limit));
-                return Some(Written::Skipped);
-            }
-            // Once it was sent it goes on, expired or not [MQTT-4.3.3-7].
-            if outgoing.expires_at <= now && !unsent.duplicate {
-                give_up(session, Ending::Expired);
-                return Some(Written::Skipped);
-            }
-            let written = self.write_publish(&outgoing, now, wire);
-            match written {
-                Written::Yes => session.sender.publish_sent(),
-                Written::TooLarge => {
-                    let limit = LimitExceeded::MaximumPacketSize;
-                    give_up(session, Ending::Forbidden(limit));
-                    return Some(Written::Skipped);
-                }
-                Written::NoRoom(_) | Written::Skipped => {}
-            }
-            return Some(written);
+        let written = self.write_unsent(session, now, wire);
+        if written.is_some() {
+            return written;
         }
         if session.waiting.len() == 0 {
             return None;
         }
         self.write_waiting(session, now, wire)
+    }
+
+    /// The next message that was given an identifier, if it may be sent now.
+    #[inline(never)]
+    fn write_unsent<B: BufMut + ?Sized>(
+        &mut self,
+        session: &mut Session,
+        now: Instant,
+        wire: &mut B,
+    ) -> Option<Written> {
+        let unsent = session.sender.next_publish(self.peer.receive_maximum)?;
+        let outgoing = Outgoing {
+            message: unsent.message,
+            delivery: Delivery::new(unsent.qos, unsent.packet_identifier, unsent.duplicate),
+            expires_at: unsent.expires_at,
+            topic_alias: unsent.topic_alias,
+        };
+        if let Some(limit) = self.forbids(&outgoing) {
+            give_up(session, Ending::Forbidden(limit));
+            return Some(Written::Skipped);
+        }
+        // Once it was sent it goes on, expired or not [MQTT-4.3.3-7].
+        if outgoing.expires_at <= now && !unsent.duplicate {
+            give_up(session, Ending::Expired);
+            return Some(Written::Skipped);
+        }
+        let written = self.write_publish(&outgoing, now, wire);
+        match written {
+            Written::Yes => {
+                self.last_sent = now;
+                session.sender.publish_sent();
+            }
+            Written::TooLarge => {
+                let limit = LimitExceeded::MaximumPacketSize;
+                give_up(session, Ending::Forbidden(limit));
+                return Some(Written::Skipped);
+            }
+            Written::NoRoom(_) | Written::Skipped => {}
+        }
+        Some(written)
     }
 
     /// The oldest message that waits, if it may be sent.

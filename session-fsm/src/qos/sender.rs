@@ -203,6 +203,12 @@ impl Sender {
         self.publish_next == 0 && self.release_next == 0
     }
 
+    /// Whether a PUBLISH is to be sent next.
+    #[inline]
+    pub(crate) const fn publishes_next(&self) -> bool {
+        self.publish_next != 0 && self.release_next == 0
+    }
+
     /// The next PUBREL to send; it stays until [`Sender::release_sent`].
     #[inline]
     pub(crate) fn next_release(&self) -> Option<PacketIdentifier> {
