@@ -177,8 +177,10 @@ impl Message {
             if out.remaining_mut() < needed {
                 return Err(EncodeError::NoRoom { needed });
             }
-            let mut head = [0; SHORT_HEAD];
-            head[..topic_end].copy_from_slice(topic);
+            let mut head = match packet.first_chunk() {
+                Some(start) => *start,
+                None => padded(topic),
+            };
             head[0] = Publish::first_byte_of(delivery, retain);
             head[1] = length + 2;
             head[topic_end..topic_end + 2].copy_from_slice(&packet_identifier.get().to_be_bytes());
@@ -277,6 +279,15 @@ const SHORT_HEAD: usize = 64;
 #[inline(always)]
 const fn has_identifier(first_byte: u8) -> bool {
     first_byte & 0b110 != 0
+}
+
+#[inline(never)]
+fn padded(topic: &[u8]) -> [u8; SHORT_HEAD] {
+    let mut head = [0; SHORT_HEAD];
+    for (to, from) in head.iter_mut().zip(topic) {
+        *to = *from;
+    }
+    head
 }
 
 /// The first byte, and what follows the fixed header.

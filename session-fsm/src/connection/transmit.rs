@@ -237,6 +237,7 @@ impl Connection {
     }
 
     /// The oldest message that waits, if it may be sent.
+    #[inline(never)]
     fn write_waiting<B: BufMut + ?Sized>(
         &mut self,
         session: &mut Session,
@@ -344,7 +345,7 @@ impl Connection {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_publish<B: BufMut + ?Sized>(
         &mut self,
         outgoing: &Outgoing<'_>,
@@ -372,6 +373,7 @@ impl Connection {
     }
 
     /// A PUBLISH with a Topic Alias, or with the time that is left of its Message Expiry Interval.
+    #[inline(never)]
     fn write_changed<B: BufMut + ?Sized>(
         &mut self,
         outgoing: &Outgoing<'_>,
