@@ -70,14 +70,15 @@ impl Message {
     /// As [`Message::new`].
     #[inline]
     pub fn new_in(buffer: &mut BytesMut, publish: &Publish<'_>) -> Result<Self, EncodeError> {
-        if !buffer.is_empty() {
-            return Message::new(publish);
-        }
-        append(publish, buffer)?;
-        // Here, so that it is not moved: what was just written in pieces is slow to be read whole.
-        Ok(Message {
-            packet: buffer.split().freeze(),
-        })
+        // The parts of the result are put together once, and by the caller: what was just written in parts
+        // is slow to be read whole.
+        let packet = if buffer.is_empty() {
+            append(publish, buffer)?;
+            buffer.split().freeze()
+        } else {
+            Message::new(publish)?.packet
+        };
+        Ok(Message { packet })
     }
 
     /// Shares the bytes of a received packet: nothing is copied. `None` if it is not a PUBLISH, or
@@ -129,6 +130,14 @@ impl Message {
     #[must_use]
     #[inline]
     pub fn has_properties(&self) -> bool {
+        if let [first_byte, ..0x80, high, low, ..] = self.packet[..]
+            && !has_identifier(first_byte)
+        {
+            // Mostly.
+            let topic_end = 4 + usize::from(u16::from_be_bytes([high, low]));
+            let property_length = self.packet.get(topic_end);
+            return property_length.is_some_and(|&length| length != 0);
+        }
         self.parts()
             .rest
             .first()

@@ -14,7 +14,7 @@ use crate::error::{PublishError, SendError};
 use crate::event::{Awaited, Cause, Event, Output};
 use crate::session::{Publication, Session};
 use crate::side::Side;
-use crate::{Instant, Limits, PeerError, Receipt, SessionViolation, Token};
+use crate::{Instant, Limits, Outcome, PeerError, Receipt, SessionViolation, Token};
 
 /// How a [`Client`] works, beside what is in its CONNECT packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -180,7 +180,11 @@ impl Client {
         input: &mut &'input [u8],
     ) -> Option<Event<'a>> {
         if let Some((packet_type, token)) = self.take_acknowledgements(now, input) {
-            return Some(Event::success(packet_type, token));
+            // Two constants, so that a caller who looks at little of them need not copy them.
+            if packet_type == PacketType::PubAck {
+                return Some(Event::Outcome(token, Outcome::ACKNOWLEDGED));
+            }
+            return Some(Event::Outcome(token, Outcome::COMPLETED));
         }
         // The last call for each piece of input.
         if input.is_empty() {

@@ -3,8 +3,8 @@
 use core::fmt;
 
 use mqtt5_codec::{
-    Auth, ConnAck, Connect, Disconnect, Message, PacketIdentifier, PacketType, Properties, Publish,
-    Qos, ReasonCode, Subscribe, Unsubscribe,
+    Auth, ConnAck, Connect, Disconnect, Message, PacketIdentifier, PacketType, Publish, Qos,
+    ReasonCode, Subscribe, Unsubscribe,
 };
 
 use crate::{Change, Outcome, PeerError, Receipt, Token};
@@ -70,20 +70,6 @@ pub enum Event<'a> {
     /// Connection. Subscriptions end with it. After an acceptance with Clean Start it means the Session
     /// that was there before; the new one has begun.
     SessionEnded,
-}
-
-impl Event<'_> {
-    /// The end of an exchange by a PUBACK or PUBCOMP that says Success and no more.
-    #[inline(always)]
-    pub(crate) const fn success(packet_type: PacketType, token: Token) -> Self {
-        // Constants are copied to where they are needed; values would be put together elsewhere first.
-        const ACKNOWLEDGED: Outcome<'_> = Outcome::PubAck(ReasonCode::Success, Properties::EMPTY);
-        const COMPLETED: Outcome<'_> = Outcome::PubComp(ReasonCode::Success, Properties::EMPTY);
-        match packet_type {
-            PacketType::PubAck => Event::Outcome(token, ACKNOWLEDGED),
-            _ => Event::Outcome(token, COMPLETED),
-        }
-    }
 }
 
 /// A message that came, with its Topic Name, whether or not a Topic Alias stood for it.

@@ -18,7 +18,7 @@ use crate::error::{PublishError, SendError};
 use crate::event::{Awaited, Cause, Event, Output};
 use crate::session::{Publication, Session, SessionConfig};
 use crate::side::Side;
-use crate::{Instant, Limits, PeerError, Receipt, SessionViolation, Token};
+use crate::{Instant, Limits, Outcome, PeerError, Receipt, SessionViolation, Token};
 
 /// How a [`Server`] works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -212,7 +212,11 @@ impl Server {
         input: &mut &'input [u8],
     ) -> Option<Event<'a>> {
         if let Some((packet_type, token)) = self.take_acknowledgements(now, input) {
-            return Some(Event::success(packet_type, token));
+            // Two constants, so that a caller who looks at little of them need not copy them.
+            if packet_type == PacketType::PubAck {
+                return Some(Event::Outcome(token, Outcome::ACKNOWLEDGED));
+            }
+            return Some(Event::Outcome(token, Outcome::COMPLETED));
         }
         // The last call for each piece of input.
         if input.is_empty() {

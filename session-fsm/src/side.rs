@@ -8,7 +8,7 @@ use mqtt5_codec::{
 use crate::connection::{Connection, Handled, Phase};
 use crate::event::{Delivered, Event};
 use crate::session::Session;
-use crate::{Instant, PeerError, Receipt, SessionViolation, Token};
+use crate::{Instant, Outcome, PeerError, Receipt, SessionViolation, Token};
 
 /// A machine, as far as packets come to it.
 pub(crate) trait Side {
@@ -91,7 +91,7 @@ pub(crate) trait Side {
                 break event;
             }
             if let Some((packet_type, token)) = self.take_acknowledgements(now, input) {
-                return Some(Event::success(packet_type, token));
+                return Some(Event::Outcome(token, Outcome::success(packet_type)));
             }
         };
         self.connection().complete(&mut event);

@@ -3,7 +3,8 @@
 use core::fmt;
 
 use mqtt5_codec::{
-    PubAckProperties, PubCompProperties, PubRecProperties, ReasonCode, SubAck, UnsubAck,
+    PacketType, Properties, PubAckProperties, PubCompProperties, PubRecProperties, ReasonCode,
+    SubAck, UnsubAck,
 };
 
 /// Stands for a message, a subscription or an unsubscription that the library accepted. Each ends in
@@ -76,6 +77,21 @@ pub enum Outcome<'a> {
 }
 
 impl Outcome<'_> {
+    /// A PUBACK that says Success and no more.
+    pub(crate) const ACKNOWLEDGED: Outcome<'static> =
+        Outcome::PubAck(ReasonCode::Success, Properties::EMPTY);
+    /// A PUBCOMP that says Success and no more.
+    pub(crate) const COMPLETED: Outcome<'static> =
+        Outcome::PubComp(ReasonCode::Success, Properties::EMPTY);
+
+    /// One of these.
+    pub(crate) const fn success(packet_type: PacketType) -> Outcome<'static> {
+        match packet_type {
+            PacketType::PubAck => Outcome::ACKNOWLEDGED,
+            _ => Outcome::COMPLETED,
+        }
+    }
+
     /// Whether the peer has confirmed it, for all of its Topic Filters if it has some; `true` for a
     /// message with QoS 0 that was written.
     #[must_use]
