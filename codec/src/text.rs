@@ -105,7 +105,7 @@ impl<'a> Text<'a> {
     pub fn new(text: &'a str) -> Result<Self, Violation> {
         if text.len() > MAXIMUM_LENGTH {
             Err(Violation::StringTooLong)
-        } else if text.as_bytes().contains(&0) {
+        } else if has_null(text.as_bytes()) {
             Err(Violation::NullCharacter)
         } else {
             Ok(Text(text))
@@ -136,10 +136,10 @@ impl<'a> Text<'a> {
     /// Reads a string that was checked before.
     #[inline(always)]
     pub(crate) fn trusted(bytes: &'a [u8]) -> Self {
-        Text(match AsciiStr::from_ascii(bytes) {
-            Ok(text) => text.as_str(),
+        Text(match ascii_str(bytes) {
+            Some(text) => text,
             // Only now the decoder has to look at it.
-            Err(_) => core::str::from_utf8(bytes).unwrap_or_default(),
+            None => core::str::from_utf8(bytes).unwrap_or_default(),
         })
     }
 }
@@ -206,6 +206,12 @@ fn null_or_not_ascii(word: u64) -> u64 {
     word.wrapping_sub(LOW_BITS) | word
 }
 
+/// Sets a high bit if one of eight bytes is U+0000. The other bits mean nothing.
+#[inline(always)]
+fn null(word: u64) -> u64 {
+    word.wrapping_sub(LOW_BITS) & !word
+}
+
 /// Turns `#` and `+` into 0, and everything else that is ASCII into something else.
 #[inline(always)]
 fn wildcards_to_zero(word: u64) -> u64 {
@@ -213,48 +219,97 @@ fn wildcards_to_zero(word: u64) -> u64 {
     (word | (0x08 * LOW_BITS)) ^ (u64::from(b'+') * LOW_BITS)
 }
 
-/// Feeds bytes to `see` in words of eight, some of them maybe twice.
+/// Sets a high bit if one of eight bytes is U+0000, not ASCII, `#` or `+`. The other bits mean nothing.
 #[inline(always)]
-fn for_each_word(bytes: &[u8], mut see: impl FnMut(u64)) {
-    let Some(last) = bytes.last_chunk::<8>() else {
-        return see(short_word(bytes));
-    };
-    let (words, _) = bytes.as_chunks::<8>();
-    for word in words {
-        see(u64::from_le_bytes(*word));
-    }
-    see(u64::from_le_bytes(*last));
+fn null_or_not_ascii_or_wildcard(word: u64) -> u64 {
+    null_or_not_ascii(word) | wildcards_to_zero(word).wrapping_sub(LOW_BITS)
 }
 
 /// Whether a UTF-8 Encoded String needs a closer look: it may have U+0000 or be ill-formed.
 #[inline(always)]
-fn suspicious(bytes: &[u8]) -> bool {
-    let mut found = 0;
-    for_each_word(bytes, |word| found |= null_or_not_ascii(word));
-    found & HIGH_BITS != 0
+pub(crate) fn is_suspicious(bytes: &[u8]) -> bool {
+    any(bytes, null_or_not_ascii, |byte| (byte as i8) < 1)
 }
 
-/// What a Topic Name or Topic Filter needs a closer look for. Never says no wrongly.
-#[derive(Clone, Copy)]
-pub(crate) struct Suspicion {
-    /// It may have U+0000 or be ill-formed.
-    pub(crate) text: bool,
-    /// It may have wildcard characters.
-    pub(crate) wildcard: bool,
+/// Whether a Topic Name or Topic Filter needs a closer look: it may also have wildcard characters.
+#[inline(always)]
+pub(crate) fn is_suspicious_topic(bytes: &[u8]) -> bool {
+    any(bytes, null_or_not_ascii_or_wildcard, |byte| {
+        (byte as i8) < 1 || byte | 0x08 == b'+'
+    })
 }
 
 #[inline(always)]
-pub(crate) fn suspicion(bytes: &[u8]) -> Suspicion {
-    let mut text = 0;
-    let mut wildcard = 0;
-    for_each_word(bytes, |word| {
-        text |= null_or_not_ascii(word);
-        wildcard |= wildcards_to_zero(word).wrapping_sub(LOW_BITS);
-    });
-    Suspicion {
-        text: text & HIGH_BITS != 0,
-        wildcard: wildcard & HIGH_BITS != 0,
+pub(crate) fn has_null(bytes: &[u8]) -> bool {
+    any(bytes, null, |byte| byte == 0)
+}
+
+/// Whether something is among these bytes: `in_word` sets a high bit if it is among eight.
+///
+/// Looks at the first and the last bytes together, so at some of them twice.
+#[inline(always)]
+fn any(bytes: &[u8], in_word: impl Fn(u64) -> u64, in_byte: impl Fn(u8) -> bool) -> bool {
+    // Only with vector instructions are single bytes better than words. Other targets have them, too,
+    // but what the compiler makes of this there was not looked at.
+    if !cfg!(target_feature = "sse2") {
+        any_in_words(bytes, in_word)
+    } else if let Some(ends) = ends::<32>(bytes) {
+        any_in_ends(ends, &in_byte) || bytes.len() > 64 && any_in_middle(bytes, in_byte)
+    } else if let Some(ends) = ends::<16>(bytes) {
+        any_in_ends(ends, in_byte)
+    } else if let Some(ends) = ends::<8>(bytes) {
+        any_in_ends(ends, in_byte)
+    } else {
+        any_in_words(bytes, in_word)
     }
+}
+
+#[inline(always)]
+fn any_in_words(bytes: &[u8], in_word: impl Fn(u64) -> u64) -> bool {
+    let Some(last) = bytes.last_chunk::<8>() else {
+        return in_word(short_word(bytes)) & HIGH_BITS != 0;
+    };
+    let mut found = in_word(u64::from_le_bytes(*last));
+    // The last byte is in `last`, so what is left over here is, too.
+    for word in bytes[..bytes.len() - 1].as_chunks().0 {
+        found |= in_word(u64::from_le_bytes(*word));
+    }
+    found & HIGH_BITS != 0
+}
+
+#[inline(always)]
+fn ends<const SIZE: usize>(bytes: &[u8]) -> Option<(&[u8; SIZE], &[u8; SIZE])> {
+    Some((bytes.first_chunk()?, bytes.last_chunk()?))
+}
+
+/// The compiler makes a few vector instructions of this. It does not if more than two blocks are
+/// looked at before something depends on the result.
+#[inline(always)]
+fn any_in_ends<const SIZE: usize>(
+    (first, last): (&[u8; SIZE], &[u8; SIZE]),
+    in_byte: impl Fn(u8) -> bool,
+) -> bool {
+    let mut found = false;
+    for (&a, &b) in first.iter().zip(last) {
+        found |= in_byte(a) | in_byte(b);
+    }
+    found
+}
+
+/// The same of what is between the first and the last 32 bytes.
+#[inline(always)]
+fn any_in_middle(bytes: &[u8], in_byte: impl Fn(u8) -> bool) -> bool {
+    // What is left over behind the blocks is among the last 32.
+    for block in bytes[32..bytes.len() - 1].as_chunks::<32>().0 {
+        let mut found = false;
+        for &byte in block {
+            found |= in_byte(byte);
+        }
+        if found {
+            return true;
+        }
+    }
+    false
 }
 
 /// Where the first `+` or `#` stands.
@@ -280,26 +335,29 @@ fn short_word(bytes: &[u8]) -> u64 {
     if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
         return u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32;
     }
-    match *bytes {
-        [a] => FILLER << 8 | u64::from(a),
-        [a, b] => FILLER << 16 | u64::from(a) | u64::from(b) << 8,
-        [a, b, c, ..] => FILLER << 24 | u64::from(a) | u64::from(b) << 8 | u64::from(c) << 16,
-        [] => FILLER,
-    }
+    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
+        return FILLER;
+    };
+    let middle = bytes[bytes.len() / 2];
+    FILLER << 24 | u64::from(*first) | u64::from(middle) << 8 | u64::from(*last) << 16
 }
 
-/// The first byte that cannot stand in a UTF-8 Encoded String.
-pub(crate) fn first_fault(bytes: &[u8]) -> Result<(), (usize, Violation)> {
-    let ill_formed = core::str::from_utf8(bytes)
-        .err()
-        .map(|error| error.valid_up_to());
-    let null = bytes.iter().position(|&byte| byte == 0);
-    match (ill_formed, null) {
-        (None, None) => Ok(()),
-        (Some(at), None) => Err((at, Violation::IllFormedUtf8)),
-        (Some(at), Some(null)) if at < null => Err((at, Violation::IllFormedUtf8)),
-        (_, Some(null)) => Err((null, Violation::NullCharacter)),
+/// Without the UTF-8 decoder.
+#[inline(always)]
+pub(crate) fn ascii_str(bytes: &[u8]) -> Option<&str> {
+    AsciiStr::from_ascii(bytes).ok().map(AsciiStr::as_str)
+}
+
+/// The string, or the first byte that cannot stand in a UTF-8 Encoded String.
+pub(crate) fn checked_str(bytes: &[u8]) -> Result<&str, (usize, Violation)> {
+    let decoded = core::str::from_utf8(bytes);
+    let well_formed = decoded.map_or_else(|error| error.valid_up_to(), str::len);
+    if has_null(bytes)
+        && let Some(at) = bytes[..well_formed].iter().position(|&byte| byte == 0)
+    {
+        return Err((at, Violation::NullCharacter));
     }
+    decoded.map_err(|_| (well_formed, Violation::IllFormedUtf8))
 }
 
 /// The fault of a length-prefixed field that starts with `input`, given its index in the content.
@@ -312,8 +370,8 @@ pub(crate) fn fault_in_content(input: &[u8], fault: (usize, Violation)) -> nom::
 #[inline(always)]
 pub(crate) fn checked_text(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (rest, bytes) = length_prefixed(input)?;
-    if suspicious(bytes) {
-        first_fault(bytes).map_err(|fault| fault_in_content(input, fault))?;
+    if is_suspicious(bytes) {
+        checked_str(bytes).map_err(|fault| fault_in_content(input, fault))?;
     }
     Ok((rest, bytes))
 }
@@ -321,8 +379,13 @@ pub(crate) fn checked_text(input: &[u8]) -> Parsed<'_, &[u8]> {
 /// A UTF-8 Encoded String.
 #[inline(always)]
 pub(crate) fn text(input: &[u8]) -> Parsed<'_, Text<'_>> {
-    let (rest, bytes) = checked_text(input)?;
-    Ok((rest, Text::trusted(bytes)))
+    let (rest, bytes) = length_prefixed(input)?;
+    let text = if is_suspicious(bytes) {
+        checked_str(bytes).map_err(|fault| fault_in_content(input, fault))?
+    } else {
+        ascii_str(bytes).unwrap_or_default()
+    };
+    Ok((rest, Text(text)))
 }
 
 /// Binary Data.
@@ -331,3 +394,6 @@ pub(crate) fn binary(input: &[u8]) -> Parsed<'_, Binary<'_>> {
     let (rest, bytes) = length_prefixed(input)?;
     Ok((rest, Binary(bytes)))
 }
+
+#[cfg(test)]
+mod tests;

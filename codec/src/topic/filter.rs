@@ -2,8 +2,8 @@
 
 use super::matching;
 use crate::text::{
-    MAXIMUM_LENGTH, Text, fault_in_content, first_fault, position_of_wildcard, string_type,
-    suspicion,
+    MAXIMUM_LENGTH, Text, checked_str, fault_in_content, is_suspicious, is_suspicious_topic,
+    position_of_wildcard, string_type,
 };
 use crate::wire::{Fault, Parsed, length_prefixed};
 use crate::{TopicName, Violation};
@@ -121,18 +121,17 @@ fn check(filter: &[u8]) -> Result<(), (usize, Violation)> {
     let Some(first) = filter.first() else {
         return Err((0, Violation::TopicFilterEmpty));
     };
-    let suspicion = suspicion(filter);
-    if suspicion.text {
-        first_fault(filter)?;
-    }
-    if suspicion.wildcard || *first == b'$' {
-        check_levels(filter)?;
+    if is_suspicious_topic(filter) || *first == b'$' {
+        look_closely(filter)?;
     }
     Ok(())
 }
 
 #[inline(never)]
-fn check_levels(filter: &[u8]) -> Result<(), (usize, Violation)> {
+fn look_closely(filter: &[u8]) -> Result<(), (usize, Violation)> {
+    if is_suspicious(filter) {
+        checked_str(filter)?;
+    }
     let start = if is_shared(filter) {
         matching_part_of_share(filter)?
     } else {

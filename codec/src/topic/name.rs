@@ -1,8 +1,8 @@
 //! Topic Names.
 
 use crate::text::{
-    MAXIMUM_LENGTH, Text, fault_in_content, first_fault, position_of_wildcard, string_type,
-    suspicion,
+    MAXIMUM_LENGTH, Text, ascii_str, checked_str, fault_in_content, has_null, is_suspicious_topic,
+    position_of_wildcard, string_type,
 };
 use crate::wire::{Fault, Parsed, length_prefixed};
 use crate::{TopicFilter, Violation};
@@ -28,11 +28,9 @@ impl<'a> TopicName<'a> {
     ///
     /// [`Violation::TopicNameEmpty`], [`Violation::TopicNameWildcard`],
     /// [`Violation::NullCharacter`], [`Violation::StringTooLong`].
+    #[inline]
     pub fn new(name: &'a str) -> Result<Self, Violation> {
-        if name.len() > MAXIMUM_LENGTH {
-            return Err(Violation::StringTooLong);
-        }
-        check(name.as_bytes(), &TOPIC_NAME).map_err(|(_, violation)| violation)?;
+        check(name)?;
         Ok(TopicName(name))
     }
 
@@ -102,32 +100,40 @@ pub(crate) const RESPONSE_TOPIC: NameRules = NameRules {
     wildcard: Violation::ResponseTopicWildcard,
 };
 
-#[inline(always)]
-fn check(name: &[u8], rules: &NameRules) -> Result<(), (usize, Violation)> {
-    if name.is_empty() && !rules.may_be_empty {
-        return Err((0, Violation::TopicNameEmpty));
+fn check(name: &str) -> Result<(), Violation> {
+    if name.len() > MAXIMUM_LENGTH {
+        Err(Violation::StringTooLong)
+    } else if name.is_empty() {
+        Err(Violation::TopicNameEmpty)
+    } else if is_suspicious_topic(name.as_bytes()) {
+        look_closely(name)
+    } else {
+        Ok(())
     }
-    let suspicion = suspicion(name);
-    if suspicion.text {
-        first_fault(name)?;
+}
+
+#[inline(never)]
+fn look_closely(name: &str) -> Result<(), Violation> {
+    if has_null(name.as_bytes()) {
+        Err(Violation::NullCharacter)
+    } else if position_of_wildcard(name.as_bytes()).is_some() {
+        Err(Violation::TopicNameWildcard)
+    } else {
+        Ok(())
     }
-    if suspicion.wildcard
-        && let Some(at) = position_of_wildcard(name)
-    {
-        return Err((at, rules.wildcard));
-    }
-    Ok(())
 }
 
 /// A Topic Name, checked but left as bytes.
 #[inline(always)]
 pub(crate) fn checked_topic_name<'a>(input: &'a [u8], rules: &NameRules) -> Parsed<'a, &'a [u8]> {
     let (rest, name) = length_prefixed(input)?;
-    match check(name, rules) {
-        Ok(()) => Ok((rest, name)),
-        Err((_, Violation::TopicNameEmpty)) => Err(Fault::at(input, Violation::TopicNameEmpty)),
-        Err(fault) => Err(fault_in_content(input, fault)),
+    if name.is_empty() && !rules.may_be_empty {
+        return Err(Fault::at(input, Violation::TopicNameEmpty));
     }
+    if is_suspicious_topic(name) {
+        name_after_closer_look(input, name, rules.wildcard)?;
+    }
+    Ok((rest, name))
 }
 
 /// A Topic Name; `None` if it is empty and may be.
@@ -136,6 +142,28 @@ pub(crate) fn topic_name<'a>(
     input: &'a [u8],
     rules: &NameRules,
 ) -> Parsed<'a, Option<TopicName<'a>>> {
-    let (rest, name) = checked_topic_name(input, rules)?;
-    Ok((rest, (!name.is_empty()).then(|| TopicName::trusted(name))))
+    let (rest, bytes) = length_prefixed(input)?;
+    let name = if is_suspicious_topic(bytes) {
+        name_after_closer_look(input, bytes, rules.wildcard)?
+    } else {
+        ascii_str(bytes).unwrap_or_default()
+    };
+    match name {
+        "" if rules.may_be_empty => Ok((rest, None)),
+        "" => Err(Fault::at(input, Violation::TopicNameEmpty)),
+        name => Ok((rest, Some(TopicName(name)))),
+    }
+}
+
+#[inline(never)]
+fn name_after_closer_look<'a>(
+    input: &[u8],
+    bytes: &'a [u8],
+    wildcard: Violation,
+) -> Result<&'a str, nom::Err<Fault>> {
+    let name = checked_str(bytes).map_err(|fault| fault_in_content(input, fault))?;
+    match position_of_wildcard(bytes) {
+        Some(at) => Err(fault_in_content(input, (at, wildcard))),
+        None => Ok(name),
+    }
 }
