@@ -124,6 +124,7 @@ mod connection;
 mod deduplicate;
 mod error;
 mod event;
+mod growth;
 mod limits;
 mod list;
 mod qos;

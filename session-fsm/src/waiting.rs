@@ -5,6 +5,7 @@ use core::num::NonZeroU16;
 
 use mqtt5_codec::{Message, Qos};
 
+use crate::growth;
 use crate::session::Accepted;
 use crate::{Instant, Token};
 
@@ -144,8 +145,7 @@ impl Waiting {
         }
         let queue = self.queue(waiting.qos);
         if queue.len() == queue.capacity() {
-            // A little more at a time than the queue itself would take: memory per message is promised.
-            queue.reserve_exact((queue.len() / 8).max(1));
+            queue.reserve_exact(growth::step(queue.len()));
         }
         queue.push_back(Place {
             message: Some(waiting.message),

@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 use mqtt5_codec::bytes::Bytes;
 use mqtt5_codec::{PacketIdentifier, Qos, ReasonCode};
 
+use crate::growth;
+
 /// Stands for a message that the application has to acknowledge, or to refuse, when acknowledgement
 /// is manual.
 ///
@@ -109,6 +111,9 @@ impl Manual {
 
     fn take_place(&mut self) -> u32 {
         self.free.pop().unwrap_or_else(|| {
+            if self.entries.len() == self.entries.capacity() {
+                self.entries.reserve_exact(growth::step(self.entries.len()));
+            }
             self.entries.push(Entry {
                 handed_out: None,
                 decision: None,

@@ -9,6 +9,7 @@ use core::num::NonZeroU16;
 use mqtt5_codec::{Message, PacketIdentifier};
 
 use super::table::SenderState;
+use crate::growth;
 use crate::list::{Linked, Links, List};
 use crate::{Instant, Token};
 
@@ -181,14 +182,18 @@ impl Slots {
         if known >= usize::from(u16::MAX) {
             return self.free.pop(&mut self.identifiers);
         }
-        make_room(&mut self.identifiers);
+        if known == self.identifiers.capacity() {
+            self.identifiers.reserve_exact(growth::step(known));
+        }
         self.identifiers.push(Links::NONE);
         u16::try_from(known + 1).ok()
     }
 
     #[inline(never)]
     fn add_slot(&mut self) {
-        make_room(&mut self.slots);
+        if self.slots.len() == self.slots.capacity() {
+            self.slots.reserve_exact(growth::step(self.slots.len()));
+        }
         self.slots.push(VACANT);
         // There are no more than identifiers.
         self.vacant = self.slots.len() as u16;
@@ -235,15 +240,5 @@ impl Slots {
         slot.links = Links::to(vacant);
         self.vacant = position;
         (identifier != 0).then_some(identifier)
-    }
-}
-
-/// Makes room for one more, and for an eighth: less than a vector would by itself, as the memory for each
-/// message is promised.
-fn make_room<T>(vector: &mut Vec<T>) {
-    let used = vector.len();
-    if used == vector.capacity() {
-        let most = usize::from(u16::MAX).saturating_sub(used).max(1);
-        vector.reserve_exact((used / 8).clamp(1, most));
     }
 }
