@@ -320,49 +320,6 @@ fn waiting_messages() {
     assert_small(&rows);
 }
 
-/// Identifiers of QoS 2 messages that were received, in an order.
-fn received(name: &'static str, count: usize, identifier: impl Fn(usize) -> u16) -> Row {
-    let mut pair = Pair::new(&Settings::default());
-    let mut wire = Vec::with_capacity(64);
-    row(name, count, |index| {
-        let [high, low] = identifier(index).to_be_bytes();
-        let publish = [0x34, 6, 0, 1, b'a', high, low, 0];
-        assert!(pair.server.receive(NOW, &mut &publish[..]).is_some());
-        assert_eq!(pair.server.poll(NOW, &mut wire), None);
-        wire.clear();
-    })
-}
-
-#[test]
-fn received_identifiers() {
-    let rows = [
-        received("QoS 2 received, 1, 2, 3, ...", 1_000, |index| {
-            index as u16 + 1
-        }),
-        received("QoS 2 received, 1, 2, 3, ...", 65_535, |index| {
-            index as u16 + 1
-        }),
-        received("QoS 2 received, scattered", 65_535, |index| {
-            (index as u16).wrapping_add(1).wrapping_mul(0x9E37).max(1)
-        }),
-    ];
-    // The worst that a peer can do.
-    let sparse = [
-        received("QoS 2 received, one", 1, |_| 1),
-        received("QoS 2 received, one in 512", 128, |index| {
-            index as u16 * 512 + 1
-        }),
-    ];
-    print(&rows);
-    print(&sparse);
-    assert_small(&rows[..2]);
-    assert!(rows[2].each <= PER_MESSAGE as f64);
-    println!(
-        "the most that received identifiers can take: {} bytes",
-        sparse[1].each * sparse[1].count as f64
-    );
-}
-
 /// Messages that wait for the application's decision.
 fn undecided(name: &'static str, qos: Qos, count: usize) -> Row {
     let settings = Settings {

@@ -1,192 +1,226 @@
 //! A small state for each of the peer's Packet Identifiers, which may be any of the 65,535.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
+use alloc::collections::VecDeque;
+use alloc::vec;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
 use mqtt5_codec::PacketIdentifier;
 
-/// Identifiers in a page; two of them share a byte.
-const PAGE: u16 = 512;
-const PAGES: usize = 65_536 / PAGE as usize;
+/// Bytes of a table: two identifiers share one.
+const TABLE: usize = 65_536 / 2;
+/// So many in use, and a table takes at most 96 bytes for each of them.
+const TABLE_FROM: u16 = TABLE.div_ceil(96) as u16;
+/// The most in a list, whose room doubles up to here. It lies above [`TABLE_FROM`], so that list and table
+/// together, while the one becomes the other, take at most 96 bytes each, too, and so that a peer has to
+/// send many messages between one such change and the next.
+const LIST_TO: usize = 512;
 
-type Page = [u8; PAGE as usize / 2];
-
-/// Four bits for each identifier, 0 at first. Constant time, no hashing. Memory is taken for pages
-/// that are in use, and one page is kept in reserve, so that a peer that walks through all
-/// identifiers causes no allocation.
+/// Four bits for each identifier, 0 at first. Those that are not at 0 are in use.
+///
+/// At most 96 bytes for each one in use, whichever they are. What a larger number of them took is kept
+/// until [`Identifiers::shrink`], so that a number that goes up and down causes no allocation.
 #[derive(Clone, Default)]
 pub(super) struct Identifiers {
-    /// For each page its position in `pages` plus one; 0 if it has none, as all of its identifiers are
-    /// at 0.
-    index: Option<Box<[u8; PAGES]>>,
-    pages: Vec<Used>,
-    /// The position of a page whose identifiers are all at 0.
-    empty: Option<u8>,
+    /// How many. Mostly none, which is then known at once.
+    in_use: u16,
+    kept: Kept,
 }
 
 #[derive(Clone)]
-struct Used {
-    /// Which page this is.
-    number: u8,
-    /// How many of its identifiers are not at 0.
-    count: u16,
-    states: Page,
+enum Kept {
+    /// Ascending, those in use alone. A change in the middle moves at most half of [`LIST_TO`] entries.
+    List(VecDeque<Entry>),
+    /// All.
+    Table(Box<[u8]>),
 }
+
+type Entry = (PacketIdentifier, u8);
 
 impl Identifiers {
     #[inline]
     pub(super) fn state(&self, identifier: PacketIdentifier) -> u8 {
-        let (number, low) = place(identifier.get());
-        match self.page(number) {
-            Some(page) => half(page.states[usize::from(low / 2)], low),
-            None => 0,
+        if self.in_use == 0 {
+            return 0;
+        }
+        match &self.kept {
+            Kept::List(list) => match find(list, identifier) {
+                Ok(position) => list.get(position).map_or(0, |(_, state)| *state),
+                Err(_) => 0,
+            },
+            Kept::Table(table) => {
+                let (at, shift) = place(identifier);
+                table.get(at).map_or(0, |byte| byte >> shift & 0xF)
+            }
         }
     }
 
     #[inline]
     pub(super) fn set(&mut self, identifier: PacketIdentifier, state: u8) {
-        let (number, low) = place(identifier.get());
-        let position = match self.position(number) {
-            Some(position) => position,
-            None if state == 0 => return,
-            None => self.open(number),
-        };
-        let Some(page) = self.pages.get_mut(position) else {
-            return;
-        };
-        let byte = &mut page.states[usize::from(low / 2)];
-        let before = half(*byte, low);
-        let shift = 4 * (low & 1);
-        *byte = *byte & !(0xF << shift) | (state & 0xF) << shift;
-        if (before != 0) == (state != 0) {
-            return;
-        }
-        if state != 0 {
-            page.count += 1;
-            if self.empty == Some(position as u8) {
-                self.empty = None;
+        debug_assert!(state <= 0xF, "four bits");
+        let list = match &mut self.kept {
+            Kept::List(list) => list,
+            Kept::Table(table) => {
+                let before = exchange(table, identifier, state);
+                self.in_use -= u16::from(before != 0);
+                self.in_use += u16::from(state != 0);
+                return;
             }
-        } else {
-            page.count -= 1;
-            if page.count == 0 {
-                self.close(position);
+        };
+        match find(list, identifier) {
+            Ok(position) if state == 0 => remove(list, position),
+            Ok(position) => {
+                if let Some(entry) = list.get_mut(position) {
+                    entry.1 = state;
+                }
             }
+            Err(_) if state == 0 => {}
+            Err(_) if list.len() == LIST_TO => {
+                self.kept = Kept::Table(table_of(list));
+                return self.set(identifier, state);
+            }
+            Err(position) => insert(list, position, (identifier, state)),
         }
+        self.in_use = list.len() as u16;
     }
 
     /// Changes every state that is not 0.
     pub(super) fn change_all(&mut self, change: impl Fn(u8) -> u8) {
-        let mut number = 0;
-        while let Some((identifier, state)) = self.first_from(number) {
-            self.set(identifier, change(state));
-            match identifier.checked_add(1) {
-                Some(following) => number = following.get(),
-                None => break,
-            }
-        }
-    }
-
-    /// The identifiers whose state is not 0, in ascending order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (PacketIdentifier, u8)> + '_ {
-        let mut from = Some(0);
-        core::iter::from_fn(move || {
-            let found = self.first_from(from?)?;
-            from = found.0.get().checked_add(1);
-            Some(found)
-        })
-    }
-
-    fn first_from(&self, from: u16) -> Option<(PacketIdentifier, u8)> {
-        self.index.as_ref()?;
-        let (first_page, first_low) = place(from);
-        for number in first_page..PAGES as u8 {
-            let Some(page) = self.page(number) else {
-                continue;
-            };
-            let first_low = if number == first_page { first_low } else { 0 };
-            for low in first_low..PAGE {
-                let state = half(page.states[usize::from(low / 2)], low);
-                let identifier = PacketIdentifier::new(u16::from(number) * PAGE + low);
-                if let (1.., Some(identifier)) = (state, identifier) {
-                    return Some((identifier, state));
+        let mut in_use = 0;
+        let mut change = |state| {
+            let state = if state == 0 { 0 } else { change(state) };
+            in_use += u16::from(state != 0);
+            state
+        };
+        match &mut self.kept {
+            Kept::List(list) => list.retain_mut(|(_, state)| {
+                *state = change(*state);
+                *state != 0
+            }),
+            Kept::Table(table) => {
+                for byte in table.iter_mut().filter(|byte| **byte != 0) {
+                    let [low, high] = halves(*byte).map(&mut change);
+                    *byte = high << 4 | low;
                 }
             }
         }
-        None
+        self.in_use = in_use;
     }
 
-    #[inline]
-    fn position(&self, number: u8) -> Option<usize> {
-        usize::from(self.index.as_ref()?[usize::from(number)]).checked_sub(1)
-    }
-
-    #[inline]
-    fn page(&self, number: u8) -> Option<&Used> {
-        self.pages.get(self.position(number)?)
-    }
-
-    /// Takes a page into use: the empty one, if there is one.
-    fn open(&mut self, number: u8) -> usize {
-        let index = self.index.get_or_insert_with(|| Box::new([0; PAGES]));
-        let position = match self.empty.take() {
-            Some(empty) => usize::from(empty),
-            None => {
-                self.pages.reserve_exact(1);
-                self.pages.push(Used {
-                    number,
-                    count: 0,
-                    states: [0; PAGE as usize / 2],
-                });
-                self.pages.len() - 1
-            }
+    /// The identifiers whose state is not 0, in ascending order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Entry> + '_ {
+        let (list, table) = match &self.kept {
+            Kept::List(list) => (Some(list), None),
+            Kept::Table(table) => (None, Some(table)),
         };
-        if let Some(page) = self.pages.get_mut(position) {
-            index[usize::from(page.number)] = 0;
-            page.number = number;
-        }
-        // There are no more than 128 pages.
-        index[usize::from(number)] = (position + 1) as u8;
-        position
+        let listed = list.into_iter().flatten().copied();
+        listed.chain(table.into_iter().flat_map(|table| in_table(table)))
     }
 
-    /// A page has become empty. One stays, where it is, to be used again.
-    fn close(&mut self, position: usize) {
-        if self.empty.is_some() {
-            self.drop_page(position);
-        } else {
-            self.empty = Some(position as u8);
-        }
-    }
-
-    fn drop_page(&mut self, position: usize) {
-        let Some(index) = &mut self.index else {
-            return;
-        };
-        let dropped = self.pages.swap_remove(position);
-        index[usize::from(dropped.number)] = 0;
-        if let Some(moved) = self.pages.get(position) {
-            index[usize::from(moved.number)] = (position + 1) as u8;
-            if self.empty == Some(self.pages.len() as u8) {
-                self.empty = Some(position as u8);
+    /// Gives back memory that is not in use.
+    pub(super) fn shrink(&mut self) {
+        match &mut self.kept {
+            Kept::List(list) => list.shrink_to_fit(),
+            Kept::Table(table) if self.in_use < TABLE_FROM => {
+                let mut list = VecDeque::with_capacity(usize::from(self.in_use));
+                list.extend(in_table(table));
+                self.kept = Kept::List(list);
             }
+            Kept::Table(_) => {}
         }
     }
 }
 
-/// Page and position in it.
+impl Default for Kept {
+    fn default() -> Self {
+        Kept::List(VecDeque::new())
+    }
+}
+
+/// Where it is in a list, or would be. Peers mostly use ascending identifiers, and release them in the
+/// same order.
 #[inline]
-const fn place(identifier: u16) -> (u8, u16) {
-    ((identifier / PAGE) as u8, identifier % PAGE)
+fn find(list: &VecDeque<Entry>, identifier: PacketIdentifier) -> Result<usize, usize> {
+    match list.back() {
+        Some((back, _)) if *back >= identifier => {}
+        _ => return Err(list.len()),
+    }
+    match list.front() {
+        Some((front, _)) if *front == identifier => Ok(0),
+        _ => search(list, identifier),
+    }
+}
+
+#[cold]
+fn search(list: &VecDeque<Entry>, identifier: PacketIdentifier) -> Result<usize, usize> {
+    list.binary_search_by_key(&identifier, |(listed, _)| *listed)
 }
 
 #[inline]
-const fn half(byte: u8, low: u16) -> u8 {
-    byte >> (4 * (low & 1)) & 0xF
+fn insert(list: &mut VecDeque<Entry>, position: usize, entry: Entry) {
+    if position == list.len() {
+        list.push_back(entry);
+    } else {
+        list.insert(position, entry);
+    }
 }
 
-// Where a page lies does not matter, nor does the empty one.
+#[inline]
+fn remove(list: &mut VecDeque<Entry>, position: usize) {
+    if position == 0 {
+        list.pop_front();
+    } else {
+        list.remove(position);
+    }
+}
+
+#[cold]
+fn table_of(list: &VecDeque<Entry>) -> Box<[u8]> {
+    let mut table = vec![0; TABLE].into_boxed_slice();
+    for (identifier, state) in list {
+        exchange(&mut table, *identifier, *state);
+    }
+    table
+}
+
+/// Puts a state into a table, and gives the one that was there.
+#[inline]
+fn exchange(table: &mut [u8], identifier: PacketIdentifier, state: u8) -> u8 {
+    let (at, shift) = place(identifier);
+    let Some(byte) = table.get_mut(at) else {
+        return 0;
+    };
+    let before = *byte >> shift & 0xF;
+    *byte ^= (before ^ state) << shift;
+    before
+}
+
+fn in_table(table: &[u8]) -> impl Iterator<Item = Entry> + '_ {
+    let bytes = (0..=u16::MAX).step_by(2).zip(table);
+    let in_use = bytes.filter(|(_, byte)| **byte != 0);
+    in_use
+        .flat_map(|(number, byte)| [number, number + 1].into_iter().zip(halves(*byte)))
+        .filter_map(|(number, state)| {
+            let identifier = PacketIdentifier::new(number)?;
+            (state != 0).then_some((identifier, state))
+        })
+}
+
+/// The byte of a table, and where in it.
+#[inline]
+const fn place(identifier: PacketIdentifier) -> (usize, u16) {
+    let number = identifier.get();
+    (number as usize / 2, 4 * (number & 1))
+}
+
+/// The states of an even identifier and of the next one.
+#[inline]
+const fn halves(byte: u8) -> [u8; 2] {
+    [byte & 0xF, byte >> 4]
+}
+
+// How they are kept does not matter.
 
 impl PartialEq for Identifiers {
     fn eq(&self, other: &Self) -> bool {
@@ -210,3 +244,6 @@ impl fmt::Debug for Identifiers {
         formatter.debug_map().entries(self.iter()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

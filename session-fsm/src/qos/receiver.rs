@@ -206,9 +206,7 @@ impl Receiver {
 
     /// Gives back memory that is not in use.
     pub(crate) fn shrink(&mut self) {
-        if self.identifiers.iter().next().is_none() {
-            self.identifiers = Identifiers::default();
-        }
+        self.identifiers.shrink();
         if let Some(manual) = &mut self.manual {
             manual.shrink();
         }
