@@ -8,6 +8,7 @@ mod outbox;
 mod receive;
 mod transmit;
 
+use alloc::vec::Vec;
 use core::num::NonZeroU16;
 
 use mqtt5_codec::{
@@ -188,7 +189,7 @@ impl Connection {
         }
         let decision = Decision {
             reason_code,
-            packet: packet.map(Into::into),
+            packet: packet.map(Vec::into_boxed_slice),
         };
         session.decide(receipt, decision, packet_identifier, qos);
         if self.is_open() {

@@ -78,7 +78,7 @@ fn memory_of_received_identifiers() {
             let counted = measure(|| receiver.publish(identifier(count)));
             let peak = bytes + i64::try_from(counted.bytes_max).expect("not so much");
             bytes += counted.bytes_current;
-            if [1, 2, 3, 5, 16, 100, 341, 342, 512, 513, 1_000, 65_535].contains(&count) {
+            if [1, 2, 3, 5, 16, 100, 341, 342, 1_024, 1_025, 65_535].contains(&count) {
                 let each = bytes as f64 / f64::from(count);
                 println!("{order:<20}{count:>9}{bytes:>10}{each:>10.1}{peak:>10}");
             }
@@ -94,7 +94,7 @@ fn memory_of_received_identifiers() {
 fn memory_of_released_identifiers() {
     for (order, identifier) in ORDERS {
         for most in [400, 65_535] {
-            for left in [0, 1, 2, 3, 5, 16, 100, 341, 342, 512, 513, 1_000] {
+            for left in [0, 1, 2, 3, 5, 16, 100, 341, 342, 1_024, 1_025] {
                 let mut receiver = Receiver::new();
                 let counted = measure(|| {
                     (1..=most).for_each(|number| receiver.publish(identifier(number)));
@@ -118,12 +118,11 @@ fn allocations_up_and_down() {
     let swings = [
         (0, 1),
         (99, 100),
-        (511, 512),
-        (512, 513),
-        (999, 1_000),
-        (0, 600),
+        (1_023, 1_024),
+        (1_024, 1_025),
+        (0, 1_100),
         (300, 400),
-        (330, 550),
+        (330, 1_050),
         (65_000, 65_535),
     ];
     for (least, most) in swings {
@@ -153,7 +152,7 @@ fn allocations_up_and_down() {
 #[test]
 fn time_in_the_middle() {
     const EXCHANGES: u32 = 2_000;
-    let in_use = [0, 16, 100, 511, 1_000];
+    let in_use = [0, 16, 100, 1_023, 2_000];
     let mut receivers = in_use.map(|in_use| {
         let mut receiver = Receiver::new();
         // Half of them below.
@@ -179,7 +178,7 @@ fn time_in_the_middle() {
     println!("{each:.0?} ns with {in_use:?} in use");
     for (in_use, each_now) in in_use.iter().zip(each) {
         assert!(
-            each_now <= 3.0 * each[0],
+            each_now <= 5.0 * each[0],
             "{each_now:.0} ns with {in_use} in use"
         );
     }

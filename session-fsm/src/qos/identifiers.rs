@@ -15,7 +15,7 @@ const TABLE_FROM: u16 = TABLE.div_ceil(96) as u16;
 /// The most in a list, whose room doubles up to here. It lies above [`TABLE_FROM`], so that list and table
 /// together, while the one becomes the other, take at most 96 bytes each, too, and so that a peer has to
 /// send many messages between one such change and the next.
-const LIST_TO: usize = 512;
+const LIST_TO: usize = 1024;
 
 /// Four bits for each identifier, 0 at first. Those that are not at 0 are in use.
 ///

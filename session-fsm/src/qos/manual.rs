@@ -1,10 +1,10 @@
 //! Acknowledgements that the application decides, in any order, and that leave in the order that
 //! section 4.6 demands.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-use mqtt5_codec::bytes::Bytes;
 use mqtt5_codec::{PacketIdentifier, Qos, ReasonCode};
 
 use crate::growth;
@@ -32,9 +32,10 @@ pub(crate) struct Stale;
 pub(crate) struct Decision {
     pub(crate) reason_code: ReasonCode,
     /// The whole acknowledgement, if it has properties.
-    pub(crate) packet: Option<Bytes>,
+    pub(crate) packet: Option<Box<[u8]>>,
 }
 
+/// 40 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Entry {
     /// What waits here for the application, or for those before it; `None` if the place is free.
