@@ -108,22 +108,30 @@ pub fn by_turns(runs: &mut [BoxedRun], budget: Duration) -> Vec<f64> {
 
 /// Nanoseconds per packet of each run, for runs that are so long that neither the
 /// clock nor what is in the caches at their beginning counts: a turn is one run.
-/// If a round takes longer than `budget`, there is only one; otherwise the first
-/// one, in which memory is new, does not count.
+/// The first round, in which memory is new, counts only for a run that takes
+/// longer than `budget`: it has no other turn.
 pub fn by_long_turns(runs: &mut [BoxedRun], budget: Duration) -> Vec<f64> {
     let mut rounds = vec![Vec::new(); runs.len()];
-    let start = Instant::now();
+    let mut slow = vec![false; runs.len()];
+    let mut start = Instant::now();
     let mut round = 0;
-    while round == 0 || start.elapsed() < budget {
+    while round < 2 || start.elapsed() < budget {
         if round == 1 {
-            rounds.iter_mut().for_each(Vec::clear);
+            start = Instant::now();
+            let fast = rounds.iter_mut().zip(&slow).filter(|(_, slow)| !**slow);
+            fast.for_each(|(times, _)| times.clear());
         }
         for turn in 0..runs.len() {
             let index = (turn + round) % runs.len();
+            if slow[index] {
+                continue;
+            }
             runs[index].reset();
             let start = Instant::now();
             let packets = runs[index].run();
-            rounds[index].push(start.elapsed().as_nanos() as f64 / packets as f64);
+            let time = start.elapsed();
+            slow[index] = round == 0 && time > budget;
+            rounds[index].push(time.as_nanos() as f64 / packets as f64);
         }
         round += 1;
     }

@@ -62,8 +62,8 @@ fn takes_part<C: Client>(row: Row) -> bool {
 /// How many single exchanges a run consists of.
 const EXCHANGES_PER_RUN: usize = 64;
 
-/// How many messages are exchanged in windows at least.
-const MESSAGES_IN_WINDOWS: usize = 4096;
+/// How many messages are exchanged in windows at least: as many in all of them.
+const MESSAGES_IN_WINDOWS: usize = 65_535;
 
 fn run<C: Client, S: Server>(row: Row) -> BoxedRun {
     let link = Link::<C, S>::new(row.setup());

@@ -23,19 +23,32 @@ struct Rest(Vec<u8>);
 impl Rest {
     /// Offers what was left and what came; `take` takes whole packets off the
     /// front.
-    #[inline]
-    fn offer(&mut self, bytes: &[u8], mut take: impl FnMut(&mut &[u8])) {
-        if self.0.is_empty() {
-            let mut input = bytes;
-            take(&mut input);
-            self.0.extend_from_slice(input);
-        } else {
-            self.0.extend_from_slice(bytes);
-            let mut input = &self.0[..];
-            take(&mut input);
-            let taken = self.0.len() - input.len();
-            self.0.drain(..taken);
+    #[inline(always)]
+    fn offer(&mut self, bytes: &[u8], take: impl FnOnce(&mut &[u8])) {
+        let was_empty = self.0.is_empty();
+        if !was_empty {
+            self.add(bytes);
         }
+        let mut input = if was_empty { bytes } else { &self.0 };
+        take(&mut input);
+        let left = input.len();
+        if !was_empty {
+            self.keep(left);
+        } else if left > 0 {
+            self.add(&bytes[bytes.len() - left..]);
+        }
+    }
+
+    #[cold]
+    fn add(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// Only so many bytes are left.
+    #[cold]
+    fn keep(&mut self, left: usize) {
+        let taken = self.0.len() - left;
+        self.0.drain(..taken);
     }
 }
 
