@@ -139,6 +139,7 @@ impl Sender {
     }
 
     /// The exchange is over: frees the identifier.
+    #[inline(always)]
     fn finish(&mut self, position: u16) -> Option<Token> {
         let token = self.unlist(position)?;
         self.slots.vacate(position);
