@@ -111,6 +111,12 @@ pub fn by_turns(runs: &mut [BoxedRun], budget: Duration) -> Vec<f64> {
 /// The first round, in which memory is new, counts only for a run that takes
 /// longer than `budget`: it has no other turn.
 pub fn by_long_turns(runs: &mut [BoxedRun], budget: Duration) -> Vec<f64> {
+    let mut rounds = long_turns(runs, budget);
+    rounds.iter_mut().map(|times| median(times)).collect()
+}
+
+/// As [`by_long_turns`], but the times of every round.
+pub fn long_turns(runs: &mut [BoxedRun], budget: Duration) -> Vec<Vec<f64>> {
     let mut rounds = vec![Vec::new(); runs.len()];
     let mut slow = vec![false; runs.len()];
     let mut start = Instant::now();
@@ -135,7 +141,7 @@ pub fn by_long_turns(runs: &mut [BoxedRun], budget: Duration) -> Vec<f64> {
         }
         round += 1;
     }
-    rounds.iter_mut().map(|times| median(times)).collect()
+    rounds
 }
 
 /// Nanoseconds per packet over `repeats` runs, after one that only brings code
@@ -175,7 +181,8 @@ fn cost_of_clock() -> Duration {
     Duration::from_nanos(median(&mut costs) as u64)
 }
 
-fn median(values: &mut [f64]) -> f64 {
+/// The one in the middle; of an even number the higher one.
+pub fn median(values: &mut [f64]) -> f64 {
     let middle = values.len() / 2;
     *values.select_nth_unstable_by(middle, f64::total_cmp).1
 }

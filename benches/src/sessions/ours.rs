@@ -52,6 +52,11 @@ impl Rest {
     }
 }
 
+#[cold]
+fn unexpected(event: &Event<'_>) -> ! {
+    panic!("{event:?}")
+}
+
 /// A client, and the memory that its messages are written into.
 pub(super) struct Client {
     machine: Machine,
@@ -135,10 +140,10 @@ impl sessions::Client for Client {
         let machine = &mut self.machine;
         self.rest.offer(bytes, |input| {
             while let Some(event) = machine.receive(NOW, input) {
-                match event {
+                match &event {
                     Event::Outcome(_, outcome) if outcome.is_success() => seen.completed(),
                     Event::Connected(connack) => seen.connected(connack.session_present),
-                    other => panic!("{other:?}"),
+                    _ => unexpected(&event),
                 }
             }
         });
@@ -184,7 +189,7 @@ impl sessions::Server for Server {
                         false
                     }
                     Some(Event::Connect(_)) => true,
-                    Some(other) => panic!("{other:?}"),
+                    Some(other) => unexpected(&other),
                 };
                 if accept {
                     let accepted = machine.accept(NOW, session.take().map(|it| *it), &[]);

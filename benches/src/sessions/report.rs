@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::contender::BoxedRun;
 use crate::goals::met;
-use crate::measure::{by_long_turns, by_turns};
+use crate::measure::{by_long_turns, by_turns, long_turns, median};
 use crate::report::table;
 use crate::sessions::contender::Contender;
 use crate::sessions::rows::{RESUME, Row, Shape, WINDOWS, shaped};
@@ -63,25 +63,22 @@ pub fn windows(contenders: &[Contender], rows: &[Row], budget: Duration) -> Stri
     head.extend(["most ÷ least", "goal"].map(str::to_owned));
     let mut table_rows = Vec::new();
     for &row in rows {
-        let mut names = Vec::new();
-        let mut all = Vec::new();
-        for window in WINDOWS {
-            let runs = runs(contenders, shaped(row, Shape::Window(window)));
-            names = runs.0;
-            all.extend(runs.1);
-        }
-        let times = by_long_turns(&mut all, budget);
-        for (index, name) in names.iter().enumerate() {
-            let times: Vec<f64> = times
-                .iter()
-                .skip(index)
-                .step_by(names.len())
-                .copied()
-                .collect();
-            let most = times.iter().copied().fold(0.0, f64::max);
-            let flatness = most / times.iter().copied().fold(f64::MAX, f64::min);
+        // The windows of a contender come one after the other: what disturbs one
+        // of them mostly disturbs the others of the same round.
+        let windows = |contender: &Contender| {
+            let run = |window| contender.run(shaped(row, Shape::Window(window)));
+            Some((
+                contender.name,
+                WINDOWS.into_iter().map(run).collect::<Option<Vec<_>>>()?,
+            ))
+        };
+        let (names, all): (Vec<_>, Vec<_>) = contenders.iter().filter_map(windows).unzip();
+        let mut all: Vec<_> = all.into_iter().flatten().collect();
+        let mut rounds = long_turns(&mut all, budget);
+        for (name, rounds) in names.iter().zip(rounds.chunks_mut(WINDOWS.len())) {
+            let flatness = flatness(rounds);
             let mut cells = vec![row.title.to_owned(), (*name).to_owned()];
-            cells.extend(times.iter().map(|&time| number(Some(time))));
+            cells.extend(rounds.iter_mut().map(|times| number(Some(median(times)))));
             cells.push(number(Some(flatness)));
             let reached = (*name == OURS).then_some(flatness <= WINDOW_FACTOR);
             cells.push(goal(&format!("≤ {WINDOW_FACTOR}"), reached));
@@ -89,6 +86,20 @@ pub fn windows(contenders: &[Contender], rows: &[Row], budget: Duration) -> Stri
         }
     }
     table(&head, table_rows)
+}
+
+/// The most divided by the least, of times that were taken in rounds: the median
+/// of what each is in comparison to the first one of the same round.
+fn flatness(rounds: &[Vec<f64>]) -> f64 {
+    let ratios = rounds.iter().map(|times| {
+        let pairs = times.iter().zip(&rounds[0]);
+        let mut ratios: Vec<_> = pairs.map(|(time, first)| time / first).collect();
+        median(&mut ratios)
+    });
+    let (least, most) = ratios.fold((f64::MAX, 0.0), |(least, most), ratio| {
+        (ratio.min(least), ratio.max(most))
+    });
+    most / least
 }
 
 /// Milliseconds to resume a session.
