@@ -87,14 +87,14 @@ impl Outbox {
         Some(core::mem::take(&mut self.answered))
     }
 
-    /// Writes as many packets as there is room for. No message counts any more afterwards: that of those that
-    /// are answered some are not told so yet is not held against the peer.
+    /// Writes as many packets as there is room for. Returns how many messages do not count any more: all, if
+    /// any packet was written; that some are not answered yet is not held against the peer.
     pub(super) fn write_some<B: BufMut + ?Sized>(
         &mut self,
         maximum_packet_size: usize,
         wire: &mut B,
-    ) -> (bool, u16, Result<(), Blocked>) {
-        let before = self.pending().len();
+    ) -> (Option<u16>, Result<(), Blocked>) {
+        let before = self.written;
         let result = loop {
             let Some((packet_type, length)) = first(self.pending()) else {
                 break Ok(());
@@ -108,13 +108,13 @@ impl Outbox {
             wire.put_slice(&self.pending()[..length]);
             self.written += length;
         };
+        let answered = (self.written > before).then(|| core::mem::take(&mut self.answered));
         // What is left is moved only if it is less than what is gone.
         if self.written > self.bytes.len() / 2 {
             self.bytes.drain(..self.written);
             self.written = 0;
         }
-        let written = self.pending().len() < before;
-        (written, core::mem::take(&mut self.answered), result)
+        (answered, result)
     }
 
     /// Throws everything away but a DISCONNECT at the end; that, too, if there is a CONNACK that it must not

@@ -154,12 +154,12 @@ impl Connection {
         wire: &mut B,
     ) -> Result<(), Blocked> {
         let maximum = self.peer.maximum_packet_size as usize;
-        let (written, answered, result) = self.outbox.write_some(maximum, wire);
-        if written {
+        let (answered, result) = self.outbox.write_some(maximum, wire);
+        if let Some(answered) = answered {
             self.last_sent = now;
-        }
-        if let Some(session) = session {
-            session.receiver.answered(answered);
+            if let Some(session) = session {
+                session.receiver.answered(answered);
+            }
         }
         result
     }
