@@ -154,8 +154,7 @@ impl Outbox {
 
 /// The type and the length of the first packet.
 fn first(packets: &[u8]) -> Option<(PacketType, usize)> {
-    let mut input = packets;
-    match split(&mut input, LARGEST_PACKET) {
+    match split(packets, LARGEST_PACKET) {
         Ok(Split::Packet { packet, rest }) => {
             Some((packet.packet_type(), packets.len() - rest.len()))
         }
