@@ -1,7 +1,8 @@
 //! The sender half: the messages and requests that have a Packet Identifier, and their order (sections
 //! 2.2.1, 4.3, 4.4, 4.6, 4.9).
 
-use core::hash::{Hash, Hasher};
+mod equality;
+
 use core::num::NonZeroU16;
 
 use mqtt5_codec::{Message, PacketIdentifier, Qos};
@@ -402,89 +403,5 @@ impl Sender {
     pub(crate) fn released(&self) -> impl Iterator<Item = (PacketIdentifier, Token)> + '_ {
         let slots = self.slots.listed(&self.releasing);
         slots.filter_map(|slot| Some((slot.packet_identifier()?, slot.token)))
-    }
-
-    /// Everything that is in use, in its order.
-    fn content(&self) -> impl Iterator<Item = Content<'_>> {
-        [&self.publishing, &self.releasing, &self.requests]
-            .into_iter()
-            .flat_map(|list| self.slots.listed(list))
-            .map(Content::of)
-    }
-
-    /// What there is beside it.
-    fn counts(&self) -> [u16; 6] {
-        let identifier = |position| {
-            let slot = self.slots.get(position);
-            slot.and_then(Slot::packet_identifier)
-                .map_or(0, PacketIdentifier::get)
-        };
-        [
-            self.publishing.len(),
-            self.releasing.len(),
-            self.requests.len(),
-            identifier(self.publish_next),
-            identifier(self.release_next),
-            self.outstanding,
-        ]
-    }
-}
-
-// Which slot has which identifier does not matter.
-
-/// What there is to compare in a slot; its `filters` mean nothing if it has a message.
-#[derive(PartialEq, Eq, Hash)]
-struct Content<'s>(
-    Option<PacketIdentifier>,
-    Use,
-    Token,
-    Option<(&'s Message, crate::Instant, Option<NonZeroU16>, bool)>,
-    Option<u32>,
-    bool,
-);
-
-impl<'s> Content<'s> {
-    fn of(slot: &'s Slot) -> Self {
-        let (publish, filters, sent) = match slot.used_for {
-            Use::Message(_) => {
-                let publish = slot.message.as_ref();
-                let publish = publish
-                    .map(|message| (message, slot.expires_at, slot.topic_alias, slot.sent_before));
-                (publish, None, slot.sent)
-            }
-            Use::Subscribe | Use::Unsubscribe => (None, Some(slot.filters), false),
-        };
-        let packet_identifier = slot.packet_identifier();
-        Content(
-            packet_identifier,
-            slot.used_for,
-            slot.token,
-            publish,
-            filters,
-            sent,
-        )
-    }
-}
-
-impl PartialEq for Sender {
-    fn eq(&self, other: &Self) -> bool {
-        let (known, free, lost) = self.slots.supply();
-        let (other_known, other_free, other_lost) = other.slots.supply();
-        self.counts() == other.counts()
-            && (known, lost) == (other_known, other_lost)
-            && free.eq(other_free)
-            && self.content().eq(other.content())
-    }
-}
-
-impl Eq for Sender {}
-
-impl Hash for Sender {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        self.counts().hash(hasher);
-        let (known, free, lost) = self.slots.supply();
-        (known, lost).hash(hasher);
-        free.for_each(|identifier| identifier.hash(hasher));
-        self.content().for_each(|content| content.hash(hasher));
     }
 }
