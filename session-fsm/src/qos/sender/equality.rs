@@ -99,3 +99,90 @@ impl Hash for Sender {
         self.content().for_each(|content| content.hash(hasher));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::hash::{DefaultHasher, Hash, Hasher};
+
+    use mqtt5_codec::{Message, PacketIdentifier, Publish, Qos, TopicName};
+
+    use super::Sender;
+    use crate::qos::table::SenderEvent;
+    use crate::session::Accepted;
+    use crate::{Instant, Token};
+
+    fn publish(sender: &mut Sender, payload: &[u8]) -> PacketIdentifier {
+        let publish = Publish::new(TopicName::new("a").expect("a name"), payload);
+        let accepted = Accepted {
+            message: Message::new(&publish).expect("a message"),
+            token: Token::NONE,
+            expires_at: Instant::NEVER,
+            topic_alias: None,
+            qos: Qos::AtLeastOnce,
+        };
+        let identifier = sender.publish(accepted).expect("a free identifier");
+        sender.publish_sent();
+        identifier
+    }
+
+    fn acknowledge(sender: &mut Sender, identifier: PacketIdentifier) {
+        let (_, token) = sender.acknowledge(identifier, SenderEvent::PubAck);
+        assert!(token.is_some());
+    }
+
+    fn hash(sender: &Sender) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        sender.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Two messages at a time, or one after the other, and then one more.
+    fn senders(last: [&[u8]; 2]) -> [Sender; 2] {
+        let mut together = Sender::default();
+        let first = publish(&mut together, b"1");
+        let second = publish(&mut together, b"2");
+        acknowledge(&mut together, first);
+        acknowledge(&mut together, second);
+        let mut apart = Sender::default();
+        for payload in [b"1", b"2"] {
+            let identifier = publish(&mut apart, payload);
+            acknowledge(&mut apart, identifier);
+        }
+        let last_identifiers = [
+            publish(&mut together, last[0]),
+            publish(&mut apart, last[1]),
+        ];
+        let [a, b] = last_identifiers;
+        assert_eq!(a, b);
+        assert_ne!(together.slots.find(a), apart.slots.find(b), "other slots");
+        [together, apart]
+    }
+
+    #[test]
+    fn slots_do_not_matter_but_what_is_in_them() {
+        let [together, apart] = senders([b"x", b"x"]);
+        assert_eq!(together, apart);
+        assert_eq!(hash(&together), hash(&apart));
+        let [together, other] = senders([b"x", b"y"]);
+        assert_ne!(together, other);
+        let mut acknowledged = apart.clone();
+        acknowledge(&mut acknowledged, PacketIdentifier::new(3).expect("not 0"));
+        assert_ne!(apart, acknowledged);
+        // The order in which identifiers were freed decides which is used next.
+        let freed = |order: [u16; 2]| {
+            let mut sender = Sender::default();
+            publish(&mut sender, b"1");
+            publish(&mut sender, b"2");
+            for identifier in order {
+                acknowledge(
+                    &mut sender,
+                    PacketIdentifier::new(identifier).expect("not 0"),
+                );
+            }
+            sender
+        };
+        assert_ne!(freed([1, 2]), freed([2, 1]));
+    }
+}
