@@ -1,7 +1,7 @@
-//! Lists of Packet Identifiers that are linked through the slots themselves: constant time at both
-//! ends and in the middle, and no memory of their own.
+//! Lists of places in a slice that are linked through the places themselves: constant time at both ends and
+//! in the middle, and no memory of their own. Places are counted from 1, as Packet Identifiers are.
 
-/// Neighbours in the list that a slot is in; 0 is none.
+/// Neighbours in the list that a place is in; 0 is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Links {
     previous: u16,
@@ -42,7 +42,7 @@ impl Linked for Links {
     }
 }
 
-/// Identifiers in the order in which they were added.
+/// Places in the order in which they were added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct List {
     first: u16,
@@ -60,22 +60,22 @@ impl List {
     }
 
     #[inline]
-    pub(crate) fn push<T: Linked>(&mut self, slots: &mut [T], identifier: u16) {
-        if let Some(slot) = slot(slots, identifier) {
+    pub(crate) fn push<T: Linked>(&mut self, slots: &mut [T], place: u16) {
+        if let Some(slot) = slot(slots, place) {
             *slot.links() = Links {
                 previous: self.last,
                 next: 0,
             };
         }
         match slot(slots, self.last) {
-            Some(last) => last.links().next = identifier,
-            None => self.first = identifier,
+            Some(last) => last.links().next = place,
+            None => self.first = place,
         }
-        self.last = identifier;
+        self.last = place;
         self.length += 1;
     }
 
-    /// Takes the first identifier out.
+    /// Takes the first place out.
     #[inline]
     pub(crate) fn pop<T: Linked>(&mut self, slots: &mut [T]) -> Option<u16> {
         let first = self.first;
@@ -89,10 +89,10 @@ impl List {
         Some(first)
     }
 
-    /// Takes an identifier out that is in this list.
+    /// Takes a place out that is in this list.
     #[inline]
-    pub(crate) fn remove<T: Linked>(&mut self, slots: &mut [T], identifier: u16) {
-        let Some(removed) = slot(slots, identifier) else {
+    pub(crate) fn remove<T: Linked>(&mut self, slots: &mut [T], place: u16) {
+        let Some(removed) = slot(slots, place) else {
             return;
         };
         let Links { previous, next } = core::mem::take(removed.links());
@@ -107,21 +107,21 @@ impl List {
         self.length -= 1;
     }
 
-    /// The identifiers, in order.
+    /// The places, in order.
     pub(crate) fn iter<'s, T: Linked>(
         &self,
         slots: &'s [T],
     ) -> impl Iterator<Item = u16> + use<'s, T> {
-        let mut identifier = self.first;
+        let mut place = self.first;
         core::iter::from_fn(move || {
-            let current = identifier;
-            identifier = slots.get(usize::from(current).checked_sub(1)?)?.next();
+            let current = place;
+            place = slots.get(usize::from(current).checked_sub(1)?)?.next();
             Some(current)
         })
     }
 }
 
 #[inline]
-fn slot<T>(slots: &mut [T], identifier: u16) -> Option<&mut T> {
-    slots.get_mut(usize::from(identifier).checked_sub(1)?)
+fn slot<T>(slots: &mut [T], place: u16) -> Option<&mut T> {
+    slots.get_mut(usize::from(place).checked_sub(1)?)
 }

@@ -34,7 +34,7 @@ impl Receiver {
             pair: Pair::new(&Settings::default()),
             answer: Vec::with_capacity(4),
         };
-        // With QoS 1 nothing is kept, but the queue of answers then has the memory that it needs.
+        // With QoS 1 nothing is kept, but the answers then have the memory that they need.
         receiver.packet(&[0x32, 6, 0, 1, b'a', 0, 1, 0], 0x40);
         receiver.ping();
         receiver

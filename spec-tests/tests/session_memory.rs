@@ -399,6 +399,23 @@ fn decided(qos: Qos) -> Pair {
     pair
 }
 
+/// Nobody has to call a Server again whose connection is over: it keeps nothing of it.
+#[test]
+fn a_closed_connection_leaves_nothing() {
+    let closed = each(1, |_| {
+        let mut server = Pair::new(&Settings::default()).server;
+        let mut wire = Vec::new();
+        for _ in 0..100_000 {
+            assert!(server.receive(NOW, &mut &[0xC0, 0][..]).is_none());
+        }
+        assert_eq!(server.poll(NOW, &mut wire), None);
+        let _ = server.receive(NOW, &mut &[0xE0, 0][..]);
+        while server.poll(NOW, &mut wire).is_some() {}
+        server
+    });
+    assert!(closed <= IDLE, "{closed} bytes");
+}
+
 /// Of messages that the application has decided nothing remains once nothing is going on.
 #[test]
 fn decided_messages_leave_nothing() {

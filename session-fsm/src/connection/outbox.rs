@@ -66,7 +66,8 @@ impl Outbox {
         self.answered = self.answered.saturating_add(1);
     }
 
-    /// Writes everything, if there is room. Returns how many messages do not count any more.
+    /// Writes everything, if there is room and the peer takes packets of any length that there is. Returns how
+    /// many messages do not count any more.
     #[inline(always)]
     pub(super) fn write_all<B: BufMut + ?Sized>(
         &mut self,
@@ -120,15 +121,19 @@ impl Outbox {
     /// Throws everything away but a DISCONNECT at the end; that, too, if there is a CONNACK that it must not
     /// overtake.
     pub(super) fn keep_farewell(&mut self) {
-        let pending = self.pending();
-        let greeted = first(pending).is_none_or(|(first, _)| first != PacketType::ConnAck);
-        let mut rest = pending;
-        let mut farewell = None;
+        let mut rest = self.pending();
+        let mut greeted = true;
+        let mut farewell = 0;
         while let Some((packet_type, length)) = first(rest) {
-            farewell = (greeted && packet_type == PacketType::Disconnect).then_some(rest.len());
+            greeted &= packet_type != PacketType::ConnAck;
+            farewell = if packet_type == PacketType::Disconnect {
+                rest.len()
+            } else {
+                0
+            };
             rest = &rest[length..];
         }
-        let kept = farewell.unwrap_or_default();
+        let kept = if greeted { farewell } else { 0 };
         let start = self.bytes.len() - kept;
         self.bytes.drain(..start);
         self.written = 0;

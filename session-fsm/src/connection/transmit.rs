@@ -104,6 +104,7 @@ impl Connection {
             match self.phase {
                 Phase::Closing(cause) => {
                     self.phase = Phase::Offline;
+                    self.outbox.shrink();
                     return Some(Output::Close(cause));
                 }
                 Phase::Offline | Phase::Opening => return None,

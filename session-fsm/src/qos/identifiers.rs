@@ -12,12 +12,12 @@ use mqtt5_codec::PacketIdentifier;
 const TABLE: usize = 65_536 / 2;
 /// So many in use, and a table takes at most 96 bytes for each of them.
 const TABLE_FROM: u16 = TABLE.div_ceil(96) as u16;
-/// The most in a list, whose room doubles up to here. It lies above [`TABLE_FROM`], so that list and table
-/// together, while the one becomes the other, take at most 96 bytes each, too, and so that a peer has to
-/// send many messages between one such change and the next.
+/// The most in a list. It lies above [`TABLE_FROM`], so that list and table together, while the one becomes
+/// the other, take at most 96 bytes each, too, and so that a peer has to send many messages between one such
+/// change and the next.
 const LIST_TO: usize = 1024;
 
-/// Four bits for each identifier, 0 at first. Those that are not at 0 are in use.
+/// A state of four bits for each identifier, 0 at first. Those that are not at 0 are in use.
 ///
 /// At most 96 bytes for each one in use, whichever they are. What a larger number of them took is kept
 /// until [`Identifiers::shrink`], so that a number that goes up and down causes no allocation.

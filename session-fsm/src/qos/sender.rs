@@ -349,6 +349,11 @@ impl Sender {
         *self = Sender::default();
     }
 
+    /// Whether an identifier is in use for nothing at all.
+    pub(crate) fn is_free(&self, packet_identifier: PacketIdentifier) -> bool {
+        self.slots.is_free(packet_identifier)
+    }
+
     /// Puts a message in flight that was in flight when the Session was exported; `None` if its identifier is in
     /// use.
     pub(crate) fn restore(

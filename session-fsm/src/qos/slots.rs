@@ -13,9 +13,9 @@ use crate::growth;
 use crate::list::{Linked, Links, List};
 use crate::{Instant, Token};
 
-/// A freed identifier is not used again before so many others were, so that an acknowledgement that
-/// a careless peer repeats does not hit the next message.
-const REUSE_DISTANCE: usize = 6;
+/// A freed identifier is not used again before so many others were freed after it, so that an acknowledgement
+/// that a careless peer repeats does not hit the next message. Only if there are no others, it is.
+const REUSE_DISTANCE: u16 = 5;
 
 /// What a Packet Identifier is in use for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -152,8 +152,7 @@ impl Slots {
     /// such identifier.
     #[inline]
     pub(super) fn take(&mut self) -> Option<u16> {
-        let known = self.identifiers.len();
-        let identifier = if known >= REUSE_DISTANCE && self.free.len() > 0 {
+        let identifier = if self.free.len() > REUSE_DISTANCE {
             self.free.pop(&mut self.identifiers)?
         } else {
             self.fresh_identifier()?
@@ -183,7 +182,14 @@ impl Slots {
             return self.free.pop(&mut self.identifiers);
         }
         if known == self.identifiers.capacity() {
-            self.identifiers.reserve_exact(growth::step(known));
+            // A stream of messages one by one uses as many as are kept apart, and one more.
+            let least = if known == 0 {
+                usize::from(REUSE_DISTANCE) + 1
+            } else {
+                0
+            };
+            self.identifiers
+                .reserve_exact(growth::step(known).max(least));
         }
         self.identifiers.push(Links::NONE);
         u16::try_from(known + 1).ok()
@@ -199,16 +205,21 @@ impl Slots {
         self.vacant = self.slots.len() as u16;
     }
 
-    /// Gives a certain identifier, which must not be in use, to a vacant slot.
+    /// Whether a certain identifier can be claimed: it is not in use.
+    pub(super) fn is_free(&self, packet_identifier: PacketIdentifier) -> bool {
+        // Which ones are lost is not known.
+        self.lost == 0 && self.find(packet_identifier).is_none()
+    }
+
+    /// Gives a certain identifier, which must be free, to a vacant slot.
     pub(super) fn claim(&mut self, packet_identifier: PacketIdentifier) -> Option<u16> {
+        if !self.is_free(packet_identifier) {
+            return None;
+        }
         let identifier = packet_identifier.get();
         while self.identifiers.len() < usize::from(identifier) {
             let fresh = self.fresh_identifier()?;
             self.free.push(&mut self.identifiers, fresh);
-        }
-        // Which ones are lost is not known.
-        if self.lost > 0 || self.find(packet_identifier).is_some() {
-            return None;
         }
         self.free.remove(&mut self.identifiers, identifier);
         self.occupy(identifier)

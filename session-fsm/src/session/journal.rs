@@ -64,7 +64,7 @@ impl Session {
                 token,
                 packet_identifier,
             } => {
-                if !self.exists || self.sender.state(packet_identifier) != SenderState::Free {
+                if !self.exists || !self.sender.is_free(packet_identifier) {
                     return None;
                 }
                 let waiting = self.waiting.remove(token)?;
