@@ -8,8 +8,8 @@ use std::io::Error;
 use std::process::{Command, ExitCode};
 
 use mqtt5_benches::contender::{BoxedRun, Contender};
-use mqtt5_benches::sessions::rows::EXCHANGES;
-use mqtt5_benches::sessions::{CLIENTS, PAIRS, contender as sessions};
+use mqtt5_benches::sessions::rows::{EXCHANGES, Row, Shape, WINDOWED, WINDOWS, shaped};
+use mqtt5_benches::sessions::{CLIENTS, OURS, PAIRS, contender as sessions};
 use mqtt5_benches::{baseline, contenders, mixed, ours, packets, report};
 
 const USAGE: &str = "\
@@ -47,8 +47,7 @@ fn main() -> ExitCode {
         [COUNT_SESSION, sides, contender, row] => {
             let (_, contenders) = SIDES.iter().find(|s| s.0 == sides).expect("sides");
             let contender = contenders.iter().find(|c| c.name == contender);
-            let row = EXCHANGES.iter().find(|r| r.id == row).expect("a row");
-            let run = contender.expect("a contender").run(*row);
+            let run = contender.expect("a contender").run(session_row(row));
             runs(&mut run.expect("contender takes part"));
             ExitCode::SUCCESS
         }
@@ -87,6 +86,48 @@ fn print_table(table: Result<String, Error>) -> ExitCode {
 const SIDES: [(&str, &[sessions::Contender]); 2] =
     [("client and server", PAIRS), ("client alone", CLIENTS)];
 
+/// The exchange or the window of this name.
+fn session_row(name: &str) -> Row {
+    let windows = WINDOWED.iter().flat_map(|&row| {
+        let window = |window| (window_name(row, window), shaped(row, Shape::Window(window)));
+        WINDOWS.map(window)
+    });
+    let exchanges = EXCHANGES.iter().map(|row| (row.id.to_owned(), *row));
+    let found = exchanges.chain(windows).find(|(known, _)| known == name);
+    found.expect("a row").1
+}
+
+fn window_name(row: Row, window: u16) -> String {
+    format!("{}-{window}", row.id)
+}
+
+/// Ours alone: some opponents would take hours under Callgrind.
+fn window_table() -> Result<String, Error> {
+    let mut head = vec![format!("instructions per message, {OURS}")];
+    head.extend(WINDOWS.map(|window| format!("{window} in flight")));
+    head.push("most ÷ least".to_owned());
+    let (sides, contenders) = SIDES[0];
+    let ours = contenders.iter().find(|contender| contender.name == OURS);
+    let ours = ours.expect("we take part");
+    let mut rows = Vec::new();
+    for row in WINDOWED {
+        let mut counts = Vec::new();
+        for window in WINDOWS {
+            let name = window_name(row, window);
+            let messages = runs(&mut ours.run(session_row(&name)).expect("we take part"));
+            let count = instructions(&[COUNT_SESSION, sides, OURS, &name])?;
+            counts.push(count as f64 / messages as f64);
+        }
+        let most = counts.iter().copied().fold(0.0, f64::max);
+        let least = counts.iter().copied().fold(f64::MAX, f64::min);
+        let mut cells = vec![row.title.to_owned()];
+        cells.extend(counts.iter().map(|count| format!("{count:.0}")));
+        cells.push(format!("{:.2}", most / least));
+        rows.push(cells);
+    }
+    Ok(report::table(&head, rows))
+}
+
 fn session_tables() -> Result<String, Error> {
     let mut tables = Vec::new();
     for (sides, contenders) in SIDES {
@@ -105,6 +146,7 @@ fn session_tables() -> Result<String, Error> {
         }
         tables.push(report::table(&head, rows));
     }
+    tables.push(window_table()?);
     Ok(tables.join("\n"))
 }
 
