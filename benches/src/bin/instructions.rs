@@ -8,8 +8,9 @@ use std::io::Error;
 use std::process::{Command, ExitCode};
 
 use mqtt5_benches::contender::{BoxedRun, Contender};
+use mqtt5_benches::sessions::report::most_by_least;
 use mqtt5_benches::sessions::rows::{EXCHANGES, Row, Shape, WINDOWED, WINDOWS, shaped};
-use mqtt5_benches::sessions::{CLIENTS, OURS, PAIRS, contender as sessions};
+use mqtt5_benches::sessions::{CLIENTS, FLOOR, OURS, PAIRS, contender as sessions};
 use mqtt5_benches::{baseline, contenders, mixed, ours, packets, report};
 
 const USAGE: &str = "\
@@ -88,44 +89,49 @@ const SIDES: [(&str, &[sessions::Contender]); 2] =
 
 /// The exchange or the window of this name.
 fn session_row(name: &str) -> Row {
-    let windows = WINDOWED.iter().flat_map(|&row| {
-        let window = |window| (window_name(row, window), shaped(row, Shape::Window(window)));
-        WINDOWS.map(window)
-    });
-    let exchanges = EXCHANGES.iter().map(|row| (row.id.to_owned(), *row));
-    let found = exchanges.chain(windows).find(|(known, _)| known == name);
-    found.expect("a row").1
+    let window = |row: &Row| WINDOWS.map(|window| shaped(*row, Shape::Window(window)));
+    let windows = WINDOWED.iter().flat_map(window);
+    let mut rows = EXCHANGES.into_iter().chain(windows);
+    rows.find(|row| row_name(*row) == name).expect("a row")
 }
 
-fn window_name(row: Row, window: u16) -> String {
-    format!("{}-{window}", row.id)
+fn row_name(row: Row) -> String {
+    match row.shape {
+        Shape::Window(window) => format!("{}-{window}", row.id),
+        Shape::Single | Shape::Resume(_) => row.id.to_owned(),
+    }
 }
 
-/// Ours alone: some opponents would take hours under Callgrind.
+/// Ours and the floor alone: some opponents would take hours under Callgrind.
 fn window_table() -> Result<String, Error> {
-    let mut head = vec![format!("instructions per message, {OURS}")];
+    let mut head = vec![format!("instructions per message, {OURS} : {FLOOR}")];
     head.extend(WINDOWS.map(|window| format!("{window} in flight")));
-    head.push("most ÷ least".to_owned());
-    let (sides, contenders) = SIDES[0];
-    let ours = contenders.iter().find(|contender| contender.name == OURS);
-    let ours = ours.expect("we take part");
+    head.extend(["most ÷ least", "above the floor"].map(str::to_owned));
     let mut rows = Vec::new();
     for row in WINDOWED {
-        let mut counts = Vec::new();
-        for window in WINDOWS {
-            let name = window_name(row, window);
-            let messages = runs(&mut ours.run(session_row(&name)).expect("we take part"));
-            let count = instructions(&[COUNT_SESSION, sides, OURS, &name])?;
-            counts.push(count as f64 / messages as f64);
-        }
-        let most = counts.iter().copied().fold(0.0, f64::max);
-        let least = counts.iter().copied().fold(f64::MAX, f64::min);
         let mut cells = vec![row.title.to_owned()];
-        cells.extend(counts.iter().map(|count| format!("{count:.0}")));
-        cells.push(format!("{:.2}", most / least));
+        let (mut counts, mut above) = (Vec::new(), Vec::new());
+        for window in WINDOWS {
+            let row = shaped(row, Shape::Window(window));
+            let (count, floor) = (window_count(OURS, row)?, window_count(FLOOR, row)?);
+            cells.push(format!("{count:.0} : {floor:.0}"));
+            counts.push(count);
+            above.push(count - floor);
+        }
+        cells.extend([counts, above].map(|counts| format!("{:.2}", most_by_least(counts))));
         rows.push(cells);
     }
     Ok(report::table(&head, rows))
+}
+
+/// Instructions per message of one of [`PAIRS`].
+fn window_count(name: &str, row: Row) -> Result<f64, Error> {
+    let (sides, contenders) = SIDES[0];
+    let contender = contenders.iter().find(|contender| contender.name == name);
+    let run = contender.and_then(|contender| contender.run(row));
+    let messages = runs(&mut run.expect("contender takes part"));
+    let count = instructions(&[COUNT_SESSION, sides, name, &row_name(row)])?;
+    Ok(count as f64 / messages as f64)
 }
 
 fn session_tables() -> Result<String, Error> {
