@@ -65,7 +65,7 @@ fn runs_handle_all_messages() {
 fn verify(row: Row, contenders: &[Contender]) {
     let (times, resumed) = match row.shape {
         Shape::Single => (1, false),
-        Shape::Window(window) => (window.into(), false),
+        Shape::Window(window) => (2 * usize::from(window), false),
         Shape::Resume(window) => (window.into(), true),
     };
     for contender in contenders {

@@ -62,7 +62,8 @@ fn takes_part<C: Client>(row: Row) -> bool {
 /// How many single exchanges a run consists of.
 const EXCHANGES_PER_RUN: usize = 64;
 
-/// How many messages are exchanged in windows at least: as many in all of them.
+/// How many messages a run of a window consists of: as many in each of them, and
+/// enough to fill the largest.
 const MESSAGES_IN_WINDOWS: usize = 65_535;
 
 fn run<C: Client, S: Server>(row: Row) -> BoxedRun {
@@ -79,20 +80,14 @@ fn run<C: Client, S: Server>(row: Row) -> BoxedRun {
                 EXCHANGES_PER_RUN
             },
         }),
-        Shape::Window(window) => {
-            let window = usize::from(window);
-            let windows = MESSAGES_IN_WINDOWS.div_ceil(window);
-            Box::new(OnLink {
-                link,
-                before: |_: &mut Link<C, S>| (),
-                timed: move |link: &mut Link<C, S>| {
-                    for _ in 0..windows {
-                        link.window(qos, window);
-                    }
-                    windows * window
-                },
-            })
-        }
+        Shape::Window(window) => Box::new(OnLink {
+            link,
+            before: |_: &mut Link<C, S>| (),
+            timed: move |link: &mut Link<C, S>| {
+                link.window(qos, window.into(), MESSAGES_IN_WINDOWS);
+                MESSAGES_IN_WINDOWS
+            },
+        }),
         Shape::Resume(window) => Box::new(OnLink {
             link,
             before: move |link: &mut Link<C, S>| link.publish_and_lose(qos, window.into()),
@@ -134,7 +129,10 @@ fn verify<C: Client, S: Server>(row: Row) -> Seen {
     for _ in 0..2 {
         match row.shape {
             Shape::Single => link.exchange(row.qos),
-            Shape::Window(window) => link.window(row.qos, window.into()),
+            Shape::Window(window) => {
+                // The window is filled, then moves on as far.
+                link.window(row.qos, window.into(), 2 * usize::from(window));
+            }
             Shape::Resume(window) => {
                 link.publish_and_lose(row.qos, window.into());
                 link.resume();

@@ -1,5 +1,6 @@
 //! A client and a server, and the bytes between them.
 
+use crate::framing::fixed_header;
 use crate::packets;
 use crate::sessions::{Client, Qos, Seen, Server, Session, Setup};
 
@@ -17,6 +18,8 @@ pub struct Link<C, S> {
     server: S,
     upstream: Vec<u8>,
     downstream: Vec<u8>,
+    /// How much of that the client has read.
+    carried: usize,
     published: usize,
     payload: [u8; PAYLOAD],
     /// What the applications have seen.
@@ -36,6 +39,7 @@ impl<C: Client, S: Server> Link<C, S> {
             server: S::new(setup),
             upstream: Vec::new(),
             downstream: Vec::new(),
+            carried: 0,
             published: 0,
             payload: payload.try_into().expect("a payload of that length"),
             seen: Seen::default(),
@@ -58,17 +62,20 @@ impl<C: Client, S: Server> Link<C, S> {
         self.carry();
     }
 
-    /// Publishes that many messages before any answer arrives. The server reads
-    /// them as they come, so that what is on the way does not fill the caches.
+    /// Publishes so many messages, as soon as fewer than `window` are in flight.
+    /// Every packet is read alone, so that windows differ in nothing else.
     #[inline]
-    pub fn window(&mut self, qos: Qos, messages: usize) {
+    pub fn window(&mut self, qos: Qos, window: usize, messages: usize) {
         for _ in 0..messages {
-            self.publish(qos);
-            if self.upstream.len() >= READ {
-                self.carry_upstream();
+            while self.published - self.seen.completed >= window {
+                self.carry_answer();
             }
+            self.publish(qos);
+            self.carry_upstream();
         }
-        self.carry();
+        while !self.downstream.is_empty() {
+            self.carry_answer();
+        }
     }
 
     /// Publishes messages, none of which arrives, and loses the connection.
@@ -130,6 +137,26 @@ impl<C: Client, S: Server> Link<C, S> {
             }
             self.downstream.clear();
         }
+    }
+
+    /// Carries the first packet that is on its way to the client, and what the
+    /// client then sends.
+    #[inline]
+    fn carry_answer(&mut self) {
+        let bytes = &self.downstream[self.carried..];
+        let header = fixed_header(bytes).expect("an answer");
+        let len = header.len + header.remaining_len;
+        self.client
+            .receive(&bytes[..len], &mut self.upstream, &mut self.seen);
+        self.carried += len;
+        if self.carried == self.downstream.len() {
+            self.downstream.clear();
+            self.carried = 0;
+        } else if self.carried >= READ {
+            self.downstream.drain(..self.carried);
+            self.carried = 0;
+        }
+        self.carry_upstream();
     }
 
     #[inline]
