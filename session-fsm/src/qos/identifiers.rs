@@ -30,7 +30,9 @@ pub(super) struct Identifiers {
 
 #[derive(Clone)]
 enum Kept {
-    /// Ascending, those in use alone. A change in the middle moves at most half of [`LIST_TO`] entries.
+    /// Those in use alone, ascending from the front one on, and from the greatest on to the least:
+    /// peers mostly use identifiers round and round, which then come at the back and go at the front.
+    /// A change in the middle moves at most half of [`LIST_TO`] entries.
     List(VecDeque<Entry>),
     /// All.
     Table(Box<[u8]>),
@@ -114,7 +116,7 @@ impl Identifiers {
             Kept::List(list) => (Some(list), None),
             Kept::Table(table) => (None, Some(table)),
         };
-        let listed = list.into_iter().flatten().copied();
+        let listed = list.into_iter().flat_map(ascending);
         listed.chain(table.into_iter().flat_map(|table| in_table(table)))
     }
 
@@ -138,23 +140,40 @@ impl Default for Kept {
     }
 }
 
-/// Where it is in a list, or would be. Peers mostly use ascending identifiers, and release them in the
-/// same order.
+/// Where it is in a list, or would be.
 #[inline]
 fn find(list: &VecDeque<Entry>, identifier: PacketIdentifier) -> Result<usize, usize> {
-    match list.back() {
-        Some((back, _)) if *back >= identifier => {}
-        _ => return Err(list.len()),
+    let (Some((front, _)), Some((back, _))) = (list.front(), list.back()) else {
+        return Err(0);
+    };
+    let wanted = distance(*front, identifier);
+    if wanted == 0 {
+        return Ok(0);
     }
-    match list.front() {
-        Some((front, _)) if *front == identifier => Ok(0),
-        _ => search(list, identifier),
+    if wanted > distance(*front, *back) {
+        return Err(list.len());
     }
+    search(list, *front, wanted)
 }
 
 #[cold]
-fn search(list: &VecDeque<Entry>, identifier: PacketIdentifier) -> Result<usize, usize> {
-    list.binary_search_by_key(&identifier, |(listed, _)| *listed)
+fn search(list: &VecDeque<Entry>, front: PacketIdentifier, wanted: u16) -> Result<usize, usize> {
+    list.binary_search_by_key(&wanted, |(listed, _)| distance(front, *listed))
+}
+
+/// How far it is from one identifier up to another, from the greatest on to the least.
+#[inline]
+const fn distance(from: PacketIdentifier, to: PacketIdentifier) -> u16 {
+    to.get().wrapping_sub(from.get())
+}
+
+/// The entries of a list from the least identifier on.
+fn ascending(list: &VecDeque<Entry>) -> impl Iterator<Item = Entry> + '_ {
+    let least = match list.front() {
+        Some((front, _)) => list.partition_point(|(listed, _)| listed >= front),
+        None => 0,
+    };
+    list.range(least..).chain(list.range(..least)).copied()
 }
 
 #[inline]

@@ -179,6 +179,41 @@ proptest! {
     }
 }
 
+/// A peer that releases identifiers in the order in which it used them, and uses them again: each comes
+/// at the back, and goes at the front, wherever the numbers begin anew.
+#[test]
+fn round_and_round() {
+    for (count, in_use) in [(1, 1), (7, 1), (105, 100), (u16::MAX, 1000)] {
+        let mut identifiers = Identifiers::default();
+        let mut used = Vec::new();
+        for number in 0..70_000 {
+            let identifier = PacketIdentifier::new((number % u32::from(count)) as u16 + 1);
+            let identifier = identifier.expect("not 0");
+            if let Some(released) = used.len().checked_sub(in_use) {
+                assert_eq!(position(&identifiers, used[released]), Ok(0));
+                identifiers.set(used[released], 0);
+            }
+            assert_eq!(
+                position(&identifiers, identifier),
+                Err(identifiers.in_use.into())
+            );
+            identifiers.set(identifier, 1);
+            used.push(identifier);
+        }
+        let last = used.split_off(used.len() - in_use);
+        let last: Model = last.into_iter().map(|last| (last.get(), 1)).collect();
+        assert_same(&identifiers, &last);
+        assert_equal(&identifiers, &listed(&last));
+    }
+}
+
+fn position(identifiers: &Identifiers, identifier: PacketIdentifier) -> Result<usize, usize> {
+    match &identifiers.kept {
+        Kept::List(list) => find(list, identifier),
+        Kept::Table(_) => panic!("a list"),
+    }
+}
+
 /// In each order as many as there are, and back to none; few are in a list, and many in a table.
 #[test]
 fn from_none_to_all_and_back() {
