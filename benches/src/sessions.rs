@@ -43,14 +43,11 @@ pub const OURS: &str = "mqtt5-session-fsm";
 /// sides.
 pub const RIVAL: &str = "mqtt-protocol-core";
 
-/// The name of the floor under the others: what the link itself costs.
-pub const FLOOR: &str = "scripted, both sides";
-
-/// Who has a client and a server, and the floor.
+/// Who has a client and a server, and the floor: what the link itself costs.
 pub const PAIRS: &[Contender] = &[
     Contender::of::<ours::Client, ours::Server>(OURS),
     Contender::of::<mqtt_protocol_core::Client, mqtt_protocol_core::Server>(RIVAL),
-    Contender::of::<scripted::Client, scripted::Server>(FLOOR),
+    Contender::of::<scripted::Client, scripted::Server>("scripted, both sides"),
 ];
 
 /// Whose client is driven against a scripted server.
@@ -59,7 +56,7 @@ pub const CLIENTS: &[Contender] = &[
     Contender::of::<mqtt_protocol_core::Client, scripted::Server>(RIVAL),
     Contender::of::<rumqttc::Client, scripted::Server>("rumqttc"),
     Contender::of::<flowsdk::Client, scripted::Server>("flowsdk"),
-    Contender::of::<scripted::Client, scripted::Server>(FLOOR),
+    Contender::of::<scripted::Client, scripted::Server>("scripted, both sides"),
 ];
 
 /// How a message is delivered.

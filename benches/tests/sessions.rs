@@ -7,8 +7,8 @@ use mqtt5_benches::sessions::link::{PAYLOAD, numbered};
 use mqtt5_benches::sessions::rows::{EXCHANGES, RESUME, Row, Shape, WINDOWED, shaped};
 use mqtt5_benches::sessions::{CLIENTS, PAIRS, Session};
 
-/// Few enough that a debug build is quick, and enough that packets are cut apart
-/// where one read ends.
+/// Few enough that a debug build is quick, and enough that packets that are sent
+/// again are cut apart where one read ends.
 const WINDOW: u16 = 1000;
 
 #[test]

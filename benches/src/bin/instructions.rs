@@ -8,9 +8,8 @@ use std::io::Error;
 use std::process::{Command, ExitCode};
 
 use mqtt5_benches::contender::{BoxedRun, Contender};
-use mqtt5_benches::sessions::report::most_by_least;
 use mqtt5_benches::sessions::rows::{EXCHANGES, Row, Shape, WINDOWED, WINDOWS, shaped};
-use mqtt5_benches::sessions::{CLIENTS, FLOOR, OURS, PAIRS, contender as sessions};
+use mqtt5_benches::sessions::{CLIENTS, OURS, PAIRS, contender as sessions};
 use mqtt5_benches::{baseline, contenders, mixed, ours, packets, report};
 
 const USAGE: &str = "\
@@ -102,36 +101,31 @@ fn row_name(row: Row) -> String {
     }
 }
 
-/// Ours and the floor alone: some opponents would take hours under Callgrind.
+/// Ours alone: some opponents would take hours under Callgrind.
 fn window_table() -> Result<String, Error> {
-    let mut head = vec![format!("instructions per message, {OURS} : {FLOOR}")];
+    let mut head = vec![format!("instructions per message, {OURS}")];
     head.extend(WINDOWS.map(|window| format!("{window} in flight")));
-    head.extend(["most ÷ least", "above the floor"].map(str::to_owned));
+    head.push("most ÷ least".to_owned());
+    let (sides, contenders) = SIDES[0];
+    let ours = contenders.iter().find(|contender| contender.name == OURS);
+    let ours = ours.expect("we take part");
     let mut rows = Vec::new();
     for row in WINDOWED {
-        let mut cells = vec![row.title.to_owned()];
-        let (mut counts, mut above) = (Vec::new(), Vec::new());
+        let mut counts = Vec::new();
         for window in WINDOWS {
             let row = shaped(row, Shape::Window(window));
-            let (count, floor) = (window_count(OURS, row)?, window_count(FLOOR, row)?);
-            cells.push(format!("{count:.0} : {floor:.0}"));
-            counts.push(count);
-            above.push(count - floor);
+            let messages = runs(&mut ours.run(row).expect("we take part"));
+            let count = instructions(&[COUNT_SESSION, sides, OURS, &row_name(row)])?;
+            counts.push(count as f64 / messages as f64);
         }
-        cells.extend([counts, above].map(|counts| format!("{:.2}", most_by_least(counts))));
+        let most = counts.iter().copied().fold(0.0, f64::max);
+        let least = counts.iter().copied().fold(f64::MAX, f64::min);
+        let mut cells = vec![row.title.to_owned()];
+        cells.extend(counts.iter().map(|count| format!("{count:.0}")));
+        cells.push(format!("{:.2}", most / least));
         rows.push(cells);
     }
     Ok(report::table(&head, rows))
-}
-
-/// Instructions per message of one of [`PAIRS`].
-fn window_count(name: &str, row: Row) -> Result<f64, Error> {
-    let (sides, contenders) = SIDES[0];
-    let contender = contenders.iter().find(|contender| contender.name == name);
-    let run = contender.and_then(|contender| contender.run(row));
-    let messages = runs(&mut run.expect("contender takes part"));
-    let count = instructions(&[COUNT_SESSION, sides, name, &row_name(row)])?;
-    Ok(count as f64 / messages as f64)
 }
 
 fn session_tables() -> Result<String, Error> {

@@ -8,7 +8,7 @@ use crate::measure::{by_long_turns, by_turns, long_turns, median};
 use crate::report::table;
 use crate::sessions::contender::Contender;
 use crate::sessions::rows::{RESUME, Row, Shape, WINDOWS, shaped};
-use crate::sessions::{FLOOR, OURS, RIVAL};
+use crate::sessions::{OURS, RIVAL};
 
 /// How many times as long as ours the rival is to take for an exchange.
 const EXCHANGE_FACTOR: f64 = 8.0;
@@ -56,35 +56,25 @@ pub fn exchanges(
 }
 
 /// Nanoseconds per message in windows, and how flat they are: the most that a
-/// message costs in any window, divided by the least; of all that it costs, and of
-/// what it costs more than the floor.
+/// message costs in any window, divided by the least.
 pub fn windows(contenders: &[Contender], rows: &[Row], budget: Duration) -> String {
     let mut head = vec!["window".to_owned(), "contender".to_owned()];
     head.extend(WINDOWS.map(|window| format!("{window} in flight, ns")));
-    head.extend(["most ÷ least", "above the floor", "goal"].map(str::to_owned));
-    let floor = contenders.iter().find(|contender| contender.name == FLOOR);
+    head.extend(["most ÷ least", "goal"].map(str::to_owned));
     let mut table_rows = Vec::new();
     for &row in rows {
         for contender in contenders {
-            // The windows of one contender and of the floor come one after the
-            // other: what disturbs one of them mostly disturbs the others of the
-            // same round.
-            let floor = floor.filter(|_| contender.name != FLOOR);
-            let measured = [Some(contender), floor].into_iter().flatten();
-            let windows = measured.flat_map(|contender| {
-                WINDOWS.map(|window| contender.run(shaped(row, Shape::Window(window))))
-            });
-            let Some(mut runs) = windows.collect::<Option<Vec<_>>>() else {
+            // One contender after the other, and in each round its windows: what
+            // disturbs one of them mostly disturbs the others of the round.
+            let run = |window| contender.run(shaped(row, Shape::Window(window)));
+            let Some(mut runs) = WINDOWS.into_iter().map(run).collect::<Option<Vec<_>>>() else {
                 continue;
             };
-            let rounds = long_turns(&mut runs, budget);
-            let (rounds, floor) = rounds.split_at(WINDOWS.len());
-            let flatness = flatness(rounds);
+            let mut rounds = long_turns(&mut runs, budget);
+            let flatness = flatness(&rounds);
             let mut cells = vec![row.title.to_owned(), contender.name.to_owned()];
-            let medians = rounds.iter().map(|times| median(&mut times.clone()));
-            cells.extend(medians.map(|time| number(Some(time))));
+            cells.extend(rounds.iter_mut().map(|times| number(Some(median(times)))));
             cells.push(number(Some(flatness)));
-            cells.push(number((!floor.is_empty()).then(|| above(rounds, floor))));
             let reached = (contender.name == OURS).then_some(flatness <= WINDOW_FACTOR);
             cells.push(goal(&format!("≤ {WINDOW_FACTOR}"), reached));
             table_rows.push(cells);
@@ -96,29 +86,15 @@ pub fn windows(contenders: &[Contender], rows: &[Row], budget: Duration) -> Stri
 /// The most divided by the least, of times that were taken in rounds: the median
 /// of what each is in comparison to the first one of the same round.
 fn flatness(rounds: &[Vec<f64>]) -> f64 {
-    most_by_least(rounds.iter().map(|times| {
+    let ratios = rounds.iter().map(|times| {
         let pairs = times.iter().zip(&rounds[0]);
         let mut ratios: Vec<_> = pairs.map(|(time, first)| time / first).collect();
         median(&mut ratios)
-    }))
-}
-
-/// The most divided by the least.
-pub fn most_by_least(values: impl IntoIterator<Item = f64>) -> f64 {
-    let extremes = (f64::MAX, 0.0);
-    let (least, most) = values.into_iter().fold(extremes, |(least, most), value| {
-        (value.min(least), value.max(most))
+    });
+    let (least, most) = ratios.fold((f64::MAX, 0.0), |(least, most), ratio| {
+        (ratio.min(least), ratio.max(most))
     });
     most / least
-}
-
-/// As [`flatness`], of what the times are above the floor's.
-fn above(rounds: &[Vec<f64>], floor: &[Vec<f64>]) -> f64 {
-    let above = rounds.iter().zip(floor).map(|(times, floor)| {
-        let pairs = times.iter().zip(floor);
-        pairs.map(|(time, floor)| time - floor).collect()
-    });
-    flatness(&above.collect::<Vec<_>>())
 }
 
 /// Milliseconds to resume a session.

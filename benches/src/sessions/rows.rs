@@ -22,7 +22,8 @@ pub struct Row {
 pub enum Shape {
     /// Each is published once the one before is completed.
     Single,
-    /// So many are published before any answer arrives.
+    /// So many are in flight: the next is published once one is completed. Every
+    /// packet is read alone.
     Window(u16),
     /// So many are published, none arrives, and the connection is lost. Not
     /// timed so far. Then the client connects again, and re-sends them.
@@ -58,7 +59,7 @@ pub const EXCHANGES: [Row; 5] = [
 /// The sizes of the windows that are compared with each other.
 pub const WINDOWS: [u16; 3] = [1, 100, 65_535];
 
-/// Windows, of which each is measured with all sizes.
+/// Exchanges that are measured in windows of all sizes.
 pub const WINDOWED: [Row; 4] = [
     single("window-qos1", "QoS 1", Transient, AtLeastOnce),
     single("window-qos2", "QoS 2", Transient, ExactlyOnce),
