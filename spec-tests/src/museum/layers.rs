@@ -192,7 +192,8 @@ impl Workshop {
     fn tests(&self, program: &Path, arguments: &[&str]) -> Result<Vec<String>, String> {
         let (status, output) = self.run(program, arguments)?;
         let mut names: Vec<String> = output.lines().filter_map(failed_test).collect();
-        names.dedup();
+        // They end in any order.
+        names.sort();
         match status {
             None => names.push("does not end".to_owned()),
             Some(status) if !status.success() && names.is_empty() => {
@@ -230,9 +231,9 @@ impl Workshop {
         program: &Path,
         arguments: &[&str],
     ) -> Result<(Option<ExitStatus>, String), String> {
-        let path = self.target.join("said.txt");
+        // Apart from each other, so that no line is cut in two.
+        let [output, errors] = ["output.txt", "errors.txt"].map(|name| self.target.join(name));
         let run = || -> io::Result<Option<ExitStatus>> {
-            let said = File::create(&path)?;
             let mut child = Command::new("sh")
                 .arg("-c")
                 .arg(format!("ulimit -v {MEMORY_LIMIT}; exec \"$@\""))
@@ -241,8 +242,8 @@ impl Workshop {
                 .args(arguments)
                 .current_dir(self.folder.join("spec-tests"))
                 .env("RUST_BACKTRACE", "0")
-                .stderr(said.try_clone()?)
-                .stdout(said)
+                .stdout(File::create(&output)?)
+                .stderr(File::create(&errors)?)
                 .spawn()?;
             let started = Instant::now();
             while started.elapsed() < TIME_LIMIT {
@@ -256,7 +257,8 @@ impl Workshop {
             Ok(None)
         };
         let status = run().map_err(text)?;
-        let said = fs::read(&path).map_err(text)?;
+        let mut said = fs::read(&output).map_err(text)?;
+        said.extend(fs::read(&errors).map_err(text)?);
         Ok((status, String::from_utf8_lossy(&said).into_owned()))
     }
 }
