@@ -60,10 +60,58 @@ impl Default for CircuitBreakerSettings {
 ///
 /// # With a `ReconnectPolicy`
 ///
-/// [`ReconnectPolicy`](crate::ReconnectPolicy) decides when this client connects again, and needs no
-/// breaker. A breaker that several clients of a process share keeps them all from a server that is
-/// down: ask it before connecting, and if it refuses, [postpone](crate::ReconnectPolicy::postpone)
-/// the attempt.
+/// [`ReconnectPolicy`](crate::ReconnectPolicy) decides when one client connects again, and needs no
+/// breaker. Breakers that several clients of a process share keep them all from a server that is down.
+/// Each server needs a breaker of its own. Give
+/// [`ReconnectPolicy::choose_attempt`](crate::ReconnectPolicy::choose_attempt) what
+/// [`retry_at`](Self::retry_at) of the breakers says: while one of them is open, the policy tries the other
+/// servers.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use mqtt5_session_fsm::{
+///     CircuitBreaker, CircuitBreakerSettings, ConnectionFailure, Instant, ReconnectPolicy,
+///     ReconnectSettings,
+/// };
+///
+/// let servers = ["broker-1.example", "broker-2.example"];
+/// // Shared by all clients.
+/// let mut breakers = BTreeMap::from(
+///     servers.map(|server| (server, CircuitBreaker::new(CircuitBreakerSettings::default()))),
+/// );
+/// // Of one client.
+/// let mut policy = ReconnectPolicy::new(ReconnectSettings::default(), servers)?;
+/// # fn connect(server: &str) -> bool { server == "broker-2.example" }
+/// # fn random() -> u32 { u32::MAX / 2 }
+/// # let mut now = Instant::ORIGIN;
+///
+/// loop {
+///     // A server that a redirection has named has no breaker here: it may be tried.
+///     let attempt = policy.choose_attempt(|server| {
+///         breakers.get(server.as_str()).map_or(Instant::ORIGIN, CircuitBreaker::retry_at)
+///     });
+///     let Some(attempt) = attempt else { break };
+///     now = now.max(attempt.at); // sleep until then
+///     let server = attempt.server.as_str();
+///     let Ok(pass) = breakers.get_mut(server).map(|breaker| breaker.pass(now)).transpose() else {
+///         continue; // another client was faster: choose again
+///     };
+///     let works = connect(server);
+///     if let (Some(breaker), Some(pass)) = (breakers.get_mut(server), pass) {
+///         if works { breaker.succeeded(now, pass) } else { breaker.failed(now, pass) };
+///     }
+///     if works {
+///         policy.connected(now);
+///     } else {
+///         // `random` takes a new number from the host's random source each time.
+///         let _ = policy.failed(now, ConnectionFailure::Network, random());
+///     }
+/// }
+/// assert_eq!(now, Instant::from_millis(500)); // after one attempt at the dead server
+/// # Ok::<(), mqtt5_session_fsm::ReconnectError>(())
+/// ```
+///
+/// # Around an operation
 ///
 /// ```
 /// use core::time::Duration;
@@ -269,6 +317,19 @@ impl CircuitBreaker {
                 CircuitState::Open { until }
             }
             Phase::Open { .. } | Phase::HalfOpen { .. } => CircuitState::HalfOpen,
+        }
+    }
+
+    /// From when on [`pass`](Self::pass) may let an operation go: [`Instant::ORIGIN`] if it would now. While a
+    /// probe is on its way, that is when the probe is given up; its outcome may come earlier.
+    #[must_use]
+    pub const fn retry_at(&self) -> Instant {
+        match self.phase {
+            Phase::Open { until }
+            | Phase::HalfOpen {
+                probe: Some(until), ..
+            } => until,
+            Phase::Closed { .. } | Phase::HalfOpen { probe: None, .. } => Instant::ORIGIN,
         }
     }
 

@@ -64,7 +64,8 @@ impl Default for ReconnectSettings {
 ///
 /// # Contract
 ///
-/// Connect when [`next_attempt`](Self::next_attempt) is due. Report what comes of it: a CONNACK with
+/// Connect when [`next_attempt`](Self::next_attempt) is due, or the attempt that
+/// [`choose_attempt`](Self::choose_attempt) returns. Report what comes of it: a CONNACK with
 /// Success to [`connected`](Self::connected), everything else to [`failed`](Self::failed), and there
 /// the end of the connection, too. A Client that disconnects because it wants to reports nothing.
 ///
@@ -98,10 +99,12 @@ impl Default for ReconnectSettings {
 /// let attempt = policy.next_attempt().expect("due at once");
 /// assert_eq!(attempt.server.as_str(), "broker-1.example:8883");
 ///
+/// # fn random() -> u32 { u32::MAX / 2 }
 /// let now = Instant::from_millis(10_000);
-/// let random = u32::MAX / 2; // from the host's random source
-/// match policy.failed(now, ConnectionFailure::Network, random) {
+/// // `random` takes a new number from the host's random source each time.
+/// match policy.failed(now, ConnectionFailure::Network, random()) {
 ///     Reconnection::Attempt(attempt) => {
+///         // Half of the first second.
 ///         assert_eq!(attempt.at, Instant::from_millis(10_500));
 ///         assert_eq!(attempt.server.as_str(), "broker-2.example:8883");
 ///     }
@@ -109,7 +112,7 @@ impl Default for ReconnectSettings {
 /// }
 ///
 /// let refusal = ConnAck::new(ReasonCode::BadUserNameOrPassword);
-/// let next = policy.failed(now, &refusal, random);
+/// let next = policy.failed(now, &refusal, random());
 /// assert_eq!(next, Reconnection::GiveUp(GiveUp::Refused(ReasonCode::BadUserNameOrPassword)));
 /// # Ok::<(), mqtt5_session_fsm::ReconnectError>(())
 /// ```
@@ -123,6 +126,10 @@ pub struct ReconnectPolicy {
     failures: u32,
     /// In a row.
     redirections: u8,
+    /// Which of the candidates gets the attempt, instead of the one whose turn it is.
+    chosen: usize,
+    /// The turns began anew because servers were passed over.
+    round_ended: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -160,6 +167,8 @@ impl ReconnectPolicy {
             },
             failures: 0,
             redirections: 0,
+            chosen: 0,
+            round_ended: false,
         })
     }
 
@@ -170,10 +179,54 @@ impl ReconnectPolicy {
         match self.state {
             State::Waiting { until } => Some(Attempt {
                 at: until,
-                server: self.servers.current(),
+                server: self.servers.candidate(self.chosen),
             }),
             State::Connected { .. } | State::GaveUp => None,
         }
+    }
+
+    /// The earliest attempt, given from when on each server may be tried. `not_before` returns that
+    /// instant: [`Instant::ORIGIN`] for a server that may be tried at any time, and
+    /// [`CircuitBreaker::retry_at`](crate::CircuitBreaker::retry_at) for one that has a breaker.
+    ///
+    /// A server that may not be tried yet is passed over in favor of one that may. Among those that may be
+    /// tried equally early, the first in the order of turns is chosen. The choice replaces the one before; it
+    /// holds for [`next_attempt`](Self::next_attempt) and for the next report, so choose again when a
+    /// breaker has changed. The delay of the policy applies to every server. A choice changes neither the
+    /// delay nor the order of turns until the attempt is reported.
+    ///
+    /// Returns `None` while connected and after giving up. Allocates nothing.
+    ///
+    /// ```
+    /// use mqtt5_session_fsm::{Instant, ReconnectPolicy, ReconnectSettings};
+    ///
+    /// let servers = ["broker-1.example", "broker-2.example"];
+    /// let mut policy = ReconnectPolicy::new(ReconnectSettings::default(), servers)?;
+    /// let open_until = Instant::from_millis(60_000);
+    /// let attempt = policy.choose_attempt(|server| match server.as_str() {
+    ///     "broker-1.example" => open_until,
+    ///     _ => Instant::ORIGIN,
+    /// });
+    /// let attempt = attempt.expect("waiting to connect");
+    /// assert_eq!((attempt.at, attempt.server.as_str()), (Instant::ORIGIN, "broker-2.example"));
+    /// # Ok::<(), mqtt5_session_fsm::ReconnectError>(())
+    /// ```
+    pub fn choose_attempt(
+        &mut self,
+        mut not_before: impl FnMut(ServerReference<'_>) -> Instant,
+    ) -> Option<Attempt<'_>> {
+        let State::Waiting { until } = self.state else {
+            return None;
+        };
+        let instants = self
+            .servers
+            .candidates()
+            .map(|server| not_before(server).max(until));
+        // The first of those that are equal.
+        let (position, at) = instants.enumerate().min_by_key(|&(_, at)| at)?;
+        self.chosen = position;
+        let server = self.servers.candidate(position);
+        Some(Attempt { at, server })
     }
 
     /// The configured servers, as redirections for good have changed them.
@@ -196,6 +249,7 @@ impl ReconnectPolicy {
     /// A CONNACK with Success has come. Failures before it still count until the connection was stable, see
     /// [`ReconnectSettings::stable_after`].
     pub fn connected(&mut self, now: Instant) {
+        self.take_turn();
         self.state = State::Connected { since: now };
     }
 
@@ -209,13 +263,17 @@ impl ReconnectPolicy {
         random: u32,
     ) -> Reconnection<'_> {
         let failure = failure.into();
+        self.take_turn();
         let was_stable = matches!(self.state, State::Connected { since }
             if since.until(now) >= self.settings.stable_after);
         if was_stable {
             self.backoff.reset();
             self.failures = 0;
             self.redirections = 0;
+        } else if self.round_ended {
+            self.backoff.grow();
         }
+        self.round_ended = false;
         self.failures = self.failures.saturating_add(1);
 
         // Before a redirection, so that none is followed without `Moved` telling.
@@ -262,7 +320,7 @@ impl ReconnectPolicy {
         self.state = State::Waiting { until };
         let attempt = Attempt {
             at: until,
-            server: self.servers.current(),
+            server: self.servers.candidate(self.chosen),
         };
         match redirected {
             Some(Redirected::ElsewhereForGood) => Reconnection::Moved(attempt),
@@ -270,9 +328,9 @@ impl ReconnectPolicy {
         }
     }
 
-    /// Puts the next attempt off, if it would be earlier: because a
-    /// [`CircuitBreaker`](crate::CircuitBreaker) is open, or the network is known to be down. Does
-    /// nothing while connected and after giving up.
+    /// Puts the next attempt off, if it would be earlier, whichever server it is for: because the network is
+    /// known to be down. If only some of the servers must not be tried, use
+    /// [`choose_attempt`](Self::choose_attempt). Does nothing while connected and after giving up.
     pub fn postpone(&mut self, until: Instant) {
         if let State::Waiting { until: planned } = &mut self.state {
             *planned = until.max(*planned);
@@ -286,10 +344,20 @@ impl ReconnectPolicy {
         self.backoff.reset();
         self.failures = 0;
         self.redirections = 0;
+        self.chosen = 0;
+        self.round_ended = false;
         self.state = State::Waiting { until: now };
         Attempt {
             at: now,
-            server: self.servers.current(),
+            server: self.servers.candidate(self.chosen),
+        }
+    }
+
+    /// The attempt that was chosen was made.
+    fn take_turn(&mut self) {
+        let position = core::mem::take(&mut self.chosen);
+        if position > 0 {
+            self.round_ended |= self.servers.take_turn(position);
         }
     }
 

@@ -326,16 +326,36 @@ fn an_attempt_can_be_put_off_but_not_brought_forward() {
 }
 
 #[test]
-fn jitter_is_a_fraction_of_the_ceiling_and_never_zero() {
+fn jitter_is_a_fraction_of_the_ceiling_and_never_small() {
     let backoff = Backoff::new(Duration::from_secs(4), Duration::from_secs(60), 200);
     let delay = |random| backoff.clone().next_delay(random);
     assert_eq!(delay(u32::MAX), Duration::from_secs(4));
     assert_eq!(delay(u32::MAX / 4), Duration::from_secs(1));
-    assert_eq!(delay(0), Duration::from_nanos(1));
+    assert_eq!(delay(u32::MAX / 16), Duration::from_millis(500));
+    assert_eq!(delay(u32::MAX / 16 + 1), Duration::from_nanos(250_000_001));
+    assert_eq!(delay(0), Duration::from_nanos(250_000_001));
     // Rounded up to what an `Instant` can tell apart.
     let mut policy = policy(&["a"]);
     let attempt = policy.failed(at(0), LOST, 0).attempt().unwrap();
-    assert_eq!(attempt.at, Instant::from_millis(1));
+    assert_eq!(attempt.at, Instant::from_millis(63));
+}
+
+/// Whoever copies an example with a constant in place of a random number, whichever, gets delays that grow.
+#[test]
+fn no_constant_makes_a_hot_loop() {
+    for random in [0, 1, u32::MAX / 16, u32::MAX / 2, u32::MAX] {
+        let mut policy = policy(&["a"]);
+        let mut now = at(0);
+        let mut attempts = 0;
+        while now < at(60) {
+            attempts += 1;
+            now = policy.failed(now, LOST, random).attempt().unwrap().at;
+        }
+        assert!(
+            attempts < 120,
+            "{attempts} attempts in a minute with {random}"
+        );
+    }
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 use core::time::Duration;
 
-/// Delays that grow by a ratio up to a maximum, with full jitter: each is drawn evenly from zero to
-/// a ceiling, and the ceiling grows. It keeps many clients that lost the same Server from coming
-/// back in step.
+/// Delays that grow by a ratio up to a maximum, with jitter: each is a random part of a ceiling, and
+/// the ceiling grows. It keeps many clients that lost the same Server from coming back in step.
 ///
-/// The randomness is an argument. One number in `0..=u32::MAX`, evenly distributed, is the fraction
-/// of the ceiling: [`Backoff::WITHOUT_JITTER`], the largest, is the whole of it, 0 next to nothing
-/// but never zero. Allocates nothing.
+/// The randomness is an argument: a new number in `0..=u32::MAX` each time, evenly distributed. It
+/// is the fraction of the ceiling, so that [`Backoff::WITHOUT_JITTER`], the largest, is the whole of it. A
+/// fraction below one sixteenth counts as one sixteenth more. So the delays grow whatever the numbers
+/// are: even a caller that always passes 0 does not connect in a hot loop. Allocates nothing.
 ///
 /// ```
 /// use core::time::Duration;
@@ -38,7 +38,7 @@ impl Backoff {
     /// Starts with the ceiling `initial` and multiplies it by `growth_percent` hundredths up to
     /// `maximum`: 200 doubles it, 100 leaves it.
     ///
-    /// No values are refused, and none lead to a loop without delay: an `initial` of less than one
+    /// No values are refused, and none leads to a loop without delay: an `initial` of less than one
     /// millisecond counts as one, a `maximum` below `initial` as `initial`, a growth below 100 as
     /// 100.
     #[must_use]
@@ -52,7 +52,8 @@ impl Backoff {
         }
     }
 
-    /// The next delay: more than zero, at most [`ceiling`](Self::ceiling). Raises the ceiling.
+    /// The next delay: at least a sixteenth of the [`ceiling`](Self::ceiling), at most all of it. Raises the
+    /// ceiling.
     #[must_use = "the ceiling has been raised for it"]
     pub fn next_delay(&mut self, random: u32) -> Duration {
         let delay = self.delay(random);
@@ -73,6 +74,11 @@ impl Backoff {
 
     /// The delay for a random number, without raising the ceiling.
     pub(crate) fn delay(&self, random: u32) -> Duration {
+        let random = if random < LEAST {
+            random + LEAST
+        } else {
+            random
+        };
         // Below 2^96 times 2^32.
         let product = self.ceiling.as_nanos() * (u128::from(random) + 1);
         duration(product.div_ceil(1 << 32))
@@ -83,6 +89,9 @@ impl Backoff {
         self.ceiling = duration(grown).min(self.maximum);
     }
 }
+
+/// A sixteenth of the range of random numbers.
+const LEAST: u32 = 1 << 28;
 
 /// As long as a [`Duration`] can be, at most.
 fn duration(nanoseconds: u128) -> Duration {

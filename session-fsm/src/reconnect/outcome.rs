@@ -37,9 +37,12 @@ pub struct Attempt<'a> {
 ///     properties: Properties::new(&reference)?,
 ///     ..Disconnect::new(ReasonCode::ServerMoved)
 /// };
-/// if let Reconnection::Moved(attempt) = policy.failed(Instant::ORIGIN, &disconnect, 0) {
-///     assert_eq!(attempt.server.as_str(), "new.example:8883");
-/// }
+/// # fn random() -> u32 { u32::MAX / 2 }
+/// // `random` takes a new number from the host's random source each time.
+/// let Reconnection::Moved(attempt) = policy.failed(Instant::ORIGIN, &disconnect, random()) else {
+///     panic!("0x9D means that the Server has moved");
+/// };
+/// assert_eq!(attempt.server.as_str(), "new.example:8883");
 /// assert!(policy.servers().all(|server| server.as_str() == "new.example:8883")); // to be stored
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -50,12 +50,41 @@ impl Servers {
         })
     }
 
-    pub(super) fn current(&self) -> ServerReference<'_> {
-        let current = self
-            .detour
-            .front()
-            .or_else(|| self.configured.get(self.turn));
-        ServerReference::new(current.map_or("", |server| server))
+    /// All servers in the order in which they come up: those of the detour, then the configured ones. The
+    /// one that sent us on the detour comes last.
+    pub(super) fn candidates(&self) -> impl Iterator<Item = ServerReference<'_>> {
+        let first = self.first_configured();
+        let configured = self.configured.iter().cycle().skip(first);
+        self.detour
+            .iter()
+            .chain(configured.take(self.configured.len()))
+            .map(|server| ServerReference::new(server))
+    }
+
+    /// The candidate at this position; the configured server whose turn it is, if there is none.
+    pub(super) fn candidate(&self, position: usize) -> ServerReference<'_> {
+        let candidate = self.candidates().nth(position);
+        candidate.unwrap_or(ServerReference::new(
+            self.configured.get(self.turn).map_or("", |server| server),
+        ))
+    }
+
+    /// Gives the turn to the candidate at this position. Whether the turns of all configured servers have
+    /// begun anew. A detour server that is passed over keeps its turn; the detour ends with a configured server.
+    pub(super) fn take_turn(&mut self, position: usize) -> bool {
+        let Some(further) = position.checked_sub(self.detour.len()) else {
+            self.detour.rotate_left(position);
+            return false;
+        };
+        let turn = self.first_configured() + further;
+        self.detour.clear();
+        self.turn = turn % self.configured.len().max(1);
+        turn >= self.configured.len()
+    }
+
+    /// The configured server that comes up next, or after the detour; may be one past the last.
+    fn first_configured(&self) -> usize {
+        self.turn + usize::from(!self.detour.is_empty())
     }
 
     pub(super) fn configured(&self) -> impl Iterator<Item = ServerReference<'_>> {
