@@ -19,6 +19,19 @@ impl Links {
         Links { previous: 0, next }
     }
 
+    /// The mark of a place that is in no list and never will be: in a list, no place is its own neighbour.
+    pub(crate) const fn mark(place: u16) -> Self {
+        Links {
+            previous: place,
+            next: place,
+        }
+    }
+
+    /// Whether the place has this mark.
+    pub(crate) const fn is_mark(self, place: u16) -> bool {
+        self.previous == place && self.next == place
+    }
+
     #[inline]
     pub(crate) const fn next(self) -> u16 {
         self.next

@@ -2,6 +2,7 @@
 
 mod accept;
 mod change;
+mod clock;
 #[cfg(feature = "persistence")]
 mod format;
 mod journal;
@@ -18,6 +19,7 @@ use mqtt5_codec::{PacketIdentifier, PacketType, Qos, ReasonCode, Role};
 pub(crate) use accept::Accepted;
 pub use accept::Publication;
 pub use change::Change;
+pub(crate) use clock::message_expiry;
 
 use crate::error::SendError;
 use crate::event::{Event, Output, WillMessage};
@@ -241,6 +243,14 @@ impl Session {
         self.sender.in_flight()
     }
 
+    /// How many Packet Identifiers are not used again before the Session ends: each is that of a message with
+    /// QoS 2 that was sent, and then given up because a new Network Connection's limits did not let it be sent
+    /// again. The peer would take another message with the identifier for this one \[MQTT-4.3.3-10\].
+    #[must_use]
+    pub const fn lost_identifiers(&self) -> u16 {
+        self.sender.lost()
+    }
+
     /// How many messages wait to be sent.
     #[must_use]
     pub const fn waiting(&self) -> u32 {
@@ -447,13 +457,14 @@ impl Session {
         if let Some(will) = &mut self.will {
             will.due_at = now.plus_seconds(will.delay);
         }
-        let ends_at = self.ends_at;
+        let (ends_at, expiry_interval) = (self.ends_at, self.expiry_interval);
         let will_due_at = self
             .will
             .as_ref()
             .map_or(Instant::NEVER, |will| will.due_at);
         self.change(|| Change::Disconnected {
             ends_at,
+            expiry_interval,
             will_due_at,
         });
         self.handle_timeout(now);

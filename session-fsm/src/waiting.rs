@@ -6,7 +6,7 @@ use core::num::NonZeroU16;
 use mqtt5_codec::{Message, Qos};
 
 use crate::growth;
-use crate::session::Accepted;
+use crate::session::{Accepted, message_expiry};
 use crate::{Instant, Token};
 
 /// How many messages may wait to be sent: because there is no Network Connection, because the peer's
@@ -194,6 +194,23 @@ impl Waiting {
             return None;
         }
         self.remove(token)
+    }
+
+    #[cfg_attr(not(feature = "persistence"), allow(dead_code))]
+    /// The clock may have gone back: nothing expires later than its interval from now.
+    pub(crate) fn clamp(&mut self, now: Instant) {
+        if self.expiring.is_empty() {
+            return;
+        }
+        self.expiring.clear();
+        for place in self.qos0.iter_mut().chain(&mut self.others) {
+            if let Some(message) = &place.message {
+                place.expires_at = message_expiry(now, message, place.expires_at);
+                if place.expires_at != Instant::NEVER {
+                    self.expiring.insert((place.expires_at, place.token));
+                }
+            }
+        }
     }
 
     /// Takes a certain message.

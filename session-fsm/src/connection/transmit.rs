@@ -14,7 +14,7 @@ use super::{Connection, Phase, TopicAliases};
 use crate::event::{Cause, Output};
 use crate::session::{Ending, Notice, Session};
 use crate::waiting::Next;
-use crate::{Instant, LimitExceeded, PublishError};
+use crate::{Change, Instant, LimitExceeded, PublishError};
 
 /// What became of a packet that was to be written.
 enum Written {
@@ -465,15 +465,21 @@ impl Connection {
 /// A message that has an identifier already is not sent: if it is too large for the peer, it counts as sent
 /// \[MQTT-3.1.2-25\].
 fn give_up(session: &mut Session, ending: Ending) {
-    if let Some((packet_identifier, token, sent_before)) = session.sender.give_up_next() {
-        let ending = if sent_before {
-            Ending::Indeterminate
-        } else {
-            ending
-        };
+    let Some(given_up) = session.sender.give_up_next() else {
+        return;
+    };
+    let packet_identifier = given_up.packet_identifier;
+    if given_up.is_lost {
+        session.change(|| Change::Lost { packet_identifier });
+    } else {
         session.finished(packet_identifier);
-        session.notice(Notice::Outcome(token, ending));
     }
+    let ending = if given_up.sent_before {
+        Ending::Indeterminate
+    } else {
+        ending
+    };
+    session.notice(Notice::Outcome(given_up.token, ending));
 }
 
 fn outgoing_of(waiting: Next<'_>) -> Outgoing<'_> {

@@ -9,9 +9,9 @@ use mqtt5_codec::{Message, PacketIdentifier, Qos};
 
 use super::slots::{Slot, Slots, Use};
 use super::table::{SenderAction, SenderEvent, SenderState};
-use crate::Token;
 use crate::list::List;
-use crate::session::Accepted;
+use crate::session::{Accepted, message_expiry};
+use crate::{Instant, Token};
 
 /// A request of a Client that is not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,8 +26,18 @@ pub(crate) struct Unsent<'s> {
     pub(crate) qos: Qos,
     pub(crate) packet_identifier: PacketIdentifier,
     pub(crate) duplicate: bool,
-    pub(crate) expires_at: crate::Instant,
+    pub(crate) expires_at: Instant,
     pub(crate) topic_alias: Option<NonZeroU16>,
+}
+
+/// A message in flight that was forgotten, because it cannot be sent.
+pub(crate) struct GivenUp {
+    pub(crate) packet_identifier: PacketIdentifier,
+    pub(crate) token: Token,
+    /// It was sent, on this Network Connection or an earlier one.
+    pub(crate) sent_before: bool,
+    /// The identifier is not used again before the Session ends.
+    pub(crate) is_lost: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -256,21 +266,46 @@ impl Sender {
         }
     }
 
-    /// The next PUBLISH cannot be sent at all: forgets it. Also whether it was sent before.
-    pub(crate) fn give_up_next(&mut self) -> Option<(PacketIdentifier, Token, bool)> {
+    /// The next PUBLISH cannot be sent at all: forgets it.
+    pub(crate) fn give_up_next(&mut self) -> Option<GivenUp> {
         let position = self.publish_next;
         let slot = self.slots.get(position)?;
         let packet_identifier = slot.packet_identifier()?;
         let sent_before = slot.sent_before;
-        let lost = sent_before && slot.used_for == Use::Message(SenderState::WaitPubRec);
+        // The peer may have it, and would take another message for it [MQTT-4.3.3-10].
+        let is_lost = sent_before && slot.used_for == Use::Message(SenderState::WaitPubRec);
         let token = self.unlist(position)?;
-        if lost {
-            // The peer may have it, and would take another message for it [MQTT-4.3.3-10].
+        if is_lost {
             self.slots.lose(position);
         } else {
             self.slots.vacate(position);
         }
-        Some((packet_identifier, token, sent_before))
+        Some(GivenUp {
+            packet_identifier,
+            token,
+            sent_before,
+            is_lost,
+        })
+    }
+
+    /// Forgets a message with QoS 2 whose PUBREC has not come, and loses its identifier.
+    pub(crate) fn lose(&mut self, packet_identifier: PacketIdentifier) {
+        if let Some(position) = self.slots.find(packet_identifier)
+            && self.unlist(position).is_some()
+        {
+            self.slots.lose(position);
+        }
+    }
+
+    /// How many identifiers are not used again before the Session ends.
+    pub(crate) const fn lost(&self) -> u16 {
+        self.slots.lost()
+    }
+
+    /// The identifiers that are not used again before the Session ends, ascending.
+    #[cfg(feature = "persistence")]
+    pub(crate) fn lost_identifiers(&self) -> impl Iterator<Item = PacketIdentifier> + '_ {
+        self.slots.lost_identifiers()
     }
 
     /// Takes an identifier for a SUBSCRIBE or UNSUBSCRIBE.
@@ -337,6 +372,16 @@ impl Sender {
         Some((self.finish(first)?, sent))
     }
 
+    #[cfg_attr(not(feature = "persistence"), allow(dead_code))]
+    /// The clock may have gone back: nothing expires later than its interval from now.
+    pub(crate) fn clamp(&mut self, now: Instant) {
+        for slot in self.slots.all() {
+            if let Some(message) = &slot.message {
+                slot.expires_at = message_expiry(now, message, slot.expires_at);
+            }
+        }
+    }
+
     /// Gives back memory that is not in use.
     pub(crate) fn shrink(&mut self) {
         if self.in_flight() == 0 && self.requests.len() == 0 && self.slots.lost() == 0 {
@@ -383,6 +428,12 @@ impl Sender {
         }
         self.outstanding += 1;
         Some(())
+    }
+
+    /// Loses an identifier that was lost when the Session was exported; `None` if it is in use.
+    #[cfg(feature = "persistence")]
+    pub(crate) fn restore_lost(&mut self, packet_identifier: PacketIdentifier) -> Option<()> {
+        self.slots.claim_lost(packet_identifier)
     }
 
     /// The messages in flight that are still stored, in the order of their first sending.

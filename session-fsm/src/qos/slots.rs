@@ -89,8 +89,8 @@ pub(super) struct Slots {
     slots: Vec<Slot>,
     /// The first vacant slot; the others follow in its links.
     vacant: u16,
-    /// Identifier n is at n - 1: if it is in use, `next` is the position of a slot that has it; if not, it is
-    /// in `free`, or lost.
+    /// Identifier n is at n - 1: if it is in use, `next` is the position of a slot that has it; if it is lost, it
+    /// has a mark; if neither, it is in `free`.
     identifiers: Vec<Links>,
     /// The identifiers that are not in use, the one that is to be used next first.
     free: List,
@@ -108,6 +108,16 @@ impl Slots {
     /// How many identifiers are lost.
     pub(super) const fn lost(&self) -> u16 {
         self.lost
+    }
+
+    /// The identifiers that are lost, ascending.
+    #[cfg(feature = "persistence")]
+    pub(super) fn lost_identifiers(&self) -> impl Iterator<Item = PacketIdentifier> + '_ {
+        let entries = (1..=u16::MAX).zip(&self.identifiers);
+        entries
+            .filter(|_| self.lost > 0)
+            .filter(|(identifier, entry)| entry.is_mark(*identifier))
+            .filter_map(|(identifier, _)| PacketIdentifier::new(identifier))
     }
 
     #[inline]
@@ -205,14 +215,30 @@ impl Slots {
         self.vacant = self.slots.len() as u16;
     }
 
-    /// Whether a certain identifier can be claimed: it is not in use.
+    /// Whether a certain identifier can be claimed: it is neither in use nor lost.
     pub(super) fn is_free(&self, packet_identifier: PacketIdentifier) -> bool {
-        // Which ones are lost is not known.
-        self.lost == 0 && self.find(packet_identifier).is_none()
+        let identifier = packet_identifier.get();
+        let entry = self.identifiers.get(usize::from(identifier) - 1);
+        self.find(packet_identifier).is_none()
+            && !entry.is_some_and(|entry| entry.is_mark(identifier))
     }
 
     /// Gives a certain identifier, which must be free, to a vacant slot.
     pub(super) fn claim(&mut self, packet_identifier: PacketIdentifier) -> Option<u16> {
+        let identifier = self.set_aside(packet_identifier)?;
+        self.occupy(identifier)
+    }
+
+    /// Loses a certain identifier, which must be free.
+    #[cfg(feature = "persistence")]
+    pub(super) fn claim_lost(&mut self, packet_identifier: PacketIdentifier) -> Option<()> {
+        let identifier = self.set_aside(packet_identifier)?;
+        self.mark_lost(identifier);
+        Some(())
+    }
+
+    /// Takes a certain identifier out of those that are free.
+    fn set_aside(&mut self, packet_identifier: PacketIdentifier) -> Option<u16> {
         if !self.is_free(packet_identifier) {
             return None;
         }
@@ -222,7 +248,7 @@ impl Slots {
             self.free.push(&mut self.identifiers, fresh);
         }
         self.free.remove(&mut self.identifiers, identifier);
-        self.occupy(identifier)
+        Some(identifier)
     }
 
     /// Frees a slot, which is in no list any more, and its identifier.
@@ -235,7 +261,14 @@ impl Slots {
 
     /// Frees a slot, but not its identifier: nobody gets that before the Session ends.
     pub(super) fn lose(&mut self, position: u16) {
-        if self.empty(position).is_some() {
+        if let Some(identifier) = self.empty(position) {
+            self.mark_lost(identifier);
+        }
+    }
+
+    fn mark_lost(&mut self, identifier: u16) {
+        if let Some(entry) = self.identifiers.get_mut(usize::from(identifier) - 1) {
+            *entry = Links::mark(identifier);
             self.lost += 1;
         }
     }

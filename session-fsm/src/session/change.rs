@@ -14,7 +14,7 @@ use crate::{Instant, Token};
 /// [`Session::apply`](crate::Session::apply), make the Session that has to go on after a crash.
 ///
 /// An event is told before the changes that come of it: a message before [`Change::Received`], an outcome
-/// before [`Change::Finished`], a Will before [`Change::WillRemoved`]. A crash between the two makes the event
+/// before [`Change::Finished`] or [`Change::Lost`], a Will before [`Change::WillRemoved`]. A crash between the two makes the event
 /// be told once more. Who stores what the event does and the change in one transaction loses nothing, and
 /// does nothing twice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +47,12 @@ pub enum Change {
     },
     /// The exchange is over; the identifier is free.
     Finished {
+        /// The identifier.
+        packet_identifier: PacketIdentifier,
+    },
+    /// QoS 2: the message was given up after it was sent, because this Network Connection does not let it be
+    /// sent again. The peer may have it, so its identifier is not used again before the Session ends.
+    Lost {
         /// The identifier.
         packet_identifier: PacketIdentifier,
     },
@@ -86,6 +92,8 @@ pub enum Change {
     Disconnected {
         /// When the Session ends if no other follows.
         ends_at: Instant,
+        /// The Session Expiry Interval in seconds that led to it. A DISCONNECT may have changed it.
+        expiry_interval: u32,
         /// When the Will Message is due, if there is one.
         will_due_at: Instant,
     },

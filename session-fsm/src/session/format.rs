@@ -14,8 +14,9 @@
 //! was damaged from a record whose end is missing.
 //!
 //! The types here are the bodies. They are nobody else's, so that the format does not follow when the
-//! machines change. A new version has new types beside these; of enums, variants may be added at the
-//! end without one.
+//! machines change. A new version has new types beside these, and the types of earlier versions stay readable.
+
+mod version_1;
 
 use alloc::vec::Vec;
 use core::num::NonZeroU16;
@@ -29,11 +30,25 @@ use crate::event::WillMessage;
 use crate::session::Accepted;
 use crate::{Instant, Token};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const FIELDS: usize = 10;
 const HEADER: usize = FIELDS + 2;
 
 static CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+
+/// A body, whose form depends on the version.
+pub(super) trait Body<'a>: Deserialize<'a> {
+    /// What version 1 had in its place.
+    type Version1: Deserialize<'a> + Into<Self>;
+}
+
+impl<'a> Body<'a> for StoredSession<'a> {
+    type Version1 = version_1::StoredSession<'a>;
+}
+
+impl<'a> Body<'a> for StoredChange<'a> {
+    type Version1 = version_1::StoredChange<'a>;
+}
 
 /// What is in an envelope.
 #[derive(Clone, Copy)]
@@ -55,6 +70,8 @@ pub(super) struct StoredSession<'a> {
     pub(super) in_flight: Vec<(u16, StoredMessage<'a>)>,
     /// Packet Identifiers and tokens, in the order in which PUBREC came.
     pub(super) released: Vec<(u16, u64)>,
+    /// Packet Identifiers that are not used again before the Session ends, ascending.
+    pub(super) lost: Vec<u16>,
     /// Packet Identifiers of the peer, ascending.
     pub(super) received: Vec<u16>,
     /// In the order in which they were accepted.
@@ -65,8 +82,13 @@ pub(super) struct StoredSession<'a> {
 #[derive(Serialize, Deserialize)]
 pub(super) enum Life {
     None,
-    Connected { expiry_interval: u32 },
-    Away { ends_at: Option<u64> },
+    Connected {
+        expiry_interval: u32,
+    },
+    Away {
+        ends_at: Option<u64>,
+        expiry_interval: u32,
+    },
 }
 
 /// A message with QoS 1 or 2 that was accepted.
@@ -106,6 +128,9 @@ pub(super) enum StoredChange<'a> {
     Finished {
         packet_identifier: u16,
     },
+    Lost {
+        packet_identifier: u16,
+    },
     Dropped {
         token: u64,
     },
@@ -123,6 +148,7 @@ pub(super) enum StoredChange<'a> {
     WillRemoved,
     Disconnected {
         ends_at: Option<u64>,
+        expiry_interval: u32,
         will_due_at: Option<u64>,
     },
     Ended,
@@ -195,7 +221,7 @@ pub(super) fn seal<T: Serialize>(kind: Kind, body: &T) -> Vec<u8> {
 }
 
 /// The body of the envelope at the front of `input`, and what follows.
-pub(super) fn open<'a, T: Deserialize<'a>>(
+pub(super) fn open<'a, T: Body<'a>>(
     kind: Kind,
     input: &'a [u8],
 ) -> Result<(T, &'a [u8]), RestoreError> {
@@ -212,7 +238,7 @@ pub(super) fn open<'a, T: Deserialize<'a>>(
     if *header != header_for(kind, version, length) {
         return Err(RestoreError::Damaged);
     }
-    if version != VERSION {
+    if !(1..=VERSION).contains(&version) {
         return Err(RestoreError::Version(version));
     }
     let (sealed, body, after) = usize::try_from(length)
@@ -224,8 +250,17 @@ pub(super) fn open<'a, T: Deserialize<'a>>(
     if CRC.checksum(sealed) != u32::from_le_bytes(*sum) {
         return Err(RestoreError::Damaged);
     }
-    match postcard::take_from_bytes(body) {
-        Ok((body, [])) => Ok((body, rest)),
+    let body = match version {
+        1 => whole::<T::Version1>(body)?.into(),
+        _ => whole(body)?,
+    };
+    Ok((body, rest))
+}
+
+/// A value that takes all of the bytes.
+fn whole<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RestoreError> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
         _ => Err(RestoreError::Damaged),
     }
 }

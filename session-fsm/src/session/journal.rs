@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use mqtt5_codec::{Qos, Role};
 
-use super::{Accepted, Change, NEVER_EXPIRES, PendingWill, Session};
+use super::{Accepted, Change, NEVER_EXPIRES, PendingWill, Session, clock};
 use crate::Instant;
 use crate::error::RestoreError;
 use crate::qos::table::{ReceiverState, SenderEvent, SenderState};
@@ -55,7 +55,7 @@ impl Session {
                 self.waiting.push(Accepted {
                     message: message.clone(),
                     token,
-                    expires_at,
+                    expires_at: clock::message_expiry(now, message, expires_at),
                     qos,
                     topic_alias,
                 });
@@ -86,6 +86,12 @@ impl Session {
                 };
                 self.sender.acknowledge(packet_identifier, event);
             }
+            Change::Lost { packet_identifier } => {
+                if self.sender.state(packet_identifier) != SenderState::WaitPubRec {
+                    return None;
+                }
+                self.sender.lose(packet_identifier);
+            }
             Change::Dropped { token } => {
                 self.waiting.remove(token)?;
             }
@@ -107,11 +113,8 @@ impl Session {
                 expiry_interval,
             } => {
                 let known = &self.client_identifier;
-                let other = match self.role {
-                    Role::Client => self.exists && !known.is_empty(),
-                    Role::Server => true,
-                };
-                if other && known != client_identifier {
+                // A Server may give another ClientID to a Client.
+                if self.role == Role::Server && known != client_identifier {
                     return None;
                 }
                 self.client_identifier = client_identifier.clone();
@@ -133,15 +136,18 @@ impl Session {
             }
             Change::Disconnected {
                 ends_at,
+                expiry_interval,
                 will_due_at,
             } => {
                 if !self.exists {
                     return None;
                 }
                 self.ends_at = ends_at;
+                self.expiry_interval = expiry_interval;
                 if let Some(will) = &mut self.will {
                     will.due_at = will_due_at;
                 }
+                self.clamp_ends(now);
             }
             Change::Ended => {
                 self.sender.reset();

@@ -78,6 +78,9 @@ fn store(change: &Change) -> StoredChange<'_> {
         Change::Finished { packet_identifier } => StoredChange::Finished {
             packet_identifier: packet_identifier.get(),
         },
+        Change::Lost { packet_identifier } => StoredChange::Lost {
+            packet_identifier: packet_identifier.get(),
+        },
         Change::Dropped { token } => StoredChange::Dropped {
             token: token.number(),
         },
@@ -100,9 +103,11 @@ fn store(change: &Change) -> StoredChange<'_> {
         Change::WillRemoved => StoredChange::WillRemoved,
         Change::Disconnected {
             ends_at,
+            expiry_interval,
             will_due_at,
         } => StoredChange::Disconnected {
             ends_at: from_instant(ends_at),
+            expiry_interval,
             will_due_at: from_instant(will_due_at),
         },
         Change::Ended => StoredChange::Ended,
@@ -140,6 +145,9 @@ fn read(stored: &StoredChange<'_>) -> Result<Change, RestoreError> {
         StoredChange::Finished { packet_identifier } => Change::Finished {
             packet_identifier: to_identifier(packet_identifier)?,
         },
+        StoredChange::Lost { packet_identifier } => Change::Lost {
+            packet_identifier: to_identifier(packet_identifier)?,
+        },
         StoredChange::Dropped { token } => Change::Dropped {
             token: to_token(token)?,
         },
@@ -163,9 +171,11 @@ fn read(stored: &StoredChange<'_>) -> Result<Change, RestoreError> {
         StoredChange::WillRemoved => Change::WillRemoved,
         StoredChange::Disconnected {
             ends_at,
+            expiry_interval,
             will_due_at,
         } => Change::Disconnected {
             ends_at: to_instant(ends_at),
+            expiry_interval,
             will_due_at: to_instant(will_due_at),
         },
         StoredChange::Ended => Change::Ended,

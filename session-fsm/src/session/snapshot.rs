@@ -15,8 +15,8 @@ use crate::{Instant, Token};
 
 impl Session {
     /// The Session State (section 4.1) in a compact form that later versions of this library read, too:
-    /// messages with QoS 1 and 2 that are in flight or wait, the Packet Identifiers of received ones, the
-    /// Will Message, the ClientID, and when the Session ends.
+    /// messages with QoS 1 and 2 that are in flight or wait, the Packet Identifiers of received ones and those
+    /// that must not be used again, the Will Message, the ClientID, and when the Session ends.
     ///
     /// Not in it: messages with QoS 0, messages that the application has not acknowledged yet (they come
     /// again), SUBSCRIBE and UNSUBSCRIBE (they end with the Network Connection), the
@@ -26,7 +26,8 @@ impl Session {
     /// that were not told yet are not. The log of changes begins anew with it, see [`Session::apply`].
     ///
     /// Times are in it as they are, so use a clock whose origin survives, such as Unix time: ask for it once
-    /// at the start, and add the time since then by a clock that does not go backwards.
+    /// at the start, and add the time since then by a clock that does not go backwards. Intervals are in it, too:
+    /// if the clock was set back between the processes, nothing lasts longer than its interval from the restart.
     ///
     /// Allocates the bytes, and a table of what is in flight and waits while it runs.
     #[must_use = "to be stored"]
@@ -41,6 +42,7 @@ impl Session {
         } else {
             Life::Away {
                 ends_at: from_instant(self.ends_at),
+                expiry_interval: self.expiry_interval,
             }
         };
         let mut received: Vec<_> = self.receiver.accepted().map(|it| it.get()).collect();
@@ -63,6 +65,7 @@ impl Session {
                 .released()
                 .map(|(packet_identifier, token)| (packet_identifier.get(), token.number()))
                 .collect(),
+            lost: self.sender.lost_identifiers().map(|it| it.get()).collect(),
             received,
             waiting: self
                 .waiting
@@ -203,18 +206,25 @@ fn read(
     if tokens.last() > Some(&session.last_token) {
         return Err(RestoreError::Inconsistent);
     }
-    let mut before = 0;
-    for &packet_identifier in &stored.received {
-        if packet_identifier <= before {
+    for &packet_identifier in &stored.lost {
+        session
+            .sender
+            .restore_lost(to_identifier(packet_identifier)?)
+            .ok_or(RestoreError::Inconsistent)?;
+    }
+    for list in [&stored.lost, &stored.received] {
+        if !list.is_sorted_by(|earlier, later| earlier < later) {
             return Err(RestoreError::Inconsistent);
         }
-        before = packet_identifier;
+    }
+    for &packet_identifier in &stored.received {
         session.receiver.restore(to_identifier(packet_identifier)?);
     }
     match stored.life {
         Life::None => {
             let empty = stored.in_flight.is_empty()
                 && stored.released.is_empty()
+                && stored.lost.is_empty()
                 && stored.received.is_empty()
                 && stored.will.is_none();
             if !empty {
@@ -222,8 +232,12 @@ fn read(
             }
         }
         Life::Connected { expiry_interval } => session.lives_from(now, expiry_interval),
-        Life::Away { ends_at } => {
+        Life::Away {
+            ends_at,
+            expiry_interval,
+        } => {
             session.exists = true;
+            session.expiry_interval = expiry_interval;
             session.ends_at = to_instant(ends_at);
         }
     }
@@ -240,6 +254,7 @@ fn read(
             },
         }));
     }
+    session.clamp(now);
     Ok(session)
 }
 

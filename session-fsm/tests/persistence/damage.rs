@@ -67,9 +67,11 @@ pub(super) fn seal(bytes: &mut [u8]) {
 #[test]
 fn an_unknown_version_is_named() {
     let mut bytes = Session::of_client(CONFIG).export();
-    bytes[3] = 2;
-    seal(&mut bytes);
-    assert_eq!(restore(&bytes), Err(RestoreError::Version(2)));
+    for version in [0, 3, 255] {
+        bytes[3] = version;
+        seal(&mut bytes);
+        assert_eq!(restore(&bytes), Err(RestoreError::Version(version)));
+    }
 }
 
 /// What got through is a Session that works: it can be stored, used, and ended.
@@ -133,7 +135,7 @@ proptest! {
     ) {
         if sealed {
             let length = (bytes.len() as u64 - 16).to_le_bytes();
-            bytes[..4].copy_from_slice(b"M5S\x01");
+            bytes[..4].copy_from_slice(b"M5S\x02");
             bytes[4..10].copy_from_slice(&length[..6]);
             bytes[12] = u8::from(server);
             seal(&mut bytes);

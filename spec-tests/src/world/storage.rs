@@ -39,7 +39,7 @@ impl Shadow {
                 let found = self.sending.iter_mut().find(|it| **it == (id, false));
                 found.ok_or_else(|| wrong(format!("{change:?}")))?.1 = true;
             }
-            Change::Finished { packet_identifier } => {
+            Change::Finished { packet_identifier } | Change::Lost { packet_identifier } => {
                 self.sending.retain(|it| it.0 != packet_identifier.get());
             }
             Change::Dropped { token } => self.waiting.retain(|it| it.0 != token.number()),

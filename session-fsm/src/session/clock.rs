@@ -1,0 +1,52 @@
+//! Times that another clock gave.
+//!
+//! A stored Session carries times of the clock that it had. If the next process has another one, or the clock was
+//! set back, such a time may be far away. Each time is kept together with the interval that led to it, and nothing is
+//! further away than its interval.
+
+use mqtt5_codec::Message;
+
+use super::{NEVER_EXPIRES, Session};
+use crate::Instant;
+
+impl Session {
+    #[cfg_attr(not(feature = "persistence"), allow(dead_code))]
+    /// The clock may have gone back: the Session does not live longer than its Session Expiry Interval from now, the
+    /// Will Message is not later than its Will Delay Interval, and no message lives longer than its Message Expiry
+    /// Interval. Takes time in proportion to the messages.
+    pub(crate) fn clamp(&mut self, now: Instant) {
+        self.clamp_ends(now);
+        self.waiting.clamp(now);
+        self.sender.clamp(now);
+    }
+
+    /// As [`Session::clamp`], without the messages.
+    pub(super) fn clamp_ends(&mut self, now: Instant) {
+        if self.expiry_interval != NEVER_EXPIRES {
+            self.ends_at = clamped(self.ends_at, now.plus_seconds(self.expiry_interval));
+        }
+        if let Some(will) = &mut self.will {
+            will.due_at = clamped(will.due_at, now.plus_seconds(will.delay));
+        }
+    }
+}
+
+/// When a message expires, which is not later than its Message Expiry Interval from now.
+pub(crate) fn message_expiry(now: Instant, message: &Message, expires_at: Instant) -> Instant {
+    if expires_at == Instant::NEVER {
+        return expires_at;
+    }
+    let interval = message.publish().properties.message_expiry_interval();
+    interval.map_or(expires_at, |seconds| {
+        clamped(expires_at, now.plus_seconds(seconds))
+    })
+}
+
+/// A time that is no later than the latest that its interval allows. What does not run stays so.
+fn clamped(time: Instant, latest: Instant) -> Instant {
+    if time == Instant::NEVER {
+        time
+    } else {
+        time.min(latest)
+    }
+}

@@ -1,0 +1,127 @@
+//! What version 1 stored. It had no interval beside the end of a Session, and no lost Packet Identifiers.
+
+use alloc::vec::Vec;
+
+use serde::Deserialize;
+
+use super::{StoredMessage, StoredWill};
+use crate::session::NEVER_EXPIRES;
+
+#[derive(Deserialize)]
+pub(in crate::session) struct StoredSession<'a> {
+    server: bool,
+    client_identifier: &'a str,
+    life: Life,
+    #[serde(borrow)]
+    will: Option<StoredWill<'a>>,
+    last_token: u64,
+    in_flight: Vec<(u16, StoredMessage<'a>)>,
+    released: Vec<(u16, u64)>,
+    received: Vec<u16>,
+    waiting: Vec<StoredMessage<'a>>,
+}
+
+#[derive(Deserialize)]
+enum Life {
+    None,
+    Connected { expiry_interval: u32 },
+    Away { ends_at: Option<u64> },
+}
+
+#[derive(Deserialize)]
+pub(in crate::session) enum StoredChange<'a> {
+    Accepted(#[serde(borrow)] StoredMessage<'a>),
+    Sent {
+        token: u64,
+        packet_identifier: u16,
+    },
+    Released {
+        packet_identifier: u16,
+    },
+    Finished {
+        packet_identifier: u16,
+    },
+    Dropped {
+        token: u64,
+    },
+    Received {
+        packet_identifier: u16,
+    },
+    Completed {
+        packet_identifier: u16,
+    },
+    Connected {
+        client_identifier: &'a str,
+        expiry_interval: u32,
+    },
+    WillStored(StoredWill<'a>),
+    WillRemoved,
+    Disconnected {
+        ends_at: Option<u64>,
+        will_due_at: Option<u64>,
+    },
+    Ended,
+}
+
+impl<'a> From<StoredSession<'a>> for super::StoredSession<'a> {
+    fn from(stored: StoredSession<'a>) -> Self {
+        super::StoredSession {
+            server: stored.server,
+            client_identifier: stored.client_identifier,
+            life: match stored.life {
+                Life::None => super::Life::None,
+                Life::Connected { expiry_interval } => super::Life::Connected { expiry_interval },
+                Life::Away { ends_at } => super::Life::Away {
+                    ends_at,
+                    expiry_interval: NEVER_EXPIRES,
+                },
+            },
+            will: stored.will,
+            last_token: stored.last_token,
+            in_flight: stored.in_flight,
+            released: stored.released,
+            lost: Vec::new(),
+            received: stored.received,
+            waiting: stored.waiting,
+        }
+    }
+}
+
+impl<'a> From<StoredChange<'a>> for super::StoredChange<'a> {
+    fn from(stored: StoredChange<'a>) -> Self {
+        use super::StoredChange as Now;
+        match stored {
+            StoredChange::Accepted(message) => Now::Accepted(message),
+            StoredChange::Sent {
+                token,
+                packet_identifier,
+            } => Now::Sent {
+                token,
+                packet_identifier,
+            },
+            StoredChange::Released { packet_identifier } => Now::Released { packet_identifier },
+            StoredChange::Finished { packet_identifier } => Now::Finished { packet_identifier },
+            StoredChange::Dropped { token } => Now::Dropped { token },
+            StoredChange::Received { packet_identifier } => Now::Received { packet_identifier },
+            StoredChange::Completed { packet_identifier } => Now::Completed { packet_identifier },
+            StoredChange::Connected {
+                client_identifier,
+                expiry_interval,
+            } => Now::Connected {
+                client_identifier,
+                expiry_interval,
+            },
+            StoredChange::WillStored(will) => Now::WillStored(will),
+            StoredChange::WillRemoved => Now::WillRemoved,
+            StoredChange::Disconnected {
+                ends_at,
+                will_due_at,
+            } => Now::Disconnected {
+                ends_at,
+                expiry_interval: NEVER_EXPIRES,
+                will_due_at,
+            },
+            StoredChange::Ended => Now::Ended,
+        }
+    }
+}
