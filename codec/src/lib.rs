@@ -80,6 +80,7 @@
 //! | decode one whole packet | [`Packet::decode`], [`Packet::decode_from`] |
 //! | build and encode a packet | the structs of [`Packet`], [`Properties::new`], [`Packet::encode`] |
 //! | keep a message and send it, perhaps many times | [`Message`] |
+//! | keep a bounded number of messages and allocate nothing | [`MessagePool`] |
 //! | match topics | [`TopicName`], [`TopicFilter::matches`] |
 //! | look up what the standard allows | [`ReasonCode::allowed_from`], [`PropertyIdentifier`], [`Violation`] |
 //!
@@ -125,6 +126,7 @@ pub mod generate;
 mod message;
 mod packet;
 mod packet_type;
+mod pool;
 mod property;
 mod reason_code;
 mod sequence;
@@ -154,6 +156,7 @@ pub use packet::{
     UnsubscribeProperties, Will, WillProperties, split_acknowledgement,
 };
 pub use packet_type::{PacketType, Role};
+pub use pool::{MessagePool, PoolError};
 pub use property::{
     Carries, MaximumQos, PayloadFormat, Properties, Property, PropertyIdentifier, Scope,
     SubscriptionIdentifier, UserProperty, scope,

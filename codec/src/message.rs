@@ -5,7 +5,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::encode::encode_into_empty;
 use crate::sink::{Put, Sink};
 use crate::split::FixedHeader;
-use crate::wire::{VARIABLE_BYTE_INTEGER_MAX, variable_byte_integer_length};
+use crate::wire::{
+    VARIABLE_BYTE_INTEGER_MAX, leading_variable_byte_integer, variable_byte_integer_length,
+};
 use crate::{
     Delivery, EncodeError, Frame, Packet, PacketType, PropertyIdentifier, Publish, Qos, TopicName,
     Violation,
@@ -33,7 +35,22 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Message {
     /// A PUBLISH with a Topic Name and without a Topic Alias.
-    packet: Bytes,
+    pub(crate) packet: Bytes,
+}
+
+/// Encodes what is stored of a message into an empty buffer that has room for `limit` bytes. The error says
+/// how many bytes are needed; the buffer is still empty then.
+pub(crate) fn store_in(
+    publish: &Publish<'_>,
+    buffer: &mut BytesMut,
+    limit: usize,
+) -> Result<(), EncodeError> {
+    let publish = storable(publish)?;
+    let needed = publish.encoded_len()?;
+    if needed > limit {
+        return Err(EncodeError::NoRoom { needed });
+    }
+    encode_into_empty(&publish, buffer)
 }
 
 /// The parts of the packet that are the same at every sending.
@@ -61,9 +78,19 @@ impl Message {
         })
     }
 
-    /// As [`Message::new`], in memory that is taken off an empty `buffer`: once all messages that
-    /// came out of a buffer are gone, its memory is used again, so that a steady stream of messages
-    /// allocates nothing. A buffer that is not empty is left alone.
+    /// As [`Message::new`], in memory that is taken off an empty `buffer`, so that many messages share one
+    /// allocation. A buffer that is not empty is left alone.
+    ///
+    /// The memory of a buffer is a block, of which each message takes the next part. When the block is used
+    /// up, there are two cases:
+    ///
+    /// * All messages that came out of it are gone: the block is used again, and nothing is allocated.
+    /// * One of them is still there: a new block is allocated. The old one is freed when the last of its
+    ///   messages is gone, so that a single message that is kept keeps the whole block.
+    ///
+    /// While some messages are in flight at any time, the second case is the rule: then there are few
+    /// allocations, but they do not end. A message that is dropped unsent has used its part of the block,
+    /// too. To allocate nothing at all, use a [`MessagePool`](crate::MessagePool).
     ///
     /// # Errors
     ///
@@ -115,6 +142,25 @@ impl Message {
     #[must_use]
     pub fn topic(&self) -> TopicName<'_> {
         TopicName::trusted(self.parts().topic_field.get(2..).unwrap_or_default())
+    }
+
+    /// The payload; found without decoding the properties.
+    ///
+    /// ```
+    /// use mqtt5_codec::{Message, Publish, TopicName};
+    ///
+    /// let message = Message::new(&Publish::new(TopicName::new("a/b")?, b"hi"))?;
+    /// assert_eq!(message.payload(), b"hi");
+    /// # Ok::<(), mqtt5_codec::EncodeError>(())
+    /// ```
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        let rest = self.parts().rest;
+        // They were encoded or decoded before.
+        let Ok(Some((length, bytes))) = leading_variable_byte_integer(rest) else {
+            return &[];
+        };
+        rest.get(bytes + length as usize..).unwrap_or_default()
     }
 
     /// RETAIN.

@@ -1,0 +1,209 @@
+//! What a kept message says about itself, and in which memory it is kept.
+
+use core::num::NonZeroU16;
+
+use allocation_counter::measure;
+use mqtt5_codec::bytes::{Bytes, BytesMut};
+use mqtt5_codec::{
+    Delivery, EncodeError, Frame, Message, MessagePool, Packet, PacketIdentifier, PoolError,
+    Properties, Property, Publish, Qos, Text, TopicName, UserProperty, Violation,
+};
+
+fn identifier() -> PacketIdentifier {
+    PacketIdentifier::try_from(7).unwrap()
+}
+
+fn publish<'a>(topic: &'a str, payload: &'a [u8]) -> Publish<'a> {
+    Publish::new(TopicName::new(topic).unwrap(), payload)
+}
+
+fn frame(publish: &Publish<'_>) -> Frame {
+    let mut wire = Vec::new();
+    publish.encode(&mut wire).unwrap();
+    Frame::new(Bytes::from(wire)).unwrap()
+}
+
+/// A message has no QoS, whatever the packet had from which it was taken.
+#[test]
+fn the_publish_of_a_message_out_of_a_frame_has_qos_0() {
+    for qos in [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce] {
+        for duplicate in [false, true] {
+            let received = Publish {
+                delivery: Delivery::new(qos, identifier(), duplicate),
+                retain: duplicate,
+                ..publish("a/b", b"hi")
+            };
+            let frame = frame(&received);
+            let message = Message::from_frame(&frame).unwrap();
+            let expected = Publish {
+                delivery: Delivery::AtMostOnce,
+                ..received
+            };
+            assert_eq!(message.publish(), expected);
+            let Ok(Packet::Publish(decoded)) = frame.decode() else {
+                panic!()
+            };
+            assert_eq!(decoded, received);
+        }
+    }
+}
+
+/// Sections 3.3.2, 3.3.3: the payload is what follows the properties, at every length of their own length.
+#[test]
+fn the_payload_is_found_behind_any_properties() {
+    let long = "v".repeat(20_000);
+    for length in [0, 1, 118, 119, 120, 16_370, 16_376, 16_377, 16_378, 20_000] {
+        let user = Property::UserProperty(UserProperty {
+            name: Text::new("").unwrap(),
+            value: Text::new(&long[..length]).unwrap(),
+        });
+        for list in [&[][..], &[user]] {
+            for payload in [&b""[..], b"x", &[0x80; 300]] {
+                for qos in [Qos::AtMostOnce, Qos::ExactlyOnce] {
+                    let given = Publish {
+                        delivery: Delivery::new(qos, identifier(), false),
+                        properties: Properties::new(list).unwrap(),
+                        ..publish("topic", payload)
+                    };
+                    let kept = Message::new(&given).unwrap();
+                    assert_eq!(kept.payload(), payload);
+                    assert_eq!(kept.publish().payload, payload);
+                    let received = Message::from_frame(&frame(&given)).unwrap();
+                    assert_eq!(received.payload(), payload);
+                }
+            }
+        }
+    }
+}
+
+/// What `new_in` says: used up while a message is there, a block is replaced; otherwise it is used again.
+#[test]
+fn a_block_is_used_again_only_if_none_of_its_messages_is_left() {
+    let publish = publish("a/b", &[0; 20]);
+    let mut buffer = BytesMut::with_capacity(1024);
+    drop(Message::new_in(&mut buffer, &publish).unwrap());
+    let counted = measure(|| {
+        for _ in 0..10_000 {
+            drop(Message::new_in(&mut buffer, &publish).unwrap());
+        }
+    });
+    assert_eq!(counted.count_total, 0);
+
+    let mut window = std::collections::VecDeque::with_capacity(13);
+    let counted = measure(|| {
+        for _ in 0..18_000 {
+            window.push_back(Message::new_in(&mut buffer, &publish).unwrap());
+            if window.len() > 12 {
+                window.pop_front();
+            }
+        }
+    });
+    assert!(counted.count_total > 100);
+}
+
+/// In flight, waiting, refused: whatever becomes of the messages, and in whatever order, nothing is allocated
+/// after the construction of the pool.
+#[test]
+fn a_pool_allocates_nothing_for_windows_of_any_size() {
+    let payload = [0x55; 40];
+    let publish = publish("plant/line-1/pump-7", &payload);
+    for window in 1..=40 {
+        let mut pool = MessagePool::new(window, 100);
+        let mut in_flight = std::collections::VecDeque::with_capacity(window);
+        let mut random = 1_u64;
+        let counted = measure(|| {
+            for number in 0..2_000 {
+                if in_flight.len() == window {
+                    assert!(!pool.has_room());
+                    assert_eq!(pool.message(&publish), Err(PoolError::Full));
+                    random = random
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
+                    // In order, and then in any order.
+                    let gone = if number < 1_000 {
+                        0
+                    } else {
+                        (random >> 33) as usize % window
+                    };
+                    in_flight.swap_remove_back(gone);
+                    assert_eq!(pool.free(), 1);
+                }
+                assert!(pool.has_room());
+                let message = pool.message(&publish).unwrap();
+                // A clone that is refused pins nothing.
+                drop(message.clone());
+                in_flight.push_back(message);
+            }
+        });
+        assert_eq!(counted.count_total, 0, "window {window}");
+        assert_eq!(counted.count_current, 0, "window {window}");
+        assert!(in_flight.iter().all(|message| message.payload() == payload));
+    }
+}
+
+#[test]
+fn a_message_of_a_pool_is_like_any_other() {
+    let list = [
+        Property::MessageExpiryInterval(60),
+        Property::TopicAlias(NonZeroU16::MIN),
+    ];
+    let mut pool = MessagePool::new(3, 4_000);
+    for payload in [0, 1, 110, 120, 127, 3_900] {
+        let payload = vec![0xA5; payload];
+        for properties in [&list[..0], &list[..1]] {
+            let given = Publish {
+                retain: true,
+                properties: Properties::new(properties).unwrap(),
+                ..publish("a/b", &payload)
+            };
+            let message = pool.message(&given).unwrap();
+            assert_eq!(Ok(message), Message::new(&given));
+        }
+    }
+    assert_eq!(pool.free(), 3);
+}
+
+#[test]
+fn what_is_not_built_takes_no_slot() {
+    let mut pool = MessagePool::new(2, 9);
+    // 2 bytes of fixed header, 2 of length, 1 of Property Length, 4 of topic and payload.
+    let fits = publish("ab", b"cd");
+    let needed = 10;
+    assert_eq!(
+        pool.message(&publish("ab", b"cde")),
+        Err(PoolError::TooLarge { needed })
+    );
+    let missing = EncodeError::Value(Violation::TopicMissing);
+    assert_eq!(
+        pool.message(&Publish::default()),
+        Err(PoolError::Invalid(missing))
+    );
+    assert_eq!(pool.free(), 2);
+    let one = pool.message(&fits).unwrap();
+    assert_eq!(one.size(), pool.slot_size());
+    assert_eq!(pool.free(), 1);
+
+    let mut nothing = MessagePool::new(0, 100);
+    assert!(!nothing.has_room());
+    assert_eq!(nothing.message(&fits), Err(PoolError::Full));
+    let mut empty = MessagePool::new(3, 0);
+    assert_eq!((empty.slots(), empty.free()), (3, 3));
+    assert_eq!(empty.message(&fits), Err(PoolError::TooLarge { needed: 9 }));
+}
+
+/// A message outlives its pool, and a clone of a pool shares nothing with it.
+#[test]
+fn a_pool_is_memory_and_not_state() {
+    let mut pool = MessagePool::new(1, 50);
+    let message = pool.message(&publish("a", b"b")).unwrap();
+    let mut clone = pool.clone();
+    assert_eq!(clone, pool);
+    assert_ne!(clone, MessagePool::new(1, 51));
+    assert_ne!(clone, MessagePool::new(2, 50));
+    assert_eq!((pool.free(), clone.free()), (0, 1));
+    drop(pool);
+    assert_eq!(message.payload(), b"b");
+    // All memory is given back.
+    let counted = measure(|| drop(MessagePool::new(5, 100).message(&publish("a", b"b"))));
+    assert_eq!(counted.bytes_current, 0);
+}
