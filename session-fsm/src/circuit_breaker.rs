@@ -184,7 +184,8 @@ pub enum CircuitState {
 }
 
 /// Permission for one operation. Give it back to [`CircuitBreaker::succeeded`] or
-/// [`CircuitBreaker::failed`]; drop it if there was no outcome that says anything.
+/// [`CircuitBreaker::failed`], or to [`CircuitBreaker::withdraw`] if there was no outcome that says
+/// anything. A probe whose pass is dropped keeps others from passing until the probe is given up.
 ///
 /// ```
 /// use mqtt5_session_fsm::{CircuitBreaker, CircuitBreakerSettings, Instant};
@@ -306,6 +307,34 @@ impl CircuitBreaker {
             }
         }
         self.state(now)
+    }
+
+    /// The operation was not made, or ended without saying anything. After a probe, another one may go.
+    pub fn withdraw(&mut self, pass: Pass) {
+        if pass.generation == self.generation
+            && let Phase::HalfOpen { probe, .. } = &mut self.phase
+        {
+            *probe = None;
+        }
+    }
+
+    /// How many failures count towards opening: those in a row, none further than the window before the
+    /// last one. 0 while it is not closed.
+    #[must_use]
+    pub fn failures(&self) -> usize {
+        match &self.phase {
+            Phase::Closed { failures } => failures.len(),
+            Phase::Open { .. } | Phase::HalfOpen { .. } => 0,
+        }
+    }
+
+    /// How many probes in a row have succeeded; 0 once it is closed.
+    #[must_use]
+    pub const fn successes(&self) -> u8 {
+        match self.phase {
+            Phase::HalfOpen { successes, .. } => successes,
+            Phase::Closed { .. } | Phase::Open { .. } => 0,
+        }
     }
 
     /// The state at this time. Asking changes nothing.

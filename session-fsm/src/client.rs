@@ -9,6 +9,7 @@ use mqtt5_codec::bytes::BufMut;
 use mqtt5_codec::{DecodeError, Packet, PacketType, Property, Publish, ReasonCode, Role};
 
 use self::handshake::Handshake;
+use crate::bandwidth::AliasSavings;
 use crate::connection::{Connection, Handled, Phase, TopicAliases};
 use crate::error::{PublishError, SendError};
 use crate::event::{Awaited, Cause, Event, Output};
@@ -94,6 +95,12 @@ impl Client {
     #[must_use]
     pub const fn server_limits(&self) -> &Limits {
         &self.connection.peer
+    }
+
+    /// What Topic Aliases have saved on the present Network Connection. The count begins anew with each one.
+    #[must_use]
+    pub const fn alias_savings(&self) -> AliasSavings {
+        self.connection.alias_savings.0
     }
 
     /// The Keep Alive in force, in seconds: the Server's, if it sent one (section 3.2.2.3.14); 0 is off.

@@ -23,6 +23,7 @@ pub(crate) use receive::Handled;
 
 use self::alias::{Inbound, Outbound};
 use self::outbox::Outbox;
+use crate::bandwidth::Counted;
 use crate::error::{PublishError, SendError};
 use crate::event::Cause;
 use crate::qos::Decision;
@@ -54,6 +55,7 @@ pub(crate) struct Connection {
     outbox: Outbox,
     inbound: Inbound,
     outbound: Outbound,
+    pub(crate) alias_savings: Counted,
     pub(crate) authentication: Option<Authentication>,
     pub(crate) last_sent: Instant,
     pub(crate) last_received: Instant,
@@ -70,6 +72,7 @@ impl Connection {
             outbox: Outbox::default(),
             inbound: Inbound::default(),
             outbound: Outbound::default(),
+            alias_savings: Counted::default(),
             authentication: None,
             last_sent: Instant::ORIGIN,
             last_received: Instant::ORIGIN,

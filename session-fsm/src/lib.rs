@@ -118,6 +118,7 @@
 
 extern crate alloc;
 
+pub mod bandwidth;
 mod circuit_breaker;
 mod client;
 mod connection;
@@ -127,10 +128,13 @@ mod event;
 mod growth;
 mod limits;
 mod list;
+pub mod publish_breaker;
 mod qos;
 mod reconnect;
 mod requests;
+pub mod routing;
 mod server;
+pub mod services;
 mod session;
 mod side;
 mod time;

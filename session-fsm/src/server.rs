@@ -13,6 +13,7 @@ use mqtt5_codec::{
 
 use self::handshake::Handshake;
 use self::requests::Requests;
+use crate::bandwidth::AliasSavings;
 use crate::connection::{Connection, Handled, Phase, TopicAliases};
 use crate::error::{PublishError, SendError};
 use crate::event::{Awaited, Cause, Event, Output};
@@ -120,6 +121,12 @@ impl Server {
     #[must_use]
     pub const fn client_limits(&self) -> &Limits {
         &self.connection.peer
+    }
+
+    /// What Topic Aliases have saved on the present Network Connection. The count begins anew with each one.
+    #[must_use]
+    pub const fn alias_savings(&self) -> AliasSavings {
+        self.connection.alias_savings.0
     }
 
     /// The Keep Alive in force, in seconds; 0 is off.

@@ -437,6 +437,13 @@ impl Connection {
                 Ok(()) => {
                     if let Some(alias) = alias {
                         self.outbound.sent(alias, topic);
+                        self.alias_savings.count(
+                            length,
+                            packet.delivery,
+                            topic.len(),
+                            !alias.known,
+                            packet.payload.len(),
+                        );
                     }
                     Written::Yes
                 }
