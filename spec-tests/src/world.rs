@@ -20,6 +20,8 @@
 //! [`crate::explore`] for the engines.
 
 mod actions;
+mod aged;
+mod announced;
 mod application;
 mod client;
 mod config;
@@ -101,7 +103,7 @@ impl World for SessionWorld {
             config: Shared(Arc::new(config.clone())),
             left: Budget::new(config),
             client: ClientHost::new(config),
-            server: ServerHost::default(),
+            server: ServerHost::new(config),
             links: Vec::new(),
             flows: [Flow::default(), Flow::default()],
             has_connected: false,

@@ -23,6 +23,7 @@ Explores the MQTT 5 state machines as they are shipped.
   explore --simulate N [--seed S] [settings]
                                 N runs from seeds, faults on, then off
   explore --save-traces         writes spec-tests/traces anew
+  explore --save-counts         writes spec-tests/explored.txt anew
   explore --replay FILE         one run again, as a sequence chart
   explore --serve [ADDRESS] [settings]
                                 the web Explorer of stateright (127.0.0.1:3000)
@@ -69,6 +70,15 @@ fn main() -> ExitCode {
     }
     if arguments.iter().any(|it| it == "--save-traces") {
         return match save_traces() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    if arguments.iter().any(|it| it == "--save-counts") {
+        return match save_counts() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("{error}");
@@ -227,6 +237,22 @@ fn run_set(
     }
     write!(out, "\n{total}")?;
     Ok(total.is_fine())
+}
+
+/// Explores the normal set, and keeps the numbers.
+fn save_counts() -> io::Result<()> {
+    let mut total = standard::Total::default();
+    for named in standard::normal() {
+        let report = Exhaustive::default().explore::<SessionWorld>(&named.config);
+        println!("{}", total.add(&named, &report));
+    }
+    if !total.is_fine() {
+        return Err(io::Error::other("not all of them are as expected"));
+    }
+    fs::write(
+        path_of(standard::COUNTS),
+        standard::render_counts(total.counts()),
+    )
 }
 
 /// Explores what has a hole, and keeps a shortest way into it.

@@ -8,6 +8,7 @@ use mqtt5_session_fsm::codec::{Properties, Property};
 use mqtt5_session_fsm::{Instant, Publication, PublishError};
 
 use super::SessionWorld;
+use super::announced::TOPIC;
 use super::application::{Side, violation};
 use super::describe::first_packet_len;
 use super::host::At;
@@ -285,8 +286,9 @@ impl SessionWorld {
             side.lane(),
             format_args!("publishes message {number} (QoS {})", qos as u8),
         );
-        let payload = [number];
-        let topic = TopicName::new("t").expect("a good name");
+        let mut payload = vec![0; 1 + usize::from(self.config.0.padding)];
+        payload[0] = number;
+        let topic = TopicName::new(TOPIC).expect("a good name");
         let expiry = [Property::MessageExpiryInterval(
             self.config.0.message_expiry,
         )];
@@ -295,6 +297,7 @@ impl SessionWorld {
             _ => &expiry[..],
         };
         let publish = Publish {
+            retain: self.config.0.retain > 0,
             properties: Properties::new(properties).expect("a good property"),
             ..Publish::new(topic, &payload)
         };
@@ -324,6 +327,9 @@ impl SessionWorld {
                 turn.note(side.lane(), "is told to wait");
                 self.flows[side as usize].blocked = true;
             }
+            Err(PublishError::Forbidden(limit)) if self.config.0.limits_change() => {
+                turn.note(side.lane(), format_args!("may not: {limit}"));
+            }
             Err(error) => {
                 let message = format!("message {number} was not accepted: {error}");
                 return Err(violation(Monitor::NotLost, message));
@@ -333,7 +339,7 @@ impl SessionWorld {
     }
 
     fn request(&mut self, subscribe: bool, turn: &mut Turn<'_>) -> Result<(), Violation> {
-        let filter = TopicFilter::new("t").expect("a good filter");
+        let filter = TopicFilter::new(TOPIC).expect("a good filter");
         let machine = &mut self.client.machine;
         let answer = if subscribe {
             self.left.subscribes -= 1;

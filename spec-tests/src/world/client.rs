@@ -3,11 +3,13 @@
 use mqtt5_session_fsm::codec::{Connect, Properties, Property, Text};
 use mqtt5_session_fsm::{
     Acknowledgement, Client, ClientConfig, Instant, Limits, Server, ServerConfig, Session,
-    SessionConfig, WaitingLimits,
+    SessionConfig, TopicAliases, WaitingLimits,
 };
 use std::num::{NonZeroU16, NonZeroU32};
 
 use super::SessionWorld;
+use super::aged::aged_session;
+use super::announced::{Variant, announced};
 use super::application::{Side, Undecided, violation};
 use super::config::Config;
 use super::describe::{Words, packets};
@@ -48,28 +50,40 @@ impl Config {
         }
     }
 
-    fn server(&self) -> ServerConfig {
+    /// How the Client works.
+    pub(super) fn client(&self) -> ClientConfig {
+        ClientConfig {
+            topic_aliases: self.use_of_aliases(),
+            ..ClientConfig::default()
+        }
+    }
+
+    fn server(&self, limits: Limits) -> ServerConfig {
         ServerConfig {
-            limits: Limits {
-                receive_maximum: self.window_up,
-                maximum_packet_size: match self.packet_size {
-                    0 => Limits::NONE.maximum_packet_size,
-                    size => size,
-                },
-                ..Limits::NONE
-            },
+            limits,
             session: self.session(),
+            topic_aliases: self.use_of_aliases(),
             ..ServerConfig::default()
+        }
+    }
+
+    fn use_of_aliases(&self) -> TopicAliases {
+        match self.aliases {
+            0 => TopicAliases::Off,
+            _ => TopicAliases::Automatic(NonZeroU16::MIN),
         }
     }
 }
 
 impl ClientHost {
     pub(super) fn new(config: &Config) -> Self {
-        let session = Session::of_client(config.session());
+        let session = match config.aged {
+            0 => Session::of_client(config.session()),
+            _ => aged_session(Side::Client, config),
+        };
         ClientHost {
             disk: Disk::new(&session, config.client_crashes > 0),
-            machine: Client::new(ClientConfig::default(), session),
+            machine: Client::new(config.client(), session),
             inbox: Vec::new(),
             clock: Instant::ORIGIN,
             undecided: Vec::new(),
@@ -96,12 +110,27 @@ impl SessionWorld {
             self.lost_session = true;
         }
         let config = self.config.0.clone();
+        let mut variant = Variant::Ordinary;
+        if config.limits_change() {
+            variant = turn.pick(&config.choices_of_limits());
+            turn.note(
+                Side::Client.lane(),
+                format_args!("(this connection has {})", variant.name()),
+            );
+        }
+        let limits = [Side::Client, Side::Server].map(|side| announced(&config, side, variant));
+        let own = &limits[Side::Client as usize];
         let mut list = vec![Property::SessionExpiryInterval(config.expiry)];
-        if let Some(window) = NonZeroU16::new(config.window_down) {
+        if let Some(window) = NonZeroU16::new(own.receive_maximum) {
             list.push(Property::ReceiveMaximum(window));
         }
-        if let Some(size) = NonZeroU32::new(config.packet_size) {
+        if own.maximum_packet_size < Limits::NONE.maximum_packet_size
+            && let Some(size) = NonZeroU32::new(own.maximum_packet_size)
+        {
             list.push(Property::MaximumPacketSize(size));
+        }
+        if own.topic_alias_maximum > 0 {
+            list.push(Property::TopicAliasMaximum(own.topic_alias_maximum));
         }
         let connect = Connect {
             clean_start,
@@ -121,8 +150,10 @@ impl SessionWorld {
         {
             census.befell(Fate::Discard, Some(session), turn)?;
         }
-        let server = Server::new(self.server.clock, config.server());
-        self.links.push(Link::new(server, self.has_connected));
+        let of_server = limits[Side::Server as usize];
+        let server = Server::new(self.server.clock, config.server(of_server));
+        self.links
+            .push(Link::new(server, self.has_connected, limits));
         self.has_connected = true;
         self.drain(At::Client, turn)
     }
@@ -197,7 +228,7 @@ impl SessionWorld {
         let config = self.config.0.session();
         let session = self.client.disk.load(self.client.clock, config, turn)?;
         if let Some(session) = session {
-            self.client.machine = Client::new(ClientConfig::default(), session);
+            self.client.machine = Client::new(self.config.0.client(), session);
         }
         self.drain(At::Client, turn)
     }

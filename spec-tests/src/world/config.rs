@@ -4,6 +4,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
+use super::announced::Variant;
+
 macro_rules! settings {
     ($($(#[doc = $doc:literal])* $name:ident: $type:ty = $default:expr,)*) => {
         /// Sizes, variants and budgets of a world. As text, one line of `key=value` words; what is at
@@ -119,6 +121,20 @@ settings! {
     message_expiry: u32 = 0,
     /// Maximum Packet Size that both announce; 0 for none
     packet_size: u32 = 0,
+    /// which limits a connection may come with: one digit for each, as in 013 (0: those of the other settings,
+    /// 1: a Maximum Packet Size that no message fits, 2: Receive Maximum 1, 3: Maximum QoS 0, 4: Maximum
+    /// QoS 1, 5: Retain Available 0, 6: Topic Alias Maximum 0)
+    limits: u32 = 0,
+    /// bytes that each message has beside its number
+    padding: u8 = 0,
+    /// whether messages have RETAIN 1: 0 or 1
+    retain: u8 = 0,
+    /// Topic Alias Maximum that both announce; both use one alias
+    aliases: u16 = 0,
+    /// whether both sides have a Session from the start, whose Packet Identifiers are free in no order: 0 or 1
+    aged: u8 = 0,
+    /// whether the hosts receive all that has come before they poll: 0 or 1
+    lazy: u8 = 0,
     /// room that a buffer for `poll` has at first, in bytes; 0 for enough
     room: u8 = 0,
     /// whether changes are announced although nobody crashes: 0 or 1
@@ -146,6 +162,22 @@ impl Config {
         (0..=2)
             .filter(|qos| digits.contains(char::from(b'0' + qos)))
             .collect()
+    }
+
+    /// The limits that a connection may come with, ascending. A leading 0 is lost in a number, so the
+    /// ordinary limits are always among them.
+    pub(super) fn choices_of_limits(&self) -> Vec<Variant> {
+        let digits = self.limits.to_string();
+        let is_chosen = |variant: &Variant| {
+            *variant == Variant::Ordinary || digits.contains(char::from(b'0' + *variant as u8))
+        };
+        Variant::ALL.into_iter().filter(is_chosen).collect()
+    }
+
+    /// Whether limits differ from connection to connection.
+    #[must_use]
+    pub fn limits_change(&self) -> bool {
+        self.limits > 0
     }
 }
 

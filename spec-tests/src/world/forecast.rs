@@ -13,7 +13,7 @@ use super::points::{Monitor, of_monitor, of_receiver, of_sender};
 use crate::explore::{Turn, Violation};
 
 /// Packet Identifiers that are looked at when something happens to all of them.
-const LOOKED_AT: u16 = 6;
+const LOOKED_AT: u16 = 9;
 
 /// The states of the Packet Identifiers that some packets have.
 #[derive(Debug, Default)]

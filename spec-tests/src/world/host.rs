@@ -181,7 +181,9 @@ impl SessionWorld {
                 census.befell(fate, self.session_at(at), turn)?;
             }
             self.told(at, told, turn)?;
-            self.drain(at, turn)?;
+            if self.config.0.lazy == 0 {
+                self.drain(at, turn)?;
+            }
             if !self.links[link].has(to) {
                 return Ok(());
             }
@@ -205,10 +207,7 @@ impl SessionWorld {
         turn: &mut Turn<'_>,
     ) -> Result<(), Violation> {
         let manual = self.config.0.manual > 0;
-        let window = match to {
-            Side::Client => self.config.0.window_down,
-            Side::Server => self.config.0.window_up,
-        };
+        let window = self.links[link].limits[to as usize].receive_maximum;
         // A machine that closes throws the rest away: only it knows what it has seen.
         let released: Vec<_> = packets(bytes, to.other().role())
             .filter_map(|(packet, _)| packet.packet_identifier())
@@ -329,16 +328,15 @@ impl SessionWorld {
         for (packet, size) in packets(bytes, side.role()) {
             turn.cover(of_monitor(Monitor::WellFormed));
             length += size;
-            let (window, shadow) = match side {
-                Side::Client => (config.window_up, &self.client.disk.shadow),
-                Side::Server => (config.window_down, &self.server.disk.shadow),
+            let shadow = match side {
+                Side::Client => &self.client.disk.shadow,
+                Side::Server => &self.server.disk.shadow,
             };
             let around = Surroundings {
                 side,
                 flow: &mut self.flows[side as usize],
                 shadow: config.is_persistent().then_some(shadow),
-                window,
-                packet_size: config.packet_size,
+                limits: link.limits[side.other() as usize],
                 is_later: link.is_later,
                 is_hostile: self.hostile,
             };
@@ -369,6 +367,7 @@ impl SessionWorld {
             turn.note(side.lane(), told);
         }
         let strict = self.config.0.ever > 0 || self.split != Split::Resumed;
+        self.check_order_of_events(at, told, turn)?;
         match told {
             Told::Message {
                 number,
@@ -406,7 +405,7 @@ impl SessionWorld {
                 }
                 if ending == Ending::Lost && number.is_some() {
                     turn.cover(of_monitor(Monitor::LossHasReason));
-                    if !self.lost_session {
+                    if !self.lost_session && !self.config.0.limits_change() {
                         let message = format!("the {} lost {number:?}", side.name());
                         return Err(violation(Monitor::LossHasReason, message));
                     }
@@ -456,6 +455,41 @@ impl SessionWorld {
                 }
             }
             Told::Refused | Told::Other => {}
+        }
+        Ok(())
+    }
+
+    /// The end of a Session is heard before anything that the next one brings.
+    fn check_order_of_events(
+        &mut self,
+        at: At,
+        told: Told,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Violation> {
+        let link = match at {
+            At::Client => self.clients_link(),
+            At::Server(link) => Some(link),
+            At::Stored => None,
+        };
+        let Some(link) = link else {
+            return Ok(());
+        };
+        let side = at.side();
+        match told {
+            Told::Message { .. } | Told::Request { .. } => {
+                self.links[link].heard[side as usize] = true;
+            }
+            Told::SessionEnded if self.is_open(link, side) => {
+                turn.cover(of_monitor(Monitor::EventOrder));
+                if self.links[link].heard[side as usize] {
+                    let message = format!(
+                        "the {} hears of the end of a Session after something that the next one brought",
+                        side.name()
+                    );
+                    return Err(violation(Monitor::EventOrder, message));
+                }
+            }
+            _ => {}
         }
         Ok(())
     }

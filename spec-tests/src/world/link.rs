@@ -1,7 +1,7 @@
 //! One Network Connection: two pipes, and who still holds an end.
 
-use mqtt5_session_fsm::Server;
 use mqtt5_session_fsm::codec::PacketIdentifier;
+use mqtt5_session_fsm::{Limits, Server};
 
 use super::application::Side;
 use super::wire::Watch;
@@ -16,6 +16,10 @@ pub(super) struct Link {
     pub(super) pipes: [Vec<u8>; 2],
     /// By side.
     pub(super) watches: [Watch; 2],
+    /// What the sides announce, by side.
+    pub(super) limits: [Limits; 2],
+    /// By side: its host has heard of something that came on this connection.
+    pub(super) heard: [bool; 2],
     /// There was a connection before it.
     pub(super) is_later: bool,
     /// A later connection was accepted.
@@ -34,7 +38,7 @@ pub(super) struct ServerEnd {
 }
 
 impl Link {
-    pub(super) fn new(machine: Server, is_later: bool) -> Self {
+    pub(super) fn new(machine: Server, is_later: bool, limits: [Limits; 2]) -> Self {
         Link {
             has_client: true,
             server: Some(ServerEnd {
@@ -44,6 +48,8 @@ impl Link {
             }),
             pipes: [Vec::new(), Vec::new()],
             watches: [Watch::default(), Watch::default()],
+            limits,
+            heard: [false, false],
             is_later,
             is_superseded: false,
             outlived_session: false,

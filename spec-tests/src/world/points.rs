@@ -137,6 +137,12 @@ named! {
         PubComp: "PUBCOMP only for PUBREL", exactly_once;
         /// T15.
         PacketSize: "Maximum Packet Size", |config| config.packet_size > 0;
+        /// 3.2.2-11.
+        MaximumQos: "Maximum QoS", |_| false;
+        /// 3.2.2-14.
+        RetainAvailable: "Retain Available", |config| config.retain > 0 && acknowledged(config);
+        /// 3.3.2-8 to 3.3.2-12.
+        TopicAlias: "Topic Aliases known and allowed", |config| config.aliases > 0 && acknowledged(config);
         /// Tokens.
         OneOutcome: "exactly one outcome per token", |config| config.up + config.down > 0;
         /// 3.14.4.
@@ -159,6 +165,8 @@ named! {
         Restored: "a restored session is the stored one", |config| config.client_crashes + config.server_crashes > 0;
         /// Busy is taken back.
         Room: "Room follows Busy", |config| config.waiting < u32::from(config.up.max(config.down)) && config.up + config.down > 0;
+        /// What a host hears comes in the order in which it happened.
+        EventOrder: "the end of a Session before anything of the next one", |_| false;
         /// A void receipt changes nothing.
         VoidReceipt: "a void receipt changes nothing", |config| config.manual > 0 && acknowledged(config);
     }

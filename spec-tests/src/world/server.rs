@@ -4,8 +4,10 @@ use mqtt5_session_fsm::codec::ReasonCode;
 use mqtt5_session_fsm::{Instant, Session};
 
 use super::SessionWorld;
+use super::aged::aged_session;
 use super::application::{Side, Undecided, violation};
 use super::client::NAME;
+use super::config::Config;
 use super::describe::{Words, packets};
 use super::forecast::{Census, Fate};
 use super::host::At;
@@ -20,6 +22,20 @@ pub(super) struct ServerHost {
     pub(super) clock: Instant,
     pub(super) undecided: Vec<Undecided>,
     pub(super) disk: Disk,
+}
+
+impl ServerHost {
+    pub(super) fn new(config: &Config) -> Self {
+        if config.aged == 0 {
+            return ServerHost::default();
+        }
+        let session = aged_session(Side::Server, config);
+        ServerHost {
+            disk: Disk::new(&session, config.server_crashes > 0),
+            stored: Some(session),
+            ..ServerHost::default()
+        }
+    }
 }
 
 impl SessionWorld {

@@ -1,7 +1,9 @@
 //! The configurations of the normal test run and of the long one, and what they have to show
 //! together.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::config::Config;
@@ -143,6 +145,16 @@ pub fn normal() -> Vec<Named> {
             "message-expiry",
             "down=2 qos=21 ticks=2 message-expiry=5 window-down=1 cuts=1",
         ),
+        named("limits-change", "up=2 qos=21 limits=234 cuts=2"),
+        named(
+            "limits-change-crash",
+            "up=1 down=1 qos=2 limits=56 retain=1 aliases=1 cuts=1 client-crashes=1 server-crashes=1",
+        ),
+        named("aged", "up=2 down=1 qos=2 aged=1 cuts=2 room=3"),
+        named(
+            "aged-crash",
+            "up=2 qos=2 aged=1 client-crashes=1 server-crashes=1 cuts=1",
+        ),
         named(
             "small-packets",
             "up=1 down=1 qos=21 packet-size=30 cuts=1 persistent=1 in-flight=1",
@@ -219,6 +231,43 @@ pub fn long() -> Vec<Named> {
     normal().into_iter().chain(larger).collect()
 }
 
+/// Where the numbers of the normal run are kept, beside `Cargo.toml`.
+pub const COUNTS: &str = "explored.txt";
+
+/// States and transitions of each configuration, by name.
+///
+/// # Panics
+///
+/// If the file is not there, or not in its form.
+#[must_use]
+pub fn kept_counts() -> BTreeMap<String, (u64, u64)> {
+    let path = crate::path_of(COUNTS);
+    let text = std::fs::read_to_string(path).expect("the file with the numbers");
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let counts = lines.map(|line| {
+        let mut words = line.split_whitespace();
+        let name = words.next()?.to_owned();
+        let mut number = || words.next()?.parse().ok();
+        Some((name, (number()?, number()?)))
+    });
+    counts
+        .collect::<Option<_>>()
+        .expect("a name and two numbers a line")
+}
+
+/// The text of the file with the numbers.
+#[must_use]
+pub fn render_counts(counts: &BTreeMap<String, (u64, u64)>) -> String {
+    let mut text = String::from(
+        "# States and transitions of the standard configurations, by the exhaustive exploration.\n\
+         # Written by: cargo run --release -p mqtt5-spec-tests --bin explore -- --save-counts\n",
+    );
+    for (name, (states, transitions)) in counts {
+        let _ = writeln!(text, "{name} {states} {transitions}");
+    }
+    text
+}
+
 /// What several explorations have shown together.
 #[derive(Debug, Default)]
 pub struct Total {
@@ -226,6 +275,7 @@ pub struct Total {
     transitions: u64,
     elapsed: Duration,
     failed: Vec<&'static str>,
+    counts: BTreeMap<String, (u64, u64)>,
     explorations: usize,
     coverage: CoverageTable,
 }
@@ -240,6 +290,11 @@ impl Total {
         self.elapsed += report.elapsed;
         self.coverage.merge(&report.coverage);
         let expected = named.expects.is_met(report);
+        // An exploration that ends with an objection may have seen more or less by then.
+        if named.expects == Expected::Verified {
+            let counts = (report.states, report.transitions);
+            self.counts.insert(named.name.to_owned(), counts);
+        }
         if !expected {
             self.failed.push(named.name);
         }
@@ -270,6 +325,12 @@ impl Total {
     #[must_use]
     pub fn states(&self) -> u64 {
         self.states
+    }
+
+    /// States and transitions of each that explored everything.
+    #[must_use]
+    pub fn counts(&self) -> &BTreeMap<String, (u64, u64)> {
+        &self.counts
     }
 
     /// Whether each said what it had to say.

@@ -3,6 +3,7 @@
 use mqtt5_session_fsm::codec::{PacketIdentifier, Qos};
 use mqtt5_session_fsm::{Event, Receipt};
 
+use super::announced::TOPIC;
 use super::application::Ending;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +39,10 @@ impl Told {
             Event::Message(delivered) => {
                 let publish = &delivered.publish;
                 let identifier = publish.delivery.packet_identifier();
+                let is_ours = publish.topic.is_some_and(|topic| topic.as_str() == TOPIC);
+                let number = publish.payload.first().filter(|_| is_ours);
                 Told::Message {
-                    number: publish.payload.first().copied().unwrap_or(u8::MAX),
+                    number: number.copied().unwrap_or(u8::MAX),
                     qos: publish.delivery.qos(),
                     identifier: identifier.map_or(0, |id| id.get()),
                     receipt: delivered.receipt,

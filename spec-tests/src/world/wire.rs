@@ -5,10 +5,11 @@
 
 use std::collections::VecDeque;
 
-use mqtt5_session_fsm::Instant;
 use mqtt5_session_fsm::codec::{Packet, Publish, Qos, ReasonCode};
 use mqtt5_session_fsm::table::{SenderEvent, SenderState};
+use mqtt5_session_fsm::{Instant, Limits};
 
+use super::announced::check_publish;
 use super::application::{Flow, Side, violation};
 use super::points::{Monitor, of_monitor, of_sender};
 use super::storage::Shadow;
@@ -34,6 +35,8 @@ pub(super) struct Watch {
     pubrec_due: VecDeque<u16>,
     pubrel_due: VecDeque<u16>,
     pubcomp_due: VecDeque<u16>,
+    /// The Topic Alias that this side uses has got its Topic Name.
+    named_alias: bool,
     /// When the last packet was sent; kept only if time is explored.
     pub(super) last_sent: Instant,
 }
@@ -44,10 +47,8 @@ pub(super) struct Surroundings<'a> {
     /// What this side publishes.
     pub(super) flow: &'a mut Flow,
     pub(super) shadow: Option<&'a Shadow>,
-    /// The other side's Receive Maximum.
-    pub(super) window: u16,
-    /// The other side's Maximum Packet Size; 0 for none.
-    pub(super) packet_size: u32,
+    /// What the other side announced.
+    pub(super) limits: Limits,
     /// There was a connection before this one.
     pub(super) is_later: bool,
     /// Somebody slipped packets in.
@@ -79,9 +80,10 @@ impl Watch {
             let message = format!("{} sends {packet_type}", around.side.name());
             return Err(violation(Monitor::FirstPacket, message));
         }
-        if around.packet_size > 0 && !matches!(packet, Packet::Connect(_)) {
+        let largest = around.limits.maximum_packet_size;
+        if largest < Limits::NONE.maximum_packet_size && !matches!(packet, Packet::Connect(_)) {
             turn.cover(of_monitor(Monitor::PacketSize));
-            if size > around.packet_size as usize {
+            if size > largest as usize {
                 let message = format!("{packet_type} has {size} bytes");
                 return Err(violation(Monitor::PacketSize, message));
             }
@@ -183,6 +185,7 @@ impl Watch {
         around: Surroundings<'_>,
         turn: &mut Turn<'_>,
     ) -> Result<(), Violation> {
+        check_publish(publish, &around.limits, &mut self.named_alias, turn)?;
         let number = publish.payload.first().copied().unwrap_or(u8::MAX);
         let Some(record) = around.flow.records.get(usize::from(number)) else {
             let message = format!("message {number} is sent, which nobody published");
@@ -238,7 +241,7 @@ impl Watch {
         self.last_published = Some(number);
         self.open.push(id);
         turn.cover(of_monitor(Monitor::SendQuota));
-        if self.open.len() > usize::from(around.window) {
+        if self.open.len() > usize::from(around.limits.receive_maximum) {
             let message = format!("{} messages are unanswered", self.open.len());
             return Err(violation(Monitor::SendQuota, message));
         }

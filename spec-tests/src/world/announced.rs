@@ -1,0 +1,119 @@
+//! What both sides of a connection announce, which may differ from one connection to the next.
+
+use mqtt5_session_fsm::Limits;
+use mqtt5_session_fsm::codec::{Publish, Qos};
+
+use super::application::{Side, violation};
+use super::config::Config;
+use super::points::{Monitor, of_monitor};
+use crate::explore::{Turn, Violation};
+
+/// In which limit a connection differs from the ordinary ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Variant {
+    Ordinary,
+    SmallPackets,
+    OneAtATime,
+    QosZero,
+    QosOne,
+    NothingRetained,
+    NoAliases,
+}
+
+impl Variant {
+    pub(super) const ALL: [Variant; 7] = [
+        Variant::Ordinary,
+        Variant::SmallPackets,
+        Variant::OneAtATime,
+        Variant::QosZero,
+        Variant::QosOne,
+        Variant::NothingRetained,
+        Variant::NoAliases,
+    ];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Variant::Ordinary => "ordinary limits",
+            Variant::SmallPackets => "a small Maximum Packet Size",
+            Variant::OneAtATime => "Receive Maximum 1",
+            Variant::QosZero => "Maximum QoS 0",
+            Variant::QosOne => "Maximum QoS 1",
+            Variant::NothingRetained => "Retain Available 0",
+            Variant::NoAliases => "Topic Alias Maximum 0",
+        }
+    }
+}
+
+/// The Maximum Packet Size of [`Variant::SmallPackets`]: CONNECT, CONNACK and acknowledgements fit, messages with
+/// a padding do not.
+const SMALL: u32 = 40;
+
+/// The Topic Name of all messages.
+pub(super) const TOPIC: &str = "t";
+
+/// What a side of a connection announces.
+pub(super) fn announced(config: &Config, side: Side, variant: Variant) -> Limits {
+    let mut limits = Limits {
+        receive_maximum: match side {
+            Side::Client => config.window_down,
+            Side::Server => config.window_up,
+        },
+        maximum_packet_size: match config.packet_size {
+            0 => Limits::NONE.maximum_packet_size,
+            size => size,
+        },
+        topic_alias_maximum: config.aliases,
+        ..Limits::NONE
+    };
+    let of_server = side == Side::Server;
+    match variant {
+        Variant::Ordinary => {}
+        Variant::SmallPackets => limits.maximum_packet_size = SMALL,
+        Variant::OneAtATime => limits.receive_maximum = 1,
+        Variant::QosZero if of_server => limits.maximum_qos = Qos::AtMostOnce,
+        Variant::QosOne if of_server => limits.maximum_qos = Qos::AtLeastOnce,
+        Variant::NothingRetained if of_server => limits.retain_available = false,
+        Variant::NoAliases => limits.topic_alias_maximum = 0,
+        // A Client announces neither.
+        Variant::QosZero | Variant::QosOne | Variant::NothingRetained => {}
+    }
+    limits
+}
+
+/// Checks a PUBLISH against what the receiver announced. `named` is whether a Topic Alias has got its Topic Name on
+/// this connection.
+pub(super) fn check_publish(
+    publish: &Publish<'_>,
+    limits: &Limits,
+    named: &mut bool,
+    turn: &mut Turn<'_>,
+) -> Result<(), Violation> {
+    if limits.maximum_qos < Qos::ExactlyOnce {
+        turn.cover(of_monitor(Monitor::MaximumQos));
+    }
+    if publish.delivery.qos() > limits.maximum_qos {
+        let message = format!("a PUBLISH has QoS {}", publish.delivery.qos() as u8);
+        return Err(violation(Monitor::MaximumQos, message));
+    }
+    if publish.retain {
+        turn.cover(of_monitor(Monitor::RetainAvailable));
+        if !limits.retain_available {
+            let message = "a PUBLISH has RETAIN 1";
+            return Err(violation(Monitor::RetainAvailable, message));
+        }
+    }
+    let topic = publish.topic.map(|topic| topic.as_str());
+    if let Some(alias) = publish.properties.topic_alias() {
+        turn.cover(of_monitor(Monitor::TopicAlias));
+        if alias.get() > limits.topic_alias_maximum || (topic.is_none() && !*named) {
+            let message = format!("a PUBLISH has the Topic Alias {alias}");
+            return Err(violation(Monitor::TopicAlias, message));
+        }
+        *named = true;
+    }
+    if topic.is_some_and(|topic| topic != TOPIC) {
+        let message = format!("a PUBLISH has the Topic Name {topic:?}");
+        return Err(violation(Monitor::TopicAlias, message));
+    }
+    Ok(())
+}
