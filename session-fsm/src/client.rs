@@ -15,7 +15,7 @@ use crate::error::{PublishError, SendError};
 use crate::event::{Awaited, Cause, Event, Output};
 use crate::session::{Publication, Session};
 use crate::side::Side;
-use crate::{Instant, Limits, Outcome, PeerError, Receipt, SessionViolation, Token};
+use crate::{Instant, Limits, NotTaken, Outcome, PeerError, Receipt, SessionViolation, Token};
 
 /// How a [`Client`] works, beside what is in its CONNECT packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -176,6 +176,10 @@ impl Client {
     /// yields an event; `None` if there is no whole packet left. What is left has to be offered again
     /// with what comes after it.
     ///
+    /// Before the CONNACK is taken, what happened before is returned, without taking anything off `input`: the
+    /// [`Event::SessionEnded`] of a Session that does not go on, and the outcomes before it. They come before
+    /// [`Event::Connected`].
+    ///
     /// Packets that were handled without an event may have left something for `poll` to do.
     ///
     /// Bytes of a Network Connection that is closing are thrown away. Those that are left of a closed one
@@ -212,7 +216,16 @@ impl Client {
     /// Handles a packet of the Server that was split and decoded elsewhere, by
     /// [`Frame::decode_from`](mqtt5_codec::Frame::decode_from) for example, with the Maximum Packet Size
     /// that the CONNECT announced. For what does not decode there is [`Client::reject`].
-    pub fn handle<'a>(&'a mut self, now: Instant, packet: Packet<'a>) -> Option<Event<'a>> {
+    ///
+    /// # Errors
+    ///
+    /// [`NotTaken::EventsFirst`] if the packet is a CONNACK: the events of before are to be taken from
+    /// [`Client::poll`], then the packet is to be given again.
+    pub fn handle<'a>(
+        &'a mut self,
+        now: Instant,
+        packet: Packet<'a>,
+    ) -> Result<Option<Event<'a>>, NotTaken> {
         self.take_packet(now, &packet)
     }
 
@@ -239,15 +252,18 @@ impl Client {
     pub fn next_timeout(&self) -> Instant {
         let connection = match self.connection.phase {
             Phase::Opening => self.handshake.connack_due,
-            Phase::Open => self.ping_due().min(self.pingresp_due),
+            Phase::Open | Phase::Accepted => self.ping_due().min(self.pingresp_due),
             Phase::Offline | Phase::Closing(_) => Instant::NEVER,
         };
-        connection.min(self.session.next_timeout())
+        (connection.min(self.session.next_timeout())).min(self.connection.unread.due())
     }
 
     /// Does what is due at this time. It does no harm if nothing is.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.session.handle_timeout(now);
+        if self.connection.unread.woke() {
+            return;
+        }
         match self.connection.phase {
             Phase::Opening if self.handshake.connack_due <= now => {
                 self.close(now, Cause::TimedOut(Awaited::ConnAck), false);
@@ -304,6 +320,10 @@ impl Side for Client {
 
     fn is_deciding(&self) -> bool {
         false
+    }
+
+    fn ends_session(&mut self, packet: &Packet<'_>) -> bool {
+        self.ends_known_session(packet)
     }
 
     fn opening<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a> {

@@ -7,6 +7,7 @@ mod fit;
 mod outbox;
 mod receive;
 mod transmit;
+mod unread;
 
 use alloc::vec::Vec;
 use core::num::NonZeroU16;
@@ -20,6 +21,7 @@ pub use alias::TopicAliases;
 pub(crate) use authentication::Authentication;
 pub(crate) use fit::Explanations;
 pub(crate) use receive::Handled;
+pub(crate) use unread::Unread;
 
 use self::alias::{Inbound, Outbound};
 use self::outbox::Outbox;
@@ -39,6 +41,8 @@ pub(crate) enum Phase {
     Opening,
     /// The CONNACK with Success was sent or received.
     Open,
+    /// As `Open`, but nothing is read yet: what happened before is still to be reported.
+    Accepted,
     /// What is there is written, then it is closed; nothing more is read.
     Closing(Cause),
 }
@@ -59,6 +63,7 @@ pub(crate) struct Connection {
     pub(crate) authentication: Option<Authentication>,
     pub(crate) last_sent: Instant,
     pub(crate) last_received: Instant,
+    pub(crate) unread: Unread,
 }
 
 impl Connection {
@@ -76,6 +81,7 @@ impl Connection {
             authentication: None,
             last_sent: Instant::ORIGIN,
             last_received: Instant::ORIGIN,
+            unread: Unread::default(),
         }
     }
 
@@ -91,6 +97,12 @@ impl Connection {
 
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Accepted)
+    }
+
+    /// Whether packets are read without looking at anything else first.
+    #[inline]
+    pub(crate) fn reads(&self) -> bool {
         self.phase == Phase::Open
     }
 
@@ -98,6 +110,14 @@ impl Connection {
     #[inline]
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Offline | Phase::Closing(_))
+    }
+
+    /// All that happened before was reported.
+    pub(crate) fn start_reading(&mut self) {
+        self.unread.clear();
+        if self.phase == Phase::Accepted {
+            self.phase = Phase::Open;
+        }
     }
 
     /// What the peer's limits have against a message.
@@ -232,6 +252,7 @@ impl Connection {
             self.outbox.clear();
         }
         self.phase = Phase::Closing(cause);
+        self.unread.clear();
         self.authentication = None;
         if let Some(session) = session {
             session.connection_ended(now);

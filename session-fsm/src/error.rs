@@ -138,6 +138,30 @@ impl From<LimitExceeded> for SendError {
     }
 }
 
+/// A packet was not taken: it is to be offered again, before the packets that came after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NotTaken {
+    /// A CONNECT, or an AUTH before the CONNACK, waits for the caller's decision: after
+    /// [`Server::accept`](crate::Server::accept), [`Server::refuse`](crate::Server::refuse) or
+    /// [`Server::authenticate`](crate::Server::authenticate) the packet can be taken.
+    Undecided,
+    /// What happened before this Network Connection, such as the end of an earlier Session, is to be reported first:
+    /// once `poll` has returned those events, the packet can be taken.
+    EventsFirst,
+}
+
+impl fmt::Display for NotTaken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            NotTaken::Undecided => "the CONNECT has to be decided about first",
+            NotTaken::EventsFirst => "earlier events have to be taken from `poll` first",
+        })
+    }
+}
+
+impl core::error::Error for NotTaken {}
+
 /// Stored bytes are not a Session, or a change does not fit to it. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -67,8 +67,8 @@ pub enum Event<'a> {
     /// Server: the Will Message is to be published now.
     Will(WillMessage),
     /// The Session has ended: it expired, was discarded, or its end came with that of the Network
-    /// Connection. Subscriptions end with it. After an acceptance with Clean Start it means the Session
-    /// that was there before; the new one has begun.
+    /// Connection. Subscriptions end with it. It comes before all events of the next Session: in a Client before
+    /// [`Event::Connected`], in a Server before what the Client sent after its CONNECT.
     SessionEnded,
 }
 

@@ -11,13 +11,16 @@
 //! * **The drain rule.** After calls that are not `poll`: call `poll` until it says nothing, doing what each
 //!   [`Output`] says before anything else; then write the buffer to the network, and arm one timer for
 //!   `next_timeout`, at which to call `handle_timeout`. It holds without a connection, too: then nothing is written.
-//!   Several messages may be published before, or the packets of one read received. But poll between `accept`, or
-//!   [`Event::Connected`], and the next `receive`: the [`Event::SessionEnded`] of the Session before comes then. `poll`
-//!   may also be put off, while the network is slow or because another task does it; `receive` must then be put off,
+//!   Several messages may be published before, or the packets of one read received. `poll` may also be put off, while the network is slow or because another task does it; `receive` must then be put off,
 //!   too, as each packet may want an answer.
 //! * **What a packet brings is the answer of `receive`**, an [`Event`] that borrows from the input and from the
 //!   machine: take out of it what you need before you call the machine again. Nothing is copied. What happens
-//!   without a packet comes out of `poll`.
+//!   without a packet comes out of `poll`; but what happened before a Network Connection, such as
+//!   [`Event::SessionEnded`], is returned by `receive` before it reads the packets of that connection, unless `poll`
+//!   has returned it already.
+//! * **Call `receive` until it returns `None`**, and offer what is left again with what comes after it. Bytes that were
+//!   left because something had to be reported or decided first are not forgotten: `next_timeout` lies in the past
+//!   until they were offered again, or `handle_timeout` has been called twice.
 //! * **Whatever was accepted has exactly one outcome.** `publish`, `subscribe` and `unsubscribe` give a
 //!   [`Token`]; an [`Event::Outcome`] with it says what became of it, be it that nobody knows.
 //! * **An error of the peer ends the Network Connection, not the machine.** The right answer is written, if one
@@ -148,7 +151,7 @@ pub use circuit_breaker::{
 pub use client::{Client, ClientConfig};
 pub use connection::TopicAliases;
 pub use deduplicate::{Deduplicator, Sighting};
-pub use error::{PublishError, RestoreError, SendError};
+pub use error::{NotTaken, PublishError, RestoreError, SendError};
 pub use event::{Awaited, Cause, Delivered, Event, Output, WillMessage};
 pub use limits::Limits;
 pub use qos::{Receipt, table};

@@ -19,7 +19,7 @@ use crate::error::{PublishError, SendError};
 use crate::event::{Awaited, Cause, Event, Output};
 use crate::session::{Publication, Session, SessionConfig};
 use crate::side::Side;
-use crate::{Instant, Limits, Outcome, PeerError, Receipt, SessionViolation, Token};
+use crate::{Instant, Limits, NotTaken, Outcome, PeerError, Receipt, SessionViolation, Token};
 
 /// How a [`Server`] works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -207,7 +207,11 @@ impl Server {
 
     /// Takes whole packets off the front of `input`, as the network brought them, until one of them
     /// yields an event; `None` if there is no whole packet left, or if a CONNECT waits for the caller's
-    /// decision. What is left has to be offered again, with what comes after it.
+    /// decision. What is left has to be offered again, with what comes after it. If whole packets were left,
+    /// [`Server::next_timeout`] lies in the past once the decision has been made.
+    ///
+    /// After [`Server::accept`], what happened before is returned first, without taking anything off `input`: the
+    /// [`Event::SessionEnded`] of an earlier Session, and the outcomes and the Will before it.
     ///
     /// Packets that were handled without an event may have left something for `poll` to do.
     ///
@@ -245,8 +249,15 @@ impl Server {
     /// [`Frame::decode_from`](mqtt5_codec::Frame::decode_from) for example, with the Maximum Packet Size
     /// of [`ServerConfig::limits`]. For what does not decode there is [`Server::reject`].
     ///
-    /// It must not be called while a CONNECT waits for the caller's decision: the packet would be lost.
-    pub fn handle<'a>(&'a mut self, now: Instant, packet: Packet<'a>) -> Option<Event<'a>> {
+    /// # Errors
+    ///
+    /// [`NotTaken`] while a CONNECT waits for the caller's decision, or events of an earlier Session for
+    /// [`Server::poll`]: the packet is to be given again.
+    pub fn handle<'a>(
+        &'a mut self,
+        now: Instant,
+        packet: Packet<'a>,
+    ) -> Result<Option<Event<'a>>, NotTaken> {
         self.take_packet(now, &packet)
     }
 
@@ -301,11 +312,16 @@ impl Server {
             // The caller takes its time for the decision.
             Phase::Opening if self.is_deciding() => Instant::NEVER,
             Phase::Opening => self.connect_due,
-            Phase::Open => self.keep_alive_due(),
+            Phase::Open | Phase::Accepted => self.keep_alive_due(),
             Phase::Offline | Phase::Closing(_) => Instant::NEVER,
         };
         let session = self.session.as_ref();
-        connection.min(session.map_or(Instant::NEVER, Session::next_timeout))
+        let unread = match self.is_deciding() {
+            true => Instant::NEVER,
+            false => self.connection.unread.due(),
+        };
+        let session = session.map_or(Instant::NEVER, Session::next_timeout);
+        connection.min(session).min(unread)
     }
 
     /// Does what is due at this time. It does no harm if nothing is.
@@ -316,11 +332,14 @@ impl Server {
         if let Some(session) = &mut self.session {
             session.handle_timeout(now);
         }
+        if !self.is_deciding() && self.connection.unread.woke() {
+            return;
+        }
         match self.connection.phase {
             Phase::Opening if !self.is_deciding() && self.connect_due <= now => {
                 self.close(now, Cause::TimedOut(Awaited::Connect), false);
             }
-            Phase::Open if self.keep_alive_due() <= now => {
+            Phase::Open | Phase::Accepted if self.keep_alive_due() <= now => {
                 // Not before the CONNACK, should that still wait [MQTT-3.14.0-1].
                 self.close(now, Cause::TimedOut(Awaited::KeepAlive), true);
                 self.connection
@@ -404,6 +423,10 @@ impl Side for Server {
 
     fn is_deciding(&self) -> bool {
         Server::is_deciding(self)
+    }
+
+    fn ends_session(&mut self, _: &Packet<'_>) -> bool {
+        false
     }
 
     fn opening<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a> {

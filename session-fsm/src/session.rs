@@ -356,6 +356,16 @@ impl Session {
         self.poll_pending()
     }
 
+    /// Takes what is to be reported next, if anything is.
+    pub(crate) fn take_notice(&mut self) -> Option<Event<'static>> {
+        self.notices.pop_front().map(Event::from)
+    }
+
+    /// Whether something is to be reported.
+    pub(crate) fn has_notices(&self) -> bool {
+        !self.notices.is_empty()
+    }
+
     /// Gives back memory that is not in use. It happens by itself when a Network Connection ends, and at
     /// each PINGREQ, as it says that nothing else is going on.
     pub fn shrink(&mut self) {

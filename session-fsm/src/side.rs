@@ -5,10 +5,10 @@ use mqtt5_codec::{
     split,
 };
 
-use crate::connection::{Connection, Handled, Phase};
+use crate::connection::{Connection, Handled};
 use crate::event::{Delivered, Event};
 use crate::session::Session;
-use crate::{Instant, Outcome, PeerError, Receipt, SessionViolation, Token};
+use crate::{Instant, NotTaken, Outcome, PeerError, Receipt, SessionViolation, Token};
 
 /// A machine, as far as packets come to it.
 pub(crate) trait Side {
@@ -22,6 +22,10 @@ pub(crate) trait Side {
 
     /// Whether the caller has to decide about a CONNECT first.
     fn is_deciding(&self) -> bool;
+
+    /// Looks at a packet that may open the connection. Whether the packet ended a Session, which has to be reported
+    /// before it is taken.
+    fn ends_session(&mut self, packet: &Packet<'_>) -> bool;
 
     /// A packet before the connection is open.
     fn opening<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a>;
@@ -43,7 +47,7 @@ pub(crate) trait Side {
         now: Instant,
         input: &mut &[u8],
     ) -> Option<(PacketType, Token)> {
-        while self.connection().is_open() {
+        while self.connection().reads() {
             let (packet_type, packet_identifier) =
                 self.connection().split_acknowledgement(input)?;
             if let Some(token) = self.acknowledged(now, packet_type, packet_identifier) {
@@ -61,18 +65,19 @@ pub(crate) trait Side {
         input: &mut &'input [u8],
     ) -> Option<Event<'a>> {
         let mut event = loop {
-            let is_open = self.connection().is_open();
-            if !is_open {
-                if self.connection().is_over() {
-                    *input = &[];
-                    return None;
-                }
-                if self.is_deciding() {
-                    return None;
+            let mut reads = self.connection().reads();
+            if !reads {
+                match self.before_reading(input) {
+                    Before::Event(event) => return Some(event),
+                    Before::Nothing => return None,
+                    Before::Packet => reads = self.connection().reads(),
                 }
             }
             let packet = match split(input, self.connection().own.maximum_packet_size) {
                 Ok(Split::Packet { packet, rest }) => {
+                    if !reads && self.opens_anew(&packet) {
+                        continue;
+                    }
                     *input = rest;
                     packet
                 }
@@ -83,7 +88,7 @@ pub(crate) trait Side {
                 }
             };
             // The second shortest way.
-            if is_open && let Some(publish) = packet.decode_plain_publish() {
+            if reads && let Some(publish) = packet.decode_plain_publish() {
                 if let Some(receipt) = self.plain_message(now, publish.delivery, publish.retain) {
                     return Some(Event::Message(Delivered { publish, receipt }));
                 }
@@ -100,14 +105,67 @@ pub(crate) trait Side {
 
     /// A packet that was split and decoded elsewhere.
     #[inline(always)]
-    fn take_packet<'a>(&'a mut self, now: Instant, packet: &Packet<'a>) -> Option<Event<'a>> {
-        let connection = self.connection();
-        if connection.is_over() || (connection.phase == Phase::Opening && self.is_deciding()) {
-            return None;
+    fn take_packet<'a>(
+        &'a mut self,
+        now: Instant,
+        packet: &Packet<'a>,
+    ) -> Result<Option<Event<'a>>, NotTaken> {
+        if !self.connection().reads() {
+            if self.connection().is_over() {
+                return Ok(None);
+            }
+            self.prepare(packet)?;
         }
-        let mut event = self.step(now, packet)?;
-        self.connection().complete(&mut event);
-        Some(event)
+        let mut event = self.step(now, packet);
+        if let Some(event) = &mut event {
+            self.connection().complete(event);
+        }
+        Ok(event)
+    }
+
+    /// While no packets are read: what comes before the next one.
+    #[inline(never)]
+    fn before_reading(&mut self, input: &mut &[u8]) -> Before {
+        let is_deciding = self.is_deciding();
+        let (connection, session) = self.parts();
+        if connection.is_over() {
+            *input = &[];
+        }
+        if input.is_empty() {
+            return Before::Nothing;
+        }
+        connection.unread.set();
+        if is_deciding {
+            return Before::Nothing;
+        }
+        if let Some(event) = session.and_then(Session::take_notice) {
+            return Before::Event(event);
+        }
+        connection.start_reading();
+        Before::Packet
+    }
+
+    /// Whether the packet may be taken that another splitter has found.
+    #[inline(never)]
+    fn prepare(&mut self, packet: &Packet<'_>) -> Result<(), NotTaken> {
+        let is_deciding = self.is_deciding();
+        let (connection, session) = self.parts();
+        connection.unread.set();
+        if is_deciding {
+            return Err(NotTaken::Undecided);
+        }
+        if session.is_some_and(|session| session.has_notices()) || self.ends_session(packet) {
+            return Err(NotTaken::EventsFirst);
+        }
+        self.parts().0.start_reading();
+        Ok(())
+    }
+
+    /// Whether a packet was the CONNACK of a new Session, so that the end of the one before is to be reported first.
+    #[inline(never)]
+    fn opens_anew(&mut self, packet: &RawPacket<'_>) -> bool {
+        let packet = packet.decode_from(Self::PEER);
+        packet.is_ok_and(|packet| self.ends_session(&packet))
     }
 
     /// A packet that has to be looked at more closely.
@@ -182,6 +240,16 @@ pub(crate) trait Side {
             }
         }
     }
+}
+
+/// What comes before the next packet.
+pub(crate) enum Before {
+    /// Nothing: the packet can be taken.
+    Packet,
+    /// This has to be reported first.
+    Event(Event<'static>),
+    /// There is no packet, or it has to wait.
+    Nothing,
 }
 
 fn message<'a>(publish: &Publish<'a>, receipt: Option<Receipt>) -> Event<'a> {

@@ -133,12 +133,17 @@ impl Broker {
                 let (codes, id) = (remove.collect::<Vec<_>>(), unsubscribe.packet_identifier);
                 let _ = server.acknowledge_unsubscribe(now, id, &codes, &[]);
             }
+            Some(Event::Will(will)) => {
+                drop(server);
+                self.happened(peer, Event::Will(will));
+            }
+            Some(Event::SessionEnded) => self.happened(peer, Event::SessionEnded),
             // What became of a message that was passed on does not matter here.
             _ => {}
         }
     }
 
-    /// Handles what happened without a packet.
+    /// Handles what happened without a packet, or before the packets that are read.
     pub(crate) fn happened(&self, peer: &Peer, event: Event<'_>) {
         match event {
             Event::Will(will) => self.route(peer, &will.message, will.qos),

@@ -101,7 +101,21 @@ impl Client {
         }
     }
 
-    fn accepted(&mut self, connack: &ConnAck<'_>) -> Result<(), SessionViolation> {
+    /// A CONNACK by which the Session that was to go on has ended: whether its end has to be reported before the
+    /// CONNACK is taken.
+    pub(super) fn ends_known_session(&mut self, packet: &Packet<'_>) -> bool {
+        let ends = matches!(packet, Packet::ConnAck(connack)
+            if self.session.exists
+                && !connack.session_present
+                && !connack.reason_code.is_error()
+                && self.check_accepted(connack).is_ok());
+        if ends {
+            self.session.end();
+        }
+        ends
+    }
+
+    fn check_accepted(&self, connack: &ConnAck<'_>) -> Result<(), SessionViolation> {
         let properties = &connack.properties;
         if connack.session_present && !self.session.exists {
             return Err(SessionViolation::SessionPresentUnexpected);
@@ -127,11 +141,15 @@ impl Client {
         if properties.response_information().is_some() && !self.handshake.response_information {
             return Err(SessionViolation::ResponseInformationUnexpected);
         }
+        Ok(())
+    }
 
-        if !connack.session_present {
-            self.session.end();
-        }
+    /// A CONNACK with Success. If it is of another Session than the one that was to go on, that one has ended.
+    fn accepted(&mut self, connack: &ConnAck<'_>) -> Result<(), SessionViolation> {
+        self.check_accepted(connack)?;
+        let properties = &connack.properties;
         let client_identifier = core::mem::take(&mut self.handshake.client_identifier);
+        let assigned = properties.assigned_client_identifier();
         self.session.client_identifier =
             assigned.map_or(client_identifier, |assigned| assigned.as_str().into());
         self.keep_alive = properties
@@ -215,7 +233,7 @@ impl Client {
             _ => None,
         });
         let in_force = match self.connection.phase {
-            Phase::Open => self.session.expiry_interval,
+            Phase::Open | Phase::Accepted => self.session.expiry_interval,
             _ => self.handshake.expiry_interval,
         };
         if in_force == 0 && expiry.is_some_and(|seconds| seconds > 0) {

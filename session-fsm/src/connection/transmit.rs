@@ -87,6 +87,9 @@ impl Connection {
             {
                 return Some(output);
             }
+            if self.phase == Phase::Accepted && !self.unread.is_set() {
+                self.phase = Phase::Open;
+            }
             if !self.outbox.is_empty() {
                 let written = self.write_answers(session.as_deref_mut(), now, wire);
                 match written
@@ -108,7 +111,7 @@ impl Connection {
                     return Some(Output::Close(cause));
                 }
                 Phase::Offline | Phase::Opening => return None,
-                Phase::Open => {}
+                Phase::Open | Phase::Accepted => {}
             }
             let session = session.as_deref_mut()?;
             match self.write_next(session, now, wire)? {

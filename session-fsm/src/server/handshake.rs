@@ -95,8 +95,8 @@ impl Server {
     /// Accepts the CONNECT (section 3.1.4): sends the CONNACK, with the limits of
     /// [`ServerConfig`](super::ServerConfig) and these properties. `session` is the one that the
     /// caller has for the ClientID; whether it goes on is decided here, by Clean Start, and told by
-    /// Session Present. Call [`Server::poll`] before the next [`Server::receive`]: if there was another Session, its
-    /// end is told then.
+    /// Session Present. If there was another Session, its end is reported by [`Server::poll`] or by the next
+    /// [`Server::receive`], whichever is called first.
     ///
     /// The properties may be Server Keep Alive and Session Expiry Interval, which replace what the Client
     /// asked for; Assigned Client Identifier, which has to be given if, and only if, the ClientID was empty;
@@ -181,7 +181,7 @@ impl Server {
         session.will = handshake.and_then(|handshake| handshake.will);
         session.connection_began(expiry_interval);
         self.keep_alive = keep_alive;
-        self.connection.phase = Phase::Open;
+        self.connection.phase = Phase::Accepted;
         self.connection.last_received = now;
         if let Some(authentication) = &mut self.connection.authentication {
             authentication.connected();

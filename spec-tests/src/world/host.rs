@@ -172,13 +172,18 @@ impl SessionWorld {
                 self.drain(at, turn)?;
                 break;
             };
-            if let (Told::Connected { session_present }, Some(census)) = (told, census) {
-                let fate = if session_present {
-                    Fate::Resume
-                } else {
-                    Fate::Discard
-                };
-                census.befell(fate, self.session_at(at), turn)?;
+            if let Some(census) = census {
+                let session = self.session_at(at);
+                if told
+                    == (Told::Connected {
+                        session_present: true,
+                    })
+                {
+                    census.befell(Fate::Resume, session, turn)?;
+                } else if session.is_none_or(|it| !it.exists()) {
+                    // The end of the Session comes before the event of the CONNACK.
+                    census.befell(Fate::Discard, session, turn)?;
+                }
             }
             self.told(at, told, turn)?;
             if self.config.0.lazy == 0 {

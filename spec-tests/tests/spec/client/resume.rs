@@ -239,7 +239,7 @@ fn it_does_not_expire_while_the_server_is_asked_for_it() {
     let connack = make::connack(false, ReasonCode::Success, &[]);
     assert_eq!(
         driver.feed(&connack),
-        ["connected", "t1 Indeterminate", "session ended"]
+        ["t1 Indeterminate", "session ended", "connected"]
     );
 }
 

@@ -1,0 +1,50 @@
+//! Bytes that were offered and not taken, although nothing is missing of them.
+
+use crate::Instant;
+
+/// Whether whole packets may lie in the caller's buffer. They were offered to `receive`, which reported
+/// something else first, or waited for a decision.
+///
+/// The deadline lies in the past then, so that a caller who waits for the network or for the timer comes back with
+/// them. It does so for two rounds at most: a caller whose output is blocked, and who does not read for that reason,
+/// is not kept awake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Unread(u8);
+
+impl Unread {
+    /// The caller calls `handle_timeout` once in the round in which the bytes were offered, perhaps, and once when it
+    /// is woken.
+    const ROUNDS: u8 = 2;
+
+    /// Bytes were left.
+    pub(crate) fn set(&mut self) {
+        self.0 = Self::ROUNDS;
+    }
+
+    /// They were offered again, or are gone.
+    pub(crate) fn clear(&mut self) {
+        self.0 = 0;
+    }
+
+    /// Whether they are still to be offered again.
+    pub(crate) const fn is_set(self) -> bool {
+        self.0 > 0
+    }
+
+    /// A call of `handle_timeout`: whether it came for them. What came in time may lie among them, so no other
+    /// deadline counts then.
+    pub(crate) fn woke(&mut self) -> bool {
+        let woke = self.is_set();
+        self.0 = self.0.saturating_sub(1);
+        woke
+    }
+
+    /// The deadline for them.
+    pub(crate) const fn due(self) -> Instant {
+        if self.is_set() {
+            Instant::ORIGIN
+        } else {
+            Instant::NEVER
+        }
+    }
+}
