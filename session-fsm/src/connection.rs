@@ -120,6 +120,16 @@ impl Connection {
         }
     }
 
+    /// How many messages with QoS 1 and 2 the peer takes at a time; 0 without a connection.
+    #[inline]
+    fn window(&self) -> u16 {
+        if self.is_open() {
+            self.peer.receive_maximum
+        } else {
+            0
+        }
+    }
+
     /// What the peer's limits have against a message.
     #[inline]
     fn check_message(
@@ -158,11 +168,10 @@ impl Connection {
             qos,
             topic_alias,
         } = publication;
-        let mut window = 0;
         if self.is_open() {
             self.check_message(&message, qos, topic_alias)?;
-            window = self.peer.receive_maximum;
         }
+        let window = self.window();
         session.accept(now, message, qos, topic_alias, window)
     }
 

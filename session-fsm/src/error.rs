@@ -11,10 +11,12 @@ use crate::LimitExceeded;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// As many messages wait as may. [`Event::Room`](crate::Event::Room) follows when there is room. From
-    /// `publish_now`: something waits to be written first; no event follows.
+    /// There is no room for it now: as much is stored, or waits, as may, or `poll` has to be called first.
+    /// [`Event::Room`](crate::Event::Room) follows when there is room. From `publish_now`: something waits to be
+    /// written first; no event follows.
     Busy,
-    /// It would have to wait, and is larger than all the room that waiting messages have.
+    /// It is larger than all the room that there is for messages; or it would have to wait, and is larger
+    /// than all the room that waiting messages have.
     TooLarge,
     /// The peer does not take such a message on this Network Connection.
     Forbidden(LimitExceeded),
@@ -29,9 +31,9 @@ pub enum PublishError {
 impl fmt::Display for PublishError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PublishError::Busy => formatter.write_str("too many messages wait to be sent"),
+            PublishError::Busy => formatter.write_str("there is no room for another message now"),
             PublishError::TooLarge => {
-                formatter.write_str("larger than all the room that waiting messages have")
+                formatter.write_str("larger than all the room that there is for messages")
             }
             PublishError::Forbidden(limit) => limit.fmt(formatter),
             PublishError::NoSession => formatter.write_str("there is no Session"),

@@ -163,7 +163,7 @@ pub use requests::{
     CorrelationData, Expired, Reply, RequestError, Requests, Response, response_topic,
 };
 pub use server::{Server, ServerConfig};
-pub use session::{Acknowledgement, Change, Publication, Session, SessionConfig};
+pub use session::{Acknowledgement, Change, Publication, Session, SessionConfig, StoredLimits};
 pub use time::Instant;
 pub use token::{LimitExceeded, Outcome, Token};
 pub use violation::{PeerError, SessionViolation};

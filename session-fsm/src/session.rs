@@ -8,6 +8,7 @@ mod format;
 mod journal;
 #[cfg(feature = "persistence")]
 mod record;
+mod room;
 #[cfg(feature = "persistence")]
 mod snapshot;
 
@@ -20,7 +21,9 @@ pub(crate) use accept::Accepted;
 pub use accept::Publication;
 pub use change::Change;
 pub(crate) use clock::message_expiry;
+pub use room::StoredLimits;
 
+use self::room::Refused;
 use crate::error::SendError;
 use crate::event::{Event, Output, WillMessage};
 use crate::qos::table::{ReceiverState, SenderState};
@@ -36,9 +39,14 @@ pub(crate) const NEVER_EXPIRES: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SessionConfig {
     /// How many messages with QoS 1 and 2 may be in flight, whatever the peer's Receive Maximum. At
-    /// least 1. Nothing else limits their bytes: [`WaitingLimits`] do not count them.
+    /// least 1.
     pub in_flight: u16,
-    /// How many messages may wait before they are in flight.
+    /// How much may be in flight and wait together: by default 66,535 messages and 8 MiB.
+    pub stored: StoredLimits,
+    /// How much may wait: by default 1,000 messages and 1 MiB. A message with QoS 1 or 2 waits if no more
+    /// may be in flight, or if another such message waits; one with QoS 0 waits if there is no Network
+    /// Connection, or if another one with QoS 0 is not written yet. With 0 messages, none waits: whatever is not
+    /// sent at once is refused.
     pub waiting: WaitingLimits,
     /// Who acknowledges received messages.
     pub acknowledgement: Acknowledgement,
@@ -47,11 +55,12 @@ pub struct SessionConfig {
 }
 
 impl Default for SessionConfig {
-    /// 65,535 in flight, default limits for those that wait, automatic acknowledgement, not
+    /// 65,535 in flight, default limits for what is stored and what waits, automatic acknowledgement, not
     /// persistent.
     fn default() -> Self {
         SessionConfig {
             in_flight: u16::MAX,
+            stored: StoredLimits::default(),
             waiting: WaitingLimits::default(),
             acknowledgement: Acknowledgement::Automatic,
             persistent: false,
@@ -144,8 +153,8 @@ pub struct Session {
     pub(crate) connected: bool,
     /// A CONNECT that goes on with it is on its way: it does not end before that is answered.
     pub(crate) resuming: bool,
-    /// The size of the smallest message that was refused: an event is due when it has room. 0 if none was.
-    refused_size: usize,
+    /// What was refused: an event is due when it has room.
+    refused: Refused,
     pub(crate) config: SessionConfig,
     pub(crate) client_identifier: Box<str>,
     pub(crate) sender: Sender,
@@ -159,6 +168,8 @@ pub struct Session {
     pub(crate) will: Option<Box<PendingWill>>,
     notices: VecDeque<Notice>,
     changes: VecDeque<Change>,
+    /// The bytes of the messages in `changes`.
+    untold_bytes: usize,
 }
 
 impl Session {
@@ -195,7 +206,7 @@ impl Session {
             exists: false,
             connected: false,
             resuming: false,
-            refused_size: 0,
+            refused: Refused::default(),
             config: SessionConfig {
                 in_flight: config.in_flight.max(1),
                 ..config
@@ -210,6 +221,7 @@ impl Session {
             will: None,
             notices: VecDeque::new(),
             changes: VecDeque::new(),
+            untold_bytes: 0,
         }
     }
 
@@ -353,7 +365,7 @@ impl Session {
         if self.is_silent() {
             return None;
         }
-        self.poll_pending()
+        self.poll_pending(0).or_else(|| self.poll_room(0, true))
     }
 
     /// Takes what is to be reported next, if anything is.
@@ -384,7 +396,7 @@ impl Session {
     /// Whether there is nothing to say.
     #[inline]
     pub(crate) fn is_silent(&self) -> bool {
-        self.changes.is_empty() && self.notices.is_empty() && self.refused_size == 0
+        self.changes.is_empty() && self.notices.is_empty() && self.refused.is_none()
     }
 
     /// Whether no packet of the Session waits to be written, now or later.
@@ -393,25 +405,19 @@ impl Session {
         self.sender.is_written() && self.waiting.len() == 0
     }
 
+    /// `window` is how many messages the peer takes at a time; 0 without a Network Connection.
     #[inline(never)]
-    pub(crate) fn poll_pending(&mut self) -> Option<Output> {
+    pub(crate) fn poll_pending(&mut self, window: u16) -> Option<Output> {
         // What happened comes before what is to be stored of it: a crash between them makes it be told
         // again, and not never.
         if let Some(notice) = self.notices.pop_front() {
             return Some(Output::Event(notice.into()));
         }
         if let Some(change) = self.changes.pop_front() {
+            self.untold_bytes -= change.message_size();
             return Some(Output::Persist(change));
         }
-        if self.refused_size > 0
-            && self
-                .waiting
-                .has_room(self.refused_size, &self.config.waiting)
-        {
-            self.refused_size = 0;
-            return Some(Output::Event(Event::Room));
-        }
-        None
+        self.poll_room(window, false)
     }
 
     /// When [`Session::handle_timeout`] has something to do; [`Instant::NEVER`] if there is nothing to
@@ -497,6 +503,7 @@ impl Session {
         if self.config.persistent
             && let Some(pending) = &self.will
         {
+            self.untold_bytes += pending.will.message.size();
             self.changes.push_back(Change::WillStored {
                 will: pending.will.clone(),
                 delay: pending.delay,

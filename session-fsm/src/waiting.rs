@@ -12,8 +12,9 @@ use crate::{Instant, Token};
 /// How many messages may wait to be sent: because there is no Network Connection, because the peer's
 /// Receive Maximum is used up, or because nobody has called `poll` yet.
 ///
-/// Messages in flight do not count: they are limited by the peer's Receive Maximum and by
-/// [`SessionConfig::in_flight`](crate::SessionConfig::in_flight).
+/// Messages in flight do not count. Both together are limited by
+/// [`SessionConfig::stored`](crate::SessionConfig::stored), for which
+/// [`when_full`](WaitingLimits::when_full) holds, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WaitingLimits {
     /// How many messages.
@@ -35,7 +36,8 @@ impl Default for WaitingLimits {
     }
 }
 
-/// What happens when a message is to wait and there is no room.
+/// What happens to a message for which there is no room. Messages in flight are never dropped, and nothing is
+/// dropped in vain: if not even that makes room, the new message is refused and nothing else changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum WhenFull {
     /// It is refused: the caller gets an error, and an event when there is room again.
@@ -43,8 +45,8 @@ pub enum WhenFull {
     Refuse,
     /// The oldest waiting messages with QoS 0 are dropped for it; if that is not enough, it is refused.
     DropOldestQos0,
-    /// The oldest waiting messages are dropped for it, those with QoS 0 first. If it is larger than all
-    /// the room there is, it is refused.
+    /// The oldest waiting messages are dropped for it, those with QoS 0 first; if that is not enough, it is
+    /// refused.
     DropOldest,
 }
 
@@ -101,6 +103,9 @@ pub(crate) struct Waiting {
     others: Queue,
     messages: u32,
     bytes: usize,
+    /// Of these, those with QoS 0.
+    qos0_messages: u32,
+    qos0_bytes: usize,
     /// Those that expire, the next one first.
     expiring: BTreeSet<(Instant, Token)>,
 }
@@ -120,14 +125,20 @@ impl Waiting {
         self.others.is_empty()
     }
 
-    /// Whether a message of this size has room.
-    pub(crate) fn has_room(&self, size: usize, limits: &WaitingLimits) -> bool {
-        self.messages < limits.messages && self.bytes.saturating_add(size) <= limits.bytes
+    /// Whether no message with QoS 0 waits.
+    #[inline]
+    pub(crate) const fn has_no_qos0(&self) -> bool {
+        self.qos0_messages == 0
     }
 
-    /// What has to go first so that another message has room; `None` if nothing may.
-    pub(crate) fn take_for(&mut self, limits: &WaitingLimits) -> Option<Accepted> {
-        match limits.when_full {
+    /// How many messages with QoS 0 wait, and their bytes.
+    pub(crate) const fn qos0(&self) -> (u32, usize) {
+        (self.qos0_messages, self.qos0_bytes)
+    }
+
+    /// Takes the message that the policy drops first; `None` if there is none that it may drop.
+    pub(crate) fn take_oldest(&mut self, when_full: WhenFull) -> Option<Accepted> {
+        match when_full {
             WhenFull::Refuse => None,
             WhenFull::DropOldestQos0 => self.pop(Qos::AtMostOnce),
             WhenFull::DropOldest => self
@@ -140,6 +151,10 @@ impl Waiting {
     pub(crate) fn push(&mut self, waiting: Accepted) {
         self.messages += 1;
         self.bytes += waiting.message.size();
+        if waiting.qos == Qos::AtMostOnce {
+            self.qos0_messages += 1;
+            self.qos0_bytes += waiting.message.size();
+        }
         if waiting.expires_at != Instant::NEVER {
             self.expiring.insert((waiting.expires_at, waiting.token));
         }
@@ -253,6 +268,10 @@ impl Waiting {
     fn taken(&mut self, taken: &Accepted) {
         self.messages -= 1;
         self.bytes -= taken.message.size();
+        if taken.qos == Qos::AtMostOnce {
+            self.qos0_messages -= 1;
+            self.qos0_bytes -= taken.message.size();
+        }
         if taken.expires_at != Instant::NEVER {
             self.expiring.remove(&(taken.expires_at, taken.token));
         }

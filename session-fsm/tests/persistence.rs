@@ -30,6 +30,10 @@ const CONFIG: SessionConfig = SessionConfig {
 const fn default_config() -> SessionConfig {
     SessionConfig {
         in_flight: u16::MAX,
+        stored: mqtt5_session_fsm::StoredLimits {
+            messages: 66_535,
+            bytes: 8 << 20,
+        },
         waiting: mqtt5_session_fsm::WaitingLimits {
             messages: 1000,
             bytes: 1 << 20,

@@ -9,8 +9,8 @@ use mqtt5_session_fsm::codec::{
     Message, Property, Qos, ReasonCode, SubscriptionOptions, Text, TopicFilter,
 };
 use mqtt5_session_fsm::{
-    Event, Instant, Limits, Publication, Server, ServerConfig, SessionConfig, WaitingLimits,
-    WhenFull,
+    Event, Instant, Limits, Publication, Server, ServerConfig, SessionConfig, StoredLimits,
+    WaitingLimits, WhenFull,
 };
 
 /// A machine, with what belongs to its Session.
@@ -52,6 +52,10 @@ impl Broker {
             when_full: WhenFull::DropOldestQos0,
         };
         let session = SessionConfig {
+            stored: StoredLimits {
+                messages: 20_000,
+                bytes: 1 << 25,
+            },
             waiting,
             ..SessionConfig::default()
         };

@@ -79,11 +79,24 @@ impl Connection {
         now: Instant,
         wire: &mut B,
     ) -> Option<Output> {
+        let output = self.poll_more(session.as_deref_mut(), now, wire);
+        if output.is_none() {
+            return session?.poll_room(self.window(), true);
+        }
+        output
+    }
+
+    fn poll_more<B: BufMut + ?Sized>(
+        &mut self,
+        mut session: Option<&mut Session>,
+        now: Instant,
+        wire: &mut B,
+    ) -> Option<Output> {
         loop {
             // Whatever has to be stored comes before the packets that depend on it.
             if let Some(session) = session.as_deref_mut()
                 && !session.is_silent()
-                && let Some(output) = session.poll_pending()
+                && let Some(output) = session.poll_pending(self.window())
             {
                 return Some(output);
             }

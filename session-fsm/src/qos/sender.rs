@@ -54,6 +54,8 @@ pub(crate) struct Sender {
     release_next: u16,
     /// Messages that count against the peer's Receive Maximum on this Network Connection.
     outstanding: u16,
+    /// The bytes of the messages in flight that are still stored.
+    bytes: usize,
 }
 
 impl Sender {
@@ -61,6 +63,12 @@ impl Sender {
     #[inline]
     pub(crate) const fn in_flight(&self) -> u16 {
         self.publishing.len() + self.releasing.len()
+    }
+
+    /// The bytes of the messages in flight that are still stored: those of which PUBLISH is unacknowledged.
+    #[inline]
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The state of an identifier, as far as messages go.
@@ -101,6 +109,7 @@ impl Sender {
         };
         let (state, _) = SenderState::Free.on(event);
         let slot = self.slots.get_mut(position)?;
+        self.bytes += accepted.message.size();
         slot.message = Some(accepted.message);
         slot.token = accepted.token;
         slot.expires_at = accepted.expires_at;
@@ -174,6 +183,7 @@ impl Sender {
                 if self.publish_next == position {
                     self.publish_next = slot.following();
                 }
+                self.bytes -= slot.message.as_ref().map_or(0, Message::size);
                 // What was not sent on this connection took nothing from its quota.
                 if slot.sent {
                     self.outstanding = self.outstanding.saturating_sub(1);
@@ -193,7 +203,8 @@ impl Sender {
         };
         let following = slot.following();
         let sent = core::mem::replace(&mut slot.sent, false);
-        slot.message = None;
+        let message = slot.message.take();
+        self.bytes -= message.as_ref().map_or(0, Message::size);
         slot.used_for = Use::Message(next);
         if self.publish_next == position {
             self.publish_next = following;

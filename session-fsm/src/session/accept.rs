@@ -50,7 +50,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`PublishError::Busy`] if there is no room for it to wait; [`PublishError::TooLarge`];
+    /// [`PublishError::Busy`] if there is no room for it, now; [`PublishError::TooLarge`];
     /// [`PublishError::Invalid`]; [`PublishError::NoSession`] if it is a Server's and has ended, or never had
     /// a Network Connection.
     pub fn publish(
@@ -66,7 +66,8 @@ impl Session {
         self.accept(now, message, qos, topic_alias, 0)
     }
 
-    /// Accepts a message; it is in flight at once if no other waits and fewer than `window` are.
+    /// Accepts a message; it is in flight at once if no other waits and fewer than `window` are. `window` is 0
+    /// without a Network Connection.
     // Takes a publication in pieces: what was just written in pieces is slow to be read whole.
     #[inline(never)]
     pub(crate) fn accept(
@@ -86,31 +87,22 @@ impl Session {
             expires_at = self.inspect(now, &message)?;
         }
         let window = window.min(self.config.in_flight);
-        if qos != Qos::AtMostOnce
-            && self.waiting.none_acknowledged()
-            && self.sender.in_flight() < window
-            && self.sender.has_identifier()
-        {
+        let at_once = self.goes_at_once(qos, window);
+        self.make_room(qos, message.size(), at_once)?;
+        if qos != Qos::AtMostOnce {
             self.announce(qos, &message, token, expires_at, topic_alias);
-            self.put_in_flight(Accepted {
-                message,
-                qos,
-                token,
-                expires_at,
-                topic_alias,
-            });
+        }
+        let accepted = Accepted {
+            message,
+            qos,
+            token,
+            expires_at,
+            topic_alias,
+        };
+        if at_once && qos != Qos::AtMostOnce {
+            self.put_in_flight(accepted);
         } else {
-            self.make_room(message.size())?;
-            if qos != Qos::AtMostOnce {
-                self.announce(qos, &message, token, expires_at, topic_alias);
-            }
-            self.waiting.push(Accepted {
-                message,
-                qos,
-                token,
-                expires_at,
-                topic_alias,
-            });
+            self.waiting.push(accepted);
         }
         self.last_token = token;
         Ok(token)
@@ -125,6 +117,9 @@ impl Session {
         expires_at: Instant,
         topic_alias: Option<NonZeroU16>,
     ) {
+        if self.config.persistent {
+            self.untold_bytes += message.size();
+        }
         self.change(|| Change::Accepted {
             token,
             qos,
@@ -155,24 +150,6 @@ impl Session {
             Some(seconds) => now.plus_seconds(seconds),
             None => Instant::NEVER,
         })
-    }
-
-    fn make_room(&mut self, size: usize) -> Result<(), PublishError> {
-        let limits = self.config.waiting;
-        if size > limits.bytes || limits.messages == 0 {
-            return Err(PublishError::TooLarge);
-        }
-        while !self.waiting.has_room(size, &limits) {
-            let Some(dropped) = self.waiting.take_for(&limits) else {
-                self.refused_size = match self.refused_size {
-                    0 => size,
-                    smallest => smallest.min(size),
-                };
-                return Err(PublishError::Busy);
-            };
-            self.waiting_ended(&dropped, Ending::Dropped);
-        }
-        Ok(())
     }
 
     /// A message that waited is gone without being sent.

@@ -100,3 +100,15 @@ pub enum Change {
     /// The Session ended: everything is forgotten but, in a Client, what still waits to be sent.
     Ended,
 }
+
+impl Change {
+    /// The bytes of the message that it holds.
+    #[inline]
+    pub(super) fn message_size(&self) -> usize {
+        match self {
+            Change::Accepted { message, .. } => message.size(),
+            Change::WillStored { will, .. } => will.message.size(),
+            _ => 0,
+        }
+    }
+}

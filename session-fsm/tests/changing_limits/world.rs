@@ -13,8 +13,8 @@ use mqtt5_session_fsm::codec::{
 };
 use mqtt5_session_fsm::{
     Acknowledgement, Client, ClientConfig, Event, Instant, Limits, Outcome, Output, Publication,
-    Receipt, Server, ServerConfig, Session, SessionConfig, Token, TopicAliases, WaitingLimits,
-    WhenFull,
+    Receipt, Server, ServerConfig, Session, SessionConfig, StoredLimits, Token, TopicAliases,
+    WaitingLimits, WhenFull,
 };
 
 /// Of the messages, by their number.
@@ -469,6 +469,10 @@ fn session_config(random: &mut Random) -> SessionConfig {
     SessionConfig {
         in_flight: [1, 2, u16::MAX][random.below(3) as usize],
         persistent: random.below(2) == 0,
+        stored: StoredLimits {
+            messages: [12, 1_000][random.below(2) as usize],
+            bytes: [1_500, 1 << 20][random.below(2) as usize],
+        },
         waiting: WaitingLimits {
             messages: 20,
             bytes: 2_000,

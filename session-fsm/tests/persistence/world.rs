@@ -5,7 +5,8 @@ use mqtt5_session_fsm::codec::{
 };
 use mqtt5_session_fsm::{
     Acknowledgement, Change, Client, ClientConfig, Event, Instant, Output, Publication, Receipt,
-    RestoreError, Server, ServerConfig, Session, SessionConfig, Token, WaitingLimits, WhenFull,
+    RestoreError, Server, ServerConfig, Session, SessionConfig, StoredLimits, Token, WaitingLimits,
+    WhenFull,
 };
 use proptest::prelude::*;
 
@@ -195,6 +196,10 @@ impl World {
     pub(crate) fn new(acknowledgement: Acknowledgement, lossy: bool) -> Self {
         let config = SessionConfig {
             in_flight: 3,
+            stored: StoredLimits {
+                messages: 6,
+                ..StoredLimits::default()
+            },
             waiting: WaitingLimits {
                 messages: 4,
                 when_full: if lossy {

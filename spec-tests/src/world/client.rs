@@ -3,7 +3,7 @@
 use mqtt5_session_fsm::codec::{Connect, Properties, Property, Text};
 use mqtt5_session_fsm::{
     Acknowledgement, Client, ClientConfig, Instant, Limits, Server, ServerConfig, Session,
-    SessionConfig, TopicAliases, WaitingLimits,
+    SessionConfig, StoredLimits, TopicAliases, WaitingLimits,
 };
 use std::num::{NonZeroU16, NonZeroU32};
 
@@ -37,6 +37,7 @@ impl Config {
     pub(super) fn session(&self) -> SessionConfig {
         SessionConfig {
             in_flight: self.in_flight,
+            stored: StoredLimits::default(),
             waiting: WaitingLimits {
                 messages: self.waiting,
                 ..WaitingLimits::default()

@@ -40,6 +40,7 @@ mod queue;
 mod receive_maximum;
 mod requests;
 mod resume;
+mod stored;
 mod tell;
 mod topic_alias;
 mod topic_alias_received;
@@ -84,6 +85,7 @@ pub(crate) fn checks() -> Vec<Check> {
         receive_maximum::checks(),
         requests::checks(),
         resume::checks(),
+        stored::checks(),
         topic_alias::checks(),
         topic_alias_received::checks(),
         vectors::checks(),

@@ -1,0 +1,220 @@
+//! Room for messages: how much may be stored, and what becomes of a message for which there is no room.
+
+use mqtt5_codec::{Qos, Role};
+
+use super::{Ending, Session};
+use crate::error::PublishError;
+use crate::event::{Event, Output};
+use crate::waiting::WhenFull;
+
+/// How many messages may be stored in all: those in flight and those that wait, together.
+///
+/// A message in flight counts until the peer has it: until its PUBACK, or at QoS 2 its PUBREC, came. After a
+/// PUBREC its Packet Identifier still counts as one of `messages`, until PUBCOMP; the bytes of the message do
+/// not. Messages in flight are never dropped. A message that does not fit is accepted at the expense of messages
+/// that wait, or refused, as [`WaitingLimits::when_full`](crate::WaitingLimits::when_full) says.
+///
+/// What `poll` has not told yet is limited by the same numbers: outcomes and changes by twice `messages`, the
+/// messages that the changes hold by `bytes`. At the limit, `publish` returns
+/// [`PublishError::Busy`](crate::PublishError::Busy) until `poll` was called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StoredLimits {
+    /// How many messages. Each takes up to 96 bytes beside its own.
+    pub messages: u32,
+    /// How many bytes, as [`Message::size`](mqtt5_codec::Message::size) counts them.
+    pub bytes: usize,
+}
+
+impl Default for StoredLimits {
+    /// 66,535 messages: as many as may be in flight and wait by the other defaults. 8 MiB: 65,535 messages of
+    /// 128 bytes, or 8 messages of 1 MiB, which keep 100 Mbit/s busy over a round trip of 0.6 s.
+    fn default() -> Self {
+        StoredLimits {
+            messages: 66_535,
+            bytes: 8 << 20,
+        }
+    }
+}
+
+/// The outcomes that may be untold beyond the number of messages that may be stored: a Session with small limits
+/// is not held up by each of them.
+const UNTOLD: usize = 64;
+
+/// The size of the smallest message that was refused as busy; 0 if none was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Refused {
+    /// With QoS 0.
+    qos0: usize,
+    /// With QoS 1 or 2, which wait for other things.
+    others: usize,
+}
+
+impl Refused {
+    #[inline]
+    pub(super) const fn is_none(&self) -> bool {
+        self.qos0 == 0 && self.others == 0
+    }
+
+    fn of(&mut self, qos: Qos) -> &mut usize {
+        match qos {
+            Qos::AtMostOnce => &mut self.qos0,
+            _ => &mut self.others,
+        }
+    }
+}
+
+/// By how much messages exceed the limits.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Excess {
+    messages: u64,
+    bytes: usize,
+}
+
+impl Excess {
+    fn of(messages: u64, bytes: usize, limits: (u32, usize)) -> Self {
+        Excess {
+            messages: messages.saturating_sub(limits.0.into()),
+            bytes: bytes.saturating_sub(limits.1),
+        }
+    }
+}
+
+impl Session {
+    /// How many messages are stored: in flight, or waiting.
+    #[must_use]
+    #[inline]
+    pub const fn stored(&self) -> u64 {
+        self.in_flight() as u64 + self.waiting() as u64
+    }
+
+    /// How many bytes of messages are stored: in flight, or waiting.
+    #[must_use]
+    #[inline]
+    pub const fn stored_bytes(&self) -> usize {
+        self.sender.bytes().saturating_add(self.waiting.bytes())
+    }
+
+    /// Whether nothing is in the way of a message, so that it does not wait. `window` is how many messages may be
+    /// in flight now, 0 without a Network Connection.
+    #[inline]
+    pub(super) fn goes_at_once(&self, qos: Qos, window: u16) -> bool {
+        if qos == Qos::AtMostOnce {
+            window > 0 && self.waiting.has_no_qos0()
+        } else {
+            self.waiting.none_acknowledged()
+                && self.sender.in_flight() < window
+                && self.sender.has_identifier()
+        }
+    }
+
+    /// Makes room for a message, at the expense of others if that is allowed and helps.
+    #[inline]
+    pub(super) fn make_room(
+        &mut self,
+        qos: Qos,
+        size: usize,
+        at_once: bool,
+    ) -> Result<(), PublishError> {
+        if self.excess(size, at_once) == Excess::default() && self.may_leave_untold(size) {
+            return Ok(());
+        }
+        self.drop_for(qos, size, at_once)
+    }
+
+    #[cold]
+    fn drop_for(&mut self, qos: Qos, size: usize, at_once: bool) -> Result<(), PublishError> {
+        let stored = self.config.stored;
+        let limits = self.config.waiting;
+        if size > stored.bytes
+            || stored.messages == 0
+            || (!at_once && limits.messages > 0 && size > limits.bytes)
+        {
+            return Err(PublishError::TooLarge);
+        }
+        if !self.may_leave_untold(size) || !self.can_make_room(size, at_once) {
+            let refused = self.refused.of(qos);
+            *refused = match *refused {
+                0 => size,
+                smallest => smallest.min(size),
+            };
+            return Err(PublishError::Busy);
+        }
+        while self.excess(size, at_once) != Excess::default() {
+            let Some(dropped) = self.waiting.take_oldest(limits.when_full) else {
+                break;
+            };
+            self.waiting_ended(&dropped, Ending::Dropped);
+        }
+        Ok(())
+    }
+
+    /// Whether a message has room, or gets it by what may be dropped: all of that is summed up first, so that
+    /// nothing is dropped in vain.
+    fn can_make_room(&self, size: usize, at_once: bool) -> bool {
+        let excess = self.excess(size, at_once);
+        let (messages, bytes) = match self.config.waiting.when_full {
+            WhenFull::Refuse => (0, 0),
+            WhenFull::DropOldestQos0 => self.waiting.qos0(),
+            WhenFull::DropOldest => (self.waiting.len(), self.waiting.bytes()),
+        };
+        excess.messages <= messages.into() && excess.bytes <= bytes
+    }
+
+    /// What there would be too much with another message.
+    #[inline]
+    fn excess(&self, size: usize, at_once: bool) -> Excess {
+        let stored = self.config.stored;
+        let mut excess = Excess::of(
+            self.stored() + 1,
+            self.stored_bytes().saturating_add(size),
+            (stored.messages, stored.bytes),
+        );
+        if !at_once {
+            let limits = self.config.waiting;
+            let waiting = Excess::of(
+                u64::from(self.waiting.len()) + 1,
+                self.waiting.bytes().saturating_add(size),
+                (limits.messages, limits.bytes),
+            );
+            excess.messages = excess.messages.max(waiting.messages);
+            excess.bytes = excess.bytes.max(waiting.bytes);
+        }
+        excess
+    }
+
+    /// Whether there may be another outcome, and other changes, that `poll` has not told.
+    #[inline]
+    fn may_leave_untold(&self, size: usize) -> bool {
+        let stored = &self.config.stored;
+        let most = (stored.messages as usize).saturating_add(UNTOLD);
+        self.notices.len() < most
+            && (self.changes.is_empty()
+                || (self.changes.len() < most.saturating_mul(2)
+                    && self.untold_bytes.saturating_add(size) <= stored.bytes))
+    }
+
+    /// An event, if the smallest message of those that were refused would be accepted now. What is to be dropped
+    /// for it counts only at the `end`, when there is nothing else to say or to write: until then it may still be
+    /// put in flight.
+    pub(crate) fn poll_room(&mut self, window: u16, end: bool) -> Option<Output> {
+        if self.refused.is_none() || (self.role == Role::Server && !self.exists) {
+            return None;
+        }
+        let window = window.min(self.config.in_flight);
+        let mut room = None;
+        for qos in [Qos::AtMostOnce, Qos::AtLeastOnce] {
+            let size = *self.refused.of(qos);
+            let at_once = self.goes_at_once(qos, window);
+            let has_room = if end {
+                self.can_make_room(size, at_once)
+            } else {
+                self.excess(size, at_once) == Excess::default()
+            };
+            if size > 0 && has_room {
+                *self.refused.of(qos) = 0;
+                room = Some(Output::Event(Event::Room));
+            }
+        }
+        room
+    }
+}
