@@ -115,11 +115,17 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", mqtt5_faults))]
 extern crate std;
+
+#[macro_use]
+mod fault;
 
 mod encode;
 mod error;
+#[cfg(mqtt5_faults)]
+#[doc(hidden)]
+pub mod faults;
 #[cfg(feature = "arbitrary")]
 #[cfg_attr(docsrs, doc(cfg(feature = "arbitrary")))]
 pub mod generate;

@@ -410,6 +410,12 @@ fn storable<'a>(publish: &Publish<'a>) -> Result<Publish<'a>, EncodeError> {
             ..*publish
         });
     }
+    if fault!("alias forwarded") {
+        return Ok(Publish {
+            delivery: Delivery::AtMostOnce,
+            ..*publish
+        });
+    }
     let properties = publish
         .properties
         .without(&[PropertyIdentifier::TopicAlias]);

@@ -91,6 +91,12 @@ impl Connection {
             phase: Phase::Opening,
             last_sent: now,
             last_received: now,
+            inbound: fault!("MQTT-3.3.2-7", Inbound::default(), self.inbound.clone()),
+            outbound: fault!(
+                "MQTT-3.3.2-7 sent",
+                Outbound::default(),
+                self.outbound.clone()
+            ),
             ..Connection::new(self.role, self.topic_aliases)
         };
     }

@@ -121,6 +121,9 @@
 
 extern crate alloc;
 
+#[macro_use]
+mod fault;
+
 pub mod bandwidth;
 mod circuit_breaker;
 mod client;

@@ -466,6 +466,9 @@ impl Session {
             self.notice(Notice::Outcome(token, Ending::Indeterminate));
         }
         self.receiver.connection_ended();
+        if fault!("in flight lost with the connection") {
+            self.sender.reset();
+        }
         self.ends_at = match self.expiry_interval {
             NEVER_EXPIRES => Instant::NEVER,
             seconds => now.plus_seconds(seconds),
@@ -526,7 +529,9 @@ impl Session {
         while let Some(token) = self.sender.take_request() {
             self.notice(Notice::Outcome(token, Ending::Indeterminate));
         }
-        self.sender.reset();
+        if !fault!("released messages outlive the Session") {
+            self.sender.reset();
+        }
         self.receiver.discard();
         let mut changed = self.exists;
         if self.role == Role::Server {
@@ -546,7 +551,7 @@ impl Session {
         }
     }
 
-    fn hand_out_will(&mut self) {
+    pub(crate) fn hand_out_will(&mut self) {
         if let Some(pending) = self.will.take() {
             self.change(|| Change::WillRemoved);
             self.notice(Notice::Will(Box::new(pending.will)));

@@ -206,6 +206,12 @@ macro_rules! integer_value {
             #[inline(always)]
             fn check(input: &'a [u8], wrong: Violation) -> Parsed<'a, ()> {
                 match $parser(input)? {
+                    (rest, 0)
+                        if fault!("Maximum Packet Size 0")
+                            && wrong == Violation::MaximumPacketSizeZero =>
+                    {
+                        Ok((rest, ()))
+                    }
                     (_, 0) => Err(Fault::at(input, wrong)),
                     (rest, _) => Ok((rest, ())),
                 }

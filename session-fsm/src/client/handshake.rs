@@ -109,6 +109,7 @@ impl Client {
                 && !connack.session_present
                 && !connack.reason_code.is_error()
                 && self.check_accepted(connack).is_ok());
+        let ends = ends && !fault!("MQTT-3.2.2-5");
         if ends {
             self.session.end();
         }

@@ -47,6 +47,9 @@ impl Connection {
             _ => return Ok(None),
         };
         let refused = matches!(outcome, Outcome::PubRec(reason_code, _) if reason_code.is_error());
+        let refused = refused
+            || fault!("PUBREC 0x10 refuses")
+                && matches!(outcome, Outcome::PubRec(code, _) if code != ReasonCode::Success);
         let token = self.receive_acknowledgement(session, packet_type, identifier, refused)?;
         Ok(token.map(|token| Event::Outcome(token, outcome)))
     }
@@ -92,7 +95,13 @@ impl Connection {
     ) -> Result<Option<Token>, SessionViolation> {
         let event = match packet_type {
             PacketType::PubAck => SenderEvent::PubAck,
-            PacketType::PubRec if refused => SenderEvent::PubRecError,
+            PacketType::PubRec if refused => {
+                fault!(
+                    "refusal released",
+                    SenderEvent::PubRecError,
+                    SenderEvent::PubRec
+                )
+            }
             PacketType::PubRec => SenderEvent::PubRec,
             _ => SenderEvent::PubComp,
         };
@@ -126,6 +135,9 @@ impl Connection {
                     session.sender.release_sent();
                 }
                 self.outbox.pubrel(packet_identifier, ReasonCode::Success);
+            }
+            SenderAction::ReleaseUnknown if fault!("unknown PUBREC is an error") => {
+                return Err(SessionViolation::WrongAcknowledgement);
             }
             SenderAction::ReleaseUnknown => {
                 self.outbox
@@ -170,11 +182,18 @@ impl Connection {
         let manual = session.config.acknowledgement == Acknowledgement::Manual;
         let mut receipt = None;
         if let Some(packet_identifier) = delivery.packet_identifier() {
+            if fault!("unseen DUP dropped") && delivery.duplicate() && qos == Qos::ExactlyOnce {
+                self.outbox.pubrec(packet_identifier, ReasonCode::Success);
+                return Ok(None);
+            }
             let receive_maximum = self.own.receive_maximum;
             let receiver = &mut session.receiver;
             match receiver.publish(packet_identifier, qos, receive_maximum, manual) {
                 Arrival::Deliver(Some(undecided)) => receipt = Some(undecided),
                 Arrival::Deliver(None) => self.accept(session, packet_identifier, qos),
+                Arrival::PubRecAgain if fault!("repetition is an error") => {
+                    return Err(SessionViolation::ReleasedTooEarly);
+                }
                 Arrival::PubRecAgain => {
                     self.outbox.pubrec(packet_identifier, ReasonCode::Success);
                     return Ok(None);
@@ -268,6 +287,9 @@ impl Connection {
             _ => {
                 let packet_type = PacketType::PubRel;
                 session.notice(Notice::UnknownIdentifier(packet_type, packet_identifier));
+                if fault!("unknown PUBREL unanswered") {
+                    return Ok(());
+                }
                 ReasonCode::PacketIdentifierNotFound
             }
         };

@@ -233,7 +233,7 @@ impl Connection {
             return Some(Written::Skipped);
         }
         // Once it was sent it goes on, expired or not [MQTT-4.3.3-7].
-        if outgoing.expires_at <= now && !unsent.duplicate {
+        if outgoing.expires_at <= now && (!unsent.duplicate || fault!("MQTT-4.3.3-7")) {
             give_up(session, Ending::Expired);
             return Some(Written::Skipped);
         }

@@ -85,7 +85,7 @@ impl Manual {
 
     /// A PUBREC is due again; `false` if it need not wait for others.
     pub(super) fn repeat(&mut self, packet_identifier: PacketIdentifier) -> bool {
-        if self.due2.is_empty() {
+        if self.due2.is_empty() || fault!("repetition overtakes") {
             return false;
         }
         let place = self.take_place();

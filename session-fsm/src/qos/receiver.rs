@@ -82,6 +82,7 @@ impl Receiver {
                 }
                 Arrival::Deliver(None)
             }
+            ReceiverAction::PubRecAgain if fault!("MQTT-4.3.3-10") => Arrival::Deliver(None),
             ReceiverAction::PubRecAgain => {
                 // Those of earlier messages go first [MQTT-4.6.0-3]. One answer is enough for a peer that
                 // sends a message more often.

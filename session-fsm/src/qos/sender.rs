@@ -2,6 +2,8 @@
 //! 2.2.1, 4.3, 4.4, 4.6, 4.9).
 
 mod equality;
+#[cfg(mqtt5_faults)]
+mod faults;
 
 use core::num::NonZeroU16;
 
@@ -149,6 +151,14 @@ impl Sender {
         };
         let (next, action) = state.on(event);
         match action {
+            SenderAction::Finish
+                if fault!("refused message kept") && event == SenderEvent::PubRecError =>
+            {
+                (SenderAction::Nothing, None)
+            }
+            SenderAction::Release if fault!("PUBREC completes") => {
+                (SenderAction::Finish, self.finish(position))
+            }
             SenderAction::Finish => (action, self.finish(position)),
             SenderAction::Release => {
                 self.release(position, next);
@@ -203,7 +213,7 @@ impl Sender {
         };
         let following = slot.following();
         let sent = core::mem::replace(&mut slot.sent, false);
-        let message = slot.message.take();
+        let message = fault!("PUBREL becomes PUBLISH", slot.message.take(), None);
         self.bytes -= message.as_ref().map_or(0, Message::size);
         slot.used_for = Use::Message(next);
         if self.publish_next == position {
@@ -251,7 +261,12 @@ impl Sender {
     #[inline]
     pub(crate) fn next_publish(&self, receive_maximum: u16) -> Option<Unsent<'_>> {
         let slot = self.slots.get(self.publish_next)?;
-        if self.outstanding >= receive_maximum {
+        let outstanding = fault!(
+            "quota back at PUBREC",
+            self.outstanding,
+            self.outstanding - self.releasing.len()
+        );
+        if outstanding >= receive_maximum {
             return None;
         }
         Some(Unsent {
@@ -260,8 +275,13 @@ impl Sender {
                 Use::Message(SenderState::WaitPubRec) => Qos::ExactlyOnce,
                 _ => Qos::AtLeastOnce,
             },
-            packet_identifier: slot.packet_identifier()?,
-            duplicate: slot.sent_before,
+            packet_identifier: fault!(
+                "identifiers begin again",
+                slot.packet_identifier()?,
+                PacketIdentifier::new((slot.packet_identifier()?.get() - 1) % 2 + 1)?
+            ),
+            duplicate: fault!("MQTT-3.3.1-1", slot.sent_before, false)
+                || fault!("MQTT-4.3.2-2 DUP"),
             expires_at: slot.expires_at,
             topic_alias: slot.topic_alias,
         })
@@ -363,9 +383,15 @@ impl Sender {
     /// A new Network Connection goes on with the Session: everything unacknowledged is to be sent
     /// again, in its order (section 4.4).
     pub(crate) fn resume(&mut self) {
+        #[cfg(mqtt5_faults)]
+        self.resume_wrongly();
         self.publish_next = self.publishing.first();
         self.release_next = self.releasing.first();
-        self.outstanding = self.releasing.len();
+        self.outstanding = fault!(
+            "quota not counted anew",
+            self.releasing.len(),
+            self.outstanding
+        );
         for slot in self.slots.all() {
             slot.sent = false;
         }
@@ -376,6 +402,7 @@ impl Sender {
         // Those of which less is known to have arrived come last; each list keeps its order.
         let first = match self.releasing.first() {
             0 => self.publishing.first(),
+            _ if fault!("released messages outlive the Session") => self.publishing.first(),
             first => first,
         };
         let slot = self.slots.get(first)?;

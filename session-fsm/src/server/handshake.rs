@@ -84,7 +84,11 @@ impl Server {
             client_identifier: connect.client_identifier.as_str().into(),
             clean_start: connect.clean_start,
             keep_alive: connect.keep_alive,
-            expiry_interval: properties.session_expiry_interval().unwrap_or(0),
+            expiry_interval: properties.session_expiry_interval().unwrap_or(fault!(
+                "absent expiry is for ever",
+                0,
+                u32::MAX
+            )),
             response_information: properties.request_response_information().unwrap_or(false),
             will: connect.will.as_ref().and_then(pending_will),
             deciding: true,
@@ -178,6 +182,9 @@ impl Server {
             session.end();
         }
         let handshake = self.handshake.take();
+        if fault!("MQTT-3.1.3-9") {
+            session.hand_out_will();
+        }
         session.will = handshake.and_then(|handshake| handshake.will);
         session.connection_began(expiry_interval);
         self.keep_alive = keep_alive;
@@ -200,7 +207,7 @@ impl Server {
         let list = self.announced(properties)?;
         let packet = self.connection.fit(Explanations::Always, &list, |list| {
             ConnAck {
-                session_present,
+                session_present: session_present && !fault!("MQTT-3.2.2-3"),
                 reason_code: ReasonCode::Success,
                 properties: Properties::new(list)?,
             }

@@ -1,0 +1,190 @@
+//! Switches on each deliberate fault, and sees which checks notice it: see `mqtt5_spec_tests::faults`.
+//!
+//! `cargo run -p mqtt5-spec-tests --bin faults [-- NAME-PART]`
+//!
+//! A fault that breaks a statement has to make evidence fail that `ledger.toml` names for the statement. Without
+//! a part of a name it writes `MUSEUM.md` and `FAULTS.md`. With `--places` it only writes into `faults.toml` in which
+//! functions the faults are.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use mqtt5_spec_tests::faults::{
+    Fault, Programs, Shown, Table, hooks, museum, one_line, statements, with_places, workspace,
+};
+use mqtt5_spec_tests::ledger::{Layer, Ledger};
+use mqtt5_spec_tests::path_of;
+
+fn main() -> ExitCode {
+    let part = std::env::args().nth(1);
+    let result = match part.as_deref() {
+        Some("--places") => write_places().map(|()| true),
+        part => try_all(part),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Writes into `faults.toml` where the faults are now.
+fn write_places() -> Result<(), String> {
+    let text = fs::read_to_string(path_of("faults.toml")).map_err(|error| error.to_string())?;
+    write("faults.toml", &with_places(&text, &hooks()?))
+}
+
+/// Whether every fault was noticed.
+fn try_all(part: Option<&str>) -> Result<bool, String> {
+    let table = Table::load()?;
+    let ledger = Ledger::load()?;
+    let disagreements = table.disagreements(&hooks()?, &ledger);
+    if !disagreements.is_empty() {
+        return Err(disagreements.join("\n"));
+    }
+    let chosen = |fault: &&Fault| part.is_none_or(|part| fault.name.contains(part));
+    let faults: Vec<&Fault> = table.faults.iter().filter(chosen).collect();
+    if faults.is_empty() {
+        return Err("There is no such fault.".to_owned());
+    }
+    let started = Instant::now();
+    let programs = Programs::build(workspace(), &workspace().join("target/faults"))?;
+    println!("built in {:.0} s", started.elapsed().as_secs_f64());
+    without_fault(&programs, &ledger)?;
+
+    let all = in_parallel(&faults, |fault, lane| {
+        try_one(fault, lane, &programs, &ledger)
+    })?;
+    for shown in &all {
+        println!("{}", one_line(shown));
+    }
+    let noticed = all
+        .iter()
+        .filter(|shown| shown.objections.is_empty())
+        .count();
+    println!(
+        "{noticed} of {} faults were noticed as they should be; {:.0} s",
+        all.len(),
+        started.elapsed().as_secs_f64(),
+    );
+    for layer in [Layer::Codec, Layer::Session] {
+        let missing = table.missing(&ledger, layer);
+        if !missing.is_empty() {
+            let labels = missing.join(", ");
+            println!("{} of layer {layer} have no fault: {labels}", missing.len());
+        }
+    }
+    if part.is_none() {
+        write("MUSEUM.md", &museum(&all))?;
+        write("FAULTS.md", &statements(&table, &ledger, &all))?;
+    }
+    Ok(noticed == all.len())
+}
+
+/// Without a fault all checks must pass, or it would mean nothing that one fails.
+fn without_fault(programs: &Programs, ledger: &Ledger) -> Result<(), String> {
+    let run = programs.with(None, 0);
+    run.begin()?;
+    let evidence = ledger.evidence().iter().map(|it| it.trial()).collect();
+    let failed = run.checks(&evidence)?;
+    let findings = run.all()?;
+    if !failed.is_empty() || !findings.is_empty() {
+        return Err(format!("Without any fault: {failed:?}, {findings:?}"));
+    }
+    if run.reached() {
+        return Err("Without any fault, one was on.".to_owned());
+    }
+    Ok(())
+}
+
+/// What notices a fault.
+fn try_one<'t>(
+    fault: &'t Fault,
+    lane: usize,
+    programs: &Programs,
+    ledger: &Ledger,
+) -> Result<Shown<'t>, String> {
+    let run = programs.with(Some(&fault.name), lane);
+    run.begin()?;
+    let broken: Vec<_> = ledger
+        .statements
+        .iter()
+        .filter(|statement| fault.statements().any(|id| id == statement.id))
+        .collect();
+    let evidence: BTreeSet<String> = broken
+        .iter()
+        .flat_map(|statement| statement.evidence.iter().map(|it| it.trial()))
+        .collect();
+    let mut objections = Vec::new();
+    let mut failed = BTreeSet::new();
+    if !evidence.is_empty() {
+        failed = run.checks(&evidence)?;
+        for statement in broken {
+            let mut trials = statement.evidence.iter().map(|it| it.trial());
+            if !trials.any(|trial| failed.contains(&trial)) {
+                objections.push(format!("NO EVIDENCE OF {} FAILS.", statement.id));
+            }
+        }
+    }
+    let mut findings = Vec::new();
+    if fault.exhibit.is_some() {
+        findings = run.all()?;
+        if findings.is_empty() {
+            findings.extend(run.properties()?);
+        }
+        if findings.is_empty() {
+            objections.push("NOTHING FAILS.".to_owned());
+        }
+    }
+    if !run.reached() {
+        objections.push("ITS PLACE WAS NEVER REACHED.".to_owned());
+    }
+    Ok(Shown {
+        fault,
+        failed,
+        findings,
+        objections,
+    })
+}
+
+/// Does something with all faults, on all processors, and keeps their order.
+fn in_parallel<'t>(
+    faults: &[&'t Fault],
+    job: impl Fn(&'t Fault, usize) -> Result<Shown<'t>, String> + Sync,
+) -> Result<Vec<Shown<'t>>, String> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    let lanes = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for lane in 0..lanes {
+            let (next, done, job) = (&next, &done, &job);
+            scope.spawn(move || {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(fault) = faults.get(index) else {
+                        break;
+                    };
+                    let result = job(fault, lane);
+                    done.lock().expect("no job panics").push((index, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().expect("no job panics");
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+fn write(name: &str, text: &str) -> Result<(), String> {
+    fs::write(path_of(name), text).map_err(|error| format!("{name}: {error}"))?;
+    println!("{name} is up to date");
+    Ok(())
+}
