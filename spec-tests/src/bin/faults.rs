@@ -3,7 +3,8 @@
 //! `cargo run -p mqtt5-spec-tests --bin faults [-- NAME-PART]`
 //!
 //! A fault that breaks a statement has to make evidence fail that `ledger.toml` names for the statement. Without
-//! a part of a name it writes `MUSEUM.md` and `FAULTS.md`. With `--places` it only writes into `faults.toml` in which
+//! a part of a name it writes `MUSEUM.md` and `FAULTS.md`; with `--check` it sees that they are up to date. With
+//! `--places` it only writes into `faults.toml` in which
 //! functions the faults are.
 
 use std::collections::BTreeSet;
@@ -21,10 +22,12 @@ use mqtt5_spec_tests::ledger::{Layer, Ledger};
 use mqtt5_spec_tests::path_of;
 
 fn main() -> ExitCode {
-    let part = std::env::args().nth(1);
-    let result = match part.as_deref() {
+    let argument = std::env::args().nth(1);
+    let result = match argument.as_deref() {
         Some("--places") => write_places().map(|()| true),
-        part => try_all(part),
+        Some("--check") => try_all(None, compare),
+        None => try_all(None, write),
+        part => try_all(part, write),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -43,7 +46,10 @@ fn write_places() -> Result<(), String> {
 }
 
 /// Whether every fault was noticed.
-fn try_all(part: Option<&str>) -> Result<bool, String> {
+fn try_all(
+    part: Option<&str>,
+    page: impl Fn(&str, &str) -> Result<(), String>,
+) -> Result<bool, String> {
     let table = Table::load()?;
     let ledger = Ledger::load()?;
     let disagreements = table.disagreements(&hooks()?, &ledger);
@@ -83,8 +89,8 @@ fn try_all(part: Option<&str>) -> Result<bool, String> {
         }
     }
     if part.is_none() {
-        write("MUSEUM.md", &museum(&all))?;
-        write("FAULTS.md", &statements(&table, &ledger, &all))?;
+        page("MUSEUM.md", &museum(&all))?;
+        page("FAULTS.md", &statements(&table, &ledger, &all))?;
     }
     Ok(noticed == all.len())
 }
@@ -181,6 +187,15 @@ fn in_parallel<'t>(
     let mut done = done.into_inner().expect("no job panics");
     done.sort_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, result)| result).collect()
+}
+
+fn compare(name: &str, text: &str) -> Result<(), String> {
+    match fs::read_to_string(path_of(name)) {
+        Ok(known) if known == text => Ok(()),
+        _ => Err(format!(
+            "{name} is out of date: `cargo run -p mqtt5-spec-tests --bin faults` writes it."
+        )),
+    }
 }
 
 fn write(name: &str, text: &str) -> Result<(), String> {

@@ -90,13 +90,14 @@ fn names(finding: &Finding) -> String {
 pub fn statements(table: &Table, ledger: &Ledger, all: &[Shown<'_>]) -> String {
     let mut text = String::from(
         "# Deliberate faults\n\n\
-         For each normative statement of the codec's and the sessions' layers: the faults (`faults.toml`) that break\n\
-         it, and the first piece of its evidence in `ledger.toml` that fails then. Written by\n\n\
+         The normative statements, each with the faults (`faults.toml`) that break it, and the first piece of its\n\
+         evidence in `ledger.toml` that fails then. Each statement of the codec's and the sessions' layers has one, or\n\
+         a reason why not. Written by\n\n\
          ```sh\n\
          cargo run -p mqtt5-spec-tests --bin faults\n\
          ```\n",
     );
-    for layer in [Layer::Codec, Layer::Session] {
+    for layer in Layer::ALL {
         let _ = write!(
             text,
             "\n## The {layer} layer\n\n| statement | fault | noticed by |\n| --- | --- | --- |\n"
