@@ -145,6 +145,14 @@ pub fn normal() -> Vec<Named> {
             "message-expiry",
             "down=2 qos=21 ticks=2 message-expiry=5 window-down=1 cuts=1",
         ),
+        named(
+            "packet-size-changes",
+            "up=2 qos=21 padding=50 limits=1 cuts=2 client-crashes=1",
+        ),
+        named(
+            "packet-size-changes-down",
+            "down=2 qos=2 padding=50 limits=1 cuts=1 server-crashes=1 client-crashes=1",
+        ),
         named("limits-change", "up=2 qos=21 limits=234 cuts=2"),
         named(
             "limits-change-crash",

@@ -16,6 +16,8 @@ pub(super) struct Shadow {
     waiting: Vec<(u64, Qos)>,
     /// Identifiers of messages in flight, and whether they were released.
     sending: Vec<(u16, bool)>,
+    /// Identifiers that are not to be used again in this Session.
+    lost: Vec<u16>,
     /// Identifiers of messages that were received and not completed.
     received: Vec<u16>,
 }
@@ -32,15 +34,24 @@ impl Shadow {
                 let position = waiting.clone().position(|(it, _)| *it == token.number());
                 let position = position.ok_or_else(|| wrong(format!("{change:?}")))?;
                 self.waiting.remove(position);
-                self.sending.push((packet_identifier.get(), false));
+                let id = packet_identifier.get();
+                if self.lost.contains(&id) {
+                    return Err(wrong(format!("{change:?}, which is lost")));
+                }
+                self.sending.push((id, false));
             }
             Change::Released { packet_identifier } => {
                 let id = packet_identifier.get();
                 let found = self.sending.iter_mut().find(|it| **it == (id, false));
                 found.ok_or_else(|| wrong(format!("{change:?}")))?.1 = true;
             }
-            Change::Finished { packet_identifier } | Change::Lost { packet_identifier } => {
+            Change::Finished { packet_identifier } => {
                 self.sending.retain(|it| it.0 != packet_identifier.get());
+            }
+            Change::Lost { packet_identifier } => {
+                let id = packet_identifier.get();
+                self.sending.retain(|it| it.0 != id);
+                self.lost.push(id);
             }
             Change::Dropped { token } => self.waiting.retain(|it| it.0 != token.number()),
             Change::Received { packet_identifier } => self.received.push(packet_identifier.get()),
@@ -49,6 +60,7 @@ impl Shadow {
             }
             Change::Ended => {
                 self.sending.clear();
+                self.lost.clear();
                 self.received.clear();
             }
             _ => {}
