@@ -6,7 +6,9 @@ mod requests;
 use core::time::Duration;
 
 use mqtt5_codec::bytes::BufMut;
-use mqtt5_codec::{DecodeError, Packet, PacketType, Property, Publish, ReasonCode, Role};
+use mqtt5_codec::{
+    DecodeError, Packet, PacketType, Property, Publish, RawPacket, ReasonCode, Role,
+};
 
 use self::handshake::Handshake;
 use crate::bandwidth::AliasSavings;
@@ -215,7 +217,8 @@ impl Client {
 
     /// Handles a packet of the Server that was split and decoded elsewhere, by
     /// [`Frame::decode_from`](mqtt5_codec::Frame::decode_from) for example, with the Maximum Packet Size
-    /// that the CONNECT announced. For what does not decode there is [`Client::reject`].
+    /// that the CONNECT announced. For what does not decode there is [`Client::reject`]; before the CONNACK it may be
+    /// the refusal of an older Server, see [`RawPacket::refusal_of_older_version`], which is to be given here.
     ///
     /// # Errors
     ///
@@ -324,6 +327,13 @@ impl Side for Client {
 
     fn ends_session(&mut self, packet: &Packet<'_>) -> bool {
         self.ends_known_session(packet)
+    }
+
+    fn other_version(&self, packet: &RawPacket<'_>) -> Option<Packet<'static>> {
+        match self.connection.phase {
+            Phase::Opening => packet.refusal_of_older_version().map(Packet::ConnAck),
+            _ => None,
+        }
     }
 
     fn opening<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a> {

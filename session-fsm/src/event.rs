@@ -53,9 +53,12 @@ pub enum Event<'a> {
     Disconnect(Disconnect<'a>),
     /// Client: the Server accepted the connection. Session Present tells whether its Session goes on;
     /// if not, subscriptions have to be made again. So have those that ended as
-    /// [`Outcome::Indeterminate`] in any case.
+    /// [`Outcome::Indeterminate`] in any case. An Assigned Client Identifier is the Session's ClientID from now on,
+    /// whether or not the CONNECT had one.
     Connected(ConnAck<'a>),
-    /// Client: the Server refused the connection. [`Output::Close`] follows.
+    /// Client: the Server refused the connection. [`Output::Close`] follows. The refusal of a Server that speaks only
+    /// MQTT 3.1.1 is translated:
+    /// [`RawPacket::refusal_of_older_version`](mqtt5_codec::RawPacket::refusal_of_older_version).
     Refused(ConnAck<'a>),
     /// Server: a Client wants to connect. Nothing more is read before it is accepted, refused, or
     /// asked for authentication.

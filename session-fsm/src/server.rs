@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use mqtt5_codec::bytes::BufMut;
 use mqtt5_codec::{
-    DecodeError, Disconnect, Packet, PacketType, Property, Publish, ReasonCode, Role,
+    DecodeError, Disconnect, Packet, PacketType, Property, Publish, RawPacket, ReasonCode, Role,
 };
 
 use self::handshake::Handshake;
@@ -66,6 +66,8 @@ pub struct Server {
     connect_due: Instant,
     /// Seconds; 0 is off.
     keep_alive: u16,
+    /// The Session Expiry Interval of the CONNECT packet, in seconds, whatever the CONNACK says.
+    connect_expiry: u32,
 }
 
 impl Server {
@@ -88,6 +90,7 @@ impl Server {
             requests: Requests::default(),
             connect_due: now + config.connect_timeout,
             keep_alive: 0,
+            connect_expiry: 0,
         }
     }
 
@@ -279,7 +282,7 @@ impl Server {
     fn receive_disconnect<'a>(&mut self, now: Instant, disconnect: Disconnect<'a>) -> Handled<'a> {
         if let Some(session) = self.session.as_mut() {
             match disconnect.properties.session_expiry_interval() {
-                Some(1..) if session.expiry_interval == 0 => {
+                Some(1..) if self.connect_expiry == 0 => {
                     return Err(SessionViolation::SessionExpiryRaised);
                 }
                 Some(seconds) => session.expiry_interval = seconds,
@@ -427,6 +430,10 @@ impl Side for Server {
 
     fn ends_session(&mut self, _: &Packet<'_>) -> bool {
         false
+    }
+
+    fn other_version(&self, _: &RawPacket<'_>) -> Option<Packet<'static>> {
+        None
     }
 
     fn opening<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a> {

@@ -27,6 +27,9 @@ pub(crate) trait Side {
     /// before it is taken.
     fn ends_session(&mut self, packet: &Packet<'_>) -> bool;
 
+    /// What a peer of another version means by a packet that is none of MQTT 5.
+    fn other_version(&self, packet: &RawPacket<'_>) -> Option<Packet<'static>>;
+
     /// A packet before the connection is open.
     fn opening<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a>;
 
@@ -174,6 +177,9 @@ pub(crate) trait Side {
         match packet.decode_from(Self::PEER) {
             Ok(packet) => self.step(now, &packet),
             Err(error) => {
+                if let Some(packet) = self.other_version(packet) {
+                    return self.step(now, &packet);
+                }
                 self.reject(now, error);
                 None
             }

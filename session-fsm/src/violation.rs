@@ -60,7 +60,6 @@ violations! {
     SessionPresentUnexpected: ProtocolError, Some("MQTT-3.2.2-4"), "3.2.2.1.1", "Session Present is 1, but there is no Session";
 
     // What the CONNACK may say
-    AssignedClientIdentifierUnexpected: ProtocolError, None, "3.2.2.3.7", "a ClientID was assigned although there was one";
     AssignedClientIdentifierMissing: ProtocolError, Some("MQTT-3.2.2-16"), "3.2.2.3.7", "no ClientID was assigned although there was none";
     ResponseInformationUnexpected: ProtocolError, Some("MQTT-3.1.2-28"), "3.1.2.11.6", "Response Information came without being requested";
     ProblemInformationUnexpected: ProtocolError, Some("MQTT-3.1.2-29"), "3.1.2.11.7", "a Reason String or User Property came although Request Problem Information was 0";
@@ -87,7 +86,7 @@ violations! {
     AuthenticationMethodDiffers: ProtocolError, Some("MQTT-4.12.0-5"), "4.12", "the Authentication Method is not that of the CONNECT";
 
     // Disconnection
-    SessionExpiryRaised: ProtocolError, None, "3.14.2.2.2", "a Session that was to end with the connection got a Session Expiry Interval in the DISCONNECT";
+    SessionExpiryRaised: ProtocolError, None, "3.14.2.2.2", "the DISCONNECT has a Session Expiry Interval although that of the CONNECT was 0";
 }
 
 impl fmt::Display for SessionViolation {

@@ -5,7 +5,7 @@ use super::decode::Parse;
 use crate::encode::{Body, encodable};
 use crate::property::{Properties, property_set, scope};
 use crate::sink::Sink;
-use crate::split::FixedHeader;
+use crate::split::{FixedHeader, RawPacket};
 use crate::wire::{Fault, Parsed, byte};
 use crate::{PacketType, ReasonCode, Violation};
 
@@ -33,6 +33,39 @@ impl<'a> ConnAck<'a> {
             reason_code,
             properties: Properties::EMPTY,
         }
+    }
+}
+
+impl RawPacket<'_> {
+    /// The refusal of a Server that speaks no MQTT 5, but an older version: a CONNACK of exactly four bytes, Session
+    /// Present 0, with one of the Connect Return codes 1 to 5 of MQTT 3.1.1 (its section 3.2.2.3). It is translated to
+    /// the Reason Codes 0x84, 0x85, 0x88, 0x86 and 0x87, in this order.
+    ///
+    /// In MQTT 5 these bytes are no CONNACK, and [`Packet::decode`](crate::Packet::decode) refuses them. Only a Client
+    /// that waits for the answer to its CONNECT has a use for this method. An old Server that takes the CONNECT for one
+    /// of its own version, and accepts it with Return code 0, is not recognised: that connection cannot be used.
+    ///
+    /// ```
+    /// use mqtt5_codec::{RawPacket, ReasonCode};
+    ///
+    /// let bytes = [0x20, 0x02, 0x00, 0x01];
+    /// let packet = RawPacket::whole(&bytes)?;
+    /// assert!(packet.decode().is_err());
+    /// let refusal = packet.refusal_of_older_version().expect("a CONNACK of MQTT 3.1.1");
+    /// assert_eq!(refusal.reason_code, ReasonCode::UnsupportedProtocolVersion);
+    /// # Ok::<(), mqtt5_codec::DecodeError>(())
+    /// ```
+    #[must_use]
+    pub fn refusal_of_older_version(&self) -> Option<ConnAck<'static>> {
+        let reason_code = match self.as_bytes() {
+            [0x20, 2, 0, 1] => ReasonCode::UnsupportedProtocolVersion,
+            [0x20, 2, 0, 2] => ReasonCode::ClientIdentifierNotValid,
+            [0x20, 2, 0, 3] => ReasonCode::ServerUnavailable,
+            [0x20, 2, 0, 4] => ReasonCode::BadUserNameOrPassword,
+            [0x20, 2, 0, 5] => ReasonCode::NotAuthorized,
+            _ => return None,
+        };
+        Some(ConnAck::new(reason_code))
     }
 }
 

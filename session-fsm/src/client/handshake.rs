@@ -29,7 +29,8 @@ impl Client {
     ///
     /// The packet is sent as it is given, but for two things: if there is no Session to go on with, it
     /// has Clean Start 1, as the Client must not accept a Session that it does not know; and if
-    /// it names no ClientID, it has the one that the Session got from the Server.
+    /// it names no ClientID, it has the one that the Session has. A Server may assign another one than the CONNECT
+    /// gave; a Client that may meet such a Server names none when it connects again.
     ///
     /// Without a Session Expiry Interval in its properties, or with 0 (section 3.1.2.11.2), the Session ends
     /// with this Network Connection, and messages in flight end as
@@ -131,13 +132,10 @@ impl Client {
             }
             _ => {}
         }
-        let assigned = properties.assigned_client_identifier();
-        match (assigned, self.handshake.client_identifier.is_empty()) {
-            (Some(_), false) => {
-                return Err(SessionViolation::AssignedClientIdentifierUnexpected);
-            }
-            (None, true) => return Err(SessionViolation::AssignedClientIdentifierMissing),
-            _ => {}
+        if self.handshake.client_identifier.is_empty()
+            && properties.assigned_client_identifier().is_none()
+        {
+            return Err(SessionViolation::AssignedClientIdentifierMissing);
         }
         if properties.response_information().is_some() && !self.handshake.response_information {
             return Err(SessionViolation::ResponseInformationUnexpected);
@@ -217,8 +215,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`SendError::NotConnected`]; [`SendError::PropertyUnwanted`] if the Session was to end with the
-    /// connection and the Session Expiry Interval is not 0 (section 3.14.2.2.2);
+    /// [`SendError::NotConnected`]; [`SendError::PropertyUnwanted`] for a Session Expiry Interval other than 0 if that of
+    /// the CONNECT was 0 or absent, whatever the CONNACK said (section 3.14.2.2.2);
     /// [`SendError::Invalid`] for a Reason Code or property that is not a Client's.
     pub fn disconnect(
         &mut self,
@@ -233,11 +231,7 @@ impl Client {
             Property::SessionExpiryInterval(seconds) => Some(*seconds),
             _ => None,
         });
-        let in_force = match self.connection.phase {
-            Phase::Open | Phase::Accepted => self.session.expiry_interval,
-            _ => self.handshake.expiry_interval,
-        };
-        if in_force == 0 && expiry.is_some_and(|seconds| seconds > 0) {
+        if self.handshake.expiry_interval == 0 && expiry.is_some_and(|seconds| seconds > 0) {
             return Err(SendError::PropertyUnwanted(
                 PropertyIdentifier::SessionExpiryInterval,
             ));

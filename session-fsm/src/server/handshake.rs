@@ -22,7 +22,6 @@ pub(super) struct Handshake {
     client_identifier: Box<str>,
     clean_start: bool,
     keep_alive: u16,
-    expiry_interval: u32,
     response_information: bool,
     will: Option<Box<PendingWill>>,
     /// It is the caller's turn, not the Client's.
@@ -49,6 +48,11 @@ impl Server {
                 Ok(event)
             }
             Packet::Disconnect(disconnect) if self.handshake.is_some() => {
+                if self.connect_expiry == 0
+                    && matches!(disconnect.properties.session_expiry_interval(), Some(1..))
+                {
+                    return Err(SessionViolation::SessionExpiryRaised);
+                }
                 let cause = Cause::PeerDisconnected(disconnect.reason_code);
                 self.close(now, cause, false);
                 Ok(Some(Event::Disconnect(disconnect)))
@@ -80,15 +84,15 @@ impl Server {
             self.refuse_with(now, violation.reason_code(), &[], cause);
             return Ok(None);
         }
+        self.connect_expiry = properties.session_expiry_interval().unwrap_or(fault!(
+            "absent expiry is for ever",
+            0,
+            u32::MAX
+        ));
         self.handshake = Some(Box::new(Handshake {
             client_identifier: connect.client_identifier.as_str().into(),
             clean_start: connect.clean_start,
             keep_alive: connect.keep_alive,
-            expiry_interval: properties.session_expiry_interval().unwrap_or(fault!(
-                "absent expiry is for ever",
-                0,
-                u32::MAX
-            )),
             response_information: properties.request_response_information().unwrap_or(false),
             will: connect.will.as_ref().and_then(pending_will),
             deciding: true,
@@ -103,7 +107,8 @@ impl Server {
     /// [`Server::receive`], whichever is called first.
     ///
     /// The properties may be Server Keep Alive and Session Expiry Interval, which replace what the Client
-    /// asked for; Assigned Client Identifier, which has to be given if, and only if, the ClientID was empty;
+    /// asked for; Assigned Client Identifier, which has to be given if the ClientID was empty, and replaces it
+    /// otherwise, so that `session` has to be the one of the new ClientID (section 3.2.2.3.7);
     /// Response Information, if it was requested; Authentication Data, Reason String and User Properties.
     ///
     /// Of two Network Connections of the same Client, the one that was opened first may be heard last: its
@@ -130,10 +135,10 @@ impl Server {
         }
         let mut client_identifier = &*handshake.client_identifier;
         let mut keep_alive = handshake.keep_alive;
-        let mut expiry_interval = handshake.expiry_interval;
+        let mut expiry_interval = self.connect_expiry;
         for property in properties {
             match *property {
-                Property::AssignedClientIdentifier(assigned) if client_identifier.is_empty() => {
+                Property::AssignedClientIdentifier(assigned) => {
                     client_identifier = assigned.as_str();
                 }
                 Property::ServerKeepAlive(seconds) => keep_alive = seconds,

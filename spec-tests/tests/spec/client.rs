@@ -24,6 +24,7 @@ mod disconnect;
 mod driver;
 mod errors;
 mod expiry;
+mod first_contact;
 mod flow_control;
 mod handshake;
 mod keep_alive;
@@ -70,6 +71,7 @@ pub(crate) fn checks() -> Vec<Check> {
         disconnect::checks(),
         errors::checks(),
         expiry::checks(),
+        first_contact::checks(),
         flow_control::checks(),
         handshake::checks(),
         keep_alive::checks(),

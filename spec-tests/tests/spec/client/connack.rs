@@ -5,12 +5,15 @@ use mqtt5_session_fsm::codec::{
     UserProperty,
 };
 
+use mqtt5_session_fsm::SendError;
+
 use super::driver::{Driver, KEEPS, connect_with};
 use super::make;
 
 checks!["client::connack":
     Example every_property_is_told,
     Domain assigned_client_identifier,
+    Domain an_assigned_client_identifier_renames_the_session,
     Domain response_information,
     Example server_reference_and_reason_are_told,
     Example session_present_on_a_refusal,
@@ -59,7 +62,7 @@ fn every_property_is_told() {
     assert_eq!(limits.maximum_packet_size, 7_000);
 }
 
-/// Section 3.2.2.3.7, MQTT-3.1.3-7, T19.4: if and only if the CONNECT had no ClientID.
+/// Section 3.2.2.3.7, MQTT-3.1.3-7, T19.4: needed if the CONNECT had no ClientID, and used in any case.
 fn assigned_client_identifier() -> u64 {
     for (given, assigned) in [("", false), ("", true), ("c", false), ("c", true)] {
         let mut driver = Driver::new();
@@ -79,13 +82,10 @@ fn assigned_client_identifier() -> u64 {
                 said.last().unwrap(),
                 "close AssignedClientIdentifierMissing"
             ),
-            (_, true) => assert_eq!(
-                said.last().unwrap(),
-                "close AssignedClientIdentifierUnexpected"
-            ),
+            (_, true) => assert_eq!(driver.client.session().client_identifier(), "new"),
             (_, false) => assert_eq!(driver.client.session().client_identifier(), "c"),
         }
-        assert_eq!(driver.client.is_connected(), given.is_empty() == assigned);
+        assert_eq!(driver.client.is_connected(), !given.is_empty() || assigned);
         if !driver.client.is_connected() {
             assert_eq!(said[0], "> DISCONNECT ProtocolError");
             driver.assert_dead();
@@ -105,6 +105,50 @@ fn assigned_client_identifier() -> u64 {
     ));
     assert_eq!(said[0], "refused ClientIdentifierNotValid");
     5
+}
+
+/// T19.4: with Session Present 1 the Session goes on under the new ClientID; otherwise it has ended, with outcomes, and
+/// the next one has the new ClientID.
+fn an_assigned_client_identifier_renames_the_session() -> u64 {
+    let assigned = [Property::AssignedClientIdentifier(
+        Text::new("new").unwrap(),
+    )];
+    for given in ["c", ""] {
+        for present in [false, true] {
+            let mut driver = Driver::connected();
+            let _ = driver.publish(1, "a", "1");
+            let _ = driver.feed(&make::publish(2, 9, "a", "r"));
+            let _ = driver.lose();
+            let connect = Connect {
+                client_identifier: Text::new(given).unwrap(),
+                ..connect_with(KEEPS)
+            };
+            assert!(driver.connect(&connect)[0].starts_with("> CONNECT \"c\" Session"));
+            let said = driver.feed(&make::connack(present, ReasonCode::Success, &assigned));
+            if present {
+                assert!(said[0].starts_with("connected present"), "{said:?}");
+                assert_eq!(said[1..], ["> PUBLISH q1 #1 dup a \"1\""]);
+                assert_eq!(driver.feed(&make::pubrel(9)), ["> PUBCOMP #9"]);
+            } else {
+                assert_eq!(said[..2], ["t1 Indeterminate", "session ended"]);
+                assert!(said[2].starts_with("connected"), "{said:?}");
+            }
+            assert_eq!(driver.client.session().client_identifier(), "new");
+            // Whoever goes on names the new one, or none.
+            let _ = driver.lose();
+            let now = driver.now;
+            assert_eq!(
+                driver.client.connect(now, &connect_with(KEEPS)),
+                Err(SendError::ClientIdentifierDiffers)
+            );
+            let anonymous = Connect {
+                client_identifier: Text::default(),
+                ..connect_with(KEEPS)
+            };
+            assert!(driver.connect(&anonymous)[0].starts_with("> CONNECT \"new\" Session"));
+        }
+    }
+    4
 }
 
 /// MQTT-3.1.2-28, T19.4: Response Information only if it was requested.

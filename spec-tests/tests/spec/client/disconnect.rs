@@ -5,7 +5,7 @@ use mqtt5_session_fsm::codec::{
     MaximumQos, PacketType, Property, PropertyIdentifier, ReasonCode, Role, Text, UserProperty,
 };
 
-use super::driver::{Driver, KEEPS, Lines, publication};
+use super::driver::{Driver, KEEPS, Lines, connect_with, publication};
 use super::make;
 
 checks!["client::disconnect":
@@ -17,7 +17,7 @@ checks!["client::disconnect":
     Example properties_are_sent,
     Example properties_of_the_server_only,
     Example the_expiry_cannot_be_raised_from_0,
-    Example the_expiry_in_force_counts,
+    Domain the_expiry_of_the_connect_counts,
     Example a_disconnect_needs_a_connection,
     Example server_reference_is_told,
     Example what_waits_outlives_a_disconnect,
@@ -195,22 +195,54 @@ fn the_expiry_cannot_be_raised_from_0() {
     }
 }
 
-/// T19.4: the value in force is that of the CONNACK, if it has one.
-fn the_expiry_in_force_counts() {
-    let raised = [Property::SessionExpiryInterval(5)];
-    let given = [Property::SessionExpiryInterval(60)];
-    let mut driver = Driver::new().go(&[], false, &given);
-    let said = driver.disconnect(ReasonCode::Success, &raised);
-    assert_eq!(said[0], "> DISCONNECT Success SessionExpiryInterval(5)");
-    let taken = [Property::SessionExpiryInterval(0)];
-    let mut driver = Driver::new().go(KEEPS, false, &taken);
-    let now = driver.now;
-    assert!(
-        driver
-            .client
-            .disconnect(now, ReasonCode::Success, &raised)
-            .is_err()
-    );
+/// Section 3.14.2.2.2, T19.4: the value of the CONNECT packet decides whether there may be one, not that of the CONNACK;
+/// also where an earlier connection of the Session had another, and before the CONNACK.
+fn the_expiry_of_the_connect_counts() -> u64 {
+    let mut judged = 0;
+    for earlier in [None, Some(60)] {
+        for asked in [None, Some(0), Some(300), Some(u32::MAX)] {
+            for granted in [None, Some(0), Some(60)] {
+                for connected in [true, false] {
+                    for seconds in [0, 10, u32::MAX] {
+                        let list = |value: Option<u32>| -> Vec<Property<'static>> {
+                            value
+                                .map(Property::SessionExpiryInterval)
+                                .into_iter()
+                                .collect()
+                        };
+                        let mut driver = Driver::new();
+                        if earlier.is_some() {
+                            driver = driver.go(&list(earlier), false, &[]);
+                            let _ = driver.lose();
+                        }
+                        let _ = driver.connect(&connect_with(&list(asked)));
+                        if connected {
+                            let connack = make::connack(false, ReasonCode::Success, &list(granted));
+                            let _ = driver.feed(&connack);
+                        }
+                        let now = driver.now;
+                        let property = [Property::SessionExpiryInterval(seconds)];
+                        let result = driver
+                            .client
+                            .disconnect(now, ReasonCode::Success, &property);
+                        if asked.unwrap_or(0) == 0 && seconds > 0 {
+                            let unwanted = PropertyIdentifier::SessionExpiryInterval;
+                            assert_eq!(result, Err(SendError::PropertyUnwanted(unwanted)));
+                            assert!(driver.settle().is_empty());
+                        } else {
+                            assert_eq!(result, Ok(()));
+                            let said = driver.settle();
+                            let packet =
+                                format!("> DISCONNECT Success SessionExpiryInterval({seconds})");
+                            assert!(said.contains(&packet), "{said:?}");
+                        }
+                        judged += 1;
+                    }
+                }
+            }
+        }
+    }
+    judged
 }
 
 /// Section 3.14: the last packet of a Network Connection needs one.

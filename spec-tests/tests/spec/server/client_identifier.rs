@@ -1,7 +1,7 @@
 //! The ClientID (sections 3.1.3.1, 3.2.2.3.7; table T8.3).
 
 use mqtt5_codec::{ConnAck, Packet, Property, PropertyIdentifier, ReasonCode};
-use mqtt5_session_fsm::{Cause, Instant, SendError, Session};
+use mqtt5_session_fsm::{Cause, Instant, SendError, Session, SessionConfig};
 
 use super::driver::{Driver, Seen};
 use super::make::{Hello, config, text};
@@ -12,7 +12,7 @@ super::listed! { "client_identifier":
     Example what_may_be_allowed_is_accepted,
     Domain an_assigned_one_is_used_and_returned,
     Example an_assigned_one_names_the_session,
-    Domain none_is_assigned_to_who_has_one,
+    Domain another_one_may_be_assigned,
     Example a_bad_one_can_be_refused,
 }
 
@@ -87,15 +87,25 @@ fn an_assigned_one_names_the_session() -> Outcome {
     Ok(1)
 }
 
-/// Section 3.2.2.3.7: Assigned Client Identifier is only for a Client without a ClientID.
-fn none_is_assigned_to_who_has_one() -> Outcome {
-    for id in ["c1", "x"] {
-        let mut driver = connect(id);
-        let assigned = Property::AssignedClientIdentifier(text("auto-1"));
-        let unwanted = SendError::PropertyUnwanted(PropertyIdentifier::AssignedClientIdentifier);
-        assert_eq!(driver.accept(None, &[assigned]).map(|_| ()), Err(unwanted));
-        assert!(driver.pump().is_empty());
-        assert!(driver.accept(None, &[]).is_ok());
+/// Section 3.2.2.3.7: no sentence forbids to assign one to a Client that has one. The Session is that of the new one.
+fn another_one_may_be_assigned() -> Outcome {
+    for clean_start in [false, true] {
+        let old = Driver::connected(config(), &Hello::lasting()).part().0;
+        let hello = Hello::lasting().clean(clean_start);
+        let mut driver = Driver::deciding(old.now, config(), &hello);
+        let assigned = [Property::AssignedClientIdentifier(text("auto-1"))];
+        let differs = SendError::ClientIdentifierDiffers;
+        let result = driver.accept(Some(old.session), &assigned);
+        assert_eq!(result.map(|_| ()), Err(differs));
+        let session = Session::of_server("auto-1", SessionConfig::default());
+        let report = driver.accept(Some(session), &assigned).expect("allowed");
+        let Packet::ConnAck(connack) = report.packet() else {
+            return Err("no CONNACK".to_owned());
+        };
+        let told = connack.properties.assigned_client_identifier();
+        assert_eq!(told.map(|id| id.to_string()).as_deref(), Some("auto-1"));
+        let name = driver.server.session().map(Session::client_identifier);
+        assert_eq!(name, Some("auto-1"));
     }
     Ok(2)
 }

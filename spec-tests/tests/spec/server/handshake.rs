@@ -256,6 +256,10 @@ fn another_protocol_version_is_refused() -> Outcome {
         &b"\x10\x0E\x00\x04MQTT\x04\x02\x00\x3C\x00\x02c1"[..],
         &b"\x10\x0F\x00\x04MQTT\x06\x02\x00\x3C\x00\x00\x02c1"[..],
         &b"\x10\x10\x00\x06MQIsdp\x03\x02\x00\x3C\x00\x02c1"[..],
+        // Bridges of older versions set the highest bit.
+        &b"\x10\x10\x00\x06MQIsdp\x83\x02\x00\x3C\x00\x02c1"[..],
+        &b"\x10\x0E\x00\x04MQTT\x84\x02\x00\x3C\x00\x02c1"[..],
+        &b"\x10\x0F\x00\x04MQTT\x85\x02\x00\x3C\x00\x00\x02c1"[..],
     ] {
         let mut driver = start();
         let report = driver.send(connect);
@@ -265,7 +269,7 @@ fn another_protocol_version_is_refused() -> Outcome {
         }
         assert!(matches!(report.close(), Some(Cause::PeerError(_))));
     }
-    Ok(3)
+    Ok(6)
 }
 
 /// Sections 3.2.2.3.9, 3.2.2.3.10: Reason String and User Properties of the host stand in the CONNACK.

@@ -4,7 +4,7 @@ use mqtt5_codec::{Packet, Property, Qos, ReasonCode};
 use mqtt5_session_fsm::{Cause, Instant, PeerError, PublishError, Session, SessionViolation};
 
 use super::driver::{Driver, Report, Seen};
-use super::make::{Hello, config, disconnect, disconnect_with, publication};
+use super::make::{Hello, Testament, config, disconnect, disconnect_with, publication, text};
 use crate::check::Outcome;
 
 super::listed! { "session_expiry":
@@ -12,6 +12,8 @@ super::listed! { "session_expiry":
     Domain the_connack_overrides_the_connect,
     Domain the_disconnect_overrides_both,
     Domain raised_from_0_is_a_protocol_error,
+    Domain what_the_connack_lowered_may_be_raised,
+    Example it_is_the_same_before_the_connack,
     Example it_does_not_end_while_connected,
     Example a_new_connection_stops_the_clock,
     Example the_end_is_told_with_all_outcomes,
@@ -97,7 +99,7 @@ fn the_connack_overrides_the_connect() -> Outcome {
 fn the_disconnect_overrides_both() -> Outcome {
     let mut cases = 0;
     for asked in [Some(30), Some(u32::MAX)] {
-        for granted in [None, Some(5), Some(40)] {
+        for granted in [None, Some(0), Some(5), Some(40)] {
             for last in [None, Some(0), Some(1), Some(60), Some(u32::MAX)] {
                 for code in [ReasonCode::Success, ReasonCode::DisconnectWithWillMessage] {
                     let mut driver = Driver::deciding(Instant::ORIGIN, config(), &expiring(asked));
@@ -121,40 +123,86 @@ fn the_disconnect_overrides_both() -> Outcome {
     Ok(cases)
 }
 
-/// PER-31, section 3.14.2.2.2: DISCONNECT 0x82; the value in force counts, and it is not changed.
+/// PER-31, section 3.14.2.2.2, T19.4: DISCONNECT 0x82 if the CONNECT packet had 0 or none, whatever the CONNACK said, and
+/// whatever an earlier connection had; the value in force is not changed, and the Will is not deleted.
 fn raised_from_0_is_a_protocol_error() -> Outcome {
-    for (asked, granted) in [(None, None), (Some(0), None), (Some(30), Some(0))] {
-        for raised in [0, 1, 60, u32::MAX] {
-            let mut driver = Driver::deciding(Instant::ORIGIN, config(), &expiring(asked));
-            let list: Vec<_> = granted
-                .map(Property::SessionExpiryInterval)
-                .into_iter()
-                .collect();
-            driver.accept(None, &list).expect("a good property");
-            let report = driver.send(&disconnect_with(ReasonCode::Success, raised));
-            if raised == 0 {
-                assert_eq!(
-                    report.close(),
-                    Some(Cause::PeerDisconnected(ReasonCode::Success))
-                );
-            } else {
-                assert_eq!(report.last_word(), Some(ReasonCode::ProtocolError));
-                let violation = PeerError::Session(SessionViolation::SessionExpiryRaised);
-                assert_eq!(report.close(), Some(Cause::PeerError(violation)));
+    let mut cases = 0;
+    for resumed in [false, true] {
+        for asked in [None, Some(0)] {
+            for granted in [None, Some(0), Some(30)] {
+                for raised in [0, 1, 60, u32::MAX] {
+                    let session = resumed.then(|| {
+                        let hello = Hello::lasting();
+                        Driver::connected(config(), &hello).part().0.session
+                    });
+                    let hello = expiring(asked).and_will(Testament::new(None));
+                    let mut driver =
+                        Driver::deciding(Instant::from_millis(2_000), config(), &hello);
+                    let list: Vec<_> = granted
+                        .map(Property::SessionExpiryInterval)
+                        .into_iter()
+                        .collect();
+                    driver.accept(session, &list).expect("good properties");
+                    let report = driver.send(&disconnect_with(ReasonCode::Success, raised));
+                    if raised == 0 {
+                        let cause = Cause::PeerDisconnected(ReasonCode::Success);
+                        assert_eq!(report.close(), Some(cause));
+                        assert!(report.wills().is_empty());
+                        lives(driver, report, 0);
+                    } else {
+                        assert_eq!(report.last_word(), Some(ReasonCode::ProtocolError));
+                        let violation = PeerError::Session(SessionViolation::SessionExpiryRaised);
+                        assert_eq!(report.close(), Some(Cause::PeerError(violation)));
+                        assert_eq!(report.wills().len(), 1);
+                        lives(driver, report, granted.unwrap_or(0));
+                    }
+                    cases += 1;
+                }
             }
-            lives(driver, report, 0);
         }
     }
-    let mut driver = Driver::deciding(Instant::ORIGIN, config(), &expiring(None));
-    let granted = [Property::SessionExpiryInterval(30)];
-    driver.accept(None, &granted).expect("a good property");
-    let report = driver.send(&disconnect_with(ReasonCode::Success, 60));
-    assert_eq!(
-        report.close(),
-        Some(Cause::PeerDisconnected(ReasonCode::Success))
-    );
-    lives(driver, report, 60);
-    Ok(13)
+    Ok(cases)
+}
+
+/// T19.4: CONNECT 300, CONNACK 0, DISCONNECT 10 is good: it deletes the Will, and the Session lives for 10 seconds.
+fn what_the_connack_lowered_may_be_raised() -> Outcome {
+    for asked in [1, 300, u32::MAX] {
+        for raised in [1, 10, u32::MAX] {
+            let hello = expiring(Some(asked)).and_will(Testament::new(None));
+            let mut driver = Driver::deciding(Instant::ORIGIN, config(), &hello);
+            let granted = [Property::SessionExpiryInterval(0)];
+            driver.accept(None, &granted).expect("good properties");
+            let report = driver.send(&disconnect_with(ReasonCode::Success, raised));
+            let cause = Cause::PeerDisconnected(ReasonCode::Success);
+            assert_eq!(report.close(), Some(cause));
+            assert!(report.wills().is_empty());
+            lives(driver, report, raised);
+        }
+    }
+    Ok(9)
+}
+
+/// Sections 3.1.2.11.9, 3.14.2.2.2: the same for a DISCONNECT while the authentication goes on.
+fn it_is_the_same_before_the_connack() -> Outcome {
+    for (asked, raised, good) in [
+        (None, 5, false),
+        (Some(0), 5, false),
+        (Some(0), 0, true),
+        (Some(7), 5, true),
+    ] {
+        let method = Property::AuthenticationMethod(text("m"));
+        let hello = expiring(asked).with(method);
+        let mut driver = Driver::deciding(Instant::ORIGIN, config(), &hello);
+        driver.authenticate(&[]).expect("this side's turn");
+        let report = driver.send(&disconnect_with(ReasonCode::Success, raised));
+        let expected = if good {
+            Cause::PeerDisconnected(ReasonCode::Success)
+        } else {
+            Cause::PeerError(PeerError::Session(SessionViolation::SessionExpiryRaised))
+        };
+        assert_eq!(report.close(), Some(expected));
+    }
+    Ok(4)
 }
 
 /// [MQTT-4.1.0-1]: while the Network Connection is open the Session lasts, whatever its interval.
