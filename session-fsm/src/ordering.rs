@@ -1,0 +1,109 @@
+//! Messages in order, end to end: a number for each message of a topic on the side of the publisher, and a
+//! buffer that puts messages back into the order of their numbers on the side of the subscriber.
+//!
+//! MQTT keeps the order of messages only for one topic, one QoS and one publishing Client, and only from
+//! one hop to the next (section 4.6). Order is lost where messages of one topic are published with different QoS, where
+//! a publisher retries on its own, where several Clients share a subscription, and where a bridge or a second
+//! connection takes part. Messages with QoS 0 can be lost without a trace. Numbers show all of that.
+//!
+//! This is the lesson of the course on application-level ordering: `send_with_sequence` is
+//! [`Sequencer::message`], and `handle_ordered_message` is [`OrderedConsumer::receive`].
+//!
+//! # Example
+//!
+//! ```
+//! use mqtt5_session_fsm::Instant;
+//! use mqtt5_session_fsm::codec::{Publish, Text, TopicName};
+//! use mqtt5_session_fsm::ordering::{
+//!     Arrival, OrderedConsumer, OrderedConsumerSettings, Sequencer, SequencerSettings,
+//! };
+//!
+//! // The publisher. The epoch is higher at each start: a stored counter, or the time of the start.
+//! let epoch = 7;
+//! let publisher = Text::new("sensor-7")?;
+//! let mut sequencer = Sequencer::new(publisher, epoch, SequencerSettings::default())?;
+//! let topic = TopicName::new("greenhouse/3")?;
+//! let messages = [
+//!     sequencer.message(&Publish::new(topic, b"20.5"))?,
+//!     sequencer.message(&Publish::new(topic, b"21.0"))?,
+//!     sequencer.message(&Publish::new(topic, b"21.5"))?,
+//! ];
+//!
+//! // The subscriber. The third message overtakes the second, and comes again.
+//! let mut consumer = OrderedConsumer::<Vec<u8>>::new(OrderedConsumerSettings::default());
+//! let now = Instant::ORIGIN; // of your clock
+//! let mut processed = Vec::new();
+//! for message in [&messages[0], &messages[2], &messages[1], &messages[2]] {
+//!     let publish = message.publish();
+//!     match consumer.receive(now, &publish, |publish| publish.payload.to_vec())? {
+//!         Arrival::InOrder(gap) => {
+//!             assert_eq!(gap, None); // otherwise messages are missing before this one
+//!             processed.push(publish.payload.to_vec());
+//!         }
+//!         Arrival::Kept => {} // `poll` hands it out when its turn has come
+//!         Arrival::Repeated => println!("It came before, and is not processed again."),
+//!         other => println!("It has no place in the order: {other:?}."),
+//!     }
+//!     while let Some(ordered) = consumer.poll() {
+//!         processed.push(ordered.message);
+//!     }
+//! }
+//! assert_eq!(processed, [b"20.5", b"21.0", b"21.5"]);
+//!
+//! // Once, when this is due: call `handle_timeout`, then `poll` again.
+//! assert_eq!(consumer.next_timeout(), Instant::NEVER);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod arrival;
+mod consumer;
+mod sequencer;
+mod settings;
+mod stamp;
+mod stream;
+
+use mqtt5_codec::Text;
+
+pub use self::arrival::{Arrival, Gap, Ordered, OrderingCounts, PollFirst};
+pub use self::consumer::OrderedConsumer;
+pub use self::sequencer::{Sequencer, SequencerError, SequencerSettings};
+pub use self::settings::{OrderedConsumerSettings, Start};
+pub use self::stamp::{Stamp, StampError};
+
+/// What publishers and subscribers have to agree on.
+///
+/// ```
+/// use mqtt5_session_fsm::codec::{Text, Violation};
+/// use mqtt5_session_fsm::ordering::Numbering;
+///
+/// // A device that counts in 16 bits, and calls its number "n".
+/// let numbering = Numbering { property_name: Text::new("n")?, last_number: 65_535 };
+/// assert_eq!(Numbering::default().property_name.as_str(), "sequence");
+/// # Ok::<(), Violation>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Numbering<'a> {
+    /// The name of the User Property that holds the [`Stamp`]. Default: `sequence`.
+    pub property_name: Text<'a>,
+    /// The number that is followed by 0. Default: [`u64::MAX`], which is never reached.
+    ///
+    /// A number is taken for an older one if it is less far behind the newest number of its stream than ahead of it. So at
+    /// most half as many messages as there are numbers may be on their way at once.
+    pub last_number: u64,
+}
+
+impl Default for Numbering<'_> {
+    fn default() -> Self {
+        Numbering {
+            property_name: Text::new("sequence").unwrap_or_default(),
+            last_number: u64::MAX,
+        }
+    }
+}
+
+impl Numbering<'_> {
+    /// The number after this one.
+    const fn after(last_number: u64, number: u64) -> u64 {
+        if number >= last_number { 0 } else { number + 1 }
+    }
+}

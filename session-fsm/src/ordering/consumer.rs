@@ -1,0 +1,471 @@
+//! The subscriber's side.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use mqtt5_codec::{Publish, TopicName};
+
+use super::stream::{Position, Standing, Stream, Waiting};
+use super::{
+    Arrival, Ordered, OrderedConsumerSettings, OrderingCounts, PollFirst, Stamp, StampError, Start,
+};
+use crate::Instant;
+use crate::list::{Linked, Links, List};
+
+/// Puts the messages of each stream into the order of their numbers. A stream is what one publisher publishes to one topic;
+/// there is no order between streams.
+///
+/// # Contract
+///
+/// * **Show it each message as it comes, process what is [`InOrder`](Arrival::InOrder) at once, then [`poll`](Self::poll)
+///   until it returns `None`.** A message that is in order is not copied; one that has to wait is kept in a form
+///   of your own, `M`. Messages that are shown while others have not been polled are refused with [`PollFirst`].
+/// * **Each message is handed over once, in the order of the numbers, or the answer says why not**: [`Repeated`](Arrival::Repeated),
+///   [`Late`](Arrival::Late), [`TooOld`](Arrival::TooOld), without a number, or with a bad one. A message is late if it was
+///   reported as missing; of each stream the last 16 gaps are remembered, and what is older is too old.
+/// * **No message waits longer than the gap timeout.** Ask [`next_timeout`](Self::next_timeout) after each call, and then
+///   call [`handle_timeout`](Self::handle_timeout). What is missing before the message is reported with it.
+/// * **Nothing is dropped for want of room.** If a message finds none to wait, its own stream does not wait any longer: what
+///   waits before it is handed over, with what is missing. No stream is disturbed by another.
+/// * A publisher that [starts its numbering again](super::Sequencer) has a higher epoch: what waits of the epoch before is
+///   handed over, then the new one begins with 0. Messages of an earlier epoch are too old. A publisher without
+///   epochs that starts again has to be [forgotten](Self::forget).
+/// * At the limit of streams, the one from which nothing came for the longest time is forgotten; what waits in it is
+///   handed over first. If a message comes for it later, it begins anew, and what is sent again could be handed over twice.
+/// * Whoever can publish to the topic can claim to be another publisher, and so spoil its order.
+///
+/// At most one message more than the limit is held: the last one that was kept, until it is polled. Besides messages and
+/// names, a stream takes up to about one kilobyte. All calls take logarithmic time; a message that waits allocates.
+///
+/// # With manual acknowledgement
+///
+/// To lose nothing in a crash, keep the [`Receipt`](crate::Receipt) in `M`, and acknowledge when the message has been
+/// processed. Then messages that wait use up the Receive Maximum: it has to be larger than the
+/// number of messages by which order is disturbed, or the missing message cannot come before the gap timeout. A receipt for QoS 1 is void after
+/// a new connection, and its message comes again, as [`Arrival::Repeated`]: acknowledge that one as well.
+///
+/// ```
+/// use mqtt5_session_fsm::Instant;
+/// use mqtt5_session_fsm::codec::{Message, Publish, Text, TopicName};
+/// use mqtt5_session_fsm::ordering::{
+///     Arrival, OrderedConsumer, OrderedConsumerSettings, Sequencer, SequencerSettings,
+/// };
+///
+/// let mut sequencer = Sequencer::new(Text::new("panel")?, 1, SequencerSettings::default())?;
+/// let topic = TopicName::new("valves/3")?;
+/// let open = sequencer.message(&Publish::new(topic, b"open"))?;
+/// let half = sequencer.message(&Publish::new(topic, b"half"))?;
+/// let close = sequencer.message(&Publish::new(topic, b"close"))?;
+///
+/// let mut consumer = OrderedConsumer::<Vec<u8>>::new(OrderedConsumerSettings::default());
+/// let now = Instant::ORIGIN;
+/// let mut receive = |message: &Message| {
+///     consumer.receive(now, &message.publish(), |publish| publish.payload.to_vec())
+/// };
+/// assert_eq!(receive(&open)?, Arrival::InOrder(None));
+/// assert_eq!(receive(&close)?, Arrival::Kept);
+/// assert_eq!(receive(&half)?, Arrival::InOrder(None));
+/// assert_eq!(consumer.poll().map(|ordered| ordered.message), Some(b"close".to_vec()));
+/// assert_eq!(consumer.poll(), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OrderedConsumer<M> {
+    property_name: Box<str>,
+    last_number: u64,
+    start: Start,
+    gap_timeout: Duration,
+    message_limit: usize,
+    byte_limit: usize,
+    stream_limit: u16,
+    /// Streams by topic and publisher.
+    places: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u16>>,
+    slots: Vec<Slot<M>>,
+    free: Vec<u16>,
+    /// The streams; the one from which nothing came for the longest time first.
+    by_use: List,
+    /// When each message that waits does so no longer.
+    due: BTreeSet<((Instant, u64), u16, Position)>,
+    /// Tells messages with the same instant from each other.
+    next_arrival: u64,
+    /// Of messages that wait and of names.
+    bytes: usize,
+    ready: VecDeque<Ordered<M>>,
+    counts: OrderingCounts,
+}
+
+/// A place for a stream.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Slot<M> {
+    links: Links,
+    stream: Option<Stream<M>>,
+}
+
+impl<M> Linked for Slot<M> {
+    fn links(&mut self) -> &mut Links {
+        &mut self.links
+    }
+
+    fn next(&self) -> u16 {
+        self.links.next()
+    }
+}
+
+impl<M> OrderedConsumer<M> {
+    /// Follows no stream yet, and takes no memory before it does.
+    #[must_use]
+    pub fn new(settings: OrderedConsumerSettings<'_>) -> Self {
+        OrderedConsumer {
+            property_name: settings.numbering.property_name.as_str().into(),
+            last_number: settings.numbering.last_number,
+            start: settings.start,
+            gap_timeout: settings.gap_timeout,
+            message_limit: settings.messages,
+            byte_limit: settings.bytes,
+            stream_limit: settings.streams,
+            places: BTreeMap::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_use: List::default(),
+            due: BTreeSet::new(),
+            next_arrival: 0,
+            bytes: 0,
+            ready: VecDeque::new(),
+            counts: OrderingCounts::default(),
+        }
+    }
+
+    /// A message came. `keep` is called if it has to wait, and makes of it what will be handed out later; such a message
+    /// counts with the bytes of its payload and its Topic Name.
+    ///
+    /// A message without a Topic Name, which [`Delivered`](crate::Delivered) never is, counts as one to the topic with
+    /// the empty name.
+    ///
+    /// # Errors
+    ///
+    /// [`PollFirst`]
+    pub fn receive(
+        &mut self,
+        now: Instant,
+        publish: &Publish<'_>,
+        keep: impl FnOnce(&Publish<'_>) -> M,
+    ) -> Result<Arrival, PollFirst> {
+        if !self.ready.is_empty() {
+            return Err(PollFirst);
+        }
+        let stamp = match Stamp::of(publish, &self.property_name) {
+            Ok(stamp) => stamp,
+            Err(StampError::Missing) => return Ok(self.count(Arrival::Unnumbered)),
+            Err(StampError::Malformed) => return Ok(self.count(Arrival::Malformed)),
+        };
+        let topic = publish.topic.map_or("", TopicName::as_str);
+        let size = publish.payload.len() + topic.len();
+        Ok(self.admit(now, topic, &stamp, size, || keep(publish)))
+    }
+
+    /// A message came whose number stands elsewhere than in the User Property, such as in its payload. `size` is what it
+    /// takes of the [bytes](OrderedConsumerSettings::bytes) if it has to wait.
+    ///
+    /// # Errors
+    ///
+    /// [`PollFirst`]
+    pub fn receive_stamped(
+        &mut self,
+        now: Instant,
+        topic: TopicName<'_>,
+        stamp: Stamp<'_>,
+        size: usize,
+        keep: impl FnOnce() -> M,
+    ) -> Result<Arrival, PollFirst> {
+        if !self.ready.is_empty() {
+            return Err(PollFirst);
+        }
+        Ok(self.admit(now, topic.as_str(), &stamp, size, keep))
+    }
+
+    /// The next message that was kept and whose turn has come.
+    #[must_use = "it is handed out once"]
+    pub fn poll(&mut self) -> Option<Ordered<M>> {
+        let ordered = self.ready.pop_front();
+        if self.ready.is_empty() {
+            self.ready.shrink_to(16);
+        }
+        ordered
+    }
+
+    /// When a message has waited long enough, and [`handle_timeout`](Self::handle_timeout) has something to do;
+    /// [`Instant::NEVER`] if none waits.
+    #[must_use]
+    pub fn next_timeout(&self) -> Instant {
+        let first = self.due.first();
+        first.map_or(Instant::NEVER, |&((due, _), ..)| due)
+    }
+
+    /// Gives up what is missing before messages that have waited long enough. Poll afterwards.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(&((due, _), place, position)) = self.due.first()
+            && due <= now
+        {
+            self.release(place, Some(position));
+        }
+    }
+
+    /// Gives up all that is missing, as before an end of the program. Poll afterwards.
+    pub fn flush(&mut self) {
+        while let Some(&(_, place, _)) = self.due.first() {
+            self.release(place, Some(Position::MAX));
+        }
+    }
+
+    /// Forgets a stream: the next message begins it anew. What waits in it is handed over: poll afterwards. Returns
+    /// whether it was followed.
+    pub fn forget(&mut self, topic: TopicName<'_>, publisher: &str) -> bool {
+        let place = self.find(topic.as_str(), publisher);
+        place.is_some_and(|place| self.remove(place))
+    }
+
+    /// What became of the messages that came.
+    #[must_use]
+    pub const fn counts(&self) -> OrderingCounts {
+        self.counts
+    }
+
+    /// How many messages are held: they wait, or have not been polled.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.due.len() + self.ready.len()
+    }
+
+    /// How many bytes are in use, of those in the [settings](OrderedConsumerSettings::bytes).
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many streams are followed.
+    #[must_use]
+    pub const fn streams(&self) -> u16 {
+        self.by_use.len()
+    }
+
+    fn count(&mut self, arrival: Arrival) -> Arrival {
+        self.counts.count(&arrival);
+        if let Arrival::InOrder(Some(gap)) = &arrival {
+            self.counts.missing = self.counts.missing.saturating_add(gap.missing);
+        }
+        arrival
+    }
+
+    fn admit(
+        &mut self,
+        now: Instant,
+        topic: &str,
+        stamp: &Stamp<'_>,
+        size: usize,
+        keep: impl FnOnce() -> M,
+    ) -> Arrival {
+        if stamp.number > self.last_number {
+            return self.count(Arrival::Malformed);
+        }
+        let arrival = match self.place(topic, stamp) {
+            Some(place) => self.arrive(now, place, stamp, size, keep),
+            None => Arrival::NoRoom,
+        };
+        self.count(arrival)
+    }
+
+    fn arrive(
+        &mut self,
+        now: Instant,
+        place: u16,
+        stamp: &Stamp<'_>,
+        size: usize,
+        keep: impl FnOnce() -> M,
+    ) -> Arrival {
+        let epoch = self.stream(place).map_or(0, |stream| stream.epoch);
+        if stamp.epoch < epoch {
+            return Arrival::TooOld;
+        }
+        if stamp.epoch > epoch {
+            self.release(place, Some(Position::MAX));
+            if let Some(stream) = self.stream(place) {
+                stream.restart(stamp.epoch);
+            }
+            self.counts.restarts = self.counts.restarts.saturating_add(1);
+        }
+        let Some(stream) = self.stream(place) else {
+            return Arrival::NoRoom;
+        };
+        let position = match stream.find(stamp) {
+            Standing::Next(position) => position,
+            Standing::Ahead(position) => {
+                if self.make_room(place, position, size) {
+                    self.wait(now, place, position, size, keep());
+                    return Arrival::Kept;
+                }
+                position
+            }
+            Standing::Repeated => return Arrival::Repeated,
+            Standing::Late => return Arrival::Late,
+            Standing::TooOld => return Arrival::TooOld,
+        };
+        let gap = self
+            .stream(place)
+            .and_then(|stream| stream.advance(position));
+        let arrival = if self.ready.is_empty() {
+            Arrival::InOrder(gap)
+        } else {
+            self.push(Ordered {
+                gap,
+                message: keep(),
+            });
+            Arrival::Kept
+        };
+        self.release(place, None);
+        arrival
+    }
+
+    /// Finds room for a message to wait; `false` if it has to be handed over now.
+    fn make_room(&mut self, place: u16, position: Position, size: usize) -> bool {
+        loop {
+            let bytes = self.bytes.saturating_add(size);
+            if self.due.len() < self.message_limit && bytes <= self.byte_limit {
+                return true;
+            }
+            let first = self.stream(place).and_then(|stream| stream.first_waiting());
+            match first {
+                Some(first) if first < position => self.release(place, Some(first)),
+                _ => return false,
+            }
+            if self
+                .stream(place)
+                .is_some_and(|stream| stream.is_next(position))
+            {
+                return false;
+            }
+        }
+    }
+
+    fn wait(&mut self, now: Instant, place: u16, position: Position, size: usize, message: M) {
+        let due = (now + self.gap_timeout, self.next_arrival);
+        self.next_arrival = self.next_arrival.wrapping_add(1);
+        self.bytes += size;
+        self.due.insert((due, place, position));
+        if let Some(stream) = self.stream(place) {
+            stream.wait(position, Waiting { message, size, due });
+        }
+    }
+
+    /// Hands over what waits in a stream: up to this position, and then what is next.
+    fn release(&mut self, place: u16, through: Option<Position>) {
+        while let Some(stream) = self.stream(place)
+            && let Some(position) = stream.first_waiting()
+            && let Some((gap, waiting)) = stream.take(through)
+        {
+            self.bytes = self.bytes.saturating_sub(waiting.size);
+            self.due.remove(&(waiting.due, place, position));
+            self.push(Ordered {
+                gap,
+                message: waiting.message,
+            });
+        }
+    }
+
+    fn push(&mut self, ordered: Ordered<M>) {
+        if let Some(gap) = &ordered.gap {
+            self.counts.missing = self.counts.missing.saturating_add(gap.missing);
+        }
+        self.ready.push_back(ordered);
+    }
+
+    /// The place of a stream, which becomes the last that was used. `None` if it is new and there is no room for it.
+    fn place(&mut self, topic: &str, stamp: &Stamp<'_>) -> Option<u16> {
+        if let Some(place) = self.find(topic, stamp.publisher) {
+            self.by_use.remove(&mut self.slots, place);
+            self.by_use.push(&mut self.slots, place);
+            return Some(place);
+        }
+        let name_bytes = topic.len() + stamp.publisher.len();
+        if self.stream_limit == 0 || name_bytes > self.byte_limit {
+            return None;
+        }
+        while self.by_use.len() >= self.stream_limit
+            || self.bytes.saturating_add(name_bytes) > self.byte_limit
+        {
+            let oldest = self.by_use.first();
+            if !self.remove(oldest) {
+                return None;
+            }
+            self.counts.forgotten_streams = self.counts.forgotten_streams.saturating_add(1);
+        }
+        self.bytes += name_bytes;
+        let topic: Arc<str> = match self.places.get_key_value(topic) {
+            Some((topic, _)) => topic.clone(),
+            None => topic.into(),
+        };
+        let publisher: Arc<str> = stamp.publisher.into();
+        let first_number = match self.start {
+            Start::AtFirstSeen => stamp.number,
+            Start::AtZero => 0,
+        };
+        let stream = Stream::new(
+            topic.clone(),
+            publisher.clone(),
+            stamp.epoch,
+            self.last_number,
+            first_number,
+        );
+        let place = match self.free.pop() {
+            Some(place) => place,
+            None => {
+                self.slots.push(Slot {
+                    links: Links::NONE,
+                    stream: None,
+                });
+                // There are no more than the limit.
+                self.slots.len() as u16
+            }
+        };
+        if let Some(slot) = self.slots.get_mut(usize::from(place).checked_sub(1)?) {
+            slot.stream = Some(stream);
+        }
+        self.by_use.push(&mut self.slots, place);
+        self.places
+            .entry(topic)
+            .or_default()
+            .insert(publisher, place);
+        Some(place)
+    }
+
+    fn find(&self, topic: &str, publisher: &str) -> Option<u16> {
+        self.places.get(topic)?.get(publisher).copied()
+    }
+
+    fn stream(&mut self, place: u16) -> Option<&mut Stream<M>> {
+        let slot = self.slots.get_mut(usize::from(place).checked_sub(1)?)?;
+        slot.stream.as_mut()
+    }
+
+    /// Hands over what waits in a stream, and forgets it.
+    fn remove(&mut self, place: u16) -> bool {
+        self.release(place, Some(Position::MAX));
+        let slot = usize::from(place).checked_sub(1);
+        let slot = slot.and_then(|index| self.slots.get_mut(index));
+        let Some(stream) = slot.and_then(|slot| slot.stream.take()) else {
+            return false;
+        };
+        self.by_use.remove(&mut self.slots, place);
+        self.free.push(place);
+        self.bytes = self.bytes.saturating_sub(stream.name_bytes());
+        if let Some(publishers) = self.places.get_mut(&*stream.topic) {
+            publishers.remove(&*stream.publisher);
+            if publishers.is_empty() {
+                self.places.remove(&*stream.topic);
+            }
+        }
+        true
+    }
+}
