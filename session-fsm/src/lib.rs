@@ -134,6 +134,7 @@ mod event;
 mod growth;
 mod limits;
 mod list;
+pub mod ordered_publisher;
 pub mod ordering;
 pub mod publish_breaker;
 mod qos;

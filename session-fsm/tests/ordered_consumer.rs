@@ -515,6 +515,27 @@ fn a_message_larger_than_all_room_is_handed_over_in_its_order() {
 }
 
 #[test]
+fn the_largest_limits_do_not_overflow() {
+    let mut consumer = Consumer::new(OrderedConsumerSettings {
+        bytes: usize::MAX,
+        ..settings()
+    });
+    let size = usize::MAX - 2;
+    let arrival = consumer.receive_stamped(at(0), topic("a"), stamp(2), size, || 2);
+    assert_eq!((arrival, consumer.bytes()), (Ok(Kept), usize::MAX));
+    let arrival = consumer.receive_stamped(at(0), topic("a"), stamp(4), 1, || 4);
+    assert_eq!(arrival, Ok(Kept));
+    assert_eq!(polled_gaps(&mut consumer), [(Some((0, 1)), 2)]);
+    let arrival = consumer.receive_stamped(at(0), topic("a"), stamp(6), size, || 6);
+    assert_eq!(arrival, Ok(Kept));
+    assert_eq!(polled_gaps(&mut consumer), [(Some((3, 3)), 4)]);
+    // It makes room for the name of another stream.
+    let arrival = consumer.receive_stamped(at(0), topic("b"), stamp(2), size, || 8);
+    assert_eq!((arrival, consumer.streams()), (Ok(Kept), 1));
+    assert_eq!(polled_gaps(&mut consumer), [(Some((5, 5)), 6)]);
+}
+
+#[test]
 fn without_any_room_order_is_reported_and_not_made() {
     let mut consumer = Consumer::new(OrderedConsumerSettings {
         messages: 0,

@@ -145,6 +145,7 @@ fn the_last_number_can_be_taken_back() {
     let mut other = Sequencer::new(Text::new("other").unwrap(), 3, Default::default()).unwrap();
     assert!(!sequencer.take_back(&other.message(&publish).unwrap()));
     sequencer.restart(4);
+    sequencer.message(&publish).unwrap();
     assert!(!sequencer.take_back(&first));
     assert!(!sequencer.take_back(&Message::new(&publish).unwrap()));
 }

@@ -331,8 +331,7 @@ impl<M> OrderedConsumer<M> {
     /// Finds room for a message to wait; `false` if it has to be handed over now.
     fn make_room(&mut self, place: u16, position: Position, size: usize) -> bool {
         loop {
-            let bytes = self.bytes.saturating_add(size);
-            if self.due.len() < self.message_limit && bytes <= self.byte_limit {
+            if self.due.len() < self.message_limit && self.fits(size) {
                 return true;
             }
             let first = self.stream(place).and_then(|stream| stream.first_waiting());
@@ -389,12 +388,10 @@ impl<M> OrderedConsumer<M> {
             return Some(place);
         }
         let name_bytes = topic.len() + stamp.publisher.len();
-        if self.stream_limit == 0 || name_bytes > self.byte_limit {
+        if name_bytes > self.byte_limit {
             return None;
         }
-        while self.by_use.len() >= self.stream_limit
-            || self.bytes.saturating_add(name_bytes) > self.byte_limit
-        {
+        while self.by_use.len() >= self.stream_limit || !self.fits(name_bytes) {
             let oldest = self.by_use.first();
             if !self.remove(oldest) {
                 return None;
@@ -438,6 +435,11 @@ impl<M> OrderedConsumer<M> {
             .or_default()
             .insert(publisher, place);
         Some(place)
+    }
+
+    fn fits(&self, bytes: usize) -> bool {
+        let sum = self.bytes.checked_add(bytes);
+        sum.is_some_and(|sum| sum <= self.byte_limit)
     }
 
     fn find(&self, topic: &str, publisher: &str) -> Option<u16> {
