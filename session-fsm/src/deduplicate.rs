@@ -108,7 +108,16 @@ impl Deduplicator {
     /// Whether the key is known, and makes it the most recently seen one. Any bytes are a key, the
     /// empty ones as well.
     pub fn check(&mut self, now: Instant, key: &[u8]) -> Sighting {
-        let fingerprint = fingerprint(&self.secret, key);
+        self.check_fingerprint(now, self.fingerprint(key))
+    }
+
+    /// What is stored of a key.
+    pub(crate) fn fingerprint(&self, key: &[u8]) -> u128 {
+        fingerprint(&self.secret, key)
+    }
+
+    /// As [`check`](Self::check).
+    pub(crate) fn check_fingerprint(&mut self, now: Instant, fingerprint: u128) -> Sighting {
         self.drop_outdated(now);
         let position = self.next_position;
         self.next_position = position.wrapping_add(1);
@@ -137,7 +146,12 @@ impl Deduplicator {
     /// Whether the key is known, without a trace.
     #[must_use]
     pub fn is_known(&self, now: Instant, key: &[u8]) -> bool {
-        let seen = self.known.get(&fingerprint(&self.secret, key));
+        self.knows_fingerprint(now, self.fingerprint(key))
+    }
+
+    /// As [`is_known`](Self::is_known).
+    pub(crate) fn knows_fingerprint(&self, now: Instant, fingerprint: u128) -> bool {
+        let seen = self.known.get(&fingerprint);
         seen.is_some_and(|seen| now < seen.known_until)
     }
 

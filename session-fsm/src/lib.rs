@@ -136,6 +136,7 @@ mod limits;
 mod list;
 pub mod ordered_publisher;
 pub mod ordering;
+pub mod processing;
 pub mod publish_breaker;
 mod qos;
 mod reconnect;
