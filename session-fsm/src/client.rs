@@ -15,7 +15,7 @@ use crate::bandwidth::AliasSavings;
 use crate::connection::{Connection, Handled, Phase, TopicAliases};
 use crate::error::{PublishError, SendError};
 use crate::event::{Awaited, Cause, Event, Output};
-use crate::session::{Publication, Session};
+use crate::session::{Publication, RefusedPublication, Session, WithdrawError};
 use crate::side::Side;
 use crate::{Instant, Limits, NotTaken, Outcome, PeerError, Receipt, SessionViolation, Token};
 
@@ -120,14 +120,24 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`PublishError`]; nothing was accepted then.
+    /// [`RefusedPublication`] gives the publication back, with a [`PublishError`]; nothing was accepted then.
     #[inline]
     pub fn publish(
         &mut self,
         now: Instant,
         publication: Publication,
-    ) -> Result<Token, PublishError> {
+    ) -> Result<Token, RefusedPublication> {
         self.connection.publish(&mut self.session, now, publication)
+    }
+
+    /// Takes back a message that was not sent; it ends as [`Outcome::Withdrawn`]. [`Session::unsettled`] lists what
+    /// there is.
+    ///
+    /// # Errors
+    ///
+    /// [`WithdrawError`]; see [`Session::withdraw`].
+    pub fn withdraw(&mut self, token: Token) -> Result<(), WithdrawError> {
+        self.session.withdraw(token)
     }
 
     /// Writes a message with QoS 0 to `wire` at once: it is not stored, not copied beforehand, and has no

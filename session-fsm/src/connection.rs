@@ -26,10 +26,10 @@ pub(crate) use unread::Unread;
 use self::alias::{Inbound, Outbound};
 use self::outbox::Outbox;
 use crate::bandwidth::Counted;
-use crate::error::{PublishError, SendError};
+use crate::error::SendError;
 use crate::event::Cause;
 use crate::qos::Decision;
-use crate::session::{Publication, Session};
+use crate::session::{Publication, RefusedPublication, Session, refused};
 use crate::{Instant, LimitExceeded, Limits, PeerError, Receipt, Token};
 
 /// How far a Network Connection is.
@@ -168,17 +168,26 @@ impl Connection {
         session: &mut Session,
         now: Instant,
         publication: Publication,
-    ) -> Result<Token, PublishError> {
+    ) -> Result<Token, RefusedPublication> {
         let Publication {
             message,
             qos,
             topic_alias,
+            deadline,
         } = publication;
-        if self.is_open() {
-            self.check_message(&message, qos, topic_alias)?;
+        let allowed = if self.is_open() {
+            self.check_message(&message, qos, topic_alias)
+        } else {
+            Ok(())
+        };
+        let accepted = match allowed {
+            Ok(()) => session.accept(now, message, qos, topic_alias, self.window()),
+            Err(limit) => Err(refused(limit.into(), message, qos, topic_alias)),
+        };
+        match deadline {
+            None => accepted,
+            Some(within) => session.with_deadline(now, accepted, within),
         }
-        let window = self.window();
-        session.accept(now, message, qos, topic_alias, window)
     }
 
     /// The application decided about a message.

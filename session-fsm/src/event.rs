@@ -36,6 +36,9 @@ pub enum Event<'a> {
     Message(Delivered<'a>),
     /// What became of something that was accepted.
     Outcome(Token, Outcome<'a>),
+    /// The deadline of a message in flight has passed: [`Publication::deadline`](crate::Publication::deadline). It is
+    /// reported once. The message goes on, and its outcome is still to come: nobody can take it back.
+    Overdue(Token),
     /// Messages had been refused as [`PublishError::Busy`](crate::PublishError::Busy); now there is room
     /// for the smallest of them.
     Room,
@@ -69,6 +72,11 @@ pub enum Event<'a> {
     Unsubscribe(Unsubscribe<'a>),
     /// Server: the Will Message is to be published now.
     Will(WillMessage),
+    /// The Session is [`persistent`](crate::SessionConfig::persistent), and the Session Expiry Interval of the Network
+    /// Connection that begins is 0 (section 3.1.2.11.2): with it the Session ends, also in a crash, and messages in
+    /// flight are lost. What is stored is of use only for a Client's messages that wait. Nothing is wrong if that is
+    /// wanted; if not, the CONNECT lacks a Session Expiry Interval, or the Server's CONNACK replaced it by 0.
+    SessionEndsWithConnection,
     /// The Session has ended: it expired, was discarded, or its end came with that of the Network
     /// Connection. Subscriptions end with it. It comes before all events of the next Session: in a Client before
     /// [`Event::Connected`], in a Server before what the Client sent after its CONNECT.

@@ -169,7 +169,10 @@ pub use requests::{
     CorrelationData, Expired, Reply, RequestError, Requests, Response, response_topic,
 };
 pub use server::{Server, ServerConfig};
-pub use session::{Acknowledgement, Change, Publication, Session, SessionConfig, StoredLimits};
+pub use session::{
+    Acknowledgement, Change, Deadline, MessageState, Publication, RefusedPublication, Session,
+    SessionConfig, StoredLimits, Unsettled, UnsettledKind, WithdrawError,
+};
 pub use time::Instant;
 pub use token::{LimitExceeded, Outcome, Token};
 pub use violation::{PeerError, SessionViolation};

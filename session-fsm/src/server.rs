@@ -17,7 +17,7 @@ use crate::bandwidth::AliasSavings;
 use crate::connection::{Connection, Handled, Phase, TopicAliases};
 use crate::error::{PublishError, SendError};
 use crate::event::{Awaited, Cause, Event, Output};
-use crate::session::{Publication, Session, SessionConfig};
+use crate::session::{Publication, RefusedPublication, Session, SessionConfig, WithdrawError};
 use crate::side::Side;
 use crate::{Instant, Limits, NotTaken, Outcome, PeerError, Receipt, SessionViolation, Token};
 
@@ -146,18 +146,32 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`PublishError`]; nothing was accepted then. A message that is too large for the Client counts as
+    /// [`RefusedPublication`] gives the publication back, with a [`PublishError`]; nothing was accepted then. A message that is too large for the Client counts as
     /// sent \[MQTT-3.1.2-25\]: it is to be forgotten.
     #[inline]
     pub fn publish(
         &mut self,
         now: Instant,
         publication: Publication,
-    ) -> Result<Token, PublishError> {
+    ) -> Result<Token, RefusedPublication> {
         match &mut self.session {
             Some(session) => self.connection.publish(session, now, publication),
-            None => Err(PublishError::NoSession),
+            None => Err(RefusedPublication {
+                error: PublishError::NoSession,
+                publication,
+            }),
         }
+    }
+
+    /// Takes back a message that was not sent; it ends as [`Outcome::Withdrawn`]. [`Session::unsettled`] lists what
+    /// there is.
+    ///
+    /// # Errors
+    ///
+    /// [`WithdrawError`]; see [`Session::withdraw`].
+    pub fn withdraw(&mut self, token: Token) -> Result<(), WithdrawError> {
+        let session = self.session.as_mut().ok_or(WithdrawError::Unknown)?;
+        session.withdraw(token)
     }
 
     /// Writes a message with QoS 0 to `wire` at once: it is not stored, not copied beforehand, and has no

@@ -3,6 +3,7 @@
 mod accept;
 mod change;
 mod clock;
+mod deadlines;
 #[cfg(feature = "persistence")]
 mod format;
 mod journal;
@@ -11,18 +12,22 @@ mod record;
 mod room;
 #[cfg(feature = "persistence")]
 mod snapshot;
+mod unsettled;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use mqtt5_codec::{PacketIdentifier, PacketType, Qos, ReasonCode, Role};
 
-pub(crate) use accept::Accepted;
-pub use accept::Publication;
+pub(crate) use accept::{Accepted, refused};
+pub use accept::{Publication, RefusedPublication};
 pub use change::Change;
 pub(crate) use clock::message_expiry;
+pub use deadlines::Deadline;
 pub use room::StoredLimits;
+pub use unsettled::{MessageState, Unsettled, UnsettledKind, WithdrawError};
 
+use self::deadlines::Deadlines;
 use self::room::Refused;
 use crate::error::SendError;
 use crate::event::{Event, Output, WillMessage};
@@ -50,7 +55,9 @@ pub struct SessionConfig {
     pub waiting: WaitingLimits,
     /// Who acknowledges received messages.
     pub acknowledgement: Acknowledgement,
-    /// Whether changes that have to survive a crash are announced: [`Output::Persist`].
+    /// Whether changes that have to survive a crash are announced: [`Output::Persist`]. It is of little use with a
+    /// Session Expiry Interval of 0, as no Session is left after a crash: [`Event::SessionEndsWithConnection`] reports
+    /// that.
     pub persistent: bool,
 }
 
@@ -86,8 +93,10 @@ pub enum Acknowledgement {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Notice {
     Outcome(Token, Ending),
+    Overdue(Token),
     UnknownIdentifier(PacketType, PacketIdentifier),
     Will(Box<WillMessage>),
+    SessionEndsWithConnection,
     SessionEnded,
 }
 
@@ -96,6 +105,8 @@ pub(crate) enum Notice {
 pub(crate) enum Ending {
     Sent,
     Expired,
+    TimedOut,
+    Withdrawn,
     Dropped,
     Forbidden(LimitExceeded),
     NotSent,
@@ -107,6 +118,8 @@ impl From<Ending> for Outcome<'static> {
         match ending {
             Ending::Sent => Outcome::Sent,
             Ending::Expired => Outcome::Expired,
+            Ending::TimedOut => Outcome::TimedOut,
+            Ending::Withdrawn => Outcome::Withdrawn,
             Ending::Dropped => Outcome::Dropped,
             Ending::Forbidden(limit) => Outcome::Forbidden(limit),
             Ending::NotSent => Outcome::NotSent,
@@ -119,11 +132,13 @@ impl From<Notice> for Event<'static> {
     fn from(notice: Notice) -> Self {
         match notice {
             Notice::Outcome(token, ending) => Event::Outcome(token, ending.into()),
+            Notice::Overdue(token) => Event::Overdue(token),
             Notice::UnknownIdentifier(packet_type, packet_identifier) => Event::UnknownIdentifier {
                 packet_type,
                 packet_identifier,
             },
             Notice::Will(will) => Event::Will(*will),
+            Notice::SessionEndsWithConnection => Event::SessionEndsWithConnection,
             Notice::SessionEnded => Event::SessionEnded,
         }
     }
@@ -161,6 +176,11 @@ pub struct Session {
     pub(crate) receiver: Receiver,
     pub(crate) waiting: Waiting,
     pub(crate) last_token: Token,
+    /// Those of publications that have one and are not over; `None` if there are none.
+    deadlines: Option<Box<Deadlines>>,
+    /// Whether anybody wants to know what becomes of a message: it is persistent, or there are deadlines. One question
+    /// for both.
+    watched: bool,
     /// Session Expiry Interval in seconds.
     pub(crate) expiry_interval: u32,
     /// When it ends, unless there is a new Network Connection before.
@@ -216,6 +236,8 @@ impl Session {
             receiver: Receiver::default(),
             waiting: Waiting::default(),
             last_token: Token::NONE,
+            deadlines: None,
+            watched: config.persistent,
             expiry_interval: 0,
             ends_at: Instant::NEVER,
             will: None,
@@ -341,8 +363,28 @@ impl Session {
 
     /// A message in flight is gone.
     #[inline]
-    pub(crate) fn finished(&mut self, packet_identifier: PacketIdentifier) {
-        self.change(|| Change::Finished { packet_identifier });
+    pub(crate) fn finished(&mut self, packet_identifier: PacketIdentifier, token: Option<Token>) {
+        if self.watched {
+            self.watched_gone(Change::Finished { packet_identifier }, token);
+        }
+    }
+
+    #[inline(never)]
+    pub(crate) fn watched_gone(&mut self, change: Change, token: Option<Token>) {
+        self.change(|| change);
+        if let Some(token) = token {
+            self.forget_deadline(token);
+        }
+    }
+
+    /// A message got a Packet Identifier.
+    #[inline(never)]
+    fn watched_sent(&mut self, token: Token, packet_identifier: PacketIdentifier) {
+        self.change(|| Change::Sent {
+            token,
+            packet_identifier,
+        });
+        self.deadline_in_flight(token, packet_identifier);
     }
 
     #[inline]
@@ -429,7 +471,12 @@ impl Session {
             .will
             .as_ref()
             .map_or(Instant::NEVER, |will| will.due_at);
-        self.waiting.next_expiry().min(self.end_due()).min(will)
+        let deadline = self
+            .deadlines
+            .as_ref()
+            .map_or(Instant::NEVER, |deadlines| deadlines.next());
+        let expiry = self.waiting.next_expiry().min(deadline);
+        expiry.min(self.end_due()).min(will)
     }
 
     fn end_due(&self) -> Instant {
@@ -440,10 +487,13 @@ impl Session {
         }
     }
 
-    /// Does what is due: message expiry, the Will, the end of the Session.
+    /// Does what is due: message expiry, deadlines of publications, the Will, the end of the Session.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(expired) = self.waiting.take_expired(now) {
             self.waiting_ended(&expired, Ending::Expired);
+        }
+        if self.deadlines.is_some() {
+            self.handle_deadlines(now);
         }
         if self.will.as_ref().is_some_and(|will| will.due_at <= now) {
             self.hand_out_will();
@@ -512,6 +562,9 @@ impl Session {
                 delay: pending.delay,
             });
         }
+        if self.config.persistent && expiry_interval == 0 {
+            self.notice(Notice::SessionEndsWithConnection);
+        }
     }
 
     /// Ends the Session: what was in flight is lost. What a Server's Session had waiting, too; a
@@ -524,6 +577,7 @@ impl Session {
             } else {
                 Ending::NotSent
             };
+            self.forget_deadline(token);
             self.notice(Notice::Outcome(token, ending));
         }
         while let Some(token) = self.sender.take_request() {
@@ -538,6 +592,7 @@ impl Session {
             changed |= !self.waiting.none_acknowledged();
             for qos in [Qos::AtMostOnce, Qos::AtLeastOnce] {
                 while let Some(waiting) = self.waiting.pop(qos) {
+                    self.forget_deadline(waiting.token);
                     self.notice(Notice::Outcome(waiting.token, Ending::NotSent));
                 }
             }

@@ -64,6 +64,11 @@ pub enum Outcome<'a> {
     UnsubAck(UnsubAck<'a>),
     /// The message's Message Expiry Interval passed before it was sent; one of 0 at once.
     Expired,
+    /// Its deadline passed before it was sent: [`Publication::deadline`](crate::Publication::deadline). Of a SUBSCRIBE or
+    /// UNSUBSCRIBE: the Server did not answer in time.
+    TimedOut,
+    /// It was withdrawn before it was sent.
+    Withdrawn,
     /// It was dropped for a newer message: see [`WhenFull`](crate::WhenFull).
     Dropped,
     /// It was accepted before there was a connection, and the peer's limits do not let it be sent.

@@ -6,7 +6,7 @@ use core::num::NonZeroU16;
 use mqtt5_codec::{Message, Qos};
 
 use crate::growth;
-use crate::session::{Accepted, message_expiry};
+use crate::session::{Accepted, MessageState, Unsettled, UnsettledKind, message_expiry};
 use crate::{Instant, Token};
 
 /// How many messages may wait to be sent: because there is no Network Connection, because the peer's
@@ -246,6 +246,29 @@ impl Waiting {
     #[cfg(feature = "persistence")]
     pub(crate) fn acknowledged(&self) -> impl Iterator<Item = Next<'_>> {
         self.others.iter().filter_map(Place::look)
+    }
+
+    /// Whether a message with QoS 1 or 2 waits that has this token.
+    #[cfg(feature = "persistence")]
+    pub(crate) fn is_acknowledged(&self, token: Token) -> bool {
+        let found = self
+            .others
+            .binary_search_by_key(&token, |place| place.token);
+        let place = found.ok().and_then(|position| self.others.get(position));
+        place.is_some_and(|place| place.message.is_some())
+    }
+
+    /// All that wait, those with QoS 1 and 2 first, in order.
+    pub(crate) fn unsettled(&self) -> impl Iterator<Item = Unsettled<'_>> {
+        let places = self.others.iter().chain(&self.qos0);
+        places.filter_map(Place::look).map(|it| Unsettled {
+            token: it.token,
+            kind: UnsettledKind::Message {
+                qos: it.qos,
+                message: Some(it.message),
+                state: MessageState::Waiting,
+            },
+        })
     }
 
     /// Gives back memory that is not in use.

@@ -175,6 +175,7 @@ fn changes_that_do_not_fit_change_nothing() {
         message: Message::new(&publish).expect("a message"),
         expires_at: Instant::NEVER,
         topic_alias: None,
+        deadline: None,
     };
     session.apply(NOW, &accepted).expect("it fits");
     let before = session.clone();

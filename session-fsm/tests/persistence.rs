@@ -14,11 +14,12 @@ use mqtt5_session_fsm::codec::{
 };
 use mqtt5_session_fsm::table::{ReceiverState, SenderState};
 use mqtt5_session_fsm::{
-    Acknowledgement, Change, Client, ClientConfig, Event, Instant, Output, Publication,
+    Acknowledgement, Change, Client, ClientConfig, Deadline, Event, Instant, Output, Publication,
     RestoreError, Session, SessionConfig, Token, WillMessage,
 };
 use proptest::prelude::*;
 use std::num::NonZeroU16;
+use std::time::Duration;
 
 use self::world::{Side, Step, World, step};
 
@@ -63,7 +64,20 @@ fn accepted(token: u64, qos: Qos) -> Change {
         message: message(&token.to_be_bytes()),
         expires_at: Instant::NEVER,
         topic_alias: None,
+        deadline: None,
     }
+}
+
+/// As [`accepted`], and its exchange is to be over by a certain time.
+fn accepted_until(token: u64, qos: Qos, seconds: u64) -> Change {
+    let mut change = accepted(token, qos);
+    if let Change::Accepted { deadline, .. } = &mut change {
+        *deadline = Some(Deadline {
+            at: at(1_000_000 + seconds),
+            within: Duration::from_secs(seconds) + Duration::from_nanos(5),
+        });
+    }
+    change
 }
 
 fn sent(token: u64, packet_identifier: u16) -> Change {
@@ -76,6 +90,12 @@ fn sent(token: u64, packet_identifier: u16) -> Change {
 fn lost(packet_identifier: u16) -> Change {
     Change::Lost {
         packet_identifier: id(packet_identifier),
+    }
+}
+
+fn overdue(token: u64) -> Change {
+    Change::Overdue {
+        token: Token::from_number(token),
     }
 }
 
@@ -107,9 +127,10 @@ fn every_change() -> Vec<Change> {
     vec![
         connected(3600),
         will(30),
-        accepted(1, Qos::AtLeastOnce),
+        accepted_until(1, Qos::AtLeastOnce, 7),
         sent(1, 1),
-        accepted(2, Qos::ExactlyOnce),
+        overdue(1),
+        accepted_until(2, Qos::ExactlyOnce, 2_000),
         sent(2, 9),
         accepted(7, Qos::ExactlyOnce),
         sent(7, 2),
@@ -142,8 +163,12 @@ fn every_change() -> Vec<Change> {
             message: expiring,
             expires_at: at(1_000_060),
             topic_alias: NonZeroU16::new(4),
+            deadline: Some(Deadline {
+                at: at(1_000_090),
+                within: Duration::from_secs(90),
+            }),
         },
-        accepted(11, Qos::AtLeastOnce),
+        accepted_until(11, Qos::AtLeastOnce, 1),
         accepted(12, Qos::AtLeastOnce),
         Change::Dropped {
             token: Token::from_number(11),
@@ -217,6 +242,13 @@ fn everything_comes_back() {
     assert_eq!(session.next_timeout(), at(1_000_060));
     session.handle_timeout(at(1_000_060));
     assert_eq!(session.waiting(), 2);
+    assert_eq!(session.next_timeout(), at(1_002_000));
+    session.handle_timeout(at(1_002_000));
+    while let Some(output) = session.poll() {
+        if let Output::Event(Event::Overdue(token)) = output {
+            assert_eq!(token, Token::from_number(2));
+        }
+    }
     assert_eq!(session.next_timeout(), at(1_003_600));
     session.handle_timeout(at(1_003_600));
     assert!(!session.exists());
@@ -411,6 +443,11 @@ fn a_change_that_does_not_fit_changes_nothing() {
         lost(3),
         lost(700),
         sent(12, 700),
+        // Reported already, without a deadline, unknown.
+        overdue(1),
+        overdue(7),
+        overdue(11),
+        overdue(100),
         Change::Dropped {
             token: Token::from_number(1),
         },
@@ -457,7 +494,7 @@ fn several() -> Vec<Session> {
     let mut client = Session::of_client(CONFIG);
     let changes = every_change();
     let fits = |change: &&Change| !matches!(change, Change::WillStored { .. });
-    for change in changes[..15].iter().filter(fits) {
+    for change in changes[..16].iter().filter(fits) {
         client.apply(at(1_000_000), change).unwrap();
     }
     vec![
@@ -502,15 +539,16 @@ fn version_1_is_read() {
     let mut changes = every_change();
     changes.retain(|change| match change {
         Change::Accepted { token, .. } | Change::Sent { token, .. } => token.number() != 8,
-        Change::Lost { .. } => false,
+        Change::Lost { .. } | Change::Overdue { .. } => false,
         _ => true,
     });
     for change in &mut changes {
-        if let Change::Disconnected {
-            expiry_interval, ..
-        } = change
-        {
-            *expiry_interval = u32::MAX;
+        match change {
+            Change::Disconnected {
+                expiry_interval, ..
+            } => *expiry_interval = u32::MAX,
+            Change::Accepted { deadline, .. } => *deadline = None,
+            _ => {}
         }
     }
     let (sessions, records) = stored.split_at(5);

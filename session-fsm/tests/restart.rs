@@ -4,6 +4,8 @@
 
 #[path = "restart/clock.rs"]
 mod clock;
+#[path = "restart/ends.rs"]
+mod ends;
 #[path = "restart/link.rs"]
 mod link;
 #[path = "restart/lost.rs"]

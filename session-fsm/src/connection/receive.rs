@@ -106,7 +106,7 @@ impl Connection {
             _ => SenderEvent::PubComp,
         };
         let (action, token) = session.sender.acknowledge(packet_identifier, event);
-        self.acknowledged(session, packet_type, packet_identifier, action)?;
+        self.acknowledged(session, packet_type, packet_identifier, action, token)?;
         Ok(token)
     }
 
@@ -118,9 +118,10 @@ impl Connection {
         packet_type: PacketType,
         packet_identifier: PacketIdentifier,
         action: SenderAction,
+        token: Option<Token>,
     ) -> Result<(), SessionViolation> {
         match action {
-            SenderAction::Finish => session.finished(packet_identifier),
+            SenderAction::Finish => session.finished(packet_identifier, token),
             SenderAction::Release => {
                 session.change(|| Change::Released { packet_identifier });
                 // Those of earlier PUBRECs go first [MQTT-4.6.0-4].

@@ -286,6 +286,7 @@ impl Connection {
         match written {
             Written::Yes => {
                 let token = session.waiting.pop(qos)?.token;
+                session.forget_deadline(token);
                 session.notice(Notice::Outcome(token, Ending::Sent));
             }
             Written::TooLarge => {
@@ -492,10 +493,11 @@ fn give_up(session: &mut Session, ending: Ending) {
         return;
     };
     let packet_identifier = given_up.packet_identifier;
+    let token = Some(given_up.token);
     if given_up.is_lost {
-        session.change(|| Change::Lost { packet_identifier });
+        session.watched_gone(Change::Lost { packet_identifier }, token);
     } else {
-        session.finished(packet_identifier);
+        session.finished(packet_identifier, token);
     }
     let ending = if given_up.sent_before {
         Ending::Indeterminate

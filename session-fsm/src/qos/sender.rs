@@ -12,7 +12,7 @@ use mqtt5_codec::{Message, PacketIdentifier, Qos};
 use super::slots::{Slot, Slots, Use};
 use super::table::{SenderAction, SenderEvent, SenderState};
 use crate::list::List;
-use crate::session::{Accepted, message_expiry};
+use crate::session::{Accepted, MessageState, Unsettled, UnsettledKind, message_expiry};
 use crate::{Instant, Token};
 
 /// A request of a Client that is not a message.
@@ -320,12 +320,74 @@ impl Sender {
     }
 
     /// Forgets a message with QoS 2 whose PUBREC has not come, and loses its identifier.
-    pub(crate) fn lose(&mut self, packet_identifier: PacketIdentifier) {
-        if let Some(position) = self.slots.find(packet_identifier)
-            && self.unlist(position).is_some()
-        {
-            self.slots.lose(position);
-        }
+    pub(crate) fn lose(&mut self, packet_identifier: PacketIdentifier) -> Option<Token> {
+        let position = self.slots.find(packet_identifier)?;
+        let token = self.unlist(position)?;
+        self.slots.lose(position);
+        Some(token)
+    }
+
+    /// Forgets a message whose PUBLISH was never written; `false` if there is none.
+    pub(crate) fn take_back(&mut self, packet_identifier: PacketIdentifier) -> bool {
+        let position = self.slots.find(packet_identifier).unwrap_or_default();
+        let unsent = self.slots.get(position).is_some_and(Slot::is_unsent);
+        unsent && self.finish(position).is_some()
+    }
+
+    /// The identifier of a message whose PUBLISH was never written.
+    pub(crate) fn unsent_publish(&self, token: Token) -> Option<PacketIdentifier> {
+        let slots = self.slots.listed_from(self.publish_next);
+        let mut unsent = slots.filter(|slot| slot.is_unsent() && slot.token == token);
+        unsent.next()?.packet_identifier()
+    }
+
+    /// The identifier of this message if it was the last to be put in flight.
+    pub(crate) fn last_publish(&self, token: Token) -> Option<PacketIdentifier> {
+        let slot = self.slots.get(self.publishing.last())?;
+        (slot.token == token)
+            .then(|| slot.packet_identifier())
+            .flatten()
+    }
+
+    /// Everything that has an identifier.
+    pub(crate) fn unsettled(&self) -> impl Iterator<Item = Unsettled<'_>> {
+        [&self.releasing, &self.publishing, &self.requests]
+            .into_iter()
+            .flat_map(|list| self.slots.listed(list))
+            .filter_map(|slot| {
+                let packet_identifier = slot.packet_identifier()?;
+                let filters = slot.filters;
+                let kind = match slot.used_for {
+                    Use::Message(SenderState::WaitPubComp) => UnsettledKind::Message {
+                        qos: Qos::ExactlyOnce,
+                        message: None,
+                        state: MessageState::Released { packet_identifier },
+                    },
+                    Use::Message(state) => UnsettledKind::Message {
+                        qos: match state {
+                            SenderState::WaitPubRec => Qos::ExactlyOnce,
+                            _ => Qos::AtLeastOnce,
+                        },
+                        message: slot.message.as_ref(),
+                        state: MessageState::InFlight {
+                            packet_identifier,
+                            sent: slot.sent_before,
+                        },
+                    },
+                    Use::Subscribe => UnsettledKind::Subscribe {
+                        packet_identifier,
+                        filters,
+                    },
+                    Use::Unsubscribe => UnsettledKind::Unsubscribe {
+                        packet_identifier,
+                        filters,
+                    },
+                };
+                Some(Unsettled {
+                    token: slot.token,
+                    kind,
+                })
+            })
     }
 
     /// How many identifiers are not used again before the Session ends.

@@ -65,6 +65,15 @@ impl Slot {
         PacketIdentifier::new(self.identifier)
     }
 
+    /// Whether it has a message whose PUBLISH was never written.
+    pub(super) fn is_unsent(&self) -> bool {
+        let unacknowledged = matches!(
+            self.used_for,
+            Use::Message(SenderState::WaitPubAck | SenderState::WaitPubRec)
+        );
+        self.identifier != 0 && unacknowledged && !self.sent_before
+    }
+
     /// The position of the next slot in the same list; 0 if there is none.
     #[inline]
     pub(super) const fn following(&self) -> u16 {
@@ -140,6 +149,12 @@ impl Slots {
     pub(super) fn listed(&self, list: &List) -> impl Iterator<Item = &Slot> {
         let positions = list.iter(&self.slots);
         positions.filter_map(|position| self.get(position))
+    }
+
+    /// The slots in a list, from this position on.
+    pub(super) fn listed_from(&self, position: u16) -> impl Iterator<Item = &Slot> {
+        let first = self.get(position);
+        core::iter::successors(first, |slot| self.get(slot.following()))
     }
 
     /// What decides which identifiers will be used next: how many were used so far, those of them that are

@@ -1,6 +1,8 @@
 //! Messages on their way into a Session.
 
+use core::fmt;
 use core::num::NonZeroU16;
+use core::time::Duration;
 
 use mqtt5_codec::{Message, Packet, Qos, Role};
 
@@ -19,6 +21,17 @@ pub struct Publication {
     /// policy. While there is a connection, one above the peer's Topic Alias Maximum is an error; for a
     /// message that waits for a connection it is a wish, to be fulfilled if that connection allows it.
     pub topic_alias: Option<NonZeroU16>,
+    /// How long after its acceptance the exchange is to be over; `None` if it may take any time. It is this side's
+    /// alone: no packet has it, unlike the Message Expiry Interval.
+    ///
+    /// A message that was not sent by then is withdrawn, and ends as [`Outcome::TimedOut`](crate::Outcome::TimedOut). One
+    /// that was sent cannot be taken back: [`Event::Overdue`](crate::Event::Overdue) reports it once, and it goes on to its
+    /// outcome. `next_timeout` and `handle_timeout` of the machine, or of the Session, take care of it, with or without
+    /// a Network Connection. It survives a restart, as the message does.
+    ///
+    /// A publication with a deadline takes a place in two trees, of which a node is allocated now and then; one without
+    /// costs nothing.
+    pub deadline: Option<Duration>,
 }
 
 impl Publication {
@@ -29,7 +42,50 @@ impl Publication {
             message,
             qos,
             topic_alias: None,
+            deadline: None,
         }
+    }
+}
+
+/// A publication that was not accepted, and why. It has no outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RefusedPublication {
+    /// Why.
+    pub error: PublishError,
+    /// The publication as it was given, to be published again or kept.
+    pub publication: Publication,
+}
+
+impl fmt::Display for RefusedPublication {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(formatter)
+    }
+}
+
+impl core::error::Error for RefusedPublication {}
+
+impl From<RefusedPublication> for PublishError {
+    fn from(refused: RefusedPublication) -> Self {
+        refused.error
+    }
+}
+
+/// The publication is given back.
+#[cold]
+pub(crate) fn refused(
+    error: PublishError,
+    message: Message,
+    qos: Qos,
+    topic_alias: Option<NonZeroU16>,
+) -> RefusedPublication {
+    RefusedPublication {
+        error,
+        publication: Publication {
+            message,
+            qos,
+            topic_alias,
+            deadline: None,
+        },
     }
 }
 
@@ -50,20 +106,45 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`PublishError::Busy`] if there is no room for it, now; [`PublishError::TooLarge`];
-    /// [`PublishError::Invalid`]; [`PublishError::NoSession`] if it is a Server's and has ended, or never had
-    /// a Network Connection.
+    /// The publication is given back with [`PublishError::Busy`] if there is no room for it, now;
+    /// [`PublishError::TooLarge`]; [`PublishError::Invalid`]; [`PublishError::NoSession`] if it is a Server's and has
+    /// ended, or never had a Network Connection.
     pub fn publish(
         &mut self,
         now: Instant,
         publication: Publication,
-    ) -> Result<Token, PublishError> {
+    ) -> Result<Token, RefusedPublication> {
         let Publication {
             message,
             qos,
             topic_alias,
+            deadline,
         } = publication;
-        self.accept(now, message, qos, topic_alias, 0)
+        let accepted = self.accept(now, message, qos, topic_alias, 0);
+        match deadline {
+            None => accepted,
+            Some(within) => self.with_deadline(now, accepted, within),
+        }
+    }
+
+    /// What was accepted has a deadline, or what was refused had one.
+    #[cold]
+    pub(crate) fn with_deadline(
+        &mut self,
+        now: Instant,
+        accepted: Result<Token, RefusedPublication>,
+        within: Duration,
+    ) -> Result<Token, RefusedPublication> {
+        match accepted {
+            Ok(token) => {
+                self.accepted_with_deadline(now, token, within);
+                Ok(token)
+            }
+            Err(mut refused) => {
+                refused.publication.deadline = Some(within);
+                Err(refused)
+            }
+        }
     }
 
     /// Accepts a message; it is in flight at once if no other waits and fewer than `window` are. `window` is 0
@@ -77,18 +158,24 @@ impl Session {
         qos: Qos,
         topic_alias: Option<NonZeroU16>,
         window: u16,
-    ) -> Result<Token, PublishError> {
+    ) -> Result<Token, RefusedPublication> {
         if self.role == Role::Server && !self.exists {
-            return Err(PublishError::NoSession);
+            let error = PublishError::NoSession;
+            return Err(refused(error, message, qos, topic_alias));
         }
         let token = self.last_token.next();
         let mut expires_at = Instant::NEVER;
         if message.has_properties() {
-            expires_at = self.inspect(now, &message)?;
+            match self.inspect(now, &message) {
+                Ok(at) => expires_at = at,
+                Err(error) => return Err(refused(error, message, qos, topic_alias)),
+            }
         }
         let window = window.min(self.config.in_flight);
         let at_once = self.goes_at_once(qos, window);
-        self.make_room(qos, message.size(), at_once)?;
+        if let Err(error) = self.make_room(qos, message.size(), at_once) {
+            return Err(refused(error, message, qos, topic_alias));
+        }
         if qos != Qos::AtMostOnce {
             self.announce(qos, &message, token, expires_at, topic_alias);
         }
@@ -126,6 +213,7 @@ impl Session {
             message: message.clone(),
             expires_at,
             topic_alias,
+            deadline: None,
         });
     }
 
@@ -136,10 +224,9 @@ impl Session {
         let Some(packet_identifier) = self.sender.publish(accepted) else {
             return;
         };
-        self.change(|| Change::Sent {
-            token,
-            packet_identifier,
-        });
+        if self.watched {
+            self.watched_sent(token, packet_identifier);
+        }
     }
 
     /// What the properties of a message mean: when it expires.
@@ -158,6 +245,7 @@ impl Session {
         if waiting.qos != Qos::AtMostOnce {
             self.change(|| Change::Dropped { token });
         }
+        self.forget_deadline(token);
         self.notice(Notice::Outcome(token, ending));
     }
 }

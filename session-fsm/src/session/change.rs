@@ -5,6 +5,7 @@ use core::num::NonZeroU16;
 
 use mqtt5_codec::{Message, PacketIdentifier, Qos};
 
+use super::Deadline;
 use crate::event::WillMessage;
 use crate::{Instant, Token};
 
@@ -32,6 +33,8 @@ pub enum Change {
         expires_at: Instant,
         /// The Topic Alias that the application wants.
         topic_alias: Option<NonZeroU16>,
+        /// By when its exchange is to be over.
+        deadline: Option<Deadline>,
     },
     /// It got a Packet Identifier; its PUBLISH follows.
     Sent {
@@ -56,7 +59,12 @@ pub enum Change {
         /// The identifier.
         packet_identifier: PacketIdentifier,
     },
-    /// A message that waited is gone: expired, dropped, or not allowed by the peer.
+    /// The deadline of a message in flight has passed, and this was reported.
+    Overdue {
+        /// The message.
+        token: Token,
+    },
+    /// A message that waited is gone: expired, timed out, withdrawn, dropped, or not allowed by the peer.
     Dropped {
         /// The message.
         token: Token,

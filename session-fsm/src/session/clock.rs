@@ -12,12 +12,13 @@ use crate::Instant;
 impl Session {
     #[cfg_attr(not(feature = "persistence"), allow(dead_code))]
     /// The clock may have gone back: the Session does not live longer than its Session Expiry Interval from now, the
-    /// Will Message is not later than its Will Delay Interval, and no message lives longer than its Message Expiry
-    /// Interval. Takes time in proportion to the messages.
+    /// Will Message is not later than its Will Delay Interval, no message lives longer than its Message Expiry Interval,
+    /// and no deadline of a publication is further away than at first. Takes time in proportion to the messages.
     pub(crate) fn clamp(&mut self, now: Instant) {
         self.clamp_ends(now);
         self.waiting.clamp(now);
         self.sender.clamp(now);
+        self.clamp_deadlines(now);
     }
 
     /// As [`Session::clamp`], without the messages.
@@ -43,7 +44,7 @@ pub(crate) fn message_expiry(now: Instant, message: &Message, expires_at: Instan
 }
 
 /// A time that is no later than the latest that its interval allows. What does not run stays so.
-fn clamped(time: Instant, latest: Instant) -> Instant {
+pub(super) fn clamped(time: Instant, latest: Instant) -> Instant {
     if time == Instant::NEVER {
         time
     } else {

@@ -20,6 +20,7 @@ mod version_1;
 
 use alloc::vec::Vec;
 use core::num::NonZeroU16;
+use core::time::Duration;
 
 use mqtt5_codec::bytes::Bytes;
 use mqtt5_codec::{Message, PacketIdentifier, Qos};
@@ -27,7 +28,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::RestoreError;
 use crate::event::WillMessage;
-use crate::session::Accepted;
+use crate::session::{Accepted, Deadline};
 use crate::{Instant, Token};
 
 const VERSION: u8 = 2;
@@ -76,6 +77,16 @@ pub(super) struct StoredSession<'a> {
     pub(super) received: Vec<u16>,
     /// In the order in which they were accepted.
     pub(super) waiting: Vec<StoredMessage<'a>>,
+    /// By their tokens, which ascend.
+    pub(super) deadlines: Vec<(u64, StoredDeadline)>,
+}
+
+/// By when a publication is to be over.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct StoredDeadline {
+    at: u64,
+    /// Seconds and nanoseconds.
+    within: (u64, u32),
 }
 
 /// Whether there is a Session, and for how long.
@@ -117,7 +128,7 @@ pub(super) struct StoredWill<'a> {
 /// A change of a Session.
 #[derive(Serialize, Deserialize)]
 pub(super) enum StoredChange<'a> {
-    Accepted(#[serde(borrow)] StoredMessage<'a>),
+    Accepted(#[serde(borrow)] StoredMessage<'a>, Option<StoredDeadline>),
     Sent {
         token: u64,
         packet_identifier: u16,
@@ -130,6 +141,9 @@ pub(super) enum StoredChange<'a> {
     },
     Lost {
         packet_identifier: u16,
+    },
+    Overdue {
+        token: u64,
     },
     Dropped {
         token: u64,
@@ -152,6 +166,26 @@ pub(super) enum StoredChange<'a> {
         will_due_at: Option<u64>,
     },
     Ended,
+}
+
+impl StoredDeadline {
+    pub(super) fn new(deadline: Deadline) -> Self {
+        StoredDeadline {
+            at: deadline.at.as_millis(),
+            within: (deadline.within.as_secs(), deadline.within.subsec_nanos()),
+        }
+    }
+
+    pub(super) fn read(self) -> Result<Deadline, RestoreError> {
+        let (seconds, nanoseconds) = self.within;
+        if nanoseconds >= 1_000_000_000 || self.at == Instant::NEVER.as_millis() {
+            return Err(RestoreError::Inconsistent);
+        }
+        Ok(Deadline {
+            at: Instant::from_millis(self.at),
+            within: Duration::new(seconds, nanoseconds),
+        })
+    }
 }
 
 impl<'a> StoredMessage<'a> {

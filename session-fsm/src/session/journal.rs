@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 
 use mqtt5_codec::{Qos, Role};
 
+use super::deadlines::Deadline;
 use super::{Accepted, Change, NEVER_EXPIRES, PendingWill, Session, clock};
 use crate::Instant;
 use crate::error::RestoreError;
@@ -41,6 +42,7 @@ impl Session {
                 ref message,
                 expires_at,
                 topic_alias,
+                deadline,
             } => {
                 if token <= self.last_token
                     || token.number() >= crate::Token::TOO_HIGH
@@ -59,6 +61,10 @@ impl Session {
                     qos,
                     topic_alias,
                 });
+                if let Some(deadline) = deadline {
+                    let at = clock::clamped(deadline.at, now + deadline.within);
+                    self.set_deadline(token, Deadline { at, ..deadline }, None);
+                }
             }
             Change::Sent {
                 token,
@@ -69,6 +75,7 @@ impl Session {
                 }
                 let waiting = self.waiting.remove(token)?;
                 self.sender.restore(packet_identifier, waiting)?;
+                self.deadline_in_flight(token, packet_identifier);
             }
             Change::Released { packet_identifier } => {
                 if self.sender.state(packet_identifier) != SenderState::WaitPubRec {
@@ -84,16 +91,24 @@ impl Session {
                     SenderState::WaitPubRec => SenderEvent::PubRecError,
                     SenderState::WaitPubComp => SenderEvent::PubComp,
                 };
-                self.sender.acknowledge(packet_identifier, event);
+                if let (_, Some(token)) = self.sender.acknowledge(packet_identifier, event) {
+                    self.forget_deadline(token);
+                }
             }
             Change::Lost { packet_identifier } => {
                 if self.sender.state(packet_identifier) != SenderState::WaitPubRec {
                     return None;
                 }
-                self.sender.lose(packet_identifier);
+                if let Some(token) = self.sender.lose(packet_identifier) {
+                    self.forget_deadline(token);
+                }
+            }
+            Change::Overdue { token } => {
+                self.forget_deadline(token)?;
             }
             Change::Dropped { token } => {
                 self.waiting.remove(token)?;
+                self.forget_deadline(token);
             }
             Change::Received { packet_identifier } => {
                 let state = self.receiver.state(packet_identifier);
@@ -150,10 +165,14 @@ impl Session {
                 self.clamp_ends(now);
             }
             Change::Ended => {
+                while let Some((token, _)) = self.sender.discard_one() {
+                    self.forget_deadline(token);
+                }
                 self.sender.reset();
                 self.receiver.discard();
                 if self.role == Role::Server {
                     self.waiting = Default::default();
+                    self.forget_deadlines();
                 }
                 self.will = None;
                 self.ends_at = Instant::NEVER;

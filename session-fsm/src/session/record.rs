@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use super::format::{
-    self, Kind, StoredChange, StoredMessage, StoredWill, from_instant, to_identifier, to_instant,
-    to_token,
+    self, Kind, StoredChange, StoredDeadline, StoredMessage, StoredWill, from_instant,
+    to_identifier, to_instant, to_token,
 };
 use super::{Accepted, Change};
 use crate::error::RestoreError;
@@ -58,13 +58,11 @@ fn store(change: &Change) -> StoredChange<'_> {
             ref message,
             expires_at,
             topic_alias,
-        } => StoredChange::Accepted(StoredMessage::new(
-            token,
-            qos,
-            expires_at,
-            topic_alias,
-            message,
-        )),
+            deadline,
+        } => StoredChange::Accepted(
+            StoredMessage::new(token, qos, expires_at, topic_alias, message),
+            deadline.map(StoredDeadline::new),
+        ),
         Change::Sent {
             token,
             packet_identifier,
@@ -80,6 +78,9 @@ fn store(change: &Change) -> StoredChange<'_> {
         },
         Change::Lost { packet_identifier } => StoredChange::Lost {
             packet_identifier: packet_identifier.get(),
+        },
+        Change::Overdue { token } => StoredChange::Overdue {
+            token: token.number(),
         },
         Change::Dropped { token } => StoredChange::Dropped {
             token: token.number(),
@@ -116,7 +117,7 @@ fn store(change: &Change) -> StoredChange<'_> {
 
 fn read(stored: &StoredChange<'_>) -> Result<Change, RestoreError> {
     Ok(match *stored {
-        StoredChange::Accepted(ref message) => {
+        StoredChange::Accepted(ref message, deadline) => {
             let Accepted {
                 message,
                 token,
@@ -130,6 +131,7 @@ fn read(stored: &StoredChange<'_>) -> Result<Change, RestoreError> {
                 message,
                 expires_at,
                 topic_alias,
+                deadline: deadline.map(StoredDeadline::read).transpose()?,
             }
         }
         StoredChange::Sent {
@@ -147,6 +149,9 @@ fn read(stored: &StoredChange<'_>) -> Result<Change, RestoreError> {
         },
         StoredChange::Lost { packet_identifier } => Change::Lost {
             packet_identifier: to_identifier(packet_identifier)?,
+        },
+        StoredChange::Overdue { token } => Change::Overdue {
+            token: to_token(token)?,
         },
         StoredChange::Dropped { token } => Change::Dropped {
             token: to_token(token)?,

@@ -3,11 +3,11 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use mqtt5_codec::Role;
+use mqtt5_codec::{PacketIdentifier, Role};
 
 use super::format::{
-    self, Kind, Life, StoredMessage, StoredSession, StoredWill, from_instant, to_identifier,
-    to_instant, to_token,
+    self, Kind, Life, StoredDeadline, StoredMessage, StoredSession, StoredWill, from_instant,
+    to_identifier, to_instant, to_token,
 };
 use super::{Accepted, PendingWill, Session, SessionConfig};
 use crate::error::RestoreError;
@@ -73,6 +73,10 @@ impl Session {
                 .map(|it| {
                     StoredMessage::new(it.token, it.qos, it.expires_at, it.topic_alias, it.message)
                 })
+                .collect(),
+            deadlines: self
+                .stored_deadlines()
+                .map(|(token, deadline)| (token.number(), StoredDeadline::new(deadline)))
                 .collect(),
         };
         format::seal(Kind::Session, &stored)
@@ -168,43 +172,60 @@ fn read(
         Role::Client
     };
     let mut session = Session::new(role, stored.client_identifier, config);
-    let mut tokens =
+    // Tokens, and Packet Identifiers of messages in flight.
+    let mut known: Vec<(Token, Option<PacketIdentifier>)> =
         Vec::with_capacity(stored.in_flight.len() + stored.released.len() + stored.waiting.len());
     for (packet_identifier, message) in &stored.in_flight {
         let message = session.check(message.read()?)?;
-        tokens.push(message.token);
+        let packet_identifier = to_identifier(*packet_identifier)?;
+        known.push((message.token, Some(packet_identifier)));
         session
             .sender
-            .restore(to_identifier(*packet_identifier)?, message)
+            .restore(packet_identifier, message)
             .ok_or(RestoreError::Inconsistent)?;
     }
     for message in &stored.waiting {
         let message = session.check(message.read()?)?;
-        tokens.push(message.token);
+        known.push((message.token, None));
         session.waiting.push(message);
     }
     // They are sent in the order in which they were accepted.
-    if !tokens.is_sorted() {
+    if !known.is_sorted_by_key(|(token, _)| token) {
         return Err(RestoreError::Inconsistent);
     }
     for &(packet_identifier, token) in &stored.released {
-        let token = to_token(token)?;
-        tokens.push(token);
+        let (packet_identifier, token) = (to_identifier(packet_identifier)?, to_token(token)?);
+        known.push((token, Some(packet_identifier)));
         session
             .sender
-            .restore_released(to_identifier(packet_identifier)?, token)
+            .restore_released(packet_identifier, token)
             .ok_or(RestoreError::Inconsistent)?;
     }
-    tokens.sort_unstable();
-    if tokens.windows(2).any(|pair| pair[0] == pair[1]) {
+    known.sort_unstable();
+    if known.windows(2).any(|pair| pair[0].0 == pair[1].0) {
         return Err(RestoreError::Inconsistent);
     }
     session.last_token = match stored.last_token {
         0 => Token::NONE,
         number => to_token(number)?,
     };
-    if tokens.last() > Some(&session.last_token) {
+    if known.last().map(|(token, _)| token) > Some(&session.last_token) {
         return Err(RestoreError::Inconsistent);
+    }
+    if !stored
+        .deadlines
+        .is_sorted_by(|(earlier, _), (later, _)| earlier < later)
+    {
+        return Err(RestoreError::Inconsistent);
+    }
+    for &(token, deadline) in &stored.deadlines {
+        let (token, deadline) = (to_token(token)?, deadline.read()?);
+        let found = known.binary_search_by_key(&token, |&(token, _)| token);
+        let &(_, packet_identifier) = found
+            .ok()
+            .and_then(|position| known.get(position))
+            .ok_or(RestoreError::Inconsistent)?;
+        session.set_deadline(token, deadline, packet_identifier);
     }
     for &packet_identifier in &stored.lost {
         session

@@ -172,6 +172,7 @@ fn comparable(now: Instant, mut session: Session) -> Vec<u8> {
         message: message(0, None),
         expires_at: Instant::NEVER,
         topic_alias: None,
+        deadline: None,
     };
     session.apply(now, &change).unwrap();
     session.apply(now, &Change::Dropped { token }).unwrap();

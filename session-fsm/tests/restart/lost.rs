@@ -124,6 +124,7 @@ fn all_may_be_lost() {
             message: super::link::message(1),
             expires_at: mqtt5_session_fsm::Instant::NEVER,
             topic_alias: None,
+            deadline: None,
         };
         let sent = Change::Sent {
             token,

@@ -5,7 +5,7 @@ use mqtt5_session_fsm::codec::{
     Subscriptions, TopicFilter, TopicFilters, TopicName, UnsubscribeProperties,
 };
 use mqtt5_session_fsm::codec::{Properties, Property};
-use mqtt5_session_fsm::{Instant, Publication, PublishError};
+use mqtt5_session_fsm::{Instant, Publication, PublishError, RefusedPublication};
 
 use super::SessionWorld;
 use super::announced::TOPIC;
@@ -310,10 +310,13 @@ impl SessionWorld {
             At::Server(link) => self.machine(link).publish(now, publication),
             At::Stored => match &mut self.server.stored {
                 Some(session) => session.publish(now, publication),
-                None => Err(PublishError::NoSession),
+                None => Err(RefusedPublication {
+                    error: PublishError::NoSession,
+                    publication,
+                }),
             },
         };
-        match answer {
+        match answer.map_err(|refused| refused.error) {
             Ok(token) => {
                 match side {
                     Side::Client => self.left.up -= 1,

@@ -43,6 +43,7 @@ fn history(expiry_interval: u32) -> Vec<Change> {
             message: message.clone(),
             expires_at: Instant::NEVER,
             topic_alias: None,
+            deadline: None,
         });
         changes.push(Change::Sent {
             token,

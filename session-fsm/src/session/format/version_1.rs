@@ -1,4 +1,5 @@
-//! What version 1 stored. It had no interval beside the end of a Session, and no lost Packet Identifiers.
+//! What version 1 stored. It had no interval beside the end of a Session, no lost Packet Identifiers, and no
+//! deadlines of publications.
 
 use alloc::vec::Vec;
 
@@ -83,6 +84,7 @@ impl<'a> From<StoredSession<'a>> for super::StoredSession<'a> {
             lost: Vec::new(),
             received: stored.received,
             waiting: stored.waiting,
+            deadlines: Vec::new(),
         }
     }
 }
@@ -91,7 +93,7 @@ impl<'a> From<StoredChange<'a>> for super::StoredChange<'a> {
     fn from(stored: StoredChange<'a>) -> Self {
         use super::StoredChange as Now;
         match stored {
-            StoredChange::Accepted(message) => Now::Accepted(message),
+            StoredChange::Accepted(message) => Now::Accepted(message, None),
             StoredChange::Sent {
                 token,
                 packet_identifier,
