@@ -49,6 +49,21 @@ impl Check {
         }
     }
 
+    /// Another check that does the same within something else.
+    pub(crate) fn wrapped(
+        self,
+        prefix: &str,
+        around: impl FnOnce(Box<dyn FnOnce() -> Outcome + Send>) -> Outcome + Send + 'static,
+    ) -> Self {
+        let run = self.run;
+        Check {
+            name: format!("{prefix}::{}", self.name),
+            kind: self.kind,
+            ignored: self.ignored,
+            run: Box::new(move || around(run)),
+        }
+    }
+
     /// Takes long: runs only when asked for, with `--ignored`.
     pub(crate) fn long(mut self) -> Self {
         self.ignored = true;

@@ -9,6 +9,7 @@ mod check;
 mod client;
 mod domains;
 mod encoder;
+mod entrance;
 mod ledger_checks;
 mod messages;
 mod packets;
@@ -65,6 +66,8 @@ fn main() -> ExitCode {
     checks.extend(relaying::checks(&files));
     checks.extend(client::checks());
     checks.extend(server::checks());
+    checks.extend(entrance::through_handle(client::checks()));
+    checks.extend(entrance::through_handle(server::checks()));
     let names: BTreeSet<String> = checks.iter().map(|check| check.name.clone()).collect();
     assert_eq!(names.len(), checks.len(), "two checks have the same name");
 

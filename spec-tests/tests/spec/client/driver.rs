@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use mqtt5_session_fsm::codec::{
-    Connect, Message, Packet, Properties, Property, Publish, Qos, ReasonCode, Role, Split,
-    SubscribeProperties, Subscription, SubscriptionOptions, Subscriptions, Text, TopicFilter,
-    TopicFilters, TopicName, UnsubscribeProperties, split,
+    Connect, LARGEST_PACKET, Message, Packet, Properties, Property, Publish, Qos, ReasonCode, Role,
+    Split, SubscribeProperties, Subscription, SubscriptionOptions, Subscriptions, Text,
+    TopicFilter, TopicFilters, TopicName, UnsubscribeProperties, split,
 };
 use mqtt5_session_fsm::{
     Acknowledgement, Client, ClientConfig, Event, Instant, Output, Publication, PublishError,
@@ -17,6 +17,7 @@ use mqtt5_session_fsm::{
 
 use super::make;
 use super::tell;
+use crate::entrance::{Taken, take};
 
 pub(crate) type Lines = Vec<String>;
 
@@ -38,6 +39,8 @@ pub(crate) struct Driver {
     pub(crate) receipts: Vec<Receipt>,
     /// The bytes of everything that was written.
     pub(crate) wire: Vec<u8>,
+    /// The Client's Maximum Packet Size.
+    maximum: u32,
 }
 
 impl Driver {
@@ -48,6 +51,7 @@ impl Driver {
             tokens: Vec::new(),
             receipts: Vec::new(),
             wire: Vec::new(),
+            maximum: LARGEST_PACKET,
         }
     }
 
@@ -120,6 +124,8 @@ impl Driver {
 
     pub(crate) fn connect(&mut self, connect: &Connect<'_>) -> Lines {
         self.client.connect(self.now, connect).unwrap();
+        let maximum = connect.properties.maximum_packet_size();
+        self.maximum = maximum.map_or(LARGEST_PACKET, |size| size.get().min(LARGEST_PACKET));
         self.settle()
     }
 
@@ -133,9 +139,9 @@ impl Driver {
         let mut lines = Lines::new();
         let mut input = bytes;
         loop {
-            let event = self.client.receive(self.now, &mut input);
-            let is_over = event.is_none();
-            if let Some(event) = event {
+            let taken = take(&mut self.client, self.now, &mut input, self.maximum);
+            let is_over = matches!(taken, Taken::Done);
+            if let Taken::Event(event) = taken {
                 if let Event::Message(delivered) = &event {
                     self.receipts.extend(delivered.receipt);
                 }

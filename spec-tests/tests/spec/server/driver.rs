@@ -10,6 +10,7 @@ use mqtt5_session_fsm::{
 
 use super::make::Hello;
 pub(crate) use super::report::{Report, Seen, frames};
+use crate::entrance::{Taken, take};
 
 /// What must hold for all that a Server writes on a Network Connection (sections 3.2, 3.14.4, 4.13.2).
 #[derive(Clone, Debug, Default)]
@@ -49,6 +50,8 @@ impl Watch {
 #[derive(Clone, Debug)]
 pub(crate) struct Driver {
     pub(crate) server: Server,
+    /// The Server's Maximum Packet Size.
+    own_maximum: u32,
     pub(crate) now: Instant,
     pub(crate) input: Vec<u8>,
     /// The Client's Maximum Packet Size.
@@ -61,6 +64,7 @@ impl Driver {
     pub(crate) fn new(now: Instant, config: ServerConfig) -> Driver {
         Driver {
             server: Server::new(now, config),
+            own_maximum: config.limits.maximum_packet_size.max(1),
             now,
             input: Vec::new(),
             limit: LARGEST_PACKET as usize,
@@ -193,8 +197,12 @@ impl Driver {
         self.drain(&mut report);
         let input = std::mem::take(&mut self.input);
         let mut rest = &input[..];
-        while let Some(event) = self.server.receive(self.now, &mut rest) {
-            report.log.push(Seen::of(event));
+        loop {
+            match take(&mut self.server, self.now, &mut rest, self.own_maximum) {
+                Taken::Event(event) => report.log.push(Seen::of(event)),
+                Taken::More => {}
+                Taken::Done => break,
+            }
             self.drain(&mut report);
         }
         self.drain(&mut report);
