@@ -46,6 +46,38 @@ impl Limits {
         problem_information: true,
     };
 
+    /// Of each limit the lower one: what both allow.
+    ///
+    /// ```
+    /// use mqtt5_session_fsm::Limits;
+    ///
+    /// let server = Limits { receive_maximum: 100, retain_available: false, ..Limits::NONE };
+    /// let plan = Limits { receive_maximum: 500, topic_alias_maximum: 8, ..Limits::NONE };
+    /// let both = server.lowered_to(&plan);
+    /// assert_eq!((both.receive_maximum, both.topic_alias_maximum), (100, 0));
+    /// assert!(!both.retain_available);
+    /// ```
+    #[must_use]
+    pub fn lowered_to(&self, other: &Limits) -> Limits {
+        Limits {
+            // These cannot be 0.
+            receive_maximum: self.receive_maximum.min(other.receive_maximum).max(1),
+            maximum_packet_size: (self.maximum_packet_size)
+                .min(other.maximum_packet_size)
+                .max(1),
+            topic_alias_maximum: self.topic_alias_maximum.min(other.topic_alias_maximum),
+            maximum_qos: self.maximum_qos.min(other.maximum_qos),
+            retain_available: self.retain_available && other.retain_available,
+            wildcard_subscription_available: self.wildcard_subscription_available
+                && other.wildcard_subscription_available,
+            subscription_identifier_available: self.subscription_identifier_available
+                && other.subscription_identifier_available,
+            shared_subscription_available: self.shared_subscription_available
+                && other.shared_subscription_available,
+            problem_information: self.problem_information && other.problem_information,
+        }
+    }
+
     /// What a Client announces by these properties.
     #[must_use]
     pub fn of_client(properties: &ConnectProperties<'_>) -> Self {

@@ -25,7 +25,7 @@ use crate::{Instant, Limits, NotTaken, Outcome, PeerError, Receipt, SessionViola
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ServerConfig {
     /// What is announced in the CONNACK, and held the Client to. What is at its default is not
-    /// announced.
+    /// announced. [`Server::accept_with`] can lower it for one Client.
     pub limits: Limits,
     /// For Sessions that are made here; those that the caller brings have theirs.
     pub session: SessionConfig,
@@ -130,6 +130,13 @@ impl Server {
     #[must_use]
     pub const fn alias_savings(&self) -> AliasSavings {
         self.connection.alias_savings.0
+    }
+
+    /// What the Client is held to: what was announced to it in the CONNACK, and before that
+    /// [`ServerConfig::limits`].
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.connection.own
     }
 
     /// The Keep Alive in force, in seconds; 0 is off.
@@ -264,7 +271,7 @@ impl Server {
 
     /// Handles a packet of the Client that was split and decoded elsewhere, by
     /// [`Frame::decode_from`](mqtt5_codec::Frame::decode_from) for example, with the Maximum Packet Size
-    /// of [`ServerConfig::limits`]. For what does not decode there is [`Server::reject`].
+    /// of [`Server::limits`]. For what does not decode there is [`Server::reject`].
     ///
     /// # Errors
     ///

@@ -70,18 +70,11 @@ impl Server {
             .authentication_method()
             .map(|method| Authentication::new(method.as_str()));
         let own = &self.connection.own;
-        let unsupported = connect.will.and_then(|will| {
-            if will.qos > own.maximum_qos {
-                Some(SessionViolation::WillQosNotSupported)
-            } else if will.retain && !own.retain_available {
-                Some(SessionViolation::WillRetainNotSupported)
-            } else {
-                None
-            }
-        });
+        let unsupported = connect
+            .will
+            .and_then(|will| unsupported_will(own, will.qos, will.retain));
         if let Some(violation) = unsupported {
-            let cause = Cause::PeerError(violation.into());
-            self.refuse_with(now, violation.reason_code(), &[], cause);
+            self.refuse_will(now, violation);
             return Ok(None);
         }
         self.connect_expiry = properties.session_expiry_interval().unwrap_or(fault!(
@@ -98,6 +91,12 @@ impl Server {
             deciding: true,
         }));
         Ok(Some(Event::Connect(connect)))
+    }
+
+    /// A Will that this Server cannot publish [MQTT-3.2.2-12], [MQTT-3.2.2-13].
+    fn refuse_will(&mut self, now: Instant, violation: SessionViolation) {
+        let cause = Cause::PeerError(violation.into());
+        self.refuse_with(now, violation.reason_code(), &[], cause);
     }
 
     /// Accepts the CONNECT (section 3.1.4): sends the CONNACK, with the limits of
@@ -124,6 +123,47 @@ impl Server {
         &mut self,
         now: Instant,
         session: Option<Session>,
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        let limits = self.connection.own;
+        self.accept_with(now, session, &limits, properties)
+    }
+
+    /// As [`Server::accept`], with limits for this Client, by its plan or its rights for example. Of each limit the
+    /// lower one of `limits` and [`ServerConfig::limits`](super::ServerConfig::limits) is announced in the CONNACK, and
+    /// this Network Connection is held to it; so it is best to start from the latter. The next connection of the Client
+    /// may have others.
+    ///
+    /// If the Will of the CONNECT is above the limits, the CONNECT is refused with 0x9B or 0x9A instead
+    /// \[MQTT-3.2.2-12\], \[MQTT-3.2.2-13\]: the call succeeds, and [`Output::Close`](crate::Output::Close) follows. The
+    /// Session is as it was then, and [`Server::take_session`] gives it back.
+    ///
+    /// ```
+    /// use mqtt5_session_fsm::codec::{Connect, Qos, Text};
+    /// use mqtt5_session_fsm::{Event, Instant, Limits, Server, ServerConfig};
+    ///
+    /// let config = ServerConfig::default();
+    /// let mut server = Server::new(Instant::ORIGIN, config);
+    /// let mut bytes = Vec::new();
+    /// let connect = Connect { client_identifier: Text::new("trial")?, ..Connect::default() };
+    /// connect.encode(&mut bytes)?;
+    /// let event = server.receive(Instant::ORIGIN, &mut &bytes[..]);
+    /// assert!(matches!(event, Some(Event::Connect(_))));
+    ///
+    /// let trial = Limits { maximum_qos: Qos::AtMostOnce, receive_maximum: 10, ..config.limits };
+    /// server.accept_with(Instant::ORIGIN, None, &trial, &[])?;
+    /// assert_eq!(server.limits().receive_maximum, 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::accept`].
+    pub fn accept_with(
+        &mut self,
+        now: Instant,
+        session: Option<Session>,
+        limits: &Limits,
         properties: &[Property<'_>],
     ) -> Result<(), SendError> {
         let Some(handshake) = self.handshake.as_ref().filter(|it| it.deciding) else {
@@ -161,6 +201,13 @@ impl Server {
         }) {
             return Err(SendError::ClientIdentifierDiffers);
         }
+        let own = self.connection.own.lowered_to(limits);
+        if let Some(PendingWill { will, .. }) = handshake.will.as_deref()
+            && let Some(violation) = unsupported_will(&own, will.qos, will.message.retain())
+        {
+            self.refuse_will(now, violation);
+            return Ok(());
+        }
         let mut session = match self.session.take() {
             None => Session::of_server(client_identifier, self.config.session),
             Some(session) => session,
@@ -169,7 +216,7 @@ impl Server {
         session.connection_ended(now);
         session.handle_timeout(now);
         let session_present = session.exists && !handshake.clean_start;
-        let packet = match self.connack(session_present, properties) {
+        let packet = match self.connack(session_present, &own, properties) {
             Ok(Some(packet)) => packet,
             Ok(None) => {
                 // The Client cannot be told: nothing was accepted.
@@ -193,6 +240,7 @@ impl Server {
         session.will = handshake.and_then(|handshake| handshake.will);
         session.connection_began(expiry_interval);
         self.keep_alive = keep_alive;
+        self.connection.own = own;
         self.connection.phase = Phase::Accepted;
         self.connection.last_received = now;
         if let Some(authentication) = &mut self.connection.authentication {
@@ -207,9 +255,10 @@ impl Server {
     fn connack(
         &self,
         session_present: bool,
+        own: &Limits,
         properties: &[Property<'_>],
     ) -> Result<Option<Vec<u8>>, SendError> {
-        let list = self.announced(properties)?;
+        let list = self.announced(own, properties)?;
         let packet = self.connection.fit(Explanations::Always, &list, |list| {
             ConnAck {
                 session_present: session_present && !fault!("MQTT-3.2.2-3"),
@@ -225,9 +274,9 @@ impl Server {
     /// Method, and what the caller wants to say.
     fn announced<'p>(
         &'p self,
+        own: &Limits,
         properties: &[Property<'p>],
     ) -> Result<Vec<Property<'p>>, SendError> {
-        let own = &self.connection.own;
         let none = Limits::NONE;
         let mut list = Vec::with_capacity(properties.len() + 9);
         if own.receive_maximum != none.receive_maximum
@@ -379,6 +428,17 @@ impl Server {
         let authentication = self.connection.authentication.as_mut();
         Authentication::receive(authentication, Role::Client, &auth)?;
         Ok(Some(Event::Authentication(auth)))
+    }
+}
+
+/// What a Server with these limits has against a Will.
+fn unsupported_will(own: &Limits, qos: Qos, retain: bool) -> Option<SessionViolation> {
+    if qos > own.maximum_qos {
+        Some(SessionViolation::WillQosNotSupported)
+    } else if retain && !own.retain_available {
+        Some(SessionViolation::WillRetainNotSupported)
+    } else {
+        None
     }
 }
 

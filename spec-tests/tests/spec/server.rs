@@ -14,6 +14,7 @@ mod errors;
 mod flow_control;
 mod handshake;
 mod keep_alive;
+mod limits_of_one_client;
 mod packet_size;
 mod persistence;
 mod phases;
@@ -44,6 +45,7 @@ pub(crate) fn checks() -> Vec<Check> {
     checks.extend(flow_control::checks());
     checks.extend(handshake::checks());
     checks.extend(keep_alive::checks());
+    checks.extend(limits_of_one_client::checks());
     checks.extend(packet_size::checks());
     checks.extend(persistence::checks());
     checks.extend(phases::checks());
