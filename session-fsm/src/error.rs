@@ -172,9 +172,9 @@ pub enum RestoreError {
     Alien,
     /// They were stored by a version of this library that this one does not know.
     Version(u8),
-    /// Bytes are missing at the end.
+    /// Bytes are missing at the end. In a log: the last record is an unfinished write.
     Truncated,
-    /// Bytes were changed or are left over.
+    /// Bytes were changed or are left over. In a log: a record before a good one.
     Damaged,
     /// The parts contradict each other, or a change does not fit to the Session.
     Inconsistent,

@@ -33,6 +33,9 @@
 //!   a crash comes as [`Output::Persist`] *before* the packets that depend on it are written: store it, and only then
 //!   call `poll` again. To store many at once, poll on, keep the changes in their order, and store them all before
 //!   anything that was written since the first of them goes to the network.
+//!   **Store what an event makes you do and the change that comes after it in one transaction:** then a crash loses
+//!   nothing and does nothing twice. Stored apart, a crash between the two makes the event come again, and what it does
+//!   is done again. [`Journal`] stores both in one batch; the example `crash_safe` does so on a disk.
 //! * **Nothing grows without limit.** Messages in flight are limited by the peer's Receive Maximum, those that wait by
 //!   [`WaitingLimits`], with a policy at the limit. What `poll` writes is limited by not calling it: while much is
 //!   still to be sent, do not poll, and `publish` will say [`PublishError::Busy`]. A Server should not read meanwhile, either. A
@@ -173,6 +176,8 @@ pub use session::{
     Acknowledgement, Change, Deadline, MessageState, Publication, RefusedPublication, Session,
     SessionConfig, StoredLimits, Unsettled, UnsettledKind, WithdrawError,
 };
+#[cfg(feature = "persistence")]
+pub use session::{Journal, JournalError, JournalReader, Record, Records};
 pub use time::Instant;
 pub use token::{LimitExceeded, Outcome, Token};
 pub use violation::{PeerError, SessionViolation};

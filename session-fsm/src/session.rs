@@ -6,9 +6,11 @@ mod clock;
 mod deadlines;
 #[cfg(feature = "persistence")]
 mod format;
+#[cfg(feature = "persistence")]
 mod journal;
 #[cfg(feature = "persistence")]
 mod record;
+mod replay;
 mod room;
 #[cfg(feature = "persistence")]
 mod snapshot;
@@ -24,6 +26,8 @@ pub use accept::{Publication, RefusedPublication};
 pub use change::Change;
 pub(crate) use clock::message_expiry;
 pub use deadlines::Deadline;
+#[cfg(feature = "persistence")]
+pub use journal::{Journal, JournalError, JournalReader, Record, Records};
 pub use room::StoredLimits;
 pub use unsettled::{MessageState, Unsettled, UnsettledKind, WithdrawError};
 

@@ -14,10 +14,10 @@ use crate::{Instant, Token};
 /// Changes that are applied in their order to the Session that was exported before them, with
 /// [`Session::apply`](crate::Session::apply), make the Session that has to go on after a crash.
 ///
-/// An event is told before the changes that come of it: a message before [`Change::Received`], an outcome
-/// before [`Change::Finished`] or [`Change::Lost`], a Will before [`Change::WillRemoved`]. A crash between the two makes the event
-/// be told once more. Who stores what the event does and the change in one transaction loses nothing, and
-/// does nothing twice.
+/// An event comes before the changes that follow from it: a message before [`Change::Received`], an outcome before
+/// [`Change::Finished`] or [`Change::Lost`], a Will before [`Change::WillRemoved`]. A crash between the two makes the
+/// event come once more. So store what the event makes you do and the change in one transaction, as a
+/// [`Journal`](crate::Journal) does: then nothing is lost, and nothing is done twice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Change {

@@ -31,11 +31,13 @@ use crate::event::WillMessage;
 use crate::session::{Accepted, Deadline};
 use crate::{Instant, Token};
 
-const VERSION: u8 = 2;
+pub(super) const VERSION: u8 = 2;
 const FIELDS: usize = 10;
 const HEADER: usize = FIELDS + 2;
+/// Behind the body.
+const SUM: usize = 4;
 
-static CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+pub(super) static CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
 
 /// A body, whose form depends on the version.
 pub(super) trait Body<'a>: Deserialize<'a> {
@@ -259,19 +261,120 @@ pub(super) fn open<'a, T: Body<'a>>(
     kind: Kind,
     input: &'a [u8],
 ) -> Result<(T, &'a [u8]), RestoreError> {
+    let (version, body, rest) = unseal(kind, input)?;
+    let body = match version {
+        1 => whole::<T::Version1>(body)?.into(),
+        _ => whole(body)?,
+    };
+    Ok((body, rest))
+}
+
+/// As [`open`], for a log: a last record that is damaged anywhere, or whose place has something else, was not finished.
+/// Only if a good one follows is it damage.
+pub(super) fn open_in_log<'a, T: Body<'a>>(
+    kind: Kind,
+    log: &'a [u8],
+) -> Result<(T, &'a [u8]), RestoreError> {
+    match unseal(kind, log) {
+        Err(RestoreError::Damaged | RestoreError::Alien) if is_followed(kind, log) => {
+            Err(RestoreError::Damaged)
+        }
+        Err(RestoreError::Damaged) => Err(RestoreError::Truncated),
+        Err(RestoreError::Alien) if resembles_record(kind, log) => Err(RestoreError::Truncated),
+        _ => open(kind, log),
+    }
+}
+
+/// Whether a good record begins behind the first byte.
+fn is_followed(kind: Kind, log: &[u8]) -> bool {
+    // A payload may contain records, too: where the end of this one is known, the search begins there.
+    let end = header_at(kind, log).map_or(1, |(_, length)| {
+        let body = usize::try_from(length).unwrap_or(usize::MAX);
+        body.saturating_add(HEADER + SUM)
+    });
+    let mut work = Work::new(log.len());
+    for candidate in find_all(log, end, &magic(kind)) {
+        let record = log.get(candidate..).unwrap_or_default();
+        match unseal(kind, record) {
+            Ok(_) | Err(RestoreError::Version(_)) => return true,
+            Err(_) => {
+                let length = header_at(kind, record).map_or(0, |(_, length)| length);
+                if !work.spend(length) {
+                    return true;
+                }
+            }
+        }
+    }
+    false
+}
+
+/// Whether something that does not begin as a record may be what is left of one: where nothing was written there are
+/// zero bytes or 0xFF, and a checksum that is right is that of a record.
+fn resembles_record(kind: Kind, log: &[u8]) -> bool {
+    let mut corrected = log.first_chunk::<HEADER>().copied();
+    if let Some(place) = corrected.as_mut().and_then(|it| it.first_chunk_mut()) {
+        *place = magic(kind);
+    }
+    let is_record = corrected.is_some_and(|header| header_at(kind, &header).is_some());
+    is_record || matches!(log.first(), Some(0 | 0xFF)) || partly_written(kind, log)
+}
+
+/// Whether nothing but zero bytes or 0xFF follows the beginning of a record.
+fn partly_written(kind: Kind, log: &[u8]) -> bool {
+    let magic = magic(kind);
+    let written = log.iter().zip(&magic).take_while(|(a, b)| a == b).count();
+    written > 0 && matches!(log.get(written), Some(0 | 0xFF))
+}
+
+/// Positions at which these bytes are, from one position on.
+pub(super) fn find_all<'a>(
+    bytes: &'a [u8],
+    from: usize,
+    pattern: &'a [u8; 3],
+) -> impl Iterator<Item = usize> + 'a {
+    let windows = bytes.get(from..).unwrap_or_default().windows(pattern.len());
+    windows
+        .enumerate()
+        .filter(move |(_, window)| window == pattern)
+        .map(move |(position, _)| from + position)
+}
+
+/// How many bytes may be looked at in search of something good: several times all of them. Whoever writes records into
+/// payloads cannot make it take longer; then it is damage.
+pub(super) struct Work(u64);
+
+impl Work {
+    pub(super) const fn new(length: usize) -> Self {
+        Work((length as u64).saturating_mul(8))
+    }
+
+    /// Whether there was enough left.
+    pub(super) const fn spend(&mut self, bytes: u64) -> bool {
+        let enough = self.0 >= bytes;
+        self.0 = self.0.saturating_sub(bytes);
+        enough
+    }
+}
+
+/// Version and length in the header at the front, if its checksum is right.
+fn header_at(kind: Kind, input: &[u8]) -> Option<(u8, u64)> {
+    let header = input.first_chunk::<HEADER>()?;
+    let [_, _, _, version, l0, l1, l2, l3, l4, l5, _, _] = *header;
+    let length = u64::from_le_bytes([l0, l1, l2, l3, l4, l5, 0, 0]);
+    (*header == header_for(kind, version, length)).then_some((version, length))
+}
+
+/// The version and the body of the envelope at the front, and what follows.
+fn unseal(kind: Kind, input: &[u8]) -> Result<(u8, &[u8], &[u8]), RestoreError> {
     let magic = magic(kind);
     let known = input.len().min(magic.len());
     if input.get(..known) != magic.get(..known) {
         return Err(RestoreError::Alien);
     }
-    let Some(header) = input.first_chunk::<HEADER>() else {
+    if input.len() < HEADER {
         return Err(RestoreError::Truncated);
-    };
-    let [_, _, _, version, l0, l1, l2, l3, l4, l5, _, _] = *header;
-    let length = u64::from_le_bytes([l0, l1, l2, l3, l4, l5, 0, 0]);
-    if *header != header_for(kind, version, length) {
-        return Err(RestoreError::Damaged);
     }
+    let (version, length) = header_at(kind, input).ok_or(RestoreError::Damaged)?;
     if !(1..=VERSION).contains(&version) {
         return Err(RestoreError::Version(version));
     }
@@ -284,11 +387,7 @@ pub(super) fn open<'a, T: Body<'a>>(
     if CRC.checksum(sealed) != u32::from_le_bytes(*sum) {
         return Err(RestoreError::Damaged);
     }
-    let body = match version {
-        1 => whole::<T::Version1>(body)?.into(),
-        _ => whole(body)?,
-    };
-    Ok((body, rest))
+    Ok((version, body, rest))
 }
 
 /// A value that takes all of the bytes.
@@ -312,7 +411,7 @@ fn header_for(kind: Kind, version: u8, length: u64) -> [u8; HEADER] {
 }
 
 /// All at once, not byte by byte.
-fn as_bytes<S: Serializer>(bytes: &&[u8], serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_bytes<S: Serializer>(bytes: &&[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_bytes(bytes)
 }
 

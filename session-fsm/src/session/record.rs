@@ -35,22 +35,26 @@ impl Change {
     ///
     /// # Errors
     ///
-    /// [`RestoreError::Truncated`] if the log ends in the middle of a record, as it does after a crash that
-    /// came while it was written. Nothing that depends on this record was sent, so cut the log here and
-    /// go on. Every other error means that the log was damaged later, or is none. In any case `log` begins
-    /// with the record.
+    /// [`RestoreError::Truncated`] if what is left is an unfinished write, as after a crash that came while the last
+    /// record was written: its end is missing, or it is damaged anywhere, or zero bytes or 0xFF are in its place or follow
+    /// the log, and no good record comes after. Nothing that depends on this record was sent, so cut the log here and go
+    /// on. [`RestoreError::Damaged`] if a good record follows: the log was damaged later. Every other error means
+    /// that it is none. In any case `log` begins with the record.
+    ///
+    /// A [`Journal`](crate::Journal) does the same for batches of changes, and of what the application stores with
+    /// them.
     pub fn take(log: &mut &[u8]) -> Result<Option<Change>, RestoreError> {
         if log.is_empty() {
             return Ok(None);
         }
-        let (change, rest) = format::open(Kind::Change, log)?;
+        let (change, rest) = format::open_in_log(Kind::Change, log)?;
         let change = read(&change)?;
         *log = rest;
         Ok(Some(change))
     }
 }
 
-fn store(change: &Change) -> StoredChange<'_> {
+pub(super) fn store(change: &Change) -> StoredChange<'_> {
     match *change {
         Change::Accepted {
             token,
@@ -115,7 +119,7 @@ fn store(change: &Change) -> StoredChange<'_> {
     }
 }
 
-fn read(stored: &StoredChange<'_>) -> Result<Change, RestoreError> {
+pub(super) fn read(stored: &StoredChange<'_>) -> Result<Change, RestoreError> {
     Ok(match *stored {
         StoredChange::Accepted(ref message, deadline) => {
             let Accepted {

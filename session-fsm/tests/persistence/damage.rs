@@ -41,8 +41,16 @@ fn alien_bytes_are_an_error() {
     assert_eq!(restore(&Change::Ended.to_bytes()), Err(RestoreError::Alien));
     let session = Session::of_client(CONFIG).export();
     assert_eq!(Change::from_bytes(&session), Err(RestoreError::Alien));
-    let mut log = &[0; 4096][..];
-    assert_eq!(Change::take(&mut log), Err(RestoreError::Alien));
+    for alien in [
+        &session[..],
+        b"{}",
+        b"GET / HTTP/1.1",
+        b"\x10\x0c\0\x04MQTT\x05",
+    ] {
+        let mut log = alien;
+        assert_eq!(Change::take(&mut log), Err(RestoreError::Alien));
+        assert_eq!(log, alien);
+    }
 }
 
 /// The checksums of a stored form, right again after a change: what somebody does on purpose, or a

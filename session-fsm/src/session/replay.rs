@@ -1,0 +1,194 @@
+//! Changes of a Session after a restart: each is made once more.
+
+use alloc::boxed::Box;
+
+use mqtt5_codec::{Qos, Role};
+
+use super::deadlines::Deadline;
+use super::{Accepted, Change, NEVER_EXPIRES, PendingWill, Session, clock};
+use crate::Instant;
+use crate::error::RestoreError;
+use crate::qos::table::{ReceiverState, SenderEvent, SenderState};
+
+impl Session {
+    /// Makes a change once more that was announced by [`Output::Persist`](crate::Output::Persist) before
+    /// a crash. To be called with all of them, in their order, for the Session that was exported before
+    /// them, or for a new one, before it is used for anything else. `now` is the time of the restart, as
+    /// for `Session::restore`: a Network Connection that is not known to have ended was lost then.
+    ///
+    /// Nothing is announced and no event is told. Afterwards `Session::export` it and begin a new log, both
+    /// in one step, for example under new names that one renamed file makes valid: changes that are in the
+    /// export already do not fit to it.
+    ///
+    /// Allocates as the original did; messages are shared with `change`.
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError::Inconsistent`] if the change does not fit: a wrong order, or changes of another
+    /// Session. The Session is as it was.
+    pub fn apply(&mut self, now: Instant, change: &Change) -> Result<(), RestoreError> {
+        if self.connected {
+            return Err(RestoreError::Inconsistent);
+        }
+        self.try_apply(now, change)
+            .ok_or(RestoreError::Inconsistent)
+    }
+
+    fn try_apply(&mut self, now: Instant, change: &Change) -> Option<()> {
+        match *change {
+            Change::Accepted {
+                token,
+                qos,
+                ref message,
+                expires_at,
+                topic_alias,
+                deadline,
+            } => {
+                if token <= self.last_token
+                    || token.number() >= crate::Token::TOO_HIGH
+                    || qos == Qos::AtMostOnce
+                {
+                    return None;
+                }
+                if message.has_properties() {
+                    self.inspect(now, message).ok()?;
+                }
+                self.last_token = token;
+                self.waiting.push(Accepted {
+                    message: message.clone(),
+                    token,
+                    expires_at: clock::message_expiry(now, message, expires_at),
+                    qos,
+                    topic_alias,
+                });
+                if let Some(deadline) = deadline {
+                    let at = clock::clamped(deadline.at, now + deadline.within);
+                    self.set_deadline(token, Deadline { at, ..deadline }, None);
+                }
+            }
+            Change::Sent {
+                token,
+                packet_identifier,
+            } => {
+                if !self.exists || !self.sender.is_free(packet_identifier) {
+                    return None;
+                }
+                let waiting = self.waiting.remove(token)?;
+                self.sender.restore(packet_identifier, waiting)?;
+                self.deadline_in_flight(token, packet_identifier);
+            }
+            Change::Released { packet_identifier } => {
+                if self.sender.state(packet_identifier) != SenderState::WaitPubRec {
+                    return None;
+                }
+                self.sender
+                    .acknowledge(packet_identifier, SenderEvent::PubRec);
+            }
+            Change::Finished { packet_identifier } => {
+                let event = match self.sender.state(packet_identifier) {
+                    SenderState::Free => return None,
+                    SenderState::WaitPubAck => SenderEvent::PubAck,
+                    SenderState::WaitPubRec => SenderEvent::PubRecError,
+                    SenderState::WaitPubComp => SenderEvent::PubComp,
+                };
+                if let (_, Some(token)) = self.sender.acknowledge(packet_identifier, event) {
+                    self.forget_deadline(token);
+                }
+            }
+            Change::Lost { packet_identifier } => {
+                if self.sender.state(packet_identifier) != SenderState::WaitPubRec {
+                    return None;
+                }
+                if let Some(token) = self.sender.lose(packet_identifier) {
+                    self.forget_deadline(token);
+                }
+            }
+            Change::Overdue { token } => {
+                self.forget_deadline(token)?;
+            }
+            Change::Dropped { token } => {
+                self.waiting.remove(token)?;
+                self.forget_deadline(token);
+            }
+            Change::Received { packet_identifier } => {
+                let state = self.receiver.state(packet_identifier);
+                if !self.exists || state != ReceiverState::Free {
+                    return None;
+                }
+                self.receiver.restore(packet_identifier);
+            }
+            Change::Completed { packet_identifier } => {
+                if self.receiver.state(packet_identifier) != ReceiverState::WaitPubRel {
+                    return None;
+                }
+                self.receiver.release(packet_identifier);
+            }
+            Change::Connected {
+                ref client_identifier,
+                expiry_interval,
+            } => {
+                let known = &self.client_identifier;
+                // A Server may give another ClientID to a Client.
+                if self.role == Role::Server && known != client_identifier {
+                    return None;
+                }
+                self.client_identifier = client_identifier.clone();
+                self.will = None;
+                self.lives_from(now, expiry_interval);
+            }
+            Change::WillStored { ref will, delay } => {
+                if self.role == Role::Client || !self.exists || self.will.is_some() {
+                    return None;
+                }
+                self.will = Some(Box::new(PendingWill {
+                    will: will.clone(),
+                    delay,
+                    due_at: now.plus_seconds(delay),
+                }));
+            }
+            Change::WillRemoved => {
+                self.will.take()?;
+            }
+            Change::Disconnected {
+                ends_at,
+                expiry_interval,
+                will_due_at,
+            } => {
+                if !self.exists {
+                    return None;
+                }
+                self.ends_at = ends_at;
+                self.expiry_interval = expiry_interval;
+                if let Some(will) = &mut self.will {
+                    will.due_at = will_due_at;
+                }
+                self.clamp_ends(now);
+            }
+            Change::Ended => {
+                while let Some((token, _)) = self.sender.discard_one() {
+                    self.forget_deadline(token);
+                }
+                self.sender.reset();
+                self.receiver.discard();
+                if self.role == Role::Server {
+                    self.waiting = Default::default();
+                    self.forget_deadlines();
+                }
+                self.will = None;
+                self.ends_at = Instant::NEVER;
+                self.exists = false;
+            }
+        }
+        Some(())
+    }
+
+    /// There is a Session, whose Network Connection was lost now.
+    pub(super) fn lives_from(&mut self, now: Instant, expiry_interval: u32) {
+        self.exists = true;
+        self.expiry_interval = expiry_interval;
+        self.ends_at = match expiry_interval {
+            NEVER_EXPIRES => Instant::NEVER,
+            seconds => now.plus_seconds(seconds),
+        };
+    }
+}
