@@ -44,6 +44,9 @@ enum StoredRecord<'a> {
 /// does because of an event and the [`Change`] that comes with it into one batch, append the batch and sync the file
 /// before the next batch is written, and only then let go what was written to the network since.
 ///
+/// A process that was killed may have written a batch that can be read and is not on the disk yet: sync the file once
+/// after it was read, before anything else.
+///
 /// The number is chosen for each new journal, so that batches of an older one in a recycled file are never taken for
 /// its own: count them, or take the time at which it begins.
 ///
