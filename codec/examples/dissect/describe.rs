@@ -5,6 +5,8 @@ use mqtt5_codec::{
     Properties, Property, Publish, Qos, ReasonCode, RetainHandling, Scope, Subscription, Will,
 };
 
+use crate::words::{counted, grouped};
+
 /// A packet in words.
 #[derive(Debug, Default)]
 pub(crate) struct Description {
@@ -91,6 +93,41 @@ impl Description {
                 description.properties(properties, "");
             }
         }
+        description
+    }
+
+    /// Describes a PUBLISH packet whose payload was recorded in part: of `length` bytes there are
+    /// `recorded`, and these are the first ones.
+    pub(crate) fn of_publish_head(
+        publish: &Publish<'_>,
+        start_of_payload: &[u8],
+        length: usize,
+        recorded: usize,
+    ) -> Self {
+        let mut description = Description::default();
+        description.publish(publish);
+        description.details.pop();
+        let mut value = format!(
+            "{}, of which {} recorded",
+            counted(length, "byte"),
+            match recorded {
+                0 => "none was".to_owned(),
+                1 => "1 was".to_owned(),
+                more => format!("{} were", grouped(more as u64)),
+            },
+        );
+        if !start_of_payload.is_empty() {
+            let start = content(cut_at_character(start_of_payload));
+            value = format!("{value}; the first {start}");
+        }
+        description.add("Payload", value);
+        description
+    }
+
+    /// Describes a packet of which nothing but some bytes is known.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        let mut description = Description::default();
+        description.add("The first bytes after the fixed header", content(bytes));
         description
     }
 
@@ -252,17 +289,26 @@ pub(crate) fn reason(packet_type: PacketType, code: ReasonCode) -> String {
     format!("0x{:02X} {name}", code.to_byte())
 }
 
+/// Leaves out a character at the end of which only a part is there.
+fn cut_at_character(bytes: &[u8]) -> &[u8] {
+    match str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => {
+            &bytes[..error.valid_up_to()]
+        }
+        _ => bytes,
+    }
+}
+
 /// Bytes as text if all of it can be printed, else as hexadecimal digits; shortened if they are
 /// many.
 fn content(bytes: &[u8]) -> String {
     const CHARACTERS: usize = 200;
     const BYTES: usize = 32;
 
-    let size = match bytes.len() {
-        0 => return "empty".to_owned(),
-        1 => "1 byte".to_owned(),
-        length => format!("{length} bytes"),
-    };
+    if bytes.is_empty() {
+        return "empty".to_owned();
+    }
+    let size = counted(bytes.len(), "byte");
     let printable =
         |character: char| matches!(character, '\t' | '\n' | '\r') || !character.is_control();
     match str::from_utf8(bytes) {

@@ -1,25 +1,20 @@
-//! The file formats, and the way from a recorded frame to the TCP segment in it.
+//! The file formats of recordings: pcap and pcapng.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use etherparse::{EtherType, LaxNetSlice, LaxSlicedPacket, TransportSlice};
 use pcap_parser::nom;
 use pcap_parser::{Block, InterfaceDescriptionBlock, Linktype};
 
-use super::tcp::Segment;
+use super::frame::Frame;
 
-/// Why a recording could not be read.
+/// Why a recording could not be read at all.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum CaptureError {
     /// The file is neither a pcap nor a pcapng file.
     UnknownFormat,
-    /// The record at this offset in the file makes no sense.
+    /// The record at this offset in the file makes no sense, and no frame is before it.
     Damaged(usize),
-    /// All of the traffic is of a kind of network that is unknown here; the
-    /// number is the one the file has for it.
-    UnknownLink(i32),
 }
 
 impl fmt::Display for CaptureError {
@@ -29,38 +24,56 @@ impl fmt::Display for CaptureError {
             CaptureError::Damaged(offset) => {
                 write!(formatter, "the record at byte {offset} is damaged")
             }
-            CaptureError::UnknownLink(link) => {
-                write!(formatter, "recorded on an unknown kind of network, {link}")
-            }
         }
     }
 }
 
 impl std::error::Error for CaptureError {}
 
-/// A recorded frame.
-pub(super) struct Frame<'a> {
-    /// Since an arbitrary moment, the same for all frames of a file.
-    pub(super) at: Duration,
-    /// What the frame begins with.
-    pub(super) link: Linktype,
-    bytes: &'a [u8],
+/// How the frames of a file end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// With a whole record.
+    Whole,
+    /// Inside a record, as after the recorder was killed.
+    InsideRecord,
+    /// Before the record at this offset, which makes no sense.
+    Damaged(usize),
 }
 
-/// Calls `see` with each frame of a pcap or pcapng file. Returns whether the
-/// file ends inside a record.
-pub(super) fn for_each_frame<'a>(
-    bytes: &'a [u8],
-    see: impl FnMut(Frame<'a>),
-) -> Result<bool, CaptureError> {
-    if bytes.starts_with(b"\n\r\r\n") {
+/// Whether a file begins as pcap and pcapng files do. No MQTT packet begins like that.
+pub(crate) fn is_capture(file: &[u8]) -> bool {
+    const PCAPNG: [u8; 4] = [0x0A, 0x0D, 0x0D, 0x0A];
+    const MICROSECONDS: u32 = 0xA1B2_C3D4;
+    const NANOSECONDS: u32 = 0xA1B2_3C4D;
+    const MODIFIED: u32 = 0xA1B2_CD34;
+    file.first_chunk().is_some_and(|&magic| {
+        magic == PCAPNG
+            || [u32::from_le_bytes(magic), u32::from_be_bytes(magic)]
+                .iter()
+                .any(|number| matches!(*number, MICROSECONDS | NANOSECONDS | MODIFIED))
+    })
+}
+
+/// All frames of a pcap or pcapng file, and how they end.
+pub(super) fn frames(bytes: &[u8]) -> Result<(Vec<Frame<'_>>, Ending), CaptureError> {
+    let mut frames = Vec::new();
+    let see = |frame| frames.push(frame);
+    let ending = if bytes.starts_with(b"\n\r\r\n") {
         pcapng_frames(bytes, see)
     } else {
-        pcap_frames(bytes, see)
+        pcap_frames(bytes, see)?
+    };
+    match ending {
+        Ending::Damaged(offset) if frames.is_empty() => Err(CaptureError::Damaged(offset)),
+        _ => Ok((frames, ending)),
     }
 }
 
-fn pcap_frames<'a>(bytes: &'a [u8], mut see: impl FnMut(Frame<'a>)) -> Result<bool, CaptureError> {
+fn pcap_frames<'a>(
+    bytes: &'a [u8],
+    mut see: impl FnMut(Frame<'a>),
+) -> Result<Ending, CaptureError> {
     let (mut rest, header) =
         pcap_parser::parse_pcap_header(bytes).map_err(|_| CaptureError::UnknownFormat)?;
     let parse_record = if header.is_modified_format() {
@@ -86,20 +99,18 @@ fn pcap_frames<'a>(bytes: &'a [u8], mut see: impl FnMut(Frame<'a>)) -> Result<bo
                     at,
                     link,
                     bytes: record.data,
+                    cut_off: (record.origlen as usize).saturating_sub(record.data.len()),
                 });
                 rest = after;
             }
-            Err(nom::Err::Incomplete(_)) => return Ok(true),
-            Err(_) => return Err(CaptureError::Damaged(bytes.len() - rest.len())),
+            Err(nom::Err::Incomplete(_)) => return Ok(Ending::InsideRecord),
+            Err(_) => return Ok(Ending::Damaged(bytes.len() - rest.len())),
         }
     }
-    Ok(false)
+    Ok(Ending::Whole)
 }
 
-fn pcapng_frames<'a>(
-    bytes: &'a [u8],
-    mut see: impl FnMut(Frame<'a>),
-) -> Result<bool, CaptureError> {
+fn pcapng_frames<'a>(bytes: &'a [u8], mut see: impl FnMut(Frame<'a>)) -> Ending {
     let mut rest = bytes;
     let mut big_endian = false;
     let mut interfaces: Vec<Interface> = Vec::new();
@@ -113,8 +124,8 @@ fn pcapng_frames<'a>(
         };
         let (after, block) = match parse_block(rest) {
             Ok(parsed) => parsed,
-            Err(nom::Err::Incomplete(_)) => return Ok(true),
-            Err(_) => return Err(CaptureError::Damaged(bytes.len() - rest.len())),
+            Err(nom::Err::Incomplete(_)) => return Ending::InsideRecord,
+            Err(_) => return Ending::Damaged(bytes.len() - rest.len()),
         };
         // The interface a packet block names, and the bytes, padding included.
         let packet = match &block {
@@ -133,29 +144,31 @@ fn pcapng_frames<'a>(
                     now =
                         interface.time(u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low));
                 }
-                Some((interface, packet.data, packet.caplen))
+                Some((interface, packet.data, packet.caplen, packet.origlen))
             }
             Block::SimplePacket(packet) => {
                 let interface = interfaces.first();
                 let limit = interface.map_or(0, |interface| interface.longest_frame);
-                Some((interface, packet.data, packet.origlen.min(limit)))
+                let length = packet.origlen.min(limit);
+                Some((interface, packet.data, length, packet.origlen))
             }
             _ => None,
         };
-        if let Some((interface, data, length)) = packet {
+        if let Some((interface, data, length, sent)) = packet {
             let Some(interface) = interface else {
-                return Err(CaptureError::Damaged(bytes.len() - rest.len()));
+                return Ending::Damaged(bytes.len() - rest.len());
             };
             let bytes = data.get(..length as usize).unwrap_or(data);
             see(Frame {
                 at: now,
                 link: interface.link,
                 bytes,
+                cut_off: (sent as usize).saturating_sub(bytes.len()),
             });
         }
         rest = after;
     }
-    Ok(false)
+    Ending::Whole
 }
 
 /// What a pcapng file says about the network interface of later packets.
@@ -205,76 +218,5 @@ impl Interface {
             seconds.saturating_add_signed(self.seconds_before),
             nanoseconds as u32,
         )
-    }
-}
-
-impl<'a> Frame<'a> {
-    /// Whether this program knows what such frames begin with.
-    pub(super) fn link_is_known(&self) -> bool {
-        matches!(
-            self.link,
-            Linktype::ETHERNET
-                | Linktype::LINUX_SLL
-                | Linktype::LINUX_SLL2
-                | Linktype::NULL
-                | Linktype::LOOP
-                | Linktype::RAW
-                | Linktype::IPV4
-                | Linktype::IPV6
-        )
-    }
-
-    /// The TCP segment in the frame, if there is one and its headers can be read.
-    pub(super) fn tcp_segment(&self) -> Option<Segment<'a>> {
-        let packet = match self.link {
-            Linktype::ETHERNET => LaxSlicedPacket::from_ethernet(self.bytes).ok()?,
-            Linktype::LINUX_SLL => self.after_ether_type(14, 16)?,
-            Linktype::LINUX_SLL2 => self.after_ether_type(0, 20)?,
-            // The header only tells IP version 4 from 6, as the packet itself does.
-            Linktype::NULL | Linktype::LOOP => {
-                LaxSlicedPacket::from_ip(self.bytes.get(4..)?).ok()?
-            }
-            Linktype::RAW | Linktype::IPV4 | Linktype::IPV6 => {
-                LaxSlicedPacket::from_ip(self.bytes).ok()?
-            }
-            _ => return None,
-        };
-        let (from, to) = match &packet.net {
-            Some(LaxNetSlice::Ipv4(ip)) => (
-                ip.header().source_addr().into(),
-                ip.header().destination_addr().into(),
-            ),
-            Some(LaxNetSlice::Ipv6(ip)) => (
-                ip.header().source_addr().into(),
-                ip.header().destination_addr().into(),
-            ),
-            _ => return None,
-        };
-        let Some(TransportSlice::Tcp(tcp)) = &packet.transport else {
-            return None;
-        };
-        // A reset may acknowledge anything.
-        let acknowledges = tcp.ack() && !tcp.rst();
-        Some(Segment {
-            from: SocketAddr::new(from, tcp.source_port()),
-            to: SocketAddr::new(to, tcp.destination_port()),
-            sequence: tcp.sequence_number(),
-            acknowledged: acknowledges.then(|| tcp.acknowledgment_number()),
-            opens: tcp.syn(),
-            closes: tcp.fin(),
-            // Resets carry explanations at most, no data.
-            payload: if tcp.rst() { &[] } else { tcp.payload() },
-        })
-    }
-
-    /// Slices a frame whose header has the type of the payload at `position`
-    /// and is `length` bytes long.
-    fn after_ether_type(&self, position: usize, length: usize) -> Option<LaxSlicedPacket<'a>> {
-        let ether_type = *self.bytes.get(position..)?.first_chunk()?;
-        let payload = self.bytes.get(length..)?;
-        Some(LaxSlicedPacket::from_ether_type(
-            EtherType(u16::from_be_bytes(ether_type)),
-            payload,
-        ))
     }
 }

@@ -1,8 +1,11 @@
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use etherparse::{PacketBuilder, PacketBuilderStep, TcpHeader};
 
 use super::*;
+
+mod formats;
 
 const SESSION: &[u8] = include_bytes!("../session.pcapng");
 const CLIENT: (u8, u16) = (1, 50_000);
@@ -60,34 +63,85 @@ fn pcap(link: u32, frames: &[Vec<u8>]) -> Vec<u8> {
     file
 }
 
-fn connections(packets: &[Vec<u8>]) -> Vec<Connection> {
-    let capture = read(&pcap(101, packets)).unwrap();
-    assert_eq!((capture.skipped_frames, capture.cut_short), (0, false));
-    capture.connections
+/// Connections that own what they need; the recording is gone.
+#[derive(Clone, Debug, PartialEq)]
+struct Seen {
+    client: SocketAddr,
+    server: SocketAddr,
+    pieces: Vec<(Role, Piece<'static>)>,
 }
 
-fn connection(packets: &[Vec<u8>]) -> Connection {
+impl Seen {
+    fn of(connection: &Connection<'_>) -> Self {
+        let sides = [
+            (Role::Client, &connection.from_client),
+            (Role::Server, &connection.from_server),
+        ];
+        let pieces = sides
+            .into_iter()
+            .flat_map(|(role, stream)| stream.pieces.iter().map(move |piece| (role, piece)));
+        let mut pieces: Vec<_> = pieces
+            .map(|(role, piece)| {
+                let content = match &piece.content {
+                    Content::Bytes(bytes) => Content::Bytes(bytes.to_vec().into()),
+                    Content::Missing(length) => Content::Missing(*length),
+                };
+                let Piece { seen, position, .. } = *piece;
+                let piece = Piece {
+                    seen,
+                    position,
+                    content,
+                };
+                (role, piece)
+            })
+            .collect();
+        pieces.sort_by_key(|(_, piece)| piece.seen);
+        Seen {
+            client: connection.client,
+            server: connection.server,
+            pieces,
+        }
+    }
+
+    /// The pieces as text, with "…3" for a gap of three bytes: "C:ab S:…3 S:cd".
+    fn transcript(&self) -> String {
+        let words: Vec<String> = self
+            .pieces
+            .iter()
+            .map(|(role, piece)| {
+                let sender = if *role == Role::Client { "C" } else { "S" };
+                match &piece.content {
+                    Content::Bytes(bytes) => format!("{sender}:{}", String::from_utf8_lossy(bytes)),
+                    Content::Missing(Some(length)) => format!("{sender}:…{length}"),
+                    Content::Missing(None) => format!("{sender}:…?"),
+                }
+            })
+            .collect();
+        words.join(" ")
+    }
+
+    fn times(&self) -> Vec<u128> {
+        let times = self.pieces.iter().map(|(_, piece)| piece.seen.at);
+        times.map(|at| at.as_millis()).collect()
+    }
+}
+
+fn connections(packets: &[Vec<u8>]) -> Vec<Seen> {
+    let file = pcap(101, packets);
+    let capture = read(&[&file]).unwrap();
+    assert_eq!(capture.frames, packets.len());
+    assert!(capture.passed_over.is_empty() && capture.endings.is_empty());
+    capture.connections.iter().map(Seen::of).collect()
+}
+
+fn connection(packets: &[Vec<u8>]) -> Seen {
     let mut connections = connections(packets);
     assert_eq!(connections.len(), 1);
     connections.remove(0)
 }
 
-/// The chunks as text, with `…` for a gap: "C:ab S:…cd".
-fn transcript(connection: &Connection) -> String {
-    let words: Vec<String> = connection
-        .chunks
-        .iter()
-        .map(|chunk| {
-            let sender = if chunk.sender == Side::Client {
-                "C"
-            } else {
-                "S"
-            };
-            let gap = if chunk.gap_before { "…" } else { "" };
-            format!("{sender}:{gap}{}", String::from_utf8_lossy(&chunk.bytes))
-        })
-        .collect();
-    words.join(" ")
+fn transcript(seen: &Seen) -> String {
+    seen.transcript()
 }
 
 fn from_client(sequence: u32, payload: &str) -> Vec<u8> {
@@ -104,14 +158,17 @@ fn opening(sequence: u32) -> Vec<u8> {
 
 #[test]
 fn recorded_session() {
-    let capture = read(SESSION).unwrap();
-    assert_eq!((capture.skipped_frames, capture.cut_short), (0, false));
+    let capture = read(&[SESSION]).unwrap();
+    assert!(capture.passed_over.is_empty() && capture.endings.is_empty());
+    assert_eq!((capture.frames, capture.cut_segments), (165, 0));
     assert_eq!(capture.connections.len(), 6);
     for connection in &capture.connections {
         assert_eq!(connection.server.port(), 1883);
-        assert_eq!(connection.chunks[0].bytes[0], 0x10);
-        assert!(connection.chunks.iter().all(|chunk| !chunk.gap_before));
-        assert!(connection.chunks.is_sorted_by_key(|chunk| chunk.at));
+        assert_eq!(connection.from_client.head(1)[0], 0x10);
+        for stream in [&connection.from_client, &connection.from_server] {
+            assert_eq!(stream.bytes().count(), stream.pieces.len());
+            assert!(stream.pieces.is_sorted_by_key(|piece| piece.seen));
+        }
     }
     assert!(
         capture
@@ -135,12 +192,7 @@ fn segments_in_order() {
         (address(CLIENT), address(SERVER))
     );
     assert_eq!(transcript(&connection), "C:ab S:xy C:cd");
-    let times: Vec<u128> = connection
-        .chunks
-        .iter()
-        .map(|chunk| chunk.at.as_millis())
-        .collect();
-    assert_eq!(times, [2, 3, 4]);
+    assert_eq!(connection.times(), [2, 3, 4]);
 }
 
 #[test]
@@ -152,12 +204,8 @@ fn segments_out_of_order() {
         from_server(500, "xy"),
         from_client(100, "ab"),
     ]);
-    assert_eq!(transcript(&connection), "S:…xy C:ab C:cd C:ef");
-    assert!(
-        connection.chunks[1..]
-            .iter()
-            .all(|chunk| chunk.at == Duration::from_millis(4))
-    );
+    assert_eq!(transcript(&connection), "S:…? S:xy C:ab C:cd C:ef");
+    assert_eq!(connection.times(), [3, 3, 4, 4, 4]);
 }
 
 #[test]
@@ -174,7 +222,7 @@ fn retransmissions_and_overlaps() {
         from_client(103, "defgh"),
         opening(99),
     ]);
-    assert_eq!(transcript(&connection), "C:abcd C:ef C:gh C:ijk");
+    assert_eq!(transcript(&connection), "C:abcd C:ef C:g C:h C:ijk");
 }
 
 #[test]
@@ -233,28 +281,28 @@ fn acknowledged_bytes_that_were_not_recorded_are_a_gap() {
         from_server(500, "xy"),
         from_client(106, "gh"),
     ]);
-    assert_eq!(transcript(&connection), "C:ab C:…ef S:xy C:gh");
-    assert_eq!(connection.chunks[1].at, Duration::from_millis(3));
+    assert_eq!(transcript(&connection), "C:ab C:…2 C:ef S:xy C:gh");
+    assert_eq!(connection.times(), [1, 2, 2, 4, 5]);
 }
 
 #[test]
 fn gaps_are_reported_at_the_end_of_the_recording() {
     let inside = connection(&[opening(99), from_client(102, "cd"), from_client(106, "gh")]);
-    assert_eq!(transcript(&inside), "C:…cd C:…gh");
+    assert_eq!(transcript(&inside), "C:…2 C:cd C:…2 C:gh");
 
     let before_the_end = connection(&[
         opening(99),
         from_client(100, "ab"),
         packet(CLIENT, SERVER, 104, Flag::Closes, b""),
     ]);
-    assert_eq!(transcript(&before_the_end), "C:ab C:…");
+    assert_eq!(transcript(&before_the_end), "C:ab C:…2");
 
     let everything = connection(&[
         opening(99),
         from_client(100, "ab"),
         packet(SERVER, CLIENT, 0, Flag::Acknowledges(104), b""),
     ]);
-    assert_eq!(transcript(&everything), "C:ab C:…");
+    assert_eq!(transcript(&everything), "C:ab C:…2");
 }
 
 #[test]
@@ -279,7 +327,7 @@ fn recordings_that_begin_in_the_middle() {
         packet(CLIENT, SERVER, 5, Flag::None, b"\x20\x03\0\0\0"),
     ]);
     assert_eq!(ends.client, address(SERVER));
-    assert!(ends.chunks.iter().all(|chunk| chunk.gap_before));
+    assert!(transcript(&ends).starts_with("C:…?"));
 
     ends = connection(&[
         from_server(77, "\x10 but not a CONNECT"),
@@ -292,7 +340,7 @@ fn recordings_that_begin_in_the_middle() {
         from_client(102, "cd"),
     ]);
     assert_eq!(ends.client, address(CLIENT));
-    assert_eq!(transcript(&ends), "C:…cd");
+    assert_eq!(transcript(&ends), "C:…2 C:cd");
 }
 
 #[test]
@@ -305,226 +353,82 @@ fn both_ends_can_be_the_same() {
 }
 
 #[test]
-fn link_layers() {
-    let ip = from_client(100, "ab");
-    let with = |header: &[u8]| [header, &ip].concat();
-    let mut padded = with(b"\x02abcde\x02fghij\x08\0");
-    padded.extend([0; 12]);
-    for (link, frame) in [
-        (1, padded),
-        (1, with(b"\x02abcde\x02fghij\x81\0\0\x07\x08\0")),
-        (
-            1,
-            with(b"\x02abcde\x02fghij\x88\xA8\0\x07\x81\0\0\x08\x08\0"),
-        ),
-        (113, with(b"\0\0\0\x01\0\x06abcdef\0\0\x08\0")),
-        (276, with(b"\x08\0\0\0\0\0\0\x01\0\x01\0\x06abcdef\0\0")),
-        (0, with(b"\x02\0\0\0")),
-        (0, with(b"\0\0\0\x02")),
-        (108, with(b"\0\0\0\x02")),
-        (101, ip.clone()),
-        (228, ip.clone()),
-        (0x1000_0000 | 228, ip.clone()),
-    ] {
-        let capture = read(&pcap(link, &[frame])).unwrap();
-        assert_eq!(
-            capture
-                .connections
-                .iter()
-                .map(transcript)
-                .collect::<Vec<_>>(),
-            ["C:…ab"],
-            "link type {link}"
-        );
-    }
-    assert_eq!(
-        read(&pcap(195, &[ip])).unwrap_err(),
-        CaptureError::UnknownLink(195)
-    );
-}
-
-#[test]
 fn a_frame_recorded_in_part_leaves_a_gap() {
     let mut half = from_client(100, "abcd");
     half.truncate(half.len() - 2);
     let connection = connection(&[opening(99), half, from_client(104, "ef")]);
-    assert_eq!(transcript(&connection), "C:ab C:…ef");
+    assert_eq!(transcript(&connection), "C:ab C:…2 C:ef");
+    // What was cut off is known to be missing when its frame was seen.
+    assert_eq!(connection.times(), [1, 1, 2]);
 }
 
 #[test]
-fn frames_without_tcp_are_counted() {
-    let mut udp = Vec::new();
-    PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
-        .udp(1, 2)
-        .write(&mut udp, b"hello")
-        .unwrap();
-    let mut fragment = from_client(102, "cd");
-    fragment[6] |= 0x20;
-    let capture = read(&pcap(
-        101,
-        &[udp, fragment, from_client(100, "ab"), vec![], vec![0x45]],
-    ))
-    .unwrap();
-    assert_eq!(capture.skipped_frames, 4);
+fn parts_of_a_recording_are_read_in_the_order_of_time() {
+    let frames = [opening(99), from_client(100, "ab"), from_client(102, "cd")];
+    let [mut second, first] = [pcap(101, &frames[2..]), pcap(101, &frames[..2])];
+    // A second later.
+    second[24] += 1;
+    let capture = read(&[&second, &first]).unwrap();
     assert_eq!(capture.connections.len(), 1);
-}
-
-#[test]
-fn pcap_variants() {
-    let (first, second) = (from_client(100, "ab"), from_client(102, "cd"));
-    for (magic, fraction) in [(0xA1B2_C3D4, 1_500), (0xA1B2_3C4D, 1_500_000_u32)] {
-        let write = |number: fn(u32) -> [u8; 4], version: [u8; 4]| {
-            let mut file = [
-                number(magic),
-                version,
-                [0; 4],
-                [0; 4],
-                number(65_535),
-                number(101),
-            ]
-            .concat();
-            for (packet, (seconds, fraction)) in [(&first, (7, fraction)), (&second, (8, 0))] {
-                let length = number(packet.len() as u32);
-                file.extend([number(seconds), number(fraction), length, length].concat());
-                file.extend(packet);
-            }
-            file
-        };
-        for file in [
-            write(u32::to_le_bytes, [2, 0, 4, 0]),
-            write(u32::to_be_bytes, [0, 2, 0, 4]),
-        ] {
-            let capture = read(&file).unwrap();
-            assert_eq!(transcript(&capture.connections[0]), "C:…ab C:cd");
-            assert_eq!(
-                capture.connections[0].chunks[1].at,
-                Duration::from_micros(998_500)
-            );
-
-            let capture = read(&file[..file.len() - 1]).unwrap();
-            assert!(capture.cut_short);
-            assert_eq!(transcript(&capture.connections[0]), "C:…ab");
-        }
-    }
-    assert_eq!(read(b"").unwrap_err(), CaptureError::UnknownFormat);
+    let seen = Seen::of(&capture.connections[0]);
     assert_eq!(
-        read(b"not a recording, but long enough").unwrap_err(),
-        CaptureError::UnknownFormat
+        (&*transcript(&seen), seen.times()),
+        ("C:ab C:cd", vec![1, 1000])
     );
 }
 
+/// A frame of which only the first bytes were recorded.
+fn cut(frame: Vec<u8>, length: usize) -> Vec<u8> {
+    frame[..frame.len().min(length)].to_vec()
+}
+
 #[test]
-fn pcapng_variants() {
-    let packets = [
+fn what_a_snap_length_leaves_is_put_in_place() {
+    const HEADERS: usize = 40;
+    // Cut in the payload, right before it, and in the options of the TCP header.
+    for (snap_length, expected) in [(HEADERS + 2, "C:ab C:…2 C:ef C:…2"), (HEADERS, "C:…4 C:…4")]
+    {
+        let frames = ["abcd", "efgh"];
+        let frames: Vec<Vec<u8>> = (100..)
+            .step_by(4)
+            .zip(frames)
+            .map(|(sequence, payload)| cut(from_client(sequence, payload), snap_length))
+            .collect();
+        let seen = connection(&[&[opening(99)], &frames[..]].concat());
+        assert_eq!(transcript(&seen), expected);
+    }
+}
+
+#[test]
+fn the_part_that_was_cut_off_can_come_again() {
+    let seen = connection(&[
+        opening(99),
+        cut(from_client(100, "abcdef"), 42),
+        from_client(104, "ef"),
+        from_client(106, "gh"),
+    ]);
+    assert_eq!(transcript(&seen), "C:ab C:…2 C:ef C:gh");
+}
+
+#[test]
+fn an_acknowledgment_may_be_recorded_before_what_it_acknowledges() {
+    let seen = connection(&[
+        opening(99),
+        packet(SERVER, CLIENT, 499, Flag::Answers(106), b""),
+        from_client(104, "ef"),
         from_client(100, "ab"),
         from_client(102, "cd"),
+    ]);
+    assert_eq!(transcript(&seen), "C:ab C:cd C:ef");
+}
+
+#[test]
+fn a_probe_carries_nothing() {
+    let seen = connection(&[
+        opening(99),
+        cut(from_client(100, "abcd"), 42),
+        from_client(103, "?"),
         from_client(104, "ef"),
-    ];
-    let write =
-        |number: fn(u32) -> [u8; 4], short: fn(u16) -> [u8; 2], long: fn(i64) -> [u8; 8]| {
-            let block = |kind: u32, content: &[u8]| {
-                let padding = vec![0; content.len().wrapping_neg() % 4];
-                let length = number((12 + content.len() + padding.len()) as u32);
-                [&number(kind)[..], &length, content, &padding, &length].concat()
-            };
-            let interface = |options: &[u8]| {
-                block(
-                    1,
-                    &[&short(101)[..], &[0, 0], &number(65_535), options, &[0; 4]].concat(),
-                )
-            };
-            let packet = |interface: u32, ticks: u32, packet: &[u8]| {
-                let length = number(packet.len() as u32);
-                block(
-                    6,
-                    &[
-                        &number(interface)[..],
-                        &[0; 4],
-                        &number(ticks),
-                        &length,
-                        &length,
-                        packet,
-                    ]
-                    .concat(),
-                )
-            };
-            [
-                block(
-                    0x0A0D_0D0A,
-                    &[&number(0x1A2B_3C4D)[..], &short(1), &short(0), &[0xFF; 8]].concat(),
-                ),
-                // Microseconds; quarters of seconds, a thousand seconds later.
-                interface(&[]),
-                interface(
-                    &[
-                        &short(9)[..],
-                        &short(1),
-                        &[0x82, 0, 0, 0],
-                        &short(14),
-                        &short(8),
-                        &long(1_000),
-                    ]
-                    .concat(),
-                ),
-                packet(0, 1_000_000_000, &packets[0]),
-                packet(1, 3, &packets[1]),
-                block(
-                    3,
-                    &[&number(packets[2].len() as u32)[..], &packets[2]].concat(),
-                ),
-                block(0x4242, b"unknown"),
-            ]
-            .concat()
-        };
-    for file in [
-        write(u32::to_le_bytes, u16::to_le_bytes, i64::to_le_bytes),
-        write(u32::to_be_bytes, u16::to_be_bytes, i64::to_be_bytes),
-    ] {
-        // Two sections in one file are one recording.
-        for file in [file.clone(), [&file[..], &file].concat()] {
-            let capture = read(&file).unwrap();
-            assert_eq!(transcript(&capture.connections[0]), "C:…ab C:cd C:ef");
-            let times: Vec<u128> = capture.connections[0]
-                .chunks
-                .iter()
-                .map(|chunk| chunk.at.as_millis())
-                .collect();
-            assert_eq!(times, [0, 750, 750]);
-        }
-        assert!(read(&file[..file.len() - 1]).unwrap().cut_short);
-    }
-}
-
-#[test]
-fn a_record_that_makes_no_sense() {
-    let mut file = SESSION.to_vec();
-    let length = u32::from_le_bytes(file[4..8].try_into().unwrap()) as usize;
-    file[length + 4..length + 8].copy_from_slice(&1u32.to_le_bytes());
-    assert_eq!(read(&file).unwrap_err(), CaptureError::Damaged(length));
-}
-
-#[test]
-fn damaged_files_do_no_harm() {
-    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut below = |limit: usize| {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        random as usize % limit
-    };
-    for _ in 0..500 {
-        let mut file = SESSION.to_vec();
-        for _ in 0..=below(30) {
-            let position = below(file.len());
-            file[position] = below(256) as u8;
-        }
-        file.truncate(file.len() - below(8) * below(2000));
-        if let Ok(capture) = read(&file) {
-            let chunks = capture
-                .connections
-                .iter()
-                .flat_map(|connection| &connection.chunks);
-            assert!(chunks.map(|chunk| chunk.bytes.len()).sum::<usize>() < file.len());
-        }
-    }
+    ]);
+    assert_eq!(transcript(&seen), "C:ab C:…2 C:ef");
 }
