@@ -1,5 +1,6 @@
 //! The Client's side: CONNECT, Keep Alive, subscriptions, authentication, disconnection.
 
+mod early;
 mod handshake;
 mod requests;
 
@@ -10,6 +11,7 @@ use mqtt5_codec::{
     DecodeError, Packet, PacketType, Property, Publish, RawPacket, ReasonCode, Role,
 };
 
+use self::early::EarlyRequests;
 use self::handshake::Handshake;
 use crate::bandwidth::AliasSavings;
 use crate::connection::{Connection, Handled, Phase, TopicAliases};
@@ -54,6 +56,7 @@ pub struct Client {
     session: Session,
     connection: Connection,
     handshake: Handshake,
+    early: EarlyRequests,
     /// Seconds; 0 is off.
     keep_alive: u16,
     pingresp_due: Instant,
@@ -68,6 +71,7 @@ impl Client {
             session,
             connection: Connection::new(Role::Client, config.topic_aliases),
             handshake: Handshake::default(),
+            early: EarlyRequests::default(),
             keep_alive: 0,
             pingresp_due: Instant::NEVER,
         }
@@ -308,11 +312,13 @@ impl Client {
     /// throw away what is left in the buffers of both directions. After [`Output::Close`] it does nothing.
     pub fn connection_lost(&mut self, now: Instant) {
         self.pingresp_due = Instant::NEVER;
+        self.end_early();
         self.connection.lost(Some(&mut self.session), now);
     }
 
     fn close(&mut self, now: Instant, cause: Cause, flush: bool) {
         self.pingresp_due = Instant::NEVER;
+        self.end_early();
         self.connection
             .close(Some(&mut self.session), now, cause, flush);
     }
@@ -377,6 +383,7 @@ impl Side for Client {
 
     fn fail(&mut self, now: Instant, error: PeerError) {
         self.pingresp_due = Instant::NEVER;
+        self.end_early();
         self.connection.fail(Some(&mut self.session), now, error);
     }
 }

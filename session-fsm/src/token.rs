@@ -71,10 +71,11 @@ pub enum Outcome<'a> {
     Withdrawn,
     /// It was dropped for a newer message: see [`WhenFull`](crate::WhenFull).
     Dropped,
-    /// It was accepted before there was a connection, and the peer's limits do not let it be sent.
+    /// It was accepted before the limits of the peer were known, and they do not let it be sent.
     Forbidden(LimitExceeded),
     /// It was not sent, and the Session for which it was to be sent has ended. Of a Client's messages only
-    /// those that had a Packet Identifier already end so; the others wait for the next Session.
+    /// those that had a Packet Identifier already end so; the others wait for the next Session. Or, for a SUBSCRIBE or
+    /// UNSUBSCRIBE that waited for the CONNACK: there was none with Success.
     NotSent,
     /// It was sent, and then the Session was lost, or a new connection's limits did not let it be sent again,
     /// or, for a SUBSCRIBE or UNSUBSCRIBE, the Network Connection was lost: nobody knows whether it arrived.

@@ -163,6 +163,7 @@ impl Client {
             .session_expiry_interval()
             .unwrap_or(self.handshake.expiry_interval);
         self.session.connection_began(expiry_interval);
+        self.send_early();
         Ok(())
     }
 

@@ -1,15 +1,16 @@
 //! SUBSCRIBE and UNSUBSCRIBE, and their acknowledgements (sections 3.8 to 3.11).
 
 use mqtt5_codec::{
-    PacketType, PropertyIdentifier, SubAck, Subscribe, SubscribeProperties, Subscriptions,
+    PacketIdentifier, PacketType, SubAck, Subscribe, SubscribeProperties, Subscriptions,
     TopicFilters, UnsubAck, Unsubscribe, UnsubscribeProperties,
 };
 
 use super::Client;
-use crate::connection::{EncodeToVec, Handled};
+use super::early::Needs;
+use crate::connection::{EncodeToVec, Handled, Phase};
 use crate::error::SendError;
 use crate::qos::Request;
-use crate::{LimitExceeded, Outcome, Token};
+use crate::{Outcome, Token};
 
 impl Client {
     /// Sends a SUBSCRIBE. What the Server says to each Topic Filter is told by an
@@ -18,32 +19,24 @@ impl Client {
     /// It is not repeated: if the Network Connection is lost before, the outcome is
     /// [`Outcome::Indeterminate`].
     ///
+    /// Between [`Client::connect`] and the CONNACK it waits for the CONNACK, and is sent then. If the Server does not take
+    /// such a subscription, the outcome is [`Outcome::Forbidden`]; if there is no CONNACK, or it refuses,
+    /// [`Outcome::NotSent`]. As many requests may wait, with as many bytes, as
+    /// [`SessionConfig::waiting`](crate::SessionConfig::waiting) says of messages. Before `connect` there is nothing that a
+    /// subscription could wait for: it is of a Session, and only the CONNACK tells whether there is one already.
+    ///
     /// # Errors
     ///
     /// [`SendError::NotConnected`]; [`SendError::Forbidden`] if the Server does not take such a
-    /// subscription; [`SendError::NoIdentifier`]; [`SendError::Invalid`].
+    /// subscription; [`SendError::NoIdentifier`]; [`SendError::Busy`]; [`SendError::Invalid`].
     pub fn subscribe(
         &mut self,
         properties: SubscribeProperties<'_>,
         subscriptions: Subscriptions<'_>,
     ) -> Result<Token, SendError> {
-        let limits = &self.connection.peer;
-        if !limits.subscription_identifier_available
-            && properties.contains(PropertyIdentifier::SubscriptionIdentifier)
-        {
-            return Err(LimitExceeded::SubscriptionIdentifierAvailable.into());
-        }
-        let mut filters = 0;
-        for subscription in subscriptions.iter() {
-            filters += 1;
-            if !limits.shared_subscription_available && subscription.filter.is_shared() {
-                return Err(LimitExceeded::SharedSubscriptionAvailable.into());
-            }
-            if !limits.wildcard_subscription_available && subscription.filter.has_wildcard() {
-                return Err(LimitExceeded::WildcardSubscriptionAvailable.into());
-            }
-        }
-        self.request(Request::Subscribe { filters }, |packet_identifier| {
+        let (needs, filters) = Needs::of(&properties, &subscriptions);
+        let request = Request::Subscribe { filters };
+        self.request(request, needs, |packet_identifier| {
             Subscribe {
                 properties,
                 ..Subscribe::new(packet_identifier, subscriptions)
@@ -56,39 +49,44 @@ impl Client {
     /// [`Outcome::UnsubAck`] with the token.
     ///
     /// It is not repeated: if the Network Connection is lost before, the outcome is
-    /// [`Outcome::Indeterminate`].
+    /// [`Outcome::Indeterminate`]. Before the CONNACK it waits, as a SUBSCRIBE does.
     ///
     /// # Errors
     ///
     /// [`SendError::NotConnected`]; [`SendError::Forbidden`] if it is larger than the Server's Maximum
-    /// Packet Size; [`SendError::NoIdentifier`]; [`SendError::Invalid`].
+    /// Packet Size; [`SendError::NoIdentifier`]; [`SendError::Busy`]; [`SendError::Invalid`].
     pub fn unsubscribe(
         &mut self,
         properties: UnsubscribeProperties<'_>,
         filters: TopicFilters<'_>,
     ) -> Result<Token, SendError> {
         let count = u32::try_from(filters.iter().count()).unwrap_or(u32::MAX);
-        self.request(
-            Request::Unsubscribe { filters: count },
-            |packet_identifier| {
-                Unsubscribe {
-                    properties,
-                    ..Unsubscribe::new(packet_identifier, filters)
-                }
-                .encode_to_vec()
-            },
-        )
+        let request = Request::Unsubscribe { filters: count };
+        self.request(request, Needs::default(), |packet_identifier| {
+            Unsubscribe {
+                properties,
+                ..Unsubscribe::new(packet_identifier, filters)
+            }
+            .encode_to_vec()
+        })
     }
 
     fn request(
         &mut self,
         request: Request,
-        encode: impl FnOnce(
-            mqtt5_codec::PacketIdentifier,
-        ) -> Result<alloc::vec::Vec<u8>, mqtt5_codec::EncodeError>,
+        needs: Needs,
+        encode: impl FnOnce(PacketIdentifier) -> Result<alloc::vec::Vec<u8>, mqtt5_codec::EncodeError>,
     ) -> Result<Token, SendError> {
-        if !self.connection.is_open() {
-            return Err(SendError::NotConnected);
+        match self.connection.phase {
+            Phase::Open | Phase::Accepted => {}
+            Phase::Opening => {
+                let packet = encode(PacketIdentifier::MIN)?;
+                return self.hold(request, needs, packet);
+            }
+            Phase::Offline | Phase::Closing(_) => return Err(SendError::NotConnected),
+        }
+        if let Some(limit) = needs.exceed(&self.connection.peer, 0) {
+            return Err(limit.into());
         }
         let token = self.session.last_token.next();
         let sender = &mut self.session.sender;
@@ -97,13 +95,12 @@ impl Client {
             .ok_or(SendError::NoIdentifier)?;
         let packet = encode(packet_identifier)
             .map_err(SendError::Invalid)
-            .and_then(|packet| {
-                if packet.len() > self.connection.peer.maximum_packet_size as usize {
-                    Err(LimitExceeded::MaximumPacketSize.into())
-                } else {
-                    Ok(packet)
-                }
-            });
+            .and_then(
+                |packet| match needs.exceed(&self.connection.peer, packet.len()) {
+                    Some(limit) => Err(limit.into()),
+                    None => Ok(packet),
+                },
+            );
         match packet {
             Ok(packet) => {
                 self.session.last_token = token;

@@ -22,6 +22,7 @@ mod authentication;
 mod connack;
 mod disconnect;
 mod driver;
+mod early_requests;
 mod errors;
 mod expiry;
 mod first_contact;
@@ -69,6 +70,7 @@ pub(crate) fn checks() -> Vec<Check> {
         authentication::checks(),
         connack::checks(),
         disconnect::checks(),
+        early_requests::checks(),
         errors::checks(),
         expiry::checks(),
         first_contact::checks(),

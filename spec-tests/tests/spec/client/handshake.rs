@@ -83,17 +83,15 @@ fn nothing_but_connect_leaves_before_the_connack() {
     let said = driver.connect(&connect_with(&[]));
     assert_eq!(said.len(), 1, "{said:?}");
     assert_eq!(driver.publish(0, "a", "0"), nothing());
-    assert_eq!(
-        driver.try_subscribe(&["a"], &[]),
-        Err(SendError::NotConnected)
-    );
+    assert_eq!(driver.subscribe(&["a"]), nothing());
     assert!(!driver.client.is_connected());
     let said = driver.feed(&make::connack(false, ReasonCode::Success, &[]));
     assert_eq!(
         said,
         [
             "connected",
-            "> PUBLISH q1 #1 a \"early\"",
+            "> SUBSCRIBE #1 a",
+            "> PUBLISH q1 #2 a \"early\"",
             "> PUBLISH q0 a \"0\"",
             "t2 Sent"
         ]

@@ -1,0 +1,144 @@
+//! SUBSCRIBE and UNSUBSCRIBE that were asked for after the CONNECT and before its CONNACK (section 3.1.4).
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use mqtt5_codec::{PacketIdentifier, PropertyIdentifier, SubscribeProperties, Subscriptions};
+
+use super::Client;
+use crate::error::SendError;
+use crate::qos::Request;
+use crate::session::{Ending, Notice};
+use crate::{LimitExceeded, Limits, Token};
+
+/// What a request takes that a Server need not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Needs {
+    subscription_identifier: bool,
+    shared_subscription: bool,
+    wildcard_subscription: bool,
+}
+
+impl Needs {
+    /// What a SUBSCRIBE takes, and how many Topic Filters it has.
+    pub(super) fn of(
+        properties: &SubscribeProperties<'_>,
+        subscriptions: &Subscriptions<'_>,
+    ) -> (Self, u32) {
+        let mut needs = Needs {
+            subscription_identifier: properties
+                .contains(PropertyIdentifier::SubscriptionIdentifier),
+            ..Needs::default()
+        };
+        let mut filters = 0;
+        for subscription in subscriptions.iter() {
+            filters += 1;
+            needs.shared_subscription |= subscription.filter.is_shared();
+            needs.wildcard_subscription |= subscription.filter.has_wildcard();
+        }
+        (needs, filters)
+    }
+
+    /// What a Server with these limits has against it.
+    pub(super) fn exceed(self, limits: &Limits, size: usize) -> Option<LimitExceeded> {
+        if self.subscription_identifier && !limits.subscription_identifier_available {
+            Some(LimitExceeded::SubscriptionIdentifierAvailable)
+        } else if self.shared_subscription && !limits.shared_subscription_available {
+            Some(LimitExceeded::SharedSubscriptionAvailable)
+        } else if self.wildcard_subscription && !limits.wildcard_subscription_available {
+            Some(LimitExceeded::WildcardSubscriptionAvailable)
+        } else if size > limits.maximum_packet_size as usize {
+            Some(LimitExceeded::MaximumPacketSize)
+        } else {
+            None
+        }
+    }
+}
+
+/// A request whose packet is complete but for the Packet Identifier.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Early {
+    token: Token,
+    request: Request,
+    needs: Needs,
+    packet: Box<[u8]>,
+}
+
+/// The requests that wait for the CONNACK, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct EarlyRequests {
+    requests: VecDeque<Early>,
+    bytes: usize,
+}
+
+impl Client {
+    /// Keeps a request for the time after the CONNACK. There may be as many, with as many bytes, as messages may wait.
+    pub(super) fn hold(
+        &mut self,
+        request: Request,
+        needs: Needs,
+        packet: Vec<u8>,
+    ) -> Result<Token, SendError> {
+        let limits = &self.session.config.waiting;
+        let early = &mut self.early;
+        let bytes = early.bytes.saturating_add(packet.len());
+        if early.requests.len() >= limits.messages as usize || bytes > limits.bytes {
+            return Err(SendError::Busy);
+        }
+        early.bytes = bytes;
+        let token = self.session.last_token.next();
+        self.session.last_token = token;
+        early.requests.push_back(Early {
+            token,
+            request,
+            needs,
+            packet: packet.into_boxed_slice(),
+        });
+        Ok(token)
+    }
+
+    /// The CONNACK has come: what the Server takes is sent.
+    pub(super) fn send_early(&mut self) {
+        let EarlyRequests { requests, .. } = core::mem::take(&mut self.early);
+        for mut early in requests {
+            let limit = early
+                .needs
+                .exceed(&self.connection.peer, early.packet.len());
+            let ending = if let Some(limit) = limit {
+                Ending::Forbidden(limit)
+            } else if let Some(identifier) = self.session.sender.request(early.request, early.token)
+            {
+                set_identifier(&mut early.packet, identifier);
+                self.connection.send(&early.packet);
+                continue;
+            } else {
+                // All of them are in use by messages of the Session.
+                Ending::NotSent
+            };
+            self.session.notice(Notice::Outcome(early.token, ending));
+        }
+    }
+
+    /// There will be no CONNACK, or it refuses.
+    pub(super) fn end_early(&mut self) {
+        let EarlyRequests { requests, .. } = core::mem::take(&mut self.early);
+        for early in requests {
+            let outcome = Notice::Outcome(early.token, Ending::NotSent);
+            self.session.notice(outcome);
+        }
+    }
+}
+
+/// The Packet Identifier is the first field behind the fixed header (sections 3.8.2, 3.10.2).
+fn set_identifier(packet: &mut [u8], identifier: PacketIdentifier) {
+    let length = packet
+        .iter()
+        .skip(1)
+        .take_while(|byte| **byte >= 0x80)
+        .count();
+    let field = packet.iter_mut().skip(length + 2).take(2);
+    for (byte, value) in field.zip(identifier.get().to_be_bytes()) {
+        *byte = value;
+    }
+}
