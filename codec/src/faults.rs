@@ -1,5 +1,9 @@
 //! The switches of the deliberate faults. Only with `--cfg mqtt5_faults`.
 
+mod longer;
+
+pub(crate) use longer::*;
+
 use core::sync::atomic::{AtomicU8, Ordering};
 use std::{env, fs};
 

@@ -19,6 +19,8 @@ pub use acknowledgement::{
 };
 pub use auth::{Auth, AuthProperties};
 pub use connack::{ConnAck, ConnAckProperties};
+#[cfg(mqtt5_faults)]
+pub(crate) use connect::flag;
 pub use connect::{Connect, ConnectProperties, Will, WillProperties};
 pub use decode::split_acknowledgement;
 pub use disconnect::{Disconnect, DisconnectProperties};

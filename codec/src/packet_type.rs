@@ -122,6 +122,10 @@ impl PacketType {
     /// The type that a first byte announces, with its flags checked.
     #[inline(always)]
     pub(crate) fn of_first_byte(byte: u8) -> Result<PacketType, Violation> {
+        #[cfg(mqtt5_faults)]
+        if let Some(packet_type) = crate::faults::passing_flags(byte) {
+            return Ok(packet_type);
+        }
         FIRST_BYTES[usize::from(byte)]
     }
 

@@ -352,10 +352,13 @@ pub(crate) fn ascii_str(bytes: &[u8]) -> Option<&str> {
 pub(crate) fn checked_str(bytes: &[u8]) -> Result<&str, (usize, Violation)> {
     let decoded = core::str::from_utf8(bytes);
     let well_formed = decoded.map_or_else(|error| error.valid_up_to(), str::len);
-    if has_null(bytes)
+    if fault!("MQTT-1.5.4-2", has_null(bytes), false)
         && let Some(at) = bytes[..well_formed].iter().position(|&byte| byte == 0)
     {
         return Err((at, Violation::NullCharacter));
+    }
+    if fault!("MQTT-1.5.4-1") {
+        return Ok(decoded.unwrap_or_default());
     }
     decoded.map_err(|_| (well_formed, Violation::IllFormedUtf8))
 }
@@ -385,7 +388,11 @@ pub(crate) fn text(input: &[u8]) -> Parsed<'_, Text<'_>> {
     } else {
         ascii_str(bytes).unwrap_or_default()
     };
-    Ok((rest, Text(text)))
+    let text = Text(text);
+    Ok((
+        rest,
+        fault!("MQTT-1.5.4-3", text, text.without_byte_order_mark()),
+    ))
 }
 
 /// Binary Data.

@@ -142,7 +142,7 @@ pub(crate) fn leading_variable_byte_integer(
     for (index, &byte) in input.iter().take(4).enumerate() {
         value |= u32::from(byte & 0x7F) << (7 * index);
         if byte < 0x80 {
-            return if byte == 0 && index > 0 {
+            return if byte == 0 && index > 0 && !fault!("MQTT-1.5.5-1") {
                 Err(Violation::VariableByteIntegerNotMinimal)
             } else {
                 Ok(Some((value, index + 1)))

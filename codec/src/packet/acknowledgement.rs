@@ -129,6 +129,8 @@ pub(super) fn reason_code(packet_type: PacketType, input: &[u8]) -> Parsed<'_, R
     let (rest, value) = byte(input)?;
     match ReasonCode::in_packet(packet_type, value) {
         Some(reason_code) => Ok((rest, reason_code)),
+        #[cfg(mqtt5_faults)]
+        None if crate::faults::passes_reason_code(packet_type) => Ok((rest, ReasonCode::Success)),
         None => Err(Fault::at(input, Violation::ReasonCodeNotAllowed)),
     }
 }

@@ -73,11 +73,11 @@ impl<'a> Parse<'a> for ConnAck<'a> {
     #[inline(always)]
     fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
         let (after_flags, flags) = byte(input)?;
-        if flags > 1 {
+        if flags > 1 && !fault!("MQTT-3.2.2-1") {
             return Err(Fault::at(input, Violation::ConnectAcknowledgeFlags));
         }
         let (rest, reason_code) = reason_code(PacketType::ConnAck, after_flags)?;
-        if flags == 1 && reason_code != ReasonCode::Success {
+        if flags == 1 && reason_code != ReasonCode::Success && !fault!("MQTT-3.2.2-6") {
             return Err(Fault::at(input, Violation::SessionPresentOnRefusal));
         }
         let (rest, properties) = property_set(rest)?;

@@ -8,6 +8,8 @@ use nom::combinator::cond;
 use super::Qos;
 use super::decode::Parse;
 use crate::encode::{Body, encodable};
+#[cfg(mqtt5_faults)]
+use crate::faults::unchecked_text;
 use crate::property::{Properties, property_set, property_set_and_seen, scope};
 use crate::sink::Sink;
 use crate::split::FixedHeader;
@@ -26,14 +28,14 @@ const PROTOCOL_NAME: &[u8] = b"MQTT";
 const PROTOCOL_VERSION: u8 = 5;
 
 /// Connect Flags (section 3.1.2.3).
-mod flag {
-    pub(super) const RESERVED: u8 = 1;
-    pub(super) const CLEAN_START: u8 = 1 << 1;
-    pub(super) const WILL: u8 = 1 << 2;
-    pub(super) const WILL_QOS_SHIFT: u8 = 3;
-    pub(super) const WILL_RETAIN: u8 = 1 << 5;
-    pub(super) const PASSWORD: u8 = 1 << 6;
-    pub(super) const USER_NAME: u8 = 1 << 7;
+pub(crate) mod flag {
+    pub(crate) const RESERVED: u8 = 1;
+    pub(crate) const CLEAN_START: u8 = 1 << 1;
+    pub(crate) const WILL: u8 = 1 << 2;
+    pub(crate) const WILL_QOS_SHIFT: u8 = 3;
+    pub(crate) const WILL_RETAIN: u8 = 1 << 5;
+    pub(crate) const PASSWORD: u8 = 1 << 6;
+    pub(crate) const USER_NAME: u8 = 1 << 7;
 }
 
 /// The Client's first packet on a Network Connection (section 3.1).
@@ -95,9 +97,16 @@ impl<'a> Parse<'a> for Connect<'a> {
         let (rest, flags) = connect_flags(rest)?;
         let (rest, keep_alive) = two_byte_integer(rest)?;
         let (rest, properties) = connect_properties(rest)?;
-        let (rest, client_identifier) = text(rest)?;
-        let (rest, will) = cond(flags & flag::WILL != 0, |rest| will(flags, rest)).parse(rest)?;
-        let (rest, user_name) = cond(flags & flag::USER_NAME != 0, text).parse(rest)?;
+        let (rest, client_identifier) = match rest {
+            [] if fault!("MQTT-3.1.3-3") => (rest, Text::EMPTY),
+            _ => fault!("MQTT-3.1.3-4", text(rest), unchecked_text(rest))?,
+        };
+        let has_will = flags & flag::WILL != 0 && !fault!("MQTT-3.1.2-9");
+        let (rest, will) = cond(has_will, |rest| will(flags, rest)).parse(rest)?;
+        #[cfg(mqtt5_faults)]
+        let flags = crate::faults::mistaken_flags(rest, flags);
+        let user_name = fault!("MQTT-3.1.3-12", text, unchecked_text);
+        let (rest, user_name) = cond(flags & flag::USER_NAME != 0, user_name).parse(rest)?;
         let (rest, password) = cond(flags & flag::PASSWORD != 0, binary).parse(rest)?;
         Ok((
             rest,
@@ -157,11 +166,11 @@ impl Connect<'_> {
 /// version looks different behind them.
 fn protocol(input: &[u8]) -> Parsed<'_, ()> {
     let (after_name, name) = length_prefixed(input)?;
-    if name != PROTOCOL_NAME {
+    if name != PROTOCOL_NAME && !fault!("MQTT-3.1.2-1") {
         return Err(Fault::at(input, Violation::ProtocolName));
     }
     let (rest, version) = byte(after_name)?;
-    if version != PROTOCOL_VERSION {
+    if version != PROTOCOL_VERSION && !fault!("MQTT-3.1.2-2") {
         return Err(Fault::at(after_name, Violation::ProtocolVersion));
     }
     Ok((rest, ()))
@@ -170,13 +179,14 @@ fn protocol(input: &[u8]) -> Parsed<'_, ()> {
 fn connect_flags(input: &[u8]) -> Parsed<'_, u8> {
     let (rest, flags) = byte(input)?;
     let will_qos = flags >> flag::WILL_QOS_SHIFT & 0b11;
-    let violation = if flags & flag::RESERVED != 0 {
+    let violation = if flags & flag::RESERVED != 0 && !fault!("MQTT-3.1.2-3") {
         Violation::ConnectFlagReserved
-    } else if flags & flag::WILL == 0 && will_qos != 0 {
+    } else if flags & flag::WILL == 0 && will_qos != 0 && !fault!("MQTT-3.1.2-11") {
         Violation::WillQosWithoutWill
-    } else if flags & flag::WILL == 0 && flags & flag::WILL_RETAIN != 0 {
+    } else if flags & flag::WILL == 0 && flags & flag::WILL_RETAIN != 0 && !fault!("MQTT-3.1.2-13")
+    {
         Violation::WillRetainWithoutWill
-    } else if will_qos == 3 {
+    } else if will_qos == 3 && !fault!("MQTT-3.1.2-12") {
         Violation::WillQos3
     } else {
         return Ok((rest, flags));
@@ -197,7 +207,11 @@ fn connect_properties(input: &[u8]) -> Parsed<'_, ConnectProperties<'_>> {
 
 fn will(flags: u8, input: &[u8]) -> Parsed<'_, Will<'_>> {
     let (at_topic, properties) = property_set(input)?;
-    let (rest, topic) = topic_name(at_topic, &WILL_TOPIC)?;
+    let (rest, topic) = fault!(
+        "MQTT-3.1.3-11",
+        topic_name(at_topic, &WILL_TOPIC),
+        crate::faults::unchecked_topic_name(at_topic)
+    )?;
     let (rest, payload) = binary(rest)?;
     let (Some(qos), Some(topic)) = (Qos::from_bits(flags >> flag::WILL_QOS_SHIFT & 0b11), topic)
     else {
@@ -247,10 +261,14 @@ impl<'a> Body<'a> for Connect<'a> {
             sink.length_prefixed(will.topic.as_bytes());
             sink.length_prefixed(will.payload.as_bytes());
         }
+        let password_first = fault!("MQTT-3.1.3-1");
+        if password_first && let Some(password) = self.password {
+            sink.length_prefixed(password.as_bytes());
+        }
         if let Some(user_name) = self.user_name {
             sink.length_prefixed(user_name.as_bytes());
         }
-        if let Some(password) = self.password {
+        if !password_first && let Some(password) = self.password {
             sink.length_prefixed(password.as_bytes());
         }
     }

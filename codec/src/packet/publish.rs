@@ -159,7 +159,9 @@ impl<'a> Publish<'a> {
 
     #[inline(always)]
     pub(crate) fn first_byte_of(delivery: Delivery, retain: bool) -> u8 {
-        let duplicate = if delivery.duplicate() { DUPLICATE } else { 0 };
+        let duplicate =
+            delivery.duplicate() || fault!("MQTT-4.3.1-1") && delivery == Delivery::AtMostOnce;
+        let duplicate = if duplicate { DUPLICATE } else { 0 };
         PacketType::Publish.first_byte()
             | duplicate
             | (delivery.qos() as u8) << QOS_SHIFT
@@ -209,10 +211,17 @@ pub(super) fn payload_format_is_right(format: Option<PayloadFormat>, payload: &[
 /// Everything before the payload.
 #[inline(always)]
 pub(crate) fn parse_head(first_byte: u8, input: &[u8]) -> Parsed<'_, Publish<'_>> {
-    let (rest, topic) = topic_name(input, &PUBLISH_TOPIC)?;
+    let (rest, topic) = fault!(
+        "MQTT-3.3.2-1",
+        topic_name(input, &PUBLISH_TOPIC),
+        crate::faults::unchecked_topic_name(input)
+    )?;
     let qos = first_byte >> QOS_SHIFT & 0b11;
     let duplicate = first_byte & DUPLICATE != 0;
-    let (rest, delivery) = if qos == 0 {
+    let (rest, delivery) = if fault!("MQTT-2.2.1-2") && qos == 0 {
+        let (rest, _) = packet_identifier(rest)?;
+        (rest, Delivery::AtMostOnce)
+    } else if qos == 0 {
         (rest, Delivery::AtMostOnce)
     } else {
         let (rest, packet_identifier) = packet_identifier(rest)?;

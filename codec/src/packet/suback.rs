@@ -74,6 +74,9 @@ impl<'a, S: Scope> ReasonCodes<'a, S> {
             return Err(Fault::at(input, Violation::ReasonCodesMissing));
         }
         let refused = |&byte: &u8| !ReasonCode::is_code_of(S::PACKET_TYPE, byte);
+        #[cfg(mqtt5_faults)]
+        let refused =
+            |byte: &u8| refused(byte) && !crate::faults::passes_reason_code(S::PACKET_TYPE);
         if let Some(at) = input.iter().position(refused) {
             return Err(Fault::at(&input[at..], Violation::ReasonCodeNotAllowed));
         }

@@ -3,6 +3,8 @@
 use super::decode::{Parse, packet_identifier};
 use super::{PacketIdentifier, Qos};
 use crate::encode::{Body, encodable};
+#[cfg(mqtt5_faults)]
+use crate::faults::ill_formed_passes;
 use crate::property::{Properties, property_set, scope};
 use crate::sequence::{Element, Iter, Sequence};
 use crate::sink::Sink;
@@ -225,13 +227,17 @@ impl<'a> Subscriptions<'a> {
 
     #[inline(always)]
     fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
-        if input.is_empty() {
+        if input.is_empty() && !fault!("MQTT-3.8.3-2") {
             return Err(Fault::at(input, Violation::SubscribeWithoutFilter));
         }
         let mut rest = input;
         while !rest.is_empty() {
-            let (at_options, filter) = checked_topic_filter(rest)?;
+            let checked = checked_topic_filter(rest);
+            let (at_options, filter) =
+                fault!("MQTT-3.8.3-1", checked, ill_formed_passes(rest, checked))?;
             let (after, options) = byte(at_options)?;
+            #[cfg(mqtt5_faults)]
+            let options = fault!("MQTT-3.8.3-5", options, options & !option::RESERVED);
             // Only with No Local, or with something wrong, is a closer look needed.
             if options & (option::RESERVED | option::NO_LOCAL) != 0
                 || options & option::MAXIMUM_QOS == 3
@@ -248,7 +254,7 @@ impl<'a> Subscriptions<'a> {
 
 fn check_options(options: u8, filter: &[u8]) -> Result<(), Violation> {
     let options = SubscriptionOptions::from_byte(options)?;
-    if options.no_local && TopicFilter::trusted(filter).is_shared() {
+    if options.no_local && TopicFilter::trusted(filter).is_shared() && !fault!("MQTT-3.8.3-4") {
         return Err(Violation::NoLocalOnSharedSubscription);
     }
     Ok(())
@@ -270,12 +276,13 @@ impl<'a> TopicFilters<'a> {
 
     #[inline(always)]
     fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
-        if input.is_empty() {
+        if input.is_empty() && !fault!("MQTT-3.10.3-2") {
             return Err(Fault::at(input, Violation::UnsubscribeWithoutFilter));
         }
         let mut rest = input;
         while !rest.is_empty() {
-            (rest, _) = checked_topic_filter(rest)?;
+            let checked = checked_topic_filter(rest);
+            (rest, _) = fault!("MQTT-3.10.3-1", checked, ill_formed_passes(rest, checked))?;
         }
         Ok((rest, TopicFilters(Sequence::from_wire(input))))
     }

@@ -112,6 +112,14 @@ fn property<S: Scope>(
     violation: Violation,
     set_offset: usize,
 ) -> Option<(Violation, usize)> {
+    let passes = match violation {
+        Violation::SubscriptionIdentifierFromClient => fault!("MQTT-3.3.4-6"),
+        Violation::SessionExpiryIntervalFromServer => fault!("MQTT-3.14.2-2"),
+        _ => false,
+    };
+    if passes {
+        return None;
+    }
     properties.contains(identifier).then(|| {
         let position = properties.position(identifier).unwrap_or_default();
         let property_length = properties.wire_len();

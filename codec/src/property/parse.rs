@@ -2,7 +2,7 @@
 
 use super::set::Properties;
 use super::table::{IDENTIFIERS, Scope, TABLE, check_value};
-use crate::wire::{Fault, Parsed, variable_byte_integer};
+use crate::wire::{Fault, Parsed, length_prefixed, variable_byte_integer};
 use crate::{PropertyIdentifier, Violation};
 
 /// A Property Length and the properties after it, all checked.
@@ -65,6 +65,13 @@ fn check(wire: &[u8], scope: u16) -> Result<Seen, nom::Err<Fault>> {
             return Err(Fault::at(input, refusal(row.allowed, scope)));
         }
         seen |= bit;
+        if fault!("MQTT-3.3.2-19")
+            && identifier == PropertyIdentifier::ContentType as u8
+            && let Ok((rest, _)) = length_prefixed(value)
+        {
+            input = rest;
+            continue;
+        }
         input = match check_value(identifier, value) {
             Ok((rest, ())) => rest,
             Err(error) => return Err(truncated_property(error)),

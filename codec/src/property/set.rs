@@ -188,6 +188,9 @@ impl<'a, S: Scope> Properties<'a, S> {
     #[inline(always)]
     pub(crate) fn write<K: Sink>(&self, sink: &mut K) {
         let length = self.sequence.encoded_len();
+        if fault!("MQTT-2.2.2-1") && length == 0 {
+            return;
+        }
         sink.variable_byte_integer(length);
         self.sequence.write(sink);
     }

@@ -2,6 +2,8 @@
 
 use core::num::{NonZeroU16, NonZeroU32};
 
+#[cfg(mqtt5_faults)]
+use crate::faults::ill_formed_passes;
 use crate::sink::Sink;
 use crate::text::{binary, checked_text};
 use crate::topic::{RESPONSE_TOPIC, checked_topic_name};
@@ -212,6 +214,9 @@ macro_rules! integer_value {
                     {
                         Ok((rest, ()))
                     }
+                    (rest, 0) if fault!("MQTT-3.3.2-8") && wrong == Violation::TopicAliasZero => {
+                        Ok((rest, ()))
+                    }
                     (_, 0) => Err(Fault::at(input, wrong)),
                     (rest, _) => Ok((rest, ())),
                 }
@@ -304,7 +309,8 @@ impl<'a> Value<'a> for TopicName<'a> {
 
     #[inline(always)]
     fn check(input: &'a [u8], _: Violation) -> Parsed<'a, ()> {
-        let (rest, _) = checked_topic_name(input, &RESPONSE_TOPIC)?;
+        let checked = checked_topic_name(input, &RESPONSE_TOPIC);
+        let (rest, _) = fault!("MQTT-3.3.2-13", checked, ill_formed_passes(input, checked))?;
         Ok((rest, ()))
     }
 
@@ -347,7 +353,7 @@ impl<'a> Value<'a> for UserProperty<'a> {
     #[inline(always)]
     fn check(input: &'a [u8], _: Violation) -> Parsed<'a, ()> {
         let (rest, _) = checked_text(input)?;
-        let (rest, _) = checked_text(rest)?;
+        let (rest, _) = fault!("MQTT-1.5.7-1", checked_text(rest), length_prefixed(rest))?;
         Ok((rest, ()))
     }
 

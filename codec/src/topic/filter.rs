@@ -48,7 +48,7 @@ impl<'a> TopicFilter<'a> {
     /// [`Violation::ShareNameWildcard`], [`Violation::ShareFilterMissing`],
     /// [`Violation::NullCharacter`], [`Violation::StringTooLong`].
     pub fn new(filter: &'a str) -> Result<Self, Violation> {
-        if filter.len() > MAXIMUM_LENGTH {
+        if filter.len() > fault!("MQTT-4.7.3-3", MAXIMUM_LENGTH, MAXIMUM_LENGTH + 1) {
             return Err(Violation::StringTooLong);
         }
         check(filter.as_bytes()).map_err(|(_, violation)| violation)?;
@@ -119,6 +119,9 @@ fn is_shared(filter: &[u8]) -> bool {
 #[inline(always)]
 fn check(filter: &[u8]) -> Result<(), (usize, Violation)> {
     let Some(first) = filter.first() else {
+        if fault!("MQTT-4.7.3-1") {
+            return Ok(());
+        }
         return Err((0, Violation::TopicFilterEmpty));
     };
     if is_suspicious_topic(filter) || *first == b'$' {
@@ -148,13 +151,17 @@ fn matching_part_of_share(filter: &[u8]) -> Result<usize, (usize, Violation)> {
         .next()
         .unwrap_or_default();
     let name_end = name_start + share_name.len();
-    if share_name.is_empty() {
+    if share_name.is_empty() && !fault!("MQTT-4.8.2-1") {
         Err((name_start, Violation::ShareNameEmpty))
     } else if let Some(at) = share_name
         .iter()
         .position(|byte| matches!(byte, b'+' | b'#'))
     {
-        Err((name_start + at, Violation::ShareNameWildcard))
+        fault!(
+            "MQTT-4.8.2-2",
+            Err((name_start + at, Violation::ShareNameWildcard)),
+            Ok(name_end + 1)
+        )
     } else if filter.len() < name_end + 2 {
         Err((filter.len(), Violation::ShareFilterMissing))
     } else {
@@ -170,10 +177,10 @@ fn check_wildcards(filter: &[u8]) -> Result<(), (usize, Violation)> {
         let level_starts = at == 0 || filter[at - 1] == b'/';
         let next = filter.get(at + 1);
         if filter[at] == b'#' {
-            if !level_starts || next.is_some() {
+            if (!level_starts || next.is_some()) && !fault!("MQTT-4.7.1-1") {
                 return Err((at, Violation::MultiLevelWildcard));
             }
-        } else if !level_starts || !matches!(next, None | Some(b'/')) {
+        } else if (!level_starts || !matches!(next, None | Some(b'/'))) && !fault!("MQTT-4.7.1-2") {
             return Err((at, Violation::SingleLevelWildcard));
         }
         start = at + 1;

@@ -101,9 +101,9 @@ pub(crate) const RESPONSE_TOPIC: NameRules = NameRules {
 };
 
 fn check(name: &str) -> Result<(), Violation> {
-    if name.len() > MAXIMUM_LENGTH {
+    if name.len() > fault!("MQTT-4.7.3-3", MAXIMUM_LENGTH, MAXIMUM_LENGTH + 1) {
         Err(Violation::StringTooLong)
-    } else if name.is_empty() {
+    } else if name.is_empty() && !fault!("MQTT-4.7.3-1") {
         Err(Violation::TopicNameEmpty)
     } else if is_suspicious_topic(name.as_bytes()) {
         look_closely(name)
@@ -114,9 +114,9 @@ fn check(name: &str) -> Result<(), Violation> {
 
 #[inline(never)]
 fn look_closely(name: &str) -> Result<(), Violation> {
-    if has_null(name.as_bytes()) {
+    if has_null(name.as_bytes()) && !fault!("MQTT-4.7.3-2") {
         Err(Violation::NullCharacter)
-    } else if position_of_wildcard(name.as_bytes()).is_some() {
+    } else if position_of_wildcard(name.as_bytes()).is_some() && !fault!("MQTT-4.7.0-1") {
         Err(Violation::TopicNameWildcard)
     } else {
         Ok(())
@@ -163,6 +163,12 @@ fn name_after_closer_look<'a>(
 ) -> Result<&'a str, nom::Err<Fault>> {
     let name = checked_str(bytes).map_err(|fault| fault_in_content(input, fault))?;
     match position_of_wildcard(bytes) {
+        Some(_) if fault!("MQTT-3.3.2-2") && wildcard == Violation::PublishTopicWildcard => {
+            Ok(name)
+        }
+        Some(_) if fault!("MQTT-3.3.2-14") && wildcard == Violation::ResponseTopicWildcard => {
+            Ok(name)
+        }
         Some(at) => Err(fault_in_content(input, (at, wildcard))),
         None => Ok(name),
     }
