@@ -19,7 +19,7 @@ use crate::error::{PublishError, SendError};
 use crate::event::{Awaited, Cause, Event, Output};
 use crate::session::{Publication, RefusedPublication, Session, WithdrawError};
 use crate::side::Side;
-use crate::{Instant, Limits, NotTaken, Outcome, PeerError, Receipt, SessionViolation, Token};
+use crate::{Instant, Limits, NotTaken, Outcome, PeerError, Receipt, Token};
 
 /// How a [`Client`] works, beside what is in its CONNECT packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -352,6 +352,10 @@ impl Side for Client {
         }
     }
 
+    fn has_connect(&self) -> bool {
+        false
+    }
+
     fn opening<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a> {
         self.step_opening(now, packet)
     }
@@ -371,9 +375,8 @@ impl Side for Client {
                 Ok(Some(Event::Disconnect(disconnect)))
             }
             Packet::Auth(auth) => self.receive_auth(auth),
-            Packet::ConnAck(_) => Err(SessionViolation::SecondConnAck),
-            // Decoding has refused what a Server never sends.
-            _ => Err(SessionViolation::ConnAckExpected),
+            // What the Server must not send has been refused at its first byte.
+            _ => Ok(None),
         }
     }
 

@@ -13,8 +13,8 @@ use alloc::vec::Vec;
 use core::num::NonZeroU16;
 
 use mqtt5_codec::{
-    Disconnect, EncodeError, Message, PacketType, Properties, Property, PubAck, PubRec, Qos,
-    ReasonCode, Role,
+    Disconnect, EncodeError, LARGEST_PACKET, Message, PacketType, Properties, Property, PubAck,
+    PubRec, Qos, ReasonCode, Role,
 };
 
 pub use alias::TopicAliases;
@@ -30,7 +30,7 @@ use crate::error::SendError;
 use crate::event::Cause;
 use crate::qos::Decision;
 use crate::session::{Publication, RefusedPublication, Session, refused};
-use crate::{Instant, LimitExceeded, Limits, PeerError, Receipt, Token};
+use crate::{Instant, LimitExceeded, Limits, PeerError, Receipt, SessionViolation, Token};
 
 /// How far a Network Connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +55,8 @@ pub(crate) struct Connection {
     pub(crate) own: Limits,
     /// What the other side announced.
     pub(crate) peer: Limits,
+    /// Server: what holds for packets before the CONNACK, beside what this side announces.
+    pub(crate) maximum_connect_size: u32,
     topic_aliases: TopicAliases,
     outbox: Outbox,
     inbound: Inbound,
@@ -73,6 +75,7 @@ impl Connection {
             phase: Phase::Offline,
             own: Limits::NONE,
             peer: Limits::NONE,
+            maximum_connect_size: LARGEST_PACKET,
             topic_aliases,
             outbox: Outbox::default(),
             inbound: Inbound::default(),
@@ -124,6 +127,36 @@ impl Connection {
         if self.phase == Phase::Accepted {
             self.phase = Phase::Open;
         }
+    }
+
+    /// The size of the largest packet that is taken now. `reads` says whether the connection is open.
+    #[inline]
+    pub(crate) fn largest_packet(&self, reads: bool) -> u32 {
+        let announced = self.own.maximum_packet_size;
+        if reads || self.is_open() {
+            announced
+        } else {
+            announced.min(self.maximum_connect_size)
+        }
+    }
+
+    /// What this side does not support of a message that comes.
+    #[inline]
+    pub(crate) fn unsupported(&self, qos: Qos, retain: bool) -> Option<SessionViolation> {
+        if qos > self.own.maximum_qos {
+            Some(SessionViolation::QosNotSupported)
+        } else if retain && !self.own.retain_available {
+            Some(SessionViolation::RetainNotSupported)
+        } else {
+            None
+        }
+    }
+
+    /// An AUTH that comes now: whether it cannot be right, whatever is in it.
+    pub(crate) fn unexpected_auth(&self) -> Option<SessionViolation> {
+        let authentication = self.authentication.as_ref();
+        let expected = authentication.is_some_and(|it| it.awaits(self.role.peer()));
+        (!expected).then_some(SessionViolation::AuthUnexpected)
     }
 
     /// How many messages with QoS 1 and 2 the peer takes at a time; 0 without a connection.

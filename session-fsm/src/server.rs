@@ -27,6 +27,11 @@ pub struct ServerConfig {
     /// What is announced in the CONNACK, and held the Client to. What is at its default is not
     /// announced. [`Server::accept_with`] can lower it for one Client.
     pub limits: Limits,
+    /// The size in bytes of the largest CONNECT, and of the largest AUTH before the CONNACK, that is taken, if
+    /// [`Limits::maximum_packet_size`] is not smaller: whoever has not been accepted yet takes no more memory. A
+    /// larger one is refused with 0x95 as soon as its fixed header has come. Default: 65,536, which is enough for
+    /// access tokens and for a Will Message of some tens of kilobytes together.
+    pub maximum_connect_size: u32,
     /// For Sessions that are made here; those that the caller brings have theirs.
     pub session: SessionConfig,
     /// How long to wait for the CONNECT, and for each AUTH before the CONNACK.
@@ -36,10 +41,11 @@ pub struct ServerConfig {
 }
 
 impl Default for ServerConfig {
-    /// No limits, 10 seconds for the CONNECT, no Topic Aliases.
+    /// No limits but 64 KiB for the CONNECT, 10 seconds for it, no Topic Aliases.
     fn default() -> Self {
         ServerConfig {
             limits: Limits::NONE,
+            maximum_connect_size: 1 << 16,
             session: SessionConfig::default(),
             connect_timeout: Duration::from_secs(10),
             topic_aliases: TopicAliases::Off,
@@ -82,6 +88,7 @@ impl Server {
             maximum_packet_size: config.limits.maximum_packet_size.max(1),
             ..config.limits
         };
+        connection.maximum_connect_size = config.maximum_connect_size;
         Server {
             config,
             session: None,
@@ -457,6 +464,10 @@ impl Side for Server {
         None
     }
 
+    fn has_connect(&self) -> bool {
+        self.handshake.is_some()
+    }
+
     fn opening<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a> {
         self.step_opening(now, packet)
     }
@@ -474,8 +485,8 @@ impl Side for Server {
             Packet::Unsubscribe(unsubscribe) => self.receive_unsubscribe(now, unsubscribe),
             Packet::Disconnect(disconnect) => self.receive_disconnect(now, disconnect),
             Packet::Auth(auth) => self.receive_auth(auth),
-            // Decoding has refused what a Client never sends.
-            _ => Err(SessionViolation::SecondConnect),
+            // What the Client must not send has been refused at its first byte.
+            _ => Ok(None),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What both sides do alike with what comes in.
 
+mod first_byte;
+
 use mqtt5_codec::{
     DecodeError, Delivery, Packet, PacketIdentifier, PacketType, Publish, RawPacket, Role, Split,
     split,
@@ -29,6 +31,9 @@ pub(crate) trait Side {
 
     /// What a peer of another version means by a packet that is none of MQTT 5.
     fn other_version(&self, packet: &RawPacket<'_>) -> Option<Packet<'static>>;
+
+    /// Whether a CONNECT has come.
+    fn has_connect(&self) -> bool;
 
     /// A packet before the connection is open.
     fn opening<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a>;
@@ -75,8 +80,11 @@ pub(crate) trait Side {
                     Before::Nothing => return None,
                     Before::Packet => reads = self.connection().reads(),
                 }
+                if self.refuses_first_byte(now, input) {
+                    continue;
+                }
             }
-            let packet = match split(input, self.connection().own.maximum_packet_size) {
+            let packet = match split(input, self.connection().largest_packet(reads)) {
                 Ok(Split::Packet { packet, rest }) => {
                     if !reads && self.opens_anew(&packet) {
                         continue;
@@ -84,9 +92,14 @@ pub(crate) trait Side {
                     *input = rest;
                     packet
                 }
-                Ok(Split::Incomplete { .. }) => return None,
+                Ok(Split::Incomplete { .. }) if !self.refuses_first_byte(now, input) => {
+                    return None;
+                }
+                Ok(Split::Incomplete { .. }) => continue,
                 Err(error) => {
-                    self.reject(now, error.sent_by(Self::PEER));
+                    if !self.refuses_first_byte(now, input) {
+                        self.reject(now, error.sent_by(Self::PEER));
+                    }
                     continue;
                 }
             };
@@ -119,11 +132,28 @@ pub(crate) trait Side {
             }
             self.prepare(packet)?;
         }
+        if self.refuses_first_byte(now, &[first_byte::of(packet)]) {
+            return Ok(None);
+        }
         let mut event = self.step(now, packet);
         if let Some(event) = &mut event {
             self.connection().complete(event);
         }
         Ok(event)
+    }
+
+    /// Ends the connection if the packet that begins here cannot be right. It need not be whole.
+    #[inline(never)]
+    fn refuses_first_byte(&mut self, now: Instant, input: &[u8]) -> bool {
+        let error = input.first().and_then(|&first_byte| {
+            first_byte::error(self.connection(), self.has_connect(), first_byte)
+        });
+        match error {
+            Some(PeerError::Packet(error)) => self.reject(now, error),
+            Some(error) => self.fail(now, error),
+            None => {}
+        }
+        error.is_some()
     }
 
     /// While no packets are read: what comes before the next one.
@@ -174,6 +204,10 @@ pub(crate) trait Side {
     /// A packet that has to be looked at more closely.
     #[inline(never)]
     fn decode<'a>(&mut self, now: Instant, packet: &RawPacket<'a>) -> Option<Event<'a>> {
+        // The answer to a packet does not depend on the pieces in which it comes.
+        if self.refuses_first_byte(now, packet.as_bytes()) {
+            return None;
+        }
         match packet.decode_from(Self::PEER) {
             Ok(packet) => self.step(now, &packet),
             Err(error) => {

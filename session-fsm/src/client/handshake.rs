@@ -98,7 +98,8 @@ impl Client {
                 self.handshake.connack_due = now + self.config.connack_timeout;
                 self.receive_auth(auth)
             }
-            _ => Err(SessionViolation::ConnAckExpected),
+            // Everything else has been refused at its first byte.
+            _ => Ok(None),
         }
     }
 

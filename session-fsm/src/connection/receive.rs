@@ -174,11 +174,8 @@ impl Connection {
         retain: bool,
     ) -> Result<Option<Option<Receipt>>, SessionViolation> {
         let qos = delivery.qos();
-        if qos > self.own.maximum_qos {
-            return Err(SessionViolation::QosNotSupported);
-        }
-        if retain && !self.own.retain_available {
-            return Err(SessionViolation::RetainNotSupported);
+        if let Some(violation) = self.unsupported(qos, retain) {
+            return Err(violation);
         }
         let manual = session.config.acknowledgement == Acknowledgement::Manual;
         let mut receipt = None;

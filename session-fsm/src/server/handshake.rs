@@ -57,9 +57,8 @@ impl Server {
                 self.close(now, cause, false);
                 Ok(Some(Event::Disconnect(disconnect)))
             }
-            Packet::Connect(_) => Err(SessionViolation::SecondConnect),
-            _ if self.handshake.is_some() => Err(SessionViolation::BeforeConnAck),
-            _ => Err(SessionViolation::ConnectExpected),
+            // Everything else has been refused at its first byte.
+            _ => Ok(None),
         }
     }
 

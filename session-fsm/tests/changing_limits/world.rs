@@ -150,6 +150,7 @@ impl World {
         let now = self.instant();
         self.client.connect(now, &connect).unwrap();
         let config = ServerConfig {
+            maximum_connect_size: 1 << 16,
             limits: Limits {
                 topic_alias_maximum: of_server.topic_alias_maximum,
                 receive_maximum: of_server.receive_maximum,

@@ -1,0 +1,81 @@
+//! What the first byte of a packet shows: that the packet cannot be right here, whatever follows.
+
+use mqtt5_codec::{FixedHeader, Packet, PacketType, Qos, Role};
+
+use crate::connection::Connection;
+use crate::{PeerError, SessionViolation};
+
+/// The error of a packet that begins with `first_byte` and comes now: its type or flags are wrong in themselves,
+/// the peer never sends its type, or not at this point. Such a packet is refused before the rest of it has come,
+/// so that nobody waits for, or keeps, what is of no use.
+///
+/// `has_connect` says whether a Server has received the CONNECT.
+pub(super) fn error(
+    connection: &Connection,
+    has_connect: bool,
+    first_byte: u8,
+) -> Option<PeerError> {
+    let peer = connection.role.peer();
+    if let Err(error) = FixedHeader::peek(&[first_byte]) {
+        return Some(error.sent_by(peer).into());
+    }
+    let packet_type = PacketType::from_number(first_byte >> 4)?;
+    if !packet_type.sent_by(peer) {
+        let error = Packet::decode_from(peer, &[first_byte, 0]).err();
+        return error.map(PeerError::from);
+    }
+    let violation = if connection.is_open() {
+        while_open(connection, packet_type, first_byte)
+    } else {
+        while_opening(connection, has_connect, packet_type)
+    };
+    violation.map(PeerError::from)
+}
+
+/// The first byte of a packet.
+pub(super) fn of(packet: &Packet<'_>) -> u8 {
+    let mut flags = 0;
+    if let Packet::Publish(publish) = packet {
+        flags = (publish.delivery.qos() as u8) << 1 | u8::from(publish.retain);
+    }
+    packet.packet_type().first_byte() | flags
+}
+
+fn while_opening(
+    connection: &Connection,
+    has_connect: bool,
+    packet_type: PacketType,
+) -> Option<SessionViolation> {
+    match (connection.role, packet_type) {
+        (Role::Client, PacketType::ConnAck) => None,
+        (Role::Client, PacketType::Auth) => connection.unexpected_auth(),
+        (Role::Client, _) => Some(SessionViolation::ConnAckExpected),
+        (Role::Server, PacketType::Connect) if has_connect => Some(SessionViolation::SecondConnect),
+        (Role::Server, PacketType::Connect) => None,
+        (Role::Server, _) if !has_connect => Some(SessionViolation::ConnectExpected),
+        (Role::Server, PacketType::Auth) => connection.unexpected_auth(),
+        (Role::Server, PacketType::Disconnect) => None,
+        (Role::Server, _) => Some(SessionViolation::BeforeConnAck),
+    }
+}
+
+fn while_open(
+    connection: &Connection,
+    packet_type: PacketType,
+    first_byte: u8,
+) -> Option<SessionViolation> {
+    match packet_type {
+        PacketType::Connect => Some(SessionViolation::SecondConnect),
+        PacketType::ConnAck => Some(SessionViolation::SecondConnAck),
+        PacketType::Auth => connection.unexpected_auth(),
+        PacketType::Publish => {
+            let qos = match first_byte >> 1 & 0b11 {
+                0 => Qos::AtMostOnce,
+                1 => Qos::AtLeastOnce,
+                _ => Qos::ExactlyOnce,
+            };
+            connection.unsupported(qos, first_byte & 1 != 0)
+        }
+        _ => None,
+    }
+}
