@@ -152,13 +152,6 @@ impl Connection {
         }
     }
 
-    /// An AUTH that comes now: whether it cannot be right, whatever is in it.
-    pub(crate) fn unexpected_auth(&self) -> Option<SessionViolation> {
-        let authentication = self.authentication.as_ref();
-        let expected = authentication.is_some_and(|it| it.awaits(self.role.peer()));
-        (!expected).then_some(SessionViolation::AuthUnexpected)
-    }
-
     /// How many messages with QoS 1 and 2 the peer takes at a time; 0 without a connection.
     #[inline]
     fn window(&self) -> u16 {

@@ -97,9 +97,7 @@ pub(crate) trait Side {
                 }
                 Ok(Split::Incomplete { .. }) => continue,
                 Err(error) => {
-                    if !self.refuses_first_byte(now, input) {
-                        self.reject(now, error.sent_by(Self::PEER));
-                    }
+                    self.reject(now, error.sent_by(Self::PEER));
                     continue;
                 }
             };
@@ -131,9 +129,6 @@ pub(crate) trait Side {
                 return Ok(None);
             }
             self.prepare(packet)?;
-        }
-        if self.refuses_first_byte(now, &[first_byte::of(packet)]) {
-            return Ok(None);
         }
         let mut event = self.step(now, packet);
         if let Some(event) = &mut event {
@@ -204,10 +199,6 @@ pub(crate) trait Side {
     /// A packet that has to be looked at more closely.
     #[inline(never)]
     fn decode<'a>(&mut self, now: Instant, packet: &RawPacket<'a>) -> Option<Event<'a>> {
-        // The answer to a packet does not depend on the pieces in which it comes.
-        if self.refuses_first_byte(now, packet.as_bytes()) {
-            return None;
-        }
         match packet.decode_from(Self::PEER) {
             Ok(packet) => self.step(now, &packet),
             Err(error) => {
@@ -221,6 +212,19 @@ pub(crate) trait Side {
     }
 
     fn step<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Option<Event<'a>> {
+        let is_exchange = matches!(
+            packet,
+            Packet::Publish(_)
+                | Packet::PubAck(_)
+                | Packet::PubRec(_)
+                | Packet::PubRel(_)
+                | Packet::PubComp(_)
+        );
+        if !(is_exchange && self.connection().is_open())
+            && self.refuses_first_byte(now, &[first_byte::of(packet)])
+        {
+            return None;
+        }
         let (connection, session) = self.parts();
         connection.last_received = now;
         let handled = match (packet, session) {

@@ -67,15 +67,6 @@ impl Authentication {
         true
     }
 
-    /// Whether an AUTH of `side` can be right now, with some Reason Code.
-    pub(crate) fn awaits(&self, side: Role) -> bool {
-        match (side, self.stage) {
-            (Role::Server, stage) => stage == Stage::ServersTurn,
-            (Role::Client, Stage::Idle) => self.connected,
-            (Role::Client, stage) => stage == Stage::ClientsTurn,
-        }
-    }
-
     /// Checks an AUTH that came from the peer.
     pub(crate) fn receive(
         authentication: Option<&mut Authentication>,

@@ -161,6 +161,10 @@ impl Connection {
         session: &mut Session,
         publish: &Publish<'_>,
     ) -> Result<Option<Option<Receipt>>, SessionViolation> {
+        // As early as it is judged where its first byte alone has come.
+        if let Some(violation) = self.unsupported(publish.delivery.qos(), publish.retain) {
+            return Err(violation);
+        }
         self.learn_alias(publish)?;
         self.receive_plain(session, publish.delivery, publish.retain)
     }

@@ -27,7 +27,7 @@ pub(super) fn error(
     let violation = if connection.is_open() {
         while_open(connection, packet_type, first_byte)
     } else {
-        while_opening(connection, has_connect, packet_type)
+        while_opening(connection.role, has_connect, packet_type)
     };
     violation.map(PeerError::from)
 }
@@ -42,19 +42,18 @@ pub(super) fn of(packet: &Packet<'_>) -> u8 {
 }
 
 fn while_opening(
-    connection: &Connection,
+    role: Role,
     has_connect: bool,
     packet_type: PacketType,
 ) -> Option<SessionViolation> {
-    match (connection.role, packet_type) {
-        (Role::Client, PacketType::ConnAck) => None,
-        (Role::Client, PacketType::Auth) => connection.unexpected_auth(),
+    match (role, packet_type) {
+        // Whether an AUTH is expected is judged once it is whole.
+        (Role::Client, PacketType::ConnAck | PacketType::Auth) => None,
         (Role::Client, _) => Some(SessionViolation::ConnAckExpected),
         (Role::Server, PacketType::Connect) if has_connect => Some(SessionViolation::SecondConnect),
         (Role::Server, PacketType::Connect) => None,
         (Role::Server, _) if !has_connect => Some(SessionViolation::ConnectExpected),
-        (Role::Server, PacketType::Auth) => connection.unexpected_auth(),
-        (Role::Server, PacketType::Disconnect) => None,
+        (Role::Server, PacketType::Auth | PacketType::Disconnect) => None,
         (Role::Server, _) => Some(SessionViolation::BeforeConnAck),
     }
 }
@@ -67,7 +66,6 @@ fn while_open(
     match packet_type {
         PacketType::Connect => Some(SessionViolation::SecondConnect),
         PacketType::ConnAck => Some(SessionViolation::SecondConnAck),
-        PacketType::Auth => connection.unexpected_auth(),
         PacketType::Publish => {
             let qos = match first_byte >> 1 & 0b11 {
                 0 => Qos::AtMostOnce,

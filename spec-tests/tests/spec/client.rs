@@ -25,6 +25,7 @@ mod driver;
 mod early_requests;
 mod errors;
 mod expiry;
+mod first_byte;
 mod first_contact;
 mod flow_control;
 mod handshake;
@@ -74,6 +75,7 @@ pub(crate) fn checks() -> Vec<Check> {
         errors::checks(),
         expiry::checks(),
         first_contact::checks(),
+        first_byte::checks(),
         flow_control::checks(),
         handshake::checks(),
         keep_alive::checks(),

@@ -11,6 +11,7 @@ mod clean_start;
 mod client_identifier;
 mod disconnect;
 mod errors;
+mod first_byte;
 mod flow_control;
 mod handshake;
 mod keep_alive;
@@ -42,6 +43,7 @@ pub(crate) fn checks() -> Vec<Check> {
     checks.extend(client_identifier::checks());
     checks.extend(disconnect::checks());
     checks.extend(errors::checks());
+    checks.extend(first_byte::checks());
     checks.extend(flow_control::checks());
     checks.extend(handshake::checks());
     checks.extend(keep_alive::checks());
