@@ -1,12 +1,12 @@
 //! Publishing the messages of each topic one after the other.
 //!
-//! MQTT keeps the order of messages with the same QoS in one topic as long as everything goes well (section 4.6). It does not
-//! if a message is refused and published again, or if messages of one topic have different QoS: then a later one
-//! may arrive first. An [`OrderedPublisher`] publishes the next message of a topic only when the
+//! MQTT keeps the order of messages with the same QoS in one topic as long as everything goes well (section 4.6).
+//! It does not if a message is refused and published again, or if messages of one topic have different QoS: then a
+//! later one may arrive first. An [`OrderedPublisher`] publishes the next message of a topic only when the
 //! [`Outcome`](crate::Outcome) of the one before has come; other topics do not wait for that.
 //!
-//! This is the lesson of the course on ordered publishing: `publishOrdered` is [`OrderedPublisher::push`], and the loop of
-//! `processQueue` is [`OrderedPublisher::next`] and [`OrderedPublisher::ended`].
+//! This is the lesson of the course on ordered publishing: `publishOrdered` is [`OrderedPublisher::push`], and the
+//! loop of `processQueue` is [`OrderedPublisher::next`] and [`OrderedPublisher::ended`].
 
 mod progress;
 mod settings;
@@ -24,10 +24,10 @@ pub use self::settings::OrderedPublisherSettings;
 ///
 /// # Contract
 ///
-/// * [`push`](Self::push) publications. As long as [`next`](Self::next) returns one, publish a clone of it: if the machine
-///   accepts it, say so with [`accepted`](Self::accepted). If it is busy, stop there: nothing is lost, and `next` returns the same
-///   one again. Continue at [`Event::Room`](crate::Event::Room). If the machine gives another reason, say so with
-///   [`refused`](Self::refused), so that one publication does not block all topics.
+/// * [`push`](Self::push) publications. As long as [`next`](Self::next) returns one, publish a clone of it: if the
+///   machine accepts it, say so with [`accepted`](Self::accepted). If it is busy, stop there: nothing is lost, and
+///   `next` returns the same one again. Continue at [`Event::Room`](crate::Event::Room). If the machine gives
+///   another reason, say so with [`refused`](Self::refused), so that one publication does not block all topics.
 /// * Show it each [`Event::Outcome`](crate::Event::Outcome) with [`ended`](Self::ended), then call `next` again.
 ///   Outcomes of what was published otherwise are [`Progress::Unknown`]. Tokens must come from one machine.
 /// * When [`next_timeout`](Self::next_timeout) is due, call `next`: a publication is to be tried again.
@@ -35,8 +35,8 @@ pub use self::settings::OrderedPublisherSettings;
 ///   or [`clear`](Self::clear). It is held until then, and counts.
 /// * Topics take turns: the one that became ready first is first.
 ///
-/// `P` is what is published: a [`Publication`], or a value of the application that holds one, together with what should happen
-/// when it ends. All calls take logarithmic time in the number of topics; pushing may allocate. With
+/// `P` is what is published: a [`Publication`], or a value of the application that holds one, together with what
+/// should happen when it ends. All calls take logarithmic time in the number of topics; pushing may allocate. With
 /// Message Expiry Intervals, the interval begins when the machine accepts the message.
 ///
 /// ```
@@ -135,7 +135,8 @@ enum State {
 }
 
 impl OrderedPublisher<Publication> {
-    /// Takes a publication, behind all others of its topic. It counts with [`Message::size`](mqtt5_codec::Message::size).
+    /// Takes a publication, behind all others of its topic. It counts with
+    /// [`Message::size`](mqtt5_codec::Message::size).
     ///
     /// # Errors
     ///
@@ -164,8 +165,8 @@ impl<P> OrderedPublisher<P> {
         }
     }
 
-    /// Takes a value that stands for a publication to this topic, behind all others of the topic. `size` is how many bytes it
-    /// counts.
+    /// Takes a value that stands for a publication to this topic, behind all others of the topic. `size` is how
+    /// many bytes it counts.
     ///
     /// # Errors
     ///
@@ -198,8 +199,8 @@ impl<P> OrderedPublisher<P> {
         Ok(())
     }
 
-    /// The publication to give to the machine next. It returns the same one until that has been [`accepted`](Self::accepted) or
-    /// [`refused`](Self::refused).
+    /// The publication to give to the machine next. It returns the same one until that has been
+    /// [`accepted`](Self::accepted) or [`refused`](Self::refused).
     pub fn next(&mut self, now: Instant) -> Option<&P> {
         while self.delayed.first().is_some_and(|&(at, _)| at <= now)
             && let Some((_, name)) = self.delayed.pop_first()
@@ -275,8 +276,8 @@ impl<P> OrderedPublisher<P> {
         Some(self.settle(now, name, verdict, random))
     }
 
-    /// A publication has had its outcome. `random` is a number in `0..=u32::MAX`, evenly distributed; it decides about the delay
-    /// before the next attempt as in [`Backoff`].
+    /// A publication has had its outcome. `random` is a number in `0..=u32::MAX`, evenly distributed; it decides
+    /// about the delay before the next attempt as in [`Backoff`].
     pub fn ended(
         &mut self,
         now: Instant,

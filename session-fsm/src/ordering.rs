@@ -37,14 +37,19 @@
 //!     let publish = message.publish();
 //!     match consumer.receive(now, &publish, |publish| publish.payload.to_vec())? {
 //!         Arrival::InOrder(gap) => {
-//!             assert_eq!(gap, None); // otherwise messages are missing before this one
+//!             if let Some(gap) = gap {
+//!                 println!("{gap}."); // "2 messages of sensor-7 to greenhouse/3 are missing: 5 to 6"
+//!             }
 //!             processed.push(publish.payload.to_vec());
 //!         }
 //!         Arrival::Kept => {} // `poll` hands it out when its turn has come
-//!         Arrival::Repeated => println!("It came before, and is not processed again."),
+//!         Arrival::Repeated | Arrival::Replaced(_) => println!("It came before."),
 //!         other => println!("It has no place in the order: {other:?}."),
 //!     }
 //!     while let Some(ordered) = consumer.poll() {
+//!         if let Some(gap) = ordered.gap {
+//!             println!("{gap}.");
+//!         }
 //!         processed.push(ordered.message);
 //!     }
 //! }
@@ -61,6 +66,7 @@ mod sequencer;
 mod settings;
 mod stamp;
 mod stream;
+mod streams;
 
 use mqtt5_codec::Text;
 
@@ -87,8 +93,8 @@ pub struct Numbering<'a> {
     pub property_name: Text<'a>,
     /// The number that is followed by 0. Default: [`u64::MAX`], which is never reached.
     ///
-    /// A number is taken for an older one if it is less far behind the newest number of its stream than ahead of it. So at
-    /// most half as many messages as there are numbers may be on their way at once.
+    /// A number counts as older than the newest one of its stream if it is nearer to it backwards than forwards. So no
+    /// more than half as many messages as there are numbers may be on their way at once.
     pub last_number: u64,
 }
 
@@ -101,9 +107,7 @@ impl Default for Numbering<'_> {
     }
 }
 
-impl Numbering<'_> {
-    /// The number after this one.
-    const fn after(last_number: u64, number: u64) -> u64 {
-        if number >= last_number { 0 } else { number + 1 }
-    }
+/// The number after this one.
+const fn following(number: u64, last_number: u64) -> u64 {
+    if number >= last_number { 0 } else { number + 1 }
 }

@@ -1,8 +1,8 @@
 //! Processing received messages: once, at most so many at a time, and again after a failure.
 //!
 //! A [`Processor`] stands between the messages that come and the code that processes them. It recognizes duplicates,
-//! holds a bounded number of messages, says which one to process next, repeats what failed after a delay, and says with which
-//! Reason Code to acknowledge each message in the end. It counts all of that.
+//! holds a bounded number of messages, says which one to process next, and repeats after a delay what failed. In the
+//! end it says with which Reason Code to acknowledge each message. It counts all of that.
 //!
 //! These are the lessons of the course on a reliable subscriber and on back-pressure: `process_message_with_retry` and
 //! `display_statistics` of the one, and the queue, the semaphore and the moving average of the other.
@@ -27,18 +27,24 @@ use self::step::Receipts;
 ///
 /// # Contract
 ///
-/// * Show it each message with [`receive`](Self::receive). After every call, and when [`next_timeout`](Self::next_timeout) is
-///   due, call [`poll`](Self::poll) until it returns `None`, and do what each [`Step`] says.
-/// * **Each [`Step::Process`] is reported once**, with [`succeeded`](Self::succeeded) or [`failed`](Self::failed), as soon as
-///   the message was processed; right away, or later by another task. What is never reported keeps its place for
-///   ever, so code that may hang needs a timeout, after which it is reported as failed.
-/// * **Each message that was taken ends with one [`Step::Finished`]**: acknowledge its receipts with the Reason Code. That is Success once it was
-///   processed, and an error after the last attempt, or when another one would make no sense.
+/// * Show it each message with [`receive`](Self::receive). After every call, and when
+///   [`next_timeout`](Self::next_timeout) is due, call [`poll`](Self::poll) until it returns `None`, and do what
+///   each [`Step`] says.
+/// * **Each [`Step::Process`] is reported once**, with [`succeeded`](Self::succeeded) or [`failed`](Self::failed),
+///   as soon as the message was processed; right away, or later by another task. What is never reported keeps its
+///   place for ever, so code that may hang needs a timeout, after which it is reported as failed.
+/// * **Each message that was taken ends with one [`Step::Finished`]**: acknowledge its receipts with the Reason
+///   Code. That is Success once it was processed, and an error after the last attempt, or when another one would
+///   make no sense.
 /// * A message is a duplicate if its key was processed before, or is being processed; a key that has failed is not
-///   remembered. A receipt that came with the duplicate of a message in progress is acknowledged with that one. So a message that
-///   comes again after a lost connection is acknowledged on the new one.
+///   remembered. A receipt that came with the duplicate of a message in progress is acknowledged with that one. So
+///   a message that comes again after a lost connection is acknowledged on the new one.
 /// * Nothing more is held than the [settings](ProcessorSettings) allow; what finds no room is
-///   [dropped](Intake::Dropped). To drop nothing, do not read from the network while there is [no room](Self::has_room).
+///   [dropped](Intake::Dropped). To drop nothing of QoS 1 and 2, announce a Receive Maximum that is not larger than
+///   [`messages`](ProcessorSettings::messages), or do not read from the network while there is [no
+///   room](Self::has_room).
+/// * A message that is in progress is not acknowledged, and neither are those with the same QoS that came after it
+///   (section 4.6). All of them use up the Receive Maximum: many attempts with long delays slow the Server down.
 /// * Messages are started in the order in which they came, or became due again. Only with a concurrency of 1 and
 ///   [`hold_place`](ProcessorSettings::hold_place) is each finished before the next is started.
 ///
@@ -55,7 +61,7 @@ use self::step::Receipts;
 /// let seen = Deduplicator::new(10_000, Duration::from_secs(300), secret);
 /// let mut processor = Processor::<Vec<u8>>::new(ProcessorSettings::default(), seen);
 ///
-/// // For each `Event::Message`, with `Acknowledgement::Manual`. This application's keys stand in front of the payload.
+/// // For each `Event::Message`, with `Acknowledgement::Manual`. Here, a payload begins with a key.
 /// let now = Instant::ORIGIN;
 /// let payload = delivered.publish.payload;
 /// let key = payload.split(|&byte| byte == b':').next();
@@ -68,8 +74,8 @@ use self::step::Receipts;
 /// while let Some(step) = processor.poll(now) {
 ///     match step {
 ///         Step::Process(task) => {
-///             let id = task.id; // here, it is processed at once, and the second attempt succeeds
-///             let is_done = task.message == b"4711:hot" && task.attempt == 2;
+///             let id = task.id;
+///             let is_done = task.message == b"4711:cold"; // processes it at once, and fails
 ///             let random = 0x5EED_F00D; // of a random source of yours
 ///             if is_done {
 ///                 processor.succeeded(now, id);
@@ -79,6 +85,7 @@ use self::step::Receipts;
 ///         }
 ///         Step::Finished(finished) => {
 ///             for receipt in finished.receipts() {
+///                 // client.acknowledge_with(receipt, finished.reason_code, &[])
 ///                 println!("acknowledge {receipt:?} with {}", finished.reason_code);
 ///             }
 ///             processed += 1;
@@ -156,7 +163,8 @@ impl<M, R> Processor<M, R> {
     }
 
     /// A message came. The `key` identifies it, as for a [`Deduplicator`]; a message without one is never a
-    /// duplicate. `size` is how many bytes it counts. `keep` makes of it what is kept, and is called only if it is taken.
+    /// duplicate. `size` is how many bytes it counts. `keep` makes of it what is kept, and is called only if it is
+    /// taken.
     pub fn receive(
         &mut self,
         now: Instant,
@@ -258,8 +266,9 @@ impl<M, R> Processor<M, R> {
         true
     }
 
-    /// Processing failed. `random` is a number in `0..=u32::MAX`, evenly distributed; it decides about the delay before the next
-    /// attempt as in [`Backoff`]. Returns whether the task was in progress: `false` if it was reported before.
+    /// Processing failed. `random` is a number in `0..=u32::MAX`, evenly distributed; it decides about the delay
+    /// before the next attempt as in [`Backoff`]. Returns whether the task was in progress: `false` if it was
+    /// reported before.
     pub fn failed(&mut self, now: Instant, task: TaskId, failure: Failure, random: u32) -> bool {
         if self.report(task).is_none() {
             return false;
@@ -285,8 +294,8 @@ impl<M, R> Processor<M, R> {
         true
     }
 
-    /// When [`poll`](Self::poll) has something to do though nothing was called: a message is due again, or has waited so
-    /// long that the alarm is raised. [`Instant::NEVER`] if there is nothing to wait for.
+    /// When [`poll`](Self::poll) has something to do though nothing was called: a message is due again, or has
+    /// waited so long that the alarm is raised. [`Instant::NEVER`] if there is nothing to wait for.
     #[must_use]
     pub fn next_timeout(&self) -> Instant {
         let alarm = match self.queue.first() {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use mqtt5_session_fsm::Instant;
 use mqtt5_session_fsm::codec::{Message, Properties, Property, Publish, TopicName, UserProperty};
 use mqtt5_session_fsm::ordering::Arrival::{
-    InOrder, Kept, Late, Malformed, NoRoom, Repeated, TooOld, Unnumbered,
+    InOrder, Kept, Late, Malformed, NoRoom, Repeated, Replaced, TooOld, Unnumbered,
 };
 use mqtt5_session_fsm::ordering::{
     Arrival, Gap, Numbering, OrderedConsumer, OrderedConsumerSettings, OrderingCounts, PollFirst,
@@ -49,7 +49,7 @@ fn show(
     now: Instant,
     name: &str,
     stamp: Stamp<'_>,
-) -> (Arrival, Vec<u64>) {
+) -> (Arrival<u64>, Vec<u64>) {
     let arrival = consumer
         .receive_stamped(now, topic(name), stamp, 1, || stamp.number)
         .unwrap();
@@ -102,7 +102,7 @@ fn what_comes_early_waits_for_its_turn() {
         (2, Kept),
         (4, Kept),
         (3, Kept),
-        (2, Repeated),
+        (2, Replaced(2)),
         (1, InOrder(None)),
         (1, Repeated),
         (5, InOrder(None)),
@@ -425,6 +425,28 @@ fn a_message_is_kept_in_the_form_of_the_caller() {
         let _ = consumer.receive(at(0), &publish, |publish| publish.payload.to_vec());
     }
     assert_eq!(consumer.poll().unwrap().message, b"one");
+}
+
+#[test]
+fn what_waits_is_replaced_when_it_comes_again() {
+    let mut consumer = Consumer::new(OrderedConsumerSettings {
+        bytes: 2 + 10,
+        ..settings()
+    });
+    let mut show = |now, number, size, value| {
+        let arrival = consumer.receive_stamped(at(now), topic("a"), stamp(number), size, || value);
+        (arrival.unwrap(), consumer.bytes(), consumer.next_timeout())
+    };
+    assert_eq!(show(0, 1, 4, 100), (Kept, 2 + 4, at(10)));
+    // It waits no longer for that.
+    assert_eq!(show(5, 1, 10, 101), (Replaced(100), 2 + 10, at(10)));
+    // Not if it is larger than the room.
+    assert_eq!(show(6, 1, 11, 102), (Repeated, 2 + 10, at(10)));
+    assert_eq!(show(6, 1, usize::MAX, 102), (Repeated, 2 + 10, at(10)));
+    assert_eq!(show(6, 1, 1, 103), (Replaced(101), 2 + 1, at(10)));
+    consumer.handle_timeout(at(10));
+    assert_eq!(polled_gaps(&mut consumer), [(Some((0, 0)), 103)]);
+    assert_eq!((consumer.bytes(), consumer.counts().repeated), (2, 4));
 }
 
 #[test]

@@ -506,8 +506,8 @@ fn the_statistics_are_shown_with_their_shares() {
     );
 }
 
-/// With a Client that acknowledges manually: what fails for good is refused, and a message that comes again on a new connection
-/// is acknowledged on that one.
+/// With a Client that acknowledges manually: what fails for good is refused, and a message that comes again on a
+/// new connection is acknowledged on that one.
 #[test]
 fn a_client_acknowledges_what_the_processor_says() {
     let config = SessionConfig {

@@ -7,8 +7,8 @@ use super::{FullBecause, Held, OrderedPublisher, QueueFull, State};
 use crate::Token;
 
 impl<P> OrderedPublisher<P> {
-    /// After a restart: takes a publication that a restored Session still holds, so that those that are pushed to its topic wait for its
-    /// outcome. Before anything is pushed to the topic.
+    /// After a restart: takes a publication that a restored Session still holds, so that those that are pushed to
+    /// its topic wait for its outcome. Before anything is pushed to the topic.
     ///
     /// # Errors
     ///

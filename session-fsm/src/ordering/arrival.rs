@@ -18,16 +18,20 @@ use core::fmt;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[must_use = "says whether to process the message now"]
-pub enum Arrival {
-    /// It is the next one: process it now, then poll. It was not kept. The gap is what is missing before it: there is one if
-    /// the limits left no room to wait for that.
+pub enum Arrival<M> {
+    /// It is the next one: process it now, then poll. It was not kept. The gap is what is missing before it: there
+    /// is one if the limits left no room to wait for that.
     InOrder(Option<Gap>),
     /// It was kept: `poll` hands it out when its turn has come, which may be at once.
     Kept,
-    /// It came before: discard it.
+    /// It came before and was handed over: discard it. It may also be one that waits and that comes again with more
+    /// bytes than there is room for.
     Repeated,
-    /// It was reported as missing, and comes after its successors. It did not come before. Process it only if order does
-    /// not matter for it.
+    /// It came before and waits. This one was kept instead, and the one before is handed back. If that has a
+    /// [`Receipt`](crate::Receipt), acknowledge it; it may be void.
+    Replaced(M),
+    /// It was reported as missing, and comes after its successors. It did not come before. Process it only if order
+    /// does not matter for it.
     Late,
     /// It is older than what is remembered of its stream: it may have come before or not.
     TooOld,
@@ -99,8 +103,8 @@ pub struct Gap {
     pub missing: u64,
 }
 
-/// A message was refused, because the messages whose turn has come were not polled to the end. It left no trace: poll, then
-/// show it again.
+/// A message was refused, because the messages whose turn has come were not polled to the end. It left no trace:
+/// poll, then show it again.
 ///
 /// ```
 /// use mqtt5_session_fsm::ordering::PollFirst;
@@ -124,7 +128,7 @@ pub struct OrderingCounts {
     pub in_order: u64,
     /// Kept: [`Arrival::Kept`].
     pub kept: u64,
-    /// [`Arrival::Repeated`].
+    /// [`Arrival::Repeated`] and [`Arrival::Replaced`].
     pub repeated: u64,
     /// [`Arrival::Late`].
     pub late: u64,
@@ -140,16 +144,17 @@ pub struct OrderingCounts {
     pub missing: u64,
     /// How often a publisher started its numbering again.
     pub restarts: u64,
-    /// Streams that were forgotten to make room for others. If this number grows, the limits are too low for the traffic.
+    /// Streams that were forgotten to make room for others. If this number grows, the limits are too low for the
+    /// traffic.
     pub forgotten_streams: u64,
 }
 
 impl OrderingCounts {
-    pub(super) fn count(&mut self, arrival: &Arrival) {
+    pub(super) fn count<M>(&mut self, arrival: &Arrival<M>) {
         let counter = match arrival {
             Arrival::InOrder(_) => &mut self.in_order,
             Arrival::Kept => &mut self.kept,
-            Arrival::Repeated => &mut self.repeated,
+            Arrival::Repeated | Arrival::Replaced(_) => &mut self.repeated,
             Arrival::Late => &mut self.late,
             Arrival::TooOld => &mut self.too_old,
             Arrival::Unnumbered => &mut self.unnumbered,

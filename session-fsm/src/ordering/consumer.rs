@@ -1,51 +1,56 @@
 //! The subscriber's side.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
-use alloc::sync::Arc;
-use alloc::vec::Vec;
+use alloc::collections::{BTreeSet, VecDeque};
 use core::time::Duration;
 
 use mqtt5_codec::{Publish, TopicName};
 
 use super::stream::{Position, Standing, Stream, Waiting};
+use super::streams::Streams;
 use super::{
     Arrival, Ordered, OrderedConsumerSettings, OrderingCounts, PollFirst, Stamp, StampError, Start,
 };
 use crate::Instant;
-use crate::list::{Linked, Links, List};
 
-/// Puts the messages of each stream into the order of their numbers. A stream is what one publisher publishes to one topic;
-/// there is no order between streams.
+/// Puts the messages of each stream into the order of their numbers. A stream is what one publisher publishes to
+/// one topic; there is no order between streams.
 ///
 /// # Contract
 ///
-/// * **Show it each message as it comes, process what is [`InOrder`](Arrival::InOrder) at once, then [`poll`](Self::poll)
-///   until it returns `None`.** A message that is in order is not copied; one that has to wait is kept in a form
-///   of your own, `M`. Messages that are shown while others have not been polled are refused with [`PollFirst`].
-/// * **Each message is handed over once, in the order of the numbers, or the answer says why not**: [`Repeated`](Arrival::Repeated),
-///   [`Late`](Arrival::Late), [`TooOld`](Arrival::TooOld), without a number, or with a bad one. A message is late if it was
-///   reported as missing; of each stream the last 16 gaps are remembered, and what is older is too old.
-/// * **No message waits longer than the gap timeout.** Ask [`next_timeout`](Self::next_timeout) after each call, and then
-///   call [`handle_timeout`](Self::handle_timeout). What is missing before the message is reported with it.
-/// * **Nothing is dropped for want of room.** If a message finds none to wait, its own stream does not wait any longer: what
-///   waits before it is handed over, with what is missing. No stream is disturbed by another.
-/// * A publisher that [starts its numbering again](super::Sequencer) has a higher epoch: what waits of the epoch before is
-///   handed over, then the new one begins with 0. Messages of an earlier epoch are too old. A publisher without
-///   epochs that starts again has to be [forgotten](Self::forget).
-/// * At the limit of streams, the one from which nothing came for the longest time is forgotten; what waits in it is
-///   handed over first. If a message comes for it later, it begins anew, and what is sent again could be handed over twice.
+/// * **Show it each message as it comes, process what is [`InOrder`](Arrival::InOrder) at once, then
+///   [`poll`](Self::poll) until it returns `None`.** A message that is in order is not copied; one that has to wait
+///   is kept in a form of your own, `M`. Messages that are shown while others have not been polled are refused with
+///   [`PollFirst`].
+/// * **Each message is handed over once, in the order of the numbers, or the answer says why not**:
+///   [`Repeated`](Arrival::Repeated) or [`Replaced`](Arrival::Replaced), [`Late`](Arrival::Late),
+///   [`TooOld`](Arrival::TooOld), without a number, or with a bad one. A message is late if it was reported as
+///   missing; of each stream the last 16 gaps are remembered, and what is older is too old.
+/// * **No message waits longer than the gap timeout.** Ask [`next_timeout`](Self::next_timeout) after each call,
+///   and then call [`handle_timeout`](Self::handle_timeout). What is missing before the message is reported with
+///   it.
+/// * **Nothing is dropped for want of room.** If a message finds none to wait, its own stream does not wait any
+///   longer: what waits before it is handed over, with what is missing. No stream is disturbed by another.
+/// * A publisher that [starts its numbering again](super::Sequencer) has a higher epoch: what waits of the epoch
+///   before is handed over, then the new one begins with 0. Messages of an earlier epoch are too old. A publisher
+///   without epochs that starts again has to be [forgotten](Self::forget).
+/// * At the limit of streams, the one from which nothing came for the longest time is forgotten; what waits in it
+///   is handed over first. If a message comes for it later, it begins anew, and what is sent again could be handed
+///   over twice.
 /// * Whoever can publish to the topic can claim to be another publisher, and so spoil its order.
 ///
-/// At most one message more than the limit is held: the last one that was kept, until it is polled. Besides messages and
-/// names, a stream takes up to about one kilobyte. All calls take logarithmic time; a message that waits allocates.
+/// At most one message more than the limit is held: the last one that was kept, until it is polled. Besides
+/// messages and names, a stream takes up to about one kilobyte. All calls take logarithmic time; a message that
+/// waits allocates.
 ///
 /// # With manual acknowledgement
 ///
 /// To lose nothing in a crash, keep the [`Receipt`](crate::Receipt) in `M`, and acknowledge when the message has been
-/// processed. Then messages that wait use up the Receive Maximum: it has to be larger than the
-/// number of messages by which order is disturbed, or the missing message cannot come before the gap timeout. A receipt for QoS 1 is void after
-/// a new connection, and its message comes again, as [`Arrival::Repeated`]: acknowledge that one as well.
+/// processed; a repeated message can be acknowledged at once. A receipt for QoS 1 is void on a new connection. Its
+/// message comes again then, with a new one: it takes the place of the one that waits, [`Arrival::Replaced`].
+///
+/// Messages that wait use up the Receive Maximum that this side announced. It has to be larger than the number of
+/// messages that may overtake another one, or the missing message cannot come before the gap timeout.
 ///
 /// ```
 /// use mqtt5_session_fsm::Instant;
@@ -81,12 +86,7 @@ pub struct OrderedConsumer<M> {
     message_limit: usize,
     byte_limit: usize,
     stream_limit: u16,
-    /// Streams by topic and publisher.
-    places: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u16>>,
-    slots: Vec<Slot<M>>,
-    free: Vec<u16>,
-    /// The streams; the one from which nothing came for the longest time first.
-    by_use: List,
+    streams: Streams<M>,
     /// When each message that waits does so no longer.
     due: BTreeSet<((Instant, u64), u16, Position)>,
     /// Tells messages with the same instant from each other.
@@ -95,23 +95,6 @@ pub struct OrderedConsumer<M> {
     bytes: usize,
     ready: VecDeque<Ordered<M>>,
     counts: OrderingCounts,
-}
-
-/// A place for a stream.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Slot<M> {
-    links: Links,
-    stream: Option<Stream<M>>,
-}
-
-impl<M> Linked for Slot<M> {
-    fn links(&mut self) -> &mut Links {
-        &mut self.links
-    }
-
-    fn next(&self) -> u16 {
-        self.links.next()
-    }
 }
 
 impl<M> OrderedConsumer<M> {
@@ -126,10 +109,7 @@ impl<M> OrderedConsumer<M> {
             message_limit: settings.messages,
             byte_limit: settings.bytes,
             stream_limit: settings.streams,
-            places: BTreeMap::new(),
-            slots: Vec::new(),
-            free: Vec::new(),
-            by_use: List::default(),
+            streams: Streams::new(),
             due: BTreeSet::new(),
             next_arrival: 0,
             bytes: 0,
@@ -138,8 +118,8 @@ impl<M> OrderedConsumer<M> {
         }
     }
 
-    /// A message came. `keep` is called if it has to wait, and makes of it what will be handed out later; such a message
-    /// counts with the bytes of its payload and its Topic Name.
+    /// A message came. `keep` is called if it has to wait, and makes of it what will be handed out later; such a
+    /// message counts with the bytes of its payload and its Topic Name.
     ///
     /// A message without a Topic Name, which [`Delivered`](crate::Delivered) never is, counts as one to the topic with
     /// the empty name.
@@ -152,7 +132,7 @@ impl<M> OrderedConsumer<M> {
         now: Instant,
         publish: &Publish<'_>,
         keep: impl FnOnce(&Publish<'_>) -> M,
-    ) -> Result<Arrival, PollFirst> {
+    ) -> Result<Arrival<M>, PollFirst> {
         if !self.ready.is_empty() {
             return Err(PollFirst);
         }
@@ -166,8 +146,8 @@ impl<M> OrderedConsumer<M> {
         Ok(self.admit(now, topic, &stamp, size, || keep(publish)))
     }
 
-    /// A message came whose number stands elsewhere than in the User Property, such as in its payload. `size` is what it
-    /// takes of the [bytes](OrderedConsumerSettings::bytes) if it has to wait.
+    /// A message came whose number stands elsewhere than in the User Property, such as in its payload. `size` is
+    /// what it takes of the [bytes](OrderedConsumerSettings::bytes) if it has to wait.
     ///
     /// # Errors
     ///
@@ -179,7 +159,7 @@ impl<M> OrderedConsumer<M> {
         stamp: Stamp<'_>,
         size: usize,
         keep: impl FnOnce() -> M,
-    ) -> Result<Arrival, PollFirst> {
+    ) -> Result<Arrival<M>, PollFirst> {
         if !self.ready.is_empty() {
             return Err(PollFirst);
         }
@@ -209,13 +189,14 @@ impl<M> OrderedConsumer<M> {
         while let Some(&((due, _), place, position)) = self.due.first()
             && due <= now
         {
+            self.due.pop_first();
             self.release(place, Some(position));
         }
     }
 
     /// Gives up all that is missing, as before an end of the program. Poll afterwards.
     pub fn flush(&mut self) {
-        while let Some(&(_, place, _)) = self.due.first() {
+        while let Some((_, place, _)) = self.due.pop_first() {
             self.release(place, Some(Position::MAX));
         }
     }
@@ -223,8 +204,11 @@ impl<M> OrderedConsumer<M> {
     /// Forgets a stream: the next message begins it anew. What waits in it is handed over: poll afterwards. Returns
     /// whether it was followed.
     pub fn forget(&mut self, topic: TopicName<'_>, publisher: &str) -> bool {
-        let place = self.find(topic.as_str(), publisher);
-        place.is_some_and(|place| self.remove(place))
+        let Some(place) = self.streams.find(topic.as_str(), publisher) else {
+            return false;
+        };
+        self.remove(place);
+        true
     }
 
     /// What became of the messages that came.
@@ -248,10 +232,10 @@ impl<M> OrderedConsumer<M> {
     /// How many streams are followed.
     #[must_use]
     pub const fn streams(&self) -> u16 {
-        self.by_use.len()
+        self.streams.len()
     }
 
-    fn count(&mut self, arrival: Arrival) -> Arrival {
+    fn count(&mut self, arrival: Arrival<M>) -> Arrival<M> {
         self.counts.count(&arrival);
         if let Arrival::InOrder(Some(gap)) = &arrival {
             self.counts.missing = self.counts.missing.saturating_add(gap.missing);
@@ -266,7 +250,7 @@ impl<M> OrderedConsumer<M> {
         stamp: &Stamp<'_>,
         size: usize,
         keep: impl FnOnce() -> M,
-    ) -> Arrival {
+    ) -> Arrival<M> {
         if stamp.number > self.last_number {
             return self.count(Arrival::Malformed);
         }
@@ -284,19 +268,19 @@ impl<M> OrderedConsumer<M> {
         stamp: &Stamp<'_>,
         size: usize,
         keep: impl FnOnce() -> M,
-    ) -> Arrival {
-        let epoch = self.stream(place).map_or(0, |stream| stream.epoch);
+    ) -> Arrival<M> {
+        let epoch = self.streams.get_mut(place).map_or(0, |stream| stream.epoch);
         if stamp.epoch < epoch {
             return Arrival::TooOld;
         }
         if stamp.epoch > epoch {
             self.release(place, Some(Position::MAX));
-            if let Some(stream) = self.stream(place) {
+            if let Some(stream) = self.streams.get_mut(place) {
                 stream.restart(stamp.epoch);
             }
             self.counts.restarts = self.counts.restarts.saturating_add(1);
         }
-        let Some(stream) = self.stream(place) else {
+        let Some(stream) = self.streams.get_mut(place) else {
             return Arrival::NoRoom;
         };
         let position = match stream.find(stamp) {
@@ -308,12 +292,19 @@ impl<M> OrderedConsumer<M> {
                 }
                 position
             }
+            Standing::Waiting(position) => {
+                return match self.replace(place, position, size, keep) {
+                    Some(replaced) => Arrival::Replaced(replaced),
+                    None => Arrival::Repeated,
+                };
+            }
             Standing::Repeated => return Arrival::Repeated,
             Standing::Late => return Arrival::Late,
             Standing::TooOld => return Arrival::TooOld,
         };
         let gap = self
-            .stream(place)
+            .streams
+            .get_mut(place)
             .and_then(|stream| stream.advance(position));
         let arrival = if self.ready.is_empty() {
             Arrival::InOrder(gap)
@@ -334,13 +325,17 @@ impl<M> OrderedConsumer<M> {
             if self.due.len() < self.message_limit && self.fits(size) {
                 return true;
             }
-            let first = self.stream(place).and_then(|stream| stream.first_waiting());
+            let first = self
+                .streams
+                .get_mut(place)
+                .and_then(|stream| stream.first_waiting());
             match first {
                 Some(first) if first < position => self.release(place, Some(first)),
                 _ => return false,
             }
             if self
-                .stream(place)
+                .streams
+                .get_mut(place)
                 .is_some_and(|stream| stream.is_next(position))
             {
                 return false;
@@ -353,14 +348,30 @@ impl<M> OrderedConsumer<M> {
         self.next_arrival = self.next_arrival.wrapping_add(1);
         self.bytes += size;
         self.due.insert((due, place, position));
-        if let Some(stream) = self.stream(place) {
+        if let Some(stream) = self.streams.get_mut(place) {
             stream.wait(position, Waiting { message, size, due });
         }
     }
 
+    /// A message came again that waits; `None` if it is larger now, and there is no room for that.
+    fn replace(
+        &mut self,
+        place: u16,
+        position: Position,
+        size: usize,
+        keep: impl FnOnce() -> M,
+    ) -> Option<M> {
+        let waiting = self.streams.get_mut(place)?.waiting_at(position)?;
+        let others = self.bytes.saturating_sub(waiting.size);
+        let bytes = others.checked_add(size);
+        self.bytes = bytes.filter(|&bytes| bytes <= self.byte_limit)?;
+        waiting.size = size;
+        Some(core::mem::replace(&mut waiting.message, keep()))
+    }
+
     /// Hands over what waits in a stream: up to this position, and then what is next.
     fn release(&mut self, place: u16, through: Option<Position>) {
-        while let Some(stream) = self.stream(place)
+        while let Some(stream) = self.streams.get_mut(place)
             && let Some(position) = stream.first_waiting()
             && let Some((gap, waiting)) = stream.take(through)
         {
@@ -382,59 +393,32 @@ impl<M> OrderedConsumer<M> {
 
     /// The place of a stream, which becomes the last that was used. `None` if it is new and there is no room for it.
     fn place(&mut self, topic: &str, stamp: &Stamp<'_>) -> Option<u16> {
-        if let Some(place) = self.find(topic, stamp.publisher) {
-            self.by_use.remove(&mut self.slots, place);
-            self.by_use.push(&mut self.slots, place);
+        if let Some(place) = self.streams.find(topic, stamp.publisher) {
+            self.streams.touch(place);
             return Some(place);
         }
         let name_bytes = topic.len() + stamp.publisher.len();
         if name_bytes > self.byte_limit {
             return None;
         }
-        while self.by_use.len() >= self.stream_limit || !self.fits(name_bytes) {
-            let oldest = self.by_use.first();
-            if !self.remove(oldest) {
-                return None;
-            }
+        while self.streams.len() >= self.stream_limit || !self.fits(name_bytes) {
+            let oldest = self.streams.oldest()?;
+            self.remove(oldest);
             self.counts.forgotten_streams = self.counts.forgotten_streams.saturating_add(1);
         }
         self.bytes += name_bytes;
-        let topic: Arc<str> = match self.places.get_key_value(topic) {
-            Some((topic, _)) => topic.clone(),
-            None => topic.into(),
-        };
-        let publisher: Arc<str> = stamp.publisher.into();
         let first_number = match self.start {
             Start::AtFirstSeen => stamp.number,
             Start::AtZero => 0,
         };
-        let stream = Stream::new(
-            topic.clone(),
-            publisher.clone(),
+        let (topic, publisher) = self.streams.names(topic, stamp.publisher);
+        Some(self.streams.insert(Stream::new(
+            topic,
+            publisher,
             stamp.epoch,
             self.last_number,
             first_number,
-        );
-        let place = match self.free.pop() {
-            Some(place) => place,
-            None => {
-                self.slots.push(Slot {
-                    links: Links::NONE,
-                    stream: None,
-                });
-                // There are no more than the limit.
-                self.slots.len() as u16
-            }
-        };
-        if let Some(slot) = self.slots.get_mut(usize::from(place).checked_sub(1)?) {
-            slot.stream = Some(stream);
-        }
-        self.by_use.push(&mut self.slots, place);
-        self.places
-            .entry(topic)
-            .or_default()
-            .insert(publisher, place);
-        Some(place)
+        )))
     }
 
     fn fits(&self, bytes: usize) -> bool {
@@ -442,32 +426,11 @@ impl<M> OrderedConsumer<M> {
         sum.is_some_and(|sum| sum <= self.byte_limit)
     }
 
-    fn find(&self, topic: &str, publisher: &str) -> Option<u16> {
-        self.places.get(topic)?.get(publisher).copied()
-    }
-
-    fn stream(&mut self, place: u16) -> Option<&mut Stream<M>> {
-        let slot = self.slots.get_mut(usize::from(place).checked_sub(1)?)?;
-        slot.stream.as_mut()
-    }
-
     /// Hands over what waits in a stream, and forgets it.
-    fn remove(&mut self, place: u16) -> bool {
+    fn remove(&mut self, place: u16) {
         self.release(place, Some(Position::MAX));
-        let slot = usize::from(place).checked_sub(1);
-        let slot = slot.and_then(|index| self.slots.get_mut(index));
-        let Some(stream) = slot.and_then(|slot| slot.stream.take()) else {
-            return false;
-        };
-        self.by_use.remove(&mut self.slots, place);
-        self.free.push(place);
-        self.bytes = self.bytes.saturating_sub(stream.name_bytes());
-        if let Some(publishers) = self.places.get_mut(&*stream.topic) {
-            publishers.remove(&*stream.publisher);
-            if publishers.is_empty() {
-                self.places.remove(&*stream.topic);
-            }
+        if let Some(stream) = self.streams.remove(place) {
+            self.bytes = self.bytes.saturating_sub(stream.name_bytes());
         }
-        true
     }
 }

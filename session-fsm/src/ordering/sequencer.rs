@@ -12,7 +12,7 @@ use mqtt5_codec::{
     EncodeError, Message, Properties, Property, Publish, Text, TopicName, UserProperty, Violation,
 };
 
-use super::{Numbering, Stamp};
+use super::{Numbering, Stamp, following};
 
 /// How a [`Sequencer`] works.
 ///
@@ -107,12 +107,12 @@ pub enum SequencerError {
 }
 
 impl Sequencer {
-    /// The longest name that a publisher can have, in bytes: two numbers and two spaces have to fit into the User Property as
-    /// well.
+    /// The longest name that a publisher can have, in bytes: two numbers and two spaces have to fit into the User
+    /// Property as well.
     pub const MAXIMUM_PUBLISHER_LENGTH: usize = 65_535 - 2 * 21;
 
-    /// Nothing is numbered yet. The name of the publisher is one that no other publisher to the same topics has, such as the
-    /// ClientID.
+    /// Nothing is numbered yet. The name of the publisher is one that no other publisher to the same topics has,
+    /// such as the ClientID.
     ///
     /// # Errors
     ///
@@ -138,8 +138,8 @@ impl Sequencer {
         })
     }
 
-    /// A message with the next number of its topic. A stamp that it has already, because it was received, is replaced; a
-    /// Topic Alias is left out.
+    /// A message with the next number of its topic. A stamp that it has already, because it was received, is
+    /// replaced; a Topic Alias is left out.
     ///
     /// The packet is written once, into one allocation. Only if it has properties from a list, or a stamp, the
     /// list is copied.
@@ -190,8 +190,8 @@ impl Sequencer {
         self.property()
     }
 
-    /// Gives the number of a message back that was not published, so that the next message of its topic gets it. Returns
-    /// whether it did: only the last number that was given to a topic can be taken back.
+    /// Gives the number of a message back that was not published, so that the next message of its topic gets it.
+    /// Returns whether it did: only the last number that was given to a topic can be taken back.
     pub fn take_back(&mut self, message: &Message) -> bool {
         let publish = message.publish();
         let Ok(stamp) = Stamp::of(&publish, &self.property_name) else {
@@ -201,7 +201,7 @@ impl Sequencer {
             return false;
         }
         match self.topics.get_mut(message.topic().as_str()) {
-            Some(next) if *next == Numbering::after(self.last_number, stamp.number) => {
+            Some(next) if *next == following(stamp.number, self.last_number) => {
                 *next = stamp.number;
                 true
             }
@@ -302,7 +302,7 @@ impl Sequencer {
     }
 
     fn advance(&mut self, topic: TopicName<'_>, number: u64) {
-        self.set(topic, Numbering::after(self.last_number, number));
+        self.set(topic, following(number, self.last_number));
     }
 
     fn set(&mut self, topic: TopicName<'_>, number: u64) {

@@ -22,8 +22,9 @@ pub struct OrderedConsumerSettings<'a> {
     pub numbering: Numbering<'a>,
     /// The number at which a stream begins that is not known. Default: [`Start::AtFirstSeen`].
     pub start: Start,
-    /// How long a message waits for those before it. Then they are reported as missing, and it is handed over. Longer than
-    /// the sending again of a message takes, and shorter than the application can wait. Default: 10 seconds.
+    /// How long a message waits for those before it. Then they are reported as missing, and it is handed over.
+    /// Longer than the sending again of a message takes, and shorter than the application can wait. Default: 10
+    /// seconds.
     pub gap_timeout: Duration,
     /// How many messages may wait, of all streams together. Default: 1,000.
     pub messages: usize,
@@ -47,8 +48,8 @@ impl Default for OrderedConsumerSettings<'_> {
     }
 }
 
-/// With which number a stream begins that an [`OrderedConsumer`](super::OrderedConsumer) does not know. When a publisher that is known starts its
-/// numbering again, that is always 0.
+/// With which number a stream begins that an [`OrderedConsumer`](super::OrderedConsumer) does not know. When a
+/// publisher that is known starts its numbering again, that is always 0.
 ///
 /// ```
 /// use mqtt5_session_fsm::ordering::Start;

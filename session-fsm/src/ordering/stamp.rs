@@ -25,7 +25,8 @@ pub struct Stamp<'a> {
     pub number: u64,
     /// Which start of the publisher's numbering it belongs to: a later start has a higher epoch.
     pub epoch: u64,
-    /// The publisher's name, such as its ClientID: two publishers that publish to the same topic must have different names.
+    /// The publisher's name, such as its ClientID: two publishers that publish to the same topic must have
+    /// different names.
     pub publisher: &'a str,
 }
 

@@ -45,6 +45,9 @@ pub(super) struct Waiting<M> {
 pub(super) enum Standing {
     Next(Position),
     Ahead(Position),
+    /// It came before, and waits.
+    Waiting(Position),
+    /// It came before, and was handed over.
     Repeated,
     Late,
     TooOld,
@@ -101,7 +104,7 @@ impl<M> Stream<M> {
             Standing::Next(position)
         } else if position > self.next {
             if self.waiting.contains_key(&position) {
-                Standing::Repeated
+                Standing::Waiting(position)
             } else {
                 Standing::Ahead(position)
             }
@@ -190,6 +193,10 @@ impl<M> Stream<M> {
 
     pub(super) fn wait(&mut self, position: Position, waiting: Waiting<M>) {
         self.waiting.insert(position, waiting);
+    }
+
+    pub(super) fn waiting_at(&mut self, position: Position) -> Option<&mut Waiting<M>> {
+        self.waiting.get_mut(&position)
     }
 
     /// The position of the first message that waits.

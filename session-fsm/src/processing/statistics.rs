@@ -5,8 +5,8 @@ use core::time::Duration;
 
 /// What became of the messages that came to a [`Processor`](super::Processor).
 ///
-/// Each message that came is in one of `duplicates`, `dropped`, `processed`, `errors`, or still in progress. Counting stops at
-/// [`u64::MAX`].
+/// Each message that came is in one of `duplicates`, `dropped`, `processed`, `errors`, or still in progress.
+/// Counting stops at [`u64::MAX`].
 ///
 /// ```
 /// use mqtt5_session_fsm::processing::ProcessorStatistics;

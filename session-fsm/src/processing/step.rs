@@ -59,7 +59,8 @@ pub enum Step<'a, M, R = Receipt> {
     Process(Task<'a, M>),
     /// Nothing more happens with this message: acknowledge it.
     Finished(Finished<M, R>),
-    /// The alarm: a message has waited this long for being started. It is raised again only after the queue has caught up.
+    /// The alarm: a message has waited this long for being started. It is raised again only after the queue has
+    /// caught up.
     Delayed {
         /// For how long.
         waited: Duration,
@@ -131,8 +132,9 @@ impl<M, R> Finished<M, R> {
         self.reason_code == ReasonCode::Success
     }
 
-    /// What to acknowledge: the receipt that it came with, and those of its duplicates. Those with QoS 1 that came before the
-    /// present Network Connection are void: [`SendError::Stale`](crate::SendError::Stale) can be ignored.
+    /// What to acknowledge: the receipt that it came with, and those of its duplicates. Those with QoS 1 that came
+    /// before the present Network Connection are void: [`SendError::Stale`](crate::SendError::Stale) can be
+    /// ignored.
     pub fn receipts(&self) -> impl Iterator<Item = R>
     where
         R: Copy,

@@ -104,7 +104,7 @@ fn show(
     topic: usize,
     position: u64,
     size: usize,
-) -> Arrival {
+) -> Arrival<(usize, u64)> {
     let stamp = Stamp {
         number: position % (LAST_NUMBER + 1),
         epoch: 0,
@@ -159,7 +159,15 @@ proptest! {
                     said.push(Said::HandedOver(missing(gap.as_ref()), position));
                 }
                 Arrival::Kept => {}
-                Arrival::Repeated => said.push(Said::Repeated),
+                Arrival::Repeated => {
+                    prop_assert!(!models[topic].waiting.contains_key(&position));
+                    said.push(Said::Repeated);
+                }
+                Arrival::Replaced(replaced) => {
+                    prop_assert_eq!(replaced, (topic, position));
+                    prop_assert!(models[topic].waiting.contains_key(&position));
+                    said.push(Said::Repeated);
+                }
                 Arrival::Late => said.push(Said::Late),
                 Arrival::TooOld => {
                     prop_assert!(position < models[topic].next);
@@ -210,7 +218,9 @@ proptest! {
             match arrival {
                 Arrival::InOrder(gap) => over.push((topic, position, missing(gap.as_ref()))),
                 Arrival::Kept => {}
-                Arrival::Repeated => prop_assert!(shown[topic].contains(&position)),
+                Arrival::Repeated | Arrival::Replaced(_) => {
+                    prop_assert!(shown[topic].contains(&position));
+                }
                 Arrival::Late => {
                     prop_assert!(position < next[topic]);
                     prop_assert!(handed_over[topic].insert(position), "twice");
