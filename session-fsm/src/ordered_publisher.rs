@@ -36,16 +36,16 @@ pub use self::settings::OrderedPublisherSettings;
 /// * Topics take turns: the one that became ready first is first.
 ///
 /// `P` is what is published: a [`Publication`], or a value of the application that holds one, together with what
-/// should happen when it ends. All calls take logarithmic time in the number of topics; pushing may allocate. With
-/// Message Expiry Intervals, the interval begins when the machine accepts the message.
+/// should happen when it ends. All calls take logarithmic time in the number of topics; pushing may allocate. A
+/// Message Expiry Interval and a deadline count from when the machine accepts the message.
 ///
 /// ```
 /// use mqtt5_session_fsm::codec::{Message, Publish, Qos, TopicName};
 /// use mqtt5_session_fsm::ordered_publisher::{
 ///     OrderedPublisher, OrderedPublisherSettings, Progress, Verdict,
 /// };
-/// use mqtt5_session_fsm::{Event, Instant, Publication, Session, SessionConfig, Token};
-/// # use mqtt5_session_fsm::{Client, ClientConfig, Outcome, Output};
+/// use mqtt5_session_fsm::{Event, Instant, Publication, Session, SessionConfig};
+/// # use mqtt5_session_fsm::{Client, ClientConfig, Output};
 /// # use mqtt5_session_fsm::codec::Connect;
 /// # let mut client = Client::new(ClientConfig::default(), Session::of_client(SessionConfig::default()));
 /// # let now = Instant::ORIGIN;
@@ -62,18 +62,19 @@ pub use self::settings::OrderedPublisherSettings;
 /// }
 ///
 /// // Whenever something may have changed: after a push, an outcome, `Event::Room`, a timeout.
-/// let mut publish = |publisher: &mut OrderedPublisher| {
-///     let mut accepted = 0;
-///     while let Some(publication) = publisher.next(now) {
-///         match client.publish(now, publication.clone()) {
-///             Ok(token) => publisher.accepted(token),
-///             Err(_) => break, // it stays the first
-///         };
-///         accepted += 1;
+/// let random = 0x5EED_F00D; // of a random source of yours
+/// while let Some(publication) = publisher.next(now) {
+///     match client.publish(now, publication.clone()) {
+///         Ok(token) => {
+///             publisher.accepted(token);
+///         }
+///         Err(refused) => match publisher.refused(now, refused.error, random) {
+///             None => break, // the machine is busy: it stays the first
+///             Some(progress) => println!("It failed: {progress:?}."),
+///         },
 ///     }
-///     accepted
-/// };
-/// assert_eq!(publish(&mut publisher), 2); // one for each valve
+/// }
+/// assert_eq!(publisher.in_flight(), 2); // one for each valve
 ///
 /// # let mut events = Vec::new();
 /// # while let Some(output) = client.poll(now, &mut wire) {
@@ -81,7 +82,6 @@ pub use self::settings::OrderedPublisherSettings;
 /// # }
 /// for event in events {
 ///     if let Event::Outcome(token, outcome) = event {
-///         let random = 0x5EED_F00D; // of a random source of yours
 ///         match publisher.ended(now, token, Verdict::of(&outcome), random) {
 ///             Progress::Delivered(publication) => println!("{:?}", publication.message.topic()),
 ///             Progress::Retry { at } => println!("It will be tried again at {at:?}."),

@@ -133,8 +133,7 @@ impl Verdict {
     /// | dropped, not sent, indeterminate | [`Verdict::TryAgain`] |
     /// | forbidden, expired, timed out, withdrawn | [`Verdict::Hopeless`] |
     ///
-    /// Trying again after an indeterminate outcome may deliver the message twice, and trying again after
-    /// Unspecified error as well.
+    /// Trying again after an indeterminate outcome may deliver the message twice.
     #[must_use]
     pub fn of(outcome: &Outcome<'_>) -> Self {
         match outcome {
@@ -149,6 +148,7 @@ impl Verdict {
                 }
             }
             Outcome::Dropped | Outcome::NotSent | Outcome::Indeterminate => Verdict::TryAgain,
+            // Forbidden, expired, timed out, withdrawn; and what no message ends as.
             _ => Verdict::Hopeless,
         }
     }

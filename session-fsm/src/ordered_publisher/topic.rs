@@ -10,6 +10,23 @@ impl<P> OrderedPublisher<P> {
     /// After a restart: takes a publication that a restored Session still holds, so that those that are pushed to
     /// its topic wait for its outcome. Before anything is pushed to the topic.
     ///
+    /// ```
+    /// use mqtt5_session_fsm::ordered_publisher::{OrderedPublisher, OrderedPublisherSettings};
+    /// use mqtt5_session_fsm::{Publication, Session, SessionConfig, UnsettledKind};
+    ///
+    /// # let session = Session::of_client(SessionConfig::default()); // as if restored
+    /// let mut publisher = OrderedPublisher::new(OrderedPublisherSettings::default());
+    /// for unsettled in session.unsettled() {
+    ///     // One without a message is with the peer already.
+    ///     if let UnsettledKind::Message { qos, message: Some(message), .. } = unsettled.kind {
+    ///         let publication = Publication::new(qos, message.clone());
+    ///         let topic = message.topic().as_str();
+    ///         publisher.adopt(topic, message.size(), publication, unsettled.token)?;
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`QueueFull`]; with [`FullBecause::NotFirst`] if the topic has publications, or if the token is in
