@@ -4,6 +4,7 @@ mod accept;
 mod change;
 mod clock;
 mod deadlines;
+mod fields;
 #[cfg(feature = "persistence")]
 mod format;
 #[cfg(feature = "persistence")]

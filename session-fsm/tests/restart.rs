@@ -4,9 +4,15 @@
 
 #[path = "restart/clock.rs"]
 mod clock;
+#[path = "restart/crashes.rs"]
+mod crashes;
 #[path = "restart/ends.rs"]
 mod ends;
 #[path = "restart/link.rs"]
 mod link;
 #[path = "restart/lost.rs"]
 mod lost;
+#[path = "restart/order.rs"]
+mod order;
+#[path = "restart/world.rs"]
+mod world;

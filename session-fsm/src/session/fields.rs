@@ -1,0 +1,245 @@
+//! What becomes of every field of a Session in a restart.
+//!
+//! The rule: whatever keeps a Packet Identifier from being used, or a message from being delivered twice or never, is
+//! stored. A field is
+//!
+//! * **stored**: it is in the export, and each change of it is a [`Change`](super::Change);
+//! * **derived**: it follows from stored fields, or is a place in memory, which another process may choose anew;
+//! * of the **connection**: it means nothing once the Network Connection is gone, and no Session is restored with one;
+//! * of the **process**: the caller has it, or it is a courtesy that no statement asks for.
+//!
+//! | field | kind | why |
+//! | --- | --- | --- |
+//! | `Session.role` | stored | |
+//! | `Session.exists` | stored | `Connected`, `Ended` |
+//! | `Session.connected` | connection | one that is not known to have ended was lost in the crash |
+//! | `Session.resuming` | connection | the CONNECT of a process that is dead is not answered |
+//! | `Session.refused` | process | what was refused is in the hands of the caller, who tries again after a restart |
+//! | `Session.config` | process | the caller's, given to `restore` |
+//! | `Session.client_identifier` | stored | `Connected` |
+//! | `Session.sender` | stored | see `Sender` |
+//! | `Session.receiver` | stored | see `Receiver` |
+//! | `Session.waiting` | stored | see `Waiting` |
+//! | `Session.last_token` | stored | `Accepted`; those of QoS 0 and of requests may be given again, as the docs of `Token` say |
+//! | `Session.deadlines` | stored | `Accepted`, `Overdue`; see `Deadlines` |
+//! | `Session.watched` | derived | from `config` and `deadlines` |
+//! | `Session.expiry_interval` | stored | `Connected`, `Disconnected`; a limit for `ends_at` by another clock |
+//! | `Session.ends_at` | stored | `Disconnected` |
+//! | `Session.will` | stored | `WillStored`, `WillRemoved`; see `PendingWill` |
+//! | `Session.notices` | process | an event comes before its change: what was not reported comes again, out of the state before |
+//! | `Session.changes` | process | what was not announced has not happened: no packet depends on it |
+//! | `Session.untold_bytes` | process | of `changes` |
+//! | `PendingWill.will` | stored | `WillStored` |
+//! | `PendingWill.delay` | stored | `WillStored` |
+//! | `PendingWill.due_at` | stored | `Disconnected` |
+//! | `WillMessage.message` | stored | `WillStored` |
+//! | `WillMessage.qos` | stored | `WillStored` |
+//! | `Refused.qos0` | process | see `Session.refused` |
+//! | `Refused.others` | process | see `Session.refused` |
+//! | `Deadlines.entries` | stored | `Accepted`, `Overdue` |
+//! | `Deadlines.order` | derived | from `entries` |
+//! | `deadlines::Entry.deadline` | stored | `Accepted` |
+//! | `deadlines::Entry.packet_identifier` | derived | that of the message |
+//! | `Deadline.at` | stored | `Accepted` |
+//! | `Deadline.within` | stored | `Accepted`; a limit for `at` by another clock |
+//! | `Sender.slots` | stored | see `Slots` |
+//! | `Sender.publishing` | stored | its order is that of `Sent`, and of the export |
+//! | `Sender.releasing` | stored | its order is that of `Released`, and of the export \[MQTT-4.6.0-4\] |
+//! | `Sender.requests` | connection | they end with it as `Indeterminate` |
+//! | `Sender.publish_next` | connection | the first one, on the next |
+//! | `Sender.release_next` | connection | the first one, on the next |
+//! | `Sender.outstanding` | connection | counted anew (section 4.9) |
+//! | `Sender.bytes` | derived | from the messages |
+//! | `Slots.slots` | stored | see `Slot` |
+//! | `Slots.vacant` | derived | a place in memory |
+//! | `Slots.identifiers` | stored | in use: `Sent`, `Finished`; lost: `Lost`; the others are free |
+//! | `Slots.free` | process | its order keeps answers that a careless peer repeats from the next message; a correct peer repeats none on another connection |
+//! | `Slots.lost` | derived | from `identifiers` |
+//! | `Slot.message` | stored | `Accepted`; gone with `Released` |
+//! | `Slot.token` | stored | `Accepted` |
+//! | `Slot.expires_at` | stored | `Accepted` |
+//! | `Slot.filters` | connection | of a request |
+//! | `Slot.links` | stored | see `Sender.publishing` and `Sender.releasing` |
+//! | `Slot.topic_alias` | stored | `Accepted` |
+//! | `Slot.identifier` | stored | `Sent` |
+//! | `Slot.used_for` | stored | `Accepted`, `Sent`, `Released`; a request is of the connection |
+//! | `Slot.sent_before` | derived | true: it may have been sent, so it goes on with DUP 1, and its identifier is lost if it is given up |
+//! | `Slot.sent` | connection | |
+//! | `Links.previous` | derived | a place in memory |
+//! | `Links.next` | derived | a place in memory |
+//! | `List.first` | derived | a place in memory |
+//! | `List.last` | derived | a place in memory |
+//! | `List.length` | derived | a count |
+//! | `Receiver.identifiers` | stored | accepted with QoS 2: `Received`, `Completed`; what is undecided comes again; requests are of the connection |
+//! | `Receiver.open` | connection | counted anew (section 4.9) |
+//! | `Receiver.manual` | stored | see `Manual` |
+//! | `Identifiers.in_use` | derived | a count |
+//! | `Identifiers.kept` | stored | see `Receiver.identifiers` |
+//! | `Manual.entries` | stored | see `manual::Entry` |
+//! | `Manual.free` | derived | places in memory |
+//! | `Manual.due1` | connection | messages with QoS 1 come again |
+//! | `Manual.due2` | connection | the order in which they came on it |
+//! | `Manual.earlier` | derived | from `entries` |
+//! | `Manual.repeating` | connection | PUBRECs that are repeated on it |
+//! | `Manual.first_use` | process | old receipts stay void; those of another process do not exist |
+//! | `manual::Entry.handed_out` | process | an undecided message comes again, and is handed out again |
+//! | `manual::Entry.decision` | stored | accepted with QoS 2: `Received`; a refusal that has not left is decided again, when its message comes again |
+//! | `manual::Entry.use_of_place` | process | of receipts |
+//! | `manual::Entry.repeats` | connection | see `Manual.repeating` |
+//! | `manual::Entry.void` | connection | see `Manual.repeating` |
+//! | `Decision.reason_code` | stored | an acceptance is; see `manual::Entry.decision` |
+//! | `Decision.packet` | connection | its properties are for the peer's limits of this one |
+//! | `Waiting.qos0` | process | QoS 0 promises nothing |
+//! | `Waiting.others` | stored | `Accepted`, `Sent`, `Dropped` |
+//! | `Waiting.messages` | derived | a count |
+//! | `Waiting.bytes` | derived | a count |
+//! | `Waiting.qos0_messages` | derived | a count |
+//! | `Waiting.qos0_bytes` | derived | a count |
+//! | `Waiting.expiring` | derived | from the messages |
+//! | `Place.message` | stored | `Accepted` |
+//! | `Place.token` | stored | `Accepted` |
+//! | `Place.expires_at` | stored | `Accepted` |
+//! | `Place.topic_alias` | stored | `Accepted` |
+//! | `Place.qos` | stored | `Accepted` |
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::collections::BTreeSet;
+    use std::string::{String, ToString};
+    use std::vec::Vec;
+    use std::{format, vec};
+
+    /// Structs that a Session is made of, with the source that each is in.
+    const STRUCTS: [(&str, &str, &str); 18] = [
+        ("Session", "Session", include_str!("../session.rs")),
+        ("PendingWill", "PendingWill", include_str!("../session.rs")),
+        ("WillMessage", "WillMessage", include_str!("../event.rs")),
+        ("Refused", "Refused", include_str!("room.rs")),
+        ("Deadlines", "Deadlines", include_str!("deadlines.rs")),
+        ("deadlines::Entry", "Entry", include_str!("deadlines.rs")),
+        ("Deadline", "Deadline", include_str!("deadlines.rs")),
+        ("Sender", "Sender", include_str!("../qos/sender.rs")),
+        ("Slots", "Slots", include_str!("../qos/slots.rs")),
+        ("Slot", "Slot", include_str!("../qos/slots.rs")),
+        ("Links", "Links", include_str!("../list.rs")),
+        ("List", "List", include_str!("../list.rs")),
+        ("Receiver", "Receiver", include_str!("../qos/receiver.rs")),
+        (
+            "Identifiers",
+            "Identifiers",
+            include_str!("../qos/identifiers.rs"),
+        ),
+        ("Manual", "Manual", include_str!("../qos/manual.rs")),
+        ("manual::Entry", "Entry", include_str!("../qos/manual.rs")),
+        ("Decision", "Decision", include_str!("../qos/manual.rs")),
+        ("Waiting", "Waiting", include_str!("../waiting.rs")),
+    ];
+    const PLACE: (&str, &str, &str) = ("Place", "Place", include_str!("../waiting.rs"));
+
+    /// Types without fields of their own that matter: numbers, collections, values of the standard, what is not stored.
+    const LEAVES: [&str; 29] = [
+        "BTreeMap",
+        "BTreeSet",
+        "Box",
+        "Change",
+        "Instant",
+        "Duration",
+        "Kept",
+        "Message",
+        "NonZeroU16",
+        "Notice",
+        "Option",
+        "PacketIdentifier",
+        "Qos",
+        "Queue",
+        "ReasonCode",
+        "Role",
+        "SessionConfig",
+        "Token",
+        "Use",
+        "Vec",
+        "VecDeque",
+        "bool",
+        "str",
+        "u16",
+        "u32",
+        "u64",
+        "u8",
+        "usize",
+        "SenderState",
+    ];
+
+    /// The fields of a struct, each with its type.
+    fn fields(source: &str, name: &str) -> Vec<(String, String)> {
+        let head = format!("struct {name} {{\n");
+        let begin = source.find(&head).expect("the struct is there") + head.len();
+        let body = &source[begin..];
+        let body = &body[..body.find("\n}").expect("it ends")];
+        let lines = body
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.starts_with("//"));
+        lines
+            .map(|line| {
+                let (field, kind) = line.split_once(": ").expect("a field and its type");
+                let field = field.rsplit(' ').next().unwrap_or(field);
+                (field.to_string(), kind.to_string())
+            })
+            .collect()
+    }
+
+    fn structs() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+        STRUCTS.into_iter().chain([PLACE])
+    }
+
+    #[test]
+    fn every_field_has_a_row() {
+        let expected: BTreeSet<String> = structs()
+            .flat_map(|(label, name, source)| {
+                let fields = fields(source, name);
+                fields
+                    .into_iter()
+                    .map(move |(field, _)| format!("{label}.{field}"))
+            })
+            .collect();
+        let table = include_str!("fields.rs");
+        let rows = table
+            .lines()
+            .filter_map(|line| line.strip_prefix("//! | `"));
+        let mut named = BTreeSet::new();
+        for row in rows {
+            let (field, rest) = row.split_once("` | ").expect("a field");
+            let (kind, _) = rest.split_once(" | ").expect("a kind");
+            assert!(
+                ["stored", "derived", "connection", "process"].contains(&kind),
+                "{row}"
+            );
+            assert!(named.insert(field.to_string()), "{field} has two rows");
+        }
+        let missing: Vec<_> = expected.difference(&named).collect();
+        let unknown: Vec<_> = named.difference(&expected).collect();
+        assert_eq!(
+            (missing, unknown),
+            (vec![], vec![]),
+            "without a row, without a field"
+        );
+    }
+
+    /// A field of another struct makes that one part of the Session, too.
+    #[test]
+    fn every_type_is_looked_into() {
+        for (label, name, source) in structs() {
+            for (field, kind) in fields(source, name) {
+                let words = kind.split(|it: char| !it.is_alphanumeric() && it != ':' && it != '_');
+                for word in words.filter(|word| !word.is_empty()) {
+                    let word = word.rsplit("::").next().unwrap_or(word);
+                    let known =
+                        LEAVES.contains(&word) || structs().any(|(_, name, _)| name == word);
+                    assert!(known, "{label}.{field} has the type {word}: is it stored?");
+                }
+            }
+        }
+    }
+}
