@@ -347,7 +347,9 @@ impl Side for Client {
 
     fn other_version(&self, packet: &RawPacket<'_>) -> Option<Packet<'static>> {
         match self.connection.phase {
-            Phase::Opening => packet.refusal_of_older_version().map(Packet::ConnAck),
+            Phase::Opening if !fault!("refusal of MQTT 3.1.1 is an error") => {
+                packet.refusal_of_older_version().map(Packet::ConnAck)
+            }
             _ => None,
         }
     }

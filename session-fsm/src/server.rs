@@ -310,7 +310,13 @@ impl Server {
     fn receive_disconnect<'a>(&mut self, now: Instant, disconnect: Disconnect<'a>) -> Handled<'a> {
         if let Some(session) = self.session.as_mut() {
             match disconnect.properties.session_expiry_interval() {
-                Some(1..) if self.connect_expiry == 0 => {
+                Some(1..)
+                    if fault!(
+                        "DISCONNECT judged by the expiry in force",
+                        self.connect_expiry,
+                        session.expiry_interval
+                    ) == 0 =>
+                {
                     return Err(SessionViolation::SessionExpiryRaised);
                 }
                 Some(seconds) => session.expiry_interval = seconds,

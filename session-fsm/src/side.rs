@@ -128,7 +128,11 @@ pub(crate) trait Side {
             if self.connection().is_over() {
                 return Ok(None);
             }
-            self.prepare(packet)?;
+            let prepared = self.prepare(packet);
+            if fault!("handle loses packets") && prepared.is_err() {
+                return Ok(None);
+            }
+            prepared?;
         }
         let mut event = self.step(now, packet);
         if let Some(event) = &mut event {

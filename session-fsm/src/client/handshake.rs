@@ -133,8 +133,9 @@ impl Client {
             }
             _ => {}
         }
-        if self.handshake.client_identifier.is_empty()
-            && properties.assigned_client_identifier().is_none()
+        let assigned = properties.assigned_client_identifier();
+        if assigned.is_none() == self.handshake.client_identifier.is_empty()
+            && (assigned.is_none() || fault!("assigned ClientID for who has one is an error"))
         {
             return Err(SessionViolation::AssignedClientIdentifierMissing);
         }

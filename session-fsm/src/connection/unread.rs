@@ -18,7 +18,7 @@ impl Unread {
 
     /// Bytes were left.
     pub(crate) fn set(&mut self) {
-        self.0 = Self::ROUNDS;
+        self.0 = fault!("packets behind a CONNECT forgotten", Self::ROUNDS, 0);
     }
 
     /// They were offered again, or are gone.

@@ -240,7 +240,11 @@ impl Server {
         session.connection_began(expiry_interval);
         self.keep_alive = keep_alive;
         self.connection.own = own;
-        self.connection.phase = Phase::Accepted;
+        self.connection.phase = fault!(
+            "packets before the end of the Session",
+            Phase::Accepted,
+            Phase::Open
+        );
         self.connection.last_received = now;
         if let Some(authentication) = &mut self.connection.authentication {
             authentication.connected();

@@ -33,6 +33,7 @@ mod keep_alive;
 mod limits;
 mod limits_of_resumption;
 mod make;
+mod order_of_sessions;
 mod ordering;
 mod outcomes;
 mod packet_size;
@@ -82,6 +83,7 @@ pub(crate) fn checks() -> Vec<Check> {
         limits::checks(),
         limits_of_resumption::checks(),
         ordering::checks(),
+        order_of_sessions::checks(),
         outcomes::checks(),
         packet_size::checks(),
         phases::checks(),
