@@ -27,6 +27,8 @@ mod packets;
 mod paste;
 #[path = "../examples/dissect/protocol.rs"]
 mod protocol;
+#[path = "../examples/dissect/proxy.rs"]
+mod proxy;
 #[path = "../examples/dissect/unpack.rs"]
 mod unpack;
 #[path = "../examples/dissect/websocket.rs"]

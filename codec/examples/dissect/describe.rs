@@ -1,8 +1,9 @@
 //! What a packet says, in words for people.
 
 use mqtt5_codec::{
-    Auth, ConnAck, Connect, Disconnect, Packet, PacketIdentifier, PacketType, PayloadFormat,
-    Properties, Property, Publish, Qos, ReasonCode, RetainHandling, Scope, Subscription, Will,
+    Auth, ConnAck, Connect, Disconnect, FixedHeader, Packet, PacketIdentifier, PacketType,
+    PayloadFormat, Properties, Property, Publish, Qos, ReasonCode, RetainHandling, Scope,
+    Subscription, Will,
 };
 
 use crate::words::{counted, grouped};
@@ -124,10 +125,59 @@ impl Description {
         description
     }
 
-    /// Describes a packet of which nothing but some bytes is known.
-    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+    /// Describes a packet of which only the first bytes are there.
+    pub(crate) fn of_start(header: FixedHeader, start: &[u8]) -> Self {
         let mut description = Description::default();
-        description.add("The first bytes after the fixed header", content(bytes));
+        let body = start.get(header.length()..).unwrap_or_default();
+        let mut rest = body;
+        match header.packet_type() {
+            PacketType::Publish => {
+                let flags = header.first_byte();
+                let quality = match flags >> 1 & 0b11 {
+                    0 => Qos::AtMostOnce,
+                    1 => Qos::AtLeastOnce,
+                    _ => Qos::ExactlyOnce,
+                };
+                description.summary = qos(quality).to_owned();
+                let topic = split_short(rest).and_then(|(length, after)| {
+                    let topic = after.get(..usize::from(length))?;
+                    rest = &after[usize::from(length)..];
+                    str::from_utf8(topic).ok()
+                });
+                if let Some(topic) = topic {
+                    if let Some((identifier, after)) = split_short(rest)
+                        && quality != Qos::AtMostOnce
+                    {
+                        let identifier = format!(", Packet Identifier {identifier}");
+                        description.summary.push_str(&identifier);
+                        rest = after;
+                    }
+                    description.add("Topic Name", format!("{topic:?}"));
+                }
+                if flags & 0b1000 != 0 {
+                    description.summary.push_str(", DUP");
+                }
+                if flags & 0b1 != 0 {
+                    description.summary.push_str(", RETAIN");
+                }
+            }
+            PacketType::Connect
+            | PacketType::ConnAck
+            | PacketType::Disconnect
+            | PacketType::Auth
+            | PacketType::PingReq
+            | PacketType::PingResp => {}
+            // All others begin with a Packet Identifier.
+            _ => {
+                if let Some((identifier, after)) = split_short(rest) {
+                    description.summary = format!("Packet Identifier {identifier}");
+                    rest = after;
+                }
+            }
+        }
+        if !rest.is_empty() {
+            description.add("The bytes that follow", content(rest));
+        }
         description
     }
 
@@ -287,6 +337,12 @@ pub(crate) fn reason(packet_type: PacketType, code: ReasonCode) -> String {
         _ => code.name(),
     };
     format!("0x{:02X} {name}", code.to_byte())
+}
+
+/// A Two Byte Integer, and what follows it.
+fn split_short(bytes: &[u8]) -> Option<(u16, &[u8])> {
+    let (short, rest) = bytes.split_first_chunk()?;
+    Some((u16::from_be_bytes(*short), rest))
 }
 
 /// Leaves out a character at the end of which only a part is there.

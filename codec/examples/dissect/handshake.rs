@@ -85,6 +85,10 @@ impl Handshake {
     /// What the handshake says.
     pub(crate) fn notes(&self, client: &Stream<'_>, server: &Stream<'_>) -> Vec<Note> {
         let mut notes = Vec::new();
+        if self.request.path.is_empty() {
+            // It was not recorded.
+            return notes;
+        }
         let mut note = |stream: &Stream<'_>, sender, text: String, is_violation| {
             let seen = stream
                 .pieces

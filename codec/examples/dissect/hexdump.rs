@@ -19,7 +19,9 @@ pub(crate) struct Hexdump<'a> {
 
 impl fmt::Display for Hexdump<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let marked_row = self.mark / ROW;
+        // Of a packet of which a part is missing, the fault may be after what is there.
+        let mark = self.mark.min(self.bytes.len());
+        let marked_row = mark / ROW;
         let first_row = marked_row.saturating_sub(CONTEXT);
         let end = self.bytes.len().min((marked_row + CONTEXT + 1) * ROW);
 
@@ -28,16 +30,11 @@ impl fmt::Display for Hexdump<'_> {
         }
         let rows = self.bytes[first_row * ROW..end].chunks(ROW);
         // The place after the last byte may be in a row of its own.
-        let missing_row = (self.mark == end && end.is_multiple_of(ROW)).then_some(&[][..]);
+        let missing_row = (mark == end && end.is_multiple_of(ROW)).then_some(&[][..]);
         for (row, bytes) in (first_row..).zip(rows.chain(missing_row)) {
             write_row(formatter, row * ROW, bytes)?;
             if row == marked_row {
-                writeln!(
-                    formatter,
-                    "{:width$}^^",
-                    "",
-                    width = column(self.mark % ROW)
-                )?;
+                writeln!(formatter, "{:width$}^^", "", width = column(mark % ROW))?;
             }
         }
         if end < self.bytes.len() {
@@ -99,6 +96,12 @@ mod tests {
             "{full}"
         );
         assert_eq!(dump(b"", 0), "0000\n      ^^\n");
+    }
+
+    #[test]
+    fn a_mark_after_everything() {
+        assert_eq!(dump(b"@", 1000), dump(b"@", 1));
+        assert_eq!(dump(&[b'a'; 16], 1000), dump(&[b'a'; 16], 16));
     }
 
     #[test]

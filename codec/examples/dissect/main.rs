@@ -14,6 +14,7 @@ mod listing;
 mod packets;
 mod paste;
 mod protocol;
+mod proxy;
 mod unpack;
 mod websocket;
 mod words;

@@ -98,6 +98,16 @@ pub(crate) fn read(stream: &Stream<'_>, sender: Role, is_certain: bool, end: Mom
     reader.entries
 }
 
+impl Item {
+    /// Whether it is a packet, or a part of one.
+    pub(crate) fn is_packet(&self) -> bool {
+        matches!(
+            self,
+            Item::Packet(_) | Item::Malformed { .. } | Item::Incomplete { .. }
+        )
+    }
+}
+
 struct Reader<'s> {
     stream: &'s Stream<'s>,
     sender: Role,
@@ -241,33 +251,39 @@ impl Reader<'_> {
 
     /// Takes all packets off the buffer that are whole.
     fn take_packets(&mut self, seen: Moment) {
-        let buffer = std::mem::take(&mut self.buffer);
+        let mut buffer = std::mem::take(&mut self.buffer);
         let mut rest = &buffer[..];
-        loop {
-            let (broken, error) = match split(rest, LARGEST_PACKET) {
+        let failure = loop {
+            match split(rest, LARGEST_PACKET) {
                 Ok(Split::Packet {
                     packet,
                     rest: after,
-                }) => match decode(&packet, Some(self.sender)) {
-                    Ok(_) => {
-                        self.add(Item::Packet(packet.as_bytes().to_vec()), seen);
-                        rest = after;
-                        continue;
+                }) => {
+                    if let Err(error) = decode(&packet, Some(self.sender)) {
+                        break Some((packet.as_bytes(), error));
                     }
-                    Err(_) if let Some(code) = self.old_refusal(packet.as_bytes()) => {
-                        self.add(Item::OldRefusal(code), seen);
-                        self.state = State::Broken;
-                        return;
-                    }
-                    Err(error) => (packet.as_bytes(), error),
-                },
-                Ok(Split::Incomplete { .. }) => break,
-                Err(error) => (rest, error),
-            };
-            let (broken, rest) = (broken.to_vec(), rest.len());
-            return self.wrong(broken, rest, error, seen);
+                    self.add(Item::Packet(packet.as_bytes().to_vec()), seen);
+                    rest = after;
+                }
+                Ok(Split::Incomplete { .. }) => break None,
+                Err(error) => break Some((rest, error)),
+            }
+        };
+        match failure {
+            None => {
+                // The start of a long packet stays where it is.
+                let used = buffer.len() - rest.len();
+                buffer.drain(..used);
+                self.buffer = buffer;
+            }
+            Some((packet, error)) => match self.old_refusal(packet) {
+                Some(code) => {
+                    self.add(Item::OldRefusal(code), seen);
+                    self.state = State::Broken;
+                }
+                None => self.wrong(packet.to_vec(), rest.len(), error, seen),
+            },
         }
-        self.buffer = rest.to_vec();
     }
 
     /// The Return Code of a CONNACK of MQTT 3.1.1 that refuses a connection.

@@ -6,6 +6,8 @@ use mqtt5_codec::{FixedHeader, Packet, Role};
 
 use crate::capture::{Connection, Moment, Stream};
 use crate::handshake::Handshake;
+use crate::packets;
+use crate::proxy::ProxyHeader;
 use crate::websocket;
 
 /// What is spoken on a connection.
@@ -45,45 +47,80 @@ pub(crate) struct Conversation<'a> {
 impl<'a> Conversation<'a> {
     /// Recognises what is spoken on a connection.
     pub(crate) fn of(connection: &'a Connection<'a>) -> Self {
-        let (client, server) = (&connection.from_client, &connection.from_server);
-        if let Some(handshake) = Handshake::find(client, server) {
-            return Conversation::over_websocket(client, server, &handshake);
+        let mut notes = Vec::new();
+        let mut client = Cow::Borrowed(&connection.from_client);
+        let server = Cow::Borrowed(&connection.from_server);
+        if client.is_complete_at_start()
+            && let Some(header) = ProxyHeader::read(&client.head(LONGEST_PROXY_HEADER))
+        {
+            notes.push(Note {
+                seen: client
+                    .pieces
+                    .first()
+                    .map(|piece| piece.seen)
+                    .unwrap_or_default(),
+                sender: Role::Client,
+                text: format!("PROXY protocol header: the client is {}", header.client),
+                is_violation: false,
+            });
+            client = Cow::Owned(client.without_start(header.length));
         }
-        let mut from_client = Cow::Borrowed(client);
-        let mut from_server = Cow::Borrowed(server);
-        let spoken = match other_protocol(client, server) {
-            Some(name) => Spoken::Other(name),
-            None => mqtt_version(&mut from_client, &mut from_server),
+        let mut conversation = if let Some(handshake) = Handshake::find(&client, &server) {
+            Conversation::over_websocket(client, server, &handshake)
+        } else if let Some(name) = other_protocol(&client, &server) {
+            Conversation {
+                spoken: Spoken::Other(name),
+                from_client: client,
+                from_server: server,
+                notes: Vec::new(),
+            }
+        } else {
+            Conversation::of_streams(client, server)
         };
+        notes.append(&mut conversation.notes);
+        conversation.notes = notes;
+        conversation
+    }
+
+    fn of_streams(mut client: Cow<'a, Stream<'a>>, mut server: Cow<'a, Stream<'a>>) -> Self {
+        let spoken = mqtt_version(&mut client, &mut server);
+        if spoken == Spoken::Unknown && !has_packets(&client, &server) {
+            // Perhaps a WebSocket that had been opened before.
+            let socket =
+                Conversation::over_websocket(client.clone(), server.clone(), &Handshake::default());
+            if has_packets(&socket.from_client, &socket.from_server) {
+                return socket;
+            }
+        }
         Conversation {
             spoken,
-            from_client,
-            from_server,
+            from_client: client,
+            from_server: server,
             notes: Vec::new(),
         }
     }
 
     fn over_websocket(
-        client: &'a Stream<'a>,
-        server: &'a Stream<'a>,
+        client: Cow<'a, Stream<'a>>,
+        server: Cow<'a, Stream<'a>>,
         handshake: &Handshake,
     ) -> Self {
-        let mut notes = handshake.notes(client, server);
+        let mut notes = handshake.notes(&client, &server);
         if !handshake.succeeded() {
             return Conversation {
                 spoken: Spoken::Other("WebSocket, but the server did not agree to it".to_owned()),
-                from_client: Cow::Borrowed(client),
-                from_server: Cow::Borrowed(server),
+                from_client: client,
+                from_server: server,
                 notes,
             };
         }
-        let mut packets = |role, stream| {
+        let mut packets = |role, stream: &Stream<'_>| {
             let mut decoded = websocket::decode(stream, role, handshake);
             notes.append(&mut decoded.notes);
             Cow::Owned(decoded.packets)
         };
-        let mut from_client = packets(Role::Client, client);
-        let mut from_server = packets(Role::Server, server);
+        let mut from_client = packets(Role::Client, &client);
+        let mut from_server = packets(Role::Server, &server);
         Conversation {
             spoken: mqtt_version(&mut from_client, &mut from_server),
             from_client,
@@ -91,6 +128,17 @@ impl<'a> Conversation<'a> {
             notes,
         }
     }
+}
+
+/// Longer headers are not looked at.
+const LONGEST_PROXY_HEADER: usize = 1 << 12;
+
+/// Whether anything in the streams looks like packets of MQTT 5.0.
+fn has_packets(client: &Stream<'_>, server: &Stream<'_>) -> bool {
+    [(Role::Client, client), (Role::Server, server)]
+        .into_iter()
+        .flat_map(|(role, stream)| packets::read(stream, role, false, Moment::default()))
+        .any(|entry| entry.item.is_packet())
 }
 
 /// Which version of MQTT it is, if it is MQTT. A stream that begins with a CONNECT or CONNACK
@@ -116,8 +164,11 @@ fn mqtt_version(client: &mut Cow<'_, Stream<'_>>, server: &mut Cow<'_, Stream<'_
         }
         // A CONNECT, but where is its level?
         None if client.is_complete_at_start() && first_packet_is_recorded(client) => Spoken::Mqtt5,
+        None if client.pieces.is_empty() && server.pieces.is_empty() => {
+            Spoken::Other("nothing was sent".to_owned())
+        }
         None if client.pieces.is_empty() && server.is_complete_at_start() => {
-            Spoken::Other("nothing that a client of MQTT sent".to_owned())
+            Spoken::Other("the client sent nothing".to_owned())
         }
         None => match starts_with_connack {
             Some(true) => Spoken::Mqtt5,
@@ -184,8 +235,7 @@ fn connack(server: &Stream<'_>) -> Option<bool> {
 fn other_protocol(client: &Stream<'_>, server: &Stream<'_>) -> Option<String> {
     let first = client.head(64);
     let answer = server.head(64);
-    let is_tls = |bytes: &[u8]| matches!(bytes, [0x14..=0x17, 3, 0..=4, 0..=0x48, _, ..]);
-    if is_tls(&first) || first.is_empty() && is_tls(&answer) {
+    if is_tls(&first) || first.is_empty() && is_tls(&answer) || goes_on_with_tls(client, server) {
         return Some("TLS: what is said inside is encrypted".to_owned());
     }
     const METHODS: [&str; 9] = [
@@ -209,6 +259,25 @@ fn other_protocol(client: &Stream<'_>, server: &Stream<'_>) -> Option<String> {
         return Some("AMQP".to_owned());
     }
     None
+}
+
+/// Whether bytes begin as a record of TLS does.
+fn is_tls(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x14..=0x17, 3, 0..=4, 0..=0x48, _, ..])
+}
+
+/// Whether a connection of which the start was not recorded goes on with records of TLS: of the
+/// first segments of both sides at least two begin with one.
+fn goes_on_with_tls(client: &Stream<'_>, server: &Stream<'_>) -> bool {
+    const LOOKED_AT: usize = 20;
+    if client.is_complete_at_start() || server.is_complete_at_start() {
+        return false;
+    }
+    let records = [client, server].into_iter().flat_map(|stream| {
+        let segments = stream.bytes().take(LOOKED_AT);
+        segments.filter(|(position, bytes)| stream.borders.contains(position) && is_tls(bytes))
+    });
+    records.count() >= 2
 }
 
 fn unknown_protocol(client: &Stream<'_>) -> String {

@@ -347,6 +347,67 @@ fn a_connect_cut_before_its_version() {
     assert!(run.packets().is_empty(), "{}", run.out);
 }
 
+#[test]
+fn what_is_known_of_a_packet_is_said() {
+    let mut recorder = Recorder::new();
+    recorder.client(CONNECT).server(CONNACK);
+    let mut long_properties = b"\x3d\xc8\x01\0\x03a/b\0\x09\x80\x01".to_vec();
+    long_properties.extend(b"\x26\0\x01k\0\x01v".repeat(27));
+    long_properties.resize(203, 0);
+    recorder.client(&long_properties);
+    let subscribe = [&b"\x82\x26\0\x07\0\0\x20"[..], &[b'a'; 32], b"\0"].concat();
+    recorder.client(&subscribe).snap(HEADERS + 15);
+    let run = listed(&recorder);
+    assert_eq!(
+        run.packets()[2..],
+        [
+            "--> 203 bytes PUBLISH QoS 2, Packet Identifier 9, DUP, RETAIN, only 15 bytes recorded",
+            "--> 40 bytes SUBSCRIBE Packet Identifier 7, only 15 bytes recorded",
+        ]
+    );
+    assert!(run.out.contains("\"a/b\""), "{}", run.out);
+}
+
+#[test]
+fn a_fault_in_what_was_recorded_is_a_fault() {
+    // A Topic Name with a wildcard, and one that ends after the packet.
+    for start in [
+        &b"\x30\x64\0\x03a/#\0"[..],
+        b"\x32\x64\0\x62aa",
+        b"\x32\x64\0\xFFaa",
+    ] {
+        let mut packet = start.to_vec();
+        packet.resize(102, b'a');
+        let mut recorder = Recorder::new();
+        recorder.client(CONNECT).client(&packet).snap(HEADERS + 16);
+        let run = Run::of_recording(&recorder.file());
+        assert_eq!(run.code, 1, "{}", run.out);
+        assert!(run.out.contains("breaks a rule"), "{}", run.out);
+    }
+}
+
+#[test]
+fn tls_that_had_been_begun_before() {
+    let record = [&b"\x17\x03\x03\0\x20"[..], &[0x55; 32]].concat();
+    let mut recorder = Recorder::in_the_middle();
+    recorder.client(&[0x77; 20]).client(&record).server(&record);
+    let run = listed(&recorder);
+    assert!(run.out.contains("TLS"), "{}", run.out);
+    assert_eq!(run.code, 2);
+}
+
+#[test]
+fn a_long_packet_in_many_segments() {
+    let mut recorder = Recorder::new();
+    recorder.segment = 64;
+    recorder
+        .client(CONNECT)
+        .client(&publish(1, &vec![b'x'; 3_000_000]))
+        .client(PINGREQ);
+    let run = listed(&recorder);
+    assert_eq!(run.packets().len(), 3);
+}
+
 /// What a side sends, and how it is recorded.
 #[derive(Clone, Debug)]
 struct Sent {

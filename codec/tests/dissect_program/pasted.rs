@@ -264,6 +264,9 @@ fn the_dump_of_a_conversation_has_two_sides() {
 0000000F  c0 00                                             ..
     00000005  d0 00                                             ..
 ";
+    // With a tab, as tshark has it, too.
+    let with_tabs = text.replace("    0000", "\t0000");
+    assert_eq!(read(&with_tabs), read(text));
     let pasted = read(text).unwrap();
     let sides: Vec<_> = pasted
         .parts

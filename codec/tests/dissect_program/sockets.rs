@@ -288,6 +288,53 @@ fn a_lost_frame_header() {
     assert!(run.out.contains("Packet Identifier 2"), "{}", run.out);
 }
 
+#[test]
+fn a_socket_that_had_been_opened_before() {
+    let mut recorder = Recorder::in_the_middle();
+    recorder
+        .client(&from_client(FINAL | BINARY, &publish(1, b"x")))
+        .server(&from_server(FINAL | BINARY, b"\x40\x02\0\x01"))
+        .server(&from_server(FINAL | BINARY, &publish(2, b"y")))
+        .client(&from_client(FINAL | BINARY, PINGREQ));
+    let run = listed(&recorder);
+    for words in [
+        "Packet Identifier 1",
+        "Packet Identifier 2",
+        "PINGREQ",
+        "The CONNECT was not recorded",
+    ] {
+        assert!(run.out.contains(words), "{}", run.out);
+    }
+}
+
+#[test]
+fn a_load_balancer_goes_first() {
+    let mut recorder = Recorder::new();
+    recorder
+        .client(b"PROXY TCP4 192.0.2.1 192.0.2.2 5000 1883\r\n")
+        .client(CONNECT)
+        .client(PINGREQ);
+    let run = listed(&recorder);
+    assert_eq!(
+        run.packets(),
+        [
+            "--> PROXY protocol header: the client is 192.0.2.1 port 5000",
+            "--> 15 bytes CONNECT Clean Start, Keep Alive 60 s",
+            "--> 2 bytes PINGREQ",
+        ]
+    );
+    // In one segment with the next bytes.
+    let mut recorder = Recorder::new();
+    let header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc0\0\x02\x02\xc3\x50\x07\x5b";
+    recorder
+        .client(&[&header[..], REQUEST.as_bytes()].concat())
+        .server(RESPONSE.as_bytes())
+        .client(&from_client(FINAL | BINARY, CONNECT));
+    let run = listed(&recorder);
+    assert!(run.packets()[0].ends_with("192.0.2.1:50000"), "{}", run.out);
+    assert!(run.packets()[3].contains("CONNECT"), "{}", run.out);
+}
+
 /// Compresses a message as RFC 7692 has it.
 fn compress(compress: &mut Compress, message: &[u8]) -> Vec<u8> {
     let mut output = Vec::with_capacity(1 << 16);

@@ -120,6 +120,38 @@ impl<'a> Stream<'a> {
         window
     }
 
+    /// The stream without its first bytes, which were recorded without a gap.
+    pub(crate) fn without_start(&self, length: usize) -> Stream<'a> {
+        let mut left = length;
+        let mut stream = Stream {
+            pieces: Vec::new(),
+            borders: self.borders.clone(),
+            is_closed: self.is_closed,
+        };
+        for piece in &self.pieces {
+            let here = match &piece.content {
+                Content::Bytes(bytes) => left.min(bytes.len()),
+                Content::Missing(_) => 0,
+            };
+            left -= here;
+            let position = piece.position + here as u64;
+            let content = match &piece.content {
+                Content::Bytes(bytes) if here == bytes.len() => continue,
+                Content::Bytes(Cow::Borrowed(bytes)) => {
+                    Content::Bytes(Cow::Borrowed(&bytes[here..]))
+                }
+                Content::Bytes(Cow::Owned(bytes)) => Content::Bytes(bytes[here..].to_vec().into()),
+                Content::Missing(length) => Content::Missing(*length),
+            };
+            stream.pieces.push(Piece {
+                seen: piece.seen,
+                position,
+                content,
+            });
+        }
+        stream
+    }
+
     /// Takes the start of what was recorded for the start of the stream, although nobody knows
     /// whether something was sent before it.
     pub(crate) fn forget_unknown_start(&mut self) {

@@ -177,8 +177,7 @@ impl<W: Write> Listing<W> {
             others.count("in which no MQTT was found", connection);
             let [client, server] = sizes;
             self.remark(&format!(
-                "no MQTT found in {client} from the client and {server} from the server; \
-                 the start was not recorded"
+                "no MQTT found in what was recorded: {client} from the client and {server} from the server"
             ))?;
         } else if !is_certain {
             self.remark(
@@ -289,7 +288,7 @@ impl<W: Write> Listing<W> {
                     recorded.saturating_sub(size - payload),
                 )
             }
-            _ => Description::of_bytes(&start[header.length().min(start.len())..]),
+            _ => Description::of_start(header, start),
         };
         let missing = if is_over {
             format!("only {} recorded", counted(recorded, "byte"))
@@ -325,15 +324,6 @@ impl Others {
         let (connections, frames) = self.0.entry(name).or_default();
         *connections += 1;
         *frames += connection.frames;
-    }
-}
-
-impl Item {
-    fn is_packet(&self) -> bool {
-        matches!(
-            self,
-            Item::Packet(_) | Item::Malformed { .. } | Item::Incomplete { .. }
-        )
     }
 }
 

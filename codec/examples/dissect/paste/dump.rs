@@ -206,7 +206,11 @@ impl<'a> Row<'a> {
     fn of(line: &'a str) -> Option<Self> {
         let line = line.trim_end();
         let trimmed = line.trim_start();
-        let indent = line.len() - trimmed.len();
+        let before = &line[..line.len() - trimmed.len()];
+        let widths = before
+            .chars()
+            .map(|space| if space == '\t' { INDENT_OF_SERVER } else { 1 });
+        let indent = widths.sum();
         let digits = trimmed.strip_prefix("0x").unwrap_or(trimmed);
         let end = digits.find(|digit: char| !digit.is_ascii_hexdigit());
         let (offset, rest) = digits.split_at(end.unwrap_or(digits.len()));

@@ -40,6 +40,20 @@ fn link_layers() {
 }
 
 #[test]
+fn a_length_that_was_left_to_the_network_card() {
+    let mut frame = from_client(100, "abcd");
+    frame[2..4].fill(0);
+    let mut file = pcap(101, &[frame]);
+    // Two bytes of the frame were not recorded.
+    file.truncate(file.len() - 2);
+    file[32] -= 2;
+    let capture = read(&[&file]).unwrap();
+    let seen = Seen::of(&capture.connections[0]);
+    assert_eq!(transcript(&seen), "C:…? C:ab C:…2");
+    assert_eq!(capture.cut_segments, 1);
+}
+
+#[test]
 fn frames_without_tcp_are_counted() {
     let mut udp = Vec::new();
     PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
