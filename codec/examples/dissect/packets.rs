@@ -394,7 +394,8 @@ pub(crate) fn publish_head(
 ///
 /// The piece has to begin where a segment does, and the packets in it must be valid, and the last of
 /// them has to end where a segment ends. At least one of them is no mere acknowledgment or ping, of
-/// which a few bytes can look like one; or each of two segments is one of these and nothing else.
+/// which a few bytes can look like one; or each of two segments is one of these and nothing else, and
+/// no end of something longer.
 fn begins_with_packets(stream: &Stream<'_>, index: usize, sender: Role) -> bool {
     match evidence(stream, index, sender) {
         Evidence::Strong => true,
@@ -410,7 +411,7 @@ fn begins_with_packets(stream: &Stream<'_>, index: usize, sender: Role) -> bool 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Evidence {
     None,
-    /// The piece is one small packet and nothing else.
+    /// The piece is one small packet and nothing else, and not the end of something longer.
     Weak,
     Strong,
 }
@@ -423,6 +424,9 @@ fn evidence(stream: &Stream<'_>, index: usize, sender: Role) -> Evidence {
     if !stream.borders.contains(&piece.position) {
         return Evidence::None;
     }
+    // The longest of the small packets is no longer than any unit.
+    const LONGEST_SMALL: u64 = 4;
+    let may_be_an_end = stream.longest_unit > LONGEST_SMALL && stream.may_go_on_at(piece.position);
     let mut offset = 0;
     let mut is_strong = false;
     loop {
@@ -456,7 +460,7 @@ fn evidence(stream: &Stream<'_>, index: usize, sender: Role) -> Evidence {
         if ends_with_segment {
             return match (is_strong, offset) {
                 (true, _) => Evidence::Strong,
-                (false, 0) => Evidence::Weak,
+                (false, 0) if !may_be_an_end => Evidence::Weak,
                 (false, _) => Evidence::None,
             };
         }

@@ -34,6 +34,7 @@ pub(crate) fn decode(stream: &Stream<'_>, sender: Role, handshake: &Handshake) -
         message: Message::None,
         inflater: Inflater::new(handshake.forgets_context(sender)),
         may_compress: handshake.may_compress(),
+        is_certain: true,
         position: 0,
         decoded: Decoded {
             packets: Stream {
@@ -74,6 +75,9 @@ struct Decoder {
     message: Message,
     inflater: Inflater,
     may_compress: bool,
+    /// Whether it is known where the frames begin. If it is not, nothing that breaks a rule is the
+    /// fault of the sender.
+    is_certain: bool,
     /// How many bytes the frames carried so far.
     position: u64,
     decoded: Decoded,
@@ -201,7 +205,9 @@ impl Decoder {
             _ => {}
         }
         if matches!(header.opcode, OpCode::Data(_)) {
-            self.decoded.packets.borders.insert(self.position);
+            let packets = &mut self.decoded.packets;
+            packets.borders.insert(self.position);
+            packets.longest_unit = packets.longest_unit.max(length);
         }
         self.state = State::Payload(Frame {
             opcode: header.opcode,
@@ -331,6 +337,7 @@ impl Decoder {
 
     fn lose(&mut self, seen: Moment) {
         self.state = State::Lost;
+        self.is_certain = false;
         self.header.clear();
         self.message = Message::Unknown;
         self.inflater.lose();
@@ -338,6 +345,9 @@ impl Decoder {
     }
 
     fn give_up(&mut self, text: String, seen: Moment) {
+        if !self.is_certain {
+            return self.lose(seen);
+        }
         self.state = State::Over;
         self.note(text, true, seen);
     }
@@ -353,7 +363,8 @@ impl Decoder {
 
     /// Whether a piece of the stream looks like the start of a frame, although nobody knows whether
     /// it is: it begins where a TCP segment does, and so many whole frames follow that the last of
-    /// them ends where a segment ends.
+    /// them ends where a segment ends. One of them at least has to begin a message: the others can be
+    /// two bytes that are easily found in a payload.
     fn frames_begin_at(&self, stream: &Stream<'_>, index: usize) -> bool {
         const MOST_FRAMES: usize = 1_000;
         let piece = &stream.pieces[index];
@@ -362,6 +373,7 @@ impl Decoder {
             return false;
         }
         let mut offset = 0_u64;
+        let mut has_message = false;
         for _ in 0..MOST_FRAMES {
             let window = stream.window(index, offset as usize, LONGEST_HEADER);
             let mut cursor = Cursor::new(&window);
@@ -382,8 +394,9 @@ impl Decoder {
             if !is_right {
                 return false;
             }
+            has_message |= header.opcode == OpCode::Data(Data::Binary) && length > 0;
             if stream.borders.contains(&piece.position.saturating_add(end)) {
-                return true;
+                return has_message;
             }
             if end >= size {
                 return false;

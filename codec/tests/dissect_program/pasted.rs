@@ -280,6 +280,26 @@ fn the_dump_of_a_conversation_has_two_sides() {
 }
 
 #[test]
+fn the_arrays_of_a_conversation_have_two_sides() {
+    let text = "char peer0_0[] = { /* Packet 4 */\n0xc0, 0x00 };\n\
+                char peer1_0[] = { /* Packet 6 */\n0xd0, 0x00 };\n\
+                char peer0_1[] = { /* Packet 8 */\n0xe0, 0x00 };\n";
+    let sides: Vec<_> = read(text)
+        .unwrap()
+        .parts
+        .into_iter()
+        .map(|part| (part.sender, part.bytes))
+        .collect();
+    assert_eq!(
+        sides,
+        [
+            (Some(Role::Client), b"\xc0\0\xe0\0".to_vec()),
+            (Some(Role::Server), b"\xd0\0".to_vec()),
+        ]
+    );
+}
+
+#[test]
 fn dumps_of_whole_frames_are_a_recording() {
     let mut recorder = Recorder::new();
     recorder

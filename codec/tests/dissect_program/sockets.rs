@@ -289,6 +289,22 @@ fn a_lost_frame_header() {
 }
 
 #[test]
+fn what_follows_a_lost_frame_header_is_not_held_against_anybody() {
+    // Zeros are empty continuation frames, and the rest is a text frame.
+    for payload in [&[0; 40][..], b"\x89\0\x89\0", b"\x82\x02\xc0\0\x81\x01a"] {
+        let mut recorder = recorder();
+        recorder
+            .client(&from_client(FINAL | BINARY, CONNECT))
+            .server(&from_server(FINAL | BINARY, CONNACK))
+            .unseen(Server, &[0x82, 126, 1, 0])
+            .server(payload)
+            .server(&from_server(FINAL | TEXT, b"abc"));
+        let run = listed(&recorder);
+        assert!(!run.out.contains("WebSocket Ping"), "{}", run.out);
+    }
+}
+
+#[test]
 fn a_socket_that_had_been_opened_before() {
     let mut recorder = Recorder::in_the_middle();
     recorder

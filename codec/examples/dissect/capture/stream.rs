@@ -22,6 +22,9 @@ pub(crate) struct Stream<'a> {
     /// The positions at which the sender began or ended a unit of transport, such as a TCP segment.
     /// Most packets begin and end there, though no rule says so.
     pub(crate) borders: BTreeSet<u64>,
+    /// The length of the longest unit of transport. Whatever is longer is sent in units of this
+    /// length and a last one.
+    pub(crate) longest_unit: u64,
     /// Whether the recording shows that the sender closed the connection.
     pub(crate) is_closed: bool,
 }
@@ -120,12 +123,20 @@ impl<'a> Stream<'a> {
         window
     }
 
+    /// Whether what begins at a position may be the last part of something longer: the unit before
+    /// it is as long as units can be, or was not recorded.
+    pub(crate) fn may_go_on_at(&self, position: u64) -> bool {
+        let before = self.borders.range(..position).next_back();
+        before.is_some_and(|before| position - before >= self.longest_unit)
+    }
+
     /// The stream without its first bytes, which were recorded without a gap.
     pub(crate) fn without_start(&self, length: usize) -> Stream<'a> {
         let mut left = length;
         let mut stream = Stream {
             pieces: Vec::new(),
             borders: self.borders.clone(),
+            longest_unit: self.longest_unit,
             is_closed: self.is_closed,
         };
         for piece in &self.pieces {

@@ -52,6 +52,8 @@ pub(super) struct Half<'a> {
     cut_off: BTreeMap<i64, Run<'a>>,
     /// Where segments begin and end.
     borders: BTreeSet<i64>,
+    /// The length of the longest segment.
+    longest: usize,
     /// The end of the last segment.
     extent: i64,
     /// The other end has received everything before this position.
@@ -87,6 +89,7 @@ impl<'a> Half<'a> {
             return;
         }
         self.latest = end;
+        self.longest = self.longest.max(segment.length);
         self.extent = self.extent.max(end);
         self.borders.extend([position, end]);
 
@@ -167,6 +170,7 @@ impl<'a> Half<'a> {
                 .into_iter()
                 .filter_map(|border| u64::try_from(border - start).ok())
                 .collect(),
+            longest_unit: self.longest as u64,
             is_closed: self.end.is_some(),
         }
     }

@@ -1,6 +1,8 @@
 //! Lists of numbers: plain digits, arrays of many languages, Erlang's binaries, Node's buffers.
 
-use super::{NotBytes, Pasted};
+use mqtt5_codec::Role;
+
+use super::{NotBytes, Part, Pasted};
 
 /// A word of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +36,46 @@ struct List {
     left_out: Option<String>,
 }
 
-/// Reads a list of numbers.
+/// Reads a list of numbers, or the two lists of a conversation.
 pub(super) fn read(text: &str) -> Result<Pasted, NotBytes> {
+    match sides(text)? {
+        Some(pasted) => Ok(pasted),
+        None => read_one(text),
+    }
+}
+
+/// The bytes of a conversation, which Wireshark writes as an array for each packet: `peer0_0`,
+/// `peer1_0`, `peer0_1`. Nothing if the text is something else.
+fn sides(text: &str) -> Result<Option<Pasted>, NotBytes> {
+    let mut arrays = text.split("char peer").skip(1).peekable();
+    if arrays.peek().is_none() {
+        return Ok(None);
+    }
+    let mut parts = [Role::Client, Role::Server].map(|sender| Part {
+        bytes: Vec::new(),
+        sender: Some(sender),
+    });
+    for array in arrays {
+        let [client, server] = &mut parts;
+        let side = if array.starts_with('0') {
+            client
+        } else {
+            server
+        };
+        for part in read_one(array)?.parts {
+            side.bytes.extend(part.bytes);
+        }
+    }
+    Ok(Some(Pasted {
+        parts: parts
+            .into_iter()
+            .filter(|part| !part.bytes.is_empty())
+            .collect(),
+        remark: Some("Read as the arrays of a conversation.".to_owned()),
+    }))
+}
+
+fn read_one(text: &str) -> Result<Pasted, NotBytes> {
     let list = List::of(text);
     let content = &list.numbers;
     let words = words(content)?;
