@@ -220,7 +220,8 @@ fn first_packet_is_recorded(stream: &Stream<'_>) -> bool {
 /// Whether the stream begins with a CONNACK, and whether that is one of MQTT 5.0.
 fn connack(server: &Stream<'_>) -> Option<bool> {
     let head = server.head(1 << 16);
-    if let [0x20, 2, 0 | 1, 0..=5, ..] = head[..] {
+    // One of MQTT 5.0 has a Property Length, too.
+    if let [0x20, 2, ..] = head[..] {
         return Some(false);
     }
     let header = FixedHeader::peek(&head).ok()??;
