@@ -169,8 +169,10 @@ fn perform(
             }
             for (index, input) in inputs.iter().enumerate() {
                 if inputs.len() > 1 {
-                    let line = if index == 0 { "" } else { "\n" };
-                    listing.title(&format!("{line}{}", input.name()))?;
+                    if index > 0 {
+                        listing.remark("")?;
+                    }
+                    listing.title(input.name())?;
                 }
                 worst = worst.max(input.list(sender, &mut listing, errors)?);
             }

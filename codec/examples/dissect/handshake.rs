@@ -74,6 +74,15 @@ impl Handshake {
         })
     }
 
+    /// Whether one of the sides names MQTT as what is to be spoken.
+    pub(crate) fn names_mqtt(&self) -> bool {
+        let names = [&self.request.subprotocol, &self.response.subprotocol];
+        names
+            .into_iter()
+            .flatten()
+            .any(|names| names.contains("mqtt"))
+    }
+
     /// Whether the sides agreed to compress, as far as the recording shows.
     pub(crate) fn may_compress(&self) -> bool {
         let Head {

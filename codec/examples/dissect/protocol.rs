@@ -121,8 +121,21 @@ impl<'a> Conversation<'a> {
         };
         let mut from_client = packets(Role::Client, &client);
         let mut from_server = packets(Role::Server, &server);
+        let mut spoken = mqtt_version(&mut from_client, &mut from_server);
+        match spoken {
+            Spoken::Mqtt5 => {}
+            // The sides agreed to speak MQTT, and may have said something else.
+            Spoken::Unknown | Spoken::Other(_) if handshake.names_mqtt() => {
+                spoken = Spoken::Unknown;
+            }
+            // What MQTT demands of a WebSocket does not bind others.
+            _ => notes.retain(|note| !note.is_violation),
+        }
+        if let Spoken::Other(name) = spoken {
+            spoken = Spoken::Other(format!("WebSocket; {name}"));
+        }
         Conversation {
-            spoken: mqtt_version(&mut from_client, &mut from_server),
+            spoken,
             from_client,
             from_server,
             notes,

@@ -244,6 +244,34 @@ fn other_versions_over_websocket() {
 }
 
 #[test]
+fn a_socket_for_something_else() {
+    let mut recorder = Recorder::new();
+    recorder
+        .client(REQUEST.replace("mqttv5, mqtt", "chat").as_bytes())
+        .server(
+            RESPONSE
+                .replace("protocol: mqtt", "protocol: chat")
+                .as_bytes(),
+        )
+        .client(&from_client(FINAL | TEXT, b"hello"))
+        .server(&from_server(FINAL | BINARY, b"hello"));
+    let run = Run::of_recording(&recorder.file());
+    assert_eq!(run.code, 2);
+    assert!(run.out.contains(" 0 malformed"), "{}", run.out);
+    assert!(run.out.contains("not MQTT: WebSocket"), "{}", run.out);
+}
+
+#[test]
+fn text_where_mqtt_was_agreed_on() {
+    let mut recorder = recorder();
+    recorder.client(&from_client(FINAL | TEXT, b"hello"));
+    let run = Run::of_recording(&recorder.file());
+    assert_eq!(run.code, 1);
+    assert!(run.out.contains("MQTT-6.0.0-1"), "{}", run.out);
+    assert!(run.out.contains("1 malformed"), "{}", run.out);
+}
+
+#[test]
 fn frames_cut_by_the_snap_length() {
     // The handshake is cut, too.
     for snap_length in [HEADERS + 30, HEADERS + 500] {

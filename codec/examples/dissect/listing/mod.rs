@@ -75,6 +75,12 @@ impl<W: Write> Listing<W> {
         writeln!(self.out, "{strong}{title}{plain}")
     }
 
+    /// The same, after an empty line.
+    fn heading(&mut self, heading: &str) -> io::Result<()> {
+        writeln!(self.out)?;
+        self.title(heading)
+    }
+
     /// Writes a line about the input as a whole.
     pub(crate) fn remark(&mut self, remark: &str) -> io::Result<()> {
         writeln!(self.out, "{remark}")

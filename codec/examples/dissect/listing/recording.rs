@@ -41,8 +41,8 @@ impl<W: Write> Listing<W> {
         }
         let packets = self.packets - before.0;
         let malformed = self.malformed - before.1;
-        self.title(&format!(
-            "\n{}, {}, {} malformed",
+        self.heading(&format!(
+            "{}, {}, {} malformed",
             counted(capture.connections.len(), "connection"),
             counted(packets, "packet"),
             grouped(malformed as u64),
@@ -119,8 +119,8 @@ impl<W: Write> Listing<W> {
         others: &mut Others,
     ) -> io::Result<()> {
         let Connection { client, server, .. } = connection;
-        self.title(&format!(
-            "\nConnection {number}: client {client} --> server {server}"
+        self.heading(&format!(
+            "Connection {number}: client {client} --> server {server}"
         ))?;
         let conversation = Conversation::of(connection);
         let mut lines: Vec<Line> = conversation.notes.into_iter().map(Line::Note).collect();
