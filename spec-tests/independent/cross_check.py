@@ -107,7 +107,7 @@ def read_vectors(folder):
                         sender=case["sender"],
                         data=read_bytes(case["bytes"]),
                         expect=case["expect"],
-                        statements=case.get("statement", "").split() + case.get("statements", "").split(),
+                        statements=case.get("statement", "none").replace("none", "").split() + case.get("statements", "").split(),
                     )
                 )
                 case = {}

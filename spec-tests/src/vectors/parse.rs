@@ -70,6 +70,10 @@ fn case(fields: &[Field<'_>]) -> Result<Case, Fault> {
             return Err((field.line, message));
         }
     }
+    let statement = match is_reject {
+        true => Some(required("statement")?.value).filter(|value| *value != "none"),
+        false => None,
+    };
     let bytes = bytes(required("bytes")?)?;
     let offset = optional("offset").map(|field| number(field, field.value));
     let offset = offset.transpose()?;
@@ -86,7 +90,7 @@ fn case(fields: &[Field<'_>]) -> Result<Case, Fault> {
         bytes,
         expect,
         offset,
-        statement: optional("statement").map(|field| field.value.to_owned()),
+        statement: statement.map(str::to_owned),
         reencodes: optional("reencodes").map(self::bytes).transpose()?,
         why: required("why")?.value.to_owned(),
     })
@@ -245,6 +249,12 @@ why: a flag (2.1.3)
             ("offset: 0", "remark: none", 8, "there is no key `remark`"),
             ("offset: 0", "offset", 8, "`offset` is not `key: value`"),
             ("why: a flag (2.1.3)\n", "", 3, "the case has no `why`"),
+            (
+                "statement: MQTT-2.1.3-1\n",
+                "",
+                3,
+                "the case has no `statement`",
+            ),
             (
                 "reject malformed 0x81",
                 "accept",

@@ -10,6 +10,7 @@ mod client;
 mod domains;
 mod encoder;
 mod entrance;
+mod interrupted;
 mod ledger_checks;
 mod messages;
 mod packets;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
     checks.extend(robustness::checks());
     checks.extend(messages::checks());
     checks.extend(relaying::checks(&files));
+    checks.extend(interrupted::checks());
     checks.extend(client::checks());
     checks.extend(server::checks());
     checks.extend(entrance::through_handle(client::checks()));

@@ -85,7 +85,7 @@ fn verdict_is_right(case: &Case, reading: &Reading<'_>) -> Result<(), String> {
         ));
     }
     let statement = reading.error.and_then(|error| error.statement());
-    if case.statement.is_some() && case.statement.as_deref() != statement {
+    if case.statement.as_deref() != statement {
         let expected = &case.statement;
         return Err(format!(
             "expected statement {expected:?}, found {statement:?}"

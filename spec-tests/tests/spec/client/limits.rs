@@ -13,6 +13,7 @@ use super::make;
 checks!["client::limits":
     Domain maximum_qos,
     Domain retain_available,
+    Domain retain_available_for_what_is_published_now,
     Domain subscriptions_that_are_not_available,
     Example everything_is_available_unless_denied,
     Example maximum_packet_size_of_requests,
@@ -37,6 +38,30 @@ fn retained(qos: u8) -> Publication {
         Qos::from_bits(qos).unwrap(),
         Message::new(&publish).unwrap(),
     )
+}
+
+/// MQTT-3.2.2-14: RETAIN, or not, to a Server that has retained messages, or not, without being stored.
+fn retain_available_for_what_is_published_now() -> u64 {
+    for available in [true, false] {
+        for retain in [true, false] {
+            let mut driver = Driver::announced(&[Property::RetainAvailable(available)]);
+            let publish = Publish {
+                retain,
+                ..Publish::new(TopicName::new("a").unwrap(), b"x")
+            };
+            let mut wire = Vec::new();
+            let result = driver.client.publish_now(driver.now, &publish, &mut wire);
+            if retain && !available {
+                let expected = PublishError::Forbidden(LimitExceeded::RetainAvailable);
+                assert_eq!(result, Err(expected));
+                assert!(wire.is_empty());
+            } else {
+                assert_eq!(result, Ok(()));
+                assert_eq!(wire, make::bytes(publish));
+            }
+        }
+    }
+    4
 }
 
 /// MQTT-3.2.2-11: each Maximum QoS, each QoS.
