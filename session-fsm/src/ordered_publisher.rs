@@ -20,7 +20,7 @@ use crate::{Backoff, Instant, Publication, PublishError, Token};
 pub use self::progress::{AfterFailure, FullBecause, Progress, QueueFull, Verdict};
 pub use self::settings::OrderedPublisherSettings;
 
-/// Holds publications, and says which one to give to the machine next: of each topic one at a time.
+/// Holds publications, and returns the one to give to the machine next: of each topic one at a time.
 ///
 /// # Contract
 ///
@@ -149,7 +149,7 @@ impl OrderedPublisher<Publication> {
 }
 
 impl<P> OrderedPublisher<P> {
-    /// Holds nothing yet, and takes no memory before it does.
+    /// Creates a publisher that holds nothing. It takes no memory before the first publication.
     #[must_use]
     pub const fn new(settings: OrderedPublisherSettings) -> Self {
         OrderedPublisher {
@@ -199,7 +199,7 @@ impl<P> OrderedPublisher<P> {
         Ok(())
     }
 
-    /// The publication to give to the machine next. It returns the same one until that has been
+    /// Returns the publication to give to the machine next: the same one until it has been
     /// [`accepted`](Self::accepted) or [`refused`](Self::refused).
     pub fn next(&mut self, now: Instant) -> Option<&P> {
         while self.delayed.first().is_some_and(|&(at, _)| at <= now)
@@ -291,26 +291,27 @@ impl<P> OrderedPublisher<P> {
         }
     }
 
-    /// When a publication is to be tried again: call [`next`](Self::next) then. [`Instant::NEVER`] if there is none.
+    /// Returns when a publication is to be tried again: [`next`](Self::next) must be called then. [`Instant::NEVER`]
+    /// if there is none.
     #[must_use]
     pub fn next_timeout(&self) -> Instant {
         let first = self.delayed.first();
         first.map_or(Instant::NEVER, |&(at, _)| at)
     }
 
-    /// How many publications are held, in flight or not.
+    /// Returns how many publications are held, in flight or not.
     #[must_use]
     pub const fn held(&self) -> usize {
         self.held
     }
 
-    /// How many publications are in flight.
+    /// Returns how many publications are in flight.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
 
-    /// How many bytes are in use, of those in the [settings](OrderedPublisherSettings::bytes).
+    /// Returns how many bytes are in use, of those in the [settings](OrderedPublisherSettings::bytes).
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes

@@ -1,10 +1,10 @@
-//! Messages in order, end to end: a number for each message of a topic on the side of the publisher, and a
-//! buffer that puts messages back into the order of their numbers on the side of the subscriber.
+//! Messages in order from end to end: the publisher numbers the messages of each topic, and a buffer on the side of
+//! the subscriber puts them back into the order of their numbers.
 //!
 //! MQTT keeps the order of messages only for one topic, one QoS and one publishing Client, and only from
 //! one hop to the next (section 4.6). Order is lost where messages of one topic are published with different QoS, where
 //! a publisher retries on its own, where several Clients share a subscription, and where a bridge or a second
-//! connection takes part. Messages with QoS 0 can be lost without a trace. Numbers show all of that.
+//! connection takes part. Messages with QoS 0 can be lost without a trace. Numbers make all of this visible.
 //!
 //! This is the lesson of the course on application-level ordering: `send_with_sequence` is
 //! [`Sequencer::message`], and `handle_ordered_message` is [`OrderedConsumer::receive`].
@@ -76,7 +76,7 @@ pub use self::sequencer::{Sequencer, SequencerError, SequencerSettings};
 pub use self::settings::{OrderedConsumerSettings, Start};
 pub use self::stamp::{Stamp, StampError};
 
-/// What publishers and subscribers have to agree on.
+/// What publishers and subscribers must agree on.
 ///
 /// ```
 /// use mqtt5_session_fsm::codec::{Text, Violation};

@@ -1,4 +1,4 @@
-//! Processing received messages: once, at most so many at a time, and again after a failure.
+//! Processing received messages: each once, a limited number at a time, and again after a failure.
 //!
 //! A [`Processor`] stands between the messages that come and the code that processes them. It recognizes duplicates,
 //! holds a bounded number of messages, says which one to process next, and repeats after a delay what failed. In the
@@ -31,8 +31,8 @@ use self::step::Receipts;
 ///   [`next_timeout`](Self::next_timeout) is due, call [`poll`](Self::poll) until it returns `None`, and do what
 ///   each [`Step`] says.
 /// * **Each [`Step::Process`] is reported once**, with [`succeeded`](Self::succeeded) or [`failed`](Self::failed),
-///   as soon as the message was processed; right away, or later by another task. What is never reported keeps its
-///   place for ever, so code that may hang needs a timeout, after which it is reported as failed.
+///   as soon as the message was processed; right away, or later by another task. A task that is never reported
+///   keeps its place for ever: code that may hang needs a timeout, after which it is reported as failed.
 /// * **Each message that was taken ends with one [`Step::Finished`]**: acknowledge its receipts with the Reason
 ///   Code. That is Success once it was processed, and an error after the last attempt, or when another one would
 ///   make no sense.
@@ -141,8 +141,8 @@ enum State {
 }
 
 impl<M, R> Processor<M, R> {
-    /// Holds nothing yet. The [`Deduplicator`] decides for how long, and how many, keys of processed messages are
-    /// known; with a limit of 0, only messages in progress have duplicates.
+    /// Creates a processor that holds nothing. The [`Deduplicator`] decides how many keys of processed messages are
+    /// known, and for how long; with a limit of 0, only messages in progress have duplicates.
     #[must_use]
     pub const fn new(settings: ProcessorSettings, seen: Deduplicator) -> Self {
         Processor {
@@ -222,7 +222,7 @@ impl<M, R> Processor<M, R> {
         Intake::Taken
     }
 
-    /// What there is to do: call it until it returns `None`.
+    /// Returns what to do next; `None` if there is nothing to do now.
     pub fn poll(&mut self, now: Instant) -> Option<Step<'_, M, R>> {
         if let Some(finished) = self.finish() {
             return Some(Step::Finished(finished));
@@ -294,7 +294,7 @@ impl<M, R> Processor<M, R> {
         true
     }
 
-    /// When [`poll`](Self::poll) has something to do though nothing was called: a message is due again, or has
+    /// Returns when [`poll`](Self::poll) must be called although nothing else was: a message is due again, or has
     /// waited so long that the alarm is raised. [`Instant::NEVER`] if there is nothing to wait for.
     #[must_use]
     pub fn next_timeout(&self) -> Instant {
@@ -306,7 +306,7 @@ impl<M, R> Processor<M, R> {
         due.map_or(alarm, |&(due, _)| due.min(alarm))
     }
 
-    /// Whether a message of this size would be taken, if it is not a duplicate.
+    /// Returns whether a message of this size would be taken, if it is not a duplicate.
     #[must_use]
     pub fn has_room(&self, size: usize) -> bool {
         let bytes = self.bytes.checked_add(size);
@@ -314,37 +314,38 @@ impl<M, R> Processor<M, R> {
             && bytes.is_some_and(|bytes| bytes <= self.settings.bytes)
     }
 
-    /// How many messages are held, and receipts of their duplicates: none of them has been polled as finished.
+    /// Returns how many messages are held, and receipts of their duplicates: none of them has been polled as finished.
     #[must_use]
     pub fn held(&self) -> usize {
         self.jobs.len() + self.followers
     }
 
-    /// How many bytes are in use, of those in the [settings](ProcessorSettings::bytes).
+    /// Returns how many bytes are in use, of those in the [settings](ProcessorSettings::bytes).
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// How many places are taken, of the [concurrency](ProcessorSettings::concurrency).
+    /// Returns how many places are taken, of the [concurrency](ProcessorSettings::concurrency).
     #[must_use]
     pub const fn running(&self) -> usize {
         self.running
     }
 
-    /// How many messages wait to be started; those that wait for another attempt are not among them until they are due.
+    /// Returns how many messages wait to be started; those that wait for another attempt are not among them until
+    /// they are due.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.queue.len()
     }
 
-    /// The counters.
+    /// Returns the counters.
     #[must_use]
     pub const fn statistics(&self) -> &ProcessorStatistics {
         &self.statistics
     }
 
-    /// The keys of processed messages.
+    /// Returns the keys of processed messages.
     #[must_use]
     pub const fn deduplicator(&self) -> &Deduplicator {
         &self.seen

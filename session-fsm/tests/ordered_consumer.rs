@@ -441,12 +441,12 @@ fn what_waits_is_replaced_when_it_comes_again() {
     // It waits no longer for that.
     assert_eq!(show(5, 1, 10, 101), (Replaced(100), 2 + 10, at(10)));
     // Not if it is larger than the room.
-    assert_eq!(show(6, 1, 11, 102), (Repeated, 2 + 10, at(10)));
-    assert_eq!(show(6, 1, usize::MAX, 102), (Repeated, 2 + 10, at(10)));
+    assert_eq!(show(6, 1, 11, 102), (NoRoom, 2 + 10, at(10)));
+    assert_eq!(show(6, 1, usize::MAX, 102), (NoRoom, 2 + 10, at(10)));
     assert_eq!(show(6, 1, 1, 103), (Replaced(101), 2 + 1, at(10)));
     consumer.handle_timeout(at(10));
     assert_eq!(polled_gaps(&mut consumer), [(Some((0, 0)), 103)]);
-    assert_eq!((consumer.bytes(), consumer.counts().repeated), (2, 4));
+    assert_eq!((consumer.bytes(), consumer.counts().repeated), (2, 2));
 }
 
 #[test]

@@ -7,8 +7,8 @@ use super::{FullBecause, Held, OrderedPublisher, QueueFull, State};
 use crate::Token;
 
 impl<P> OrderedPublisher<P> {
-    /// After a restart: takes a publication that a restored Session still holds, so that those that are pushed to
-    /// its topic wait for its outcome. Before anything is pushed to the topic.
+    /// Takes a publication that a restored Session still holds, so that what is pushed to its topic waits for its
+    /// outcome. It must be called before anything is pushed to the topic.
     ///
     /// ```
     /// use mqtt5_session_fsm::ordered_publisher::{OrderedPublisher, OrderedPublisherSettings};
@@ -105,7 +105,7 @@ impl<P> OrderedPublisher<P> {
             .collect()
     }
 
-    /// The topics that are stopped.
+    /// Returns the topics that are stopped.
     pub fn stopped(&self) -> impl Iterator<Item = &str> {
         let topics = self.topics.iter();
         topics

@@ -24,8 +24,7 @@ pub enum Arrival<M> {
     InOrder(Option<Gap>),
     /// It was kept: `poll` hands it out when its turn has come, which may be at once.
     Kept,
-    /// It came before and was handed over: discard it. It may also be one that waits and that comes again with more
-    /// bytes than there is room for.
+    /// It came before and was handed over: discard it.
     Repeated,
     /// It came before and waits. This one was kept instead, and the one before is handed back. If that has a
     /// [`Receipt`](crate::Receipt), acknowledge it; it may be void.
@@ -39,8 +38,8 @@ pub enum Arrival<M> {
     Unnumbered,
     /// Its number cannot be read, or is above the last one.
     Malformed,
-    /// Its stream is not followed, because the names of topic and publisher alone exceed the limit of bytes, or no
-    /// streams are to be followed.
+    /// There is no room for it, and it is not handed over: the names of topic and publisher alone exceed the limit of
+    /// bytes, or no streams are to be followed, or it came before and waits, and now has more bytes than are left.
     NoRoom,
 }
 

@@ -29,15 +29,16 @@ use crate::Instant;
 /// * **No message waits longer than the gap timeout.** Ask [`next_timeout`](Self::next_timeout) after each call,
 ///   and then call [`handle_timeout`](Self::handle_timeout). What is missing before the message is reported with
 ///   it.
-/// * **Nothing is dropped for want of room.** If a message finds none to wait, its own stream does not wait any
-///   longer: what waits before it is handed over, with what is missing. No stream is disturbed by another.
+/// * **Nothing is dropped for want of room.** If there is none for a message to wait, its own stream waits no
+///   longer: what waits before it is handed over, and what is missing is reported. No other stream is disturbed.
 /// * A publisher that [starts its numbering again](super::Sequencer) has a higher epoch: what waits of the epoch
 ///   before is handed over, then the new one begins with 0. Messages of an earlier epoch are too old. A publisher
 ///   without epochs that starts again has to be [forgotten](Self::forget).
 /// * At the limit of streams, the one from which nothing came for the longest time is forgotten; what waits in it
 ///   is handed over first. If a message comes for it later, it begins anew, and what is sent again could be handed
 ///   over twice.
-/// * Whoever can publish to the topic can claim to be another publisher, and so spoil its order.
+/// * Publishers are trusted: any Client that may publish to a topic can claim to be another publisher, and spoil its
+///   order.
 ///
 /// At most one message more than the limit is held: the last one that was kept, until it is polled. Besides
 /// messages and names, a stream takes up to about one kilobyte. All calls take logarithmic time; a message that
@@ -45,9 +46,9 @@ use crate::Instant;
 ///
 /// # With manual acknowledgement
 ///
-/// To lose nothing in a crash, keep the [`Receipt`](crate::Receipt) in `M`, and acknowledge when the message has been
-/// processed; a repeated message can be acknowledged at once. A receipt for QoS 1 is void on a new connection. Its
-/// message comes again then, with a new one: it takes the place of the one that waits, [`Arrival::Replaced`].
+/// To lose nothing in a crash, keep the [`Receipt`](crate::Receipt) in `M`, and acknowledge a message when it has been
+/// processed, a repeated one when the first has been. A receipt for QoS 1 is void on a new connection. Its message
+/// comes again then, with a new receipt, and takes the place of the one that waits: [`Arrival::Replaced`].
 ///
 /// Messages that wait use up the Receive Maximum that this side announced. It has to be larger than the number of
 /// messages that may overtake another one, or the missing message cannot come before the gap timeout.
@@ -98,7 +99,7 @@ pub struct OrderedConsumer<M> {
 }
 
 impl<M> OrderedConsumer<M> {
-    /// Follows no stream yet, and takes no memory before it does.
+    /// Creates a consumer that follows no stream. It takes no memory before the first message.
     #[must_use]
     pub fn new(settings: OrderedConsumerSettings<'_>) -> Self {
         OrderedConsumer {
@@ -166,7 +167,7 @@ impl<M> OrderedConsumer<M> {
         Ok(self.admit(now, topic.as_str(), &stamp, size, keep))
     }
 
-    /// The next message that was kept and whose turn has come.
+    /// Returns the next message that was kept and whose turn has come.
     #[must_use = "it is handed out once"]
     pub fn poll(&mut self) -> Option<Ordered<M>> {
         let ordered = self.ready.pop_front();
@@ -176,8 +177,8 @@ impl<M> OrderedConsumer<M> {
         ordered
     }
 
-    /// When a message has waited long enough, and [`handle_timeout`](Self::handle_timeout) has something to do;
-    /// [`Instant::NEVER`] if none waits.
+    /// Returns when the next message has waited long enough, and [`handle_timeout`](Self::handle_timeout) must be
+    /// called; [`Instant::NEVER`] if none waits.
     #[must_use]
     pub fn next_timeout(&self) -> Instant {
         let first = self.due.first();
@@ -194,7 +195,7 @@ impl<M> OrderedConsumer<M> {
         }
     }
 
-    /// Gives up all that is missing, as before an end of the program. Poll afterwards.
+    /// Gives up all that is missing, as at the end of the program. Poll afterwards.
     pub fn flush(&mut self) {
         while let Some((_, place, _)) = self.due.pop_first() {
             self.release(place, Some(Position::MAX));
@@ -202,7 +203,7 @@ impl<M> OrderedConsumer<M> {
     }
 
     /// Forgets a stream: the next message begins it anew. What waits in it is handed over: poll afterwards. Returns
-    /// whether it was followed.
+    /// `false` if the stream was not followed.
     pub fn forget(&mut self, topic: TopicName<'_>, publisher: &str) -> bool {
         let Some(place) = self.streams.find(topic.as_str(), publisher) else {
             return false;
@@ -211,25 +212,25 @@ impl<M> OrderedConsumer<M> {
         true
     }
 
-    /// What became of the messages that came.
+    /// Returns what became of the messages that came.
     #[must_use]
     pub const fn counts(&self) -> OrderingCounts {
         self.counts
     }
 
-    /// How many messages are held: they wait, or have not been polled.
+    /// Returns how many messages are held: they wait, or have not been polled.
     #[must_use]
     pub fn held(&self) -> usize {
         self.due.len() + self.ready.len()
     }
 
-    /// How many bytes are in use, of those in the [settings](OrderedConsumerSettings::bytes).
+    /// Returns how many bytes are in use, of those in the [settings](OrderedConsumerSettings::bytes).
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// How many streams are followed.
+    /// Returns how many streams are followed.
     #[must_use]
     pub const fn streams(&self) -> u16 {
         self.streams.len()
@@ -295,7 +296,7 @@ impl<M> OrderedConsumer<M> {
             Standing::Waiting(position) => {
                 return match self.replace(place, position, size, keep) {
                     Some(replaced) => Arrival::Replaced(replaced),
-                    None => Arrival::Repeated,
+                    None => Arrival::NoRoom,
                 };
             }
             Standing::Repeated => return Arrival::Repeated,

@@ -48,10 +48,10 @@ impl Default for SequencerSettings<'_> {
 /// * **Stamp, then publish, in this order for each topic.** If a stamped message is not published after all, call
 ///   [`take_back`](Self::take_back), or the subscribers report it as missing.
 /// * **The epoch rises with each start of the numbering**, or the subscribers take new messages for old ones.
-///   A counter in non-volatile memory will do, or the seconds since 1970 if the clock is right. Who stores the
-///   [numbers](Self::numbers) instead can [go on](Self::set_next_number) with them in the same epoch.
-/// * At the limit of topics, new ones are refused, as no topic can be forgotten without starting its numbers again:
-///   [`restart`](Self::restart) does that for all of them.
+///   A counter in non-volatile memory will do, or the seconds since 1970 if the clock is right. An application that
+///   stores the [numbers](Self::numbers) can [go on](Self::set_next_number) with them in the same epoch instead.
+/// * At the limit of topics, a new topic is refused: to forget another one would start its numbers again.
+///   [`restart`](Self::restart) forgets all of them and begins a new epoch.
 ///
 /// All calls take logarithmic time in the number of topics. The first message of a topic allocates, and
 /// [`message`](Self::message) as [`Message::new`] does.
@@ -111,8 +111,8 @@ impl Sequencer {
     /// Property as well.
     pub const MAXIMUM_PUBLISHER_LENGTH: usize = 65_535 - 2 * 21;
 
-    /// Nothing is numbered yet. The name of the publisher is one that no other publisher to the same topics has,
-    /// such as the ClientID.
+    /// Creates a sequencer that has numbered nothing. No other publisher to the same topics may have the name of
+    /// this publisher: a ClientID is a good one.
     ///
     /// # Errors
     ///
@@ -138,11 +138,11 @@ impl Sequencer {
         })
     }
 
-    /// A message with the next number of its topic. A stamp that it has already, because it was received, is
-    /// replaced; a Topic Alias is left out.
+    /// Returns a message with the next number of its topic. A stamp that a received message has already is replaced,
+    /// and a Topic Alias is left out.
     ///
-    /// The packet is written once, into one allocation. Only if it has properties from a list, or a stamp, the
-    /// list is copied.
+    /// The packet is written once, into one allocation. The list of its properties is copied only if the message
+    /// has properties from a list, or a stamp.
     ///
     /// # Errors
     ///
@@ -164,7 +164,8 @@ impl Sequencer {
         self.build(publish, |publish| Message::new_in(buffer, publish))
     }
 
-    /// The User Property with the next number of a topic, for those who build messages themselves. The number is used.
+    /// Returns the User Property with the next number of a topic, to be put into a message by hand. The number is
+    /// used up.
     ///
     /// ```
     /// use mqtt5_session_fsm::codec::{Properties, Property, Publish, Text, TopicName};
@@ -190,8 +191,8 @@ impl Sequencer {
         self.property()
     }
 
-    /// Gives the number of a message back that was not published, so that the next message of its topic gets it.
-    /// Returns whether it did: only the last number that was given to a topic can be taken back.
+    /// Takes the number of a message back that was not published: the next message of its topic gets it. Returns
+    /// `false` if that is not possible: only the last number of a topic can be taken back.
     pub fn take_back(&mut self, message: &Message) -> bool {
         let publish = message.publish();
         let Ok(stamp) = Stamp::of(&publish, &self.property_name) else {
@@ -209,13 +210,13 @@ impl Sequencer {
         }
     }
 
-    /// The next number of a topic: 0 if it has none yet.
+    /// Returns the next number of a topic: 0 if the topic is new.
     #[must_use]
     pub fn next_number(&self, topic: TopicName<'_>) -> u64 {
         self.topics.get(topic.as_str()).copied().unwrap_or(0)
     }
 
-    /// The numbered topics, each with its next number: what to store for going on with them.
+    /// Returns the numbered topics, each with its next number, to be stored.
     pub fn numbers(&self) -> impl Iterator<Item = (&str, u64)> {
         self.topics.iter().map(|(topic, &next)| (&**topic, next))
     }
@@ -236,14 +237,14 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Forgets all topics: their numbers start with 0 again, in a new epoch, which has to be a higher one.
+    /// Forgets all topics. Their numbers start with 0 again, in a new epoch, which must be higher.
     pub fn restart(&mut self, epoch: u64) {
         self.topics.clear();
         self.bytes = 0;
         self.epoch = epoch;
     }
 
-    /// The epoch.
+    /// Returns the epoch.
     #[must_use]
     pub const fn epoch(&self) -> u64 {
         self.epoch

@@ -22,9 +22,8 @@ pub struct OrderedConsumerSettings<'a> {
     pub numbering: Numbering<'a>,
     /// The number at which a stream begins that is not known. Default: [`Start::AtFirstSeen`].
     pub start: Start,
-    /// How long a message waits for those before it. Then they are reported as missing, and it is handed over.
-    /// Longer than the sending again of a message takes, and shorter than the application can wait. Default: 10
-    /// seconds.
+    /// How long a message waits for those before it. Then they are reported as missing, and it is handed over. It
+    /// should be longer than it takes to send a message again, after a reconnection as well. Default: 10 seconds.
     pub gap_timeout: Duration,
     /// How many messages may wait, of all streams together. Default: 1,000.
     pub messages: usize,

@@ -63,7 +63,7 @@ impl ProcessorStatistics {
         average_processing_time: None,
     };
 
-    /// The share of one of the counters in the messages that came.
+    /// Returns the share of one of the counters in the messages that came.
     #[must_use]
     pub fn share_of(&self, counter: u64) -> Share {
         Share::of(counter, self.received)
@@ -87,7 +87,8 @@ impl ProcessorStatistics {
 }
 
 impl Share {
-    /// The share of a part, rounded to the nearest thousandth. At most the whole; nothing if the whole is 0.
+    /// Returns the share of a part in a whole, rounded to the nearest thousandth: at most 1,000, and 0 if the whole
+    /// is 0.
     #[must_use]
     pub fn of(part: u64, whole: u64) -> Self {
         let whole = u128::from(whole);

@@ -1,4 +1,4 @@
-//! What a [`Processor`](super::Processor) says, and is told.
+//! What a [`Processor`](super::Processor) takes and returns.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -132,9 +132,9 @@ impl<M, R> Finished<M, R> {
         self.reason_code == ReasonCode::Success
     }
 
-    /// What to acknowledge: the receipt that it came with, and those of its duplicates. Those with QoS 1 that came
-    /// before the present Network Connection are void: [`SendError::Stale`](crate::SendError::Stale) can be
-    /// ignored.
+    /// Returns what to acknowledge: the receipt that it came with, and those of its duplicates. Those with QoS 1
+    /// that came before the present Network Connection are void: [`SendError::Stale`](crate::SendError::Stale) can
+    /// be ignored.
     pub fn receipts(&self) -> impl Iterator<Item = R>
     where
         R: Copy,

@@ -226,6 +226,10 @@ proptest! {
                     prop_assert!(handed_over[topic].insert(position), "twice");
                 }
                 Arrival::TooOld => prop_assert!(position < next[topic]),
+                Arrival::NoRoom => {
+                    prop_assert!(shown[topic].contains(&position));
+                    prop_assert!(!handed_over[topic].contains(&position));
+                }
                 other => prop_assert!(false, "{:?}", other),
             }
             shown[topic].insert(position);
