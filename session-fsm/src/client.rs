@@ -33,16 +33,28 @@ pub struct ClientConfig {
     pub ping_margin: Duration,
     /// How Topic Aliases are used for messages that name none.
     pub topic_aliases: TopicAliases,
+    /// How many packets PUBLISH, SUBSCRIBE and UNSUBSCRIBE may be sent before the CONNACK, which saves a round trip
+    /// (section 3.1.4). They are sent with Clean Start 1, when no Session could go on, and without an Authentication Method,
+    /// with which they must not be \[MQTT-3.1.2-30\]. The Server's limits are not known then: what is above them is a
+    /// Protocol Error, and ends the connection. With [`SessionConfig::persistent`](crate::SessionConfig::persistent)
+    /// messages with QoS 1 and 2 wait for the CONNACK all the same.
+    ///
+    /// If the CONNACK refuses, the Server has processed none of them, and each ends as
+    /// [`Outcome::NotSent`]. If there is none, they end as [`Outcome::Indeterminate`], and messages with QoS 0 as
+    /// [`Outcome::Sent`].
+    pub early_packets: u16,
 }
 
 impl Default for ClientConfig {
-    /// 10 seconds for CONNACK and PINGRESP, 250 milliseconds of margin, no Topic Aliases.
+    /// 10 seconds for CONNACK and PINGRESP, 250 milliseconds of margin, no Topic Aliases, nothing
+    /// before the CONNACK.
     fn default() -> Self {
         ClientConfig {
             connack_timeout: Duration::from_secs(10),
             pingresp_timeout: Duration::from_secs(10),
             ping_margin: Duration::from_millis(250),
             topic_aliases: TopicAliases::Off,
+            early_packets: 0,
         }
     }
 }
@@ -312,13 +324,13 @@ impl Client {
     /// throw away what is left in the buffers of both directions. After [`Output::Close`] it does nothing.
     pub fn connection_lost(&mut self, now: Instant) {
         self.pingresp_due = Instant::NEVER;
-        self.end_early();
+        self.end_early(false);
         self.connection.lost(Some(&mut self.session), now);
     }
 
     fn close(&mut self, now: Instant, cause: Cause, flush: bool) {
         self.pingresp_due = Instant::NEVER;
-        self.end_early();
+        self.end_early(matches!(cause, Cause::Refused(_)));
         self.connection
             .close(Some(&mut self.session), now, cause, flush);
     }
@@ -388,7 +400,7 @@ impl Side for Client {
 
     fn fail(&mut self, now: Instant, error: PeerError) {
         self.pingresp_due = Instant::NEVER;
-        self.end_early();
+        self.end_early(false);
         self.connection.fail(Some(&mut self.session), now, error);
     }
 }

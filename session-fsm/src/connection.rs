@@ -3,6 +3,7 @@
 
 mod alias;
 mod authentication;
+mod early;
 mod fit;
 mod outbox;
 mod receive;
@@ -19,6 +20,7 @@ use mqtt5_codec::{
 
 pub use alias::TopicAliases;
 pub(crate) use authentication::Authentication;
+pub(crate) use early::Early;
 pub(crate) use fit::Explanations;
 pub(crate) use receive::Handled;
 pub(crate) use unread::Unread;
@@ -66,6 +68,7 @@ pub(crate) struct Connection {
     pub(crate) last_sent: Instant,
     pub(crate) last_received: Instant,
     pub(crate) unread: Unread,
+    pub(crate) early: Early,
 }
 
 impl Connection {
@@ -85,6 +88,7 @@ impl Connection {
             last_sent: Instant::ORIGIN,
             last_received: Instant::ORIGIN,
             unread: Unread::default(),
+            early: Early::default(),
         }
     }
 

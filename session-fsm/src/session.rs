@@ -548,11 +548,13 @@ impl Session {
     /// A Network Connection begins that goes on with this Session.
     pub(crate) fn connection_began(&mut self, expiry_interval: u32) {
         self.connected = true;
-        self.resuming = false;
+        // A Client with a new Session may have sent something already.
+        if core::mem::replace(&mut self.resuming, false) || self.role == Role::Server {
+            self.sender.resume();
+        }
         self.exists = true;
         self.expiry_interval = expiry_interval;
         self.ends_at = Instant::NEVER;
-        self.sender.resume();
         let client_identifier = self.client_identifier.clone();
         self.change(|| Change::Connected {
             client_identifier,
@@ -570,6 +572,18 @@ impl Session {
         if self.config.persistent && expiry_interval == 0 {
             self.notice(Notice::SessionEndsWithConnection);
         }
+    }
+
+    /// What a Client sent for a new Session before the CONNACK, which did not come, or refused: that is its ending.
+    pub(crate) fn unconfirmed(&mut self, ending: Ending) {
+        while let Some((token, sent)) = self.sender.discard_one() {
+            let ending = if sent { ending } else { Ending::NotSent };
+            self.notice(Notice::Outcome(token, ending));
+        }
+        while let Some(token) = self.sender.take_request() {
+            self.notice(Notice::Outcome(token, ending));
+        }
+        self.sender.reset();
     }
 
     /// Ends the Session: what was in flight is lost. What a Server's Session had waiting, too; a

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use mqtt5_codec::{PacketIdentifier, PropertyIdentifier, SubscribeProperties, Subscriptions};
 
 use super::Client;
+use crate::connection::Phase;
 use crate::error::SendError;
 use crate::qos::Request;
 use crate::session::{Ending, Notice};
@@ -100,6 +101,9 @@ impl Client {
 
     /// The CONNACK has come: what the Server takes is sent.
     pub(super) fn send_early(&mut self) {
+        for token in self.connection.early.finish() {
+            self.session.notice(Notice::Outcome(token, Ending::Sent));
+        }
         let EarlyRequests { requests, .. } = core::mem::take(&mut self.early);
         for mut early in requests {
             let limit = early
@@ -120,8 +124,19 @@ impl Client {
         }
     }
 
-    /// There will be no CONNACK, or it refuses.
-    pub(super) fn end_early(&mut self) {
+    /// There will be no CONNACK, or it refuses: then the Server has processed nothing \[MQTT-3.1.4-6\].
+    pub(super) fn end_early(&mut self, is_refused: bool) {
+        if self.connection.phase == Phase::Opening && self.connection.early.was_granted() {
+            let (sent, ending) = if is_refused {
+                (Ending::NotSent, Ending::NotSent)
+            } else {
+                (Ending::Sent, Ending::Indeterminate)
+            };
+            for token in self.connection.early.finish() {
+                self.session.notice(Notice::Outcome(token, sent));
+            }
+            self.session.unconfirmed(ending);
+        }
         let EarlyRequests { requests, .. } = core::mem::take(&mut self.early);
         for early in requests {
             let outcome = Notice::Outcome(early.token, Ending::NotSent);

@@ -8,7 +8,7 @@ use mqtt5_codec::{
 };
 
 use super::Client;
-use crate::connection::{Authentication, EncodeToVec, Explanations, Handled, Phase};
+use crate::connection::{Authentication, Early, EncodeToVec, Explanations, Handled, Phase};
 use crate::error::SendError;
 use crate::event::{Cause, Event};
 use crate::{Instant, Limits, SessionViolation};
@@ -72,6 +72,9 @@ impl Client {
         self.connection.authentication = properties
             .authentication_method()
             .map(|method| Authentication::new(method.as_str()));
+        if clean_start && self.connection.authentication.is_none() {
+            self.connection.early = Early::granted(self.config.early_packets);
+        }
         self.handshake = Handshake {
             connack_due: now + self.config.connack_timeout,
             client_identifier,

@@ -79,6 +79,7 @@ impl Client {
     ) -> Result<Token, SendError> {
         match self.connection.phase {
             Phase::Open | Phase::Accepted => {}
+            Phase::Opening if self.connection.early.may_send() => {}
             Phase::Opening => {
                 let packet = encode(PacketIdentifier::MIN)?;
                 return self.hold(request, needs, packet);
@@ -105,6 +106,7 @@ impl Client {
             Ok(packet) => {
                 self.session.last_token = token;
                 self.connection.send(&packet);
+                self.connection.early.spend();
                 Ok(token)
             }
             Err(error) => {

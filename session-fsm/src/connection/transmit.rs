@@ -123,13 +123,15 @@ impl Connection {
                     self.outbox.shrink();
                     return Some(Output::Close(cause));
                 }
-                Phase::Offline | Phase::Opening => return None,
-                Phase::Open | Phase::Accepted => {}
+                Phase::Offline => return None,
+                Phase::Opening if !self.early.may_send() => return None,
+                Phase::Opening | Phase::Open | Phase::Accepted => {}
             }
             let session = session.as_deref_mut()?;
             match self.write_next(session, now, wire)? {
                 Written::Yes => {
                     self.last_sent = now;
+                    self.early.spend();
                     if session.is_silent() && session.has_nothing_to_send() {
                         return None;
                     }
@@ -263,7 +265,10 @@ impl Connection {
     ) -> Option<Written> {
         // As many as are in flight already have to be sent again first.
         let window = self.peer.receive_maximum.min(session.config.in_flight);
-        let only_qos0 = session.sender.in_flight() >= window || !session.sender.has_identifier();
+        let only_qos0 = session.sender.in_flight() >= window
+            || !session.sender.has_identifier()
+            // What is stored of a Session begins with its Network Connection.
+            || self.phase == Phase::Opening && session.config.persistent;
         let next = session.waiting.next(only_qos0)?;
         let qos = next.qos;
         if next.expires_at <= now {
@@ -287,7 +292,11 @@ impl Connection {
             Written::Yes => {
                 let token = session.waiting.pop(qos)?.token;
                 session.forget_deadline(token);
-                session.notice(Notice::Outcome(token, Ending::Sent));
+                if self.phase == Phase::Opening {
+                    self.early.sent(token);
+                } else {
+                    session.notice(Notice::Outcome(token, Ending::Sent));
+                }
             }
             Written::TooLarge => {
                 let waiting = session.waiting.pop(qos)?;

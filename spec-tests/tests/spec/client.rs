@@ -22,6 +22,7 @@ mod authentication;
 mod connack;
 mod disconnect;
 mod driver;
+mod early_packets;
 mod early_requests;
 mod errors;
 mod expiry;
@@ -72,6 +73,7 @@ pub(crate) fn checks() -> Vec<Check> {
         authentication::checks(),
         connack::checks(),
         disconnect::checks(),
+        early_packets::checks(),
         early_requests::checks(),
         errors::checks(),
         expiry::checks(),

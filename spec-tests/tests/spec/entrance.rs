@@ -144,7 +144,8 @@ pub(crate) fn through_handle(checks: Vec<Check>) -> impl Iterator<Item = Check> 
 
 /// Checks about bytes that are no whole packet, or that `receive` does not look at yet: a host that splits itself
 /// does with them as it likes.
-const BYTES: [&str; 4] = [
+const BYTES: [&str; 5] = [
+    "client::first_byte::the_whole_packet_gets_the_same_error",
     "client::vectors::rejected_vectors_end_the_connection",
     "client::vectors::rejected_vectors_end_the_handshake",
     "server::handshake::nothing_behind_a_refused_connect_is_processed",

@@ -312,7 +312,7 @@ pub(crate) fn publication(
 }
 
 /// The packets in these bytes, as lines. Each has to be one that a Client may send.
-fn written(mut bytes: &[u8]) -> Lines {
+pub(crate) fn written(mut bytes: &[u8]) -> Lines {
     let mut lines = Lines::new();
     while !bytes.is_empty() {
         let Ok(Split::Packet { packet, rest }) = split(bytes, u32::MAX) else {

@@ -50,8 +50,6 @@ impl Watch {
 #[derive(Clone, Debug)]
 pub(crate) struct Driver {
     pub(crate) server: Server,
-    /// The Server's Maximum Packet Size.
-    own_maximum: u32,
     pub(crate) now: Instant,
     pub(crate) input: Vec<u8>,
     /// The Client's Maximum Packet Size.
@@ -64,7 +62,6 @@ impl Driver {
     pub(crate) fn new(now: Instant, config: ServerConfig) -> Driver {
         Driver {
             server: Server::new(now, config),
-            own_maximum: config.limits.maximum_packet_size.max(1),
             now,
             input: Vec::new(),
             limit: LARGEST_PACKET as usize,
@@ -198,7 +195,8 @@ impl Driver {
         let input = std::mem::take(&mut self.input);
         let mut rest = &input[..];
         loop {
-            match take(&mut self.server, self.now, &mut rest, self.own_maximum) {
+            let limit = self.server.limits().maximum_packet_size;
+            match take(&mut self.server, self.now, &mut rest, limit) {
                 Taken::Event(event) => report.log.push(Seen::of(event)),
                 Taken::More => {}
                 Taken::Done => break,

@@ -1,0 +1,49 @@
+//! What a Client sends before the CONNACK, if it was asked to (section 3.1.4).
+
+use alloc::vec::Vec;
+
+use crate::Token;
+
+/// How many packets may still be sent before the CONNACK, and which of those that were have no answer of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Early {
+    granted: bool,
+    left: u16,
+    /// Messages with QoS 0. They are no more than packets were allowed.
+    sent: Vec<Token>,
+}
+
+impl Early {
+    /// So many packets may be sent.
+    pub(crate) fn granted(packets: u16) -> Self {
+        Early {
+            granted: packets > 0,
+            left: packets,
+            sent: Vec::new(),
+        }
+    }
+
+    /// Whether anything was sent perhaps.
+    pub(crate) const fn was_granted(&self) -> bool {
+        self.granted
+    }
+
+    pub(crate) const fn may_send(&self) -> bool {
+        self.left > 0
+    }
+
+    /// A packet was sent.
+    pub(crate) fn spend(&mut self) {
+        self.left = self.left.saturating_sub(1);
+    }
+
+    /// A message with QoS 0 was sent: what became of it is known when the CONNACK comes.
+    pub(super) fn sent(&mut self, token: Token) {
+        self.sent.push(token);
+    }
+
+    /// The CONNACK has come, or never will: the messages with QoS 0.
+    pub(crate) fn finish(&mut self) -> Vec<Token> {
+        core::mem::take(self).sent
+    }
+}
