@@ -37,7 +37,11 @@ pub(crate) fn resolve(
     stdin: &mut dyn Read,
     errors: &mut dyn Write,
 ) -> io::Result<(Vec<Input>, Outcome)> {
-    let is_file = |argument: &OsString| argument == "-" || Path::new(argument).exists();
+    // The digits in an argument can happen to be the name of a folder, too.
+    let is_file = |argument: &OsString| {
+        let path = Path::new(argument);
+        argument == "-" || path.exists() && !path.is_dir()
+    };
     if !arguments.iter().any(is_file) {
         let text = arguments.join(OsStr::new(" "));
         let text = text.to_string_lossy();

@@ -308,7 +308,7 @@ impl Decoder {
                     "WebSocket Close, {code} {}",
                     String::from_utf8_lossy(reason)
                 );
-                text.trim_end().escape_debug().to_string()
+                text.trim_end().to_owned()
             }
             (Control::Close, _) => {
                 self.state = State::Over;

@@ -293,6 +293,22 @@ fn nothing_but_headers() {
 }
 
 #[test]
+fn packets_are_not_looked_for_inside_a_segment() {
+    // The rest of a segment that was cut off comes again. It looks like a packet.
+    let packet = publish(1, &[&[b'x'; 200][..], &publish(9, b"inside")].concat());
+    let mut recorder = Recorder::new();
+    recorder
+        .client(CONNECT)
+        .unseen(Client, &packet[..100])
+        .client(&packet[100..]);
+    let again = recorder.frames.last().unwrap().clone();
+    recorder.frames.last_mut().unwrap().recorded = HEADERS + packet.len() - 100 - 16;
+    recorder.frames.push(again);
+    let run = listed(&recorder);
+    assert!(!run.out.contains("Packet Identifier 9"), "{}", run.out);
+}
+
+#[test]
 fn a_recording_that_begins_in_the_middle() {
     let mut recorder = Recorder::in_the_middle();
     // The end of a packet, pings as in an idle connection, and then more.

@@ -65,6 +65,8 @@ proptest! {
         }
         let run = run_with(["-"], &file);
         prop_assert!(run.code <= 2);
+        let is_harmless = |character: char| character == '\n' || !character.is_control();
+        prop_assert!(run.out.chars().all(is_harmless), "{:?}", run.out);
     }
 
     #[test]

@@ -262,6 +262,20 @@ fn a_socket_for_something_else() {
 }
 
 #[test]
+fn nothing_from_the_network_steers_the_terminal() {
+    let mut recorder = recorder();
+    recorder
+        .client(&from_client(FINAL | BINARY, CONNECT))
+        .client(&from_client(
+            FINAL | CLOSE,
+            "\x03\u{e8}\x1b[2J\u{9b}2J".as_bytes(),
+        ));
+    let run = listed(&recorder);
+    let is_harmless = |character: char| character == '\n' || !character.is_control();
+    assert!(run.out.chars().all(is_harmless), "{:?}", run.out);
+}
+
+#[test]
 fn text_where_mqtt_was_agreed_on() {
     let mut recorder = recorder();
     recorder.client(&from_client(FINAL | TEXT, b"hello"));
@@ -318,17 +332,31 @@ fn a_lost_frame_header() {
 
 #[test]
 fn what_follows_a_lost_frame_header_is_not_held_against_anybody() {
-    // Zeros are empty continuation frames, and the rest is a text frame.
-    for payload in [&[0; 40][..], b"\x89\0\x89\0", b"\x82\x02\xc0\0\x81\x01a"] {
+    // Zeros are empty continuation frames, and other payloads look like pings and text frames.
+    let payloads: [&[&[u8]]; 4] = [
+        &[&[0; 40]],
+        &[b"\x89\0\x89\0"],
+        &[b"\x82\x02\xc0\0\x81\x01a"],
+        &[b"\x82\x02\xc0\0", b"\x81\x01a"],
+    ];
+    for payload in payloads {
         let mut recorder = recorder();
         recorder
             .client(&from_client(FINAL | BINARY, CONNECT))
             .server(&from_server(FINAL | BINARY, CONNACK))
-            .unseen(Server, &[0x82, 126, 1, 0])
-            .server(payload)
-            .server(&from_server(FINAL | TEXT, b"abc"));
+            .unseen(Server, &[0x82, 126, 1, 0]);
+        for segment in payload {
+            recorder.server(segment);
+        }
         let run = listed(&recorder);
         assert!(!run.out.contains("WebSocket Ping"), "{}", run.out);
+        assert_eq!(
+            run.packets()
+                .iter()
+                .filter(|line| line.contains("bytes C"))
+                .count(),
+            2
+        );
     }
 }
 

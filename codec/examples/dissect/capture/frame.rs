@@ -41,6 +41,10 @@ pub(crate) enum PassedOver {
     Damaged,
 }
 
+/// Numbers of other systems for frames that begin with the IP header.
+const RAW_OF_BSD: Linktype = Linktype(12);
+const RAW_OF_OPENBSD: Linktype = Linktype(14);
+
 /// The sizes of headers without options, in bytes.
 const TCP_HEADER: usize = 20;
 const IPV6_HEADER: usize = 40;
@@ -160,7 +164,9 @@ impl<'a> Frame<'a> {
             Linktype::LINUX_SLL2 => self.after_ether_type(0, 20),
             // The header only tells IP version 4 from 6, as the packet itself does.
             Linktype::NULL | Linktype::LOOP => ip_at(4),
-            Linktype::RAW | Linktype::IPV4 | Linktype::IPV6 => ip_at(0),
+            Linktype::RAW | Linktype::IPV4 | Linktype::IPV6 | RAW_OF_BSD | RAW_OF_OPENBSD => {
+                ip_at(0)
+            }
             Linktype(link) => Err(PassedOver::UnknownLink(link)),
         }
     }

@@ -208,12 +208,14 @@ impl<W: Write> Listing<W> {
             plain,
             ..
         } = self.style;
+        let note = printable(note);
         writeln!(self.out, "{faint}{place}{plain}  {alarming}{note}{plain}")
     }
 
     /// A line about something that is no packet, and in order.
     fn comment(&mut self, place: &str, comment: &str) -> io::Result<()> {
         let Style { faint, plain, .. } = self.style;
+        let comment = printable(comment);
         writeln!(self.out, "{faint}{place}  {comment}{plain}")
     }
 }
@@ -231,6 +233,18 @@ fn answer(error: DecodeError, sender: Option<Role>) -> String {
         "{packet_type}, {}",
         reason(packet_type, error.reason_code())
     )
+}
+
+/// A text from the network, without anything that a terminal would obey.
+fn printable(text: &str) -> String {
+    let mut printable = String::new();
+    for character in text.chars() {
+        match character {
+            '"' | '\'' | '\\' => printable.push(character),
+            _ => printable.extend(character.escape_debug()),
+        }
+    }
+    printable
 }
 
 fn arrow(sender: Role) -> &'static str {

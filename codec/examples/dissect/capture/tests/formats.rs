@@ -21,6 +21,8 @@ fn link_layers() {
         (0, with(b"\0\0\0\x02")),
         (108, with(b"\0\0\0\x02")),
         (101, ip.clone()),
+        (12, ip.clone()),
+        (14, ip.clone()),
         (228, ip.clone()),
         (0x1000_0000 | 228, ip.clone()),
     ] {
