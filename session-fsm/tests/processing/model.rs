@@ -183,6 +183,20 @@ impl Model {
         (self.places() < self.concurrency).then(|| self.start(now, index, since))
     }
 
+    /// When something is due, or the alarm is to be raised.
+    fn next_timeout(&self) -> Instant {
+        let timeouts = self
+            .messages
+            .iter()
+            .filter_map(|message| match message.state {
+                State::Delayed(until) => Some(until),
+                State::Waiting(since) if !self.alarm => Some(since + ALARM),
+                _ => None,
+            });
+        let first = timeouts.min();
+        first.map_or(Instant::NEVER, |first| Instant::from_millis(first * 1000))
+    }
+
     fn end(&mut self, value: u32, reason_code: ReasonCode) {
         let is_it = |message: &&mut Message| message.value == value;
         let message = self.messages.iter_mut().find(is_it).unwrap();
@@ -286,6 +300,7 @@ proptest! {
             prop_assert_eq!(processor.held(), model.held());
             prop_assert_eq!(processor.bytes(), model.messages.len() * 10);
             prop_assert_eq!(processor.running(), model.places());
+            prop_assert_eq!(processor.next_timeout(), model.next_timeout());
             prop_assert!(processor.running() <= concurrency);
             let statistics = processor.statistics();
             let in_progress = model
