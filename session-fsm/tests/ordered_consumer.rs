@@ -608,6 +608,34 @@ fn the_stream_that_was_silent_for_the_longest_time_makes_room() {
     }
 }
 
+/// What a value holds is what it shows.
+#[test]
+fn what_is_held_does_not_grow_with_the_number_of_topics_and_publishers() {
+    let mut consumer = Consumer::new(OrderedConsumerSettings {
+        streams: 3,
+        messages: 2,
+        ..settings()
+    });
+    let mut shown = Vec::new();
+    for round in 0..4_000_u64 {
+        let name = format!("{}", 1_000 + round % 3_000);
+        let publisher = format!("{}", 1_000 + round % 7);
+        for number in [1, 3, 5, 7] {
+            let stamp = Stamp {
+                number,
+                epoch: 0,
+                publisher: &publisher,
+            };
+            let _ = consumer.receive_stamped(at(0), topic(&name), stamp, 1, || number);
+            while consumer.poll().is_some() {}
+        }
+        shown.push(format!("{consumer:?}").len());
+    }
+    // But for the digits of counters.
+    let most = shown[..100].iter().max().unwrap();
+    assert!(shown.iter().all(|length| *length < most + 60), "{shown:?}");
+}
+
 #[test]
 fn a_stream_can_be_forgotten() {
     let mut consumer = Consumer::new(settings());

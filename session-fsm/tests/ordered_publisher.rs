@@ -299,6 +299,30 @@ fn each_limit_hands_the_publication_back() {
     assert_eq!(full.because, FullBecause::Bytes);
 }
 
+/// What a value holds is what it shows.
+#[test]
+fn what_is_held_does_not_grow_with_the_number_of_topics() {
+    let mut publisher = with(&[], settings());
+    let empty = format!("{publisher:?}").len();
+    for round in 0..3_000 {
+        let name = format!("{round}");
+        for value in 0..3 {
+            publisher.push_value(&name, 10, value).unwrap();
+        }
+        assert_eq!(publish(&mut publisher, at(round), round), [0]);
+        let verdict = match round % 3 {
+            0 => Verdict::Delivered,
+            1 => Verdict::TryAgain,
+            _ => Verdict::Hopeless,
+        };
+        let _ = publisher.ended(at(round), token(round), verdict, 0);
+        publisher.clear(&name);
+        assert_eq!((publisher.held(), publisher.bytes()), (0, 0));
+    }
+    // But for the digits of counters.
+    assert!(format!("{publisher:?}").len() < empty + 60, "{publisher:?}");
+}
+
 #[test]
 fn what_a_restored_session_holds_is_waited_for() {
     let mut publisher = with(&[], settings());

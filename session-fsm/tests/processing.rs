@@ -330,6 +330,35 @@ fn what_finds_no_room_is_dropped_and_its_receipt_comes_back() {
     }
 }
 
+/// What a value holds is what it shows.
+#[test]
+fn what_is_held_does_not_grow_with_the_number_of_messages() {
+    let seen = Deduplicator::new(0, Duration::MAX, [7; 16]);
+    let mut processor = Numbers::new(settings(), seen);
+    let empty = format!("{processor:?}").len();
+    for round in 0..3_000 {
+        let key = format!("{round}");
+        for value in 0..3 {
+            let _ = show_with_key(&mut processor, at(0), &key, value);
+        }
+        let (task, ..) = process(&mut processor, at(0));
+        match round % 2 {
+            0 => assert!(processor.succeeded(at(0), task)),
+            _ => {
+                let failure = Failure::Hopeless(ReasonCode::UnspecifiedError);
+                assert!(processor.failed(at(0), task, failure, 0));
+            }
+        }
+        assert_eq!(finish(&mut processor, at(0)).1, [0, 1, 2]);
+        assert_eq!((processor.held(), processor.bytes()), (0, 0));
+    }
+    // But for the digits of counters, and the average.
+    assert!(
+        format!("{processor:?}").len() < empty + 100,
+        "{processor:?}"
+    );
+}
+
 #[test]
 fn receipts_of_duplicates_take_room() {
     let settings = ProcessorSettings {
