@@ -41,7 +41,7 @@ use crate::Instant;
 ///   order.
 ///
 /// At most one message more than the limit is held: the last one that was kept, until it is polled. Besides
-/// messages and names, a stream takes up to about one kilobyte. All calls take logarithmic time; a message that
+/// messages and names, a stream takes up to 1.5 kilobytes. All calls take logarithmic time; a message that
 /// waits allocates.
 ///
 /// # With manual acknowledgement
