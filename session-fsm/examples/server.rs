@@ -36,7 +36,7 @@ async fn run(address: Option<String>) -> load::Result<ExitCode> {
     let broker = broker::Broker::new();
     let listener = TcpListener::bind(address.as_deref().unwrap_or("127.0.0.1:0")).await?;
     let local = listener.local_addr()?;
-    println!("serving at {local}");
+    println!("The server listens at {local}.");
     let good = if address.is_some() {
         let stop = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
         server::serve(broker.clone(), listener, stop).await;
@@ -51,7 +51,7 @@ async fn run(address: Option<String>) -> load::Result<ExitCode> {
         good
     };
     println!(
-        "{} connections, {} messages taken, {} refused for want of room",
+        "The server accepted {} connections and took {} messages; {} found no room in a subscriber's queue.",
         broker.connections.get(),
         broker.messages.get(),
         broker.refused.get(),

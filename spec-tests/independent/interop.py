@@ -14,6 +14,7 @@ Everything listens on the loopback interface only, on ports that are free.
 import os
 import pathlib
 import shutil
+import re
 import signal
 import socket
 import subprocess
@@ -86,9 +87,14 @@ def wait_for_port(port):
 
 
 def summary(text):
-    """What the table of an example says: lost and doubled messages, by QoS."""
-    rows = [line.split() for line in text.splitlines() if line.strip().startswith("QoS")]
-    return {f"QoS {row[1]}": (int(row[5]), int(row[6])) for row in rows}
+    """What the sentences of an example say: lost and repeated messages, by QoS."""
+    counts = {}
+    for line in text.splitlines():
+        if found := re.match(r"(QoS [012]): \d+ messages to \d+ clients, ", line):
+            lost = re.search(r"; (\d+) (?:were lost|WERE LOST)", line)
+            again = re.search(r"; (\d+) (?:of them again|CAME AGAIN)", line)
+            counts[found[1]] = tuple(int(number[1]) if number else 0 for number in (lost, again))
+    return counts
 
 
 def example(what, *command):
@@ -96,13 +102,14 @@ def example(what, *command):
         done = subprocess.run(command, capture_output=True, text=True, timeout=2 * PATIENCE)
     except subprocess.TimeoutExpired:
         return check(what, "an end", "none")
-    lost_and_doubled = summary(done.stdout)
+    lost_and_repeated = summary(done.stdout)
     check(f"{what}: exit code", 0, done.returncode)
     if done.returncode != 0:
         print(done.stdout, done.stderr, sep="")
-    if len(lost_and_doubled) == 3:
-        check(f"{what}: lost at QoS 1", 0, lost_and_doubled["QoS 1"][0])
-        check(f"{what}: lost, doubled at QoS 2", (0, 0), lost_and_doubled["QoS 2"])
+    check(f"{what}: a sentence for each QoS", ["QoS 0", "QoS 1", "QoS 2"], list(lost_and_repeated))
+    if len(lost_and_repeated) == 3:
+        check(f"{what}: lost at QoS 1", 0, lost_and_repeated["QoS 1"][0])
+        check(f"{what}: lost, repeated at QoS 2", (0, 0), lost_and_repeated["QoS 2"])
 
 
 # mosquitto_pub and mosquitto_sub

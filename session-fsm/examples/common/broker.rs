@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use mqtt5_session_fsm::codec::{
-    Message, Property, Qos, ReasonCode, SubscriptionOptions, Text, TopicFilter,
+    Connect, Message, Property, Qos, ReasonCode, SubscriptionOptions, Text, TopicFilter,
 };
 use mqtt5_session_fsm::{
-    Event, Instant, Limits, Publication, Server, ServerConfig, SessionConfig, StoredLimits,
-    WaitingLimits, WhenFull,
+    Acknowledgement, Event, Instant, Limits, Publication, Server, ServerConfig, SessionConfig,
+    StoredLimits, WaitingLimits, WhenFull,
 };
 
 /// A machine, with what belongs to its Session.
@@ -27,7 +27,7 @@ pub(crate) struct Broker {
     start: std::time::Instant,
     /// By ClientID: Clients that are connected, and those that are away and have a Session.
     pub(crate) peers: RefCell<HashMap<String, Rc<Peer>>>,
-    /// How many Clients have connected, messages have come, and messages found no room.
+    /// How many Clients were accepted, messages came, and messages found no room in the queue of a subscriber.
     pub(crate) connections: Cell<u64>,
     pub(crate) messages: Cell<u64>,
     pub(crate) refused: Cell<u64>,
@@ -57,6 +57,8 @@ impl Broker {
                 bytes: 1 << 25,
             },
             waiting,
+            // A message is acknowledged once it is in the queue of every subscriber.
+            acknowledgement: Acknowledgement::Manual,
             ..SessionConfig::default()
         };
         Rc::new(Broker {
@@ -93,30 +95,42 @@ impl Broker {
         let now = self.now();
         let mut server = peer.server.borrow_mut();
         match server.receive(now, input) {
-            Some(Event::Connect(connect)) => {
-                self.connections.update(|n| n + 1);
-                let mut name = connect.client_identifier.as_str().to_owned();
-                let mut properties = Vec::new();
-                if name.is_empty() {
-                    name = format!("auto-{}", self.connections.get());
-                    properties.extend(Text::new(&name).map(Property::AssignedClientIdentifier));
+            Some(Event::Connect(connect)) => match self.name_for(&connect) {
+                Ok(name) => {
+                    self.connections.update(|n| n + 1);
+                    let mut properties = Vec::new();
+                    if connect.client_identifier.is_empty() {
+                        properties.extend(Text::new(&name).map(Property::AssignedClientIdentifier));
+                    }
+                    // Whether the Session goes on is for `accept` to decide; the old connection ends.
+                    let old = (self.peers.borrow_mut()).insert(name.clone(), peer.clone());
+                    let session = old.and_then(|old| {
+                        old.filters.swap(&peer.filters);
+                        old.wake.notify_one();
+                        old.server.borrow_mut().take_over(now)
+                    });
+                    let _ = server.accept(now, session, &properties);
                 }
-                // Whether the Session goes on is for `accept` to decide; the old connection ends.
-                let old = (self.peers.borrow_mut()).insert(name.clone(), peer.clone());
-                let session = old.and_then(|old| {
-                    old.filters.swap(&peer.filters);
-                    old.wake.notify_one();
-                    old.server.borrow_mut().take_over(now)
-                });
-                let _ = server.accept(now, session, &properties);
+                Err(reason_code) => {
+                    let _ = server.refuse(now, reason_code, &[]);
+                }
+            },
+            // No Authentication Method was accepted, so there is nothing to go on with.
+            Some(Event::Authentication(_)) => {
+                let _ = server.disconnect(now, ReasonCode::BadAuthenticationMethod, &[]);
             }
             Some(Event::Message(delivered)) => {
                 self.messages.update(|n| n + 1);
-                let qos = delivered.publish.delivery.qos();
+                let (qos, receipt) = (delivered.publish.delivery.qos(), delivered.receipt);
                 let message = Message::new(&delivered.publish);
                 drop(server); // which may be one of those that get the message
-                if let Ok(message) = message {
-                    self.route(peer, &message, qos);
+                let answer = match message {
+                    Ok(message) => self.route(peer, &message, qos),
+                    Err(_) => ReasonCode::ImplementationSpecificError,
+                };
+                if let Some(receipt) = receipt {
+                    let mut server = peer.server.borrow_mut();
+                    let _ = server.acknowledge_with(receipt, answer, &[]);
                 }
             }
             Some(Event::Subscribe(subscribe)) => {
@@ -150,16 +164,40 @@ impl Broker {
     /// Handles what happened without a packet, or before the packets that are read.
     pub(crate) fn happened(&self, peer: &Peer, event: Event<'_>) {
         match event {
-            Event::Will(will) => self.route(peer, &will.message, will.qos),
+            Event::Will(will) => {
+                // Nobody waits for an answer.
+                let _ = self.route(peer, &will.message, will.qos);
+            }
             // Subscriptions are part of the Session.
             Event::SessionEnded => peer.filters.borrow_mut().clear(),
             _ => {}
         }
     }
 
-    /// Gives a message to everyone who has subscribed to it, here or away.
-    fn route(&self, from: &Peer, message: &Message, qos: Qos) {
+    /// The ClientID under which a Client is known, or why it is refused. One that is assigned cannot be guessed,
+    /// and nobody else has it.
+    fn name_for(&self, connect: &Connect<'_>) -> Result<String, ReasonCode> {
+        if connect.properties.authentication_method().is_some() {
+            return Err(ReasonCode::BadAuthenticationMethod);
+        }
+        if !connect.client_identifier.is_empty() {
+            return Ok(connect.client_identifier.as_str().to_owned());
+        }
+        loop {
+            let mut random = [0; 16];
+            getrandom::fill(&mut random).map_err(|_| ReasonCode::ServerUnavailable)?;
+            let name = format!("auto-{:032x}", u128::from_ne_bytes(random));
+            if !self.peers.borrow().contains_key(&name) {
+                return Ok(name);
+            }
+        }
+    }
+
+    /// Gives a message to everyone who has subscribed to it, here or away. Returns what its publisher is told: not
+    /// Success, if the queue of a subscriber has no room.
+    fn route(&self, from: &Peer, message: &Message, qos: Qos) -> ReasonCode {
         let topic = message.topic();
+        let mut answer = ReasonCode::NoMatchingSubscribers;
         for peer in self.peers.borrow().values() {
             let own = std::ptr::eq(&**peer, from);
             let filters = peer.filters.borrow();
@@ -171,13 +209,16 @@ impl Broker {
                 continue;
             };
             let publication = Publication::new(qos.min(granted), message.clone());
-            if (peer.server.borrow_mut())
-                .publish(self.now(), publication)
-                .is_err()
-            {
-                self.refused.update(|n| n + 1);
+            match peer.server.borrow_mut().publish(self.now(), publication) {
+                Ok(_) if answer.is_error() => {}
+                Ok(_) => answer = ReasonCode::Success,
+                Err(_) => {
+                    self.refused.update(|n| n + 1);
+                    answer = ReasonCode::QuotaExceeded;
+                }
             }
             peer.wake.notify_one();
         }
+        answer
     }
 }
