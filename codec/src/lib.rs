@@ -171,7 +171,7 @@ pub use reason_code::ReasonCode;
 pub use sequence::Iter;
 pub use split::{FixedHeader, LARGEST_PACKET, RawPacket, Split, split};
 pub use splitter::{Frame, Next, Splitter};
-pub use stream::{PayloadChunk, Piece, PublishHead, StreamSplitter};
+pub use stream::{LargePublish, PayloadChunk, Piece, PublishHead, StreamSplitter};
 pub use text::{Binary, Text};
 pub use topic::{SharedFilter, TopicFilter, TopicName};
 pub use violation::{Class, Violation};

@@ -6,7 +6,10 @@ use crate::packet::parse_publish_head;
 use crate::split::FixedHeader;
 use crate::splitter::{Frame, Next, next_header, share, take_frame};
 use crate::wire::{fault_of, leading_variable_byte_integer};
-use crate::{DecodeError, PacketType, Publish, Role, Violation};
+use crate::{
+    DecodeError, Delivery, EncodeError, PacketType, Publish, PublishProperties, Role, TopicName,
+    Violation,
+};
 
 /// A [`Splitter`](crate::Splitter) that hands out large PUBLISH packets in pieces, so that no
 /// packet needs more memory than you say.
@@ -17,12 +20,20 @@ use crate::{DecodeError, PacketType, Publish, Role, Violation};
 /// let it have room for the largest CONNECT or SUBSCRIBE that you want to take.
 ///
 /// Each Network Connection needs a splitter of its own: in the middle of a payload the next bytes
-/// are taken for more of it. An error stays, as with [`Splitter`](crate::Splitter). To pass a message
-/// on, write its head with [`Publish::encode_head_for`] and then each chunk:
+/// are taken for more of it. An error stays, as with [`Splitter`](crate::Splitter).
+///
+/// **A message has been received when its last chunk is there, and must not be acknowledged earlier.** A
+/// `Client` or `Server` of `mqtt5-session-fsm` sees to that if it is given each piece by `handle_piece`.
+///
+/// To pass a message on while it arrives, write its head with [`LargePublish::encode_head`] and then each
+/// chunk. What belongs to one Network Connection has to be replaced: QoS and Packet Identifier, and a Topic
+/// Alias.
 ///
 /// ```
 /// use bytes::BytesMut;
-/// use mqtt5_codec::{LARGEST_PACKET, Next, Piece, StreamSplitter};
+/// use mqtt5_codec::{
+///     Delivery, LARGEST_PACKET, LargePublish, Next, Piece, PropertyIdentifier, StreamSplitter,
+/// };
 ///
 /// let mut splitter = StreamSplitter::new(LARGEST_PACKET, 8);
 /// let mut buffer = BytesMut::from(&b"\x30\x0A\x00\x03a/b\x00pay"[..]);
@@ -35,7 +46,13 @@ use crate::{DecodeError, PacketType, Publish, Role, Violation};
 /// assert_eq!(splitter.next(&mut buffer)?, Next::Incomplete { needed: 1 });
 ///
 /// let mut relayed = Vec::new();
-/// head.decode()?.encode_head_for(head.payload_length(), &mut relayed)?;
+/// let received = head.decode()?;
+/// let passed_on = LargePublish {
+///     delivery: Delivery::AtMostOnce,
+///     properties: received.properties.without(&[PropertyIdentifier::TopicAlias]),
+///     ..received
+/// };
+/// passed_on.encode_head(&mut relayed)?;
 /// assert_eq!(relayed, *b"\x30\x0A\x00\x03a/b\x00");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -197,6 +214,69 @@ fn head_length(header: FixedHeader, input: &[u8]) -> Result<usize, (Violation, u
     }
 }
 
+/// A PUBLISH whose payload is not at hand. It is not a [`Publish`], so that nobody takes it for a message that
+/// is there.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use mqtt5_codec::{LARGEST_PACKET, Next, Piece, StreamSplitter};
+///
+/// let mut buffer = BytesMut::from(&b"\x30\x0A\x00\x03a/b\x00payl"[..]);
+/// let mut splitter = StreamSplitter::new(LARGEST_PACKET, 8);
+/// let Next::Ready(Piece::Head(head)) = splitter.next(&mut buffer)? else { panic!() };
+/// let Next::Ready(Piece::Payload(chunk)) = splitter.next(&mut buffer)? else { panic!() };
+///
+/// let large = head.decode()?;
+/// assert_eq!((large.topic.as_deref(), large.payload_length), (Some("a/b"), 4));
+/// let publish = large.with_payload(&chunk.bytes).expect("all of it");
+/// assert_eq!(publish.payload, b"payl");
+/// # Ok::<(), mqtt5_codec::DecodeError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LargePublish<'a> {
+    /// QoS, Packet Identifier and DUP.
+    pub delivery: Delivery,
+    /// RETAIN (section 3.3.1.3).
+    pub retain: bool,
+    /// The Topic Name; `None` if the field is empty and a Topic Alias stands for it (section 3.3.2.1).
+    pub topic: Option<TopicName<'a>>,
+    /// Properties (section 3.3.2.3).
+    pub properties: PublishProperties<'a>,
+    /// How many bytes the payload has.
+    pub payload_length: usize,
+}
+
+impl<'a> LargePublish<'a> {
+    /// Appends what comes before the payload. Exactly [`payload_length`](Self::payload_length) bytes have to
+    /// be written next.
+    ///
+    /// # Errors
+    ///
+    /// As [`Publish::encode`].
+    pub fn encode_head<B: bytes::BufMut + ?Sized>(&self, out: &mut B) -> Result<(), EncodeError> {
+        self.head().encode_head_for(self.payload_length, out)
+    }
+
+    /// The whole message, once its payload has been put together; `None` if that has another length.
+    #[must_use]
+    pub fn with_payload(self, payload: &'a [u8]) -> Option<Publish<'a>> {
+        (payload.len() == self.payload_length).then_some(Publish {
+            payload,
+            ..self.head()
+        })
+    }
+
+    fn head(&self) -> Publish<'a> {
+        Publish {
+            delivery: self.delivery,
+            retain: self.retain,
+            topic: self.topic,
+            properties: self.properties,
+            payload: &[],
+        }
+    }
+}
+
 /// A large PUBLISH up to its payload.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PublishHead {
@@ -205,19 +285,23 @@ pub struct PublishHead {
 }
 
 impl PublishHead {
-    /// Decodes the head. The payload of the answer is empty, as it follows in pieces: do not
-    /// [encode](Publish::encode) it, and do not ask whether its
-    /// [format is right](Publish::payload_format_is_right).
+    /// Decodes the head.
     ///
     /// # Errors
     ///
     /// [`DecodeError`] if a rule of the standard is broken.
-    pub fn decode(&self) -> Result<Publish<'_>, DecodeError> {
+    pub fn decode(&self) -> Result<LargePublish<'_>, DecodeError> {
         match parse_publish_head(
             self.header.first_byte(),
             &self.bytes[self.header.length()..],
         ) {
-            Ok((_, publish)) => Ok(publish),
+            Ok((_, publish)) => Ok(LargePublish {
+                delivery: publish.delivery,
+                retain: publish.retain,
+                topic: publish.topic,
+                properties: publish.properties,
+                payload_length: self.payload_length(),
+            }),
             Err(error) => {
                 let fault = fault_of(error);
                 Err(DecodeError::new(
@@ -234,9 +318,9 @@ impl PublishHead {
     /// # Errors
     ///
     /// [`DecodeError`] if a rule of the standard is broken.
-    pub fn decode_from(&self, sender: Role) -> Result<Publish<'_>, DecodeError> {
+    pub fn decode_from(&self, sender: Role) -> Result<LargePublish<'_>, DecodeError> {
         let publish = self.decode().map_err(|error| error.sent_by(sender))?;
-        match crate::Packet::Publish(publish).wrong_side(sender) {
+        match crate::Packet::Publish(publish.head()).wrong_side(sender) {
             None => Ok(publish),
             Some((violation, offset)) => Err(DecodeError::new(
                 violation,
@@ -247,7 +331,7 @@ impl PublishHead {
         }
     }
 
-    /// How many bytes of payload follow. Never 0.
+    /// How many bytes of payload follow. Never 0: the head alone is not larger than the buffer limit.
     #[must_use]
     pub fn payload_length(&self) -> usize {
         self.header.packet_size() - self.bytes.len()

@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use mqtt5_codec::bytes::BufMut;
 use mqtt5_codec::{
-    DecodeError, Packet, PacketType, Property, Publish, RawPacket, ReasonCode, Role,
+    DecodeError, Packet, PacketType, Piece, Property, Publish, RawPacket, ReasonCode, Role,
 };
 
 use self::early::EarlyRequests;
@@ -17,6 +17,7 @@ use crate::bandwidth::AliasSavings;
 use crate::connection::{Connection, Handled, Phase, TopicAliases};
 use crate::error::{PublishError, SendError};
 use crate::event::{Awaited, Cause, Event, Output};
+use crate::large::take_piece;
 use crate::session::{Publication, RefusedPublication, Session, WithdrawError};
 use crate::side::Side;
 use crate::{Instant, Limits, NotTaken, Outcome, PeerError, Receipt, Token};
@@ -256,6 +257,59 @@ impl Client {
         packet: Packet<'a>,
     ) -> Result<Option<Event<'a>>, NotTaken> {
         self.take_packet(now, &packet)
+    }
+
+    /// Handles a piece of what the Server sends, as [`StreamSplitter`](mqtt5_codec::StreamSplitter) finds it: so
+    /// messages of any size can be received with little memory. Give it every piece, in order, and use only
+    /// what the events say: the payload of a message that was handed out before yields no event.
+    ///
+    /// A large message yields [`Event::LargeMessage`], then an [`Event::Payload`] for each part of its payload.
+    /// It is acknowledged when the last part has been handled, and not before. What the splitter cannot take is
+    /// for [`Client::reject`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::handle`]: the same piece is to be given again.
+    ///
+    /// ```
+    /// use mqtt5_session_fsm::codec::bytes::BytesMut;
+    /// use mqtt5_session_fsm::codec::{LARGEST_PACKET, Next, StreamSplitter};
+    /// use mqtt5_session_fsm::Event;
+    /// # use mqtt5_session_fsm::{Client, ClientConfig, Instant, NotTaken, Server, ServerConfig, Session, SessionConfig};
+    ///
+    /// # let now = Instant::ORIGIN;
+    /// # let mut client = Client::new(ClientConfig::default(), Session::of_client(SessionConfig::default()));
+    /// # let mut input = BytesMut::new();
+    /// // One for each Network Connection.
+    /// let mut splitter = StreamSplitter::new(LARGEST_PACKET, 64 * 1024);
+    /// loop {
+    ///     let piece = match splitter.next(&mut input) {
+    ///         Ok(Next::Ready(piece)) => piece,
+    ///         Ok(Next::Incomplete { .. }) => break, // until more has been read
+    ///         Err(error) => {
+    ///             client.reject(now, error);
+    ///             break;
+    ///         }
+    ///     };
+    ///     match client.handle_piece(now, &piece)? {
+    ///         Some(Event::LargeMessage(large)) => println!("{} bytes begin", large.payload_length),
+    ///         Some(Event::Payload(part)) => {
+    ///             println!("write {} bytes to a file", part.bytes.len());
+    ///             if part.remaining == 0 {
+    ///                 println!("store the message before the next poll");
+    ///             }
+    ///         }
+    ///         other => println!("{other:?}"),
+    ///     }
+    /// }
+    /// # Ok::<(), NotTaken>(())
+    /// ```
+    pub fn handle_piece<'a>(
+        &'a mut self,
+        now: Instant,
+        piece: &'a Piece,
+    ) -> Result<Option<Event<'a>>, NotTaken> {
+        take_piece(self, now, piece)
     }
 
     /// What came from the Server is not a good packet: the connection ends.

@@ -5,6 +5,7 @@ mod alias;
 mod authentication;
 mod early;
 mod fit;
+mod large;
 mod outbox;
 mod receive;
 mod transmit;
@@ -30,6 +31,7 @@ use self::outbox::Outbox;
 use crate::bandwidth::Counted;
 use crate::error::SendError;
 use crate::event::Cause;
+use crate::large::Arriving;
 use crate::qos::Decision;
 use crate::session::{Publication, RefusedPublication, Session, refused};
 use crate::{Instant, LimitExceeded, Limits, PeerError, Receipt, SessionViolation, Token};
@@ -62,6 +64,7 @@ pub(crate) struct Connection {
     topic_aliases: TopicAliases,
     outbox: Outbox,
     inbound: Inbound,
+    pub(crate) arriving: Option<Arriving>,
     outbound: Outbound,
     pub(crate) alias_savings: Counted,
     pub(crate) authentication: Option<Authentication>,
@@ -82,6 +85,7 @@ impl Connection {
             topic_aliases,
             outbox: Outbox::default(),
             inbound: Inbound::default(),
+            arriving: None,
             outbound: Outbound::default(),
             alias_savings: Counted::default(),
             authentication: None,
@@ -306,6 +310,7 @@ impl Connection {
             self.outbox.clear();
         }
         self.phase = Phase::Closing(cause);
+        self.arriving = None;
         self.unread.clear();
         self.authentication = None;
         if let Some(session) = session {

@@ -37,7 +37,8 @@ use crate::Instant;
 /// use core::time::Duration;
 /// use mqtt5_session_fsm::{Deduplicator, Instant, Sighting};
 ///
-/// let secret = [0; 16]; // from the host's random source
+/// # fn random_bytes() -> [u8; 16] { [0; 16] }
+/// let secret = random_bytes(); // from the host's random source, once
 /// let mut seen = Deduplicator::new(10_000, Duration::from_secs(300), secret);
 ///
 /// let now = Instant::ORIGIN;
@@ -74,7 +75,8 @@ struct Seen {
 /// use core::time::Duration;
 /// use mqtt5_session_fsm::{Deduplicator, Instant, Sighting};
 ///
-/// let mut seen = Deduplicator::new(100, Duration::MAX, *b"any sixteen byte");
+/// # fn random_bytes() -> [u8; 16] { [0; 16] }
+/// let mut seen = Deduplicator::new(100, Duration::MAX, random_bytes());
 /// if seen.check(Instant::ORIGIN, b"key") == Sighting::First {
 ///     // process the message
 /// }

@@ -3,8 +3,8 @@
 use core::fmt;
 
 use mqtt5_codec::{
-    Auth, ConnAck, Connect, Disconnect, Message, PacketIdentifier, PacketType, Publish, Qos,
-    ReasonCode, Subscribe, Unsubscribe,
+    Auth, ConnAck, Connect, Disconnect, LargePublish, Message, PacketIdentifier, PacketType,
+    Publish, Qos, ReasonCode, Subscribe, Unsubscribe,
 };
 
 use crate::{Change, Outcome, PeerError, Receipt, Token};
@@ -34,6 +34,13 @@ pub enum Output {
 pub enum Event<'a> {
     /// A message came.
     Message(Delivered<'a>),
+    /// A message is coming of which the payload follows in parts, as [`Event::Payload`]. It is not there yet, and
+    /// is not acknowledged: if the Network Connection is lost before the last part, forget what came of it.
+    /// Messages with QoS 1 and 2 come again then, from the beginning. Only from `handle_piece`.
+    LargeMessage(LargePublish<'a>),
+    /// The next part of the payload of the message that [`Event::LargeMessage`] has announced. With the last
+    /// part, the message has been received.
+    Payload(PayloadPart<'a>),
     /// What became of something that was accepted.
     Outcome(Token, Outcome<'a>),
     /// The deadline of a message in flight has passed: [`Publication::deadline`](crate::Publication::deadline). It is
@@ -89,6 +96,18 @@ pub struct Delivered<'a> {
     /// The message; its `topic` is there in any case.
     pub publish: Publish<'a>,
     /// With manual acknowledgement and QoS 1 or 2: what to acknowledge it with.
+    pub receipt: Option<Receipt>,
+}
+
+/// A part of the payload of a large message.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PayloadPart<'a> {
+    /// The bytes; never empty.
+    pub bytes: &'a [u8],
+    /// How many bytes are still to come. 0 with the last part: now the message is there. With automatic
+    /// acknowledgement it is acknowledged by the next `poll`, so store it before.
+    pub remaining: usize,
+    /// With the last part, manual acknowledgement and QoS 1 or 2: what to acknowledge the message with.
     pub receipt: Option<Receipt>,
 }
 

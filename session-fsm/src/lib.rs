@@ -61,7 +61,8 @@
 //! # let mut buffer = BytesMut::new();
 //! let mut limit = 64 * 1024;
 //! loop {
-//!     let room = limit - buffer.len();
+//!     // What the network has not taken yet may be more than that.
+//!     let room = limit.saturating_sub(buffer.len());
 //!     match client.poll(now, &mut (&mut buffer).limit(room)) {
 //!         None => break,
 //!         // A packet that is larger may go, but alone.
@@ -135,6 +136,7 @@ mod deduplicate;
 mod error;
 mod event;
 mod growth;
+mod large;
 mod limits;
 mod list;
 pub mod ordered_publisher;
@@ -161,7 +163,7 @@ pub use client::{Client, ClientConfig};
 pub use connection::TopicAliases;
 pub use deduplicate::{Deduplicator, Sighting};
 pub use error::{NotTaken, PublishError, RestoreError, SendError};
-pub use event::{Awaited, Cause, Delivered, Event, Output, WillMessage};
+pub use event::{Awaited, Cause, Delivered, Event, Output, PayloadPart, WillMessage};
 pub use limits::Limits;
 pub use qos::{Receipt, table};
 pub use reconnect::{

@@ -57,11 +57,11 @@ impl Default for PublishBreakerSettings {
 ///   ignored. Ask [`next_timeout`](Self::next_timeout) after each of these, and when it is due, call
 ///   [`handle_timeout`](Self::handle_timeout).
 /// * **A success** is an [`Outcome`] of which [`is_success`](Outcome::is_success) is `true`.
-/// * **A failure** is an outcome that says that the message was refused, expired, was not sent, or that nobody
-///   knows; an outcome that has not come in time; and a `publish` that is refused because messages pile up, or
+/// * **A failure** is an outcome that says that the message was refused, expired, timed out, was not sent, or
+///   that nobody knows; an outcome that has not come in time; and a `publish` that is refused because messages pile up, or
 ///   because there is no connection or Session.
 /// * **What says nothing about the other side** counts as neither: a message that breaks a rule or a limit that
-///   the peer announced, and one that was dropped for a newer one.
+///   the peer announced, and one that was dropped for a newer one, or withdrawn.
 /// * After a restart, it begins anew: tokens of before are ignored.
 ///
 /// All calls take logarithmic time in the number of messages that wait for their outcome.
@@ -82,7 +82,9 @@ impl Default for PublishBreakerSettings {
 ///     let message = Message::new(&Publish::new(TopicName::new("valve/7")?, b"close"))?;
 ///     match client.publish(now, Publication::new(Qos::AtLeastOnce, message)) {
 ///         Ok(token) => breaker.published(now, pass, token),
-///         Err(_) => unreachable!("there is room"),
+///         Err(refused) => {
+///             breaker.refused(now, pass, &refused.error);
+///         }
 ///     }
 /// }
 /// // No outcome comes: nobody answers.
@@ -219,7 +221,7 @@ impl PublishBreaker {
                 add(&mut self.counts.succeeded);
                 self.breaker.succeeded(now, pass)
             }
-            Outcome::Dropped | Outcome::Forbidden(_) => {
+            Outcome::Dropped | Outcome::Withdrawn | Outcome::Forbidden(_) => {
                 add(&mut self.counts.neutral);
                 self.breaker.withdraw(pass);
                 self.breaker.state(now)

@@ -44,8 +44,11 @@ pub use self::reply::{Reply, response_topic};
 /// use mqtt5_session_fsm::codec::{Properties, Publish, TopicName};
 /// use mqtt5_session_fsm::{Instant, Reply, Requests, Response};
 ///
+/// # let starts = 42;
+/// // Another prefix at each start: `starts` is counted and stored.
+/// let prefix = format!("panel-7 {starts}:");
 /// let own_topic = TopicName::new("responses/panel-7")?;
-/// let mut requests = Requests::new(b"boot 42:", 100)?;
+/// let mut requests = Requests::new(prefix.as_bytes(), 100)?;
 ///
 /// // The requester.
 /// let now = Instant::ORIGIN;

@@ -48,7 +48,9 @@ pub use self::answer::{Answer, AnswerStatus};
 /// services.register("devices/+/configuration", configuration)?;
 ///
 /// // A request comes.
-/// let mut requests = Requests::new(b"boot 42:", 100)?;
+/// # let starts = 42;
+/// let prefix = format!("panel-7 {starts}:"); // another one at each start
+/// let mut requests = Requests::new(prefix.as_bytes(), 100)?;
 /// let now = Instant::ORIGIN;
 /// let correlation = requests.start(now, Duration::from_secs(10), "the panel")?;
 /// let properties = correlation.properties(TopicName::new("responses/panel-7")?);

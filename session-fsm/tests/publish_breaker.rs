@@ -141,11 +141,13 @@ fn what_counts_as_what() {
         Outcome::PubAck(ReasonCode::QuotaExceeded, properties),
         Outcome::PubRec(ReasonCode::UnspecifiedError, Properties::EMPTY),
         Outcome::Expired,
+        Outcome::TimedOut,
         Outcome::NotSent,
         Outcome::Indeterminate,
     ];
     let neutral = [
         Outcome::Dropped,
+        Outcome::Withdrawn,
         Outcome::Forbidden(LimitExceeded::MaximumQos),
     ];
     let count = |outcome| {

@@ -1,9 +1,9 @@
 //! What a packet says, in words for people.
 
 use mqtt5_codec::{
-    Auth, ConnAck, Connect, Disconnect, FixedHeader, Packet, PacketIdentifier, PacketType,
-    PayloadFormat, Properties, Property, Publish, Qos, ReasonCode, RetainHandling, Scope,
-    Subscription, Will,
+    Auth, ConnAck, Connect, Disconnect, FixedHeader, LargePublish, Packet, PacketIdentifier,
+    PacketType, PayloadFormat, Properties, Property, Publish, Qos, ReasonCode, RetainHandling,
+    Scope, Subscription, Will,
 };
 
 use crate::words::{counted, grouped};
@@ -97,16 +97,22 @@ impl Description {
         description
     }
 
-    /// Describes a PUBLISH packet whose payload was recorded in part: of `length` bytes there are
-    /// `recorded`, and these are the first ones.
+    /// Describes a PUBLISH packet whose payload was recorded in part: there are `recorded` bytes of it, and
+    /// these are the first ones.
     pub(crate) fn of_publish_head(
-        publish: &Publish<'_>,
+        large: &LargePublish<'_>,
         start_of_payload: &[u8],
-        length: usize,
         recorded: usize,
     ) -> Self {
+        let length = large.payload_length;
         let mut description = Description::default();
-        description.publish(publish);
+        description.publish(&Publish {
+            delivery: large.delivery,
+            retain: large.retain,
+            topic: large.topic,
+            properties: large.properties,
+            payload: &[],
+        });
         description.details.pop();
         let mut value = format!(
             "{}, of which {} recorded",

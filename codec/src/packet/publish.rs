@@ -129,8 +129,9 @@ impl<'a> Publish<'a> {
     }
 
     /// Appends only what comes before a payload of this many bytes, which is not at hand: `payload`
-    /// is not looked at. Exactly so many bytes have to be written next. With
-    /// [`StreamSplitter`](crate::StreamSplitter) it relays messages of any size.
+    /// is not looked at. Exactly so many bytes have to be written next.
+    /// [`LargePublish::encode_head`](crate::LargePublish::encode_head) does the same for a message that arrives
+    /// in pieces.
     ///
     /// # Errors
     ///

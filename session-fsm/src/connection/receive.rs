@@ -1,8 +1,8 @@
 //! Messages and acknowledgements that come in.
 
 use mqtt5_codec::{
-    Delivery, Packet, PacketIdentifier, PacketType, Properties, PropertyIdentifier, Publish, Qos,
-    ReasonCode, Role, Scope, TopicName, split_acknowledgement,
+    Delivery, Packet, PacketIdentifier, PacketType, Properties, PropertyIdentifier, Publish,
+    PublishProperties, Qos, ReasonCode, Role, Scope, TopicName, split_acknowledgement,
 };
 
 use super::Connection;
@@ -239,7 +239,7 @@ impl Connection {
     /// A Topic Alias with a Topic Name is for later messages, too, even if this one is not
     /// delivered.
     #[inline]
-    fn learn_alias(&mut self, publish: &Publish<'_>) -> Result<(), SessionViolation> {
+    pub(super) fn learn_alias(&mut self, publish: &Publish<'_>) -> Result<(), SessionViolation> {
         if publish.properties.is_empty() {
             return Ok(());
         }
@@ -266,11 +266,14 @@ impl Connection {
 
     #[inline(never)]
     fn put_topic<'a>(&'a self, delivered: &mut Delivered<'a>) {
-        if let Some(alias) = delivered.publish.properties.topic_alias()
-            && let Ok(topic) = self.inbound.topic(alias, self.own.topic_alias_maximum)
-        {
-            delivered.publish.topic = TopicName::new(topic).ok();
-        }
+        delivered.publish.topic = self.topic_of(&delivered.publish.properties);
+    }
+
+    /// What a Topic Alias stands for.
+    pub(super) fn topic_of(&self, properties: &PublishProperties<'_>) -> Option<TopicName<'_>> {
+        let alias = properties.topic_alias()?;
+        let topic = self.inbound.topic(alias, self.own.topic_alias_maximum);
+        TopicName::new(topic.ok()?).ok()
     }
 
     #[inline]

@@ -109,6 +109,16 @@ impl Receiver {
         }
     }
 
+    /// Whether a PUBLISH with QoS 1 or 2 would be a new message.
+    pub(crate) fn is_new(&self, packet_identifier: PacketIdentifier, qos: Qos) -> bool {
+        let bits = self.identifiers.state(packet_identifier);
+        let event = match qos {
+            Qos::ExactlyOnce => ReceiverEvent::PublishQos2,
+            _ => ReceiverEvent::PublishQos1,
+        };
+        bits & !COUNTED != REQUEST && state_of(bits).on(event).1 == ReceiverAction::Deliver
+    }
+
     /// A PUBREL came: what to do, and whether the message counts until its PUBCOMP is sent.
     #[inline]
     pub(crate) fn release(

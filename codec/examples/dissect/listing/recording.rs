@@ -277,18 +277,17 @@ impl<W: Write> Listing<W> {
         } = self.style;
         let size = header.packet_size();
         let head = publish_head(header, start, sender).ok().flatten();
-        let publish = head.as_ref().and_then(|head| head.decode().ok());
-        let mut description = match (&head, &publish) {
-            (Some(head), Some(publish)) => {
-                let payload = head.payload_length();
+        let large = head.as_ref().and_then(|head| head.decode().ok());
+        let mut description = match &large {
+            Some(large) => {
+                let payload = large.payload_length;
                 Description::of_publish_head(
-                    publish,
+                    large,
                     &start[size - payload..],
-                    payload,
                     recorded.saturating_sub(size - payload),
                 )
             }
-            _ => Description::of_start(header, start),
+            None => Description::of_start(header, start),
         };
         let missing = if is_over {
             format!("only {} recorded", counted(recorded, "byte"))
