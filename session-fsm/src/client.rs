@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use mqtt5_codec::bytes::BufMut;
 use mqtt5_codec::{
-    DecodeError, Packet, PacketType, Piece, Property, Publish, RawPacket, ReasonCode, Role,
+    DecodeError, Packet, PacketType, Piece, Property, Publish, Qos, RawPacket, ReasonCode, Role,
 };
 
 use self::early::EarlyRequests;
@@ -155,6 +155,36 @@ impl Client {
     /// [`WithdrawError`]; see [`Session::withdraw`].
     pub fn withdraw(&mut self, token: Token) -> Result<(), WithdrawError> {
         self.session.withdraw(token)
+    }
+
+    /// Asks whether `publish` has room for a message with this QoS, so that no message is built in vain. `size` is
+    /// that of the message, [`Message::size`](mqtt5_codec::Message::size): before it is built, the
+    /// [`encoded_len`](mqtt5_codec::Publish::encoded_len) of its PUBLISH with QoS 0. Nothing is dropped, and the room
+    /// is not reserved; if nothing else is published meanwhile, it is there. Other reasons to refuse the message,
+    /// such as the peer's limits, are not looked at. Allocates nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Busy`]; an [`Event::Room`] follows, as after `publish`. [`PublishError::TooLarge`].
+    ///
+    /// ```
+    /// use mqtt5_session_fsm::codec::{MessagePool, Publish, Qos, TopicName};
+    /// use mqtt5_session_fsm::{Client, ClientConfig, Instant, Publication, Session, SessionConfig};
+    ///
+    /// let session = Session::of_client(SessionConfig::default());
+    /// let mut client = Client::new(ClientConfig::default(), session);
+    /// let mut pool = MessagePool::new(32, 128);
+    ///
+    /// let publish = Publish::new(TopicName::new("pump/7")?, b"on");
+    /// if client.check_room(Qos::AtLeastOnce, publish.encoded_len()?).is_ok() && pool.has_room() {
+    ///     let message = pool.message(&publish)?;
+    ///     client.publish(Instant::ORIGIN, Publication::new(Qos::AtLeastOnce, message))?;
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn check_room(&mut self, qos: Qos, size: usize) -> Result<(), PublishError> {
+        let window = self.connection.window();
+        self.session.check_room_in(qos, size, window)
     }
 
     /// Writes a message with QoS 0 to `wire` at once: it is not stored, not copied beforehand, and has no

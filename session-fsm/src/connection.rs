@@ -162,7 +162,7 @@ impl Connection {
 
     /// How many messages with QoS 1 and 2 the peer takes at a time; 0 without a connection.
     #[inline]
-    fn window(&self) -> u16 {
+    pub(crate) fn window(&self) -> u16 {
         if self.is_open() {
             self.peer.receive_maximum
         } else {

@@ -8,8 +8,8 @@ use core::time::Duration;
 
 use mqtt5_codec::bytes::BufMut;
 use mqtt5_codec::{
-    DecodeError, Disconnect, Packet, PacketType, Piece, Property, Publish, RawPacket, ReasonCode,
-    Role,
+    DecodeError, Disconnect, Packet, PacketType, Piece, Property, Publish, Qos, RawPacket,
+    ReasonCode, Role,
 };
 
 use self::handshake::Handshake;
@@ -188,6 +188,18 @@ impl Server {
     pub fn withdraw(&mut self, token: Token) -> Result<(), WithdrawError> {
         let session = self.session.as_mut().ok_or(WithdrawError::Unknown)?;
         session.withdraw(token)
+    }
+
+    /// Asks whether `publish` has room for a message with this QoS, before the message is built: see
+    /// [`Client::check_room`](crate::Client::check_room).
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Busy`], [`PublishError::TooLarge`], [`PublishError::NoSession`].
+    pub fn check_room(&mut self, qos: Qos, size: usize) -> Result<(), PublishError> {
+        let window = self.connection.window();
+        let session = self.session.as_mut().ok_or(PublishError::NoSession)?;
+        session.check_room_in(qos, size, window)
     }
 
     /// Writes a message with QoS 0 to `wire` at once: it is not stored, not copied beforehand, and has no

@@ -5,13 +5,15 @@
 
 mod pair;
 
+use std::collections::VecDeque;
 use std::num::NonZeroU16;
 
 use allocation_counter::measure;
 use bytes::BytesMut;
-use mqtt5_codec::{Message, Publish, Qos, ReasonCode, TopicName};
+use mqtt5_codec::{Message, MessagePool, PoolError, Publish, Qos, ReasonCode, TopicName};
 use mqtt5_session_fsm::{
-    Acknowledgement, ClientConfig, Event, Limits, ServerConfig, SessionConfig, TopicAliases,
+    Acknowledgement, ClientConfig, Event, Limits, Publication, ServerConfig, SessionConfig,
+    TopicAliases,
 };
 
 use pair::{EVERY_QOS, NOW, Pair, Seen, Settings};
@@ -139,6 +141,55 @@ fn messages_of_topic_and_payload() {
                 let name = format!("made in a buffer, aliases {aliases}, {qos:?}, window {window}");
                 allocates_nothing(&name, || round(&mut pair, MESSAGES));
             }
+        }
+    }
+}
+
+/// Windows that never run empty, of messages out of a pool with as many slots: the oldest is answered, and the
+/// next one takes its slot. What finds no room is not built, and a clone that is dropped takes nothing.
+#[test]
+fn messages_of_a_pool() {
+    const TOPIC: &str = "greenhouse/3/temperature";
+    let publish = Publish::new(TopicName::new(TOPIC).expect("a name"), &[7; 64]);
+    let size = publish.encoded_len().expect("a good message");
+    for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
+        for window in 1..=24_usize {
+            let mut client = Pair::new(&Settings::default()).client;
+            let mut pool = MessagePool::new(window, size);
+            let mut in_flight = VecDeque::with_capacity(window + 1);
+            let mut up = Vec::with_capacity(window * (size + 4));
+            let mut answered = 0;
+            let mut round = |messages: usize| {
+                for _ in 0..messages {
+                    while client.check_room(qos, size).is_ok() && pool.has_room() {
+                        let message = pool.message(&publish).expect("a slot is free");
+                        drop(message.clone());
+                        let publication = Publication::new(qos, message);
+                        client.publish(NOW, publication).expect("room");
+                        up.clear();
+                        assert_eq!(client.poll(NOW, &mut up), None);
+                        let at = 4 + TOPIC.len();
+                        in_flight.push_back([up[at], up[at + 1]]);
+                    }
+                    assert_eq!(in_flight.len(), window);
+                    assert_eq!(pool.message(&publish), Err(PoolError::Full));
+                    let [high, low] = in_flight.pop_front().expect("one is in flight");
+                    let answers: &[u8] = match qos {
+                        Qos::AtLeastOnce => &[0x40],
+                        _ => &[0x50, 0x70],
+                    };
+                    for first in answers {
+                        let answer = [*first, 2, high, low];
+                        let event = client.receive(NOW, &mut &answer[..]);
+                        answered += usize::from(matches!(event, Some(Event::Outcome(..))));
+                        assert_eq!(client.poll(NOW, &mut up), None);
+                    }
+                }
+            };
+            round(20 * window);
+            let what = format!("out of a pool, never empty, {qos:?}, window {window}");
+            allocates_nothing(&what, || round(MESSAGES));
+            assert_eq!(answered, 20 * window + MESSAGES);
         }
     }
 }

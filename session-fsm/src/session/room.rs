@@ -123,6 +123,20 @@ impl Session {
 
     #[cold]
     fn drop_for(&mut self, qos: Qos, size: usize, at_once: bool) -> Result<(), PublishError> {
+        self.look_for_room(qos, size, at_once)?;
+        while self.excess(size, at_once) != Excess::default() {
+            let when_full = self.config.waiting.when_full;
+            let Some(dropped) = self.waiting.take_oldest(when_full) else {
+                break;
+            };
+            self.waiting_ended(&dropped, Ending::Dropped);
+        }
+        Ok(())
+    }
+
+    /// Whether there is room for a message, or it can be made. If it is only a matter of time, an event is due when
+    /// there is.
+    fn look_for_room(&mut self, qos: Qos, size: usize, at_once: bool) -> Result<(), PublishError> {
         let stored = self.config.stored;
         let limits = self.config.waiting;
         if size > stored.bytes
@@ -131,21 +145,41 @@ impl Session {
         {
             return Err(PublishError::TooLarge);
         }
-        if !self.may_leave_untold(size) || !self.can_make_room(size, at_once) {
-            let refused = self.refused.of(qos);
-            *refused = match *refused {
-                0 => size,
-                smallest => smallest.min(size),
-            };
-            return Err(PublishError::Busy);
+        if self.may_leave_untold(size) && self.can_make_room(size, at_once) {
+            return Ok(());
         }
-        while self.excess(size, at_once) != Excess::default() {
-            let Some(dropped) = self.waiting.take_oldest(limits.when_full) else {
-                break;
-            };
-            self.waiting_ended(&dropped, Ending::Dropped);
+        let refused = self.refused.of(qos);
+        *refused = match *refused {
+            0 => size,
+            smallest => smallest.min(size),
+        };
+        Err(PublishError::Busy)
+    }
+
+    /// As `check_room` of both sides. `window` is how many messages the peer takes at a time; 0 without a Network
+    /// Connection.
+    pub(crate) fn check_room_in(
+        &mut self,
+        qos: Qos,
+        size: usize,
+        window: u16,
+    ) -> Result<(), PublishError> {
+        if self.role == Role::Server && !self.exists {
+            return Err(PublishError::NoSession);
         }
-        Ok(())
+        let at_once = self.goes_at_once(qos, window.min(self.config.in_flight));
+        // No message takes less.
+        self.look_for_room(qos, size.max(1), at_once)
+    }
+
+    /// Asks whether [`Session::publish`] has room for a message with this QoS, before the message is built: see
+    /// [`Client::check_room`](crate::Client::check_room).
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Busy`], [`PublishError::TooLarge`], [`PublishError::NoSession`].
+    pub fn check_room(&mut self, qos: Qos, size: usize) -> Result<(), PublishError> {
+        self.check_room_in(qos, size, 0)
     }
 
     /// Whether a message has room, or gets it by what may be dropped: all of that is summed up first, so that
