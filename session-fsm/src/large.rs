@@ -28,10 +28,13 @@ pub(crate) fn take_piece<'a, S: Side>(
     match piece {
         Piece::Frame(frame) => match frame.decode_from(S::PEER) {
             Ok(packet) => side.take_packet(now, &packet),
-            Err(error) => {
-                side.reject(now, error);
-                Ok(None)
-            }
+            Err(error) => match side.other_version(&frame.raw()) {
+                Some(packet) => side.take_packet(now, &packet),
+                None => {
+                    side.reject(now, error);
+                    Ok(None)
+                }
+            },
         },
         Piece::Head(head) => take_head(side, now, head),
         Piece::Payload(chunk) => Ok(take_chunk(side, now, chunk)),

@@ -170,6 +170,45 @@ proptest! {
     }
 }
 
+/// A Server counts what it sends.
+#[test]
+fn a_server_counts_too() {
+    let mut client = Client::new(
+        ClientConfig::default(),
+        Session::of_client(SessionConfig::default()),
+    );
+    let config = ServerConfig {
+        topic_aliases: TopicAliases::Automatic(NonZeroU16::MIN),
+        ..ServerConfig::default()
+    };
+    let mut server = Server::new(NOW, config);
+    let list = [Property::TopicAliasMaximum(1)];
+    let connect = Connect {
+        client_identifier: Text::new("c").unwrap(),
+        properties: Properties::new(&list).unwrap(),
+        ..Connect::default()
+    };
+    client.connect(NOW, &connect).unwrap();
+    let mut up = Vec::new();
+    assert_eq!(client.poll(NOW, &mut up), None);
+    let event = server.receive(NOW, &mut &up[..]);
+    assert!(matches!(event, Some(Event::Connect(_))));
+    server.accept(NOW, None, &[]).unwrap();
+    while server.poll(NOW, &mut Vec::new()).is_some() {}
+    let mut wire = Vec::new();
+    let publish = Publish::new(TopicName::new("some/topic").unwrap(), b"x");
+    for _ in 0..3 {
+        server.publish_now(NOW, &publish, &mut wire).unwrap();
+    }
+    let expected = AliasSavings {
+        messages: 3,
+        bytes_sent: wire.len() as u64,
+        bytes_without_aliases: 3 * publish.encoded_len().unwrap() as u64,
+    };
+    assert_eq!(server.alias_savings(), expected);
+    assert!(expected.bytes_saved() > 0);
+}
+
 /// Section 3.3.2.3.4, in numbers: a topic of 60 bytes, 10 messages. The first is longer by the property of 3
 /// bytes, the others are shorter by 57.
 #[test]

@@ -363,6 +363,25 @@ fn a_client_knows_the_topic_of_a_large_message() {
     assert_eq!(topics, ["a/b", "a/b"]);
 }
 
+/// A Server that knows no other version than 3.1.1 refuses, and breaks no rule (section 3.2 of its standard).
+#[test]
+fn a_refusal_of_an_older_version_is_one_in_pieces_too() {
+    let mut client = Client::new(
+        ClientConfig::default(),
+        Session::of_client(SessionConfig::default()),
+    );
+    client.connect(NOW, &Connect::default()).unwrap();
+    while client.poll(NOW, &mut Vec::new()).is_some() {}
+    let mut input = BytesMut::from(&[0x20, 2, 0, 1][..]);
+    let Ok(Next::Ready(piece)) = StreamSplitter::new(LARGEST_PACKET, LIMIT).next(&mut input) else {
+        panic!()
+    };
+    let Ok(Some(Event::Refused(refusal))) = client.handle_piece(NOW, &piece) else {
+        panic!()
+    };
+    assert_eq!(refusal.reason_code, ReasonCode::UnsupportedProtocolVersion);
+}
+
 #[derive(Clone, Debug)]
 enum Sent {
     Message(Qos, u16, bool, usize),
