@@ -7,7 +7,7 @@
 //!   or on the order of a hash map: the same calls give the same answers.
 //! * **You bring time, and bytes.** `now` is an [`Instant`] of your clock, which must not go backwards, such as
 //!   `Instant::ORIGIN + start.elapsed()`. Received bytes go in by `receive`; packets come out by `poll`, appended to a
-//!   buffer of yours.
+//!   buffer of yours. Messages that are too large to be held whole go in piece by piece, by `handle_piece`.
 //! * **The drain rule.** After calls that are not `poll`: call `poll` until it says nothing, doing what each
 //!   [`Output`] says before anything else; then write the buffer to the network, and arm one timer for
 //!   `next_timeout`, at which to call `handle_timeout`. It holds without a connection, too: then nothing is written.
@@ -47,6 +47,21 @@
 //!
 //! Both are on by default. `persistence`: [`Session::export`], [`Session::restore`], and the stored form of a
 //! [`Change`]. `std`: passed on to the codec; nothing here needs it.
+//!
+//! # Helpers
+//!
+//! They are pure, bounded and without a clock, as the machines are, and work beside them.
+//!
+//! | to | use |
+//! | --- | --- |
+//! | connect again, to one of several servers | [`ReconnectPolicy`], [`Backoff`] |
+//! | leave a server alone that does not answer | [`CircuitBreaker`], [`publish_breaker`] |
+//! | ask and answer | [`Requests`], [`Reply`], [`services`] |
+//! | recognize messages that come again | [`Deduplicator`] |
+//! | keep messages in order from end to end | [`ordering`], [`ordered_publisher`] |
+//! | process messages, with retries | [`processing`] |
+//! | route messages by what they say about themselves | [`routing`] |
+//! | know what Topic Aliases save | [`bandwidth`] |
 //!
 //! # A buffer with a limit
 //!
