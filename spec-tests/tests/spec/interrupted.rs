@@ -45,6 +45,7 @@ fn connect() -> Vec<u8> {
 
 /// A machine of either side that sends messages.
 #[derive(Clone)]
+#[allow(clippy::large_enum_variant)] // There are few of them.
 enum Sender {
     Client(Box<Client>),
     Server(Box<Server>, Option<Session>),
