@@ -52,9 +52,10 @@ pub(crate) fn resolve(
                 return Ok((vec![Input { name, content }], Outcome::Well));
             }
             Err(error) if !arguments.iter().all(|argument| is_name(argument)) => {
+                let shown = start_of(&text);
                 writeln!(
                     errors,
-                    "dissect: `{text}` is neither a file nor bytes: {error}"
+                    "dissect: `{shown}` is neither a file nor bytes: {error}"
                 )?;
                 return Ok((Vec::new(), Outcome::Unreadable));
             }
@@ -102,6 +103,16 @@ fn is_name(argument: &OsStr) -> bool {
             && text
                 .chars()
                 .any(|character| !character.is_ascii_hexdigit() && character.is_alphabetic())
+}
+
+/// The text, or the start of it if it is long.
+fn start_of(text: &str) -> String {
+    const CHARACTERS: usize = 60;
+    let mut start: String = text.chars().take(CHARACTERS).collect();
+    if start.len() < text.len() {
+        start.push_str("...");
+    }
+    start
 }
 
 fn in_words(error: &io::Error) -> String {

@@ -97,6 +97,7 @@ fn four_bytes_in_many_notations() {
         "0000  10 02 00 01",
         "0000  10 02 00 01                                       ....",
         "0000   10 02 00 01   ....",
+        "0000 10 02 00 01 ....",
         "00000000: 1002 0001                                ....",
         "00000000: 10 02 00 01  ....",
         "00000000  10 02 00 01                                       |....|\n00000004",
@@ -173,6 +174,11 @@ fn texts_that_are_no_bytes() {
         ("\\x1", NotBytes::Escape("\\x1".to_owned())),
         ("\"\\u0100\"", NotBytes::Escape("\\u01".to_owned())),
         ("\"\\777\"", NotBytes::Escape("\\777".to_owned())),
+        (
+            // What a shell makes of a dump without quotes.
+            "00000000: c000 c000 c000 c000 c000 c000 c000 c000 ................ 00000010: c000 ..",
+            NotBytes::AfterLine("00000000".to_owned()),
+        ),
         (
             "0000  10 02\n0010  00 01",
             NotBytes::ShortLine("0000".to_owned()),

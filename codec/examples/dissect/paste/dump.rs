@@ -153,12 +153,15 @@ fn join(rows: &[Row<'_>]) -> Result<Vec<u8>, NotBytes> {
             _ => None,
         };
         let words_rounded = wanted.filter(|_| row.has_little_endian_words());
-        let (row_bytes, is_enough) = row.bytes(wanted.map(|wanted| match words_rounded {
+        let (row_bytes, is_enough, after) = row.bytes(wanted.map(|wanted| match words_rounded {
             Some(_) => wanted.next_multiple_of(2),
             None => wanted,
         }));
         if !is_enough {
             return Err(NotBytes::ShortLine(row.offset.to_owned()));
+        }
+        if !is_text_column(after, &row_bytes) {
+            return Err(NotBytes::AfterLine(row.offset.to_owned()));
         }
         width = row_bytes.len().max(width);
         bytes.extend(row_bytes);
@@ -251,18 +254,18 @@ impl<'a> Row<'a> {
         !self.has_colon && self.offset.len() == 7 && self.rest.split_whitespace().all(is_word)
     }
 
-    /// The bytes of the row, and whether these are as many as are wanted.
-    fn bytes(&self, wanted: Option<usize>) -> (Vec<u8>, bool) {
+    /// The bytes of the row, whether these are as many as are wanted, and what comes after them.
+    fn bytes(&self, wanted: Option<usize>) -> (Vec<u8>, bool, &'a str) {
         let mut bytes = Vec::new();
         let mut rest = self.rest;
         loop {
             if wanted == Some(bytes.len()) {
-                return (bytes, true);
+                return (bytes, true, rest);
             }
             let trimmed = rest.trim_start();
             let is_apart = rest.len() - trimmed.len() > 1 || rest.starts_with('\t');
             if wanted.is_none() && is_apart && !bytes.is_empty() && shows(trimmed, &bytes) {
-                return (bytes, true);
+                return (bytes, true, rest);
             }
             // Some write a hyphen in the middle of the row.
             let digits = trimmed.strip_prefix('-').unwrap_or(trimmed);
@@ -272,7 +275,7 @@ impl<'a> Row<'a> {
                 && (after.is_empty()
                     || after.starts_with(|next: char| next.is_whitespace() || next == '-'));
             if !is_group {
-                return (bytes, wanted.is_none());
+                return (bytes, wanted.is_none(), rest);
             }
             for pair in 0..group.len() / 2 {
                 let pair = &group[2 * pair..2 * pair + 2];
@@ -281,6 +284,14 @@ impl<'a> Row<'a> {
             rest = after;
         }
     }
+}
+
+/// Whether what comes after the bytes of a row is nothing but these bytes as text, as far as can be
+/// told: some programs have other characters there.
+fn is_text_column(after: &str, bytes: &[u8]) -> bool {
+    let text = after.trim_start();
+    let is_apart = after.len() - text.len() > 1 || after.starts_with('\t');
+    text.is_empty() || is_apart || text.starts_with(['|', '>']) || shows(text, bytes)
 }
 
 /// Whether a text is what dumps show beside these bytes.

@@ -52,6 +52,8 @@ pub(crate) enum NotBytes {
     Offset(String),
     /// This line of a dump has fewer bytes than the offset after it says.
     ShortLine(String),
+    /// After the bytes of this line of a dump comes something that is not the text beside them.
+    AfterLine(String),
     /// An escape that stands for no byte.
     Escape(String),
 }
@@ -76,6 +78,11 @@ impl fmt::Display for NotBytes {
             NotBytes::ShortLine(offset) => write!(
                 formatter,
                 "the line with the offset {offset} has fewer bytes than the offset after it says"
+            ),
+            NotBytes::AfterLine(offset) => write!(
+                formatter,
+                "something follows the bytes of the line with the offset {offset}; a dump has to \
+                 come line by line: put it in quotes, or in a file"
             ),
             NotBytes::Escape(escape) => write!(formatter, "`{escape}` does not stand for a byte"),
         }
