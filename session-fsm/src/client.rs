@@ -147,7 +147,7 @@ impl Client {
         self.connection.publish(&mut self.session, now, publication)
     }
 
-    /// Takes back a message that was not sent; it ends as [`Outcome::Withdrawn`]. [`Session::unsettled`] lists what
+    /// Takes back a message that was not sent; it ends as [`Outcome::Withdrawn`]. [`Client::unsettled`] lists what
     /// there is.
     ///
     /// # Errors

@@ -569,7 +569,10 @@ impl Session {
                 delay: pending.delay,
             });
         }
-        if self.config.persistent && expiry_interval == 0 {
+        if self.config.persistent
+            && expiry_interval == 0
+            && !fault!("end with the connection unreported")
+        {
             self.notice(Notice::SessionEndsWithConnection);
         }
     }

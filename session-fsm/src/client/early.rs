@@ -10,7 +10,7 @@ use super::Client;
 use crate::connection::Phase;
 use crate::error::SendError;
 use crate::qos::Request;
-use crate::session::{Ending, Notice};
+use crate::session::{Ending, Notice, Unsettled, UnsettledKind};
 use crate::{LimitExceeded, Limits, Token};
 
 /// What a request takes that a Server need not have.
@@ -122,6 +122,26 @@ impl Client {
             };
             self.session.notice(Notice::Outcome(early.token, ending));
         }
+    }
+
+    /// Everything that was accepted and has no outcome yet: what the Session has, see
+    /// [`Session::unsettled`](crate::Session::unsettled), and then
+    /// SUBSCRIBE and UNSUBSCRIBE that wait for the CONNACK.
+    pub fn unsettled(&self) -> impl Iterator<Item = Unsettled<'_>> {
+        let early = self.early.requests.iter().map(|early| Unsettled {
+            token: early.token,
+            kind: match early.request {
+                Request::Subscribe { filters } => UnsettledKind::Subscribe {
+                    packet_identifier: None,
+                    filters,
+                },
+                Request::Unsubscribe { filters } => UnsettledKind::Unsubscribe {
+                    packet_identifier: None,
+                    filters,
+                },
+            },
+        });
+        self.session.unsettled().chain(early)
     }
 
     /// There will be no CONNACK, or it refuses: then the Server has processed nothing \[MQTT-3.1.4-6\].

@@ -503,7 +503,7 @@ fn give_up(session: &mut Session, ending: Ending) {
     };
     let packet_identifier = given_up.packet_identifier;
     let token = Some(given_up.token);
-    if given_up.is_lost {
+    if given_up.is_lost && !fault!("lost identifier announced as free") {
         session.watched_gone(Change::Lost { packet_identifier }, token);
     } else {
         session.finished(packet_identifier, token);

@@ -375,11 +375,11 @@ impl Sender {
                         },
                     },
                     Use::Subscribe => UnsettledKind::Subscribe {
-                        packet_identifier,
+                        packet_identifier: Some(packet_identifier),
                         filters,
                     },
                     Use::Unsubscribe => UnsettledKind::Unsubscribe {
-                        packet_identifier,
+                        packet_identifier: Some(packet_identifier),
                         filters,
                     },
                 };

@@ -71,7 +71,9 @@ impl Slot {
             self.used_for,
             Use::Message(SenderState::WaitPubAck | SenderState::WaitPubRec)
         );
-        self.identifier != 0 && unacknowledged && !self.sent_before
+        self.identifier != 0
+            && unacknowledged
+            && (!self.sent_before || fault!("what was sent is taken back"))
     }
 
     /// The position of the next slot in the same list; 0 if there is none.

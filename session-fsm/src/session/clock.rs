@@ -23,7 +23,9 @@ impl Session {
 
     /// As [`Session::clamp`], without the messages.
     pub(super) fn clamp_ends(&mut self, now: Instant) {
-        if self.expiry_interval != NEVER_EXPIRES {
+        if self.expiry_interval != NEVER_EXPIRES
+            && !fault!("Session outlives its interval by another clock")
+        {
             self.ends_at = clamped(self.ends_at, now.plus_seconds(self.expiry_interval));
         }
         if let Some(will) = &mut self.will {

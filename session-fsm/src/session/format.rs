@@ -279,6 +279,7 @@ pub(super) fn open_in_log<'a, T: Body<'a>>(
         Err(RestoreError::Damaged | RestoreError::Alien) if is_followed(kind, log) => {
             Err(RestoreError::Damaged)
         }
+        Err(RestoreError::Damaged) if fault!("unfinished record is damage") => open(kind, log),
         Err(RestoreError::Damaged) => Err(RestoreError::Truncated),
         Err(RestoreError::Alien) if resembles_record(kind, log) => Err(RestoreError::Truncated),
         _ => open(kind, log),

@@ -47,6 +47,13 @@ impl Session {
         };
         let mut received: Vec<_> = self.receiver.accepted().map(|it| it.get()).collect();
         received.sort_unstable();
+        let of_released = |(packet_identifier, token): (PacketIdentifier, Token)| {
+            (packet_identifier.get(), token.number())
+        };
+        let mut released: Vec<_> = self.sender.released().map(of_released).collect();
+        if fault!("PUBRELs exported by their identifiers") {
+            released.sort_unstable();
+        }
         let stored = StoredSession {
             server: self.role == Role::Server,
             client_identifier: &self.client_identifier,
@@ -60,12 +67,12 @@ impl Session {
                 .iter()
                 .map(|(packet_identifier, it)| (packet_identifier.get(), of_accepted(it)))
                 .collect(),
-            released: self
-                .sender
-                .released()
-                .map(|(packet_identifier, token)| (packet_identifier.get(), token.number()))
-                .collect(),
-            lost: self.sender.lost_identifiers().map(|it| it.get()).collect(),
+            released,
+            lost: fault!(
+                "lost identifiers not exported",
+                self.sender.lost_identifiers().map(|it| it.get()).collect(),
+                Vec::new(),
+            ),
             received,
             waiting: self
                 .waiting

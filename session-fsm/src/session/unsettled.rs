@@ -31,15 +31,15 @@ pub enum UnsettledKind<'s> {
     },
     /// A SUBSCRIBE that is not answered.
     Subscribe {
-        /// Its Packet Identifier.
-        packet_identifier: PacketIdentifier,
+        /// Its Packet Identifier; `None` while it waits for the CONNACK.
+        packet_identifier: Option<PacketIdentifier>,
         /// How many Topic Filters it has.
         filters: u32,
     },
     /// An UNSUBSCRIBE that is not answered.
     Unsubscribe {
-        /// Its Packet Identifier.
-        packet_identifier: PacketIdentifier,
+        /// Its Packet Identifier; `None` while it waits for the CONNACK.
+        packet_identifier: Option<PacketIdentifier>,
         /// How many Topic Filters it has.
         filters: u32,
     },
@@ -91,7 +91,8 @@ impl Session {
     /// SUBSCRIBE and UNSUBSCRIBE, messages with QoS 1 and 2 that wait, messages with QoS 0 that wait; each in the order
     /// in which it goes on. After a restart it tells the application which of its tokens are still under way.
     ///
-    /// What `poll` has not reported yet, but was decided, is not part of it.
+    /// What `poll` has not reported yet, but was decided, is not part of it. What was asked for since a CONNECT and waits for
+    /// its CONNACK is with the [`Client`](crate::Client): see [`Client::unsettled`](crate::Client::unsettled).
     pub fn unsettled(&self) -> impl Iterator<Item = Unsettled<'_>> {
         self.sender.unsettled().chain(self.waiting.unsettled())
     }

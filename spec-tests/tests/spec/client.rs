@@ -39,11 +39,13 @@ mod ordering;
 mod outcomes;
 mod packet_size;
 mod phases;
+mod publications;
 mod qos_receiver;
 mod qos_sender;
 mod queue;
 mod receive_maximum;
 mod requests;
+mod restart;
 mod resume;
 mod stored;
 mod tell;
@@ -89,11 +91,13 @@ pub(crate) fn checks() -> Vec<Check> {
         outcomes::checks(),
         packet_size::checks(),
         phases::checks(),
+        publications::checks(),
         qos_receiver::checks(),
         qos_sender::checks(),
         queue::checks(),
         receive_maximum::checks(),
         requests::checks(),
+        restart::checks(),
         resume::checks(),
         stored::checks(),
         topic_alias::checks(),

@@ -127,6 +127,11 @@ pub(crate) fn event(event: &Event<'_>, tokens: &[Token]) -> String {
             format!("t{} {}", at + 1, outcome(it))
         }
         Event::Room => "room".into(),
+        Event::Overdue(token) => {
+            let at = tokens.iter().rposition(|known| known == token);
+            format!("t{} overdue", at.expect("it was given") + 1)
+        }
+        Event::SessionEndsWithConnection => "session ends with the connection".into(),
         Event::UnknownIdentifier {
             packet_type,
             packet_identifier,

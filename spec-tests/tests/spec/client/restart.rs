@@ -1,0 +1,179 @@
+//! What a restart must not forget (sections 2.2.1, 4.1).
+
+use mqtt5_session_fsm::codec::{Property, ReasonCode};
+use mqtt5_session_fsm::{
+    Change, Client, ClientConfig, Instant, Output, RestoreError, Session, SessionConfig,
+};
+
+use super::driver::{Driver, KEEPS, Lines, connect_with, publication};
+use super::make;
+
+checks!["client::restart":
+    Example a_lost_identifier_is_not_used_after_a_restart,
+    Example pubrels_keep_their_order,
+    Example a_session_does_not_outlive_its_interval_by_another_clock,
+    Example an_unfinished_write_is_told_from_damage,
+    Example a_persistent_session_that_ends_with_its_connection_is_reported,
+];
+
+fn config() -> SessionConfig {
+    SessionConfig {
+        persistent: true,
+        ..SessionConfig::default()
+    }
+}
+
+/// A process, and what it has stored.
+struct Process {
+    client: Client,
+    log: Vec<Change>,
+    now: Instant,
+}
+
+impl Process {
+    fn new() -> Self {
+        let session = Session::of_client(config());
+        Process {
+            client: Client::new(ClientConfig::default(), session),
+            log: Vec::new(),
+            now: Instant::from_millis(1_000_000_000),
+        }
+    }
+
+    fn settle(&mut self) -> Vec<u8> {
+        let mut wire = Vec::new();
+        while let Some(output) = self.client.poll(self.now, &mut wire) {
+            if let Output::Persist(change) = output {
+                self.log.push(change);
+            }
+        }
+        wire
+    }
+
+    fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut input = bytes;
+        while self.client.receive(self.now, &mut input).is_some() {}
+        self.settle()
+    }
+
+    fn publish(&mut self, payload: &str) -> Vec<u8> {
+        let publication = publication(2, "a", payload, &[]);
+        self.client.publish(self.now, publication).expect("room");
+        self.settle()
+    }
+
+    fn connect(&mut self, session_present: bool, limits: &[Property<'_>]) -> Vec<u8> {
+        self.client.connection_lost(self.now);
+        self.settle();
+        self.client
+            .connect(self.now, &connect_with(KEEPS))
+            .expect("a good CONNECT");
+        self.settle();
+        self.feed(&make::connack(session_present, ReasonCode::Success, limits))
+    }
+
+    /// The next process, by the export or by the changes.
+    fn restart(&mut self, by_export: bool) {
+        let mut session = Session::of_client(config());
+        if by_export {
+            let export = self.client.session().export();
+            session = Session::restore(self.now, &export, config()).expect("a good export");
+        } else {
+            for change in &self.log {
+                session.apply(self.now, change).expect("it fits");
+            }
+        }
+        self.client = Client::new(ClientConfig::default(), session);
+    }
+}
+
+/// The server would take a message with this identifier for the one that was given up (MQTT-4.3.3-10).
+fn a_lost_identifier_is_not_used_after_a_restart() {
+    for by_export in [false, true] {
+        let mut process = Process::new();
+        process.connect(false, &[]);
+        process.publish(&"x".repeat(100));
+        let small = [Property::MaximumPacketSize(50.try_into().expect("not 0"))];
+        assert!(process.connect(true, &small).is_empty());
+        process.restart(by_export);
+        process.connect(true, &small);
+        let wire = process.publish("y");
+        let identifier = u16::from_be_bytes([wire[5], wire[6]]);
+        assert_ne!(identifier, 1, "by export: {by_export}");
+    }
+}
+
+/// Section 4.6: in the order of the PUBRECs, which is not that of the identifiers.
+fn pubrels_keep_their_order() {
+    for by_export in [false, true] {
+        let mut process = Process::new();
+        process.connect(false, &[]);
+        for payload in ["1", "2", "3"] {
+            process.publish(payload);
+        }
+        for identifier in [3, 1, 2] {
+            process.feed(&make::pubrec(identifier));
+        }
+        process.restart(by_export);
+        let wire = process.connect(true, &[]);
+        let expected = [3, 1, 2]
+            .map(|identifier| [0x62, 2, 0, identifier])
+            .concat();
+        assert_eq!(wire, expected, "by export: {by_export}");
+    }
+}
+
+/// Section 3.1.2.11.2, for a clock that was set back.
+fn a_session_does_not_outlive_its_interval_by_another_clock() {
+    let mut driver =
+        Driver::configured(config()).go(&[Property::SessionExpiryInterval(60)], false, &[]);
+    let _: Lines = driver.lose();
+    let export = driver.client.session().export();
+    for now in [0, 500_000, 1_000_000] {
+        let now = Instant::from_millis(now);
+        let session = Session::restore(now, &export, config()).expect("a good export");
+        assert_eq!(
+            session.next_timeout(),
+            now + core::time::Duration::from_secs(60)
+        );
+    }
+}
+
+fn an_unfinished_write_is_told_from_damage() {
+    let record = |number| {
+        Change::Received {
+            packet_identifier: make::id(number),
+        }
+        .to_bytes()
+    };
+    let [first, second] = [record(1), record(2)];
+    for position in 0..first.len() {
+        let mut damaged = first.clone();
+        damaged[position] ^= 0x10;
+        let mut last = &damaged[..];
+        assert_eq!(Change::take(&mut last), Err(RestoreError::Truncated));
+        damaged.extend(&second);
+        let mut log = &damaged[..];
+        assert_eq!(Change::take(&mut log), Err(RestoreError::Damaged));
+    }
+    for filler in [0, 0xFF] {
+        assert_eq!(
+            Change::take(&mut &[filler; 512][..]),
+            Err(RestoreError::Truncated)
+        );
+    }
+}
+
+fn a_persistent_session_that_ends_with_its_connection_is_reported() {
+    let told = "session ends with the connection".to_string();
+    for (interval, given, expected) in [(0, None, true), (9, Some(0), true), (9, None, false)] {
+        let mut driver = Driver::configured(config());
+        let given = given.map(Property::SessionExpiryInterval);
+        let said = driver.reconnect(
+            &[Property::SessionExpiryInterval(interval)],
+            false,
+            given.as_slice(),
+        );
+        assert_eq!(said.contains(&told), expected, "{said:?}");
+    }
+}
