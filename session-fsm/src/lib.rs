@@ -74,7 +74,7 @@
 //! # let now = Instant::ORIGIN;
 //! # let mut client = Client::new(ClientConfig::default(), Session::of_client(SessionConfig::default()));
 //! # let mut buffer = BytesMut::new();
-//! let mut limit = 64 * 1024;
+//! let mut limit: usize = 64 * 1024;
 //! loop {
 //!     // What the network has not taken yet may be more than that.
 //!     let room = limit.saturating_sub(buffer.len());
