@@ -9,6 +9,7 @@ mod fields;
 mod format;
 #[cfg(feature = "persistence")]
 mod journal;
+mod notice;
 #[cfg(feature = "persistence")]
 mod record;
 mod replay;
@@ -29,6 +30,7 @@ pub(crate) use clock::message_expiry;
 pub use deadlines::Deadline;
 #[cfg(feature = "persistence")]
 pub use journal::{Journal, JournalError, JournalReader, Record, Records};
+pub(crate) use notice::{Ending, Notice};
 pub use room::StoredLimits;
 pub use unsettled::{MessageState, Unsettled, UnsettledKind, WithdrawError};
 
@@ -38,9 +40,8 @@ use crate::error::SendError;
 use crate::event::{Event, Output, WillMessage};
 use crate::qos::table::{ReceiverState, SenderState};
 use crate::qos::{Decision, Receipt, Receiver, Sender};
-use crate::token::LimitExceeded;
 use crate::waiting::{Waiting, WaitingLimits};
-use crate::{Instant, Outcome, Token};
+use crate::{Instant, Token};
 
 /// The Session Expiry Interval that means "does not expire" (section 3.1.2.11.2).
 pub(crate) const NEVER_EXPIRES: u32 = u32::MAX;
@@ -92,61 +93,6 @@ pub enum Acknowledgement {
     /// holds up those of the same QoS that came after it. The Receive Maximum that this side announces
     /// limits how many of one Network Connection are undecided.
     Manual,
-}
-
-/// Something to be told that needs no packet.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Notice {
-    Outcome(Token, Ending),
-    Overdue(Token),
-    UnknownIdentifier(PacketType, PacketIdentifier),
-    Will(Box<WillMessage>),
-    SessionEndsWithConnection,
-    SessionEnded,
-}
-
-/// An [`Outcome`] that comes without a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Ending {
-    Sent,
-    Expired,
-    TimedOut,
-    Withdrawn,
-    Dropped,
-    Forbidden(LimitExceeded),
-    NotSent,
-    Indeterminate,
-}
-
-impl From<Ending> for Outcome<'static> {
-    fn from(ending: Ending) -> Self {
-        match ending {
-            Ending::Sent => Outcome::Sent,
-            Ending::Expired => Outcome::Expired,
-            Ending::TimedOut => Outcome::TimedOut,
-            Ending::Withdrawn => Outcome::Withdrawn,
-            Ending::Dropped => Outcome::Dropped,
-            Ending::Forbidden(limit) => Outcome::Forbidden(limit),
-            Ending::NotSent => Outcome::NotSent,
-            Ending::Indeterminate => Outcome::Indeterminate,
-        }
-    }
-}
-
-impl From<Notice> for Event<'static> {
-    fn from(notice: Notice) -> Self {
-        match notice {
-            Notice::Outcome(token, ending) => Event::Outcome(token, ending.into()),
-            Notice::Overdue(token) => Event::Overdue(token),
-            Notice::UnknownIdentifier(packet_type, packet_identifier) => Event::UnknownIdentifier {
-                packet_type,
-                packet_identifier,
-            },
-            Notice::Will(will) => Event::Will(*will),
-            Notice::SessionEndsWithConnection => Event::SessionEndsWithConnection,
-            Notice::SessionEnded => Event::SessionEnded,
-        }
-    }
 }
 
 /// A Will Message with the time at which it is due.

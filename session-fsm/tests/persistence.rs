@@ -5,6 +5,8 @@
 mod damage;
 #[path = "persistence/tokens.rs"]
 mod tokens;
+#[path = "persistence/versions.rs"]
+mod versions;
 #[path = "persistence/world.rs"]
 mod world;
 
@@ -21,6 +23,7 @@ use proptest::prelude::*;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use self::versions::several;
 use self::world::{Side, Step, World, step};
 
 const CONFIG: SessionConfig = SessionConfig {
@@ -487,97 +490,6 @@ fn a_change_that_does_not_fit_changes_nothing() {
         let result = session.apply(at(0), &change);
         assert_eq!(result, Err(RestoreError::Inconsistent), "{change:?}");
         assert_eq!(session, before, "{change:?}");
-    }
-}
-
-fn several() -> Vec<Session> {
-    let mut client = Session::of_client(CONFIG);
-    let changes = every_change();
-    let fits = |change: &&Change| !matches!(change, Change::WillStored { .. });
-    for change in changes[..16].iter().filter(fits) {
-        client.apply(at(1_000_000), change).unwrap();
-    }
-    vec![
-        Session::of_client(CONFIG),
-        Session::of_client_known_to_server("c", CONFIG),
-        Session::of_server("c", CONFIG),
-        client,
-        full(),
-    ]
-}
-
-/// If this fails, the format has changed: it needs a new version, and this one has to be read as before.
-#[test]
-fn version_2_stays_as_it_is() {
-    let golden = include_str!("golden/version_2.txt");
-    let mut lines = golden.lines().filter(|line| !line.starts_with('#'));
-    let mut expect = |bytes: &[u8]| {
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
-        assert_eq!(lines.next(), Some(&*hex));
-    };
-    for session in several() {
-        expect(&session.export());
-    }
-    for change in every_change() {
-        expect(&change.to_bytes());
-    }
-    assert_eq!(lines.next(), None);
-}
-
-/// What version 1 stored is read. It says nothing of lost identifiers, and not which interval led to the end.
-#[test]
-fn version_1_is_read() {
-    let golden = include_str!("golden/version_1.txt");
-    let lines = golden.lines().filter(|line| !line.starts_with('#'));
-    let stored: Vec<Vec<u8>> = lines
-        .map(|line| {
-            let digits = line.as_bytes().chunks(2);
-            let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
-            digits.map(byte).collect()
-        })
-        .collect();
-    let mut changes = every_change();
-    changes.retain(|change| match change {
-        Change::Accepted { token, .. } | Change::Sent { token, .. } => token.number() != 8,
-        Change::Lost { .. } | Change::Overdue { .. } => false,
-        _ => true,
-    });
-    for change in &mut changes {
-        match change {
-            Change::Disconnected {
-                expiry_interval, ..
-            } => *expiry_interval = u32::MAX,
-            Change::Accepted { deadline, .. } => *deadline = None,
-            _ => {}
-        }
-    }
-    let (sessions, records) = stored.split_at(5);
-    let read = records.iter().map(|bytes| Change::from_bytes(bytes));
-    assert_eq!(read.collect::<Result<Vec<_>, _>>().as_ref(), Ok(&changes));
-
-    let mut client = Session::of_client(CONFIG);
-    let fits = |change: &&Change| !matches!(change, Change::WillStored { .. });
-    for change in changes[..12].iter().filter(fits) {
-        client.apply(at(1_000_000), change).unwrap();
-    }
-    // It is not known which interval led to the end.
-    let away = Change::Disconnected {
-        ends_at: at(1_003_600),
-        expiry_interval: u32::MAX,
-        will_due_at: Instant::NEVER,
-    };
-    client.apply(at(1_000_000), &away).unwrap();
-    let mut server = Session::of_server("c", CONFIG);
-    replay(&mut server, &changes[..changes.len() - 2]);
-    let expected = [
-        Session::of_client(CONFIG),
-        Session::of_client_known_to_server("c", CONFIG),
-        Session::of_server("c", CONFIG),
-        client,
-        server,
-    ];
-    for (bytes, expected) in sessions.iter().zip(expected) {
-        assert_eq!(restore(bytes).unwrap().export(), expected.export());
     }
 }
 
