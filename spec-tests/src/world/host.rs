@@ -430,6 +430,10 @@ impl SessionWorld {
                 }
                 self.flows[side.other() as usize].receiver_ended();
                 self.undecided(side).clear();
+                // A Server without a Session takes no messages: nobody waits for room in it.
+                if side == Side::Server {
+                    self.flows[side as usize].blocked = false;
+                }
             }
             Told::Room => self.flows[side as usize].blocked = false,
             Told::Connect => {
