@@ -177,7 +177,8 @@ impl SessionWorld {
                 }
             }
         }
-        if side == Side::Client && self.client.machine.is_connected() {
+        let asks_early = self.config.0.early > 0 && self.links.iter().any(|link| link.has_client);
+        if side == Side::Client && (self.client.machine.is_connected() || asks_early) {
             if left.subscribes > 0 {
                 actions.push(Action::Subscribe);
             }

@@ -55,6 +55,7 @@ impl Config {
     pub(super) fn client(&self) -> ClientConfig {
         ClientConfig {
             topic_aliases: self.use_of_aliases(),
+            early_packets: self.early,
             ..ClientConfig::default()
         }
     }
@@ -111,6 +112,8 @@ impl SessionWorld {
             self.lost_session = true;
         }
         let config = self.config.0.clone();
+        // What is sent for a new Session before the CONNACK is lost with the connection.
+        self.lost_session |= config.early > 0 && !self.client.machine.session().exists();
         let mut variant = Variant::Ordinary;
         if config.limits_change() {
             variant = turn.pick(&config.choices_of_limits());

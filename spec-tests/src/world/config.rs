@@ -87,6 +87,8 @@ settings! {
     subscribes: u8 = 0,
     /// unsubscriptions that the Client makes
     unsubscribes: u8 = 0,
+    /// packets that the Client may send before the CONNACK of a new Session; it also subscribes before it
+    early: u16 = 0,
     /// connections that either side ends with a DISCONNECT
     disconnects: u8 = 0,
     /// connections that the Server refuses

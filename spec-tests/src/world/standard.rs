@@ -121,6 +121,10 @@ pub fn normal() -> Vec<Named> {
         ),
         named("requests", "up=1 qos=21 subscribes=1 unsubscribes=1 cuts=1"),
         named(
+            "early",
+            "up=2 qos=21 subscribes=1 early=2 rejections=1 cuts=1 clean-starts=1",
+        ),
+        named(
             "goodbye",
             "up=1 down=1 qos=21 disconnects=1 rejections=1 cuts=1",
         ),
