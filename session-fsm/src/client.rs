@@ -44,6 +44,10 @@ pub struct ClientConfig {
     /// [`Outcome::NotSent`]. If there is none, they end as [`Outcome::Indeterminate`], and messages with QoS 0 as
     /// [`Outcome::Sent`].
     pub early_packets: u16,
+    /// How many bytes the Topic Names of Topic Aliases may take in each direction. A Server that sets more is
+    /// disconnected with 0x97; messages to it get no new alias. Default: 4 MiB, 64 bytes for each of 65,535
+    /// aliases.
+    pub topic_alias_bytes: usize,
 }
 
 impl Default for ClientConfig {
@@ -56,6 +60,7 @@ impl Default for ClientConfig {
             ping_margin: Duration::from_millis(250),
             topic_aliases: TopicAliases::Off,
             early_packets: 0,
+            topic_alias_bytes: 4 << 20,
         }
     }
 }
@@ -79,10 +84,12 @@ impl Client {
     /// A Client without a Network Connection, over a new or a restored Session.
     #[must_use]
     pub fn new(config: ClientConfig, session: Session) -> Self {
+        let mut connection = Connection::new(Role::Client, config.topic_aliases);
+        connection.topic_alias_bytes = config.topic_alias_bytes;
         Client {
             config,
             session,
-            connection: Connection::new(Role::Client, config.topic_aliases),
+            connection,
             handshake: Handshake::default(),
             early: EarlyRequests::default(),
             keep_alive: 0,

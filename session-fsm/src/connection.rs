@@ -62,6 +62,8 @@ pub(crate) struct Connection {
     /// Server: what holds for packets before the CONNACK, beside what this side announces.
     pub(crate) maximum_connect_size: u32,
     topic_aliases: TopicAliases,
+    /// The most bytes that the Topic Names of Topic Aliases may take, in each direction.
+    pub(crate) topic_alias_bytes: usize,
     outbox: Outbox,
     inbound: Inbound,
     pub(crate) arriving: Option<Arriving>,
@@ -83,6 +85,7 @@ impl Connection {
             peer: Limits::NONE,
             maximum_connect_size: LARGEST_PACKET,
             topic_aliases,
+            topic_alias_bytes: usize::MAX,
             outbox: Outbox::default(),
             inbound: Inbound::default(),
             arriving: None,
@@ -102,6 +105,7 @@ impl Connection {
             phase: Phase::Opening,
             last_sent: now,
             last_received: now,
+            topic_alias_bytes: self.topic_alias_bytes,
             inbound: fault!("MQTT-3.3.2-7", Inbound::default(), self.inbound.clone()),
             outbound: fault!(
                 "MQTT-3.3.2-7 sent",
@@ -158,6 +162,12 @@ impl Connection {
         } else {
             None
         }
+    }
+
+    /// Whether so much waits to be written that nothing more is to be read, or accepted, before `poll`.
+    #[inline]
+    pub(crate) fn is_congested(&self) -> bool {
+        self.outbox.is_full()
     }
 
     /// How many messages with QoS 1 and 2 the peer takes at a time; 0 without a connection.
@@ -266,7 +276,8 @@ impl Connection {
                 }
             })?;
             // What the next Network Connection takes is not known.
-            packet = packet.filter(|_| self.is_open());
+            let used = self.outbox.len() + session.receiver.explained();
+            packet = packet.filter(|it| self.is_open() && used + it.len() <= Outbox::FULL);
         }
         let decision = Decision {
             reason_code,

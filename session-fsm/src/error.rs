@@ -79,7 +79,8 @@ pub enum SendError {
     Forbidden(LimitExceeded),
     /// All Packet Identifiers are in use.
     NoIdentifier,
-    /// As many requests wait for the CONNACK as may.
+    /// As many requests wait for the CONNACK as may, or so much waits to be written that `poll` has to be called
+    /// first.
     Busy,
     /// The packet would break a rule.
     Invalid(EncodeError),
@@ -100,7 +101,7 @@ impl fmt::Display for SendError {
             SendError::NotExpected => formatter.write_str("nothing of this kind is to be sent now"),
             SendError::Stale => formatter.write_str("the receipt is void"),
             SendError::Forbidden(limit) => limit.fmt(formatter),
-            SendError::Busy => formatter.write_str("too many requests wait for the CONNACK"),
+            SendError::Busy => formatter.write_str("too many requests wait to be sent"),
             SendError::NoIdentifier => formatter.write_str("all Packet Identifiers are in use"),
             SendError::Invalid(error) => error.fmt(formatter),
             SendError::ClientIdentifierDiffers => {

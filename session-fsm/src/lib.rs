@@ -15,9 +15,8 @@
 //!   too, as each packet may want an answer.
 //! * **What a packet brings is the answer of `receive`**, an [`Event`] that borrows from the input and from the
 //!   machine: take out of it what you need before you call the machine again. Nothing is copied. What happens
-//!   without a packet comes out of `poll`; but what happened before a Network Connection, such as
-//!   [`Event::SessionEnded`], is returned by `receive` before it reads the packets of that connection, unless `poll`
-//!   has returned it already.
+//!   without a packet comes out of `poll`, or out of `receive`, which reads no packet before it has returned everything
+//!   that happened earlier: [`Event::SessionEnded`], for example, comes before the events of the next Session.
 //! * **Call `receive` until it returns `None`**, and offer what is left again with what comes after it. Bytes that were
 //!   left because something had to be reported or decided first are not forgotten: `next_timeout` lies in the past
 //!   until they were offered again, or `handle_timeout` has been called twice.
@@ -36,10 +35,12 @@
 //!   **Store what an event makes you do and the change that comes after it in one transaction:** then a crash loses
 //!   nothing and does nothing twice. Stored apart, a crash between the two makes the event come again, and what it does
 //!   is done again. [`Journal`] stores both in one batch; the example `crash_safe` does so on a disk.
-//! * **Nothing grows without limit.** Messages in flight are limited by the peer's Receive Maximum, those that wait by
-//!   [`WaitingLimits`], with a policy at the limit. What `poll` writes is limited by not calling it: while much is
-//!   still to be sent, do not poll, and `publish` will say [`PublishError::Busy`]. A Server should not read meanwhile, either. A
-//!   Client may, and should if it publishes much: if neither side reads, none can write.
+//! * **Nothing grows without limit**, whoever chooses the sizes: [`memory`] lists every container of a machine, what
+//!   bounds it, and what happens at the bound. Messages in flight and messages that wait have a limit together,
+//!   [`SessionConfig::stored`]. What `poll` writes is in a buffer of yours: while much of it is still to be sent, do
+//!   not poll; `publish` then returns [`PublishError::Busy`] at its limits, and `receive` reads no further at its own.
+//!   A Server should not read meanwhile, either. A Client may, and should if it publishes much: if neither side
+//!   reads, none can write.
 //! * **No allocation per message** in the steady state, and constant time per packet, however many are in flight.
 //! * No `unsafe` code, and `no_std` with `alloc`.
 //!
@@ -154,6 +155,7 @@ mod growth;
 mod large;
 mod limits;
 mod list;
+pub mod memory;
 pub mod ordered_publisher;
 pub mod ordering;
 pub mod processing;

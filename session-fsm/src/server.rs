@@ -40,6 +40,13 @@ pub struct ServerConfig {
     pub connect_timeout: Duration,
     /// How Topic Aliases are used for messages that name none.
     pub topic_aliases: TopicAliases,
+    /// How many bytes the Topic Names of Topic Aliases may take in each direction. A Client that sets more is
+    /// disconnected with 0x97; messages to it get no new alias. Default: 4 MiB, 64 bytes for each of 65,535
+    /// aliases.
+    pub topic_alias_bytes: usize,
+    /// How many SUBSCRIBE and UNSUBSCRIBE packets may wait for the application's answer. More are answered at once
+    /// with 0x97, or with 0x83 in an UNSUBACK. Default: 1,000.
+    pub unanswered_requests: u16,
 }
 
 impl Default for ServerConfig {
@@ -51,6 +58,8 @@ impl Default for ServerConfig {
             session: SessionConfig::default(),
             connect_timeout: Duration::from_secs(10),
             topic_aliases: TopicAliases::Off,
+            topic_alias_bytes: 4 << 20,
+            unanswered_requests: 1_000,
         }
     }
 }
@@ -90,6 +99,7 @@ impl Server {
             maximum_packet_size: config.limits.maximum_packet_size.max(1),
             ..config.limits
         };
+        connection.topic_alias_bytes = config.topic_alias_bytes;
         connection.maximum_connect_size = config.maximum_connect_size;
         Server {
             config,

@@ -55,7 +55,7 @@ pub(crate) trait Side {
         now: Instant,
         input: &mut &[u8],
     ) -> Option<(PacketType, Token)> {
-        while self.connection().reads() {
+        while self.connection().reads() && !self.is_held_up() {
             let (packet_type, packet_identifier) =
                 self.connection().split_acknowledgement(input)?;
             if let Some(token) = self.acknowledged(now, packet_type, packet_identifier) {
@@ -74,14 +74,17 @@ pub(crate) trait Side {
     ) -> Option<Event<'a>> {
         let mut event = loop {
             let mut reads = self.connection().reads();
-            if !reads {
+            if !reads || self.is_held_up() {
                 match self.before_reading(input) {
                     Before::Event(event) => return Some(event),
                     Before::Nothing => return None,
-                    Before::Packet => reads = self.connection().reads(),
-                }
-                if self.refuses_first_byte(now, input) {
-                    continue;
+                    Before::Packet if reads => {}
+                    Before::Packet => {
+                        reads = self.connection().reads();
+                        if self.refuses_first_byte(now, input) {
+                            continue;
+                        }
+                    }
                 }
             }
             let packet = match split(input, self.connection().largest_packet(reads)) {
@@ -124,7 +127,7 @@ pub(crate) trait Side {
         now: Instant,
         packet: &Packet<'a>,
     ) -> Result<Option<Event<'a>>, NotTaken> {
-        if !self.connection().reads() {
+        if !self.connection().reads() || self.is_held_up() {
             if self.connection().is_over() {
                 return Ok(None);
             }
@@ -155,6 +158,14 @@ pub(crate) trait Side {
         error.is_some()
     }
 
+    /// Whether something has to be reported, or written, before the next packet is read. So neither what a packet
+    /// leaves to be reported nor the answers to packets pile up.
+    #[inline(always)]
+    fn is_held_up(&mut self) -> bool {
+        let (connection, session) = self.parts();
+        connection.is_congested() || session.is_some_and(|session| session.has_notices())
+    }
+
     /// While no packets are read: what comes before the next one.
     #[inline(never)]
     fn before_reading(&mut self, input: &mut &[u8]) -> Before {
@@ -167,7 +178,7 @@ pub(crate) trait Side {
             return Before::Nothing;
         }
         connection.unread.set();
-        if is_deciding {
+        if is_deciding || connection.is_congested() {
             return Before::Nothing;
         }
         if let Some(event) = session.and_then(Session::take_notice) {
@@ -185,6 +196,9 @@ pub(crate) trait Side {
         connection.unread.set();
         if is_deciding {
             return Err(NotTaken::Undecided);
+        }
+        if connection.is_congested() {
+            return Err(NotTaken::EventsFirst);
         }
         if session.is_some_and(|session| session.has_notices()) || self.ends_session(packet) {
             return Err(NotTaken::EventsFirst);

@@ -67,6 +67,7 @@ violations! {
     // Limits that were announced
     ReceiveMaximumExceeded: ReceiveMaximumExceeded, Some("MQTT-3.3.4-7"), "3.3.4", "more PUBLISH packets are unanswered than the Receive Maximum";
     TopicAliasTooLarge: TopicAliasInvalid, None, "3.3.4", "the Topic Alias is above the Topic Alias Maximum";
+    TopicAliasBytesExceeded: QuotaExceeded, None, "3.3.2.3.4", "the Topic Names of the Topic Aliases take more memory than this side has for them";
     TopicAliasUnknown: ProtocolError, None, "3.3.4", "the Topic Alias has no Topic Name yet";
     QosNotSupported: QosNotSupported, Some("MQTT-3.2.2-11"), "3.2.2.3.4", "the QoS is above the Maximum QoS";
     RetainNotSupported: RetainNotSupported, Some("MQTT-3.2.2-14"), "3.2.2.3.5", "RETAIN is set although retained messages are not available";

@@ -78,6 +78,9 @@ impl Client {
         encode: impl FnOnce(PacketIdentifier) -> Result<alloc::vec::Vec<u8>, mqtt5_codec::EncodeError>,
     ) -> Result<Token, SendError> {
         match self.connection.phase {
+            Phase::Open | Phase::Accepted if self.connection.is_congested() => {
+                return Err(SendError::Busy);
+            }
             Phase::Open | Phase::Accepted => {}
             Phase::Opening if self.connection.early.may_send() => {}
             Phase::Opening => {

@@ -24,6 +24,8 @@ pub enum TopicAliases {
 pub(super) struct Inbound {
     /// The Topic Name of alias n is at n - 1; empty if there is none.
     topics: Vec<String>,
+    /// Of all Topic Names.
+    bytes: usize,
 }
 
 impl Inbound {
@@ -33,14 +35,20 @@ impl Inbound {
         alias: NonZeroU16,
         topic: &str,
         maximum: u16,
+        limit: usize,
     ) -> Result<(), SessionViolation> {
         let alias = check(alias, maximum)?;
+        let before = self.topics.get(alias - 1).map_or(0, String::len);
+        let bytes = self.bytes - before + topic.len();
+        if bytes > limit {
+            return Err(SessionViolation::TopicAliasBytesExceeded);
+        }
+        self.bytes = bytes;
         if self.topics.len() < alias {
             self.topics.resize_with(alias, String::new);
         }
         if let Some(set) = self.topics.get_mut(alias - 1) {
-            set.clear();
-            set.push_str(topic);
+            replace(set, topic);
         }
         Ok(())
     }
@@ -53,6 +61,15 @@ impl Inbound {
             _ => Err(SessionViolation::TopicAliasUnknown),
         }
     }
+}
+
+/// Puts another Topic Name in a place, whose memory is used again unless it is much too large.
+fn replace(place: &mut String, topic: &str) {
+    place.clear();
+    if place.capacity() / 2 > topic.len() + 64 {
+        *place = String::new();
+    }
+    place.push_str(topic);
 }
 
 fn check(alias: NonZeroU16, maximum: u16) -> Result<usize, SessionViolation> {
@@ -97,6 +114,8 @@ pub(super) struct Outbound {
     by_use: List,
     /// The aliases that are set, in the order of their Topic Names.
     by_topic: Vec<NonZeroU16>,
+    /// Of all Topic Names.
+    bytes: usize,
 }
 
 impl Outbound {
@@ -123,6 +142,20 @@ impl Outbound {
             number: NonZeroU16::new(number)?,
             known: false,
         })
+    }
+
+    /// As [`Outbound::choose`], but all Topic Names together take no more than `limit` bytes.
+    pub(super) fn choose_within(&self, topic: &str, maximum: u16, limit: usize) -> Option<Alias> {
+        [maximum, self.by_use.len().min(maximum)]
+            .into_iter()
+            .filter_map(|maximum| self.choose(topic, maximum))
+            .find(|alias| self.fits(*alias, topic, limit))
+    }
+
+    /// Whether there is memory for the Topic Name of an alias.
+    pub(super) fn fits(&self, alias: Alias, topic: &str, limit: usize) -> bool {
+        let before = self.topic(alias.number).len();
+        alias.known || self.bytes - before + topic.len() <= limit
     }
 
     /// Whether a certain alias stands for the Topic Name already.
@@ -160,8 +193,8 @@ impl Outbound {
             self.by_topic.insert(place, alias.number);
         }
         if let Some(set) = self.sets.get_mut(position) {
-            set.topic.clear();
-            set.topic.push_str(topic);
+            self.bytes = self.bytes - set.topic.len() + topic.len();
+            replace(&mut set.topic, topic);
         }
     }
 

@@ -48,6 +48,22 @@ impl Outbox {
     /// The packets that are put together here are no larger; whether all others fit was seen before.
     const LARGEST: usize = 5;
 
+    /// With so many bytes that wait to be written nothing more is read. It is more than the answers to all 65,535
+    /// Packet Identifiers take in each state that they can have, so only a peer that does not keep to the protocol,
+    /// or never waits for answers, comes so far.
+    pub(super) const FULL: usize = 1 << 20;
+
+    /// How many bytes wait to be written.
+    #[inline]
+    pub(super) const fn len(&self) -> usize {
+        self.bytes.len() - self.written
+    }
+
+    #[inline]
+    pub(super) const fn is_full(&self) -> bool {
+        self.len() >= Self::FULL
+    }
+
     #[inline]
     pub(super) const fn is_empty(&self) -> bool {
         self.bytes.is_empty()

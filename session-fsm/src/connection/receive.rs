@@ -248,7 +248,9 @@ impl Connection {
         };
         let maximum = self.own.topic_alias_maximum;
         match publish.topic {
-            Some(topic) => self.inbound.set(alias, topic.as_str(), maximum),
+            Some(topic) => self
+                .inbound
+                .set(alias, topic.as_str(), maximum, self.topic_alias_bytes),
             None => self.inbound.topic(alias, maximum).map(|_| ()),
         }
     }

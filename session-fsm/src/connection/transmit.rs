@@ -485,10 +485,13 @@ impl Connection {
         let maximum = self.peer.topic_alias_maximum;
         match (wanted, self.topic_aliases) {
             (Some(wanted), _) if wanted.get() <= maximum => {
-                Some(self.outbound.wanted(topic, wanted))
+                let alias = self.outbound.wanted(topic, wanted);
+                Some(alias).filter(|it| self.outbound.fits(*it, topic, self.topic_alias_bytes))
             }
             (None, TopicAliases::Automatic(policy)) if maximum > 0 => {
-                self.outbound.choose(topic, maximum.min(policy.get()))
+                let maximum = maximum.min(policy.get());
+                self.outbound
+                    .choose_within(topic, maximum, self.topic_alias_bytes)
             }
             _ => None,
         }

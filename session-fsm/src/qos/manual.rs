@@ -35,6 +35,12 @@ pub(crate) struct Decision {
     pub(crate) packet: Option<Box<[u8]>>,
 }
 
+impl Decision {
+    fn packet_len(&self) -> usize {
+        self.packet.as_ref().map_or(0, |packet| packet.len())
+    }
+}
+
 /// 40 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Entry {
@@ -65,6 +71,8 @@ pub(super) struct Manual {
     repeating: BTreeMap<PacketIdentifier, u32>,
     /// How often the places were used that were given back by [`Manual::shrink`].
     first_use: u32,
+    /// The bytes of the packets of decisions.
+    explained: usize,
 }
 
 impl Manual {
@@ -167,8 +175,14 @@ impl Manual {
             })
     }
 
+    /// The bytes of the acknowledgements with properties that wait for their turn.
+    pub(super) const fn explained(&self) -> usize {
+        self.explained
+    }
+
     pub(super) fn decide(&mut self, receipt: Receipt, decision: Decision) {
         if let Some(entry) = self.entries.get_mut(receipt.place as usize) {
+            self.explained += decision.packet_len();
             entry.decision = Some(decision);
         }
     }
@@ -192,6 +206,7 @@ impl Manual {
             let Some(decision) = entry.and_then(|entry| entry.decision.take()) else {
                 continue;
             };
+            self.explained -= decision.packet_len();
             self.due(qos).pop_front();
             let (packet_identifier, qos) = self.free(place)?;
             return Some((packet_identifier, qos, decision));
@@ -204,6 +219,7 @@ impl Manual {
         self.due1.clear();
         self.due2.clear();
         self.earlier.clear();
+        self.explained = 0;
         for place in 0..self.entries.len() as u32 {
             let mut entry = self.entries.get_mut(place as usize);
             // Its properties were for the peer's limits of this connection.
@@ -249,7 +265,8 @@ impl Manual {
     fn free(&mut self, place: u32) -> Option<(PacketIdentifier, Qos)> {
         let entry = self.entries.get_mut(place as usize)?;
         let handed_out = entry.handed_out.take()?;
-        entry.decision = None;
+        let decision = entry.decision.take();
+        self.explained -= decision.map_or(0, |it| it.packet_len());
         let void = core::mem::take(&mut entry.void);
         if core::mem::take(&mut entry.repeats) && !void {
             self.repeating.remove(&handed_out.0);

@@ -147,6 +147,11 @@ impl Receiver {
         self.open = self.open.saturating_sub(messages);
     }
 
+    /// Whether an identifier is in use for nothing.
+    pub(crate) fn is_free(&self, packet_identifier: PacketIdentifier) -> bool {
+        self.identifiers.state(packet_identifier) == 0
+    }
+
     /// A SUBSCRIBE or UNSUBSCRIBE came: whether its identifier is free to be used.
     pub(crate) fn request(&mut self, packet_identifier: PacketIdentifier) -> bool {
         let free = self.identifiers.state(packet_identifier) == 0;
@@ -164,6 +169,11 @@ impl Receiver {
     /// What a receipt stands for.
     pub(crate) fn undecided(&self, receipt: Receipt) -> Result<(PacketIdentifier, Qos), Stale> {
         self.manual.as_ref().ok_or(Stale)?.undecided(receipt)
+    }
+
+    /// The bytes of decided acknowledgements with properties that wait for their turn.
+    pub(crate) fn explained(&self) -> usize {
+        self.manual.as_ref().map_or(0, |manual| manual.explained())
     }
 
     pub(crate) fn decide(&mut self, receipt: Receipt, decision: Decision) {

@@ -79,7 +79,8 @@ impl Server {
         Ok(fresh.then_some(Event::Unsubscribe(unsubscribe)))
     }
 
-    /// Remembers a request; answers it with 0x91 if its identifier is in use.
+    /// Remembers a request; answers it with 0x91 if its identifier is in use, and with 0x97, or 0x83, if too many
+    /// wait for an answer.
     fn remember(
         &mut self,
         now: Instant,
@@ -90,12 +91,20 @@ impl Server {
         let Some(session) = &mut self.session else {
             return false;
         };
-        if session.receiver.request(packet_identifier) {
+        let refusal = match answer {
+            _ if !session.receiver.is_free(packet_identifier) => ReasonCode::PacketIdentifierInUse,
+            PacketType::SubAck => ReasonCode::QuotaExceeded,
+            // An UNSUBACK has no Reason Code of its own for it.
+            _ => ReasonCode::ImplementationSpecificError,
+        };
+        if self.requests.0.len() < usize::from(self.config.unanswered_requests)
+            && session.receiver.request(packet_identifier)
+        {
             let pending = Pending { filters, answer };
             self.requests.0.insert(packet_identifier, pending);
             return true;
         }
-        let codes = vec![ReasonCode::PacketIdentifierInUse; filters as usize];
+        let codes = vec![refusal; filters as usize];
         if !matches!(
             self.send_codes(packet_identifier, answer, &codes, &[]),
             Ok(true)

@@ -48,6 +48,7 @@ mod requests;
 mod restart;
 mod resume;
 mod stored;
+mod stored_model;
 mod tell;
 mod topic_alias;
 mod topic_alias_received;
@@ -100,6 +101,7 @@ pub(crate) fn checks() -> Vec<Check> {
         restart::checks(),
         resume::checks(),
         stored::checks(),
+        stored_model::checks(),
         topic_alias::checks(),
         topic_alias_received::checks(),
         vectors::checks(),
