@@ -15,8 +15,8 @@ pub enum PublishError {
     /// [`Event::Room`](crate::Event::Room) follows when there is room. From `publish_now`: something waits to be
     /// written first; no event follows.
     Busy,
-    /// It is larger than all the room that there is for messages; or it would have to wait, and is larger
-    /// than all the room that waiting messages have.
+    /// It is larger than all the room that there is for messages; or it would have to wait for a Network Connection,
+    /// and is larger than all the room that waiting messages have.
     TooLarge,
     /// The peer does not take such a message on this Network Connection.
     Forbidden(LimitExceeded),

@@ -141,13 +141,6 @@ fn limits(stored: (u32, usize), waiting: (u32, usize), when_full: WhenFull) -> S
     }
 }
 
-fn of_session(session: SessionConfig) -> ServerConfig {
-    ServerConfig {
-        session,
-        ..ServerConfig::default()
-    }
-}
-
 fn publication(qos: Qos, message: Message) -> Publication {
     Publication::new(qos, message)
 }
@@ -196,7 +189,7 @@ fn messages_in_flight() {
                 }
             }
         }
-        assert!((2..=8).contains(&accepted), "{accepted}");
+        assert!((1..=8).contains(&accepted), "{accepted}");
     };
     for receive_maximum in [1, 3, u16::MAX] {
         let announced = [Property::ReceiveMaximum(
@@ -377,7 +370,8 @@ fn requests_of_a_client() {
         }
         assert_eq!(subscribe_to(&mut sent, "a"), Err(SendError::NoIdentifier));
     });
-    assert!(used <= 65_535 * 96, "{used}");
+    // While the table grows, the smaller one is still there.
+    assert!(used <= 2 * 65_535 * 96, "{used}");
 }
 
 fn requests_before_the_connack() {
@@ -458,7 +452,8 @@ fn undecided_messages() {
     let mut server = server(manual(100), &[]);
     let used = peak(|| {
         for id in 1..=100 {
-            let event = server.receive(NOW, &mut &publish(Qos::AtLeastOnce, id)[..]);
+            let packet = publish(Qos::AtLeastOnce, id);
+            let event = server.receive(NOW, &mut &packet[..]);
             assert!(matches!(event, Some(Event::Message(_))));
         }
         assert!(
@@ -513,7 +508,8 @@ fn states_of_identifiers() {
     let used = peak(|| {
         let mut wire = Vec::with_capacity(100);
         for id in 1..=u16::MAX {
-            let event = server.receive(NOW, &mut &publish(Qos::ExactlyOnce, id)[..]);
+            let packet = publish(Qos::ExactlyOnce, id);
+            let event = server.receive(NOW, &mut &packet[..]);
             assert!(matches!(event, Some(Event::Message(_))));
             wire.clear();
             assert_eq!(server.poll(NOW, &mut wire), None);
@@ -585,7 +581,10 @@ fn hello(properties: &[Property<'_>], will: usize) -> Vec<u8> {
         properties: Properties::new(properties).expect("properties"),
         will: (will > 0).then(|| mqtt5_codec::Will {
             payload: mqtt5_codec::Binary::new(&payload).expect("short"),
-            ..mqtt5_codec::Will::new(TopicName::new("w").expect("a name"), b"")
+            topic: TopicName::new("w").expect("a name"),
+            qos: Qos::AtMostOnce,
+            retain: false,
+            properties: Default::default(),
         }),
         ..Connect::default()
     };

@@ -173,7 +173,7 @@ impl Session {
         }
         let window = window.min(self.config.in_flight);
         let at_once = self.goes_at_once(qos, window);
-        if let Err(error) = self.make_room(qos, message.size(), at_once) {
+        if let Err(error) = self.make_room(qos, message.size(), at_once, window == 0) {
             return Err(refused(error, message, qos, topic_alias));
         }
         if qos != Qos::AtMostOnce {

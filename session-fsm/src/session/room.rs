@@ -107,23 +107,31 @@ impl Session {
         }
     }
 
-    /// Makes room for a message, at the expense of others if that is allowed and helps.
+    /// Makes room for a message, at the expense of others if that is allowed and helps. `offline` says that there is
+    /// no Network Connection.
     #[inline]
     pub(super) fn make_room(
         &mut self,
         qos: Qos,
         size: usize,
         at_once: bool,
+        offline: bool,
     ) -> Result<(), PublishError> {
         if self.excess(size, at_once) == Excess::default() && self.may_leave_untold(size) {
             return Ok(());
         }
-        self.drop_for(qos, size, at_once)
+        self.drop_for(qos, size, at_once, offline)
     }
 
     #[cold]
-    fn drop_for(&mut self, qos: Qos, size: usize, at_once: bool) -> Result<(), PublishError> {
-        self.look_for_room(qos, size, at_once)?;
+    fn drop_for(
+        &mut self,
+        qos: Qos,
+        size: usize,
+        at_once: bool,
+        offline: bool,
+    ) -> Result<(), PublishError> {
+        self.look_for_room(qos, size, at_once, offline)?;
         while self.excess(size, at_once) != Excess::default() {
             let when_full = self.config.waiting.when_full;
             let Some(dropped) = self.waiting.take_oldest(when_full) else {
@@ -136,12 +144,18 @@ impl Session {
 
     /// Whether there is room for a message, or it can be made. If it is only a matter of time, an event is due when
     /// there is.
-    fn look_for_room(&mut self, qos: Qos, size: usize, at_once: bool) -> Result<(), PublishError> {
+    fn look_for_room(
+        &mut self,
+        qos: Qos,
+        size: usize,
+        at_once: bool,
+        offline: bool,
+    ) -> Result<(), PublishError> {
         let stored = self.config.stored;
         let limits = self.config.waiting;
         if size > stored.bytes
             || stored.messages == 0
-            || (!at_once && limits.messages > 0 && size > limits.bytes)
+            || (offline && limits.messages > 0 && size > limits.bytes)
         {
             return Err(PublishError::TooLarge);
         }
@@ -169,7 +183,7 @@ impl Session {
         }
         let at_once = self.goes_at_once(qos, window.min(self.config.in_flight));
         // No message takes less.
-        self.look_for_room(qos, size.max(1), at_once)
+        self.look_for_room(qos, size.max(1), at_once, window == 0)
     }
 
     /// Asks whether [`Session::publish`] has room for a message with this QoS, before the message is built: see

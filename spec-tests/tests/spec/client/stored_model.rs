@@ -170,7 +170,7 @@ impl Run {
         let at_once = self.goes_at_once(&self.model, qos);
         let never = size > self.stored.1
             || self.stored.0 == 0
-            || (!at_once && self.waiting.0 > 0 && size > self.waiting.1);
+            || (!self.model.is_connected && self.waiting.0 > 0 && size > self.waiting.1);
         let expected = match self.drops(size, at_once) {
             Some(dropped) => {
                 for number in dropped {
