@@ -101,8 +101,8 @@ impl Run {
                 3 | 4 => self.publish(1, size)?,
                 5 => {
                     self.settle()?;
-                    if let (true, Some(id)) =
-                        (self.model.is_connected, self.identifiers.pop_front())
+                    if self.model.is_connected
+                        && let Some(id) = self.identifiers.pop_front()
                     {
                         self.model.in_flight.remove(0);
                         let lines = self.driver.feed(&make::puback(id));
@@ -224,7 +224,7 @@ impl Run {
                 }
             }
         }
-        let dropped: Vec<_> = lines
+        let dropped: Vec<usize> = lines
             .iter()
             .filter_map(|line| {
                 line.strip_suffix(" Dropped")?
