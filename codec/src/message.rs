@@ -176,7 +176,7 @@ impl Message {
     #[must_use]
     #[inline]
     pub fn has_properties(&self) -> bool {
-        if let [first_byte, ..0x80, high, low, ..] = self.packet[..]
+        if let [first_byte, 0..0x80, high, low, ..] = self.packet[..]
             && !has_identifier(first_byte)
         {
             // Mostly.
@@ -221,7 +221,7 @@ impl Message {
     ) -> Result<(), EncodeError> {
         let packet = &self.packet[..];
         if let Some(packet_identifier) = delivery.packet_identifier()
-            && let [first_byte, length @ ..SHORT, high, low, ..] = *packet
+            && let [first_byte, length @ 0..SHORT, high, low, ..] = *packet
             && !has_identifier(first_byte)
             && let topic_end = 4 + usize::from(u16::from_be_bytes([high, low]))
             && topic_end + 2 <= SHORT_HEAD
@@ -305,7 +305,7 @@ impl Message {
     fn parts(&self) -> Parts<'_> {
         let (first_byte, body) = match &self.packet[..] {
             // Mostly, the Remaining Length takes one byte.
-            [first_byte, ..0x80, body @ ..] => (*first_byte, body),
+            [first_byte, 0..0x80, body @ ..] => (*first_byte, body),
             packet => after_long_header(packet),
         };
         let topic_length = body

@@ -189,14 +189,18 @@ impl Connection {
         topic_alias: Option<NonZeroU16>,
     ) -> Result<(), LimitExceeded> {
         let peer = &self.peer;
-        if qos > peer.maximum_qos {
+        if qos > peer.maximum_qos && !fault!("MQTT-3.2.2-11") {
             return Err(LimitExceeded::MaximumQos);
         }
-        if !peer.retain_available && message.retain() {
+        if !peer.retain_available && message.retain() && !fault!("MQTT-3.2.2-14") {
             return Err(LimitExceeded::RetainAvailable);
         }
         // The Packet Identifier and a longer Remaining Length add four bytes at most.
-        let maximum = peer.maximum_packet_size as usize;
+        let maximum = fault!(
+            "MQTT-3.1.2-24",
+            peer.maximum_packet_size as usize,
+            usize::MAX - 4
+        );
         if message.size() + 4 > maximum && transmit::plain_len(message, qos) > maximum {
             return Err(LimitExceeded::MaximumPacketSize);
         }
@@ -297,6 +301,9 @@ impl Connection {
 
     /// PINGREQ or PINGRESP.
     pub(crate) fn send_ping(&mut self, packet_type: PacketType) {
+        if fault!("MQTT-3.1.2-20") && packet_type == PacketType::PingReq {
+            return;
+        }
         self.send(&[packet_type.first_byte(), 0]);
     }
 
@@ -332,7 +339,7 @@ impl Connection {
     /// The peer broke a rule: says so, if that is allowed, and closes.
     pub(crate) fn fail(&mut self, session: Option<&mut Session>, now: Instant, error: PeerError) {
         let reason_code = error.reason_code();
-        let may_disconnect = self.role == Role::Client || self.is_open();
+        let may_disconnect = self.role == Role::Client || self.is_open() || fault!("MQTT-3.14.0-1");
         // What came before the error is answered.
         self.close(session, now, Cause::PeerError(error), true);
         if may_disconnect {

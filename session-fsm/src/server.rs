@@ -374,6 +374,9 @@ impl Server {
         if self.connection.is_over() {
             return;
         }
+        if self.connection.phase == Phase::Opening && fault!("MQTT-3.1.4-1") {
+            return;
+        }
         if self.connection.phase == Phase::Opening
             && let Some(Packet::ConnAck(connack)) = error.answer(Role::Server, false)
         {
@@ -491,7 +494,9 @@ impl Server {
             return Err(SendError::NotConnected);
         }
         self.connection.send_disconnect(reason_code, properties)?;
-        self.close(now, Cause::Disconnected(reason_code), true);
+        if !fault!("MQTT-3.14.4-2") {
+            self.close(now, Cause::Disconnected(reason_code), true);
+        }
         Ok(())
     }
 
@@ -557,6 +562,8 @@ impl Side for Server {
 
     fn open<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a> {
         match *packet {
+            Packet::PingReq if fault!("MQTT-3.12.4-1") => Ok(None),
+            Packet::Connect(_) if fault!("MQTT-3.1.0-2") => Ok(None),
             Packet::PingReq => {
                 if let Some(session) = &mut self.session {
                     self.connection.shrink(session);

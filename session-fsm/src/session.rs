@@ -449,7 +449,7 @@ impl Session {
         if self.will.as_ref().is_some_and(|will| will.due_at <= now) {
             self.hand_out_will();
         }
-        if self.end_due() <= now {
+        if self.end_due() <= now && !fault!("MQTT-4.1.0-2") {
             self.end();
         }
     }
@@ -467,10 +467,10 @@ impl Session {
             self.notice(Notice::Outcome(token, Ending::Indeterminate));
         }
         self.receiver.connection_ended();
-        if fault!("in flight lost with the connection") {
+        if fault!("MQTT-4.4.0-1") {
             self.sender.reset();
         }
-        self.ends_at = match self.expiry_interval {
+        self.ends_at = match fault!("MQTT-3.1.2-23", self.expiry_interval, 0) {
             NEVER_EXPIRES => Instant::NEVER,
             seconds => now.plus_seconds(seconds),
         };
@@ -500,7 +500,7 @@ impl Session {
         }
         self.exists = true;
         self.expiry_interval = expiry_interval;
-        self.ends_at = Instant::NEVER;
+        self.ends_at = fault!("MQTT-4.1.0-1", Instant::NEVER, self.ends_at);
         let client_identifier = self.client_identifier.clone();
         self.change(|| Change::Connected {
             client_identifier,
@@ -554,7 +554,9 @@ impl Session {
         if !fault!("released messages outlive the Session") {
             self.sender.reset();
         }
-        self.receiver.discard();
+        if !fault!("MQTT-4.1.0-2 received") {
+            self.receiver.discard();
+        }
         let mut changed = self.exists;
         if self.role == Role::Server {
             changed |= !self.waiting.none_acknowledged();

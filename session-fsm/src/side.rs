@@ -296,6 +296,7 @@ pub(crate) trait Side {
     ) -> Option<T> {
         match handled {
             Ok(handled) => handled,
+            Err(_) if fault!("MQTT-4.13.1-1") => None,
             Err(violation) => {
                 self.fail(now, violation.into());
                 None

@@ -2,7 +2,7 @@
 //! not here.
 
 use mqtt5_spec_tests::faults::{Table, hooks};
-use mqtt5_spec_tests::ledger::Ledger;
+use mqtt5_spec_tests::ledger::{Layer, Ledger};
 
 #[test]
 fn table_and_code_name_the_same_faults() {
@@ -11,4 +11,11 @@ fn table_and_code_name_the_same_faults() {
     let hooks = hooks().expect("sources");
     let disagreements = table.disagreements(&hooks, &ledger);
     assert!(disagreements.is_empty(), "{}", disagreements.join("\n"));
+    for layer in [Layer::Codec, Layer::Session] {
+        assert_eq!(
+            table.missing(&ledger, layer),
+            [""; 0],
+            "no fault breaks them"
+        );
+    }
 }

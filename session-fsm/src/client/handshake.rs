@@ -4,7 +4,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use mqtt5_codec::{
-    Auth, ConnAck, Connect, Packet, Properties, Property, PropertyIdentifier, ReasonCode, Role,
+    Auth, ConnAck, Connect, Packet, PacketType, Properties, Property, PropertyIdentifier,
+    ReasonCode, Role,
 };
 
 use super::Client;
@@ -46,7 +47,12 @@ impl Client {
         let clean_start = connect.clean_start || !self.session.exists;
         let known = &self.session.client_identifier;
         let given = connect.client_identifier;
-        if !clean_start && !given.is_empty() && !known.is_empty() && given.as_str() != &**known {
+        if !clean_start
+            && !given.is_empty()
+            && !known.is_empty()
+            && given.as_str() != &**known
+            && !fault!("MQTT-3.1.3-2")
+        {
             return Err(SendError::ClientIdentifierDiffers);
         }
         let client_identifier: Box<str> = if given.is_empty() && !clean_start {
@@ -61,7 +67,7 @@ impl Client {
         }
         .encode_to_vec()?;
 
-        if clean_start {
+        if clean_start && !fault!("MQTT-3.1.2-4") {
             self.session.end();
         }
         // The Server may have it for longer, and go on with it [MQTT-3.2.2-4].
@@ -82,7 +88,13 @@ impl Client {
             expiry_interval: properties.session_expiry_interval().unwrap_or(0),
             response_information: properties.request_response_information().unwrap_or(false),
         };
+        if fault!("MQTT-3.1.0-1") {
+            self.connection.send_ping(PacketType::PingReq);
+        }
         self.connection.send(&packet);
+        if fault!("MQTT-3.1.2-30") {
+            self.connection.send_ping(PacketType::PingReq);
+        }
         Ok(())
     }
 
@@ -123,7 +135,7 @@ impl Client {
 
     fn check_accepted(&self, connack: &ConnAck<'_>) -> Result<(), SessionViolation> {
         let properties = &connack.properties;
-        if connack.session_present && !self.session.exists {
+        if connack.session_present && !self.session.exists && !fault!("MQTT-3.2.2-4") {
             return Err(SessionViolation::SessionPresentUnexpected);
         }
         let method = properties.authentication_method();
@@ -158,6 +170,7 @@ impl Client {
             assigned.map_or(client_identifier, |assigned| assigned.as_str().into());
         self.keep_alive = properties
             .server_keep_alive()
+            .filter(|_| !fault!("MQTT-3.1.2-21"))
             .unwrap_or(self.handshake.keep_alive);
         self.connection.peer = Limits::of_server(properties);
         self.connection.phase = Phase::Open;
@@ -246,7 +259,9 @@ impl Client {
         if let (Phase::Open, Some(seconds)) = (self.connection.phase, expiry) {
             self.session.expiry_interval = seconds;
         }
-        self.close(now, Cause::Disconnected(reason_code), true);
+        if !fault!("MQTT-3.14.4-2") {
+            self.close(now, Cause::Disconnected(reason_code), true);
+        }
         Ok(())
     }
 }
@@ -261,18 +276,28 @@ impl crate::connection::Connection {
         properties: &[Property<'_>],
     ) -> Result<(), SendError> {
         let Some(mut authentication) = self.authentication.clone() else {
+            if fault!("MQTT-4.12.0-7") {
+                self.send(&[PacketType::Auth.first_byte(), 0]);
+                return Ok(());
+            }
             return Err(SendError::NotExpected);
         };
         if !authentication.step(side, reason_code) {
             return Err(SendError::NotExpected);
         }
-        let method = mqtt5_codec::Text::new(authentication.method())?;
+        let method = fault!("MQTT-4.12.0-5", authentication.method(), "another");
+        let method = mqtt5_codec::Text::new(method)?;
         let mut list = Vec::with_capacity(properties.len() + 1);
         list.push(Property::AuthenticationMethod(method));
         list.extend_from_slice(properties);
         let packet = self.fit(Explanations::IfWanted, &list, |list| {
             Auth {
-                reason_code,
+                reason_code: match reason_code {
+                    ReasonCode::ContinueAuthentication if fault!("MQTT-4.12.0-2") => {
+                        ReasonCode::Success
+                    }
+                    _ => reason_code,
+                },
                 properties: Properties::new(list)?,
             }
             .encode_to_vec()
@@ -301,6 +326,9 @@ impl crate::connection::Connection {
             }
             .encode_to_vec()
         })?;
+        if fault!("MQTT-3.14.4-1") {
+            self.send_ping(PacketType::PingReq);
+        }
         match packet {
             Some(packet) => self.send(&packet),
             // The Reason Code alone, or, if not even that fits, the connection ends without a word.

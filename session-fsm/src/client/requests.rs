@@ -92,6 +92,9 @@ impl Client {
         if let Some(limit) = needs.exceed(&self.connection.peer, 0) {
             return Err(limit.into());
         }
+        if fault!("MQTT-3.3.4-8") && self.session.in_flight() > 0 {
+            return Err(SendError::NotConnected);
+        }
         let token = self.session.last_token.next();
         let sender = &mut self.session.sender;
         let packet_identifier = sender

@@ -73,7 +73,7 @@ fn replace(place: &mut String, topic: &str) {
 }
 
 fn check(alias: NonZeroU16, maximum: u16) -> Result<usize, SessionViolation> {
-    if alias.get() > maximum {
+    if alias.get() > maximum || fault!("MQTT-3.3.2-10") && alias.get() == maximum {
         Err(SessionViolation::TopicAliasTooLarge)
     } else {
         Ok(usize::from(alias.get()))

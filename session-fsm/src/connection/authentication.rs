@@ -58,7 +58,9 @@ impl Authentication {
             (Role::Client, ReasonCode::ContinueAuthentication, Stage::ClientsTurn) => {
                 Stage::ServersTurn
             }
-            (Role::Client, ReasonCode::ReAuthenticate, Stage::Idle) if self.connected => {
+            (Role::Client, ReasonCode::ReAuthenticate, Stage::Idle)
+                if self.connected && !fault!("MQTT-4.12.1-1") =>
+            {
                 Stage::ServersTurn
             }
             _ => return false,

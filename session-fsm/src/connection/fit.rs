@@ -29,8 +29,17 @@ impl Connection {
     ) -> Result<Option<Vec<u8>>, EncodeError> {
         // What the caller gave has to be right even if it is left out.
         let whole = encode(properties)?;
-        let wanted = explanations == Explanations::Always || self.peer.problem_information;
-        if wanted && self.fits(&whole) {
+        let wanted = explanations == Explanations::Always
+            || self.peer.problem_information
+            || fault!("MQTT-3.1.2-29");
+        let passes = properties
+            .iter()
+            .any(|property| match property.identifier() {
+                REASON => fault!("MQTT-3.2.2-19"),
+                USER => fault!("MQTT-3.2.2-20"),
+                _ => false,
+            });
+        if wanted && (self.fits(&whole) || passes) {
             return Ok(Some(whole));
         }
         const USER: PropertyIdentifier = PropertyIdentifier::UserProperty;

@@ -126,13 +126,15 @@ impl Connection {
                 session.change(|| Change::Released { packet_identifier });
                 // Those of earlier PUBRECs go first [MQTT-4.6.0-4].
                 if session.sender.next_release() == Some(packet_identifier) {
-                    self.outbox.pubrel(packet_identifier, ReasonCode::Success);
+                    let named = fault!("MQTT-4.3.3-4", packet_identifier, PacketIdentifier::MIN);
+                    self.outbox.pubrel(named, ReasonCode::Success);
                     session.sender.release_sent();
                 }
             }
             SenderAction::ReleaseAgain => {
                 while let Some(earlier) = session.sender.next_release() {
-                    self.outbox.pubrel(earlier, ReasonCode::Success);
+                    let named = fault!("MQTT-2.2.1-5 earlier", earlier, packet_identifier);
+                    self.outbox.pubrel(named, ReasonCode::Success);
                     session.sender.release_sent();
                 }
                 self.outbox.pubrel(packet_identifier, ReasonCode::Success);
@@ -166,6 +168,9 @@ impl Connection {
             return Err(violation);
         }
         self.learn_alias(publish)?;
+        if fault!("MQTT-4.3.3-13") && publish.properties.message_expiry_interval() == Some(0) {
+            return Ok(None);
+        }
         self.receive_plain(session, publish.delivery, publish.retain)
     }
 
@@ -218,11 +223,17 @@ impl Connection {
     /// Automatic acknowledgement.
     #[inline]
     fn accept(&mut self, session: &mut Session, packet_identifier: PacketIdentifier, qos: Qos) {
-        if qos == Qos::ExactlyOnce {
+        if fault!("MQTT-4.3.2-4") && qos == Qos::AtLeastOnce {
+            return;
+        }
+        let named = fault!("MQTT-2.2.1-5", packet_identifier, PacketIdentifier::MIN);
+        if qos == Qos::ExactlyOnce && !fault!("MQTT-3.3.4-1") {
             session.change(|| Change::Received { packet_identifier });
-            self.outbox.pubrec(packet_identifier, ReasonCode::Success);
+            if !fault!("MQTT-4.3.3-8") {
+                self.outbox.pubrec(named, ReasonCode::Success);
+            }
         } else {
-            self.outbox.puback(packet_identifier, ReasonCode::Success);
+            self.outbox.puback(named, ReasonCode::Success);
             self.outbox.answers();
         }
     }
@@ -300,7 +311,8 @@ impl Connection {
                 ReasonCode::PacketIdentifierNotFound
             }
         };
-        self.outbox.pubcomp(packet_identifier, reason_code);
+        let named = fault!("MQTT-4.3.3-11", packet_identifier, PacketIdentifier::MIN);
+        self.outbox.pubcomp(named, reason_code);
         if counts {
             self.outbox.answers();
         }

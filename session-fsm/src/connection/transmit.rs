@@ -223,7 +223,8 @@ impl Connection {
         now: Instant,
         wire: &mut B,
     ) -> Option<Written> {
-        let unsent = session.sender.next_publish(self.peer.receive_maximum)?;
+        let quota = fault!("MQTT-3.3.4-7", self.peer.receive_maximum, u16::MAX);
+        let unsent = session.sender.next_publish(quota)?;
         let outgoing = Outgoing {
             message: unsent.message,
             delivery: Delivery::new(unsent.qos, unsent.packet_identifier, unsent.duplicate),
@@ -264,7 +265,8 @@ impl Connection {
         wire: &mut B,
     ) -> Option<Written> {
         // As many as are in flight already have to be sent again first.
-        let window = self.peer.receive_maximum.min(session.config.in_flight);
+        let quota = fault!("MQTT-3.3.4-7", self.peer.receive_maximum, u16::MAX);
+        let window = quota.min(session.config.in_flight);
         let only_qos0 = session.sender.in_flight() >= window
             || !session.sender.has_identifier()
             // What is stored of a Session begins with its Network Connection.
@@ -363,9 +365,12 @@ impl Connection {
     /// it.
     #[inline]
     fn forbids(&self, outgoing: &Outgoing<'_>) -> Option<LimitExceeded> {
-        if outgoing.delivery.qos() > self.peer.maximum_qos {
+        if outgoing.delivery.qos() > self.peer.maximum_qos && !fault!("MQTT-3.2.2-11") {
             Some(LimitExceeded::MaximumQos)
-        } else if !self.peer.retain_available && outgoing.message.retain() {
+        } else if !self.peer.retain_available
+            && outgoing.message.retain()
+            && !fault!("MQTT-3.2.2-14")
+        {
             Some(LimitExceeded::RetainAvailable)
         } else {
             None
@@ -380,13 +385,17 @@ impl Connection {
         wire: &mut B,
     ) -> Written {
         let no_alias = outgoing.topic_alias.is_none() && self.topic_aliases == TopicAliases::Off;
-        if (no_alias || self.peer.topic_alias_maximum == 0) && outgoing.expires_at == Instant::NEVER
-        {
+        let takes_none = self.peer.topic_alias_maximum == 0 && !fault!("MQTT-3.1.2-27");
+        if (no_alias || takes_none) && outgoing.expires_at == Instant::NEVER {
             // Nothing changes but the fixed header and the identifier.
             let Outgoing {
                 message, delivery, ..
             } = outgoing;
-            let maximum = self.peer.maximum_packet_size as usize;
+            let maximum = fault!(
+                "MQTT-3.1.2-24",
+                self.peer.maximum_packet_size as usize,
+                usize::MAX - 4
+            );
             if message.size() + 4 > maximum && message.encoded_len(*delivery) > maximum {
                 return Written::TooLarge;
             }
@@ -482,14 +491,18 @@ impl Connection {
 
     /// The Topic Alias to use: the one that the application wants, or one by the policy.
     fn alias_for(&self, topic: &str, wanted: Option<NonZeroU16>) -> Option<Alias> {
-        let maximum = self.peer.topic_alias_maximum;
+        let maximum = fault!(
+            "MQTT-3.1.2-27",
+            self.peer.topic_alias_maximum,
+            self.peer.topic_alias_maximum.max(1)
+        );
         match (wanted, self.topic_aliases) {
-            (Some(wanted), _) if wanted.get() <= maximum => {
+            (Some(wanted), _) if wanted.get() <= maximum || fault!("MQTT-3.1.2-26") => {
                 let alias = self.outbound.wanted(topic, wanted);
                 Some(alias).filter(|it| self.outbound.fits(*it, topic, self.topic_alias_bytes))
             }
             (None, TopicAliases::Automatic(policy)) if maximum > 0 => {
-                let maximum = maximum.min(policy.get());
+                let maximum = fault!("MQTT-3.1.2-26", maximum.min(policy.get()), policy.get());
                 self.outbound
                     .choose_within(topic, maximum, self.topic_alias_bytes)
             }

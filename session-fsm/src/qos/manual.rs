@@ -84,7 +84,11 @@ impl Manual {
             entry.handed_out = Some((packet_identifier, qos));
             use_of_place = entry.use_of_place;
         }
-        self.due(qos).push_back(place);
+        match qos {
+            Qos::AtLeastOnce if fault!("MQTT-4.6.0-2") => self.due1.push_front(place),
+            Qos::ExactlyOnce if fault!("MQTT-4.6.0-3") => self.due2.push_front(place),
+            _ => self.due(qos).push_back(place),
+        }
         Receipt {
             place,
             use_of_place,

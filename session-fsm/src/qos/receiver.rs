@@ -77,6 +77,10 @@ impl Receiver {
             }
             ReceiverAction::Deliver => {
                 let (state, _) = state.on(ReceiverEvent::Accept);
+                let state = match qos {
+                    Qos::AtLeastOnce => fault!("MQTT-4.3.2-5", state, ReceiverState::WaitPubRel),
+                    _ => state,
+                };
                 if state != ReceiverState::Free {
                     self.set(packet_identifier, state, true);
                 }
@@ -127,7 +131,7 @@ impl Receiver {
     ) -> (ReceiverAction, bool) {
         let bits = self.identifiers.state(packet_identifier);
         let (state, action) = state_of(bits).on(ReceiverEvent::PubRel);
-        if action == ReceiverAction::PubComp {
+        if action == ReceiverAction::PubComp && !fault!("MQTT-4.3.3-12") {
             self.set(packet_identifier, state, false);
             if bits & REPEAT != 0
                 && let Some(manual) = &mut self.manual
@@ -187,7 +191,7 @@ impl Receiver {
     pub(crate) fn next_decided(&mut self) -> Option<(PacketIdentifier, Qos, Decision)> {
         let decided = self.manual.as_mut()?.next()?;
         let (packet_identifier, _, decision) = &decided;
-        let event = if decision.reason_code.is_error() {
+        let event = if decision.reason_code.is_error() && !fault!("MQTT-4.3.3-9") {
             ReceiverEvent::Refuse
         } else {
             ReceiverEvent::Accept

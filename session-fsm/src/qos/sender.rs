@@ -151,9 +151,7 @@ impl Sender {
         };
         let (next, action) = state.on(event);
         match action {
-            SenderAction::Finish
-                if fault!("refused message kept") && event == SenderEvent::PubRecError =>
-            {
+            SenderAction::Finish if fault!("MQTT-4.4.0-2") && event == SenderEvent::PubRecError => {
                 (SenderAction::Nothing, None)
             }
             SenderAction::Release if fault!("PUBREC completes") => {
@@ -213,7 +211,7 @@ impl Sender {
         };
         let following = slot.following();
         let sent = core::mem::replace(&mut slot.sent, false);
-        let message = fault!("PUBREL becomes PUBLISH", slot.message.take(), None);
+        let message = fault!("MQTT-4.3.3-6", slot.message.take(), None);
         self.bytes -= message.as_ref().map_or(0, Message::size);
         slot.used_for = Use::Message(next);
         if self.publish_next == position {
@@ -276,7 +274,7 @@ impl Sender {
                 _ => Qos::AtLeastOnce,
             },
             packet_identifier: fault!(
-                "identifiers begin again",
+                "MQTT-2.2.1-3",
                 slot.packet_identifier()?,
                 PacketIdentifier::new((slot.packet_identifier()?.get() - 1) % 2 + 1)?
             ),
@@ -449,11 +447,7 @@ impl Sender {
         self.resume_wrongly();
         self.publish_next = self.publishing.first();
         self.release_next = self.releasing.first();
-        self.outstanding = fault!(
-            "quota not counted anew",
-            self.releasing.len(),
-            self.outstanding
-        );
+        self.outstanding = fault!("MQTT-4.9.0-1", self.releasing.len(), self.outstanding);
         for slot in self.slots.all() {
             slot.sent = false;
         }

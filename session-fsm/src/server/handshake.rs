@@ -72,6 +72,11 @@ impl Server {
         let unsupported = connect
             .will
             .and_then(|will| unsupported_will(own, will.qos, will.retain));
+        if fault!("MQTT-3.1.3-5") && connect.client_identifier.len() == 23 {
+            let reason_code = ReasonCode::ClientIdentifierNotValid;
+            self.refuse_with(now, reason_code, &[], Cause::Refused(reason_code));
+            return Ok(None);
+        }
         if let Some(violation) = unsupported {
             self.refuse_will(now, violation);
             return Ok(None);
@@ -173,16 +178,17 @@ impl Server {
             self.session = session;
         }
         let mut client_identifier = &*handshake.client_identifier;
-        let mut keep_alive = handshake.keep_alive;
+        let mut keep_alive = fault!("MQTT-3.2.2-22", handshake.keep_alive, 0);
         let mut expiry_interval = self.connect_expiry;
         for property in properties {
             match *property {
                 Property::AssignedClientIdentifier(assigned) => {
-                    client_identifier = assigned.as_str();
+                    client_identifier = fault!("MQTT-3.1.3-7", assigned.as_str(), "another");
                 }
                 Property::ServerKeepAlive(seconds) => keep_alive = seconds,
                 Property::SessionExpiryInterval(seconds) => expiry_interval = seconds,
-                Property::ResponseInformation(_) if handshake.response_information => {}
+                Property::ResponseInformation(_)
+                    if handshake.response_information || fault!("MQTT-3.1.2-28") => {}
                 Property::AuthenticationData(_)
                 | Property::ReasonString(_)
                 | Property::UserProperty(_) => {}
@@ -208,13 +214,15 @@ impl Server {
             return Ok(());
         }
         let mut session = match self.session.take() {
+            None if fault!("MQTT-3.1.2-6") => return Err(SendError::NotExpected),
             None => Session::of_server(client_identifier, self.config.session),
             Some(session) => session,
         };
         // One that is over, or that another connection still had, is brought in order first.
         session.connection_ended(now);
         session.handle_timeout(now);
-        let session_present = session.exists && !handshake.clean_start;
+        let clean_start = handshake.clean_start && !fault!("MQTT-3.1.2-4 Server");
+        let session_present = session.exists && !clean_start && !fault!("MQTT-3.1.2-5");
         let packet = match self.connack(session_present, &own, properties) {
             Ok(Some(packet)) => packet,
             Ok(None) => {
@@ -238,7 +246,7 @@ impl Server {
         }
         session.will = handshake.and_then(|handshake| handshake.will);
         session.connection_began(expiry_interval);
-        self.keep_alive = keep_alive;
+        self.keep_alive = fault!("MQTT-3.1.2-22", keep_alive, keep_alive.saturating_mul(2));
         self.connection.own = own;
         self.connection.phase = fault!(
             "packets before the end of the Session",
@@ -250,7 +258,15 @@ impl Server {
             authentication.connected();
         }
         self.session = Some(session);
-        self.connection.send(&packet);
+        if fault!("MQTT-3.2.0-1") {
+            self.connection.send_ping(PacketType::PingResp);
+        }
+        if !fault!("MQTT-3.1.4-5") {
+            self.connection.send(&packet);
+        }
+        if fault!("MQTT-3.2.0-2") {
+            self.connection.send(&packet);
+        }
         Ok(())
     }
 
@@ -287,7 +303,7 @@ impl Server {
         {
             list.push(Property::ReceiveMaximum(maximum));
         }
-        match own.maximum_qos {
+        match fault!("MQTT-3.2.2-9", own.maximum_qos, Qos::ExactlyOnce) {
             Qos::ExactlyOnce => {}
             Qos::AtLeastOnce => list.push(Property::MaximumQos(MaximumQos::AtLeastOnce)),
             Qos::AtMostOnce => list.push(Property::MaximumQos(MaximumQos::AtMostOnce)),
@@ -349,6 +365,7 @@ impl Server {
             let wanted = match property {
                 Property::AuthenticationMethod(method) => {
                     authentication.is_some_and(|it| it.method() == method.as_str())
+                        || fault!("MQTT-4.12.0-6")
                 }
                 Property::AuthenticationData(_) => authentication.is_some(),
                 Property::ResponseInformation(_) => self
@@ -376,7 +393,9 @@ impl Server {
         properties: &[Property<'_>],
         cause: Cause,
     ) {
-        self.close(now, cause, false);
+        if !fault!("MQTT-3.2.2-7") {
+            self.close(now, cause, false);
+        }
         let packet = self
             .connection
             .fit(Explanations::Always, properties, |list| {
@@ -436,9 +455,9 @@ impl Server {
 
 /// What a Server with these limits has against a Will.
 fn unsupported_will(own: &Limits, qos: Qos, retain: bool) -> Option<SessionViolation> {
-    if qos > own.maximum_qos {
+    if qos > own.maximum_qos && !fault!("MQTT-3.2.2-12") {
         Some(SessionViolation::WillQosNotSupported)
-    } else if retain && !own.retain_available {
+    } else if retain && !own.retain_available && !fault!("MQTT-3.2.2-13") {
         Some(SessionViolation::WillRetainNotSupported)
     } else {
         None

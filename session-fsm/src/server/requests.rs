@@ -48,6 +48,9 @@ impl Server {
         let mut filters = 0;
         for subscription in subscribe.subscriptions.iter() {
             filters += 1;
+            if subscription.options.maximum_qos > own.maximum_qos && fault!("MQTT-3.2.2-10") {
+                return Err(SessionViolation::QosNotSupported);
+            }
             if !own.shared_subscription_available && subscription.filter.is_shared() {
                 return Err(SessionViolation::SharedSubscriptionsNotSupported);
             }
@@ -160,10 +163,13 @@ impl Server {
     ) -> Result<(), SendError> {
         let pending = self.requests.0.get(&packet_identifier);
         let open = self.connection.is_open();
+        if fault!("MQTT-3.3.4-10") && self.session.as_ref().is_some_and(|it| it.in_flight() > 0) {
+            return Err(SendError::NotExpected);
+        }
         let Some(pending) = pending.filter(|pending| open && pending.answer == answer) else {
             return Err(SendError::NotExpected);
         };
-        if u32::try_from(reason_codes.len()) != Ok(pending.filters) {
+        if u32::try_from(reason_codes.len()) != Ok(pending.filters) && !fault!("MQTT-3.8.4-6") {
             return Err(SendError::ReasonCodeCount);
         }
         if !self.send_codes(packet_identifier, answer, reason_codes, properties)? {
@@ -185,27 +191,64 @@ impl Server {
         codes: &[ReasonCode],
         properties: &[Property<'_>],
     ) -> Result<bool, SendError> {
+        #[cfg(mqtt5_faults)]
+        let codes = &*wrong_codes(answer, codes, self.connection.own.maximum_qos);
+        let named = match answer {
+            PacketType::SubAck => {
+                fault!("MQTT-2.2.1-6", packet_identifier, PacketIdentifier::MIN)
+            }
+            _ => fault!("MQTT-3.10.4-5", packet_identifier, PacketIdentifier::MIN),
+        };
         let packet = self
             .connection
             .fit(Explanations::IfWanted, properties, |list| {
                 if answer == PacketType::SubAck {
                     SubAck {
                         properties: Properties::new(list)?,
-                        ..SubAck::new(packet_identifier, ReasonCodes::new(codes)?)
+                        ..SubAck::new(named, ReasonCodes::new(codes)?)
                     }
                     .encode_to_vec()
                 } else {
                     UnsubAck {
                         properties: Properties::new(list)?,
-                        ..UnsubAck::new(packet_identifier, ReasonCodes::new(codes)?)
+                        ..UnsubAck::new(named, ReasonCodes::new(codes)?)
                     }
                     .encode_to_vec()
                 }
             })?;
         let fits = packet.is_some();
-        if let Some(packet) = packet {
+        let is_lost = match answer {
+            PacketType::SubAck => fault!("MQTT-3.8.4-1"),
+            _ => fault!("MQTT-3.10.4-4"),
+        };
+        if let Some(packet) = packet
+            && !is_lost
+        {
             self.connection.send(&packet);
         }
         Ok(fits)
     }
+}
+
+/// Reason Codes that a deliberate fault changes.
+#[cfg(mqtt5_faults)]
+fn wrong_codes(
+    answer: PacketType,
+    codes: &[ReasonCode],
+    maximum_qos: mqtt5_codec::Qos,
+) -> vec::Vec<ReasonCode> {
+    let mut codes = codes.to_vec();
+    match answer {
+        PacketType::SubAck if fault!("MQTT-3.9.3-1") => codes.reverse(),
+        PacketType::UnsubAck if fault!("MQTT-3.11.3-1") => codes.reverse(),
+        PacketType::SubAck if fault!("MQTT-3.8.4-7 failure") => {
+            let granted = ReasonCode::granted(maximum_qos);
+            if granted != ReasonCode::GrantedQos2 {
+                codes.iter_mut().for_each(|code| *code = granted.min(*code));
+            }
+        }
+        PacketType::SubAck if fault!("MQTT-3.8.4-7") => codes.fill(ReasonCode::GRANTED_QOS_0),
+        _ => {}
+    }
+    codes
 }

@@ -18,7 +18,7 @@ use std::time::Instant;
 use mqtt5_spec_tests::faults::{
     Fault, Programs, Shown, Table, hooks, museum, one_line, statements, with_places, workspace,
 };
-use mqtt5_spec_tests::ledger::{Layer, Ledger};
+use mqtt5_spec_tests::ledger::{Layer, Ledger, Statement};
 use mqtt5_spec_tests::path_of;
 
 fn main() -> ExitCode {
@@ -64,7 +64,9 @@ fn try_all(
     let started = Instant::now();
     let programs = Programs::build(workspace(), &workspace().join("target/faults"))?;
     println!("built in {:.0} s", started.elapsed().as_secs_f64());
-    without_fault(&programs, &ledger)?;
+    if part.is_none() {
+        without_fault(&programs, &ledger)?;
+    }
 
     let all = in_parallel(&faults, |fault, lane| {
         try_one(fault, lane, &programs, &ledger)
@@ -125,19 +127,27 @@ fn try_one<'t>(
         .iter()
         .filter(|statement| fault.statements().any(|id| id == statement.id))
         .collect();
-    let evidence: BTreeSet<String> = broken
-        .iter()
-        .flat_map(|statement| statement.evidence.iter().map(|it| it.trial()))
-        .collect();
-    let mut objections = Vec::new();
     let mut failed = BTreeSet::new();
-    if !evidence.is_empty() {
-        failed = run.checks(&evidence)?;
-        for statement in broken {
+    let mut done = 0;
+    // The first evidence costs least.
+    for several in [2, usize::MAX] {
+        let unnoticed = |statement: &&&Statement| {
             let mut trials = statement.evidence.iter().map(|it| it.trial());
-            if !trials.any(|trial| failed.contains(&trial)) {
-                objections.push(format!("NO EVIDENCE OF {} FAILS.", statement.id));
-            }
+            !trials.any(|trial| failed.contains(&trial))
+        };
+        let left = broken.iter().filter(unnoticed);
+        let evidence = left.flat_map(|it| it.evidence.iter().take(several).skip(done));
+        let evidence: BTreeSet<String> = evidence.map(|it| it.trial()).collect();
+        if !evidence.is_empty() {
+            failed.append(&mut run.checks(&evidence)?);
+        }
+        done = several;
+    }
+    let mut objections = Vec::new();
+    for statement in broken {
+        let mut trials = statement.evidence.iter().map(|it| it.trial());
+        if !trials.any(|trial| failed.contains(&trial)) {
+            objections.push(format!("NO EVIDENCE OF {} FAILS.", statement.id));
         }
     }
     let mut findings = Vec::new();

@@ -24,7 +24,7 @@ pub struct Shown<'t> {
 pub fn one_line(shown: &Shown<'_>) -> String {
     let mut line = format!("{:<40}", shown.fault.name);
     if let Some(first) = shown.failed.first() {
-        let _ = write!(line, " {} of the evidence, {first};", shown.failed.len());
+        let _ = write!(line, " evidence: {first};");
     }
     for finding in &shown.findings {
         let first = finding.names.first().map_or("", String::as_str);

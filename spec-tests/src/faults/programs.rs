@@ -8,7 +8,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::said::{abnormal_end, executable, failed_test, objection};
+use super::said::{abnormal_end, executable, executables, failed_test, objection};
 
 /// A fault may make a check go on for ever.
 const TIME_LIMIT: Duration = Duration::from_secs(120);
@@ -105,6 +105,7 @@ pub struct Programs {
     spec: PathBuf,
     explore: PathBuf,
     halves: PathBuf,
+    tests: Vec<PathBuf>,
 }
 
 impl Programs {
@@ -114,32 +115,31 @@ impl Programs {
     ///
     /// If they do not compile.
     pub fn build(folder: &Path, target: &Path) -> Result<Self, String> {
-        let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
-        let output = Command::new(cargo)
-            .args(["test", "--no-run", "--no-default-features"])
-            .args(["-p", "mqtt5-spec-tests", "--bin", "explore"])
-            .args(["--test", "spec", "--test", "halves"])
-            .args(PROFILE.iter().flat_map(|setting| ["--config", setting]))
-            .current_dir(folder)
-            .env("CARGO_TARGET_DIR", target)
-            .env("CARGO_INCREMENTAL", "1")
-            .env("CARGO_TERM_COLOR", "never")
-            .env("RUSTFLAGS", "--cfg mqtt5_faults")
-            .stdin(Stdio::null())
-            .output()
-            .map_err(text)?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        if !output.status.success() {
-            return Err(format!("it does not compile with the faults:\n{said}"));
-        }
-        let absolute = |path: PathBuf| folder.join(path);
+        let mut what = vec!["--no-default-features", "-p", "mqtt5-spec-tests"];
+        what.extend(["--bin", "explore", "--test", "spec", "--test", "halves"]);
+        let said = build(folder, target, &what)?;
         Ok(Programs {
             folder: folder.to_owned(),
             target: target.to_owned(),
-            spec: absolute(executable(&said, "tests/spec/main.rs")?),
+            spec: folder.join(executable(&said, "tests/spec/main.rs")?),
             explore: target.join("debug/explore"),
-            halves: absolute(executable(&said, "tests/halves/main.rs")?),
+            halves: folder.join(executable(&said, "tests/halves/main.rs")?),
+            tests: Vec::new(),
         })
+    }
+
+    /// Builds the tests of other packages, too, for [`Run::first_failure`].
+    ///
+    /// # Errors
+    ///
+    /// If they do not compile.
+    pub fn build_tests_of(&mut self, packages: &[&str]) -> Result<(), String> {
+        let mut what = vec!["--lib", "--tests"];
+        what.extend(packages.iter().flat_map(|package| ["-p", package]));
+        let said = build(&self.folder, &self.target, &what)?;
+        let paths = executables(&said).map(|path| self.folder.join(path));
+        self.tests = paths.collect();
+        Ok(())
     }
 
     /// Runs with a fault switched on, or with none. `lane` tells what runs at the same time apart.
@@ -150,6 +150,29 @@ impl Programs {
             fault,
             scratch: self.target.join(format!("lane-{lane}")),
         }
+    }
+}
+
+/// Builds tests with the faults in them; what cargo says about it.
+fn build(folder: &Path, target: &Path, what: &[&str]) -> Result<String, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+    let output = Command::new(cargo)
+        .args(["test", "--no-run"])
+        .args(what)
+        .args(PROFILE.iter().flat_map(|setting| ["--config", setting]))
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", target)
+        .env("CARGO_INCREMENTAL", "1")
+        .env("CARGO_TERM_COLOR", "never")
+        .env("RUSTFLAGS", "--cfg mqtt5_faults")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(text)?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.success() {
+        Ok(said)
+    } else {
+        Err(format!("it does not compile with the faults:\n{said}"))
     }
 }
 
@@ -205,8 +228,16 @@ impl Run<'_> {
         Ok(failed)
     }
 
+    /// With a fault, others run at the same time.
+    fn threads(&self) -> &'static str {
+        match self.fault {
+            None => "--test-threads=4",
+            Some(_) => "--test-threads=1",
+        }
+    }
+
     fn run_checks(&self, names: &[&str]) -> Result<(Option<ExitStatus>, String), String> {
-        let arguments = ["--format=pretty", "--test-threads=1"];
+        let arguments = ["--format=pretty", self.threads()];
         self.run(&self.programs.spec, &arguments, &names.join(" "))
     }
 
@@ -234,14 +265,48 @@ impl Run<'_> {
     ///
     /// If they cannot be run.
     pub fn properties(&self) -> Result<Option<Finding>, String> {
-        let names = self.tests(&self.programs.halves, &["--test-threads=1"])?;
+        let names = self.tests(&self.programs.halves, &[self.threads()])?;
         Ok(Finding::new(Kind::Properties, names))
+    }
+
+    /// The first thing that fails; the cheapest checks come first. Those of the codec alone can be left out.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be run.
+    pub fn first_failure(&self, of_codec: bool) -> Result<Option<String>, String> {
+        let first: &[&str] = match of_codec {
+            true => &["vector::", "client::", "server::"],
+            false => &["client::", "server::"],
+        };
+        for filter in first {
+            if let Some(name) = self.filtered(&[filter])?.pop() {
+                return Ok(Some(name));
+            }
+        }
+        for program in &self.programs.tests {
+            if let Some(name) = self.tests(program, &[self.threads()])?.pop() {
+                return Ok(Some(name));
+            }
+        }
+        if of_codec {
+            let mut arguments = vec!["--format=pretty", self.threads()];
+            let done = ["vector::", "client::", "server::", "ledger"];
+            arguments.extend(done.iter().flat_map(|name| ["--skip", name]));
+            if let Some(name) = self.tests(&self.programs.spec, &arguments)?.pop() {
+                return Ok(Some(name));
+            }
+        } else if let Some(name) = self.explorer()?.pop() {
+            return Ok(Some(name));
+        }
+        let properties = self.properties()?;
+        Ok(properties.and_then(|mut finding| finding.names.pop()))
     }
 
     fn filtered(&self, filters: &[&str]) -> Result<Vec<String>, String> {
         let mut names = Vec::new();
         for filter in filters {
-            let mut arguments = vec!["--format=pretty", "--test-threads=1", filter];
+            let mut arguments = vec!["--format=pretty", self.threads(), filter];
             arguments.extend(SLOW.iter().flat_map(|name| ["--skip", name]));
             names.extend(self.tests(&self.programs.spec, &arguments)?);
         }
@@ -318,7 +383,8 @@ impl Run<'_> {
             }
             let mut child = command.spawn()?;
             let started = Instant::now();
-            while started.elapsed() < TIME_LIMIT {
+            // Without a fault everything ends.
+            while self.fault.is_none() || started.elapsed() < TIME_LIMIT {
                 if let Some(status) = child.try_wait()? {
                     return Ok(Some(status));
                 }

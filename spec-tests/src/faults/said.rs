@@ -11,6 +11,13 @@ pub(super) fn executable(said: &str, source: &str) -> Result<PathBuf, String> {
         .ok_or(format!("cargo does not say where {source} is:\n{said}"))
 }
 
+/// The paths of all tests in lines such as `Executable tests/all.rs (/path/to/all-0123)`.
+pub(super) fn executables(said: &str) -> impl Iterator<Item = PathBuf> {
+    said.lines()
+        .filter(|line| line.trim_start().starts_with("Executable"))
+        .filter_map(|line| Some(line.split_once('(')?.1.strip_suffix(')')?.into()))
+}
+
 /// What is told of a program that did not say what it found.
 pub(super) fn abnormal_end(output: &str, status: ExitStatus) -> String {
     let mut lines = output.lines();

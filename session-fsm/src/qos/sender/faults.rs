@@ -8,7 +8,7 @@ use crate::list::List;
 impl Sender {
     /// What [`Sender::resume`] does first.
     pub(super) fn resume_wrongly(&mut self) {
-        if fault!("PUBREL becomes PUBLISH") {
+        if fault!("MQTT-4.3.3-6") {
             // At every second resume.
             for position in self.positions() {
                 let Some(slot) = self.slots.get_mut(position) else {
@@ -23,6 +23,16 @@ impl Sender {
                     slot.used_for = Use::Message(SenderState::WaitPubRec);
                     self.releasing.remove(self.slots.all(), position);
                     self.publishing.push(self.slots.all(), position);
+                }
+            }
+        }
+        if fault!("MQTT-4.6.0-4") {
+            self.releasing = List::default();
+            for position in self.positions() {
+                if self.slots.get(position).map(|slot| slot.used_for)
+                    == Some(Use::Message(SenderState::WaitPubComp))
+                {
+                    self.releasing.push(self.slots.all(), position);
                 }
             }
         }

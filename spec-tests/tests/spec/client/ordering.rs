@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use mqtt5_session_fsm::codec::{PacketType, ReasonCode};
 
-use super::driver::{Driver, KEEPS, Lines};
+use super::driver::{Driver, KEEPS, Lines, connect_with};
 use super::make;
 
 checks!["client::ordering":
@@ -16,6 +16,7 @@ checks!["client::ordering":
     Domain pubrecs_in_the_order_of_messages,
     Example pubrels_in_the_order_of_pubrecs,
     Example pubrels_are_resent_in_the_order_of_pubrecs,
+    Example a_repeated_pubrec_releases_no_other_message,
     Example refusals_keep_the_order,
 ];
 
@@ -173,6 +174,23 @@ fn pubrels_are_resent_in_the_order_of_pubrecs() {
     }
     let _ = driver.feed(&make::pubcomp(6));
     assert_eq!(identifiers(&driver.resume(), "> PUBREL"), [4, 1, 2, 5, 3]);
+}
+
+/// MQTT-2.2.1-5, MQTT-4.3.3-4: a PUBREC comes again before the PUBRELs are sent again. Each has its own
+/// identifier.
+fn a_repeated_pubrec_releases_no_other_message() {
+    let mut driver = Driver::connected();
+    for identifier in [1, 2, 3] {
+        let _ = driver.publish(2, "a", "");
+        let _ = driver.feed(&make::pubrec(identifier));
+    }
+    let _ = driver.lose();
+    let _ = driver.connect(&connect_with(KEEPS));
+    let connack = make::connack(true, ReasonCode::Success, &[]);
+    let input = [connack, make::pubrec(2)].concat();
+    let mut input = &input[..];
+    while driver.client.receive(driver.now, &mut input).is_some() {}
+    assert_eq!(identifiers(&driver.settle(), "> PUBREL"), [1, 2, 3, 2]);
 }
 
 /// MQTT-4.6.0-2, MQTT-4.6.0-3: a refusal, and one that is made by the machine, do not overtake.

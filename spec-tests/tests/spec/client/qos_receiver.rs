@@ -219,18 +219,21 @@ fn a_refused_identifier_is_free() {
 
 /// MQTT-4.3.3-13: however long ago the message expired, the exchange is finished.
 fn expiry_does_not_end_the_exchange() {
-    let expires = [Property::MessageExpiryInterval(1)];
-    let mut driver = Driver::connected();
-    let _ = driver.feed(&make::publish_with(2, 7, false, "a", "2", &expires));
-    assert_eq!(driver.tick(3_600_000), nothing());
-    let again = make::publish_with(2, 7, true, "a", "2", &expires);
-    assert_eq!(driver.feed(&again), ["> PUBREC #7"]);
-    assert_eq!(driver.tick(3_600_000), nothing());
-    assert_eq!(driver.feed(&make::pubrel(7)), ["> PUBCOMP #7"]);
-    let mut driver = Driver::manual().go(KEEPS, false, &[]);
-    let _ = driver.feed(&make::publish_with(2, 7, false, "a", "2", &expires));
-    assert_eq!(driver.tick(3_600_000), nothing());
-    assert_eq!(driver.acknowledge(0), ["> PUBREC #7"]);
+    // One that is over when it arrives, and one that ends later.
+    for interval in [0, 1] {
+        let expires = [Property::MessageExpiryInterval(interval)];
+        let mut driver = Driver::connected();
+        let _ = driver.feed(&make::publish_with(2, 7, false, "a", "2", &expires));
+        assert_eq!(driver.tick(3_600_000), nothing());
+        let again = make::publish_with(2, 7, true, "a", "2", &expires);
+        assert_eq!(driver.feed(&again), ["> PUBREC #7"]);
+        assert_eq!(driver.tick(3_600_000), nothing());
+        assert_eq!(driver.feed(&make::pubrel(7)), ["> PUBCOMP #7"]);
+        let mut driver = Driver::manual().go(KEEPS, false, &[]);
+        let _ = driver.feed(&make::publish_with(2, 7, false, "a", "2", &expires));
+        assert_eq!(driver.tick(3_600_000), nothing());
+        assert_eq!(driver.acknowledge(0), ["> PUBREC #7"]);
+    }
 }
 
 /// Tables 3-4, 3-5, T19.4: an identifier that another exchange uses is refused with 0x91.

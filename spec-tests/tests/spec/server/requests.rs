@@ -131,7 +131,19 @@ fn the_codes_are_those_of_the_filters() -> Outcome {
             assert_eq!(said(&report).2, codes);
         }
     }
-    Ok(8)
+    // A failure is one, however low the QoS that could have been granted.
+    for maximum_qos in super::make::QOS {
+        let limits = Limits {
+            maximum_qos,
+            ..Limits::NONE
+        };
+        let mut driver = Driver::connected(limited(limits), &Hello::new());
+        driver.send(&Subscribe.bytes(5, &["a", "b"]));
+        let codes = [ReasonCode::GRANTED_QOS_0, ReasonCode::NotAuthorized];
+        let report = Subscribe.answer(&mut driver, 5, &codes).expect("it waits");
+        assert_eq!(said(&report).2, codes);
+    }
+    Ok(11)
 }
 
 /// Tables 3-8, 3-9: all others are refused, and the request still waits.

@@ -1,14 +1,19 @@
 //! How long a Session lasts (sections 3.1.2.11.2, 3.2.2.3.2, 3.14.2.2.2, 4.1; table T14.1).
 
+use std::time::Duration;
+
 use mqtt5_codec::{Packet, Property, Qos, ReasonCode};
 use mqtt5_session_fsm::{Cause, Instant, PeerError, PublishError, Session, SessionViolation};
 
 use super::driver::{Driver, Report, Seen};
-use super::make::{Hello, Testament, config, disconnect, disconnect_with, publication, text};
+use super::make::{
+    Hello, Testament, config, disconnect, disconnect_with, publication, publish, text,
+};
 use crate::check::Outcome;
 
 super::listed! { "session_expiry":
     Domain it_ends_at_its_time_and_not_before,
+    Example an_identifier_is_new_after_the_end,
     Domain the_connack_overrides_the_connect,
     Domain the_disconnect_overrides_both,
     Domain raised_from_0_is_a_protocol_error,
@@ -76,6 +81,22 @@ fn it_ends_at_its_time_and_not_before() -> Outcome {
         lives(driver, Report::default(), seconds);
     }
     Ok(EXPIRIES.len() as u64 + 1)
+}
+
+/// [MQTT-4.1.0-2]: nothing is left of the Session, the received Packet Identifiers with QoS 2 included.
+fn an_identifier_is_new_after_the_end() -> Outcome {
+    let one = publish(Qos::ExactlyOnce, 7, false, b"one");
+    let two = publish(Qos::ExactlyOnce, 7, false, b"two");
+    for (waits, expected) in [(29_999, vec![]), (30_000, vec![b"two".to_vec()])] {
+        let mut driver = Driver::connected(config(), &expiring(Some(30)));
+        assert_eq!(driver.send(&one).payloads(), [b"one"]);
+        let (keeper, _) = driver.part();
+        let later = keeper.now + Duration::from_millis(waits);
+        let hello = expiring(Some(30)).clean(false);
+        let (mut driver, _) = Driver::resumed(later, config(), &hello, Some(keeper.session));
+        assert_eq!(driver.send(&two).payloads(), expected);
+    }
+    Ok(2)
 }
 
 /// Section 3.2.2.3.2: the Server's value counts, and is told.
