@@ -13,6 +13,7 @@ mod unread;
 
 use alloc::vec::Vec;
 use core::num::NonZeroU16;
+use core::time::Duration;
 
 use mqtt5_codec::{
     Disconnect, EncodeError, LARGEST_PACKET, Message, PacketType, Properties, Property, PubAck,
@@ -223,19 +224,32 @@ impl Connection {
             topic_alias,
             deadline,
         } = publication;
-        let allowed = if self.is_open() {
-            self.check_message(&message, qos, topic_alias)
-        } else {
-            Ok(())
-        };
-        let accepted = match allowed {
-            Ok(()) => session.accept(now, message, qos, topic_alias, self.window()),
-            Err(limit) => Err(refused(limit.into(), message, qos, topic_alias)),
-        };
-        match deadline {
-            None => accepted,
-            Some(within) => session.with_deadline(now, accepted, within),
+        if let Some(within) = deadline {
+            let publication = Publication {
+                topic_alias,
+                ..Publication::new(qos, message)
+            };
+            return self.publish_within(session, now, publication, within);
         }
+        if self.is_open()
+            && let Err(limit) = self.check_message(&message, qos, topic_alias)
+        {
+            return Err(refused(limit.into(), message, qos, topic_alias));
+        }
+        session.accept(now, message, qos, topic_alias, self.window())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn publish_within(
+        &mut self,
+        session: &mut Session,
+        now: Instant,
+        publication: Publication,
+        within: Duration,
+    ) -> Result<Token, RefusedPublication> {
+        let accepted = self.publish(session, now, publication);
+        session.with_deadline(now, accepted, within)
     }
 
     /// The application decided about a message.
