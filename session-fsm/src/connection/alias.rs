@@ -1,6 +1,7 @@
 //! Topic Aliases (sections 3.3.2.3.4, 3.3.4): one set of them for each direction of a Network
 //! Connection.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::num::NonZeroU16;
@@ -19,18 +20,45 @@ pub enum TopicAliases {
     Automatic(NonZeroU16),
 }
 
-/// The aliases that the peer has set.
+/// The aliases that the peer has set. Takes memory with the first of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Inbound {
+pub(super) struct Inbound(Option<Box<Topics>>);
+
+impl Inbound {
+    /// The peer gives an alias a Topic Name; all Topic Names together take no more than `limit` bytes.
+    pub(super) fn set(
+        &mut self,
+        alias: NonZeroU16,
+        topic: &str,
+        maximum: u16,
+        limit: usize,
+    ) -> Result<(), SessionViolation> {
+        let topics = self.0.get_or_insert_default();
+        topics.set(alias, topic, maximum, limit)
+    }
+
+    /// The peer uses an alias.
+    pub(super) fn topic(&self, alias: NonZeroU16, maximum: u16) -> Result<&str, SessionViolation> {
+        match &self.0 {
+            Some(topics) => topics.topic(alias, maximum),
+            None => {
+                check(alias, maximum)?;
+                Err(SessionViolation::TopicAliasUnknown)
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Topics {
     /// The Topic Name of alias n is at n - 1; empty if there is none.
     topics: Vec<String>,
     /// Of all Topic Names.
     bytes: usize,
 }
 
-impl Inbound {
-    /// The peer gives an alias a Topic Name.
-    pub(super) fn set(
+impl Topics {
+    fn set(
         &mut self,
         alias: NonZeroU16,
         topic: &str,
@@ -53,8 +81,7 @@ impl Inbound {
         Ok(())
     }
 
-    /// The peer uses an alias.
-    pub(super) fn topic(&self, alias: NonZeroU16, maximum: u16) -> Result<&str, SessionViolation> {
+    fn topic(&self, alias: NonZeroU16, maximum: u16) -> Result<&str, SessionViolation> {
         let alias = check(alias, maximum)?;
         match self.topics.get(alias - 1) {
             Some(topic) if !topic.is_empty() => Ok(topic),
@@ -105,9 +132,41 @@ impl Linked for Set {
     }
 }
 
-/// The aliases that this side has set.
+/// The aliases that this side has set. Takes memory with the first of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Outbound {
+pub(super) struct Outbound(Option<Box<Sets>>);
+
+impl Outbound {
+    /// The alias for a Topic Name, of which up to `maximum` may be set: one that is set, a free one, or the least
+    /// recently used. All Topic Names together take no more than `limit` bytes. Nothing changes before
+    /// [`Outbound::sent`].
+    pub(super) fn choose(&self, topic: &str, maximum: u16, limit: usize) -> Option<Alias> {
+        self.look(|sets| sets.choose_within(topic, maximum, limit))
+    }
+
+    /// A certain alias for the Topic Name, if there is memory for it.
+    pub(super) fn wanted(&self, topic: &str, number: NonZeroU16, limit: usize) -> Option<Alias> {
+        self.look(|sets| {
+            let alias = sets.wanted(topic, number);
+            sets.fits(alias, topic, limit).then_some(alias)
+        })
+    }
+
+    /// A PUBLISH with the alias was written.
+    pub(super) fn sent(&mut self, alias: Alias, topic: &str) {
+        self.0.get_or_insert_default().sent(alias, topic);
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&Sets) -> T) -> T {
+        match &self.0 {
+            Some(sets) => look(sets),
+            None => look(&Sets::default()),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Sets {
     /// Alias n is at n - 1.
     sets: Vec<Set>,
     /// The aliases that are set, the least recently used first.
@@ -118,10 +177,9 @@ pub(super) struct Outbound {
     bytes: usize,
 }
 
-impl Outbound {
-    /// The alias for a Topic Name, of which up to `maximum` may be set: one that is set, a free one,
-    /// or the least recently used. Nothing changes before [`Outbound::sent`].
-    pub(super) fn choose(&self, topic: &str, maximum: u16) -> Option<Alias> {
+impl Sets {
+    /// As [`Outbound::choose`], whatever it takes.
+    fn choose(&self, topic: &str, maximum: u16) -> Option<Alias> {
         if let Ok(found) = self.search(topic) {
             return Some(Alias {
                 number: *self.by_topic.get(found)?,
@@ -144,8 +202,7 @@ impl Outbound {
         })
     }
 
-    /// As [`Outbound::choose`], but all Topic Names together take no more than `limit` bytes.
-    pub(super) fn choose_within(&self, topic: &str, maximum: u16, limit: usize) -> Option<Alias> {
+    fn choose_within(&self, topic: &str, maximum: u16, limit: usize) -> Option<Alias> {
         [maximum, self.by_use.len().min(maximum)]
             .into_iter()
             .filter_map(|maximum| self.choose(topic, maximum))
@@ -153,13 +210,13 @@ impl Outbound {
     }
 
     /// Whether there is memory for the Topic Name of an alias.
-    pub(super) fn fits(&self, alias: Alias, topic: &str, limit: usize) -> bool {
+    fn fits(&self, alias: Alias, topic: &str, limit: usize) -> bool {
         let before = self.topic(alias.number).len();
         alias.known || self.bytes - before + topic.len() <= limit
     }
 
     /// Whether a certain alias stands for the Topic Name already.
-    pub(super) fn wanted(&self, topic: &str, number: NonZeroU16) -> Alias {
+    fn wanted(&self, topic: &str, number: NonZeroU16) -> Alias {
         let set = self.sets.get(usize::from(number.get()) - 1);
         Alias {
             number,
@@ -167,8 +224,7 @@ impl Outbound {
         }
     }
 
-    /// A PUBLISH with the alias was written.
-    pub(super) fn sent(&mut self, alias: Alias, topic: &str) {
+    fn sent(&mut self, alias: Alias, topic: &str) {
         let identifier = alias.number.get();
         let position = usize::from(identifier) - 1;
         if self.sets.len() <= position {

@@ -498,13 +498,11 @@ impl Connection {
         );
         match (wanted, self.topic_aliases) {
             (Some(wanted), _) if wanted.get() <= maximum || fault!("MQTT-3.1.2-26") => {
-                let alias = self.outbound.wanted(topic, wanted);
-                Some(alias).filter(|it| self.outbound.fits(*it, topic, self.topic_alias_bytes))
+                self.outbound.wanted(topic, wanted, self.topic_alias_bytes)
             }
             (None, TopicAliases::Automatic(policy)) if maximum > 0 => {
                 let maximum = fault!("MQTT-3.1.2-26", maximum.min(policy.get()), policy.get());
-                self.outbound
-                    .choose_within(topic, maximum, self.topic_alias_bytes)
+                self.outbound.choose(topic, maximum, self.topic_alias_bytes)
             }
             _ => None,
         }

@@ -44,9 +44,9 @@ const UNTOLD: usize = 64;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Refused {
     /// With QoS 0.
-    qos0: usize,
+    qos0: u32,
     /// With QoS 1 or 2, which wait for other things.
-    others: usize,
+    others: u32,
 }
 
 impl Refused {
@@ -55,7 +55,7 @@ impl Refused {
         self.qos0 == 0 && self.others == 0
     }
 
-    fn of(&mut self, qos: Qos) -> &mut usize {
+    fn of(&mut self, qos: Qos) -> &mut u32 {
         match qos {
             Qos::AtMostOnce => &mut self.qos0,
             _ => &mut self.others,
@@ -162,6 +162,8 @@ impl Session {
         if self.may_leave_untold(size) && self.can_make_room(size, at_once) {
             return Ok(());
         }
+        // No message is larger than the largest packet.
+        let size = u32::try_from(size).unwrap_or(u32::MAX);
         let refused = self.refused.of(qos);
         *refused = match *refused {
             0 => size,
@@ -251,7 +253,7 @@ impl Session {
         let window = window.min(self.config.in_flight);
         let mut room = None;
         for qos in [Qos::AtMostOnce, Qos::AtLeastOnce] {
-            let size = *self.refused.of(qos);
+            let size = *self.refused.of(qos) as usize;
             let at_once = self.goes_at_once(qos, window);
             let has_room = if end {
                 self.can_make_room(size, at_once)
