@@ -207,7 +207,8 @@ impl Session {
             WhenFull::DropOldestQos0 => self.waiting.qos0(),
             WhenFull::DropOldest => (self.waiting.len(), self.waiting.bytes()),
         };
-        excess.messages <= messages.into() && excess.bytes <= bytes
+        (excess.messages <= messages.into() && excess.bytes <= bytes)
+            || (fault!("dropped in vain") && messages > 0)
     }
 
     /// What there would be too much with another message.
@@ -216,7 +217,12 @@ impl Session {
         let stored = self.config.stored;
         let mut excess = Excess::of(
             self.stored() + 1,
-            self.stored_bytes().saturating_add(size),
+            fault!(
+                "bytes in flight do not count",
+                self.stored_bytes(),
+                self.waiting.bytes()
+            )
+            .saturating_add(size),
             (stored.messages, stored.bytes),
         );
         if !at_once {
@@ -247,7 +253,10 @@ impl Session {
     /// for it counts only at the `end`, when there is nothing else to say or to write: until then it may still be
     /// put in flight.
     pub(crate) fn poll_room(&mut self, window: u16, end: bool) -> Option<Output> {
-        if self.refused.is_none() || (self.role == Role::Server && !self.exists) {
+        if self.refused.is_none()
+            || fault!("room is not reported")
+            || (self.role == Role::Server && !self.exists)
+        {
             return None;
         }
         let window = window.min(self.config.in_flight);

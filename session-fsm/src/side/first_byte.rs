@@ -15,6 +15,9 @@ pub(super) fn error(
     has_connect: bool,
     first_byte: u8,
 ) -> Option<PeerError> {
+    if fault!("wrong first byte is waited for") && !connection.is_open() {
+        return None;
+    }
     let peer = connection.role.peer();
     if let Err(error) = FixedHeader::peek(&[first_byte]) {
         return Some(error.sent_by(peer).into());
