@@ -11,6 +11,8 @@
 mod broker;
 #[path = "common/client.rs"]
 mod client;
+#[path = "common/farewell.rs"]
+mod farewell;
 #[path = "common/load.rs"]
 mod load;
 #[path = "common/server.rs"]

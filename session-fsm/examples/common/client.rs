@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use mqtt5_session_fsm::codec::bytes::{Buf, BufMut, BytesMut};
 use mqtt5_session_fsm::{
-    Client, ClientConfig, ConnectionFailure, Event, Instant, Output, ReconnectPolicy, Session,
-    SessionConfig,
+    Cause, Client, ClientConfig, ConnectionFailure, Event, Instant, Output, ReconnectPolicy,
+    Reconnection, Session, SessionConfig,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
+use crate::farewell;
 use crate::load::{Load, Result, random};
 
 /// So many bytes may wait to be written; before there is room again, nothing is read and nothing new is
@@ -28,7 +29,7 @@ pub(crate) async fn run(policy: ReconnectPolicy, load: &mut Load) -> Result<()> 
         start: std::time::Instant::now(),
     };
     while !shell.load.is_done() {
-        let attempt = shell.policy.next_attempt().ok_or("gave up")?;
+        let attempt = shell.policy.next_attempt().ok_or("it gave up")?;
         if shell.now() < attempt.at {
             // The Session has its time without a connection, too: it expires, and messages do.
             let deadline = attempt.at.min(shell.client.next_timeout());
@@ -37,15 +38,21 @@ pub(crate) async fn run(policy: ReconnectPolicy, load: &mut Load) -> Result<()> 
             shell.drain(&mut BytesMut::new())?;
             continue;
         }
-        let opening = TcpStream::connect(attempt.server.as_str());
-        let failure = match timeout(Duration::from_secs(10), opening).await {
-            Ok(Ok(stream)) => shell.exchange(stream).await?,
-            _ => ConnectionFailure::Network,
+        let server = attempt.server.as_str().to_owned();
+        let opening = timeout(Duration::from_secs(10), TcpStream::connect(&server));
+        let failure = match opening.await.unwrap_or_else(|late| Err(late.into())) {
+            Ok(stream) => shell.exchange(stream).await?,
+            Err(error) => {
+                eprintln!("There is no connection to {server}: {error}.");
+                ConnectionFailure::Network
+            }
         };
         // Whatever the reason, the Session goes on with the next connection.
         shell.client.connection_lost(shell.now());
         shell.drain(&mut BytesMut::new())?;
-        let _ = shell.policy.failed(shell.now(), failure, random());
+        if let Reconnection::GiveUp(why) = shell.policy.failed(shell.now(), failure, random()) {
+            return Err(why.to_string().into());
+        }
     }
     Ok(())
 }
@@ -75,12 +82,10 @@ impl Shell<'_> {
             // The machine has its say after each call.
             let said = self.drain(&mut output)?;
             if let Some(Output::Close(cause)) = said {
-                // The last packet may say why, so it is written, but not for ever.
-                let last = async {
-                    writer.write_all_buf(&mut output).await?;
-                    writer.shutdown().await
-                };
-                let _ = timeout(Duration::from_secs(5), last).await;
+                if !matches!(cause, Cause::Disconnected(_)) {
+                    eprintln!("The connection is over: {cause}.");
+                }
+                farewell::say(reader, writer, output).await;
                 return Ok(cause.into());
             }
             // While the network is slow, nothing is read: each packet may want an answer.
@@ -107,6 +112,8 @@ impl Shell<'_> {
             let cut_after = self.load.cut_after();
             let (mut to, mut from) = ((&mut input).limit(cut_after), (&mut output).take(cut_after));
             let moved = tokio::select! {
+                // In this order: what has come is read before time is up.
+                biased;
                 read = reader.read_buf(&mut to), if ready => read,
                 written = writer.write_buf(&mut from), if may_write => written,
                 // `Instant::NEVER` is too far away for tokio, which then waits as long as it can.

@@ -135,6 +135,14 @@ impl Load {
                 // Subscriptions are part of the Session.
                 self.subscribed &= connack.session_present;
             }
+            Event::Refused(connack) => {
+                let reason = connack.properties.reason_string();
+                let reason = reason.map_or(String::new(), |reason| format!(", {reason}"));
+                eprintln!(
+                    "The server refused the connection: {}{reason}.",
+                    connack.reason_code
+                );
+            }
             // Messages have their outcome once, over all connections. A SUBSCRIBE is not repeated: if the
             // connection was lost before the answer, it has to be asked again.
             Event::Outcome(token, outcome) if Some(token) == self.subscription => {

@@ -3,15 +3,16 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use mqtt5_session_fsm::Output;
 use mqtt5_session_fsm::codec::ReasonCode;
 use mqtt5_session_fsm::codec::bytes::{Buf, BufMut, BytesMut};
+use mqtt5_session_fsm::{Cause, Output};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::broker::{Broker, Peer};
+use crate::farewell;
 
 /// So many bytes may wait to be written; before there is room again, nothing is read. What others publish
 /// to the Client meanwhile waits in its Session, which has limits of its own.
@@ -79,18 +80,17 @@ async fn connection(broker: Rc<Broker>, stream: TcpStream) {
 async fn exchange(broker: &Broker, peer: &Rc<Peer>, mut stream: TcpStream) {
     // Packets are small, and answers are waited for.
     let _ = stream.set_nodelay(true);
+    let client = (stream.peer_addr()).map_or("somebody".to_owned(), |address| address.to_string());
     let (mut reader, mut writer) = stream.split();
     let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
     loop {
         // The machine has its say after each call.
         let said = drain(broker, peer, &mut output);
-        if let Some(Output::Close(_)) = said {
-            // The last packet may say why, so it is written, but not for ever.
-            let last = async {
-                writer.write_all_buf(&mut output).await?;
-                writer.shutdown().await
-            };
-            let _ = timeout(Duration::from_secs(5), last).await;
+        if let Some(Output::Close(cause)) = said {
+            if !matches!(cause, Cause::PeerDisconnected(_) | Cause::Disconnected(_)) {
+                eprintln!("The connection of {client} is over: {cause}.");
+            }
+            farewell::say(reader, writer, output).await;
             return;
         }
         // Who does not take the answers may not ask more questions.
@@ -109,6 +109,8 @@ async fn exchange(broker: &Broker, peer: &Rc<Peer>, mut stream: TcpStream) {
         input.reserve(4096);
         let deadline = peer.server.borrow().next_timeout();
         let moved = tokio::select! {
+            // In this order: what has come is read before time is up.
+            biased;
             read = reader.read_buf(&mut input), if ready => read,
             written = writer.write_buf(&mut output), if !output.is_empty() => written,
             () = peer.wake.notified() => continue,
