@@ -231,22 +231,25 @@ fn qos_of(number: usize) -> Qos {
 pub(crate) fn report(loads: &[Load]) -> bool {
     let mut good = true;
     for (index, qos) in QOS.into_iter().enumerate() {
-        let published = loads
-            .iter()
-            .map(|load| (load.published + 2 - index) / QOS.len())
-            .sum::<usize>();
+        // How often each published message came to each client.
+        let numbers = |load: &Load| (index..load.published).step_by(QOS.len());
+        let published: usize = loads.iter().map(|load| numbers(load).count()).sum();
         let counts = || {
-            loads
-                .iter()
-                .flat_map(|load| load.came.iter().skip(index).step_by(QOS.len()))
+            loads.iter().flat_map(|receiver| {
+                loads.iter().flat_map(move |publisher| {
+                    let first = publisher.number * MESSAGES * QOS.len();
+                    numbers(publisher).map(move |number| receiver.came[first + number])
+                })
+            })
         };
         let all = counts().count();
-        let missing = counts().filter(|&&times| times == 0).count();
-        let again = counts().map(|&times| times.saturating_sub(1)).sum::<u32>();
+        let missing = counts().filter(|&times| times == 0).count();
+        let again = counts().map(|times| times.saturating_sub(1)).sum::<u32>();
         let may_miss = qos == Qos::AtMostOnce;
         let may_repeat = qos == Qos::AtLeastOnce;
         good &= (missing == 0 || may_miss) && (again == 0 || may_repeat);
         let came = match missing {
+            _ if all == 0 => "none was published".to_owned(),
             0 => format!("all {all} came"),
             _ => format!("{} of {all} came", all - missing),
         };
