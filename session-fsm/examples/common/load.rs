@@ -276,8 +276,10 @@ pub(crate) fn report(loads: &[Load]) -> bool {
         "{}",
         if good {
             "Every promise was kept."
-        } else {
+        } else if loads.iter().all(|load| load.done) {
             "A PROMISE WAS BROKEN."
+        } else {
+            "It did not come to its end, so it shows nothing."
         }
     );
     good
