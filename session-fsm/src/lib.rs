@@ -177,7 +177,7 @@ pub use circuit_breaker::{
     CircuitBreaker, CircuitBreakerSettings, CircuitOpen, CircuitState, Pass,
 };
 pub use client::{Client, ClientConfig};
-pub use connection::TopicAliases;
+pub use connection::{PacketTimeouts, TopicAliases};
 pub use deduplicate::{Deduplicator, Sighting};
 pub use error::{NotTaken, PublishError, RestoreError, SendError};
 pub use event::{Awaited, Cause, Delivered, Event, Output, PayloadPart, WillMessage};

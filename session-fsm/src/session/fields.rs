@@ -46,6 +46,9 @@
 //! | `Sender.publishing` | stored | its order is that of `Sent`, and of the export |
 //! | `Sender.releasing` | stored | its order is that of `Released`, and of the export \[MQTT-4.6.0-4\] |
 //! | `Sender.requests` | connection | they end with it as `Indeterminate` |
+//! | `Sender.request_due` | connection | one of `requests` |
+//! | `Sender.request_next` | connection | one of `requests` |
+//! | `Sender.last_request_due` | connection | of `requests` |
 //! | `Sender.publish_next` | connection | the first one, on the next |
 //! | `Sender.release_next` | connection | the first one, on the next |
 //! | `Sender.outstanding` | connection | counted anew (section 4.9) |
