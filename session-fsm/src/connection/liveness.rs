@@ -247,6 +247,21 @@ impl Liveness {
         self.heard = self.reading(now);
     }
 
+    /// A packet began of which the payload comes in pieces.
+    pub(crate) fn read_head(&mut self, now: Instant) {
+        self.begun = self.reading(now);
+        self.unread = 0;
+    }
+
+    /// A piece of a payload came, the last or not.
+    pub(crate) fn read_payload(&mut self, bytes: usize, left: bool) {
+        self.unread = self.unread.saturating_add(bytes);
+        if !left {
+            self.begun = Instant::NEVER;
+            self.unread = 0;
+        }
+    }
+
     /// Bytes wait for the caller.
     pub(crate) fn wait(&mut self, now: Instant) {
         self.hear(now);
