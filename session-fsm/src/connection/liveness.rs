@@ -130,6 +130,8 @@ pub(crate) struct Liveness {
     pub(crate) question: Question,
     pub(crate) pings: Pings,
     blocked: Option<Blocked>,
+    /// How many bytes `poll` has written since it had no room, or nothing more to write.
+    written: usize,
 }
 
 impl Liveness {
@@ -149,6 +151,7 @@ impl Liveness {
             question: Question::None,
             pings: Pings::default(),
             blocked: None,
+            written: 0,
         }
     }
 
@@ -302,8 +305,20 @@ impl Liveness {
         self.blocked.is_some()
     }
 
+    /// `poll` has written so many bytes, and says something.
+    pub(crate) fn hand_over(&mut self, written: usize) {
+        self.written = self.written.saturating_add(written);
+    }
+
+    /// `poll` has nothing more to write.
+    #[inline]
+    pub(crate) fn drain(&mut self) {
+        self.written = 0;
+    }
+
     /// `poll` had no room for the next packet, after it had written so many bytes.
     pub(crate) fn block(&mut self, now: Instant, written: usize) {
+        let written = core::mem::take(&mut self.written).saturating_add(written);
         if self.blocked.is_some() && written == 0 {
             return;
         }

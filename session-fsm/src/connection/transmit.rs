@@ -68,6 +68,7 @@ impl Connection {
                 };
             }
             if session.has_nothing_to_send() {
+                self.liveness.drain();
                 return None;
             }
         }
@@ -86,9 +87,11 @@ impl Connection {
         let output = self.poll_more(session.as_deref_mut(), now, wire);
         match output {
             Some(Output::NeedsRoom(_)) => {
-                self.liveness.block(now, room - wire.remaining_mut());
+                let written = room.saturating_sub(wire.remaining_mut());
+                self.liveness.block(now, written);
             }
             None => {
+                self.liveness.drain();
                 if self.liveness.is_blocked()
                     && let Some(limit) = self.liveness.unblock(now)
                     && let Some(session) = session.as_deref_mut()
@@ -97,7 +100,10 @@ impl Connection {
                 }
                 return session?.poll_room(self.window(), true);
             }
-            _ => {}
+            Some(_) => {
+                let written = room.saturating_sub(wire.remaining_mut());
+                self.liveness.hand_over(written);
+            }
         }
         output
     }

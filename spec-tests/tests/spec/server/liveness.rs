@@ -196,7 +196,12 @@ fn who_does_not_read_accuses_nobody() -> Outcome {
                     if pings {
                         host.unread.extend_from_slice(PINGREQ);
                     }
-                    assert!(matches!(host.poll(1_500), Some(Output::NeedsRoom(_))));
+                    let said = host.poll(1_500);
+                    assert!(
+                        matches!(said, Some(Output::NeedsRoom(_))),
+                        "{keep_alive} {stopped} {said:?} {:?}",
+                        host.closed
+                    );
                     host.server.handle_timeout(host.now);
                     assert_eq!(host.closed, None, "{keep_alive} s, {stopped}");
                 }
@@ -231,7 +236,7 @@ fn who_takes_nothing_is_closed() -> Outcome {
                 host.server.publish(host.now, publication).expect("room");
             }
             let began = host.now;
-            let _ = host.poll(size + 20);
+            let _ = host.poll(size + 10);
             while host.closed.is_none() {
                 host.pass(1_000, 0);
                 assert!(began.until(host.now) <= Duration::from_secs(1_000));
