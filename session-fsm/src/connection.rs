@@ -319,12 +319,17 @@ impl Connection {
         self.liveness.question = Question::Queued;
     }
 
-    /// Queues a PINGREQ, which the application wanted or not.
-    pub(crate) fn send_pingreq(&mut self, wanted: bool) {
-        if fault!("MQTT-3.1.2-20") {
+    /// PINGREQ or PINGRESP.
+    pub(crate) fn send_ping(&mut self, packet_type: PacketType) {
+        if fault!("MQTT-3.1.2-20") && packet_type == PacketType::PingReq {
             return;
         }
-        self.send(&[PacketType::PingReq.first_byte(), 0]);
+        self.send(&[packet_type.first_byte(), 0]);
+    }
+
+    /// Queues a PINGREQ, which the application wanted or not.
+    pub(crate) fn send_pingreq(&mut self, wanted: bool) {
+        self.send_ping(PacketType::PingReq);
         self.liveness.pings.push(wanted);
     }
 

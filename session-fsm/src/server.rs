@@ -534,8 +534,7 @@ impl Side for Server {
                 if let Some(session) = &mut self.session {
                     self.connection.shrink(session);
                 }
-                self.connection
-                    .send(&[PacketType::PingResp.first_byte(), 0]);
+                self.connection.send_ping(PacketType::PingResp);
                 Ok(None)
             }
             Packet::Subscribe(subscribe) => self.receive_subscribe(now, subscribe),

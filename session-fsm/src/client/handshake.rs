@@ -89,11 +89,11 @@ impl Client {
             response_information: properties.request_response_information().unwrap_or(false),
         };
         if fault!("MQTT-3.1.0-1") {
-            self.connection.send_pingreq(false);
+            self.connection.send_ping(PacketType::PingReq);
         }
         self.connection.send_question(&packet);
         if fault!("MQTT-3.1.2-30") {
-            self.connection.send_pingreq(false);
+            self.connection.send_ping(PacketType::PingReq);
         }
         Ok(())
     }
