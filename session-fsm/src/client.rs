@@ -2,6 +2,7 @@
 
 mod early;
 mod handshake;
+mod liveness;
 mod requests;
 
 use core::time::Duration;
@@ -14,9 +15,9 @@ use mqtt5_codec::{
 use self::early::EarlyRequests;
 use self::handshake::Handshake;
 use crate::bandwidth::AliasSavings;
-use crate::connection::{Connection, Handled, Phase, TopicAliases};
+use crate::connection::{Connection, Handled, Liveness, PacketTimeouts, Phase, TopicAliases};
 use crate::error::{PublishError, SendError};
-use crate::event::{Awaited, Cause, Event, Output};
+use crate::event::{Cause, Event, Output};
 use crate::large::take_piece;
 use crate::session::{Publication, RefusedPublication, Session, WithdrawError};
 use crate::side::Side;
@@ -25,10 +26,21 @@ use crate::{Instant, Limits, NotTaken, Outcome, PeerError, Receipt, Token};
 /// How a [`Client`] works, beside what is in its CONNECT packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientConfig {
-    /// How long to wait for the CONNACK, and for each AUTH before it.
+    /// How long to wait for the CONNACK, or for the next AUTH before it: from the `poll` that writes the CONNECT or
+    /// the AUTH, or from the last byte that arrived since.
     pub connack_timeout: Duration,
-    /// How long to wait for a PINGRESP.
+    /// How long to wait for a PINGRESP: from the `poll` that writes the PINGREQ, or from the last byte that arrived
+    /// since.
     pub pingresp_timeout: Duration,
+    /// How long to wait for each AUTH of the Server in re-authentication (section 4.12.1), from the `poll` that writes
+    /// this side's.
+    pub authentication_timeout: Duration,
+    /// How long to wait for a SUBACK or UNSUBACK, from the `poll` that writes the request. Then the outcome is
+    /// [`Outcome::TimedOut`], and the connection goes on. The Packet Identifier stays in use until the answer comes, or
+    /// the connection ends.
+    pub request_timeout: Duration,
+    /// How long a packet may take.
+    pub packet: PacketTimeouts,
     /// How much earlier than the Keep Alive demands a PINGREQ is sent, so that a timer that fires late
     /// breaks no rule; at most half of the Keep Alive.
     pub ping_margin: Duration,
@@ -51,12 +63,15 @@ pub struct ClientConfig {
 }
 
 impl Default for ClientConfig {
-    /// 10 seconds for CONNACK and PINGRESP, 250 milliseconds of margin, no Topic Aliases, nothing
-    /// before the CONNACK.
+    /// 10 seconds for CONNACK and PINGRESP, 30 seconds for AUTH, SUBACK and UNSUBACK, which may need other systems, 250
+    /// milliseconds of margin, no Topic Aliases, nothing before the CONNACK.
     fn default() -> Self {
         ClientConfig {
             connack_timeout: Duration::from_secs(10),
             pingresp_timeout: Duration::from_secs(10),
+            authentication_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(30),
+            packet: PacketTimeouts::default(),
             ping_margin: Duration::from_millis(250),
             topic_aliases: TopicAliases::Off,
             early_packets: 0,
@@ -77,14 +92,14 @@ pub struct Client {
     early: EarlyRequests,
     /// Seconds; 0 is off.
     keep_alive: u16,
-    pingresp_due: Instant,
 }
 
 impl Client {
     /// A Client without a Network Connection, over a new or a restored Session.
     #[must_use]
     pub fn new(config: ClientConfig, session: Session) -> Self {
-        let mut connection = Connection::new(Role::Client, config.topic_aliases);
+        let liveness = Liveness::new(config.packet, config.request_timeout);
+        let mut connection = Connection::new(Role::Client, config.topic_aliases, liveness);
         connection.topic_alias_bytes = config.topic_alias_bytes;
         Client {
             config,
@@ -93,7 +108,6 @@ impl Client {
             handshake: Handshake::default(),
             early: EarlyRequests::default(),
             keep_alive: 0,
-            pingresp_due: Instant::NEVER,
         }
     }
 
@@ -256,7 +270,11 @@ impl Client {
         now: Instant,
         input: &mut &'input [u8],
     ) -> Option<Event<'a>> {
+        let offered = input.len();
+        let (connection, session) = self.parts();
+        connection.observe(session, now);
         if let Some((packet_type, token)) = self.take_acknowledgements(now, input) {
+            self.connection.liveness.read(now, offered, input.len());
             // Two constants, so that a caller who looks at little of them need not copy them.
             if packet_type == PacketType::PubAck {
                 return Some(Event::Outcome(token, Outcome::ACKNOWLEDGED));
@@ -265,18 +283,20 @@ impl Client {
         }
         // The last call for each piece of input.
         if input.is_empty() {
+            self.connection.liveness.read(now, offered, 0);
             return None;
         }
-        self.receive_some(now, input)
+        self.receive_some(now, offered, input)
     }
 
     #[inline(never)]
     fn receive_some<'a, 'input: 'a>(
         &'a mut self,
         now: Instant,
+        offered: usize,
         input: &mut &'input [u8],
     ) -> Option<Event<'a>> {
-        self.take(now, input)
+        self.take(now, offered, input)
     }
 
     /// Handles a packet of the Server that was split and decoded elsewhere, by
@@ -366,61 +386,14 @@ impl Client {
         self.connection.poll(Some(&mut self.session), now, wire)
     }
 
-    /// When [`Client::handle_timeout`] has to be called, unless something else happens before;
-    /// [`Instant::NEVER`] if there is nothing to wait for. Every other call may change it.
-    #[must_use]
-    pub fn next_timeout(&self) -> Instant {
-        let connection = match self.connection.phase {
-            Phase::Opening => self.handshake.connack_due,
-            Phase::Open | Phase::Accepted => self.ping_due().min(self.pingresp_due),
-            Phase::Offline | Phase::Closing(_) => Instant::NEVER,
-        };
-        (connection.min(self.session.next_timeout())).min(self.connection.unread.due())
-    }
-
-    /// Does what is due at this time. It does no harm if nothing is.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        self.session.handle_timeout(now);
-        if self.connection.unread.woke() {
-            return;
-        }
-        match self.connection.phase {
-            Phase::Opening if self.handshake.connack_due <= now => {
-                self.close(now, Cause::TimedOut(Awaited::ConnAck), false);
-            }
-            Phase::Open if self.pingresp_due <= now => {
-                self.close(now, Cause::TimedOut(Awaited::PingResp), false);
-            }
-            Phase::Open if self.ping_due() <= now => {
-                self.connection.shrink(&mut self.session);
-                self.connection.send_ping(PacketType::PingReq);
-                self.connection.last_sent = now;
-                self.pingresp_due = self.pingresp_due.min(now + self.config.pingresp_timeout);
-            }
-            _ => {}
-        }
-    }
-
-    /// When nothing else is sent before, a PINGREQ is due.
-    fn ping_due(&self) -> Instant {
-        if self.keep_alive == 0 {
-            return Instant::NEVER;
-        }
-        let interval = Duration::from_secs(self.keep_alive.into());
-        let margin = self.config.ping_margin.min(interval / 2);
-        self.connection.last_sent + (interval - margin)
-    }
-
     /// The Network Connection is gone, or could not be made. The Session goes on if it may. Poll then, and
     /// throw away what is left in the buffers of both directions. After [`Output::Close`] it does nothing.
     pub fn connection_lost(&mut self, now: Instant) {
-        self.pingresp_due = Instant::NEVER;
         self.end_early(false);
         self.connection.lost(Some(&mut self.session), now);
     }
 
     fn close(&mut self, now: Instant, cause: Cause, flush: bool) {
-        self.pingresp_due = Instant::NEVER;
         self.end_early(matches!(cause, Cause::Refused(_)));
         self.connection
             .close(Some(&mut self.session), now, cause, flush);
@@ -467,11 +440,11 @@ impl Side for Client {
 
     fn open<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a> {
         match *packet {
-            Packet::PingResp => {
-                // One that was not asked for does no harm.
-                self.pingresp_due = Instant::NEVER;
-                Ok(None)
-            }
+            // One that was not asked for does no harm.
+            Packet::PingResp => Ok(self
+                .connection
+                .round_trip(now)
+                .map(|round_trip| Event::PingResp { round_trip })),
             Packet::SubAck(suback) => self.receive_suback(suback),
             Packet::UnsubAck(unsuback) => self.receive_unsuback(unsuback),
             Packet::Disconnect(disconnect) => {
@@ -490,7 +463,6 @@ impl Side for Client {
     }
 
     fn fail(&mut self, now: Instant, error: PeerError) {
-        self.pingresp_due = Instant::NEVER;
         self.end_early(false);
         self.connection.fail(Some(&mut self.session), now, error);
     }

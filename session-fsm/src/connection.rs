@@ -6,6 +6,7 @@ mod authentication;
 mod early;
 mod fit;
 mod large;
+mod liveness;
 mod outbox;
 mod receive;
 mod transmit;
@@ -24,6 +25,8 @@ pub use alias::TopicAliases;
 pub(crate) use authentication::Authentication;
 pub(crate) use early::Early;
 pub(crate) use fit::Explanations;
+pub use liveness::PacketTimeouts;
+pub(crate) use liveness::{Liveness, Question};
 pub(crate) use receive::Handled;
 pub(crate) use unread::Unread;
 
@@ -71,14 +74,13 @@ pub(crate) struct Connection {
     outbound: Outbound,
     pub(crate) alias_savings: Counted,
     pub(crate) authentication: Option<Authentication>,
-    pub(crate) last_sent: Instant,
-    pub(crate) last_received: Instant,
     pub(crate) unread: Unread,
     pub(crate) early: Early,
+    pub(crate) liveness: Liveness,
 }
 
 impl Connection {
-    pub(crate) fn new(role: Role, topic_aliases: TopicAliases) -> Self {
+    pub(crate) fn new(role: Role, topic_aliases: TopicAliases, liveness: Liveness) -> Self {
         Connection {
             role,
             phase: Phase::Offline,
@@ -93,19 +95,17 @@ impl Connection {
             outbound: Outbound::default(),
             alias_savings: Counted::default(),
             authentication: None,
-            last_sent: Instant::ORIGIN,
-            last_received: Instant::ORIGIN,
             unread: Unread::default(),
             early: Early::default(),
+            liveness,
         }
     }
 
     /// A new Network Connection: nothing of the one before reaches it.
     pub(crate) fn begin(&mut self, now: Instant) {
+        self.liveness.begin(now);
         *self = Connection {
             phase: Phase::Opening,
-            last_sent: now,
-            last_received: now,
             topic_alias_bytes: self.topic_alias_bytes,
             inbound: fault!("MQTT-3.3.2-7", Inbound::default(), self.inbound.clone()),
             outbound: fault!(
@@ -113,7 +113,7 @@ impl Connection {
                 Outbound::default(),
                 self.outbound.clone()
             ),
-            ..Connection::new(self.role, self.topic_aliases)
+            ..Connection::new(self.role, self.topic_aliases, self.liveness.clone())
         };
     }
 
@@ -313,12 +313,53 @@ impl Connection {
         self.outbox.push(packet);
     }
 
+    /// Queues a CONNECT or an AUTH, for which the peer owes an answer once it is written.
+    pub(crate) fn send_question(&mut self, packet: &[u8]) {
+        self.send(packet);
+        self.liveness.question = Question::Queued;
+    }
+
     /// PINGREQ or PINGRESP.
     pub(crate) fn send_ping(&mut self, packet_type: PacketType) {
         if fault!("MQTT-3.1.2-20") && packet_type == PacketType::PingReq {
             return;
         }
         self.send(&[packet_type.first_byte(), 0]);
+    }
+
+    /// Queues a PINGREQ, which the application wanted or not.
+    pub(crate) fn send_pingreq(&mut self, wanted: bool) {
+        self.send_ping(PacketType::PingReq);
+        self.liveness.pings.push(wanted);
+    }
+
+    /// A PINGRESP came: the round trip, if the application had asked for it.
+    pub(crate) fn round_trip(&mut self, now: Instant) -> Option<Duration> {
+        let here = self.liveness.reading(now);
+        self.liveness.pings.answered(here)
+    }
+
+    /// Whether packets that are encoded already wait to be written.
+    pub(crate) fn has_unwritten(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
+    /// The caller's clock is read: notes if it goes back.
+    #[inline]
+    pub(crate) fn observe(&mut self, session: Option<&mut Session>, now: Instant) {
+        if self.liveness.goes_back(now) {
+            self.clock_went_back(session, now);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn clock_went_back(&mut self, session: Option<&mut Session>, now: Instant) {
+        let limit = self.liveness.clamp(now);
+        if let Some(session) = session {
+            session.sender.clamp_requests(limit);
+            session.clamp(now);
+        }
     }
 
     /// Gives back memory that is not in use: nothing is going on.
@@ -341,6 +382,7 @@ impl Connection {
         if !flush {
             self.outbox.clear();
         }
+        self.liveness.question = Question::None;
         self.phase = Phase::Closing(cause);
         self.arriving = None;
         self.unread.clear();

@@ -82,6 +82,8 @@ pub enum SendError {
     /// As many requests wait for the CONNACK as may, or so much waits to be written that `poll` has to be called
     /// first.
     Busy,
+    /// As many PINGREQs as may be unanswered are.
+    TooManyPings,
     /// The packet would break a rule.
     Invalid(EncodeError),
     /// The Session belongs to another ClientID.
@@ -103,6 +105,7 @@ impl fmt::Display for SendError {
             SendError::Forbidden(limit) => limit.fmt(formatter),
             SendError::Busy => formatter.write_str("too many requests wait to be sent"),
             SendError::NoIdentifier => formatter.write_str("all Packet Identifiers are in use"),
+            SendError::TooManyPings => formatter.write_str("too many PINGREQs are unanswered"),
             SendError::Invalid(error) => error.fmt(formatter),
             SendError::ClientIdentifierDiffers => {
                 formatter.write_str("the Session belongs to another ClientID")

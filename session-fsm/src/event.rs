@@ -1,6 +1,7 @@
 //! What comes out of the machines.
 
 use core::fmt;
+use core::time::Duration;
 
 use mqtt5_codec::{
     Auth, ConnAck, Connect, Disconnect, LargePublish, Message, PacketIdentifier, PacketType,
@@ -56,6 +57,12 @@ pub enum Event<'a> {
         packet_type: PacketType,
         /// The identifier.
         packet_identifier: PacketIdentifier,
+    },
+    /// Client: the PINGRESP to a PINGREQ of [`Client::ping`](crate::Client::ping).
+    PingResp {
+        /// From the `poll` that wrote the PINGREQ to the `receive` that read the PINGRESP; time in which this side put
+        /// off reading does not count.
+        round_trip: Duration,
     },
     /// An AUTH came (section 4.12). If its Reason Code is 0x18 or 0x19, it is to be answered.
     Authentication(Auth<'a>),
@@ -158,15 +165,23 @@ impl fmt::Display for Cause {
 
 /// What did not come in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Awaited {
-    /// Server: the CONNECT.
+    /// Server: the CONNECT, or the next AUTH before the CONNACK.
     Connect,
     /// Client: the CONNACK, or the next AUTH before it.
     ConnAck,
+    /// The other side's AUTH in re-authentication.
+    Auth,
     /// Client: the PINGRESP.
     PingResp,
-    /// Server: any packet within one and a half times the Keep Alive.
+    /// Server: any byte within one and a half times the Keep Alive.
     KeepAlive,
+    /// The rest of a packet: see [`PacketTimeouts`](crate::PacketTimeouts).
+    RestOfPacket,
+    /// Room for what is to be written: the other side takes nothing. See
+    /// [`PacketTimeouts`](crate::PacketTimeouts).
+    Room,
 }
 
 impl fmt::Display for Awaited {
@@ -174,8 +189,11 @@ impl fmt::Display for Awaited {
         formatter.write_str(match self {
             Awaited::Connect => "CONNECT",
             Awaited::ConnAck => "CONNACK",
+            Awaited::Auth => "AUTH",
             Awaited::PingResp => "PINGRESP",
             Awaited::KeepAlive => "packet of the Client",
+            Awaited::RestOfPacket => "rest of a packet",
+            Awaited::Room => "room for what is to be written",
         })
     }
 }

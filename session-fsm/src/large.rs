@@ -65,8 +65,9 @@ fn take_head<'a, S: Side>(
             return side.take_packet(now, &before);
         }
     }
+    side.bytes_arrived(now);
     let (connection, session) = side.parts();
-    connection.last_received = now;
+    connection.liveness.read_head(now);
     let Some(session) = session else {
         return Ok(None);
     };
@@ -83,10 +84,12 @@ fn take_chunk<'a, S: Side>(
     now: Instant,
     chunk: &'a PayloadChunk,
 ) -> Option<Event<'a>> {
+    side.bytes_arrived(now);
     let (connection, session) = side.parts();
     // None is arriving if the connection is over, or if the head was refused.
     let arriving = connection.arriving?;
-    connection.last_received = now;
+    let left = chunk.remaining > 0;
+    connection.liveness.read_payload(chunk.bytes.len(), left);
     let mut receipt = None;
     if chunk.remaining == 0 {
         connection.arriving = None;

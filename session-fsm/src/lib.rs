@@ -5,8 +5,8 @@
 //! * **Values.** A [`Client`], a [`Server`] and a [`Session`] are `Clone + Eq + Hash + Debug`, and `Send + Sync`.
 //!   They own no socket, no clock, no thread and no source of randomness, and nothing in them depends on addresses
 //!   or on the order of a hash map: the same calls give the same answers.
-//! * **You bring time, and bytes.** `now` is an [`Instant`] of your clock, which must not go backwards, such as
-//!   `Instant::ORIGIN + start.elapsed()`. Received bytes go in by `receive`; packets come out by `poll`, appended to a
+//! * **You bring time, and bytes.** `now` is an [`Instant`] of your clock, such as `Instant::ORIGIN + start.elapsed()`.
+//!   If the clock goes backwards, no deadline is further away than its interval. Received bytes go in by `receive`; packets come out by `poll`, appended to a
 //!   buffer of yours. Messages that are too large to be held whole go in piece by piece, by `handle_piece`.
 //! * **The drain rule.** After calls that are not `poll`: call `poll` until it says nothing, doing what each
 //!   [`Output`] says before anything else; then write the buffer to the network, and arm one timer for
@@ -22,6 +22,10 @@
 //!   until they were offered again, or `handle_timeout` has been called twice.
 //! * **Whatever was accepted has exactly one outcome.** `publish`, `subscribe` and `unsubscribe` give a
 //!   [`Token`]; an [`Event::Outcome`] with it says what became of it, be it that nobody knows.
+//! * **Nobody is taken for dead by mistake.** Bytes count as soon as `receive` is offered them, whole packets or not; a
+//!   question counts once `poll` has written it. No deadline of the peer passes while `poll` has no room or was put off,
+//!   and if `handle_timeout` is called late, the peer gets up to a second more. A host that leaves bytes unread for reasons
+//!   of its own says so by `bytes_waiting`.
 //! * **An error of the peer ends the Network Connection, not the machine.** The right answer is written, if one
 //!   is allowed, and [`Output::Close`] tells the rule that was broken. Until `connect` is called
 //!   again, a [`Client`] reads nothing more; a [`Server`] never does. No input makes anything panic.
@@ -177,7 +181,7 @@ pub use circuit_breaker::{
     CircuitBreaker, CircuitBreakerSettings, CircuitOpen, CircuitState, Pass,
 };
 pub use client::{Client, ClientConfig};
-pub use connection::TopicAliases;
+pub use connection::{PacketTimeouts, TopicAliases};
 pub use deduplicate::{Deduplicator, Sighting};
 pub use error::{NotTaken, PublishError, RestoreError, SendError};
 pub use event::{Awaited, Cause, Delivered, Event, Output, PayloadPart, WillMessage};

@@ -1,6 +1,7 @@
 //! The Server's side of one Network Connection.
 
 mod handshake;
+mod liveness;
 mod requests;
 
 use alloc::boxed::Box;
@@ -15,9 +16,11 @@ use mqtt5_codec::{
 use self::handshake::Handshake;
 use self::requests::Requests;
 use crate::bandwidth::AliasSavings;
-use crate::connection::{Connection, Handled, Phase, TopicAliases};
+use crate::connection::{
+    Connection, Handled, Liveness, PacketTimeouts, Phase, Question, TopicAliases,
+};
 use crate::error::{PublishError, SendError};
-use crate::event::{Awaited, Cause, Event, Output};
+use crate::event::{Cause, Event, Output};
 use crate::large::take_piece;
 use crate::session::{Publication, RefusedPublication, Session, SessionConfig, WithdrawError};
 use crate::side::Side;
@@ -36,8 +39,14 @@ pub struct ServerConfig {
     pub maximum_connect_size: u32,
     /// For Sessions that are made here; those that the caller brings have theirs.
     pub session: SessionConfig,
-    /// How long to wait for the CONNECT, and for each AUTH before the CONNACK.
+    /// How long to wait for the CONNECT, from the beginning of the Network Connection, and for each AUTH before the
+    /// CONNACK, from the `poll` that writes this side's; however slowly their bytes come.
     pub connect_timeout: Duration,
+    /// How long to wait for each AUTH of the Client in re-authentication (section 4.12.1), from the `poll` that writes
+    /// this side's.
+    pub authentication_timeout: Duration,
+    /// How long a packet may take, once the CONNECT was accepted.
+    pub packet: PacketTimeouts,
     /// How Topic Aliases are used for messages that name none.
     pub topic_aliases: TopicAliases,
     /// How many bytes the Topic Names of Topic Aliases may take in each direction. A Client that sets more is
@@ -50,13 +59,16 @@ pub struct ServerConfig {
 }
 
 impl Default for ServerConfig {
-    /// No limits but 64 KiB for the CONNECT, 10 seconds for it, no Topic Aliases.
+    /// No limits but 64 KiB for the CONNECT, 10 seconds for it, 30 seconds for AUTH in re-authentication, no Topic
+    /// Aliases.
     fn default() -> Self {
         ServerConfig {
             limits: Limits::NONE,
             maximum_connect_size: 1 << 16,
             session: SessionConfig::default(),
             connect_timeout: Duration::from_secs(10),
+            authentication_timeout: Duration::from_secs(30),
+            packet: PacketTimeouts::default(),
             topic_aliases: TopicAliases::Off,
             topic_alias_bytes: 4 << 20,
             unanswered_requests: 1_000,
@@ -79,8 +91,6 @@ pub struct Server {
     connection: Connection,
     handshake: Option<Box<Handshake>>,
     requests: Requests,
-    /// When the CONNECT, or the next AUTH before the CONNACK, has to have come.
-    connect_due: Instant,
     /// Seconds; 0 is off.
     keep_alive: u16,
     /// The Session Expiry Interval of the CONNECT packet, in seconds, whatever the CONNACK says.
@@ -91,8 +101,11 @@ impl Server {
     /// The Server's side of a Network Connection that has just begun.
     #[must_use]
     pub fn new(now: Instant, config: ServerConfig) -> Self {
-        let mut connection = Connection::new(Role::Server, config.topic_aliases);
+        let liveness = Liveness::new(config.packet, Duration::ZERO);
+        let mut connection = Connection::new(Role::Server, config.topic_aliases, liveness);
         connection.begin(now);
+        // Without being asked, the Client owes a CONNECT.
+        connection.liveness.question = Question::Written(now);
         connection.own = Limits {
             // These cannot be 0.
             receive_maximum: config.limits.receive_maximum.max(1),
@@ -107,7 +120,6 @@ impl Server {
             connection,
             handshake: None,
             requests: Requests::default(),
-            connect_due: now + config.connect_timeout,
             keep_alive: 0,
             connect_expiry: 0,
         }
@@ -277,7 +289,11 @@ impl Server {
         now: Instant,
         input: &mut &'input [u8],
     ) -> Option<Event<'a>> {
+        let offered = input.len();
+        let (connection, session) = self.parts();
+        connection.observe(session, now);
         if let Some((packet_type, token)) = self.take_acknowledgements(now, input) {
+            self.connection.liveness.read(now, offered, input.len());
             // Two constants, so that a caller who looks at little of them need not copy them.
             if packet_type == PacketType::PubAck {
                 return Some(Event::Outcome(token, Outcome::ACKNOWLEDGED));
@@ -286,18 +302,20 @@ impl Server {
         }
         // The last call for each piece of input.
         if input.is_empty() {
+            self.connection.liveness.read(now, offered, 0);
             return None;
         }
-        self.receive_some(now, input)
+        self.receive_some(now, offered, input)
     }
 
     #[inline(never)]
     fn receive_some<'a, 'input: 'a>(
         &'a mut self,
         now: Instant,
+        offered: usize,
         input: &mut &'input [u8],
     ) -> Option<Event<'a>> {
-        self.take(now, input)
+        self.take(now, offered, input)
     }
 
     /// Handles a packet of the Client that was split and decoded elsewhere, by
@@ -419,58 +437,6 @@ impl Server {
     #[inline]
     pub fn poll<B: BufMut + ?Sized>(&mut self, now: Instant, wire: &mut B) -> Option<Output> {
         self.connection.poll(self.session.as_mut(), now, wire)
-    }
-
-    /// When [`Server::handle_timeout`] has to be called, unless something else happens before;
-    /// [`Instant::NEVER`] if there is nothing to wait for. Every other call may change it.
-    #[must_use]
-    pub fn next_timeout(&self) -> Instant {
-        let connection = match self.connection.phase {
-            // The caller takes its time for the decision.
-            Phase::Opening if self.is_deciding() => Instant::NEVER,
-            Phase::Opening => self.connect_due,
-            Phase::Open | Phase::Accepted => self.keep_alive_due(),
-            Phase::Offline | Phase::Closing(_) => Instant::NEVER,
-        };
-        let session = self.session.as_ref();
-        let unread = match self.is_deciding() {
-            true => Instant::NEVER,
-            false => self.connection.unread.due(),
-        };
-        let session = session.map_or(Instant::NEVER, Session::next_timeout);
-        connection.min(session).min(unread)
-    }
-
-    /// Does what is due at this time. It does no harm if nothing is.
-    ///
-    /// What has come is to be received before: a Client whose packets lie unread, because its own are not
-    /// read fast enough, would be taken for silent.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        if let Some(session) = &mut self.session {
-            session.handle_timeout(now);
-        }
-        if !self.is_deciding() && self.connection.unread.woke() {
-            return;
-        }
-        match self.connection.phase {
-            Phase::Opening if !self.is_deciding() && self.connect_due <= now => {
-                self.close(now, Cause::TimedOut(Awaited::Connect), false);
-            }
-            Phase::Open | Phase::Accepted if self.keep_alive_due() <= now => {
-                // Not before the CONNACK, should that still wait [MQTT-3.14.0-1].
-                self.close(now, Cause::TimedOut(Awaited::KeepAlive), true);
-                self.connection
-                    .farewell(&Disconnect::new(ReasonCode::KeepAliveTimeout));
-            }
-            _ => {}
-        }
-    }
-
-    fn keep_alive_due(&self) -> Instant {
-        match self.keep_alive {
-            0 => Instant::NEVER,
-            seconds => self.connection.last_received + Duration::from_millis(1500) * seconds.into(),
-        }
     }
 
     /// Ends the Network Connection with a DISCONNECT (section 3.14); [`Output::Close`] follows. Reason

@@ -65,14 +65,35 @@ pub(crate) trait Side {
         None
     }
 
-    /// Takes packets off the input until one of them yields an event.
+    /// Takes packets off the input until one of them yields an event. So many bytes were offered at first.
     #[inline(always)]
     fn take<'a, 'input: 'a>(
         &'a mut self,
         now: Instant,
+        offered: usize,
         input: &mut &'input [u8],
     ) -> Option<Event<'a>> {
-        let mut event = loop {
+        let mut event = self.next_event(now, input);
+        let is_part = event.is_none() && !self.is_deciding() && !self.is_held_up();
+        let liveness = &mut self.parts().0.liveness;
+        if is_part {
+            liveness.read_part(now, offered, input.len());
+            return None;
+        }
+        liveness.read(now, offered, input.len());
+        if let Some(event) = &mut event {
+            self.connection().complete(event);
+        }
+        event
+    }
+
+    #[inline(always)]
+    fn next_event<'input>(
+        &mut self,
+        now: Instant,
+        input: &mut &'input [u8],
+    ) -> Option<Event<'input>> {
+        loop {
             let mut reads = self.connection().reads();
             if !reads || self.is_held_up() {
                 match self.before_reading(input) {
@@ -110,14 +131,12 @@ pub(crate) trait Side {
                     return Some(Event::Message(Delivered { publish, receipt }));
                 }
             } else if let Some(event) = self.decode(now, &packet) {
-                break event;
+                return Some(event);
             }
             if let Some((packet_type, token)) = self.take_acknowledgements(now, input) {
                 return Some(Event::Outcome(token, Outcome::success(packet_type)));
             }
-        };
-        self.connection().complete(&mut event);
-        Some(event)
+        }
     }
 
     /// A packet that was split and decoded elsewhere.
@@ -127,6 +146,7 @@ pub(crate) trait Side {
         now: Instant,
         packet: &Packet<'a>,
     ) -> Result<Option<Event<'a>>, NotTaken> {
+        self.bytes_arrived(now);
         if !self.connection().reads() || self.is_held_up() {
             if self.connection().is_over() {
                 return Ok(None);
@@ -214,6 +234,13 @@ pub(crate) trait Side {
         packet.is_ok_and(|packet| self.ends_session(&packet))
     }
 
+    /// Bytes arrived that do not come to [`Side::take`].
+    fn bytes_arrived(&mut self, now: Instant) {
+        let (connection, session) = self.parts();
+        connection.observe(session, now);
+        connection.liveness.hear(now);
+    }
+
     /// A packet that has to be looked at more closely.
     #[inline(never)]
     fn decode<'a>(&mut self, now: Instant, packet: &RawPacket<'a>) -> Option<Event<'a>> {
@@ -244,7 +271,6 @@ pub(crate) trait Side {
             return None;
         }
         let (connection, session) = self.parts();
-        connection.last_received = now;
         let handled = match (packet, session) {
             _ if !connection.is_open() => self.opening(now, packet),
             (Packet::Publish(publish), Some(session)) => {
@@ -269,7 +295,6 @@ pub(crate) trait Side {
         retain: bool,
     ) -> Option<Option<Receipt>> {
         let (connection, session) = self.parts();
-        connection.last_received = now;
         let handled = connection.receive_plain(session?, delivery, retain);
         self.unless_failed(now, handled)
     }
@@ -283,7 +308,6 @@ pub(crate) trait Side {
         packet_identifier: PacketIdentifier,
     ) -> Option<Token> {
         let (connection, session) = self.parts();
-        connection.last_received = now;
         let handled = connection.receive_success(session?, packet_type, packet_identifier);
         self.unless_failed(now, handled)
     }

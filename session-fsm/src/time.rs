@@ -6,8 +6,9 @@ use core::time::Duration;
 
 /// A point in time: milliseconds since an origin that the caller chooses once for all calls.
 ///
-/// Machines never ask for the time, they are told. It has to come from a clock that does not go
-/// backwards. The last instant, after 584 million years, means "never"; sums stop there.
+/// Machines never ask for the time: each call brings it. It should come from a clock that does not go backwards. If it
+/// does, nothing fails, and no deadline is further away than its interval. The last instant, after 584 million years,
+/// means "never"; sums stop there.
 ///
 /// ```
 /// use core::time::Duration;
@@ -43,6 +44,12 @@ impl Instant {
     #[must_use]
     pub const fn until(self, later: Instant) -> Duration {
         Duration::from_millis(later.0.saturating_sub(self.0))
+    }
+
+    /// As [`Instant::until`], in milliseconds.
+    #[must_use]
+    pub(crate) const fn millis_until(self, later: Instant) -> u64 {
+        later.0.saturating_sub(self.0)
     }
 
     /// The instant so many seconds later.

@@ -65,7 +65,8 @@ pub enum Outcome<'a> {
     /// The message's Message Expiry Interval passed before it was sent; one of 0 at once.
     Expired,
     /// Its deadline passed before it was sent: [`Publication::deadline`](crate::Publication::deadline). Of a SUBSCRIBE or
-    /// UNSUBSCRIBE: the Server did not answer in time.
+    /// UNSUBSCRIBE: the Server did not answer in time,
+    /// [`ClientConfig::request_timeout`](crate::ClientConfig::request_timeout), and may still carry it out.
     TimedOut,
     /// It was withdrawn before it was sent.
     Withdrawn,

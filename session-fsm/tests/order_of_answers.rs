@@ -90,14 +90,19 @@ fn keep_alive_begins_with_a_part_of_the_answers() {
     let output = client.poll(later, &mut &mut buffer[..]);
     assert_eq!(output, Some(Output::NeedsRoom(4)));
     assert_eq!(buffer, [0x40, 2, 0, 1]);
-    let margin = ClientConfig::default().ping_margin;
-    let due = later + (Duration::from_secs(10) - margin);
-    assert_eq!(client.next_timeout(), due);
-    // Nothing is sent by a poll without room.
+    // Nothing is sent by a poll without room, and no PINGREQ is due while there is something to send.
+    let due = client.next_timeout();
     let still_later = NOW + Duration::from_secs(5);
     let mut empty = [0_u8; 0];
     let output = client.poll(still_later, &mut &mut empty[..]);
     assert_eq!(output, Some(Output::NeedsRoom(4)));
+    assert_eq!(client.next_timeout(), due);
+    client.handle_timeout(NOW + Duration::from_secs(60));
+    let (wire, _) = poll(&mut client, NOW + Duration::from_secs(60));
+    assert_eq!(wire, [0x40, 2, 0, 2]);
+    receive(&mut client, NOW + Duration::from_secs(60), &[0xD0, 0]);
+    let margin = ClientConfig::default().ping_margin;
+    let due = NOW + (Duration::from_secs(70) - margin);
     assert_eq!(client.next_timeout(), due);
 }
 

@@ -111,11 +111,17 @@ impl Shell<'_> {
             // Simply `&mut input` and `&mut output`, if the connection were not to be cut.
             let cut_after = self.load.cut_after();
             let (mut to, mut from) = ((&mut input).limit(cut_after), (&mut output).take(cut_after));
+            let moved = async {
+                tokio::select! {
+                    read = reader.read_buf(&mut to), if ready => read,
+                    written = writer.write_buf(&mut from), if may_write => written,
+                    else => std::future::pending().await,
+                }
+            };
             let moved = tokio::select! {
-                // In this order: what has come is read before time is up.
+                // After this process has slept: what came meanwhile is read before the timer is asked.
                 biased;
-                read = reader.read_buf(&mut to), if ready => read,
-                written = writer.write_buf(&mut from), if may_write => written,
+                moved = moved => moved,
                 // `Instant::NEVER` is too far away for tokio, which then waits as long as it can.
                 () = sleep(self.now().until(self.client.next_timeout())) => {
                     self.client.handle_timeout(self.now());

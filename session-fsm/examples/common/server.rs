@@ -108,19 +108,24 @@ async fn exchange(broker: &Broker, peer: &Rc<Peer>, mut stream: TcpStream) {
         }
         input.reserve(4096);
         let deadline = peer.server.borrow().next_timeout();
+        let moved = async {
+            tokio::select! {
+                read = reader.read_buf(&mut input), if ready => Some(read),
+                written = writer.write_buf(&mut output), if !output.is_empty() => Some(written),
+                () = peer.wake.notified() => None,
+            }
+        };
         let moved = tokio::select! {
-            // In this order: what has come is read before time is up.
+            // After this process has slept: what came meanwhile is read before the timer is asked.
             biased;
-            read = reader.read_buf(&mut input), if ready => read,
-            written = writer.write_buf(&mut output), if !output.is_empty() => written,
-            () = peer.wake.notified() => continue,
+            moved = moved => moved,
             // `Instant::NEVER` is too far away for tokio, which then waits as long as it can.
             () = sleep(broker.now().until(deadline)) => {
                 peer.server.borrow_mut().handle_timeout(broker.now());
                 continue;
             }
         };
-        if !matches!(moved, Ok(1..)) {
+        if !matches!(moved, None | Some(Ok(1..))) {
             return;
         }
     }

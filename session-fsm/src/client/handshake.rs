@@ -9,7 +9,9 @@ use mqtt5_codec::{
 };
 
 use super::Client;
-use crate::connection::{Authentication, Early, EncodeToVec, Explanations, Handled, Phase};
+use crate::connection::{
+    Authentication, Early, EncodeToVec, Explanations, Handled, Phase, Question,
+};
 use crate::error::SendError;
 use crate::event::{Cause, Event};
 use crate::{Instant, Limits, SessionViolation};
@@ -17,9 +19,8 @@ use crate::{Instant, Limits, SessionViolation};
 /// What is remembered of a CONNECT until its CONNACK comes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Handshake {
-    pub(super) connack_due: Instant,
     client_identifier: Box<str>,
-    keep_alive: u16,
+    pub(super) keep_alive: u16,
     expiry_interval: u32,
     response_information: bool,
 }
@@ -82,7 +83,6 @@ impl Client {
             self.connection.early = Early::granted(self.config.early_packets);
         }
         self.handshake = Handshake {
-            connack_due: now + self.config.connack_timeout,
             client_identifier,
             keep_alive: connect.keep_alive,
             expiry_interval: properties.session_expiry_interval().unwrap_or(0),
@@ -91,7 +91,7 @@ impl Client {
         if fault!("MQTT-3.1.0-1") {
             self.connection.send_ping(PacketType::PingReq);
         }
-        self.connection.send(&packet);
+        self.connection.send_question(&packet);
         if fault!("MQTT-3.1.2-30") {
             self.connection.send_ping(PacketType::PingReq);
         }
@@ -109,10 +109,7 @@ impl Client {
                 self.accepted(&connack)?;
                 Ok(Some(Event::Connected(connack)))
             }
-            Packet::Auth(auth) => {
-                self.handshake.connack_due = now + self.config.connack_timeout;
-                self.receive_auth(auth)
-            }
+            Packet::Auth(auth) => self.receive_auth(auth),
             // Everything else has been refused at its first byte.
             _ => Ok(None),
         }
@@ -174,6 +171,7 @@ impl Client {
             .unwrap_or(self.handshake.keep_alive);
         self.connection.peer = Limits::of_server(properties);
         self.connection.phase = Phase::Open;
+        self.connection.liveness.question = Question::None;
         if let Some(authentication) = &mut self.connection.authentication {
             authentication.connected();
         }
@@ -189,6 +187,7 @@ impl Client {
         self.connection.check_explanations(&auth.properties)?;
         let authentication = self.connection.authentication.as_mut();
         Authentication::receive(authentication, Role::Server, &auth)?;
+        self.connection.liveness.question = Question::None;
         Ok(Some(Event::Authentication(auth)))
     }
 
@@ -304,7 +303,11 @@ impl crate::connection::Connection {
         })?;
         let packet = packet.ok_or(crate::LimitExceeded::MaximumPacketSize)?;
         self.authentication = Some(authentication);
-        self.send(&packet);
+        if reason_code == ReasonCode::Success {
+            self.send(&packet);
+        } else {
+            self.send_question(&packet);
+        }
         Ok(())
     }
 

@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
 use mqtt5_codec::bytes::BufMut;
+
+use super::liveness::Asked;
 use mqtt5_codec::{
     LARGEST_PACKET, PacketIdentifier, PacketType, PubAck, PubComp, PubRec, PubRel, ReasonCode,
     Split, split,
@@ -18,6 +20,8 @@ pub(super) struct Outbox {
     written: usize,
     /// So many messages do not count against our Receive Maximum any more once the packets are written.
     answered: u16,
+    /// There may be packets among them of which it matters when they are written: see [`Asked`].
+    asks: bool,
 }
 
 /// Why a packet was not written.
@@ -74,6 +78,11 @@ impl Outbox {
     /// Adds a packet that is encoded already.
     pub(super) fn push(&mut self, packet: &[u8]) {
         self.bytes.extend_from_slice(packet);
+        self.asks |= packet.first().is_some_and(|first| {
+            QUESTIONS
+                .iter()
+                .any(|packet_type| packet_type.first_byte() == *first)
+        });
     }
 
     /// The packet that was added last is the last one for a message that counts against our Receive Maximum.
@@ -82,8 +91,8 @@ impl Outbox {
         self.answered = self.answered.saturating_add(1);
     }
 
-    /// Writes everything, if there is room and the peer takes packets of any length that there is. Returns how
-    /// many messages do not count any more.
+    /// Writes everything, if there is room, the peer takes packets of any length that there is, and none is a
+    /// question. Returns how many messages do not count any more.
     #[inline(always)]
     pub(super) fn write_all<B: BufMut + ?Sized>(
         &mut self,
@@ -91,7 +100,8 @@ impl Outbox {
         wire: &mut B,
     ) -> Option<u16> {
         let pending = self.pending();
-        if wire.remaining_mut() < pending.len() || maximum_packet_size < Self::LARGEST {
+        if wire.remaining_mut() < pending.len() || maximum_packet_size < Self::LARGEST || self.asks
+        {
             return None;
         }
         match *pending {
@@ -104,14 +114,15 @@ impl Outbox {
         Some(core::mem::take(&mut self.answered))
     }
 
-    /// Writes as many packets as there is room for. Returns how many messages do not count any more: all, if
-    /// any packet was written; that some are not answered yet is not held against the peer.
+    /// Writes as many packets as there is room for. Returns the questions among them, and how many messages do not
+    /// count any more: all, if any packet was written; that some are not answered yet is not held against the peer.
     pub(super) fn write_some<B: BufMut + ?Sized>(
         &mut self,
         maximum_packet_size: usize,
         wire: &mut B,
-    ) -> (Option<u16>, Result<(), Blocked>) {
+    ) -> (Option<u16>, Asked, Result<(), Blocked>) {
         let before = self.written;
+        let mut asked = Asked::default();
         let result = loop {
             let Some((packet_type, length)) = first(self.pending()) else {
                 break Ok(());
@@ -124,14 +135,21 @@ impl Outbox {
             }
             wire.put_slice(&self.pending()[..length]);
             self.written += length;
+            match packet_type {
+                PacketType::Connect | PacketType::Auth => asked.question = true,
+                PacketType::PingReq => asked.pings += 1,
+                PacketType::Subscribe | PacketType::Unsubscribe => asked.requests += 1,
+                _ => {}
+            }
         };
+        self.asks &= result.is_err();
         let answered = (self.written > before).then(|| core::mem::take(&mut self.answered));
         // What is left is moved only if it is less than what is gone.
         if self.written > self.bytes.len() / 2 {
             self.bytes.drain(..self.written);
             self.written = 0;
         }
-        (answered, result)
+        (answered, asked, result)
     }
 
     /// Throws everything away but a DISCONNECT at the end; that, too, if there is a CONNACK that it must not
@@ -154,12 +172,14 @@ impl Outbox {
         self.bytes.drain(..start);
         self.written = 0;
         self.answered = 0;
+        self.asks = false;
     }
 
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.written = 0;
         self.answered = 0;
+        self.asks = false;
     }
 
     /// Gives back memory that is not in use.
@@ -172,6 +192,15 @@ impl Outbox {
         self.bytes.get(self.written..).unwrap_or_default()
     }
 }
+
+/// What has to be answered within a time that begins when it was written.
+const QUESTIONS: [PacketType; 5] = [
+    PacketType::Connect,
+    PacketType::Subscribe,
+    PacketType::Unsubscribe,
+    PacketType::PingReq,
+    PacketType::Auth,
+];
 
 /// The type and the length of the first packet.
 fn first(packets: &[u8]) -> Option<(PacketType, usize)> {

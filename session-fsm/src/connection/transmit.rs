@@ -53,11 +53,13 @@ impl Connection {
         now: Instant,
         wire: &mut B,
     ) -> Option<Output> {
+        self.observe(session.as_deref_mut(), now);
         // Mostly there is nothing to do, or there are acknowledgements to be written, or messages that were given
         // an identifier, and nothing else.
         if let Some(session) = session.as_deref_mut()
             && self.phase == Phase::Open
             && session.is_silent()
+            && !self.liveness.is_blocked()
             && (self.outbox.is_empty() || self.write_answers(Some(session), now, wire).is_ok())
         {
             while session.sender.publishes_next() {
@@ -66,12 +68,14 @@ impl Connection {
                 };
             }
             if session.has_nothing_to_send() {
+                self.liveness.drain();
                 return None;
             }
         }
         self.poll_busy(session, now, wire)
     }
 
+    /// As [`Connection::poll`], and notes whether the host puts off reading from now on.
     #[inline(never)]
     fn poll_busy<B: BufMut + ?Sized>(
         &mut self,
@@ -79,13 +83,32 @@ impl Connection {
         now: Instant,
         wire: &mut B,
     ) -> Option<Output> {
+        let room = wire.remaining_mut();
         let output = self.poll_more(session.as_deref_mut(), now, wire);
-        if output.is_none() {
-            return session?.poll_room(self.window(), true);
+        match output {
+            Some(Output::NeedsRoom(_)) => {
+                let written = room.saturating_sub(wire.remaining_mut());
+                self.liveness.block(now, written);
+            }
+            None => {
+                self.liveness.drain();
+                if self.liveness.is_blocked()
+                    && let Some(limit) = self.liveness.unblock(now)
+                    && let Some(session) = session.as_deref_mut()
+                {
+                    session.sender.clamp_requests(limit);
+                }
+                return session?.poll_room(self.window(), true);
+            }
+            Some(_) => {
+                let written = room.saturating_sub(wire.remaining_mut());
+                self.liveness.hand_over(written);
+            }
         }
         output
     }
 
+    #[inline(always)]
     fn poll_more<B: BufMut + ?Sized>(
         &mut self,
         mut session: Option<&mut Session>,
@@ -130,7 +153,7 @@ impl Connection {
             let session = session.as_deref_mut()?;
             match self.write_next(session, now, wire)? {
                 Written::Yes => {
-                    self.last_sent = now;
+                    self.liveness.send(now);
                     self.early.spend();
                     if session.is_silent() && session.has_nothing_to_send() {
                         return None;
@@ -157,7 +180,7 @@ impl Connection {
     ) -> Result<(), ()> {
         let maximum = self.peer.maximum_packet_size as usize;
         let answered = self.outbox.write_all(maximum, wire).ok_or(())?;
-        self.last_sent = now;
+        self.liveness.send(now);
         if let Some(session) = session {
             session.receiver.answered(answered);
         }
@@ -173,11 +196,13 @@ impl Connection {
         wire: &mut B,
     ) -> Result<(), Blocked> {
         let maximum = self.peer.maximum_packet_size as usize;
-        let (answered, result) = self.outbox.write_some(maximum, wire);
+        let (answered, asked, result) = self.outbox.write_some(maximum, wire);
         if let Some(answered) = answered {
-            self.last_sent = now;
+            self.liveness.send(now);
+            let due = self.liveness.ask(now, asked);
             if let Some(session) = session {
                 session.receiver.answered(answered);
+                session.sender.requests_written(asked.requests, due);
             }
         }
         result
@@ -243,7 +268,7 @@ impl Connection {
         let written = self.write_publish(&outgoing, now, wire);
         match written {
             Written::Yes => {
-                self.last_sent = now;
+                self.liveness.send(now);
                 session.sender.publish_sent();
             }
             Written::TooLarge => {
@@ -264,14 +289,7 @@ impl Connection {
         now: Instant,
         wire: &mut B,
     ) -> Option<Written> {
-        // As many as are in flight already have to be sent again first.
-        let quota = fault!("MQTT-3.3.4-7", self.peer.receive_maximum, u16::MAX);
-        let window = quota.min(session.config.in_flight);
-        let only_qos0 = session.sender.in_flight() >= window
-            || !session.sender.has_identifier()
-            // What is stored of a Session begins with its Network Connection.
-            || self.phase == Phase::Opening && session.config.persistent;
-        let next = session.waiting.next(only_qos0)?;
+        let next = session.waiting.next(self.only_qos0(session))?;
         let qos = next.qos;
         if next.expires_at <= now {
             session.handle_timeout(now);
@@ -309,6 +327,38 @@ impl Connection {
             Written::NoRoom(_) | Written::Skipped => {}
         }
         Some(written)
+    }
+
+    /// Whether the next `poll` has a packet to write.
+    pub(crate) fn has_output(&self, session: Option<&Session>) -> bool {
+        if !self.outbox.is_empty() {
+            return true;
+        }
+        let may_send = self.is_open() || self.phase == Phase::Opening && self.early.may_send();
+        let Some(session) = session.filter(|_| may_send) else {
+            return false;
+        };
+        let sender = &session.sender;
+        sender.next_release().is_some()
+            || sender.next_publish(self.peer.receive_maximum).is_some()
+            || session.waiting.next(self.only_qos0(session)).is_some()
+    }
+
+    /// Whether no more messages with QoS 1 or 2 may be put in flight.
+    #[inline]
+    fn only_qos0(&self, session: &Session) -> bool {
+        // As many as are in flight already have to be sent again first.
+        let quota = fault!("MQTT-3.3.4-7", self.peer.receive_maximum, u16::MAX);
+        let window = quota.min(session.config.in_flight);
+        session.sender.in_flight() >= window
+            || !session.sender.has_identifier()
+            // What is stored of a Session begins with its Network Connection.
+            || self.phase == Phase::Opening && session.config.persistent
+    }
+
+    /// Nothing more is written on this Network Connection.
+    pub(crate) fn give_up_output(&mut self) {
+        self.outbox.clear();
     }
 
     /// Writes a message with QoS 0 that nobody keeps.
@@ -357,7 +407,7 @@ impl Connection {
                 }
             }
         }
-        self.last_sent = now;
+        self.liveness.send(now);
         Ok(())
     }
 

@@ -50,6 +50,12 @@ pub(crate) struct Sender {
     /// Messages of which PUBREL is unacknowledged, in the order in which PUBREC came.
     releasing: List,
     requests: List,
+    /// The position of the first request of which the deadline has not passed, and of the first that was not
+    /// written; 0 for none. All behind it are alike.
+    request_due: u16,
+    request_next: u16,
+    /// The deadline of the last one that was written.
+    last_request_due: Instant,
     /// The positions of the first of `publishing` and of `releasing` that was not sent on this Network
     /// Connection; 0 for none. All behind it were not sent, either.
     publish_next: u16,
@@ -198,7 +204,15 @@ impl Sender {
                 }
                 &mut self.publishing
             }
-            Use::Subscribe | Use::Unsubscribe => &mut self.requests,
+            Use::Subscribe | Use::Unsubscribe => {
+                let following = slot.following();
+                for first in [&mut self.request_due, &mut self.request_next] {
+                    if *first == position {
+                        *first = following;
+                    }
+                }
+                &mut self.requests
+            }
         };
         list.remove(self.slots.all(), position);
         Some(token)
@@ -404,13 +418,60 @@ impl Sender {
         let position = self.slots.take()?;
         let slot = self.slots.get_mut(position)?;
         slot.token = token;
+        slot.expires_at = Instant::NEVER;
         (slot.used_for, slot.filters) = match request {
             Request::Subscribe { filters } => (Use::Subscribe, filters),
             Request::Unsubscribe { filters } => (Use::Unsubscribe, filters),
         };
         let packet_identifier = slot.packet_identifier();
         self.requests.push(self.slots.all(), position);
+        for first in [&mut self.request_due, &mut self.request_next] {
+            if *first == 0 {
+                *first = position;
+            }
+        }
         packet_identifier
+    }
+
+    /// So many requests were written, and are to be answered by then, in the connection's reading time.
+    pub(crate) fn requests_written(&mut self, count: u32, due: Instant) {
+        for _ in 0..count {
+            if let Some(slot) = self.slots.get_mut(self.request_next) {
+                slot.expires_at = due;
+                self.request_next = slot.following();
+                self.last_request_due = due;
+            }
+        }
+    }
+
+    /// When the first request has to be answered; never if none is waited for.
+    pub(crate) fn next_request_due(&self) -> Instant {
+        let first = self.slots.get(self.request_due);
+        first.map_or(Instant::NEVER, |slot| slot.expires_at)
+    }
+
+    /// Gives up the wait for the first request. Its identifier stays in use until the answer comes, or the Network
+    /// Connection ends.
+    pub(crate) fn time_out_request(&mut self) -> Option<Token> {
+        let slot = self.slots.get_mut(self.request_due)?;
+        self.request_due = slot.following();
+        slot.expires_at = Instant::NEVER;
+        Some(core::mem::replace(&mut slot.token, Token::NONE))
+    }
+
+    /// No request has a later deadline than this.
+    pub(crate) fn clamp_requests(&mut self, latest: Instant) {
+        if self.last_request_due <= latest {
+            return;
+        }
+        self.last_request_due = latest;
+        let mut position = self.request_due;
+        while position != self.request_next
+            && let Some(slot) = self.slots.get_mut(position)
+        {
+            slot.expires_at = slot.expires_at.min(latest);
+            position = slot.following();
+        }
     }
 
     /// What request an identifier is in use for: `Ok(None)` if for nothing, `Err` if for a message.
@@ -430,14 +491,21 @@ impl Sender {
         }
     }
 
-    /// A request is answered.
+    /// A request is answered. Its token, unless its outcome was reported before.
     pub(crate) fn finish_request(&mut self, packet_identifier: PacketIdentifier) -> Option<Token> {
-        self.finish(self.slots.find(packet_identifier)?)
+        let token = self.finish(self.slots.find(packet_identifier)?)?;
+        (token != Token::NONE).then_some(token)
     }
 
-    /// The Network Connection is gone: what its requests led to will never be known.
+    /// The Network Connection is gone: what its requests led to will never be known. Takes the next one of which no
+    /// outcome was reported.
     pub(crate) fn take_request(&mut self) -> Option<Token> {
-        self.finish(self.requests.first())
+        loop {
+            let token = self.finish(self.requests.first())?;
+            if token != Token::NONE {
+                return Some(token);
+            }
+        }
     }
 
     /// A new Network Connection goes on with the Session: everything unacknowledged is to be sent

@@ -10,7 +10,7 @@ use mqtt5_codec::{
 };
 
 use super::Server;
-use crate::connection::{Authentication, EncodeToVec, Explanations, Handled, Phase};
+use crate::connection::{Authentication, EncodeToVec, Explanations, Handled, Phase, Question};
 use crate::error::SendError;
 use crate::event::{Cause, Event, WillMessage};
 use crate::session::{PendingWill, Session};
@@ -63,6 +63,7 @@ impl Server {
     }
 
     fn receive_connect<'a>(&mut self, now: Instant, connect: Connect<'a>) -> Handled<'a> {
+        self.connection.liveness.question = Question::None;
         let properties = &connect.properties;
         self.connection.peer = Limits::of_client(properties);
         self.connection.authentication = properties
@@ -253,7 +254,7 @@ impl Server {
             Phase::Accepted,
             Phase::Open
         );
-        self.connection.last_received = now;
+        self.connection.liveness.hear(now);
         if let Some(authentication) = &mut self.connection.authentication {
             authentication.connected();
         }
@@ -422,9 +423,9 @@ impl Server {
         now: Instant,
         properties: &[Property<'_>],
     ) -> Result<(), SendError> {
+        self.connection.observe(self.session.as_mut(), now);
         self.connection
             .send_auth(Role::Server, ReasonCode::ContinueAuthentication, properties)?;
-        self.connect_due = now + self.config.connect_timeout;
         if let Some(handshake) = &mut self.handshake {
             handshake.deciding = false;
         }
@@ -449,6 +450,7 @@ impl Server {
     pub(super) fn receive_auth<'a>(&mut self, auth: Auth<'a>) -> Handled<'a> {
         let authentication = self.connection.authentication.as_mut();
         Authentication::receive(authentication, Role::Client, &auth)?;
+        self.connection.liveness.question = Question::None;
         Ok(Some(Event::Authentication(auth)))
     }
 }

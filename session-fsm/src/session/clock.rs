@@ -10,7 +10,6 @@ use super::{NEVER_EXPIRES, Session};
 use crate::Instant;
 
 impl Session {
-    #[cfg_attr(not(feature = "persistence"), allow(dead_code))]
     /// The clock may have gone back: the Session does not live longer than its Session Expiry Interval from now, the
     /// Will Message is not later than its Will Delay Interval, no message lives longer than its Message Expiry Interval,
     /// and no deadline of a publication is further away than at first. Takes time in proportion to the messages.

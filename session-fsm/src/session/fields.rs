@@ -46,6 +46,9 @@
 //! | `Sender.publishing` | stored | its order is that of `Sent`, and of the export |
 //! | `Sender.releasing` | stored | its order is that of `Released`, and of the export \[MQTT-4.6.0-4\] |
 //! | `Sender.requests` | connection | they end with it as `Indeterminate` |
+//! | `Sender.request_due` | connection | one of `requests` |
+//! | `Sender.request_next` | connection | one of `requests` |
+//! | `Sender.last_request_due` | connection | of `requests` |
 //! | `Sender.publish_next` | connection | the first one, on the next |
 //! | `Sender.release_next` | connection | the first one, on the next |
 //! | `Sender.outstanding` | connection | counted anew (section 4.9) |
@@ -81,6 +84,7 @@
 //! | `Manual.due2` | connection | the order in which they came on it |
 //! | `Manual.earlier` | derived | from `entries` |
 //! | `Manual.repeating` | connection | PUBRECs that are repeated on it |
+//! | `Manual.explained` | derived | the bytes of the decisions in `entries` |
 //! | `Manual.first_use` | process | old receipts stay void; those of another process do not exist |
 //! | `manual::Entry.handed_out` | process | an undecided message comes again, and is handed out again |
 //! | `manual::Entry.decision` | stored | accepted with QoS 2: `Received`; a refusal that has not left is decided again, when its message comes again |

@@ -163,6 +163,7 @@ impl World {
             session: self.server_session,
             topic_aliases: topic_aliases(&mut self.random),
             connect_timeout: LONG,
+            ..ServerConfig::default()
         };
         self.server = Server::new(now, config);
         let steps = if is_last {

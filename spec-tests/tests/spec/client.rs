@@ -33,6 +33,7 @@ mod handshake;
 mod keep_alive;
 mod limits;
 mod limits_of_resumption;
+mod liveness;
 mod make;
 mod order_of_sessions;
 mod ordering;
@@ -85,6 +86,7 @@ pub(crate) fn checks() -> Vec<Check> {
         flow_control::checks(),
         handshake::checks(),
         keep_alive::checks(),
+        liveness::checks(),
         limits::checks(),
         limits_of_resumption::checks(),
         ordering::checks(),

@@ -16,6 +16,7 @@ mod flow_control;
 mod handshake;
 mod keep_alive;
 mod limits_of_one_client;
+mod liveness;
 mod order_of_sessions;
 mod packet_size;
 mod persistence;
@@ -48,6 +49,7 @@ pub(crate) fn checks() -> Vec<Check> {
     checks.extend(flow_control::checks());
     checks.extend(handshake::checks());
     checks.extend(keep_alive::checks());
+    checks.extend(liveness::checks());
     checks.extend(limits_of_one_client::checks());
     checks.extend(order_of_sessions::checks());
     checks.extend(packet_size::checks());

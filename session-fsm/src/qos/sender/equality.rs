@@ -16,8 +16,8 @@ struct Content<'s> {
     used_for: Use,
     token: Token,
     publish: Option<Publish<'s>>,
-    /// Of a request.
-    filters: Option<u32>,
+    /// Of a request: how many Topic Filters it has, and when it has to be answered.
+    request: Option<(u32, Instant)>,
     sent: bool,
 }
 
@@ -44,7 +44,7 @@ impl<'s> Content<'s> {
             used_for: slot.used_for,
             token: slot.token,
             publish: slot.message.as_ref().map(publish),
-            filters: (!is_message).then_some(slot.filters),
+            request: (!is_message).then_some((slot.filters, slot.expires_at)),
             sent: is_message && slot.sent,
         }
     }
@@ -60,7 +60,7 @@ impl Sender {
     }
 
     /// What there is beside it.
-    fn counts(&self) -> [u16; 6] {
+    fn counts(&self) -> [u16; 8] {
         let identifier = |position| {
             let slot = self.slots.get(position);
             let packet_identifier = slot.and_then(Slot::packet_identifier);
@@ -72,6 +72,8 @@ impl Sender {
             self.requests.len(),
             identifier(self.publish_next),
             identifier(self.release_next),
+            identifier(self.request_due),
+            identifier(self.request_next),
             self.outstanding,
         ]
     }

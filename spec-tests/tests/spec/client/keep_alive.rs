@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use mqtt5_session_fsm::codec::{Connect, EncodeError, Property, Publish, ReasonCode, TopicName};
+use mqtt5_session_fsm::codec::{
+    Connect, EncodeError, Property, Publish, ReasonCode, Text, TopicName,
+};
 use mqtt5_session_fsm::{ClientConfig, PublishError, Session, SessionConfig};
 
 use super::driver::{Driver, KEEPS, Lines, connect_with};
@@ -22,7 +24,8 @@ checks!["client::keep_alive":
     Domain pingresp_timeout_to_the_millisecond,
     Example only_pingresp_ends_the_wait_for_it,
     Example an_extra_pingresp_is_ignored,
-    Example nothing_is_pinged_before_the_connack,
+    Domain pings_before_the_connack,
+    Example what_was_asked_before_the_connack_is_answered_behind_it,
     Example each_connection_has_its_own_keep_alive,
 ];
 
@@ -119,8 +122,11 @@ fn every_sent_packet_counts() {
             said.iter().any(|line| line.starts_with('>')),
             "{n}: {said:?}"
         );
-        assert_eq!(driver.deadline(), Some(10_000), "{n}");
-        assert_eq!(driver.tick(9_999), nothing(), "{n}");
+        // So that the Server is not asked because it is silent.
+        driver.wait(2_000);
+        let _ = driver.feed(&make::publish(0, 0, "a", ""));
+        assert_eq!(driver.deadline(), Some(8_000), "{n}");
+        assert_eq!(driver.tick(7_999), nothing(), "{n}");
         assert_eq!(driver.tick(1), ["> PINGREQ"], "{n}");
     }
 }
@@ -131,6 +137,7 @@ fn no_ping_while_others_are_sent() {
     for _ in 0..50 {
         assert_eq!(driver.tick(9_999), nothing());
         assert_eq!(driver.publish(0, "a", "").len(), 2);
+        let _ = driver.feed(&make::publish(0, 0, "a", ""));
     }
 }
 
@@ -225,16 +232,16 @@ fn pingresp_timeout_to_the_millisecond() -> u64 {
     judged
 }
 
-/// Section 3.1.2.10: other packets of the Server are no PINGRESP.
+/// Section 3.1.2.10: other packets of the Server are no PINGRESP, but they show that it is there.
 fn only_pingresp_ends_the_wait_for_it() {
     let mut driver = driver(60, 0, 5_000, &[]);
     assert_eq!(driver.tick(60_000), ["> PINGREQ"]);
     for _ in 0..4 {
-        assert_eq!(driver.tick(1_000), nothing());
+        assert_eq!(driver.tick(4_999), nothing());
         let _ = driver.feed(&make::publish(0, 0, "a", ""));
         let _ = driver.publish(0, "a", "");
     }
-    assert_eq!(driver.tick(999), nothing());
+    assert_eq!(driver.tick(4_999), nothing());
     assert_eq!(driver.tick(1), ["close TimedOut(PingResp)"]);
 }
 
@@ -246,15 +253,65 @@ fn an_extra_pingresp_is_ignored() {
     assert_eq!(driver.tick(5_000), ["close TimedOut(PingResp)"]);
 }
 
-/// Section 3.12: before the CONNACK only its own timeout runs.
-fn nothing_is_pinged_before_the_connack() {
+/// MQTT-3.1.2-20, MQTT-3.1.2-30: while the CONNACK is waited for the Keep Alive is kept, but not with an Authentication
+/// Method.
+fn pings_before_the_connack() -> u64 {
+    let mut judged = 0;
+    let method = Property::AuthenticationMethod(Text::new("m").unwrap());
+    for keep_alive in [0, 1, 2, 9, 10, 11] {
+        for properties in [&[][..], &[method]] {
+            let config = ClientConfig {
+                ping_margin: Duration::ZERO,
+                ..ClientConfig::default()
+            };
+            let mut driver = Driver::with(config, Session::of_client(SessionConfig::default()));
+            let _ = driver.connect(&Connect {
+                keep_alive,
+                ..connect_with(properties)
+            });
+            let mut pings = 0;
+            for second in 1..=10 {
+                let interval = u64::from(keep_alive);
+                let expected: &[&str] = if second == 10 {
+                    &["close TimedOut(ConnAck)"]
+                } else if interval > 0 && second % interval == 0 && properties.is_empty() {
+                    pings += 1;
+                    &["> PINGREQ"]
+                } else {
+                    &[]
+                };
+                assert_eq!(driver.tick(1_000), expected, "{keep_alive} s, {second}");
+            }
+            judged += 1 + pings;
+        }
+    }
+    judged
+}
+
+/// Section 3.12: a PINGREQ that was sent before the CONNACK is answered behind it, and by no more than its PINGRESP.
+fn what_was_asked_before_the_connack_is_answered_behind_it() {
     let mut driver = Driver::new();
     let _ = driver.connect(&Connect {
-        keep_alive: 1,
+        keep_alive: 5,
         ..connect_with(KEEPS)
     });
-    assert_eq!(driver.tick(9_999), nothing());
-    assert_eq!(driver.tick(1), ["close TimedOut(ConnAck)"]);
+    assert_eq!(driver.tick(4_750), ["> PINGREQ"]);
+    let mut bytes = make::connack(false, ReasonCode::Success, &[]);
+    bytes.extend(make::PINGRESP);
+    assert_eq!(driver.feed(&bytes), ["connected"]);
+    // 5 seconds after the PINGREQ, less the margin: nothing is owed.
+    assert_eq!(driver.deadline(), Some(4_750));
+    let mut driver = Driver::new();
+    let _ = driver.connect(&Connect {
+        keep_alive: 5,
+        ..connect_with(KEEPS)
+    });
+    assert_eq!(driver.tick(4_750), ["> PINGREQ"]);
+    let connack = make::connack(false, ReasonCode::Success, &[]);
+    assert_eq!(driver.feed(&connack), ["connected"]);
+    assert_eq!(driver.tick(4_750), ["> PINGREQ"]);
+    assert_eq!(driver.tick(4_750), ["> PINGREQ"]);
+    assert_eq!(driver.tick(500), ["close TimedOut(PingResp)"]);
 }
 
 /// MQTT-3.1.2-20: a message for which there was no room does not put the PINGREQ off.
@@ -277,6 +334,7 @@ fn what_was_not_written_does_not_count() {
     assert_eq!(driver.deadline(), Some(1_000));
     let result = driver.client.publish_now(now, &publish, &mut driver.wire);
     assert_eq!(result, Ok(()));
+    let _ = driver.feed(&make::publish(0, 0, "a", ""));
     assert_eq!(driver.deadline(), Some(10_000));
 }
 

@@ -199,7 +199,7 @@ const ENDS: [fn(&mut Driver) -> Lines; 7] = [
     |driver| driver.disconnect(ReasonCode::DisconnectWithWillMessage, &[]),
     |driver| {
         let mut said = driver.tick(60_000);
-        said.extend(driver.tick(60_000));
+        said.extend(driver.tick(10_000));
         said
     },
 ];

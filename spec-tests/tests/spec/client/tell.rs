@@ -158,6 +158,7 @@ pub(crate) fn event(event: &Event<'_>, tokens: &[Token]) -> String {
             format!("refused {:?}{}", it.reason_code, properties(&it.properties))
         }
         Event::SessionEnded => "session ended".into(),
+        Event::PingResp { round_trip } => format!("pong after {} ms", round_trip.as_millis()),
         other => panic!("not for a Client: {other:?}"),
     }
 }

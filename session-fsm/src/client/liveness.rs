@@ -1,0 +1,196 @@
+//! Keep Alive (section 3.1.2.10), and what else the Client waits for.
+
+use core::time::Duration;
+
+use mqtt5_codec::{Disconnect, ReasonCode};
+
+use super::Client;
+use crate::Instant;
+use crate::connection::Phase;
+use crate::error::SendError;
+use crate::event::{Awaited, Cause};
+use crate::session::{Ending, Notice};
+
+/// Of what a deadline is.
+#[derive(Clone, Copy)]
+enum Due {
+    /// Of the Network Connection.
+    Connection(Awaited),
+    /// Of the first SUBSCRIBE or UNSUBSCRIBE.
+    Request,
+}
+
+impl Client {
+    /// Asks the Server for a sign of life: sends a PINGREQ, with Keep Alive 0, too (section 3.1.2.10).
+    /// [`Event::PingResp`](crate::Event::PingResp) is the answer; without it, the connection ends as if a PINGREQ of the
+    /// Keep Alive were unanswered.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotConnected`]; [`SendError::NotExpected`] before the CONNACK, if the CONNECT had an
+    /// Authentication Method \[MQTT-3.1.2-30\]; [`SendError::TooManyPings`] if 16 are unanswered.
+    pub fn ping(&mut self, now: Instant) -> Result<(), SendError> {
+        self.connection.observe(Some(&mut self.session), now);
+        if self.connection.is_over() {
+            return Err(SendError::NotConnected);
+        }
+        if !self.may_ping() {
+            return Err(SendError::NotExpected);
+        }
+        if !self.connection.liveness.pings.has_room() {
+            return Err(SendError::TooManyPings);
+        }
+        self.connection.send_pingreq(true);
+        Ok(())
+    }
+
+    /// Bytes of the Server have come that [`Client::receive`] does not see: they are split elsewhere, or wait because
+    /// reading is put off. They show that the Server is there. Not needed while `poll` answers
+    /// [`Output::NeedsRoom`](crate::Output::NeedsRoom).
+    pub fn bytes_waiting(&mut self, now: Instant) {
+        self.connection.observe(Some(&mut self.session), now);
+        self.connection.liveness.wait(now);
+    }
+
+    /// When [`Client::handle_timeout`] has to be called, unless something else happens before;
+    /// [`Instant::NEVER`] if there is nothing to wait for. Every other call may change it.
+    #[must_use]
+    pub fn next_timeout(&self) -> Instant {
+        let peer = match self.connection.has_output(Some(&self.session)) {
+            true => Instant::NEVER,
+            false => self.next_due().0,
+        };
+        let liveness = &self.connection.liveness;
+        let connection = match self.connection.phase {
+            Phase::Offline => Instant::NEVER,
+            _ => liveness.next_call(peer, self.ping_due()),
+        };
+        (connection.min(self.session.next_timeout())).min(self.connection.unread.due())
+    }
+
+    /// Does what is due at this time. It does no harm if nothing is, and nothing depends on being called in time: if this
+    /// side was late, the Server gets a chance before it is taken for dead.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.connection.observe(Some(&mut self.session), now);
+        self.session.handle_timeout(now);
+        if self.connection.unread.woke() {
+            return;
+        }
+        if self.connection.liveness.is_blocked() {
+            if self.connection.liveness.takes_nothing(now) {
+                self.connection.give_up_output();
+                if !self.connection.is_over() {
+                    self.close(now, Cause::TimedOut(Awaited::Room), false);
+                }
+            }
+            return;
+        }
+        while !self.connection.has_output(Some(&self.session)) {
+            let (due, what) = self.next_due();
+            if !self.connection.liveness.has_passed(now, due) {
+                break;
+            }
+            match what {
+                Due::Request => self.time_out_request(),
+                Due::Connection(awaited) => {
+                    self.close(now, Cause::TimedOut(awaited), false);
+                    if awaited == Awaited::Auth {
+                        // The Server should be told (section 4.12.1).
+                        self.connection
+                            .farewell(&Disconnect::new(ReasonCode::UnspecifiedError));
+                    }
+                    return;
+                }
+            }
+        }
+        if self.ping_due() <= now {
+            self.connection.shrink(&mut self.session);
+            self.connection.send_pingreq(false);
+        }
+    }
+
+    /// The SUBSCRIBE or UNSUBSCRIBE that was written first is not waited for any more.
+    fn time_out_request(&mut self) {
+        if let Some(token) = self.session.sender.time_out_request() {
+            self.session
+                .notice(Notice::Outcome(token, Ending::TimedOut));
+        }
+    }
+
+    /// The earliest deadline of the Server, in reading time.
+    fn next_due(&self) -> (Instant, Due) {
+        let config = &self.config;
+        let liveness = &self.connection.liveness;
+        // Bytes that arrived since show that it is there.
+        let after = |asked: Instant, timeout: Duration| match asked {
+            Instant::NEVER => Instant::NEVER,
+            asked => asked.max(liveness.heard()) + timeout,
+        };
+        let mut first = (Instant::NEVER, Due::Request);
+        let mut consider = |due, what| {
+            if due < first.0 {
+                first = (due, what);
+            }
+        };
+        let asked = liveness.asked();
+        match self.connection.phase {
+            Phase::Opening => consider(
+                after(asked, config.connack_timeout),
+                Due::Connection(Awaited::ConnAck),
+            ),
+            Phase::Open | Phase::Accepted => {
+                consider(
+                    after(liveness.pings.asked(), config.pingresp_timeout),
+                    Due::Connection(Awaited::PingResp),
+                );
+                if asked != Instant::NEVER {
+                    let due = asked + config.authentication_timeout;
+                    consider(self.after_packet(due), Due::Connection(Awaited::Auth));
+                }
+                let due = self.session.sender.next_request_due();
+                consider(self.after_packet(due), Due::Request);
+            }
+            Phase::Offline | Phase::Closing(_) => return first,
+        }
+        consider(
+            liveness.packet_due(),
+            Due::Connection(Awaited::RestOfPacket),
+        );
+        first
+    }
+
+    /// An answer may come behind the packet that is being received, which has a deadline of its own.
+    fn after_packet(&self, due: Instant) -> Instant {
+        match self.connection.liveness.begun() {
+            Instant::NEVER => due,
+            _ => Instant::NEVER,
+        }
+    }
+
+    /// When a PINGREQ is due, by the caller's clock: nothing else was sent \[MQTT-3.1.2-20\], or nothing arrived.
+    fn ping_due(&self) -> Instant {
+        let liveness = &self.connection.liveness;
+        let seconds = match self.connection.phase {
+            Phase::Opening if self.may_ping() => self.handshake.keep_alive,
+            Phase::Open | Phase::Accepted => self.keep_alive,
+            _ => 0,
+        };
+        if seconds == 0 || liveness.pings.is_queued() || self.connection.has_unwritten() {
+            return Instant::NEVER;
+        }
+        let interval = Duration::from_secs(seconds.into());
+        let margin = self.config.ping_margin.min(interval / 2);
+        let nothing_sent = liveness.sent() + (interval - margin);
+        if liveness.pings.is_empty() && self.connection.is_open() {
+            nothing_sent.min(liveness.calling(liveness.heard() + interval))
+        } else {
+            nothing_sent
+        }
+    }
+
+    /// Whether a PINGREQ may be sent now. Before the CONNACK nothing but AUTH and DISCONNECT may, if there is an
+    /// Authentication Method \[MQTT-3.1.2-30\].
+    fn may_ping(&self) -> bool {
+        self.connection.is_open() || self.connection.authentication.is_none()
+    }
+}

@@ -1,0 +1,436 @@
+//! Liveness: who is silent, who stalls, and who did not read.
+//!
+//! Deadlines of the peer are kept in *reading time*, which is the caller's clock without the times in which this
+//! side could not hear the peer: while it put off reading because its own output waited, and while it slept
+//! through a deadline.
+
+mod pings;
+
+use core::time::Duration;
+
+use self::pings::Pings;
+use crate::Instant;
+
+/// The most that a peer gets when this side was late.
+const LONGEST_CHANCE: u64 = 1_000;
+
+/// The peer gets as many times as long as this side was late.
+const CHANCE_FACTOR: u64 = 10;
+
+/// What the buffer of a host is taken to hold at least, in bytes.
+const HOST_BUFFER: usize = 1 << 16;
+
+/// How long a packet may take, in either direction, and how long a peer may stop in the middle.
+///
+/// Silence between two packets is watched by the Keep Alive (section 3.1.2.10). These limits are for a packet that
+/// has begun: its bytes keep the connection alive, so a packet that never ends would keep it alive for ever.
+///
+/// A packet that is being received has to be complete `grace` after it began, and later by the time that its
+/// bytes so far take at `minimum_rate`; at the latest after `longest`. The connection is closed earlier if nothing
+/// arrives for `stall`. All of this holds with Keep Alive 0, too. A CONNECT has
+/// [`ServerConfig::connect_timeout`](crate::ServerConfig::connect_timeout) instead.
+///
+/// Output that waits because the buffer for `poll` has no room has to move within `stall`, and the time that the
+/// bytes which were written last (at least 64 KiB, for those that are still in the caller's buffer) take at
+/// `minimum_rate`. So a peer that takes nothing does not keep the connection for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PacketTimeouts {
+    /// The longest time without a byte.
+    pub stall: Duration,
+    /// The time that any packet has, however slow it is.
+    pub grace: Duration,
+    /// In bytes per second; 0 counts as 1.
+    pub minimum_rate: u32,
+    /// The longest time for one packet, however large it is.
+    pub longest: Duration,
+}
+
+impl Default for PacketTimeouts {
+    /// `stall` 30 seconds: TCP gets over about five lost segments in a row within that. `grace` 2 minutes: a packet
+    /// of 120 bytes may come at a byte per second. `minimum_rate` 1,000 bytes per second: less than any network has
+    /// on which larger packets are sent. `longest` 1 hour: the largest packet of all, 256 MB, comes at 75 KB/s.
+    fn default() -> Self {
+        PacketTimeouts {
+            stall: Duration::from_secs(30),
+            grace: Duration::from_secs(120),
+            minimum_rate: 1_000,
+            longest: Duration::from_secs(3_600),
+        }
+    }
+}
+
+impl PacketTimeouts {
+    /// How long so many bytes take at the minimum rate.
+    fn transfer(&self, bytes: usize) -> Duration {
+        let milliseconds = (bytes as u64)
+            .saturating_mul(1_000)
+            .div_ceil(u64::from(self.minimum_rate.max(1)));
+        Duration::from_millis(milliseconds)
+    }
+}
+
+/// A question to the peer that is no PINGREQ and has no Packet Identifier: CONNECT or AUTH.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Question {
+    /// There is none.
+    None,
+    /// It waits to be written.
+    Queued,
+    /// It was written then.
+    Written(Instant),
+}
+
+/// Questions that were written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// CONNECT or AUTH.
+    pub(super) question: bool,
+    /// PINGREQs.
+    pub(super) pings: u32,
+    /// SUBSCRIBEs and UNSUBSCRIBEs.
+    pub(super) requests: u32,
+}
+
+/// The last `poll` had no room: reading is put off, and the peer has to take something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Blocked {
+    /// By the caller's clock.
+    since: Instant,
+    /// When the peer has to have taken something, by the caller's clock.
+    due: Instant,
+    /// From the last progress to `due`.
+    allowed: Duration,
+    /// This side was late; the peer had its chance.
+    excused: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Liveness {
+    timeouts: PacketTimeouts,
+    /// How long a SUBSCRIBE or UNSUBSCRIBE may be unanswered.
+    request_timeout: Duration,
+    /// The latest call, by the caller's clock.
+    latest: Instant,
+    /// Milliseconds by which reading time is behind the caller's clock.
+    behind: u64,
+    /// How many bytes were left at the last `receive`.
+    unread: usize,
+    /// When a packet was written last, by the caller's clock.
+    sent: Instant,
+    /// When bytes arrived last. All instants from here on are in reading time.
+    heard: Instant,
+    /// When the packet began of which only a part is there; never if there is none.
+    begun: Instant,
+    /// Since when bytes wait that the caller has not yet handed over; never if it has.
+    waiting: Instant,
+    /// Deadlines before this are put off until then.
+    reprieve: Instant,
+    /// When reading was put off until last.
+    resumed: Instant,
+    pub(crate) question: Question,
+    pub(crate) pings: Pings,
+    blocked: Option<Blocked>,
+    /// How many bytes `poll` has written since it had no room, or nothing more to write.
+    written: usize,
+}
+
+impl Liveness {
+    pub(crate) fn new(timeouts: PacketTimeouts, request_timeout: Duration) -> Self {
+        Liveness {
+            timeouts,
+            request_timeout,
+            latest: Instant::ORIGIN,
+            behind: 0,
+            unread: 0,
+            heard: Instant::ORIGIN,
+            sent: Instant::ORIGIN,
+            begun: Instant::NEVER,
+            waiting: Instant::NEVER,
+            reprieve: Instant::ORIGIN,
+            resumed: Instant::ORIGIN,
+            question: Question::None,
+            pings: Pings::default(),
+            blocked: None,
+            written: 0,
+        }
+    }
+
+    /// A new Network Connection.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        *self = Liveness {
+            latest: now,
+            heard: now,
+            sent: now,
+            ..Liveness::new(self.timeouts, self.request_timeout)
+        };
+    }
+
+    /// Whether the caller's clock goes back with this call, which is noted.
+    #[inline]
+    pub(crate) fn goes_back(&mut self, now: Instant) -> bool {
+        core::mem::replace(&mut self.latest, now) > now
+    }
+
+    /// After the clock went back, or reading time was held: nothing is in the future. Returns the latest
+    /// deadline that a request may have.
+    #[inline(never)]
+    pub(crate) fn clamp(&mut self, now: Instant) -> Instant {
+        self.behind = self.behind.min(now.as_millis());
+        if let Some(blocked) = &mut self.blocked {
+            blocked.since = blocked.since.min(now);
+            blocked.due = blocked.due.min(now + blocked.allowed);
+        }
+        self.sent = self.sent.min(now);
+        let here = self.reading(now);
+        self.heard = self.heard.min(here);
+        if self.begun != Instant::NEVER {
+            self.begun = self.begun.min(here);
+        }
+        if self.waiting != Instant::NEVER {
+            self.waiting = self.waiting.min(here);
+        }
+        self.reprieve = self
+            .reprieve
+            .min(here + Duration::from_millis(LONGEST_CHANCE));
+        if let Question::Written(at) = &mut self.question {
+            *at = (*at).min(here);
+        }
+        self.pings.clamp(here);
+        here + self.request_timeout
+    }
+
+    /// Reading time.
+    #[inline]
+    pub(crate) const fn reading(&self, now: Instant) -> Instant {
+        Instant::from_millis(now.as_millis().saturating_sub(self.behind))
+    }
+
+    /// The caller's clock.
+    pub(crate) const fn calling(&self, reading: Instant) -> Instant {
+        Instant::from_millis(reading.as_millis().saturating_add(self.behind))
+    }
+
+    /// So many bytes were offered, and so many are left, none of them a part of a packet that is waited for.
+    #[inline]
+    pub(crate) fn read(&mut self, now: Instant, offered: usize, left: usize) {
+        if offered > self.unread || left < offered {
+            self.heard = self.reading(now);
+        }
+        self.unread = left;
+        self.begun = Instant::NEVER;
+    }
+
+    /// So many bytes were offered, and those that are left are a part of a packet.
+    #[inline(never)]
+    pub(crate) fn read_part(&mut self, now: Instant, offered: usize, left: usize) {
+        let begun = self.begun;
+        let more = offered > self.unread;
+        self.read(now, offered, left);
+        let waiting = core::mem::replace(&mut self.waiting, Instant::NEVER);
+        if left == 0 {
+            return;
+        }
+        let here = self.reading(now);
+        self.begun = if left < offered || begun == Instant::NEVER {
+            here
+        } else if more && waiting != Instant::NEVER {
+            // Meanwhile the bytes were here, and the peer could do no more.
+            (begun + waiting.until(here)).min(here)
+        } else {
+            begun
+        };
+        if !more {
+            self.waiting = waiting;
+        }
+    }
+
+    /// Bytes arrived, or a packet came that was split elsewhere.
+    #[inline]
+    pub(crate) fn hear(&mut self, now: Instant) {
+        self.heard = self.reading(now);
+    }
+
+    /// A packet began of which the payload comes in pieces.
+    pub(crate) fn read_head(&mut self, now: Instant) {
+        self.begun = self.reading(now);
+        self.unread = 0;
+    }
+
+    /// A piece of a payload came, the last or not.
+    pub(crate) fn read_payload(&mut self, bytes: usize, left: bool) {
+        self.unread = self.unread.saturating_add(bytes);
+        if !left {
+            self.begun = Instant::NEVER;
+            self.unread = 0;
+        }
+    }
+
+    /// Bytes wait for the caller.
+    pub(crate) fn wait(&mut self, now: Instant) {
+        self.hear(now);
+        self.waiting = self.waiting.min(self.heard);
+    }
+
+    /// A packet was written.
+    #[inline]
+    pub(crate) fn send(&mut self, now: Instant) {
+        self.sent = now;
+    }
+
+    /// Questions were written; when the requests among them have to be answered.
+    pub(crate) fn ask(&mut self, now: Instant, asked: Asked) -> Instant {
+        let here = self.reading(now);
+        if asked.question && self.question == Question::Queued {
+            self.question = Question::Written(here);
+        }
+        for _ in 0..asked.pings {
+            self.pings.written(here);
+        }
+        here + self.request_timeout
+    }
+
+    /// When a packet was written last, by the caller's clock.
+    pub(crate) const fn sent(&self) -> Instant {
+        self.sent
+    }
+
+    /// When bytes arrived last.
+    pub(crate) const fn heard(&self) -> Instant {
+        self.heard
+    }
+
+    /// Whether the last `poll` had no room.
+    #[inline]
+    pub(crate) const fn is_blocked(&self) -> bool {
+        self.blocked.is_some()
+    }
+
+    /// `poll` has written so many bytes, and says something.
+    pub(crate) fn hand_over(&mut self, written: usize) {
+        self.written = self.written.saturating_add(written);
+    }
+
+    /// `poll` has nothing more to write.
+    #[inline]
+    pub(crate) fn drain(&mut self) {
+        self.written = 0;
+    }
+
+    /// `poll` had no room for the next packet, after it had written so many bytes.
+    pub(crate) fn block(&mut self, now: Instant, written: usize) {
+        let written = core::mem::take(&mut self.written).saturating_add(written);
+        if self.blocked.is_some() && written == 0 {
+            return;
+        }
+        let allowed = self.timeouts.stall + self.timeouts.transfer(written.max(HOST_BUFFER));
+        let since = self.blocked.map_or(now, |blocked| blocked.since);
+        self.blocked = Some(Blocked {
+            since,
+            due: now + allowed,
+            allowed,
+            excused: false,
+        });
+    }
+
+    /// `poll` has written all there is: the time in which reading was put off does not count. Returns the
+    /// latest deadline that a request may have, if anything changed.
+    #[inline(never)]
+    pub(crate) fn unblock(&mut self, now: Instant) -> Option<Instant> {
+        let blocked = self.blocked.take()?;
+        let time = blocked.since.millis_until(now);
+        if time == 0 {
+            return None;
+        }
+        self.behind = self.behind.saturating_add(time);
+        let limit = self.clamp(now);
+        // What lies unread can be read now; but a peer that is silent gains no time again and again.
+        let here = self.reading(now);
+        if self.heard >= self.resumed {
+            self.reprieve = self.reprieve.max(here + chance(time));
+        }
+        self.resumed = here;
+        Some(limit)
+    }
+
+    /// Whether a deadline of the peer, the earliest, has passed. If this side was late, the peer gets a chance, once
+    /// for each deadline.
+    pub(crate) fn has_passed(&mut self, now: Instant, due: Instant) -> bool {
+        let here = self.reading(now);
+        let put_off = due.max(self.reprieve);
+        if due == Instant::NEVER || put_off > here {
+            return false;
+        }
+        let late = put_off.millis_until(here);
+        if late == 0 || due <= self.reprieve {
+            return true;
+        }
+        // As if it were noticed in time, but not before what has arrived since.
+        let from = due.max(self.heard);
+        self.behind = self.behind.saturating_add(from.millis_until(here));
+        self.clamp(now);
+        self.reprieve = from + chance(late);
+        false
+    }
+
+    /// When the caller has to call: for a deadline of the peer, in reading time, or for something that this side has to
+    /// do, by the caller's clock.
+    pub(crate) fn next_call(&self, peer: Instant, own: Instant) -> Instant {
+        match self.blocked {
+            Some(blocked) => blocked.due,
+            None => {
+                let peer = match peer {
+                    Instant::NEVER => Instant::NEVER,
+                    due => self.calling(due.max(self.reprieve)),
+                };
+                peer.min(own)
+            }
+        }
+    }
+
+    /// Whether the peer has taken nothing for too long. If this side was late, the peer gets a chance.
+    pub(crate) fn takes_nothing(&mut self, now: Instant) -> bool {
+        let Some(blocked) = &mut self.blocked else {
+            return false;
+        };
+        if blocked.due > now {
+            return false;
+        }
+        let late = blocked.due.millis_until(now);
+        if late == 0 || core::mem::replace(&mut blocked.excused, true) {
+            return true;
+        }
+        blocked.allowed = chance(late);
+        blocked.due = now + blocked.allowed;
+        false
+    }
+
+    /// When the packet of which a part is there has to be complete.
+    pub(crate) fn packet_due(&self) -> Instant {
+        if self.begun == Instant::NEVER {
+            return Instant::NEVER;
+        }
+        let timeouts = &self.timeouts;
+        let rate = self.begun + timeouts.grace + timeouts.transfer(self.unread);
+        (self.heard + timeouts.stall)
+            .min(rate)
+            .min(self.begun + timeouts.longest)
+    }
+
+    /// When the packet of which a part is there began; never if there is none.
+    pub(crate) const fn begun(&self) -> Instant {
+        self.begun
+    }
+
+    /// Since when the peer owes an answer to a CONNECT or an AUTH; never if it does not.
+    pub(crate) const fn asked(&self) -> Instant {
+        match self.question {
+            Question::Written(at) => at,
+            Question::None | Question::Queued => Instant::NEVER,
+        }
+    }
+}
+
+/// What a peer gets when this side was late by so many milliseconds.
+fn chance(late: u64) -> Duration {
+    Duration::from_millis(late.saturating_mul(CHANCE_FACTOR).min(LONGEST_CHANCE))
+}

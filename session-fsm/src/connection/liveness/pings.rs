@@ -1,0 +1,100 @@
+//! PINGREQs that are not answered yet (section 3.12), in order: a PINGRESP answers the first.
+
+use alloc::collections::VecDeque;
+use core::time::Duration;
+
+use crate::Instant;
+
+/// How many PINGREQs that the application asked for may be unanswered.
+const PINGS: usize = 16;
+
+/// One PINGREQ that the application asked for, or some that were sent by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Ping {
+    wanted: bool,
+    count: u32,
+    /// Never if it waits to be written.
+    written: Instant,
+}
+
+/// At most [`PINGS`] entries that were asked for, one for all others between two of them, and one that waits to be
+/// written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Pings(VecDeque<Ping>);
+
+impl Pings {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether one waits to be written.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.0
+            .back()
+            .is_some_and(|ping| ping.written == Instant::NEVER)
+    }
+
+    /// Whether the application may ask for one more.
+    pub(crate) fn has_room(&self) -> bool {
+        self.0.iter().filter(|ping| ping.wanted).count() < PINGS
+    }
+
+    /// One waits to be written.
+    pub(crate) fn push(&mut self, wanted: bool) {
+        self.0.push_back(Ping {
+            wanted,
+            count: 1,
+            written: Instant::NEVER,
+        });
+    }
+
+    /// The first that waited was written.
+    pub(super) fn written(&mut self, now: Instant) {
+        let Some(position) = self
+            .0
+            .iter()
+            .position(|ping| ping.written == Instant::NEVER)
+        else {
+            return;
+        };
+        let wanted = self.0.get(position).is_some_and(|ping| ping.wanted);
+        if let Some(before) = position.checked_sub(1).and_then(|it| self.0.get_mut(it))
+            && !wanted
+            && !before.wanted
+        {
+            before.count = before.count.saturating_add(1);
+            self.0.remove(position);
+        } else if let Some(ping) = self.0.get_mut(position) {
+            ping.written = now;
+        }
+    }
+
+    /// A PINGRESP came: the round trip, if it answers a PINGREQ that the application asked for.
+    pub(crate) fn answered(&mut self, now: Instant) -> Option<Duration> {
+        let first = self.0.front_mut()?;
+        if first.written == Instant::NEVER {
+            return None;
+        }
+        let round_trip = first.wanted.then(|| first.written.until(now));
+        if first.count > 1 {
+            first.count -= 1;
+        } else {
+            self.0.pop_front();
+        }
+        round_trip
+    }
+
+    /// Since when the Server owes a PINGRESP; never if it does not.
+    pub(crate) fn asked(&self) -> Instant {
+        self.0.front().map_or(Instant::NEVER, |ping| ping.written)
+    }
+
+    /// Nothing was written later than this.
+    pub(super) fn clamp(&mut self, now: Instant) {
+        for ping in &mut self.0 {
+            if ping.written != Instant::NEVER {
+                ping.written = ping.written.min(now);
+            }
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! Liveness of the Client, beyond the Keep Alive (section 3.1.2.10, table T14.4): packets in progress, this side that did
+//! not read, and clocks.
+
+use std::time::Duration;
+
+use mqtt5_codec::bytes::BufMut;
+use mqtt5_codec::{Packet, Property, Qos, ReasonCode};
+use mqtt5_session_fsm::{Awaited, Cause, Event, Instant, Output, Server, ServerConfig};
+
+use super::driver::Driver;
+use super::make::{Hello, PINGREQ, auth, config, publication, publish_with, text};
+use crate::check::Outcome;
+
+super::listed! { "liveness":
+    Domain a_packet_that_began_in_time_is_received,
+    Domain a_slow_loris_is_closed,
+    Domain a_connect_that_comes_slowly_is_not_waited_for,
+    Domain who_does_not_read_accuses_nobody,
+    Domain who_takes_nothing_is_closed,
+    Domain a_late_timer_gives_the_client_a_chance,
+    Domain bytes_that_wait_show_life,
+    Domain a_clock_that_goes_back_puts_nothing_off,
+    Example a_pingreq_may_wait_behind_a_connect,
+    Example re_authentication_has_its_time,
+}
+
+/// A Server and its unread bytes, with the timer called as the machine wants it.
+struct Host {
+    server: Server,
+    now: Instant,
+    unread: Vec<u8>,
+    closed: Option<Cause>,
+    written: Vec<u8>,
+    messages: usize,
+}
+
+impl Host {
+    fn new(driver: Driver) -> Host {
+        Host {
+            server: driver.server,
+            now: driver.now,
+            unread: Vec::new(),
+            closed: None,
+            written: Vec::new(),
+            messages: 0,
+        }
+    }
+
+    fn connected(keep_alive: u16) -> Host {
+        Host::new(Driver::connected(
+            config(),
+            &Hello::lasting().keep_alive(keep_alive),
+        ))
+    }
+
+    /// Polls with so much room.
+    fn poll(&mut self, room: usize) -> Option<Output> {
+        let start = self.written.len();
+        loop {
+            let left = room.saturating_sub(self.written.len() - start);
+            let wire = (&mut self.written).limit(left);
+            match self.server.poll(self.now, &mut { wire }) {
+                Some(Output::Close(cause)) => self.closed = Some(cause),
+                Some(Output::Event(_)) => {}
+                said => return said,
+            }
+        }
+    }
+
+    fn read(&mut self) {
+        let mut input = &self.unread[..];
+        while let Some(event) = self.server.receive(self.now, &mut input) {
+            self.messages += usize::from(matches!(event, Event::Message(_)));
+        }
+        self.unread = input.to_vec();
+        let _ = self.poll(usize::MAX);
+    }
+
+    fn arrive(&mut self, bytes: &[u8]) {
+        self.unread.extend_from_slice(bytes);
+        self.read();
+    }
+
+    /// The timer is obeyed to the millisecond.
+    fn pass(&mut self, milliseconds: u64, room: usize) {
+        let end = self.now + Duration::from_millis(milliseconds);
+        while self.closed.is_none() && self.server.next_timeout() <= end {
+            self.now = self.now.max(self.server.next_timeout());
+            self.server.handle_timeout(self.now);
+            let _ = self.poll(room);
+        }
+        self.now = end;
+    }
+}
+
+/// T14.4: a packet is being received while its bytes keep a least rate, whatever the Keep Alive and the size.
+fn a_packet_that_began_in_time_is_received() -> Outcome {
+    let mut judged = 0;
+    for keep_alive in [0, 1, 10, 600] {
+        for (size, at_once, every) in [
+            (12, 1, 1_000),
+            (50, 1, 1_000),
+            (110, 1, 1_000),
+            (3_000_000, 100_000, 1_000),
+            (3_000_000, 10_000, 100),
+            (300_000, 2_000, 1_400),
+        ] {
+            let payload = vec![b'x'; size];
+            let packet = publish_with(Qos::AtLeastOnce, 1, false, &payload, &[]);
+            let mut host = Host::connected(keep_alive);
+            for bytes in packet.chunks(at_once) {
+                host.pass(every, usize::MAX);
+                assert_eq!(
+                    host.closed, None,
+                    "{keep_alive} s: {size}: {at_once} per {every} ms"
+                );
+                host.arrive(bytes);
+            }
+            assert_eq!(host.messages, 1);
+            judged += 1;
+        }
+    }
+    Ok(judged)
+}
+
+/// T14.4: a packet that stalls, or comes too slowly for too long, ends the connection, with Keep Alive 0, too.
+fn a_slow_loris_is_closed() -> Outcome {
+    let mut judged = 0;
+    for keep_alive in [0, 1, 10, 600, u16::MAX] {
+        for every in [10, 100, 1_000, 1_400, 10_000, 29_999, 30_001, 1_000_000] {
+            for size in [5_usize, 100, 268_435_455] {
+                let mut host = Host::connected(keep_alive);
+                let began = host.now;
+                let mut rest = size;
+                let mut head = vec![0x30];
+                while rest > 0 {
+                    let more = if rest > 0x7F { 0x80 } else { 0 };
+                    head.push((rest & 0x7F) as u8 | more);
+                    rest >>= 7;
+                }
+                host.arrive(&head);
+                host.arrive(&[0, 1, b'a']);
+                for _ in 0..20_000 {
+                    host.pass(every, usize::MAX);
+                    if host.closed.is_some() || host.messages > 0 {
+                        break;
+                    }
+                    host.arrive(b"\0");
+                }
+                if host.messages == 0 {
+                    let took = began.until(host.now);
+                    let limit = Duration::from_millis(200_000 + every);
+                    assert!(took <= limit, "{keep_alive} s, {every} ms: {took:?}");
+                    assert!(host.closed.is_some(), "{keep_alive} s, {every} ms, {size}");
+                }
+                judged += 1;
+            }
+        }
+    }
+    Ok(judged)
+}
+
+/// Section 3.1.4: "a reasonable amount of time" for the CONNECT is for the whole of it.
+fn a_connect_that_comes_slowly_is_not_waited_for() -> Outcome {
+    let bytes = Hello::new().bytes();
+    for every in [1, 10, 700, 1_000, 9_999, 10_001] {
+        let mut host = Host::new(Driver::new(Instant::from_millis(5), config()));
+        for byte in &bytes {
+            host.pass(every, usize::MAX);
+            host.arrive(&[*byte]);
+        }
+        let in_time = every * (bytes.len() as u64) < 10_000;
+        assert_eq!(host.closed.is_none(), in_time, "{every} ms");
+        if !in_time {
+            assert_eq!(host.closed, Some(Cause::TimedOut(Awaited::Connect)));
+        }
+    }
+    Ok(6)
+}
+
+/// A Server that puts off reading because its output waits calls nobody silent; once it reads again, silence is noticed.
+fn who_does_not_read_accuses_nobody() -> Outcome {
+    let mut judged = 0;
+    for keep_alive in [1_u16, 2, 10] {
+        for stopped in [1_u64, 10, 60, 300] {
+            for pings in [false, true] {
+                let mut host = Host::connected(keep_alive);
+                for _ in 0..800 {
+                    let publication = publication(Qos::AtMostOnce, &[b'x'; 1_000]);
+                    host.server.publish(host.now, publication).expect("room");
+                }
+                // The network takes a little each second.
+                assert!(matches!(host.poll(2_000), Some(Output::NeedsRoom(_))));
+                for _ in 0..stopped {
+                    host.pass(800, 1);
+                    if pings {
+                        host.unread.extend_from_slice(PINGREQ);
+                    }
+                    let said = host.poll(1_500);
+                    assert!(
+                        matches!(said, Some(Output::NeedsRoom(_))),
+                        "{keep_alive} {stopped} {said:?} {:?}",
+                        host.closed
+                    );
+                    host.server.handle_timeout(host.now);
+                    assert_eq!(host.closed, None, "{keep_alive} s, {stopped}");
+                }
+                assert_eq!(host.poll(usize::MAX), None);
+                host.server.handle_timeout(host.now);
+                assert_eq!(host.closed, None);
+                if pings {
+                    host.read();
+                }
+                let resumed = host.now;
+                while host.closed.is_none() {
+                    host.pass(100, usize::MAX);
+                }
+                assert_eq!(host.closed, Some(Cause::TimedOut(Awaited::KeepAlive)));
+                let patience = Duration::from_millis(u64::from(keep_alive) * 1_500 + 1_100);
+                assert!(resumed.until(host.now) <= patience);
+                judged += 1;
+            }
+        }
+    }
+    Ok(judged)
+}
+
+/// Who takes nothing is closed in the end, whatever is to be written, by Keep Alive or without; Close needs no room.
+fn who_takes_nothing_is_closed() -> Outcome {
+    let mut judged = 0;
+    for keep_alive in [0, 1, 60, u16::MAX] {
+        for size in [1, 1_000, 500_000] {
+            let mut host = Host::connected(keep_alive);
+            for _ in 0..2 {
+                let publication = publication(Qos::AtMostOnce, &vec![b'x'; size]);
+                host.server.publish(host.now, publication).expect("room");
+            }
+            let began = host.now;
+            let _ = host.poll(size + 10);
+            while host.closed.is_none() {
+                host.pass(1_000, 0);
+                assert!(began.until(host.now) <= Duration::from_secs(1_000));
+            }
+            assert_eq!(host.closed, Some(Cause::TimedOut(Awaited::Room)));
+            judged += 1;
+        }
+    }
+    Ok(judged)
+}
+
+/// A process that slept: what lies unread is read before anybody is called silent, however late this side was.
+fn a_late_timer_gives_the_client_a_chance() -> Outcome {
+    let mut judged = 0;
+    for keep_alive in [1_u16, 10, 600] {
+        for late in [1, 2, 10, 50, 99, 100, 101, 999, 1_000, 8_000, 3_600_000] {
+            let due = u64::from(keep_alive) * 1_500;
+            let mut host = Host::connected(keep_alive);
+            host.now += Duration::from_millis(due + late);
+            host.server.handle_timeout(host.now);
+            let _ = host.poll(usize::MAX);
+            assert_eq!(host.closed, None, "{late}");
+            // What lay unread.
+            let mut other = Host {
+                server: host.server.clone(),
+                ..Host::connected(1)
+            };
+            other.now = host.now;
+            other.arrive(PINGREQ);
+            other.pass(due - 1, usize::MAX);
+            assert_eq!(other.closed, None, "{late}");
+            // Nothing lay unread: the chance is short, and the only one.
+            host.pass(1_000, usize::MAX);
+            assert_eq!(
+                host.closed,
+                Some(Cause::TimedOut(Awaited::KeepAlive)),
+                "{late}"
+            );
+            judged += 2;
+        }
+    }
+    // The CONNECT, too.
+    for late in [1, 50, 8_000] {
+        let mut host = Host::new(Driver::new(Instant::ORIGIN, config()));
+        host.now += Duration::from_millis(10_000 + late);
+        host.server.handle_timeout(host.now);
+        let _ = host.poll(usize::MAX);
+        host.arrive(&Hello::new().bytes());
+        assert_eq!(host.closed, None);
+        assert!(host.server.accept(host.now, None, &[]).is_ok());
+        judged += 1;
+    }
+    Ok(judged)
+}
+
+/// A host that splits elsewhere, or puts off reading for reasons of its own, says that bytes are there.
+fn bytes_that_wait_show_life() -> Outcome {
+    for keep_alive in [1_u16, 10, 600] {
+        let mut host = Host::connected(keep_alive);
+        let interval = u64::from(keep_alive) * 1_500;
+        for _ in 0..50 {
+            host.pass(interval - 1, usize::MAX);
+            host.server.bytes_waiting(host.now);
+        }
+        assert_eq!(host.closed, None);
+        host.pass(interval, usize::MAX);
+        assert_eq!(host.closed, Some(Cause::TimedOut(Awaited::KeepAlive)));
+    }
+    Ok(150)
+}
+
+/// A clock that goes back: no deadline is further away than its interval, whatever notices it first.
+fn a_clock_that_goes_back_puts_nothing_off() -> Outcome {
+    let mut judged = 0;
+    let calls: [fn(&mut Server, Instant); 4] = [
+        |server, now| {
+            let _ = server.poll(now, &mut Vec::new());
+        },
+        |server, now| {
+            let _ = server.receive(now, &mut &[][..]);
+        },
+        |server, now| server.handle_timeout(now),
+        |server, now| {
+            let mut input = PINGREQ;
+            let _ = server.receive(now, &mut input);
+            let _ = server.poll(now, &mut Vec::new());
+        },
+    ];
+    for keep_alive in [1_u16, 10, 600, u16::MAX] {
+        for back in [0, 1, 500, 100_000_000, u64::MAX] {
+            for call in calls {
+                let mut host = Host::connected(keep_alive);
+                host.now = Instant::from_millis(200_000_000);
+                host.arrive(PINGREQ);
+                host.now = Instant::from_millis(host.now.as_millis().saturating_sub(back));
+                call(&mut host.server, host.now);
+                let patience = Duration::from_millis(1_500) * keep_alive.into();
+                assert!(host.now.until(host.server.next_timeout()) <= patience);
+                host.now += patience;
+                host.server.handle_timeout(host.now);
+                let _ = host.poll(usize::MAX);
+                assert!(host.closed.is_some(), "{keep_alive} s, {back} ms");
+                judged += 1;
+            }
+        }
+    }
+    // Before the CONNECT.
+    let mut server = Server::new(Instant::from_millis(1 << 40), ServerConfig::default());
+    server.handle_timeout(Instant::ORIGIN);
+    assert!(server.next_timeout() <= Instant::from_millis(10_000));
+    Ok(judged + 1)
+}
+
+/// [MQTT-3.1.2-20]: a Client pings while its CONNECT is decided on.
+fn a_pingreq_may_wait_behind_a_connect() -> Outcome {
+    let mut driver = Driver::deciding(Instant::ORIGIN, config(), &Hello::new().keep_alive(1));
+    for _ in 0..5 {
+        assert!(driver.wait(1_000).is_empty());
+        assert!(driver.send(PINGREQ).is_empty());
+    }
+    let report = driver.accept(None, &[]).expect("a good CONNECT");
+    let packets = report.packets();
+    assert!(matches!(packets[0], Packet::ConnAck(_)));
+    assert_eq!(packets[1..], [Packet::PingResp; 5]);
+    Ok(5)
+}
+
+/// Section 4.12.1: a Client that does not go on with a re-authentication is not authenticated.
+fn re_authentication_has_its_time() -> Outcome {
+    let hello = Hello::new().with(Property::AuthenticationMethod(text("m")));
+    let mut driver = Driver::connected(config(), &hello);
+    driver.send(&auth(ReasonCode::ReAuthenticate, "m", b""));
+    // The application takes its time.
+    assert!(driver.wait(1_000_000).is_empty());
+    driver.authenticate(&[]).expect("this side's turn");
+    assert!(driver.wait(29_999).is_empty());
+    let report = driver.wait(1);
+    assert_eq!(report.close(), Some(Cause::TimedOut(Awaited::Auth)));
+    let Packet::Disconnect(disconnect) = report.packet() else {
+        return Err("no DISCONNECT".to_owned());
+    };
+    assert_eq!(disconnect.reason_code, ReasonCode::NotAuthorized);
+    Ok(1)
+}
