@@ -359,7 +359,7 @@ impl Sut {
                 Session::of_client(SessionConfig::default()),
             ),
         );
-        if let Some(event) = client.receive(NOW, &mut input) {
+        while let Some(event) = client.receive(NOW, &mut input) {
             self.see(&event);
         }
         self.client = client;
