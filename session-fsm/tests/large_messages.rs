@@ -1,6 +1,8 @@
 //! Messages that arrive in pieces: a message has been received when the last byte of its payload is there, and
 //! is not acknowledged before (sections 4.3.2, 4.3.3, 4.4). Otherwise it makes no difference how it arrives.
 
+use core::time::Duration;
+
 use mqtt5_session_fsm::codec::bytes::BytesMut;
 use mqtt5_session_fsm::codec::{
     Connect, Delivery, LARGEST_PACKET, Next, Packet, PacketIdentifier, Properties, Property,
@@ -361,6 +363,72 @@ fn a_client_knows_the_topic_of_a_large_message() {
         }
     }
     assert_eq!(topics, ["a/b", "a/b"]);
+}
+
+/// A Server with Keep Alive 10 s, to which a message of this many bytes comes: so many in each piece, and this
+/// often. After how long it closes; never, if the message is there before.
+fn uploaded(bytes: usize, piece: usize, every: Duration, pieces: usize) -> Option<Duration> {
+    let mut server = Server::new(NOW, ServerConfig::default());
+    let mut packet = Vec::new();
+    let connect = Connect {
+        client_identifier: Text::new("c").unwrap(),
+        keep_alive: 10,
+        ..Connect::default()
+    };
+    connect.encode(&mut packet).unwrap();
+    let _ = server.receive(NOW, &mut &packet[..]);
+    server.accept(NOW, None, &[]).unwrap();
+    while server.poll(NOW, &mut Vec::new()).is_some() {}
+
+    let packet = encoded(Qos::AtLeastOnce, 1, false, &vec![7; bytes]);
+    let (head, payload) = packet.split_at(packet.len() - bytes);
+    let mut splitter = StreamSplitter::new(LARGEST_PACKET, LIMIT);
+    let mut input = BytesMut::from(head);
+    let mut parts = payload.chunks(piece).take(pieces);
+    let mut next_part = NOW;
+    let mut now = NOW;
+    loop {
+        while let Ok(Next::Ready(piece)) = splitter.next(&mut input) {
+            let event = server.handle_piece(now, &piece);
+            if matches!(event, Ok(Some(Event::Payload(part))) if part.remaining == 0) {
+                return None;
+            }
+        }
+        while let Some(output) = server.poll(now, &mut Vec::new()) {
+            if matches!(output, Output::Close(_)) {
+                return Some(NOW.until(now));
+            }
+        }
+        let due = server.next_timeout();
+        if next_part <= due {
+            now = next_part;
+            next_part = match parts.next() {
+                Some(part) => {
+                    input.extend_from_slice(part);
+                    now + every
+                }
+                None => Instant::NEVER,
+            };
+        } else {
+            now = due;
+            server.handle_timeout(now);
+        }
+    }
+}
+
+/// A large message may take longer than the Keep Alive; one that stalls, or that is too slow to end, ends the
+/// connection as one that comes whole does.
+#[test]
+fn a_large_message_may_take_its_time_but_must_go_on() {
+    let second = Duration::from_secs(1);
+    assert_eq!(uploaded(200_000, 2_000, second, 100), None);
+    // One and a half times the Keep Alive without a byte, or less.
+    let silence = ServerConfig::default().packet.stall.min(15 * second);
+    let stalled = uploaded(200_000, 2_000, second, 50);
+    assert_eq!(stalled, Some(49 * second + silence));
+    let grace = ServerConfig::default().packet.grace;
+    let slow = uploaded(200_000, 1, second, 200_000).unwrap();
+    assert!(slow >= grace && slow <= grace + 2 * second, "{slow:?}");
 }
 
 /// A Server that knows no other version than 3.1.1 refuses, and breaks no rule (section 3.2 of its standard).
