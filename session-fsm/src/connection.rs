@@ -26,7 +26,7 @@ pub(crate) use authentication::Authentication;
 pub(crate) use early::Early;
 pub(crate) use fit::Explanations;
 pub use liveness::PacketTimeouts;
-pub(crate) use liveness::{Liveness, Question};
+pub(crate) use liveness::{Liveness, Question, Timeouts};
 pub(crate) use receive::Handled;
 pub(crate) use unread::Unread;
 

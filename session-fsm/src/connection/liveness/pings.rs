@@ -80,6 +80,10 @@ impl Pings {
             first.count -= 1;
         } else {
             self.0.pop_front();
+            if self.0.is_empty() {
+                // An idle connection takes no memory for it.
+                self.0 = VecDeque::new();
+            }
         }
         round_trip
     }
