@@ -179,7 +179,8 @@ impl Client {
         let interval = Duration::from_secs(seconds.into());
         let margin = self.ping_margin.min(interval / 2);
         let nothing_sent = liveness.sent() + (interval - margin);
-        if liveness.pings.is_empty() && self.connection.is_open() {
+        let may_ask = liveness.pings.is_empty() && self.connection.is_open();
+        if may_ask && !fault!("a publisher never asks") {
             nothing_sent.min(liveness.calling(liveness.heard() + interval))
         } else {
             nothing_sent

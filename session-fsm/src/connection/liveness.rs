@@ -214,7 +214,7 @@ impl Liveness {
     /// Whether the caller's clock goes back with this call, which is noted.
     #[inline]
     pub(crate) fn goes_back(&mut self, now: Instant) -> bool {
-        core::mem::replace(&mut self.latest, now) > now
+        core::mem::replace(&mut self.latest, now) > now && !fault!("a clock that goes back")
     }
 
     /// After the clock went back, or reading time was held: nothing is in the future. Returns the latest
@@ -269,7 +269,11 @@ impl Liveness {
     pub(crate) fn read_part(&mut self, now: Instant, offered: usize, left: usize) {
         let begun = self.begun;
         let more = offered > self.unread;
+        let heard = self.heard;
         self.read(now, offered, left);
+        if fault!("silence in whole packets") && left == offered {
+            self.heard = heard;
+        }
         let waiting = core::mem::replace(&mut self.waiting, Instant::NEVER);
         if left == 0 {
             return;
@@ -285,6 +289,14 @@ impl Liveness {
         };
         if !more {
             self.waiting = waiting;
+        }
+    }
+
+    /// A PINGREQ waits to be written.
+    pub(super) fn queue_ping(&mut self, wanted: bool) {
+        self.pings.push(wanted);
+        if fault!("waiting begins when queued") {
+            self.pings.written(self.reading(self.latest));
         }
     }
 
@@ -363,7 +375,7 @@ impl Liveness {
     /// `poll` had no room for the next packet, after it had written so many bytes.
     pub(crate) fn block(&mut self, now: Instant, written: usize) {
         let written = core::mem::take(&mut self.written).saturating_add(written);
-        if self.blocked.is_some() && written == 0 {
+        if self.blocked.is_some() && written == 0 || fault!("who does not read accuses") {
             return;
         }
         let timeouts = &self.timeouts;
@@ -407,7 +419,7 @@ impl Liveness {
             return false;
         }
         let late = put_off.millis_until(here);
-        if late == 0 || due <= self.reprieve {
+        if late == 0 || due <= self.reprieve || fault!("a late timer accuses") {
             return true;
         }
         // As if it were noticed in time, but not before what has arrived since.
@@ -452,7 +464,7 @@ impl Liveness {
 
     /// When the packet of which a part is there has to be complete.
     pub(crate) fn packet_due(&self) -> Instant {
-        if self.begun == Instant::NEVER {
+        if self.begun == Instant::NEVER || fault!("a packet that stalls lives") {
             return Instant::NEVER;
         }
         let timeouts = &self.timeouts;
