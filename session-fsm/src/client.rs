@@ -15,7 +15,9 @@ use mqtt5_codec::{
 use self::early::EarlyRequests;
 use self::handshake::Handshake;
 use crate::bandwidth::AliasSavings;
-use crate::connection::{Connection, Handled, Liveness, PacketTimeouts, Phase, TopicAliases};
+use crate::connection::{
+    Connection, Handled, Liveness, PacketTimeouts, Phase, Timeouts, TopicAliases,
+};
 use crate::error::{PublishError, SendError};
 use crate::event::{Cause, Event, Output};
 use crate::large::take_piece;
@@ -23,7 +25,7 @@ use crate::session::{Publication, RefusedPublication, Session, WithdrawError};
 use crate::side::Side;
 use crate::{Instant, Limits, NotTaken, Outcome, PeerError, Receipt, Token};
 
-/// How a [`Client`] works, beside what is in its CONNECT packets.
+/// How a [`Client`] works, beside what is in its CONNECT packets. Timeouts of more than 49 days never pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientConfig {
     /// How long to wait for the CONNACK, or for the next AUTH before it: from the `poll` that writes the CONNECT or
@@ -85,7 +87,9 @@ impl Default for ClientConfig {
 /// See the [crate] for the contract of its methods.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Client {
-    config: ClientConfig,
+    /// See [`ClientConfig`].
+    early_packets: u16,
+    ping_margin: Duration,
     session: Session,
     connection: Connection,
     handshake: Handshake,
@@ -98,11 +102,18 @@ impl Client {
     /// A Client without a Network Connection, over a new or a restored Session.
     #[must_use]
     pub fn new(config: ClientConfig, session: Session) -> Self {
-        let liveness = Liveness::new(config.packet, config.request_timeout);
+        let liveness = Liveness::new(Timeouts {
+            opening: config.connack_timeout.into(),
+            pingresp: config.pingresp_timeout.into(),
+            authentication: config.authentication_timeout.into(),
+            request: config.request_timeout.into(),
+            ..Timeouts::new(config.packet)
+        });
         let mut connection = Connection::new(Role::Client, config.topic_aliases, liveness);
         connection.topic_alias_bytes = config.topic_alias_bytes;
         Client {
-            config,
+            early_packets: config.early_packets,
+            ping_margin: config.ping_margin,
             session,
             connection,
             handshake: Handshake::default(),

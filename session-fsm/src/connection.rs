@@ -26,7 +26,7 @@ pub(crate) use authentication::Authentication;
 pub(crate) use early::Early;
 pub(crate) use fit::Explanations;
 pub use liveness::PacketTimeouts;
-pub(crate) use liveness::{Liveness, Question};
+pub(crate) use liveness::{Liveness, Question, Timeouts};
 pub(crate) use receive::Handled;
 pub(crate) use unread::Unread;
 
@@ -330,7 +330,7 @@ impl Connection {
     /// Queues a PINGREQ, which the application wanted or not.
     pub(crate) fn send_pingreq(&mut self, wanted: bool) {
         self.send_ping(PacketType::PingReq);
-        self.liveness.pings.push(wanted);
+        self.liveness.queue_ping(wanted);
     }
 
     /// A PINGRESP came: the round trip, if the application had asked for it.

@@ -17,7 +17,7 @@ use self::handshake::Handshake;
 use self::requests::Requests;
 use crate::bandwidth::AliasSavings;
 use crate::connection::{
-    Connection, Handled, Liveness, PacketTimeouts, Phase, Question, TopicAliases,
+    Connection, Handled, Liveness, PacketTimeouts, Phase, Question, Timeouts, TopicAliases,
 };
 use crate::error::{PublishError, SendError};
 use crate::event::{Cause, Event, Output};
@@ -26,7 +26,7 @@ use crate::session::{Publication, RefusedPublication, Session, SessionConfig, Wi
 use crate::side::Side;
 use crate::{Instant, Limits, NotTaken, Outcome, PeerError, Receipt, SessionViolation, Token};
 
-/// How a [`Server`] works.
+/// How a [`Server`] works. Timeouts of more than 49 days never pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ServerConfig {
     /// What is announced in the CONNACK, and held the Client to. What is at its default is not
@@ -86,7 +86,9 @@ impl Default for ServerConfig {
 /// See the [crate] for the contract of its methods.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Server {
-    config: ServerConfig,
+    /// See [`ServerConfig`].
+    session_config: SessionConfig,
+    unanswered_requests: u16,
     session: Option<Session>,
     connection: Connection,
     handshake: Option<Box<Handshake>>,
@@ -101,7 +103,11 @@ impl Server {
     /// The Server's side of a Network Connection that has just begun.
     #[must_use]
     pub fn new(now: Instant, config: ServerConfig) -> Self {
-        let liveness = Liveness::new(config.packet, Duration::ZERO);
+        let liveness = Liveness::new(Timeouts {
+            opening: config.connect_timeout.into(),
+            authentication: config.authentication_timeout.into(),
+            ..Timeouts::new(config.packet)
+        });
         let mut connection = Connection::new(Role::Server, config.topic_aliases, liveness);
         connection.begin(now);
         // Without being asked, the Client owes a CONNECT.
@@ -115,7 +121,8 @@ impl Server {
         connection.topic_alias_bytes = config.topic_alias_bytes;
         connection.maximum_connect_size = config.maximum_connect_size;
         Server {
-            config,
+            session_config: config.session,
+            unanswered_requests: config.unanswered_requests,
             session: None,
             connection,
             handshake: None,

@@ -52,6 +52,12 @@ impl Instant {
         later.0.saturating_sub(self.0)
     }
 
+    /// The instant so many milliseconds later.
+    #[must_use]
+    pub(crate) const fn plus_millis(self, milliseconds: u64) -> Self {
+        Instant(self.0.saturating_add(milliseconds))
+    }
+
     /// The instant so many seconds later.
     #[must_use]
     pub(crate) const fn plus_seconds(self, seconds: u32) -> Self {

@@ -80,7 +80,7 @@ impl Client {
             .authentication_method()
             .map(|method| Authentication::new(method.as_str()));
         if clean_start && self.connection.authentication.is_none() {
-            self.connection.early = Early::granted(self.config.early_packets);
+            self.connection.early = Early::granted(self.early_packets);
         }
         self.handshake = Handshake {
             client_identifier,

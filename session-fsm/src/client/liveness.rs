@@ -119,12 +119,12 @@ impl Client {
 
     /// The earliest deadline of the Server, in reading time.
     fn next_due(&self) -> (Instant, Due) {
-        let config = &self.config;
         let liveness = &self.connection.liveness;
+        let timeouts = &liveness.timeouts;
         // Bytes that arrived since show that it is there.
-        let after = |asked: Instant, timeout: Duration| match asked {
+        let latest = |asked: Instant| match asked {
             Instant::NEVER => Instant::NEVER,
-            asked => asked.max(liveness.heard()) + timeout,
+            asked => asked.max(liveness.heard()),
         };
         let mut first = (Instant::NEVER, Due::Request);
         let mut consider = |due, what| {
@@ -135,18 +135,16 @@ impl Client {
         let asked = liveness.asked();
         match self.connection.phase {
             Phase::Opening => consider(
-                after(asked, config.connack_timeout),
+                timeouts.opening.after(latest(asked)),
                 Due::Connection(Awaited::ConnAck),
             ),
             Phase::Open | Phase::Accepted => {
                 consider(
-                    after(liveness.pings.asked(), config.pingresp_timeout),
+                    timeouts.pingresp.after(latest(liveness.pings.asked())),
                     Due::Connection(Awaited::PingResp),
                 );
-                if asked != Instant::NEVER {
-                    let due = asked + config.authentication_timeout;
-                    consider(self.after_packet(due), Due::Connection(Awaited::Auth));
-                }
+                let due = timeouts.authentication.after(asked);
+                consider(self.after_packet(due), Due::Connection(Awaited::Auth));
                 let due = self.session.sender.next_request_due();
                 consider(self.after_packet(due), Due::Request);
             }
@@ -179,9 +177,10 @@ impl Client {
             return Instant::NEVER;
         }
         let interval = Duration::from_secs(seconds.into());
-        let margin = self.config.ping_margin.min(interval / 2);
+        let margin = self.ping_margin.min(interval / 2);
         let nothing_sent = liveness.sent() + (interval - margin);
-        if liveness.pings.is_empty() && self.connection.is_open() {
+        let may_ask = liveness.pings.is_empty() && self.connection.is_open();
+        if may_ask && !fault!("a publisher never asks") {
             nothing_sent.min(liveness.calling(liveness.heard() + interval))
         } else {
             nothing_sent

@@ -59,13 +59,62 @@ impl Default for PacketTimeouts {
     }
 }
 
-impl PacketTimeouts {
-    /// How long so many bytes take at the minimum rate.
-    fn transfer(&self, bytes: usize) -> Duration {
-        let milliseconds = (bytes as u64)
+/// A time in milliseconds, in little memory; the longest one, of 49 days, is for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Timeout(u32);
+
+impl From<Duration> for Timeout {
+    fn from(duration: Duration) -> Self {
+        let milliseconds = duration.as_nanos().div_ceil(1_000_000);
+        Timeout(u32::try_from(milliseconds).unwrap_or(u32::MAX))
+    }
+}
+
+impl Timeout {
+    /// When it is over; never if it is not running.
+    pub(crate) const fn after(self, since: Instant) -> Instant {
+        match (self.0, since) {
+            (u32::MAX, _) | (_, Instant::NEVER) => Instant::NEVER,
+            (milliseconds, since) => since.plus_millis(milliseconds as u64),
+        }
+    }
+}
+
+/// What is waited for, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Timeouts {
+    /// The CONNECT or CONNACK, and each AUTH before the CONNACK.
+    pub(crate) opening: Timeout,
+    pub(crate) pingresp: Timeout,
+    /// An AUTH in re-authentication.
+    pub(crate) authentication: Timeout,
+    /// SUBACK and UNSUBACK.
+    pub(crate) request: Timeout,
+    pub(crate) stall: Timeout,
+    pub(crate) grace: Timeout,
+    pub(crate) longest: Timeout,
+    pub(crate) minimum_rate: u32,
+}
+
+impl Timeouts {
+    pub(crate) fn new(packet: PacketTimeouts) -> Self {
+        Timeouts {
+            opening: Timeout(u32::MAX),
+            pingresp: Timeout(u32::MAX),
+            authentication: Timeout(u32::MAX),
+            request: Timeout(u32::MAX),
+            stall: packet.stall.into(),
+            grace: packet.grace.into(),
+            longest: packet.longest.into(),
+            minimum_rate: packet.minimum_rate,
+        }
+    }
+
+    /// How many milliseconds so many bytes take at the minimum rate.
+    fn transfer(&self, bytes: usize) -> u64 {
+        (bytes as u64)
             .saturating_mul(1_000)
-            .div_ceil(u64::from(self.minimum_rate.max(1)));
-        Duration::from_millis(milliseconds)
+            .div_ceil(u64::from(self.minimum_rate.max(1)))
     }
 }
 
@@ -98,17 +147,15 @@ struct Blocked {
     since: Instant,
     /// When the peer has to have taken something, by the caller's clock.
     due: Instant,
-    /// From the last progress to `due`.
-    allowed: Duration,
+    /// From the last progress to `due`, in milliseconds.
+    allowed: u64,
     /// This side was late; the peer had its chance.
     excused: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Liveness {
-    timeouts: PacketTimeouts,
-    /// How long a SUBSCRIBE or UNSUBSCRIBE may be unanswered.
-    request_timeout: Duration,
+    pub(crate) timeouts: Timeouts,
     /// The latest call, by the caller's clock.
     latest: Instant,
     /// Milliseconds by which reading time is behind the caller's clock.
@@ -135,10 +182,9 @@ pub(crate) struct Liveness {
 }
 
 impl Liveness {
-    pub(crate) fn new(timeouts: PacketTimeouts, request_timeout: Duration) -> Self {
+    pub(crate) fn new(timeouts: Timeouts) -> Self {
         Liveness {
             timeouts,
-            request_timeout,
             latest: Instant::ORIGIN,
             behind: 0,
             unread: 0,
@@ -161,14 +207,14 @@ impl Liveness {
             latest: now,
             heard: now,
             sent: now,
-            ..Liveness::new(self.timeouts, self.request_timeout)
+            ..Liveness::new(self.timeouts)
         };
     }
 
     /// Whether the caller's clock goes back with this call, which is noted.
     #[inline]
     pub(crate) fn goes_back(&mut self, now: Instant) -> bool {
-        core::mem::replace(&mut self.latest, now) > now
+        core::mem::replace(&mut self.latest, now) > now && !fault!("a clock that goes back")
     }
 
     /// After the clock went back, or reading time was held: nothing is in the future. Returns the latest
@@ -178,7 +224,7 @@ impl Liveness {
         self.behind = self.behind.min(now.as_millis());
         if let Some(blocked) = &mut self.blocked {
             blocked.since = blocked.since.min(now);
-            blocked.due = blocked.due.min(now + blocked.allowed);
+            blocked.due = blocked.due.min(now.plus_millis(blocked.allowed));
         }
         self.sent = self.sent.min(now);
         let here = self.reading(now);
@@ -189,14 +235,12 @@ impl Liveness {
         if self.waiting != Instant::NEVER {
             self.waiting = self.waiting.min(here);
         }
-        self.reprieve = self
-            .reprieve
-            .min(here + Duration::from_millis(LONGEST_CHANCE));
+        self.reprieve = self.reprieve.min(here.plus_millis(LONGEST_CHANCE));
         if let Question::Written(at) = &mut self.question {
             *at = (*at).min(here);
         }
         self.pings.clamp(here);
-        here + self.request_timeout
+        self.timeouts.request.after(here)
     }
 
     /// Reading time.
@@ -225,7 +269,11 @@ impl Liveness {
     pub(crate) fn read_part(&mut self, now: Instant, offered: usize, left: usize) {
         let begun = self.begun;
         let more = offered > self.unread;
+        let heard = self.heard;
         self.read(now, offered, left);
+        if fault!("silence in whole packets") && left == offered {
+            self.heard = heard;
+        }
         let waiting = core::mem::replace(&mut self.waiting, Instant::NEVER);
         if left == 0 {
             return;
@@ -241,6 +289,14 @@ impl Liveness {
         };
         if !more {
             self.waiting = waiting;
+        }
+    }
+
+    /// A PINGREQ waits to be written.
+    pub(super) fn queue_ping(&mut self, wanted: bool) {
+        self.pings.push(wanted);
+        if fault!("waiting begins when queued") {
+            self.pings.written(self.reading(self.latest));
         }
     }
 
@@ -286,7 +342,7 @@ impl Liveness {
         for _ in 0..asked.pings {
             self.pings.written(here);
         }
-        here + self.request_timeout
+        self.timeouts.request.after(here)
     }
 
     /// When a packet was written last, by the caller's clock.
@@ -319,14 +375,16 @@ impl Liveness {
     /// `poll` had no room for the next packet, after it had written so many bytes.
     pub(crate) fn block(&mut self, now: Instant, written: usize) {
         let written = core::mem::take(&mut self.written).saturating_add(written);
-        if self.blocked.is_some() && written == 0 {
+        if self.blocked.is_some() && written == 0 || fault!("who does not read accuses") {
             return;
         }
-        let allowed = self.timeouts.stall + self.timeouts.transfer(written.max(HOST_BUFFER));
+        let timeouts = &self.timeouts;
+        let allowed =
+            u64::from(timeouts.stall.0).saturating_add(timeouts.transfer(written.max(HOST_BUFFER)));
         let since = self.blocked.map_or(now, |blocked| blocked.since);
         self.blocked = Some(Blocked {
             since,
-            due: now + allowed,
+            due: now.plus_millis(allowed),
             allowed,
             excused: false,
         });
@@ -346,7 +404,7 @@ impl Liveness {
         // What lies unread can be read now; but a peer that is silent gains no time again and again.
         let here = self.reading(now);
         if self.heard >= self.resumed {
-            self.reprieve = self.reprieve.max(here + chance(time));
+            self.reprieve = self.reprieve.max(here.plus_millis(chance(time)));
         }
         self.resumed = here;
         Some(limit)
@@ -361,14 +419,14 @@ impl Liveness {
             return false;
         }
         let late = put_off.millis_until(here);
-        if late == 0 || due <= self.reprieve {
+        if late == 0 || due <= self.reprieve || fault!("a late timer accuses") {
             return true;
         }
         // As if it were noticed in time, but not before what has arrived since.
         let from = due.max(self.heard);
         self.behind = self.behind.saturating_add(from.millis_until(here));
         self.clamp(now);
-        self.reprieve = from + chance(late);
+        self.reprieve = from.plus_millis(chance(late));
         false
     }
 
@@ -400,20 +458,20 @@ impl Liveness {
             return true;
         }
         blocked.allowed = chance(late);
-        blocked.due = now + blocked.allowed;
+        blocked.due = now.plus_millis(blocked.allowed);
         false
     }
 
     /// When the packet of which a part is there has to be complete.
     pub(crate) fn packet_due(&self) -> Instant {
-        if self.begun == Instant::NEVER {
+        if self.begun == Instant::NEVER || fault!("a packet that stalls lives") {
             return Instant::NEVER;
         }
         let timeouts = &self.timeouts;
-        let rate = self.begun + timeouts.grace + timeouts.transfer(self.unread);
-        (self.heard + timeouts.stall)
-            .min(rate)
-            .min(self.begun + timeouts.longest)
+        let grace = timeouts.grace.after(self.begun);
+        let rate = grace.plus_millis(timeouts.transfer(self.unread));
+        let stall = timeouts.stall.after(self.heard);
+        stall.min(rate).min(timeouts.longest.after(self.begun))
     }
 
     /// When the packet of which a part is there began; never if there is none.
@@ -430,7 +488,7 @@ impl Liveness {
     }
 }
 
-/// What a peer gets when this side was late by so many milliseconds.
-fn chance(late: u64) -> Duration {
-    Duration::from_millis(late.saturating_mul(CHANCE_FACTOR).min(LONGEST_CHANCE))
+/// The milliseconds that a peer gets when this side was late by so many.
+fn chance(late: u64) -> u64 {
+    late.saturating_mul(CHANCE_FACTOR).min(LONGEST_CHANCE)
 }

@@ -437,7 +437,7 @@ impl Sender {
     pub(crate) fn requests_written(&mut self, count: u32, due: Instant) {
         for _ in 0..count {
             if let Some(slot) = self.slots.get_mut(self.request_next) {
-                slot.expires_at = due;
+                slot.expires_at = fault!("a request waits for ever", due, Instant::NEVER);
                 self.request_next = slot.following();
                 self.last_request_due = due;
             }

@@ -216,7 +216,7 @@ impl Server {
         }
         let mut session = match self.session.take() {
             None if fault!("MQTT-3.1.2-6") => return Err(SendError::NotExpected),
-            None => Session::of_server(client_identifier, self.config.session),
+            None => Session::of_server(client_identifier, self.session_config),
             Some(session) => session,
         };
         // One that is over, or that another connection still had, is brought in order first.

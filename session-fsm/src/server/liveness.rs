@@ -104,20 +104,17 @@ impl Server {
     /// The earliest deadline of the Client, in reading time.
     fn next_due(&self) -> (Instant, Awaited) {
         let liveness = &self.connection.liveness;
-        let after = |timeout| match liveness.asked() {
-            Instant::NEVER => Instant::NEVER,
-            since => since + timeout,
-        };
-        let config = &self.config;
+        let timeouts = &liveness.timeouts;
+        let asked = liveness.asked();
         match self.connection.phase {
             // While the caller decides, nothing is owed.
-            Phase::Opening => (after(config.connect_timeout), Awaited::Connect),
+            Phase::Opening => (timeouts.opening.after(asked), Awaited::Connect),
             Phase::Open | Phase::Accepted => {
                 let silence = self
                     .patience()
                     .map_or(Instant::NEVER, |patience| liveness.heard() + patience);
                 let mut first = (silence, Awaited::KeepAlive);
-                let authentication = after(config.authentication_timeout);
+                let authentication = timeouts.authentication.after(asked);
                 // It may come behind the packet that is being received.
                 if liveness.begun() == Instant::NEVER && authentication < first.0 {
                     first = (authentication, Awaited::Auth);

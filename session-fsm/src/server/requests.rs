@@ -100,7 +100,7 @@ impl Server {
             // An UNSUBACK has no Reason Code of its own for it.
             _ => ReasonCode::ImplementationSpecificError,
         };
-        if self.requests.0.len() < usize::from(self.config.unanswered_requests)
+        if self.requests.0.len() < usize::from(self.unanswered_requests)
             && session.receiver.request(packet_identifier)
         {
             let pending = Pending { filters, answer };
