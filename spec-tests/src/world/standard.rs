@@ -157,6 +157,10 @@ pub fn normal() -> Vec<Named> {
             "packet-size-changes-down",
             "down=2 qos=2 padding=50 limits=1 cuts=1 server-crashes=1 client-crashes=1",
         ),
+        named(
+            "late-poll",
+            "up=1 down=2 qos=21 lazy=1 batches=1 cuts=1 clean-starts=1 server-expiries=1",
+        ),
         named("limits-change", "up=2 qos=21 limits=234 cuts=2"),
         named(
             "limits-change-crash",
@@ -195,7 +199,7 @@ pub fn everything() -> Config {
         "up=20 down=20 qos=210 window-up=3 window-down=2 waiting=4 manual=1 refusals=4 \
          subscribes=3 unsubscribes=3 disconnects=3 rejections=2 clean-starts=2 cuts=8 takeovers=3 \
          client-crashes=2 server-crashes=2 client-expiries=1 server-expiries=1 fragments=8 batches=1 \
-         ticks=6 keep-alive=10 links=3 stale=1",
+         ticks=6 keep-alive=10 links=3 stale=1 limits=12345 padding=50 retain=1 aliases=2 lazy=1",
     )
     .config
 }
