@@ -67,6 +67,7 @@ fn while_open(
     first_byte: u8,
 ) -> Option<SessionViolation> {
     match packet_type {
+        PacketType::Connect if fault!("MQTT-3.1.0-2") => None,
         PacketType::Connect => Some(SessionViolation::SecondConnect),
         PacketType::ConnAck => Some(SessionViolation::SecondConnAck),
         PacketType::Publish => {
