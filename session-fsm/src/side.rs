@@ -73,32 +73,18 @@ pub(crate) trait Side {
         offered: usize,
         input: &mut &'input [u8],
     ) -> Option<Event<'a>> {
-        let mut event = self.next_event(now, input);
-        let is_part = event.is_none() && !self.is_deciding() && !self.is_held_up();
-        let liveness = &mut self.parts().0.liveness;
-        if is_part {
-            liveness.read_part(now, offered, input.len());
-            return None;
-        }
-        liveness.read(now, offered, input.len());
-        if let Some(event) = &mut event {
-            self.connection().complete(event);
-        }
-        event
-    }
-
-    #[inline(always)]
-    fn next_event<'input>(
-        &mut self,
-        now: Instant,
-        input: &mut &'input [u8],
-    ) -> Option<Event<'input>> {
-        loop {
+        let mut event = loop {
             let mut reads = self.connection().reads();
             if !reads || self.is_held_up() {
                 match self.before_reading(input) {
-                    Before::Event(event) => return Some(event),
-                    Before::Nothing => return None,
+                    Before::Event(event) => {
+                        self.has_read(now, offered, input);
+                        return Some(event);
+                    }
+                    Before::Nothing => {
+                        self.has_read(now, offered, input);
+                        return None;
+                    }
                     Before::Packet if reads => {}
                     Before::Packet => {
                         reads = self.connection().reads();
@@ -117,6 +103,8 @@ pub(crate) trait Side {
                     packet
                 }
                 Ok(Split::Incomplete { .. }) if !self.refuses_first_byte(now, input) => {
+                    let liveness = &mut self.parts().0.liveness;
+                    liveness.read_part(now, offered, input.len());
                     return None;
                 }
                 Ok(Split::Incomplete { .. }) => continue,
@@ -128,15 +116,26 @@ pub(crate) trait Side {
             // The second shortest way.
             if reads && let Some(publish) = packet.decode_plain_publish() {
                 if let Some(receipt) = self.plain_message(now, publish.delivery, publish.retain) {
+                    self.has_read(now, offered, input);
                     return Some(Event::Message(Delivered { publish, receipt }));
                 }
             } else if let Some(event) = self.decode(now, &packet) {
-                return Some(event);
+                break event;
             }
             if let Some((packet_type, token)) = self.take_acknowledgements(now, input) {
+                self.has_read(now, offered, input);
                 return Some(Event::Outcome(token, Outcome::success(packet_type)));
             }
-        }
+        };
+        self.has_read(now, offered, input);
+        self.connection().complete(&mut event);
+        Some(event)
+    }
+
+    /// Of so many bytes these are left, none of them a part of a packet that is waited for.
+    #[inline(always)]
+    fn has_read(&mut self, now: Instant, offered: usize, left: &[u8]) {
+        self.parts().0.liveness.read(now, offered, left.len());
     }
 
     /// A packet that was split and decoded elsewhere.

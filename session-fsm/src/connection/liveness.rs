@@ -455,6 +455,7 @@ impl Liveness {
         }
         let late = blocked.due.millis_until(now);
         if late == 0 || core::mem::replace(&mut blocked.excused, true) {
+            self.blocked = None;
             return true;
         }
         blocked.allowed = chance(late);

@@ -186,8 +186,11 @@ impl World {
             6 => self.carry_down(),
             _ => {
                 let now = self.instant();
-                self.client.handle_timeout(now);
-                self.server.handle_timeout(now);
+                // Twice, as bytes may have been left unread.
+                for _ in 0..2 {
+                    self.client.handle_timeout(now);
+                    self.server.handle_timeout(now);
+                }
                 // What was due is done, or else a host would call without end.
                 let next = self.client.next_timeout().min(self.server.next_timeout());
                 assert!(next > now, "seed {}", self.record.seed);
