@@ -69,7 +69,7 @@ pub(super) struct Manual {
     earlier: Vec<(PacketIdentifier, u32)>,
     /// The entries that repeat.
     repeating: BTreeMap<PacketIdentifier, u32>,
-    /// How often the places were used that were given back by [`Manual::shrink`].
+    /// How often the places of an earlier one were used: receipts for them stay void.
     first_use: u32,
     /// The bytes of the packets of decisions.
     explained: usize,
@@ -254,16 +254,20 @@ impl Manual {
         self.earlier.clear();
     }
 
-    /// Gives back memory that is not in use. Old receipts stay void.
-    pub(super) fn shrink(&mut self) {
-        if self.free.len() == self.entries.len() {
-            let uses = self.entries.iter().map(|entry| entry.use_of_place);
-            let first_use = uses.max().unwrap_or(self.first_use);
-            *self = Manual {
-                first_use,
-                ..Manual::default()
-            };
+    /// One in which no receipt for a place that was used as often is valid.
+    pub(super) fn after(first_use: u32) -> Self {
+        Manual {
+            first_use,
+            ..Manual::default()
         }
+    }
+
+    /// If nothing is in it: how often its places were used, for the next one.
+    pub(super) fn unused(&self) -> Option<u32> {
+        (self.free.len() == self.entries.len()).then(|| {
+            let uses = self.entries.iter().map(|entry| entry.use_of_place);
+            uses.max().unwrap_or(self.first_use)
+        })
     }
 
     fn free(&mut self, place: u32) -> Option<(PacketIdentifier, Qos)> {

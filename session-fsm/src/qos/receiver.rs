@@ -36,6 +36,8 @@ pub(crate) struct Receiver {
     identifiers: Identifiers,
     /// How many messages count against our Receive Maximum.
     open: u16,
+    /// How often the places of a [`Manual`] were used that is gone.
+    first_use: u32,
     manual: Option<Box<Manual>>,
 }
 
@@ -72,7 +74,10 @@ impl Receiver {
         match action {
             ReceiverAction::Deliver if manual => {
                 self.set(packet_identifier, state, true);
-                let manual = self.manual.get_or_insert_default();
+                let first_use = self.first_use;
+                let manual = self
+                    .manual
+                    .get_or_insert_with(|| Box::new(Manual::after(first_use)));
                 Arrival::Deliver(Some(manual.deliver(packet_identifier, qos)))
             }
             ReceiverAction::Deliver => {
@@ -232,8 +237,9 @@ impl Receiver {
     /// Gives back memory that is not in use.
     pub(crate) fn shrink(&mut self) {
         self.identifiers.shrink();
-        if let Some(manual) = &mut self.manual {
-            manual.shrink();
+        if let Some(first_use) = self.manual.as_ref().and_then(|manual| manual.unused()) {
+            self.first_use = first_use;
+            self.manual = None;
         }
     }
 

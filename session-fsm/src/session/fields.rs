@@ -75,6 +75,7 @@
 //! | `List.length` | derived | a count |
 //! | `Receiver.identifiers` | stored | accepted with QoS 2: `Received`, `Completed`; what is undecided comes again; requests are of the connection |
 //! | `Receiver.open` | connection | counted anew (section 4.9) |
+//! | `Receiver.first_use` | process | see `Manual.first_use` |
 //! | `Receiver.manual` | stored | see `Manual` |
 //! | `Identifiers.in_use` | derived | a count |
 //! | `Identifiers.kept` | stored | see `Receiver.identifiers` |
