@@ -5,7 +5,7 @@ mod counted;
 mod pair;
 
 use mqtt5_codec::{Message, PacketIdentifier, Publish, Qos, ReasonCode, TopicName};
-use mqtt5_session_fsm::{Acknowledgement, Event, Publication, SessionConfig};
+use mqtt5_session_fsm::{Acknowledgement, Event, Publication, ServerConfig, SessionConfig};
 
 use counted::{difference, task};
 use pair::{NOW, Pair, Settings};
@@ -232,7 +232,14 @@ fn pubrels(undecided: u16, acts: bool) {
 
 /// Requests that are answered at once, while others wait for an authorization.
 fn requests(unanswered: u16, acts: bool) {
-    let mut server = Pair::new(&Settings::default()).server;
+    let settings = Settings {
+        server: ServerConfig {
+            unanswered_requests: u16::MAX,
+            ..ServerConfig::default()
+        },
+        ..Settings::default()
+    };
+    let mut server = Pair::new(&settings).server;
     for identifier in 2..unanswered + 2 {
         let [high, low] = identifier.to_be_bytes();
         let subscribe = [0x82, 7, high, low, 0, 0, 1, b'a', 0];

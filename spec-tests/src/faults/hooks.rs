@@ -118,8 +118,9 @@ fn function(before: &[&str], mut indentation: usize) -> String {
             let end = |c: char| !c.is_alphanumeric() && c != '_';
             return name.split(end).next().unwrap_or_default().to_owned();
         }
-        // A signature of several lines ends with `) -> … {`, in the column of its `fn`.
-        if !line.trim_start().starts_with(')') {
+        // A signature of several lines ends with `) -> … {`, or with `where` and `{`, in the column of its `fn`.
+        let text = line.trim();
+        if !text.starts_with(')') && text != "where" && text != "{" {
             indentation = indent(line);
         }
     }
