@@ -14,7 +14,7 @@ const LONGEST_LINE: usize = 107;
 pub(crate) struct ProxyHeader {
     /// How many bytes it takes up.
     pub(crate) length: usize,
-    /// Who is behind the load balancer, in words.
+    /// The peer behind the load balancer, in words.
     pub(crate) client: String,
 }
 

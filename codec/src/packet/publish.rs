@@ -129,7 +129,7 @@ impl<'a> Publish<'a> {
     }
 
     /// Appends only what comes before a payload of this many bytes, which is not at hand: `payload`
-    /// is not looked at. Exactly so many bytes have to be written next.
+    /// is ignored. Exactly this many bytes must be written next.
     /// [`LargePublish::encode_head`](crate::LargePublish::encode_head) does the same for a message that arrives
     /// in pieces.
     ///

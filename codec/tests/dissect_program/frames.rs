@@ -125,7 +125,7 @@ impl Recorder {
         self.frames.push(Frame { bytes, recorded });
     }
 
-    /// Cuts off everything after so many bytes of each frame.
+    /// Cuts each frame off after this many bytes.
     pub(crate) fn snap(&mut self, length: usize) -> &mut Self {
         for frame in &mut self.frames {
             frame.recorded = frame.bytes.len().min(length);

@@ -193,8 +193,8 @@ impl Broker {
         }
     }
 
-    /// Gives a message to everyone who has subscribed to it, here or away. Returns what its publisher is told: not
-    /// Success, if the queue of a subscriber has no room.
+    /// Gives a message to everyone who has subscribed to it, here or away. Returns the Reason Code for its
+    /// publisher, which is an error if the queue of a subscriber has no room.
     fn route(&self, from: &Peer, message: &Message, qos: Qos) -> ReasonCode {
         let topic = message.topic();
         let mut answer = ReasonCode::NoMatchingSubscribers;

@@ -4,7 +4,7 @@ use mqtt5_codec::Role;
 
 use super::{NotBytes, Part, Pasted};
 
-/// Offsets have at least and at most so many digits.
+/// The least and the most digits of an offset.
 const OFFSET_DIGITS: std::ops::RangeInclusive<usize> = 4..=16;
 /// A row that is this much further to the right than the others is the server's, in the dump of a
 /// whole conversation (Wireshark, Follow TCP Stream).

@@ -31,7 +31,7 @@ pub(crate) struct Pasted {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Part {
     pub(crate) bytes: Vec<u8>,
-    /// Who sent them, if the text tells.
+    /// The sender, if the text names it.
     pub(crate) sender: Option<Role>,
 }
 
