@@ -25,7 +25,9 @@ mod announced;
 mod application;
 mod client;
 mod config;
+mod decide;
 mod describe;
+mod events;
 mod forecast;
 mod host;
 mod hostile;
@@ -34,6 +36,7 @@ mod points;
 mod server;
 pub mod standard;
 mod storage;
+mod time;
 mod told;
 mod wire;
 

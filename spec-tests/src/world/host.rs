@@ -1,17 +1,17 @@
 //! What the hosts of both sides have in common: reading, polling, and doing what the machines say.
 
+use mqtt5_session_fsm::codec::Packet;
 use mqtt5_session_fsm::codec::bytes::BufMut;
-use mqtt5_session_fsm::codec::{Packet, Qos, ReasonCode};
-use mqtt5_session_fsm::table::{ReceiverAction, ReceiverEvent, SenderAction, SenderState};
-use mqtt5_session_fsm::{Cause, Change, Instant, Output, SendError, Server, Session};
+use mqtt5_session_fsm::table::{ReceiverAction, SenderAction, SenderState};
+use mqtt5_session_fsm::{Cause, Change, Instant, Output, Server, Session};
 
-use super::application::{Ending, Side, Undecided, violation};
+use super::SessionWorld;
+use super::application::{Side, violation};
 use super::describe::{Words, packets};
 use super::forecast::{Census, Effect, Fate, Forecast};
-use super::points::{Monitor, of_monitor, of_receiver};
+use super::points::{Monitor, of_monitor};
 use super::told::Told;
 use super::wire::Surroundings;
-use super::{SessionWorld, Split};
 use crate::explore::{Turn, Violation};
 
 /// Which machine.
@@ -360,154 +360,6 @@ impl SessionWorld {
         Ok(())
     }
 
-    /// An event, from `receive` or from `poll`.
-    pub(super) fn told(
-        &mut self,
-        at: At,
-        told: Told,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
-        let side = at.side();
-        if told != Told::Other {
-            turn.note(side.lane(), told);
-        }
-        let strict = self.config.0.ever > 0 || self.split != Split::Resumed;
-        self.check_order_of_events(at, told, turn)?;
-        match told {
-            Told::Message {
-                number,
-                qos,
-                identifier,
-                receipt,
-            } => {
-                let flow = &mut self.flows[side.other() as usize];
-                if qos == Qos::ExactlyOnce {
-                    turn.cover(of_monitor(Monitor::AtMostOnce));
-                    turn.cover(of_monitor(Monitor::Ever));
-                }
-                if number > 0 {
-                    turn.cover(of_monitor(Monitor::DeliveryOrder));
-                }
-                flow.delivered(number, qos, strict)?;
-                match receipt {
-                    Some(receipt) => {
-                        let undecided = Undecided {
-                            receipt,
-                            number,
-                            qos,
-                            identifier,
-                        };
-                        self.undecided(side).push(undecided);
-                    }
-                    None => flow.records[usize::from(number)].accepted = true,
-                }
-            }
-            Told::Outcome { token, ending } => {
-                turn.cover(of_monitor(Monitor::OneOutcome));
-                let number = self.flows[side as usize].outcome(token, ending, strict)?;
-                if ending == Ending::Success && number.is_some() {
-                    turn.cover(of_monitor(Monitor::NotLost));
-                }
-                if ending == Ending::Lost && number.is_some() {
-                    turn.cover(of_monitor(Monitor::LossHasReason));
-                    if !self.lost_session && !self.config.0.limits_change() {
-                        let message = format!("the {} lost {number:?}", side.name());
-                        return Err(violation(Monitor::LossHasReason, message));
-                    }
-                }
-            }
-            Told::SessionEnded => {
-                self.split = match (side, self.split) {
-                    (_, Split::Resumed) => Split::Resumed,
-                    (Side::Server, _) if self.client.machine.session().exists() => Split::Ended,
-                    _ => Split::Same,
-                };
-                if let (Side::Server, Some(clients)) = (side, self.clients_link()) {
-                    let link = &mut self.links[clients];
-                    // The Client's own CONNECT ends it for both.
-                    link.outlived_session |=
-                        at != At::Server(clients) && link.watches[Side::Server as usize].opened;
-                }
-                self.flows[side.other() as usize].receiver_ended();
-                self.undecided(side).clear();
-                // A Server without a Session takes no messages: nobody waits for room in it.
-                if side == Side::Server {
-                    self.flows[side as usize].blocked = false;
-                }
-            }
-            Told::Room => self.flows[side as usize].blocked = false,
-            Told::Connect => {
-                if let At::Server(link) = at {
-                    self.decide_connect(link, turn)?;
-                }
-            }
-            Told::Request {
-                packet_identifier,
-                subscribe,
-            } => {
-                if let At::Server(link) = at
-                    && let Some(end) = &mut self.links[link].server
-                {
-                    end.requests.push((packet_identifier, subscribe));
-                }
-            }
-            Told::Connected { session_present } => {
-                let link = self.clients_link().map(|link| &self.links[link]);
-                let outlived = link.is_some_and(|link| link.outlived_session);
-                self.split = match (self.split, session_present) {
-                    (Split::Resumed, _) | (Split::Ended, true) => Split::Resumed,
-                    (_, false) if outlived => Split::Ended,
-                    _ => Split::Same,
-                };
-                if self.split == Split::Resumed && session_present {
-                    turn.note(side.lane(), "(that is another Session than the client's)");
-                }
-            }
-            Told::Refused | Told::Other => {}
-        }
-        Ok(())
-    }
-
-    /// The end of a Session is heard before anything that the next one brings.
-    fn check_order_of_events(
-        &mut self,
-        at: At,
-        told: Told,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
-        let link = match at {
-            At::Client => self.clients_link(),
-            At::Server(link) => Some(link),
-            At::Stored => None,
-        };
-        let Some(link) = link else {
-            return Ok(());
-        };
-        let side = at.side();
-        match told {
-            Told::Message { .. } | Told::Request { .. } => {
-                self.links[link].heard[side as usize] = true;
-            }
-            Told::SessionEnded if self.is_open(link, side) => {
-                turn.cover(of_monitor(Monitor::EventOrder));
-                if self.links[link].heard[side as usize] {
-                    let message = format!(
-                        "the {} hears of the end of a Session after something that the next one brought",
-                        side.name()
-                    );
-                    return Err(violation(Monitor::EventOrder, message));
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// The link of which the Client holds an end.
-    fn clients_link(&self) -> Option<usize> {
-        self.links.iter().rposition(|link| link.has_client)
-    }
-
     fn store(&mut self, side: Side, change: &Change, turn: &mut Turn<'_>) -> Result<(), Violation> {
         turn.note(side.lane(), format_args!("stores {}", short(change)));
         let now = self.now(side);
@@ -522,107 +374,6 @@ impl SessionWorld {
                 .disk
                 .store(now, change, config.server_crashes > 0),
         }
-    }
-
-    fn undecided(&mut self, side: Side) -> &mut Vec<Undecided> {
-        match side {
-            Side::Client => &mut self.client.undecided,
-            Side::Server => &mut self.server.undecided,
-        }
-    }
-
-    /// An application decides about a message.
-    pub(super) fn decide(
-        &mut self,
-        side: Side,
-        position: usize,
-        accept: bool,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
-        let undecided = self.undecided(side).remove(position);
-        let number = undecided.number;
-        let verb = if accept { "accepts" } else { "refuses" };
-        turn.note(side.lane(), format_args!("{verb} message {number}"));
-        let event = decision(accept);
-        let id = std::num::NonZeroU16::new(undecided.identifier).expect("QoS 1 or 2");
-        let state = self.session(side).map(|it| it.receiver_state(id));
-        let flow = &mut self.flows[side.other() as usize];
-        if accept {
-            flow.records[usize::from(number)].accepted = true;
-        } else {
-            self.left.refusals -= 1;
-            flow.taken_back(number);
-        }
-        if let Some(state) = state {
-            turn.cover(of_receiver(state, event));
-        }
-        let answer = self.acknowledge(side, undecided, accept);
-        answer.map_err(|error| violation(Monitor::VoidReceipt, error.to_string()))?;
-
-        // Used once more, it must not do anything.
-        for again in [true, false] {
-            turn.cover(of_monitor(Monitor::VoidReceipt));
-            let before = self.session(side).cloned();
-            let state = before.as_ref().map(|it| it.receiver_state(id));
-            let answer = self.acknowledge(side, undecided, again);
-            if answer != Err(SendError::Stale) || self.session(side) != before.as_ref() {
-                let message = format!("message {number} was decided twice");
-                return Err(violation(Monitor::VoidReceipt, message));
-            }
-            let event = decision(again);
-            if let Some(state) = state
-                && state.on(event).1 == ReceiverAction::Late
-            {
-                turn.cover(of_receiver(state, event));
-            }
-        }
-        self.drain(self.at(side), turn)
-    }
-
-    fn acknowledge(
-        &mut self,
-        side: Side,
-        undecided: Undecided,
-        accept: bool,
-    ) -> Result<(), SendError> {
-        let code = if accept {
-            ReasonCode::Success
-        } else {
-            ReasonCode::QuotaExceeded
-        };
-        match self.at(side) {
-            At::Client => {
-                let machine = &mut self.client.machine;
-                machine.acknowledge_with(undecided.receipt, code, &[])
-            }
-            At::Server(link) => {
-                let machine = self.machine(link);
-                machine.acknowledge_with(undecided.receipt, code, &[])
-            }
-            At::Stored => Err(SendError::Stale),
-        }
-    }
-
-    /// A host crashed: what its application had not decided about comes again.
-    pub(super) fn forget_after_crash(&mut self, side: Side) {
-        self.flows[side as usize].sender_crashed();
-        for undecided in std::mem::take(self.undecided(side)) {
-            self.flows[side.other() as usize].taken_back(undecided.number);
-        }
-    }
-
-    /// The connection of a side is gone: what was undecided at QoS 1 comes again, and its receipts are
-    /// void.
-    pub(super) fn forget_undecided(&mut self, side: Side) {
-        self.undecided(side).retain(|it| it.qos == Qos::ExactlyOnce);
-    }
-}
-
-const fn decision(accept: bool) -> ReceiverEvent {
-    if accept {
-        ReceiverEvent::Accept
-    } else {
-        ReceiverEvent::Refuse
     }
 }
 
