@@ -2,49 +2,38 @@
 //!
 //! # Contract
 //!
-//! * **Values.** A [`Client`], a [`Server`] and a [`Session`] are `Clone + Eq + Hash + Debug`, and `Send + Sync`.
-//!   They own no socket, no clock, no thread and no source of randomness, and nothing in them depends on addresses
-//!   or on the order of a hash map: the same calls give the same answers.
-//! * **You bring time, and bytes.** `now` is an [`Instant`] of your clock, such as `Instant::ORIGIN + start.elapsed()`.
-//!   If the clock goes backwards, no deadline is further away than its interval. Received bytes go in by `receive`; packets come out by `poll`, appended to a
-//!   buffer of yours. Messages that are too large to be held whole go in piece by piece, by `handle_piece`.
-//! * **The drain rule.** After calls that are not `poll`: call `poll` until it says nothing, doing what each
-//!   [`Output`] says before anything else; then write the buffer to the network, and arm one timer for
-//!   `next_timeout`, at which to call `handle_timeout`. It holds without a connection, too: then nothing is written.
-//!   Several messages may be published before, or the packets of one read received. `poll` may also be put off, while the network is slow or because another task does it; `receive` must then be put off,
-//!   too, as each packet may want an answer.
-//! * **What a packet brings is the answer of `receive`**, an [`Event`] that borrows from the input and from the
-//!   machine: take out of it what you need before you call the machine again. Nothing is copied. What happens
-//!   without a packet comes out of `poll`, or out of `receive`, which reads no packet before it has returned everything
-//!   that happened earlier: [`Event::SessionEnded`], for example, comes before the events of the next Session.
-//! * **Call `receive` until it returns `None`**, and offer what is left again with what comes after it. Bytes that were
-//!   left because something had to be reported or decided first are not forgotten: `next_timeout` lies in the past
-//!   until they were offered again, or `handle_timeout` has been called twice.
-//! * **Whatever was accepted has exactly one outcome.** `publish`, `subscribe` and `unsubscribe` give a
-//!   [`Token`]; an [`Event::Outcome`] with it says what became of it, be it that nobody knows.
-//! * **Nobody is taken for dead by mistake.** Bytes count as soon as `receive` is offered them, whole packets or not; a
-//!   question counts once `poll` has written it. No deadline of the peer passes while `poll` has no room or was put off,
-//!   and if `handle_timeout` is called late, the peer gets up to a second more. A host that leaves bytes unread for reasons
-//!   of its own says so by `bytes_waiting`.
-//! * **An error of the peer ends the Network Connection, not the machine.** The right answer is written, if one
-//!   is allowed, and [`Output::Close`] tells the rule that was broken. Until `connect` is called
-//!   again, a [`Client`] reads nothing more; a [`Server`] never does. No input makes anything panic.
-//! * **How a connection ends.** If the machine ends it, [`Output::Close`] is the last that `poll` says; no other call
-//!   is needed. If the network does, or you, call `connection_lost`, then `poll`. Then throw away what is left in
-//!   both buffers: no byte of one connection may reach the next.
-//! * **The Session outlives the connection.** With [`SessionConfig::persistent`], each change that has to survive
-//!   a crash comes as [`Output::Persist`] *before* the packets that depend on it are written: store it, and only then
-//!   call `poll` again. To store many at once, poll on, keep the changes in their order, and store them all before
-//!   anything that was written since the first of them goes to the network.
-//!   **Store what an event makes you do and the change that comes after it in one transaction:** then a crash loses
-//!   nothing and does nothing twice. Stored apart, a crash between the two makes the event come again, and what it does
-//!   is done again. [`Journal`] stores both in one batch; the example `crash_safe` does so on a disk.
-//! * **Nothing grows without limit**, whoever chooses the sizes: [`memory`] lists every container of a machine, what
-//!   bounds it, and what happens at the bound. Messages in flight and messages that wait have a limit together,
-//!   [`SessionConfig::stored`]. What `poll` writes is in a buffer of yours: while much of it is still to be sent, do
-//!   not poll; `publish` then returns [`PublishError::Busy`] at its limits, and `receive` reads no further at its own.
-//!   A Server should not read meanwhile, either. A Client may, and should if it publishes much: if neither side
-//!   reads, none can write.
+//! * **Machines are values.** A [`Client`], a [`Server`] and a [`Session`] are `Clone + Eq + Hash + Debug + Send + Sync`.
+//!   They own no socket, clock, thread or source of randomness: the same calls return the same results.
+//! * **You bring time and bytes.** `now` is an [`Instant`] of your clock, such as `Instant::ORIGIN + start.elapsed()`. If
+//!   the clock goes back, no deadline moves further away than its interval. Received bytes go into `receive`. `poll`
+//!   appends packets to a buffer of yours.
+//! * **The drain rule.** After other calls, however many, call `poll` until it returns `None`. Do what each [`Output`]
+//!   says before the next call. Then write the buffer to the network, and arm one timer for `next_timeout`, at which
+//!   you call `handle_timeout`.
+//! * **Receive until `None`.** Each [`Event`] borrows from the input and from the machine; nothing is copied. What
+//!   happened before a packet is returned before the packet is read. Offer what is left again, with what comes after
+//!   it; if it lacks nothing, `next_timeout` is due at once.
+//! * **Everything accepted has exactly one outcome.** `publish`, `subscribe` and `unsubscribe` return a [`Token`]. An
+//!   [`Event::Outcome`] says what became of it, or that nobody knows.
+//! * **Nobody is taken for dead by mistake.** Bytes count when `receive` is offered them, whole packets or not. A question
+//!   counts when `poll` has written it. No deadline of the peer passes while `poll` is put off or has no room. If
+//!   `handle_timeout` is late, the peer gets up to a second more. If you leave bytes unread for reasons of your own,
+//!   call `bytes_waiting`.
+//! * **An error of the peer ends the Network Connection, not the machine.** The answer that the standard allows is
+//!   written, and [`Output::Close`] names the rule that was broken. A [`Client`] reads again after `connect`; a [`Server`]
+//!   does not. No input causes a panic.
+//! * **How a connection ends.** If the machine ends it, [`Output::Close`] is the last output, and no other call is
+//!   needed. If the network or you end it, call `connection_lost`, then `poll`. Discard what is left in both buffers: no
+//!   byte of one connection may reach the next.
+//! * **A Session survives a crash** if it is [`persistent`](SessionConfig::persistent): [`Output::Persist`] brings each
+//!   [`Change`] before the packets that depend on it. Store it before you call `poll` again; or collect changes, and
+//!   store them all, in order, before anything that was written since the first of them goes to the network. **Store
+//!   what an event makes you do and the change after it in one transaction**: then a crash loses nothing and repeats
+//!   nothing. Stored apart, a crash between the two repeats the event. A [`Journal`] stores both in one batch, as the
+//!   example `crash_safe` does on a disk.
+//! * **Nothing grows without limit.** [`memory`] lists every container, its bound, and what happens there. The output buffer is yours: while it is full, do not poll. `publish` then returns
+//!   [`PublishError::Busy`] at its limits, and `receive` stops at its own. A Client may go on reading, and should if it
+//!   publishes much: if neither side reads, neither can write.
 //! * **No allocation per message** in the steady state, and constant time per packet, however many are in flight.
 //! * No `unsafe` code, and `no_std` with `alloc`.
 //!

@@ -299,6 +299,11 @@ impl Server {
         let offered = input.len();
         let (connection, session) = self.parts();
         connection.observe(session, now);
+        // The last call for each piece of input.
+        if offered == 0 {
+            self.connection.liveness.read(now, 0, 0);
+            return None;
+        }
         if let Some((packet_type, token)) = self.take_acknowledgements(now, input) {
             self.connection.liveness.read(now, offered, input.len());
             // Two constants, so that a caller who looks at little of them need not copy them.
@@ -307,7 +312,6 @@ impl Server {
             }
             return Some(Event::Outcome(token, Outcome::COMPLETED));
         }
-        // The last call for each piece of input.
         if input.is_empty() {
             self.connection.liveness.read(now, offered, 0);
             return None;

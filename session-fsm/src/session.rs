@@ -389,7 +389,8 @@ impl Session {
     /// Whether there is nothing to say.
     #[inline]
     pub(crate) fn is_silent(&self) -> bool {
-        self.changes.is_empty() && self.notices.is_empty() && self.refused.is_none()
+        // One comparison: this is asked twice per packet.
+        (self.changes.len() | self.notices.len()) == 0 && self.refused.is_none()
     }
 
     /// Whether no packet of the Session waits to be written, now or later.

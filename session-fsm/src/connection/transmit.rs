@@ -46,7 +46,8 @@ struct Outgoing<'s> {
 
 impl Connection {
     /// Writes what there is to write until there is something to say.
-    #[inline]
+    // Inlined: out of line, each call takes 17 instructions more, and the answers are copied by a call.
+    #[inline(always)]
     pub(crate) fn poll<B: BufMut + ?Sized>(
         &mut self,
         mut session: Option<&mut Session>,

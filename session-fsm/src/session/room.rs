@@ -52,7 +52,7 @@ pub(super) struct Refused {
 impl Refused {
     #[inline]
     pub(super) const fn is_none(&self) -> bool {
-        self.qos0 == 0 && self.others == 0
+        (self.qos0 | self.others) == 0
     }
 
     fn of(&mut self, qos: Qos) -> &mut u32 {
