@@ -11,12 +11,14 @@
 mod broker;
 #[path = "common/client.rs"]
 mod client;
-#[path = "common/farewell.rs"]
-mod farewell;
+#[path = "common/cut.rs"]
+mod cut;
 #[path = "common/load.rs"]
 mod load;
 #[path = "common/server.rs"]
 mod server;
+#[path = "common/stream.rs"]
+mod stream;
 
 use std::process::ExitCode;
 

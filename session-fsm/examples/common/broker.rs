@@ -24,7 +24,7 @@ pub(crate) struct Peer {
 /// What the connections share.
 pub(crate) struct Broker {
     config: ServerConfig,
-    start: std::time::Instant,
+    start: tokio::time::Instant,
     /// By ClientID: Clients that are connected, and those that are away and have a Session.
     pub(crate) peers: RefCell<HashMap<String, Rc<Peer>>>,
     /// How many Clients were accepted, messages came, and messages found no room in the queue of a subscriber.
@@ -67,7 +67,7 @@ impl Broker {
                 session,
                 ..ServerConfig::default()
             },
-            start: std::time::Instant::now(),
+            start: tokio::time::Instant::now(),
             peers: RefCell::default(),
             connections: Cell::default(),
             messages: Cell::default(),
@@ -75,7 +75,7 @@ impl Broker {
         })
     }
 
-    /// Any clock will do that does not go backwards, and any origin; all machines need the same.
+    /// Any clock will do that does not go backwards, and any origin; all machines need the same. Tests can pause this one.
     pub(crate) fn now(&self) -> Instant {
         Instant::ORIGIN + self.start.elapsed()
     }

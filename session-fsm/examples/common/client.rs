@@ -1,6 +1,6 @@
 //! The I/O shell of a client on tokio: one machine, one timer, one Network Connection after the other.
 
-use std::time::Duration;
+use std::io;
 
 use mqtt5_session_fsm::codec::bytes::{Buf, BufMut, BytesMut};
 use mqtt5_session_fsm::{
@@ -8,25 +8,27 @@ use mqtt5_session_fsm::{
     Reconnection, Session, SessionConfig,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-use crate::farewell;
 use crate::load::{Load, Result, random};
+use crate::stream::{self, Stream};
 
-/// So many bytes may wait to be written; before there is room again, nothing is read and nothing new is
-/// published. If the other side does the same, both might wait for each other for ever: so `Load`
-/// publishes less before it sees it confirmed, and Receive Maximum limits what is to be answered.
+/// So many bytes may wait to be written; before there is room again, nothing is read or published. If both
+/// sides did so, they might wait for each other for ever: so `Load` publishes less before it is confirmed.
 const BUFFER: usize = 1 << 16;
 
 /// Runs `load` over as many Network Connections as it takes.
-pub(crate) async fn run(policy: ReconnectPolicy, load: &mut Load) -> Result<()> {
+pub(crate) async fn run<S: Stream>(
+    policy: ReconnectPolicy,
+    load: &mut Load,
+    open: impl AsyncFn(&str) -> io::Result<S>,
+) -> Result<()> {
     let session = Session::of_client(SessionConfig::default());
     let mut shell = Shell {
         client: Client::new(ClientConfig::default(), session),
         policy,
         load,
-        start: std::time::Instant::now(),
+        start: tokio::time::Instant::now(),
     };
     while !shell.load.is_done() {
         let attempt = shell.policy.next_attempt().ok_or("it gave up")?;
@@ -39,8 +41,7 @@ pub(crate) async fn run(policy: ReconnectPolicy, load: &mut Load) -> Result<()> 
             continue;
         }
         let server = attempt.server.as_str().to_owned();
-        let opening = timeout(Duration::from_secs(10), TcpStream::connect(&server));
-        let failure = match opening.await.unwrap_or_else(|late| Err(late.into())) {
+        let failure = match open(&server).await {
             Ok(stream) => shell.exchange(stream).await?,
             Err(error) => {
                 eprintln!("There is no connection to {server}: {error}.");
@@ -61,20 +62,18 @@ struct Shell<'a> {
     client: Client,
     policy: ReconnectPolicy,
     load: &'a mut Load,
-    start: std::time::Instant,
+    start: tokio::time::Instant,
 }
 
 impl Shell<'_> {
-    /// Any clock will do that does not go backwards, and any origin.
+    /// Any clock will do that does not go backwards, and any origin. Tests can pause this one.
     fn now(&self) -> Instant {
         Instant::ORIGIN + self.start.elapsed()
     }
 
     /// Reads and writes until the Network Connection is over; says why.
-    async fn exchange(&mut self, mut stream: TcpStream) -> Result<ConnectionFailure<'static>> {
-        // Packets are small, and answers are waited for.
-        let _ = stream.set_nodelay(true);
-        let (mut reader, mut writer) = stream.split();
+    async fn exchange(&mut self, stream: impl Stream) -> Result<ConnectionFailure<'static>> {
+        let (mut reader, mut writer) = tokio::io::split(stream);
         // Nothing of the last connection may be left in them.
         let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
         self.load.connect(self.now(), &mut self.client)?;
@@ -85,14 +84,13 @@ impl Shell<'_> {
                 if !matches!(cause, Cause::Disconnected(_)) {
                     eprintln!("The connection is over: {cause}.");
                 }
-                farewell::say(reader, writer, output).await;
+                stream::close(reader, writer, output).await;
                 return Ok(cause.into());
             }
             // While the network is slow, nothing is read: each packet may want an answer.
             let ready = said.is_none();
             if ready {
-                // Whole packets are taken off the front, up to one that yields an event. A part of a
-                // packet stays for next time.
+                // Up to a packet that yields an event. A part of a packet stays for next time.
                 let (now, mut rest) = (self.now(), &input[..]);
                 if let Some(event) = self.client.receive(now, &mut rest) {
                     if matches!(event, Event::Connected(_)) {
@@ -107,14 +105,10 @@ impl Shell<'_> {
                 }
             }
             input.reserve(4096);
-            let may_write = output.has_remaining();
-            // Simply `&mut input` and `&mut output`, if the connection were not to be cut.
-            let cut_after = self.load.cut_after();
-            let (mut to, mut from) = ((&mut input).limit(cut_after), (&mut output).take(cut_after));
             let moved = async {
                 tokio::select! {
-                    read = reader.read_buf(&mut to), if ready => read,
-                    written = writer.write_buf(&mut from), if may_write => written,
+                    read = reader.read_buf(&mut input), if ready => read,
+                    written = writer.write_buf(&mut output), if !output.is_empty() => written,
                     else => std::future::pending().await,
                 }
             };
@@ -128,23 +122,20 @@ impl Shell<'_> {
                     continue;
                 }
             };
-            match moved {
-                Ok(bytes @ 1..) => self.load.moved(bytes),
-                // The end, an error, or cut.
-                _ => return Ok(ConnectionFailure::Network),
+            if !matches!(moved, Ok(1..)) {
+                return Ok(ConnectionFailure::Network);
             }
         }
     }
 
-    /// Does what the machine says, collects what it writes, and lets `load` work. Returns what ends
-    /// this: the connection is to be closed, or the buffer is to be written first.
+    /// Obeys the machine, collects what it writes, and lets `load` work. Returns why it stopped early.
     fn drain(&mut self, output: &mut BytesMut) -> Result<Option<Output>> {
         let mut at_least = 0;
         loop {
             let room = BUFFER.saturating_sub(output.len()).max(at_least);
             match self.client.poll(self.now(), &mut output.limit(room)) {
                 Some(Output::Event(event)) => self.load.happened(event),
-                // A packet that is larger than the whole buffer goes alone, others wait their turn.
+                // A packet that is larger than the buffer goes alone.
                 Some(Output::NeedsRoom(bytes)) if output.is_empty() => at_least = bytes,
                 // Only if `SessionConfig::persistent` is set: to be stored before the next poll.
                 Some(Output::Persist(_)) => {}

@@ -16,6 +16,9 @@ use mqtt5_session_fsm::{
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
+use crate::cut::{Cut, Fuse};
+use crate::{client, stream};
+
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Per client and QoS. A broker that keeps no more than 1,000 messages for a Client that is away, as
@@ -46,14 +49,13 @@ pub(crate) struct Load {
     done: bool,
     /// How many connections are still to be cut.
     cuts: usize,
-    cut_after: usize,
+    fuse: Rc<Fuse>,
     /// Whether the server may be cut off while it resumes the Session, too, so before its first answer.
     ///
     /// Not for mosquitto: after two such cuts in a row it has forgotten that it had sent a PUBREL, and
     /// sends the PUBLISH again, so that a message with QoS 2 comes twice. Seen with 2.0.11; the
     /// present `db__message_reconnect_reset_outgoing` reads the same.
     anywhere: bool,
-    answered: bool,
     connections: usize,
     resumed: usize,
 }
@@ -77,9 +79,8 @@ impl Load {
             came: vec![0; clients * MESSAGES * QOS.len()],
             done: false,
             cuts,
-            cut_after: usize::MAX,
+            fuse: Rc::default(),
             anywhere,
-            answered: false,
             connections: 0,
             resumed: 0,
         };
@@ -90,27 +91,14 @@ impl Load {
         self.done
     }
 
-    /// After how many bytes the connection is to be cut, wherever that is: in the middle of a packet,
-    /// or before the answer to it is read.
-    pub(crate) fn cut_after(&self) -> usize {
-        self.cut_after
-    }
-
-    /// So many bytes were read or written.
-    pub(crate) fn moved(&mut self, bytes: usize) {
-        if self.anywhere || self.answered {
-            self.cut_after -= bytes;
-        }
-    }
-
     /// Begins with a new Network Connection.
     pub(crate) fn connect(&mut self, now: Instant, client: &mut Client) -> Result<()> {
-        self.cut_after = match self.cuts {
+        self.fuse.left.set(match self.cuts {
             0 => usize::MAX,
             _ => 1 + random() as usize % 3000,
-        };
+        });
+        self.fuse.burns.set(self.anywhere);
         self.cuts = self.cuts.saturating_sub(1);
-        self.answered = false;
         let properties = [
             Property::SessionExpiryInterval(600),
             Property::ReceiveMaximum(100.try_into()?),
@@ -146,12 +134,12 @@ impl Load {
             // Messages have their outcome once, over all connections. A SUBSCRIBE is not repeated: if the
             // connection was lost before the answer, it has to be asked again.
             Event::Outcome(token, outcome) if Some(token) == self.subscription => {
-                self.answered |= outcome.is_success();
+                self.answered(outcome);
                 self.subscription = None;
                 self.subscribed = outcome.is_success();
             }
             Event::Outcome(_, outcome) => {
-                self.answered |= outcome.is_success() && outcome != Outcome::Sent;
+                self.answered(outcome);
                 self.settled += 1;
                 self.failed += usize::from(!outcome.is_success());
             }
@@ -163,6 +151,13 @@ impl Load {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// From the first answer on, the connection may be cut.
+    fn answered(&self, outcome: Outcome) {
+        if outcome.is_success() && outcome != Outcome::Sent {
+            self.fuse.burns.set(true);
         }
     }
 
@@ -315,7 +310,12 @@ pub(crate) async fn run(server: &str, clients: usize, cuts: usize, anywhere: boo
     for mut load in Load::of(clients, cuts, anywhere, &format!("mqtt5-{:08x}", random())) {
         let policy = policy.clone();
         tasks.push(spawn_local(async move {
-            let running = crate::client::run(policy, &mut load);
+            let fuse = load.fuse.clone();
+            let open = async |server: &str| {
+                let (stream, fuse) = (stream::open(server).await?, fuse.clone());
+                Ok(Cut { stream, fuse })
+            };
+            let running = client::run(policy, &mut load, open);
             match timeout(Duration::from_secs(30), running).await {
                 Ok(Err(error)) => eprintln!("Client {}: {error}", load.number + 1),
                 Err(_) => eprintln!(

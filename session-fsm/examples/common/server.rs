@@ -7,12 +7,12 @@ use mqtt5_session_fsm::codec::ReasonCode;
 use mqtt5_session_fsm::codec::bytes::{Buf, BufMut, BytesMut};
 use mqtt5_session_fsm::{Cause, Output};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::broker::{Broker, Peer};
-use crate::farewell;
+use crate::stream::{self, Stream};
 
 /// So many bytes may wait to be written; before there is room again, nothing is read. What others publish
 /// to the Client meanwhile waits in its Session, which has limits of its own.
@@ -29,8 +29,10 @@ pub(crate) async fn serve(
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    tasks.spawn_local(connection(broker.clone(), stream));
+                Ok((stream, client)) => {
+                    // Packets are small, and answers are waited for.
+                    let _ = stream.set_nodelay(true);
+                    tasks.spawn_local(connection(broker.clone(), stream, client.to_string()));
                 }
                 // Too many open files, perhaps: that passes.
                 Err(_) => sleep(Duration::from_millis(100)).await,
@@ -53,9 +55,9 @@ pub(crate) async fn serve(
 
 /// A Network Connection, and after it the Session, until it ends or goes on in another connection. So
 /// each machine has a task that obeys it and keeps its time, also while the Client is away.
-async fn connection(broker: Rc<Broker>, stream: TcpStream) {
+pub(crate) async fn connection(broker: Rc<Broker>, stream: impl Stream, client: String) {
     let peer = broker.new_peer();
-    exchange(&broker, &peer, stream).await;
+    exchange(&broker, &peer, stream, &client).await;
     // An error of the network is no error of ours: the Session may wait for its Client here. If the
     // connection was closed in order, this does nothing more.
     peer.server.borrow_mut().connection_lost(broker.now());
@@ -77,11 +79,8 @@ async fn connection(broker: Rc<Broker>, stream: TcpStream) {
 }
 
 /// Reads and writes until the Network Connection is over.
-async fn exchange(broker: &Broker, peer: &Rc<Peer>, mut stream: TcpStream) {
-    // Packets are small, and answers are waited for.
-    let _ = stream.set_nodelay(true);
-    let client = (stream.peer_addr()).map_or("somebody".to_owned(), |address| address.to_string());
-    let (mut reader, mut writer) = stream.split();
+async fn exchange(broker: &Broker, peer: &Rc<Peer>, stream: impl Stream, client: &str) {
+    let (mut reader, mut writer) = tokio::io::split(stream);
     let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
     loop {
         // The machine has its say after each call.
@@ -90,7 +89,7 @@ async fn exchange(broker: &Broker, peer: &Rc<Peer>, mut stream: TcpStream) {
             if !matches!(cause, Cause::PeerDisconnected(_) | Cause::Disconnected(_)) {
                 eprintln!("The connection of {client} is over: {cause}.");
             }
-            farewell::say(reader, writer, output).await;
+            stream::close(reader, writer, output).await;
             return;
         }
         // Who does not take the answers may not ask more questions.
