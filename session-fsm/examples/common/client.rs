@@ -1,6 +1,6 @@
 //! The I/O shell of a client on tokio: one machine, one timer, one Network Connection after the other.
 
-use std::io;
+use std::{io, mem};
 
 use mqtt5_session_fsm::codec::bytes::{Buf, BufMut, BytesMut};
 use mqtt5_session_fsm::{
@@ -130,13 +130,13 @@ impl Shell<'_> {
 
     /// Obeys the machine, collects what it writes, and lets `load` work. Returns why it stopped early.
     fn drain(&mut self, output: &mut BytesMut) -> Result<Option<Output>> {
-        let mut at_least = 0;
+        let mut large = 0;
         loop {
-            let room = BUFFER.saturating_sub(output.len()).max(at_least);
+            let room = usize::max(BUFFER.saturating_sub(output.len()), mem::take(&mut large));
             match self.client.poll(self.now(), &mut output.limit(room)) {
                 Some(Output::Event(event)) => self.load.happened(event),
                 // A packet that is larger than the buffer goes alone.
-                Some(Output::NeedsRoom(bytes)) if output.is_empty() => at_least = bytes,
+                Some(Output::NeedsRoom(bytes)) if output.is_empty() => large = bytes,
                 // Only if `SessionConfig::persistent` is set: to be stored before the next poll.
                 Some(Output::Persist(_)) => {} // To be stored, if `SessionConfig::persistent` is set.
                 Some(said) => return Ok(Some(said)),

@@ -1,5 +1,6 @@
 //! The I/O shell of a server on tokio: one task, one machine and one timer for each connection.
 
+use std::mem;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -58,8 +59,7 @@ pub(crate) async fn serve(
 pub(crate) async fn connection(broker: Rc<Broker>, stream: impl Stream, client: String) {
     let peer = broker.new_peer();
     exchange(&broker, &peer, stream, &client).await;
-    // An error of the network is no error of ours: the Session may wait for its Client here. If the
-    // connection was closed in order, this does nothing more.
+    // An error of the network is no error of ours: the Session may wait for its Client here.
     peer.server.borrow_mut().connection_lost(broker.now());
     loop {
         drain(&broker, &peer, &mut BytesMut::new());
@@ -133,14 +133,14 @@ async fn exchange(broker: &Broker, peer: &Rc<Peer>, stream: impl Stream, client:
 /// Does what the machine says, and collects what it writes. Returns what ends this: the connection is to
 /// be closed, or the buffer is to be written first.
 fn drain(broker: &Broker, peer: &Peer, output: &mut BytesMut) -> Option<Output> {
-    let mut at_least = 0;
+    let mut large = 0;
     loop {
-        let room = BUFFER.saturating_sub(output.len()).max(at_least);
+        let room = usize::max(BUFFER.saturating_sub(output.len()), mem::take(&mut large));
         let said = (peer.server.borrow_mut()).poll(broker.now(), &mut output.limit(room));
         match said? {
             Output::Event(event) => broker.happened(peer, event),
             // A packet that is larger than the whole buffer goes alone, all others wait their turn.
-            Output::NeedsRoom(bytes) if output.is_empty() => at_least = bytes,
+            Output::NeedsRoom(bytes) if output.is_empty() => large = bytes,
             // Only if `SessionConfig::persistent` is set: to be stored before the next poll.
             Output::Persist(_) => {}
             said => return Some(said),
