@@ -138,7 +138,7 @@ impl Shell<'_> {
                 // A packet that is larger than the buffer goes alone.
                 Some(Output::NeedsRoom(bytes)) if output.is_empty() => large = bytes,
                 // Only if `SessionConfig::persistent` is set: to be stored before the next poll.
-                Some(Output::Persist(_)) => {} // To be stored, if `SessionConfig::persistent` is set.
+                Some(Output::Persist(_)) => {}
                 Some(said) => return Ok(Some(said)),
                 // Each new call is followed by a new round.
                 None if self.load.work(self.now(), &mut self.client)? => {}
