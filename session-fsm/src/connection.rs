@@ -149,7 +149,11 @@ impl Connection {
         if reads || self.is_open() {
             announced
         } else {
-            announced.min(self.maximum_connect_size)
+            fault!(
+                "CONNECT of any size",
+                announced.min(self.maximum_connect_size),
+                announced
+            )
         }
     }
 

@@ -260,15 +260,22 @@ impl Waiting {
 
     /// All that wait, those with QoS 1 and 2 first, in order.
     pub(crate) fn unsettled(&self) -> impl Iterator<Item = Unsettled<'_>> {
-        let places = self.others.iter().chain(&self.qos0);
-        places.filter_map(Place::look).map(|it| Unsettled {
-            token: it.token,
-            kind: UnsettledKind::Message {
-                qos: it.qos,
-                message: Some(it.message),
-                state: MessageState::Waiting,
-            },
-        })
+        let others = fault!(
+            "unsettled without what waits",
+            self.others.iter(),
+            Default::default()
+        );
+        others
+            .chain(&self.qos0)
+            .filter_map(Place::look)
+            .map(|it| Unsettled {
+                token: it.token,
+                kind: UnsettledKind::Message {
+                    qos: it.qos,
+                    message: Some(it.message),
+                    state: MessageState::Waiting,
+                },
+            })
     }
 
     /// Gives back memory that is not in use.

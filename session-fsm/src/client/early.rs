@@ -105,6 +105,7 @@ impl Client {
             self.session.notice(Notice::Outcome(token, Ending::Sent));
         }
         let EarlyRequests { requests, .. } = core::mem::take(&mut self.early);
+        let requests = fault!("early requests forgotten", requests, VecDeque::new());
         for mut early in requests {
             let limit = early
                 .needs
@@ -128,7 +129,12 @@ impl Client {
     /// [`Session::unsettled`](crate::Session::unsettled), and then
     /// SUBSCRIBE and UNSUBSCRIBE that wait for the CONNACK.
     pub fn unsettled(&self) -> impl Iterator<Item = Unsettled<'_>> {
-        let early = self.early.requests.iter().map(|early| Unsettled {
+        let requests = fault!(
+            "early requests are not unsettled",
+            self.early.requests.iter(),
+            Default::default(),
+        );
+        let early = requests.map(|early| Unsettled {
             token: early.token,
             kind: match early.request {
                 Request::Subscribe { filters } => UnsettledKind::Subscribe {

@@ -143,7 +143,11 @@ impl Client {
                     timeouts.pingresp.after(latest(liveness.pings.asked())),
                     Due::Connection(Awaited::PingResp),
                 );
-                let due = timeouts.authentication.after(asked);
+                let due = fault!(
+                    "an AUTH waits for ever",
+                    timeouts.authentication.after(asked),
+                    Instant::NEVER,
+                );
                 consider(self.after_packet(due), Due::Connection(Awaited::Auth));
                 let due = self.session.sender.next_request_due();
                 consider(self.after_packet(due), Due::Request);

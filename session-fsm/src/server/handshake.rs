@@ -207,7 +207,11 @@ impl Server {
         }) {
             return Err(SendError::ClientIdentifierDiffers);
         }
-        let own = self.connection.own.lowered_to(limits);
+        let own = fault!(
+            "limits of one Client ignored",
+            self.connection.own.lowered_to(limits),
+            self.connection.own,
+        );
         if let Some(PendingWill { will, .. }) = handshake.will.as_deref()
             && let Some(violation) = unsupported_will(&own, will.qos, will.message.retain())
         {

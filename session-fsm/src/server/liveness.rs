@@ -114,7 +114,11 @@ impl Server {
                     .patience()
                     .map_or(Instant::NEVER, |patience| liveness.heard() + patience);
                 let mut first = (silence, Awaited::KeepAlive);
-                let authentication = timeouts.authentication.after(asked);
+                let authentication = fault!(
+                    "an AUTH waits for ever",
+                    timeouts.authentication.after(asked),
+                    Instant::NEVER,
+                );
                 // It may come behind the packet that is being received.
                 if liveness.begun() == Instant::NEVER && authentication < first.0 {
                     first = (authentication, Awaited::Auth);

@@ -4,6 +4,8 @@ use core::fmt;
 use core::num::NonZeroU16;
 use core::time::Duration;
 
+#[cfg(mqtt5_faults)]
+use mqtt5_codec::Publish;
 use mqtt5_codec::{Message, Packet, Qos, Role};
 
 use super::{Change, Ending, Notice, Session};
@@ -78,6 +80,14 @@ pub(crate) fn refused(
     qos: Qos,
     topic_alias: Option<NonZeroU16>,
 ) -> RefusedPublication {
+    let message = fault!("refused publication lost", message, {
+        let empty = Publish {
+            payload: b"",
+            ..message.publish()
+        };
+        let empty = Message::new(&empty);
+        empty.unwrap_or(message)
+    });
     RefusedPublication {
         error,
         publication: Publication {

@@ -69,7 +69,7 @@ impl Session {
         deadline: Deadline,
         packet_identifier: Option<PacketIdentifier>,
     ) {
-        if deadline.at == Instant::NEVER {
+        if deadline.at == Instant::NEVER || fault!("deadline ignored") {
             return;
         }
         let deadlines = self.deadlines.get_or_insert_default();

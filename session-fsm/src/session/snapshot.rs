@@ -232,7 +232,9 @@ fn read(
             .ok()
             .and_then(|position| known.get(position))
             .ok_or(RestoreError::Inconsistent)?;
-        session.set_deadline(token, deadline, packet_identifier);
+        if !fault!("deadlines end with the process") {
+            session.set_deadline(token, deadline, packet_identifier);
+        }
     }
     for &packet_identifier in &stored.lost {
         session

@@ -76,16 +76,20 @@ impl<'a> JournalReader<'a> {
             Found::Version(version) => Err(JournalError::Version(version)),
             // Behind good batches it is what a recycled file had before.
             Found::Other(number) if self.position == 0 => Err(JournalError::Other(number)),
-            Found::Other(_) | Found::Nothing => Err(match self.good_batch() {
-                Some(next) => JournalError::Damaged {
-                    at: self.position(),
-                    next: next as u64,
+            Found::Other(_) | Found::Nothing => Err(
+                match fault!("damage is an unfinished write", self.good_batch(), None,) {
+                    Some(next) => JournalError::Damaged {
+                        at: self.position(),
+                        next: next as u64,
+                    },
+                    None if self.position == 0 && !self.resembles_batch(rest) => {
+                        JournalError::Alien
+                    }
+                    None => JournalError::Unfinished {
+                        at: self.position(),
+                    },
                 },
-                None if self.position == 0 && !self.resembles_batch(rest) => JournalError::Alien,
-                None => JournalError::Unfinished {
-                    at: self.position(),
-                },
-            }),
+            ),
         }
     }
 
@@ -127,7 +131,14 @@ impl<'a> JournalReader<'a> {
             .ok()
             .and_then(|length| HEADER.checked_add(length));
         let Some((sealed, after)) = end.and_then(|end| rest.split_at_checked(end)) else {
-            return Found::Nothing;
+            return fault!(
+                "batch read in part",
+                Found::Nothing,
+                Found::Batch {
+                    body: rest.get(HEADER..).unwrap_or_default(),
+                    end: self.bytes.len(),
+                },
+            );
         };
         let sum = after.first_chunk::<TRAILER>();
         match (sum, sealed.get(HEADER..)) {
