@@ -18,7 +18,7 @@ use crate::ledger::{Layer, Ledger};
 
 pub use hooks::{Hook, hooks, with_places};
 pub use pages::{Shown, museum, one_line, statements};
-pub use programs::{Finding, Kind, Programs, Run};
+pub use programs::{CONFIGURATIONS, Ended, Finding, Kind, Programs, Run, SLOW};
 
 /// `faults.toml`.
 #[derive(Clone, Debug, Deserialize)]

@@ -5,9 +5,6 @@ use serde::Deserialize;
 /// How many are tried if nothing is said.
 const COUNT: usize = 40;
 
-/// The share that has to be noticed, in per cent.
-pub(crate) const LEAST: usize = 80;
-
 /// What is asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Chosen {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread::sleep;
@@ -18,7 +19,7 @@ const MEMORY_LIMIT: u32 = 6_000_000;
 const NAMES: usize = 3;
 
 /// What the explorer explores: a few thousand states each.
-const CONFIGURATIONS: [&str; 4] = [
+pub const CONFIGURATIONS: [&str; 4] = [
     "up=2 qos=21 cuts=2",
     "up=1 down=1 qos=21 cuts=1 server-expiries=1",
     "up=2 qos=2 window-up=1 cuts=2",
@@ -27,7 +28,7 @@ const CONFIGURATIONS: [&str; 4] = [
 
 /// Checks left out where all are run: they take long without optimization, and both sides share the code that
 /// they check.
-const SLOW: [&str; 5] = [
+pub const SLOW: [&str; 5] = [
     // The same checks by another way in.
     "handled::",
     // As server::qos_receiver::every_identifier_is_repeated.
@@ -53,6 +54,7 @@ const CHECKS: &str = "MQTT5_CHECKS";
 /// As in `mqtt5_codec::faults`, which only the programs have.
 const FAULT: &str = "MQTT5_FAULT";
 const REACHED: &str = "MQTT5_FAULT_REACHED";
+const ASKED: &str = "MQTT5_FAULT_ASKED";
 
 /// A kind of checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +109,51 @@ pub struct Programs {
     spec: PathBuf,
     explore: PathBuf,
     halves: PathBuf,
-    tests: Vec<PathBuf>,
+}
+
+/// How a program ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// `None`: it did not end within its time.
+    pub status: Option<ExitStatus>,
+    /// All that it printed.
+    pub said: String,
+}
+
+impl Ended {
+    /// Whether it ended well.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.status.is_some_and(|status| status.success())
+    }
+
+    /// The names of the tests that failed, or another reason if it did not end well.
+    #[must_use]
+    pub fn failures(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.said.lines().filter_map(failed_test).collect();
+        // They end in any order.
+        names.sort();
+        match self.status {
+            None => names.push("does not end".to_owned()),
+            Some(status) if !status.success() && names.is_empty() => {
+                names.push(abnormal_end(&self.said, status));
+            }
+            Some(_) => {}
+        }
+        names
+    }
+
+    /// What the explorer said against the library, or another reason if it did not end well.
+    #[must_use]
+    pub fn objection(&self) -> Option<String> {
+        match self.status {
+            None => Some("does not end".to_owned()),
+            Some(status) if status.success() => None,
+            Some(status) => {
+                Some(objection(&self.said).unwrap_or_else(|| abnormal_end(&self.said, status)))
+            }
+        }
+    }
 }
 
 impl Programs {
@@ -120,28 +166,49 @@ impl Programs {
         let mut what = vec!["--no-default-features", "-p", "mqtt5-spec-tests"];
         what.extend(["--bin", "explore", "--test", "spec", "--test", "halves"]);
         let said = build(folder, target, &what)?;
+        // A build of another copy of the workspace replaces the program at this place.
+        let place = target.join("debug/explore");
+        let explore = folder.join(executable(&said, "tests/spec/main.rs")?);
+        let explore = explore.with_file_name(format!("explore-of-{}", last_part(&explore)));
+        fs::copy(place, &explore).map_err(text)?;
         Ok(Programs {
             folder: folder.to_owned(),
             target: target.to_owned(),
             spec: folder.join(executable(&said, "tests/spec/main.rs")?),
-            explore: target.join("debug/explore"),
+            explore,
             halves: folder.join(executable(&said, "tests/halves/main.rs")?),
-            tests: Vec::new(),
         })
     }
 
-    /// Builds the tests of other packages, too, for [`Run::first_failure`].
+    /// Builds the tests of other packages, too.
     ///
     /// # Errors
     ///
     /// If they do not compile.
-    pub fn build_tests_of(&mut self, packages: &[&str]) -> Result<(), String> {
+    pub fn build_tests_of(&self, packages: &[&str]) -> Result<Vec<PathBuf>, String> {
         let mut what = vec!["--lib", "--tests"];
         what.extend(packages.iter().flat_map(|package| ["-p", package]));
         let said = build(&self.folder, &self.target, &what)?;
         let paths = executables(&said).map(|path| self.folder.join(path));
-        self.tests = paths.collect();
-        Ok(())
+        Ok(paths.collect())
+    }
+
+    /// The program with the checks that statements name.
+    #[must_use]
+    pub fn spec(&self) -> &Path {
+        &self.spec
+    }
+
+    /// The halves against their models.
+    #[must_use]
+    pub fn halves(&self) -> &Path {
+        &self.halves
+    }
+
+    /// The explorer.
+    #[must_use]
+    pub fn explore(&self) -> &Path {
+        &self.explore
     }
 
     /// Runs with a fault switched on, or with none. `lane` tells what runs at the same time apart.
@@ -212,18 +279,18 @@ impl Run<'_> {
     /// If they cannot be run.
     pub fn checks(&self, names: &BTreeSet<String>) -> Result<BTreeSet<String>, String> {
         let list: Vec<&str> = names.iter().map(String::as_str).collect();
-        let (status, output) = self.run_checks(&list)?;
-        if status.is_some_and(|status| status.success()) {
+        let ended = self.run_checks(&list)?;
+        if ended.is_success() {
             return Ok(BTreeSet::new());
         }
-        if status.and_then(|status| status.code()) == Some(101) && output.contains("test result") {
-            return Ok(output.lines().filter_map(failed_test).collect());
+        let code = ended.status.and_then(|status| status.code());
+        if code == Some(101) && ended.said.contains("test result") {
+            return Ok(ended.said.lines().filter_map(failed_test).collect());
         }
         // One of them took all others with it.
         let mut failed = BTreeSet::new();
         for name in names {
-            let (status, _) = self.run_checks(&[name])?;
-            if !status.is_some_and(|status| status.success()) {
+            if !self.run_checks(&[name])?.is_success() {
                 failed.insert(name.clone());
             }
         }
@@ -238,7 +305,7 @@ impl Run<'_> {
         }
     }
 
-    fn run_checks(&self, names: &[&str]) -> Result<(Option<ExitStatus>, String), String> {
+    fn run_checks(&self, names: &[&str]) -> Result<Ended, String> {
         let arguments = ["--format=pretty", self.threads()];
         self.run(&self.programs.spec, &arguments, &names.join(" "))
     }
@@ -271,40 +338,6 @@ impl Run<'_> {
         Ok(Finding::new(Kind::Properties, names))
     }
 
-    /// The first thing that fails; the cheapest checks come first. Those of the codec alone can be left out.
-    ///
-    /// # Errors
-    ///
-    /// If they cannot be run.
-    pub fn first_failure(&self, of_codec: bool) -> Result<Option<String>, String> {
-        let first: &[&str] = match of_codec {
-            true => &["vector::", "client::", "server::"],
-            false => &["client::", "server::"],
-        };
-        for filter in first {
-            if let Some(name) = self.filtered(&[filter])?.pop() {
-                return Ok(Some(name));
-            }
-        }
-        for program in &self.programs.tests {
-            if let Some(name) = self.tests(program, &[self.threads()])?.pop() {
-                return Ok(Some(name));
-            }
-        }
-        if of_codec {
-            let mut arguments = vec!["--format=pretty", self.threads()];
-            let done = ["vector::", "client::", "server::", "ledger"];
-            arguments.extend(done.iter().flat_map(|name| ["--skip", name]));
-            if let Some(name) = self.tests(&self.programs.spec, &arguments)?.pop() {
-                return Ok(Some(name));
-            }
-        } else if let Some(name) = self.explorer()?.pop() {
-            return Ok(Some(name));
-        }
-        let properties = self.properties()?;
-        Ok(properties.and_then(|mut finding| finding.names.pop()))
-    }
-
     fn filtered(&self, filters: &[&str]) -> Result<Vec<String>, String> {
         let mut names = Vec::new();
         for filter in filters {
@@ -317,48 +350,52 @@ impl Run<'_> {
 
     /// The names of the tests that fail.
     fn tests(&self, program: &Path, arguments: &[&str]) -> Result<Vec<String>, String> {
-        let (status, output) = self.run(program, arguments, "")?;
-        let mut names: Vec<String> = output.lines().filter_map(failed_test).collect();
-        // They end in any order.
-        names.sort();
-        match status {
-            None => names.push("does not end".to_owned()),
-            Some(status) if !status.success() && names.is_empty() => {
-                names.push(abnormal_end(&output, status));
-            }
-            Some(_) => {}
-        }
-        Ok(names)
+        Ok(self.run(program, arguments, "")?.failures())
     }
 
     fn explorer(&self) -> Result<Vec<String>, String> {
         let mut names = Vec::new();
         for configuration in CONFIGURATIONS {
-            let trace = self.scratch.join("trace.txt").display().to_string();
-            let mut arguments = vec!["--quiet".to_owned(), "--trace".to_owned(), trace];
-            for setting in configuration.split_whitespace() {
-                let (name, value) = setting.split_once('=').unwrap_or((setting, "1"));
-                arguments.extend([format!("--{name}"), value.to_owned()]);
-            }
+            let arguments = self.explorer_arguments(configuration);
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            let (status, output) = self.run(&self.programs.explore, &arguments, "")?;
-            let objection = match status {
-                None => "does not end".to_owned(),
-                Some(status) if status.success() => continue,
-                Some(status) => objection(&output).unwrap_or_else(|| abnormal_end(&output, status)),
-            };
-            names.push(format!("{objection} (`{configuration}`)"));
+            let ended = self.run(&self.programs.explore, &arguments, "")?;
+            if let Some(objection) = ended.objection() {
+                names.push(format!("{objection} (`{configuration}`)"));
+            }
         }
         Ok(names)
     }
 
-    /// Runs a program: its status, `None` if it did not end, and all that it said.
-    fn run(
+    /// What the explorer is called with for one of [`CONFIGURATIONS`].
+    #[must_use]
+    pub fn explorer_arguments(&self, configuration: &str) -> Vec<String> {
+        let trace = self.scratch.join("trace.txt").display().to_string();
+        let mut arguments = vec!["--quiet".to_owned(), "--trace".to_owned(), trace];
+        for setting in configuration.split_whitespace() {
+            let (name, value) = setting.split_once('=').unwrap_or((setting, "1"));
+            arguments.extend([format!("--{name}"), value.to_owned()]);
+        }
+        arguments
+    }
+
+    fn run(&self, program: &Path, arguments: &[&str], checks: &str) -> Result<Ended, String> {
+        // Without a fault everything ends.
+        let limit = self.fault.map(|_| TIME_LIMIT);
+        self.run_within(limit, program, arguments, checks)
+    }
+
+    /// Runs a program. When its time is up it is killed, and all that it started.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be run.
+    pub fn run_within(
         &self,
+        limit: Option<Duration>,
         program: &Path,
         arguments: &[&str],
         checks: &str,
-    ) -> Result<(Option<ExitStatus>, String), String> {
+    ) -> Result<Ended, String> {
         // Apart from each other, so that no line is cut in two.
         let [output, errors] = ["output.txt", "errors.txt"].map(|name| self.scratch.join(name));
         let run = || -> io::Result<Option<ExitStatus>> {
@@ -370,37 +407,62 @@ impl Run<'_> {
                 .arg(program)
                 .args(arguments)
                 .current_dir(self.programs.folder.join("spec-tests"))
+                .process_group(0)
                 .env("RUST_BACKTRACE", "0")
+                // A failure is enough: nobody reads the smallest one.
+                .env("PROPTEST_MAX_SHRINK_ITERS", "0")
+                .env("PROPTEST_FAILURE_PERSISTENCE", "off")
                 .env_remove(CHECKS)
                 .env_remove(FAULT)
                 .env(REACHED, self.scratch.join("reached"))
+                .env(ASKED, self.scratch.join("asked"))
                 .stdin(Stdio::null())
                 .stdout(File::create(&output)?)
                 .stderr(File::create(&errors)?);
             if let Some(fault) = self.fault {
-                command.env(FAULT, fault);
+                command.env(FAULT, fault).env_remove(ASKED);
             }
             if !checks.is_empty() {
                 command.env(CHECKS, checks);
             }
             let mut child = command.spawn()?;
             let started = Instant::now();
-            // Without a fault everything ends.
-            while self.fault.is_none() || started.elapsed() < TIME_LIMIT {
+            while limit.is_none_or(|limit| started.elapsed() < limit) {
                 if let Some(status) = child.try_wait()? {
                     return Ok(Some(status));
                 }
                 sleep(Duration::from_millis(5));
             }
-            child.kill()?;
+            let group = format!("kill -s KILL -- -{}", child.id());
+            Command::new("sh").args(["-c", &group]).status()?;
             child.wait()?;
             Ok(None)
         };
         let status = run().map_err(text)?;
         let mut said = fs::read(&output).map_err(text)?;
         said.extend(fs::read(&errors).map_err(text)?);
-        Ok((status, String::from_utf8_lossy(&said).into_owned()))
+        let said = String::from_utf8_lossy(&said).into_owned();
+        Ok(Ended { status, said })
     }
+
+    /// The faults that the programs have asked for since [`Run::begin`], where none was on.
+    ///
+    /// # Errors
+    ///
+    /// If the list cannot be read.
+    pub fn asked(&self) -> Result<BTreeSet<String>, String> {
+        match fs::read_to_string(self.scratch.join("asked")) {
+            Ok(list) => Ok(list.lines().map(str::to_owned).collect()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeSet::new()),
+            Err(error) => Err(text(error)),
+        }
+    }
+}
+
+/// The last part of a path.
+fn last_part(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }
 
 fn text(error: io::Error) -> String {
