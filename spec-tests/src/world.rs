@@ -33,6 +33,7 @@ mod host;
 mod hostile;
 mod link;
 mod points;
+mod room;
 mod server;
 pub mod standard;
 mod storage;
@@ -127,6 +128,7 @@ impl World for SessionWorld {
         }
         let action = turn.pick(&actions);
         let step = self.perform(action, turn)?;
+        self.check_room(turn)?;
         self.links.retain(|link| !link.is_over());
         Ok(step)
     }

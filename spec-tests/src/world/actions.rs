@@ -1,23 +1,25 @@
 //! What can happen next, and doing it.
 
 use mqtt5_session_fsm::codec::{
-    Message, Publish, Qos, ReasonCode, SubscribeProperties, Subscription, SubscriptionOptions,
-    Subscriptions, TopicFilter, TopicFilters, TopicName, UnsubscribeProperties,
+    ReasonCode, SubscribeProperties, Subscription, SubscriptionOptions, Subscriptions, TopicFilter,
+    TopicFilters, UnsubscribeProperties,
 };
-use mqtt5_session_fsm::codec::{Properties, Property};
-use mqtt5_session_fsm::{Publication, PublishError, RefusedPublication};
 
 use super::SessionWorld;
 use super::announced::TOPIC;
 use super::application::{Side, violation};
 use super::describe::first_packet_len;
 use super::host::At;
-use super::points::{Kind, Monitor, of_kind, of_monitor};
+use super::points::{Kind, Monitor, of_kind};
 use crate::explore::{Step, Turn, Violation};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
-    Publish(Side, u8),
+    Publish {
+        side: Side,
+        qos: u8,
+        large: bool,
+    },
     Decide {
         side: Side,
         position: usize,
@@ -155,10 +157,8 @@ impl SessionWorld {
                 left.server_expiries,
             ),
         };
-        if messages > 0 && !self.flows[side as usize].blocked && self.session(side).is_some() {
-            for qos in self.config.0.qualities() {
-                actions.push(Action::Publish(side, qos));
-            }
+        if messages > 0 && self.session(side).is_some() {
+            self.publications(side, actions);
         }
         // The Session that the broker keeps takes no decisions.
         let deciding = if self.at(side) == At::Stored {
@@ -205,7 +205,7 @@ impl SessionWorld {
         turn: &mut Turn<'_>,
     ) -> Result<Step, Violation> {
         let (kind, step) = match action {
-            Action::Publish(..) => (Kind::Publish, Step::Progress),
+            Action::Publish { .. } => (Kind::Publish, Step::Progress),
             Action::Decide { accept: true, .. } => (Kind::Accept, Step::Progress),
             Action::Decide { accept: false, .. } => (Kind::Refuse, Step::Progress),
             Action::Subscribe => (Kind::Subscribe, Step::Progress),
@@ -229,7 +229,7 @@ impl SessionWorld {
         };
         turn.cover(of_kind(kind));
         match action {
-            Action::Publish(side, qos) => self.publish(side, qos, turn)?,
+            Action::Publish { side, qos, large } => self.publish(side, qos, large, turn)?,
             Action::Decide {
                 side,
                 position,
@@ -278,68 +278,6 @@ impl SessionWorld {
             Action::Tick => self.tick(turn)?,
         }
         Ok(step)
-    }
-
-    fn publish(&mut self, side: Side, qos: u8, turn: &mut Turn<'_>) -> Result<(), Violation> {
-        let number = self.flows[side as usize].next_number();
-        let qos = Qos::from_bits(qos).expect("a digit of the configuration");
-        turn.note(
-            side.lane(),
-            format_args!("publishes message {number} (QoS {})", qos as u8),
-        );
-        let mut payload = vec![0; 1 + usize::from(self.config.0.padding)];
-        payload[0] = number;
-        let topic = TopicName::new(TOPIC).expect("a good name");
-        let expiry = [Property::MessageExpiryInterval(
-            self.config.0.message_expiry,
-        )];
-        let properties = match self.config.0.message_expiry {
-            0 => &[][..],
-            _ => &expiry[..],
-        };
-        let publish = Publish {
-            retain: self.config.0.retain > 0,
-            properties: Properties::new(properties).expect("a good property"),
-            ..Publish::new(topic, &payload)
-        };
-        let message = Message::new(&publish).expect("a good message");
-        let publication = Publication::new(qos, message);
-        let now = self.now(side);
-        let at = self.at(side);
-        let answer = match at {
-            At::Client => self.client.machine.publish(now, publication),
-            At::Server(link) => self.machine(link).publish(now, publication),
-            At::Stored => match &mut self.server.stored {
-                Some(session) => session.publish(now, publication),
-                None => Err(RefusedPublication {
-                    error: PublishError::NoSession,
-                    publication,
-                }),
-            },
-        };
-        match answer.map_err(|refused| refused.error) {
-            Ok(token) => {
-                match side {
-                    Side::Client => self.left.up -= 1,
-                    Side::Server => self.left.down -= 1,
-                }
-                turn.cover(of_monitor(Monitor::OneOutcome));
-                self.flows[side as usize].accepted(qos, token.number());
-            }
-            Err(PublishError::Busy) => {
-                turn.cover(of_monitor(Monitor::Room));
-                turn.note(side.lane(), "is told to wait");
-                self.flows[side as usize].blocked = true;
-            }
-            Err(PublishError::Forbidden(limit)) if self.config.0.limits_change() => {
-                turn.note(side.lane(), format_args!("may not: {limit}"));
-            }
-            Err(error) => {
-                let message = format!("message {number} was not accepted: {error}");
-                return Err(violation(Monitor::NotLost, message));
-            }
-        }
-        self.drain(at, turn)
     }
 
     fn request(&mut self, subscribe: bool, turn: &mut Turn<'_>) -> Result<(), Violation> {

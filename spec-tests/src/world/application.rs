@@ -52,6 +52,8 @@ pub(super) enum Ending {
     Lost,
     /// The library says that it was not sent, for a good reason.
     NotSent,
+    /// It made room for another.
+    Dropped,
 }
 
 impl Ending {
@@ -59,7 +61,8 @@ impl Ending {
         match outcome {
             _ if outcome.is_success() => Ending::Success,
             Outcome::Indeterminate | Outcome::NotSent => Ending::Lost,
-            Outcome::Expired | Outcome::Dropped | Outcome::Forbidden(_) => Ending::NotSent,
+            Outcome::Dropped => Ending::Dropped,
+            Outcome::Expired | Outcome::Forbidden(_) => Ending::NotSent,
             _ => Ending::Refused,
         }
     }
@@ -70,6 +73,8 @@ impl Ending {
 pub(super) struct Record {
     pub(super) qos: Qos,
     pub(super) token: u64,
+    /// In bytes, as the limits count them.
+    pub(super) size: u16,
     /// It had its outcome.
     pub(super) over: bool,
     /// The Packet Identifier that it was seen with; 0 for none yet.
@@ -97,15 +102,18 @@ pub(super) struct Flow {
     pub(super) requests: Vec<(u16, u64)>,
     /// Identifiers of released messages, in the order of their PUBREC.
     pub(super) releasing: Vec<u16>,
-    /// The library said that it is busy.
-    pub(super) blocked: bool,
+    /// The smallest message that the library was too busy for, in bytes, or 0: with QoS 0, and with others.
+    pub(super) refused: [u16; 2],
+    /// Sizes of the messages that made room for the one that is being published. Nothing between two steps.
+    pub(super) dropped: Vec<u16>,
 }
 
 impl Flow {
-    pub(super) fn accepted(&mut self, qos: Qos, token: u64) {
+    pub(super) fn accepted(&mut self, qos: Qos, token: u64, size: u16) {
         self.records.push(Record {
             qos,
             token,
+            size,
             over: false,
             identifier: 0,
             transmitted: false,
@@ -168,6 +176,7 @@ impl Flow {
         *record = Record {
             over: true,
             token: 0,
+            size: 0,
             identifier: 0,
             transmitted: false,
             released: false,
@@ -231,7 +240,7 @@ impl Flow {
     /// which end with their connection.
     pub(super) fn sender_crashed(&mut self) {
         self.requests.clear();
-        self.blocked = false;
+        self.refused = [0; 2];
         for record in self.records.iter_mut().filter(|it| !it.over) {
             record.over = record.qos == Qos::AtMostOnce;
             record.restored = true;
@@ -240,7 +249,7 @@ impl Flow {
 
     /// Whether everything had its outcome, and nobody waits for room.
     pub(super) fn is_settled(&self) -> bool {
-        self.requests.is_empty() && !self.blocked && self.records.iter().all(|it| it.over)
+        self.requests.is_empty() && self.refused == [0; 2] && self.records.iter().all(|it| it.over)
     }
 }
 

@@ -3,7 +3,7 @@
 use mqtt5_session_fsm::codec::{Connect, Properties, Property, Text};
 use mqtt5_session_fsm::{
     Acknowledgement, Client, ClientConfig, Instant, Limits, Server, ServerConfig, Session,
-    SessionConfig, StoredLimits, TopicAliases, WaitingLimits,
+    SessionConfig, StoredLimits, TopicAliases, WaitingLimits, WhenFull,
 };
 use std::num::{NonZeroU16, NonZeroU32};
 
@@ -37,10 +37,18 @@ impl Config {
     pub(super) fn session(&self) -> SessionConfig {
         SessionConfig {
             in_flight: self.in_flight,
-            stored: StoredLimits::default(),
+            stored: StoredLimits {
+                messages: self.stored,
+                bytes: self.stored_bytes as usize,
+            },
             waiting: WaitingLimits {
                 messages: self.waiting,
-                ..WaitingLimits::default()
+                bytes: self.waiting_bytes as usize,
+                when_full: match self.when_full {
+                    0 => WhenFull::Refuse,
+                    1 => WhenFull::DropOldestQos0,
+                    _ => WhenFull::DropOldest,
+                },
             },
             acknowledgement: if self.manual > 0 {
                 Acknowledgement::Manual

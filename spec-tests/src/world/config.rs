@@ -79,6 +79,15 @@ settings! {
     in_flight: u16 = 100,
     /// most messages that wait in either Session before its application is told that it is busy
     waiting: u32 = 100,
+    /// most bytes of the messages that wait in either Session
+    waiting_bytes: u32 = 1 << 20,
+    /// most messages that either Session stores, in flight or waiting
+    stored: u32 = 66_535,
+    /// most bytes of the messages that either Session stores
+    stored_bytes: u32 = 8 << 20,
+    /// what becomes of a message without room: 0: it is refused, 1: the oldest with QoS 0 are dropped for it,
+    /// 2: the oldest are
+    when_full: u8 = 0,
     /// whether the applications acknowledge themselves, in any order: 0 or 1
     manual: u8 = 0,
     /// how many messages an application may refuse
@@ -129,6 +138,8 @@ settings! {
     limits: u32 = 0,
     /// bytes that each message has beside its number
     padding: u8 = 0,
+    /// bytes that a message may have beside its number instead; 0 if all messages are alike
+    large: u8 = 0,
     /// whether messages have RETAIN 1: 0 or 1
     retain: u8 = 0,
     /// Topic Alias Maximum that both announce; both use one alias
@@ -155,6 +166,14 @@ impl Config {
     #[must_use]
     pub fn is_persistent(&self) -> bool {
         self.persistent > 0 || self.client_crashes > 0 || self.server_crashes > 0
+    }
+
+    /// Whether an application can publish more than may be stored.
+    pub(super) fn is_tight(&self) -> bool {
+        let messages = u32::from(self.up.max(self.down));
+        let bytes = messages * (1 + u32::from(self.padding.max(self.large)));
+        self.waiting.min(self.stored) < messages
+            || self.waiting_bytes.min(self.stored_bytes) < bytes
     }
 
     /// The QoS levels to choose from, ascending.

@@ -54,6 +54,9 @@ impl SessionWorld {
             }
             Told::Outcome { token, ending } => {
                 turn.cover(of_monitor(Monitor::OneOutcome));
+                if ending == Ending::Dropped {
+                    self.check_drop(side, token, turn)?;
+                }
                 let number = self.flows[side as usize].outcome(token, ending, strict)?;
                 if ending == Ending::Success && number.is_some() {
                     turn.cover(of_monitor(Monitor::NotLost));
@@ -82,10 +85,10 @@ impl SessionWorld {
                 self.undecided(side).clear();
                 // A Server without a Session takes no messages: nobody waits for room in it.
                 if side == Side::Server {
-                    self.flows[side as usize].blocked = false;
+                    self.flows[side as usize].refused = [0; 2];
                 }
             }
-            Told::Room => self.flows[side as usize].blocked = false,
+            Told::Room => self.flows[side as usize].refused = [0; 2],
             Told::Connect => {
                 if let At::Server(link) = at {
                     self.decide_connect(link, turn)?;

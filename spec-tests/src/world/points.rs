@@ -164,7 +164,11 @@ named! {
         /// A restored Session is the one that was stored.
         Restored: "a restored session is the stored one", |config| config.client_crashes + config.server_crashes > 0;
         /// Busy is taken back.
-        Room: "Room follows Busy", |config| config.waiting < u32::from(config.up.max(config.down)) && config.up + config.down > 0;
+        Room: "Room follows Busy", |config| config.when_full == 0 && config.is_tight();
+        /// What is stored is what the limits allow, and what the library says.
+        StoredLimits: "stored messages within their limits", |config| config.up + config.down > 0;
+        /// A message is dropped only for one that then has room, and only if the policy says so.
+        Drops: "nothing dropped in vain", |config| config.when_full > 0 && config.is_tight();
         /// What a host hears comes in the order in which it happened.
         EventOrder: "the end of a Session before anything of the next one", |_| false;
         /// A void receipt changes nothing.

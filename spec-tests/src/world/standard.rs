@@ -175,6 +175,35 @@ pub fn normal() -> Vec<Named> {
             "small-packets",
             "up=1 down=1 qos=21 packet-size=30 cuts=1 persistent=1 in-flight=1",
         ),
+        // Limits that bind: a small message has 7 bytes, a large one 27.
+        named(
+            "stored-bytes",
+            "up=3 qos=21 stored-bytes=40 large=20 cuts=1",
+        ),
+        named(
+            "stored-drops-qos-0",
+            "up=3 qos=20 stored-bytes=40 large=20 when-full=1 cuts=1",
+        ),
+        named(
+            "stored-drops",
+            "down=3 qos=210 stored=2 stored-bytes=50 large=20 when-full=2 cuts=1",
+        ),
+        named(
+            "waiting-drops",
+            "up=3 qos=10 waiting-bytes=30 large=20 when-full=2 window-up=1 cuts=1",
+        ),
+        named(
+            "waiting-drops-qos-0",
+            "down=3 qos=10 waiting-bytes=30 stored=3 large=20 when-full=1 window-down=1 cuts=1",
+        ),
+        named(
+            "stored-crash",
+            "up=3 qos=2 stored-bytes=30 large=20 cuts=1 client-crashes=1",
+        ),
+        named(
+            "stored-sessions-end",
+            "up=2 down=1 qos=21 stored-bytes=30 large=20 cuts=1 clean-starts=1 server-expiries=1",
+        ),
         hole(),
         late_connect(),
         silent_loss(),
@@ -214,6 +243,10 @@ pub fn simulations() -> Vec<(u64, Config)> {
         "up=40 down=40 qos=21 client-crashes=5 server-crashes=5 cuts=5 batches=1",
         "up=30 down=30 qos=21 hostile=10 cuts=5 batches=1",
         "up=30 down=30 qos=210 ticks=20 keep-alive=10 message-expiry=20 cuts=5 waiting=3",
+        "up=40 down=40 qos=210 stored=6 stored-bytes=90 waiting-bytes=60 large=20 when-full=1 cuts=10 \
+         takeovers=3 client-crashes=3 server-crashes=3 batches=1",
+        "up=40 down=40 qos=210 stored=6 stored-bytes=90 waiting-bytes=60 large=20 when-full=2 cuts=10 \
+         clean-starts=3 manual=1 refusals=10",
     ];
     let mut all = vec![(2_000, everything())];
     all.extend(more.map(|settings| (1_000, named("", settings).config)));
