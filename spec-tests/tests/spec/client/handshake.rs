@@ -24,6 +24,7 @@ checks!["client::handshake":
     Example lost_session_is_discarded,
     Example a_session_known_to_the_server_can_be_resumed,
     Example state_belongs_to_the_client_identifier,
+    Example a_session_without_a_client_identifier_belongs_to_any,
     Example assigned_client_identifier_is_used_again,
     Domain connack_timeout_to_the_millisecond,
     Example a_lost_connection_attempt_keeps_the_session,
@@ -366,4 +367,16 @@ fn bytes_of_the_old_connection_are_gone() {
         "{said:?}"
     );
     assert!(split(&driver.wire, u32::MAX).is_ok());
+}
+
+/// Section 3.1.3.1: a ClientID of zero length identifies nobody, so it is not another one.
+fn a_session_without_a_client_identifier_belongs_to_any() {
+    let session = Session::of_client_known_to_server("", SessionConfig::default());
+    let mut driver = Driver::with(ClientConfig::default(), session);
+    let connect = Connect {
+        clean_start: false,
+        ..connect_with(KEEPS)
+    };
+    assert!(!connect.client_identifier.is_empty());
+    assert_eq!(driver.client.connect(driver.now, &connect), Ok(()));
 }

@@ -23,6 +23,7 @@ checks!["client::keep_alive":
     Example keep_alive_0_is_off,
     Domain pingresp_timeout_to_the_millisecond,
     Example only_pingresp_ends_the_wait_for_it,
+    Domain every_packet_shows_that_the_server_is_there,
     Example an_extra_pingresp_is_ignored,
     Domain pings_before_the_connack,
     Example what_was_asked_before_the_connack_is_answered_behind_it,
@@ -352,4 +353,41 @@ fn each_connection_has_its_own_keep_alive() {
     assert_eq!(driver.client.keep_alive(), 60);
     assert_eq!(driver.tick(59_999), nothing());
     assert_eq!(driver.tick(1), ["> PINGREQ"]);
+}
+
+/// Table T14.4: whatever arrives while PINGRESP is waited for, the wait begins anew; whatever the packet means.
+fn every_packet_shows_that_the_server_is_there() -> u64 {
+    let packets = [
+        make::publish(0, 0, "a", ""),
+        make::publish(1, 9, "a", ""),
+        make::publish(2, 9, "a", ""),
+        make::puback(1),
+        make::puback(9),
+        make::pubrec(2),
+        make::pubrec(9),
+        make::pubrel(9),
+        make::pubcomp(3),
+        make::suback(4, &[ReasonCode::Success]),
+        make::unsuback(5, &[ReasonCode::Success]),
+    ];
+    for (number, packet) in packets.iter().enumerate() {
+        let mut driver = driver(10, 0, 5_000, &[]);
+        for qos in [1, 2, 2] {
+            let _ = driver.publish(qos, "a", "");
+        }
+        let _ = driver.feed(&make::pubrec(3));
+        let _ = driver.subscribe(&["a"]);
+        let _ = driver.unsubscribe(&["a"]);
+        assert_eq!(driver.tick(10_000), ["> PINGREQ"]);
+        assert_eq!(driver.tick(4_999), nothing());
+        let _ = driver.feed(packet);
+        assert_eq!(driver.tick(4_999), nothing(), "{number}");
+        let said = driver.tick(1);
+        assert_eq!(
+            said.last().map(String::as_str),
+            Some("close TimedOut(PingResp)"),
+            "{number}"
+        );
+    }
+    packets.len() as u64
 }

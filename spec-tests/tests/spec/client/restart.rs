@@ -1,8 +1,11 @@
 //! What a restart must not forget (sections 2.2.1, 4.1).
 
+use core::time::Duration;
+
 use mqtt5_session_fsm::codec::{Property, ReasonCode};
 use mqtt5_session_fsm::{
-    Change, Client, ClientConfig, Instant, Output, RestoreError, Session, SessionConfig,
+    Change, Client, ClientConfig, Event, Instant, Journal, JournalError, JournalReader, Outcome,
+    Output, Record, RestoreError, Session, SessionConfig,
 };
 
 use super::driver::{Driver, KEEPS, Lines, connect_with, publication};
@@ -13,6 +16,9 @@ checks!["client::restart":
     Example pubrels_keep_their_order,
     Example a_session_does_not_outlive_its_interval_by_another_clock,
     Example an_unfinished_write_is_told_from_damage,
+    Example a_batch_is_read_as_a_whole_or_not_at_all,
+    Example damage_before_a_good_batch_is_no_unfinished_write,
+    Example a_deadline_survives_a_restart,
     Example a_persistent_session_that_ends_with_its_connection_is_reported,
 ];
 
@@ -132,10 +138,7 @@ fn a_session_does_not_outlive_its_interval_by_another_clock() {
     for now in [0, 500_000, 1_000_000] {
         let now = Instant::from_millis(now);
         let session = Session::restore(now, &export, config()).expect("a good export");
-        assert_eq!(
-            session.next_timeout(),
-            now + core::time::Duration::from_secs(60)
-        );
+        assert_eq!(session.next_timeout(), now + Duration::from_secs(60));
     }
 }
 
@@ -161,6 +164,84 @@ fn an_unfinished_write_is_told_from_damage() {
             Change::take(&mut &[filler; 512][..]),
             Err(RestoreError::Truncated)
         );
+    }
+}
+
+/// Two batches, each with bytes of the application and the change that belongs to them; where the second begins.
+fn journal() -> (Vec<u8>, usize) {
+    let mut journal = Journal::new(7);
+    let mut bytes = Vec::new();
+    let mut batch = |number| {
+        let start = bytes.len();
+        journal.data(b"an event of the application");
+        journal.change(&Change::Received {
+            packet_identifier: make::id(number),
+        });
+        bytes.extend(journal.seal());
+        start
+    };
+    batch(1);
+    let second = batch(2);
+    (bytes, second)
+}
+
+/// How many records each batch has, and what the journal ends with.
+fn read(bytes: &[u8]) -> (Vec<usize>, Result<(), JournalError>) {
+    let mut reader = JournalReader::new(7, bytes);
+    let mut batches = Vec::new();
+    loop {
+        match reader.next_batch() {
+            Ok(Some(records)) => {
+                let records: Vec<Record<'_>> = records.map(|it| it.expect("a record")).collect();
+                batches.push(records.len());
+            }
+            Ok(None) => return (batches, Ok(())),
+            Err(error) => return (batches, Err(error)),
+        }
+    }
+}
+
+fn a_batch_is_read_as_a_whole_or_not_at_all() {
+    let (bytes, second) = journal();
+    assert_eq!(read(&bytes), (vec![2, 2], Ok(())));
+    for cut in second + 1..bytes.len() {
+        let unfinished = JournalError::Unfinished { at: second as u64 };
+        assert_eq!(read(&bytes[..cut]), (vec![2], Err(unfinished)), "{cut}");
+    }
+}
+
+fn damage_before_a_good_batch_is_no_unfinished_write() {
+    let (bytes, second) = journal();
+    for position in 0..second {
+        let mut damaged = bytes.clone();
+        damaged[position] ^= 0x10;
+        let expected = JournalError::Damaged {
+            at: 0,
+            next: second as u64,
+        };
+        assert_eq!(read(&damaged), (Vec::new(), Err(expected)), "{position}");
+    }
+}
+
+fn a_deadline_survives_a_restart() {
+    for by_export in [false, true] {
+        let mut process = Process::new();
+        let mut late = publication(2, "a", "late", &[]);
+        late.deadline = Some(Duration::from_secs(10));
+        let due = process.now + Duration::from_secs(10);
+        let token = process.client.publish(process.now, late).expect("room");
+        process.settle();
+        process.restart(by_export);
+        let client = &mut process.client;
+        assert_eq!(client.next_timeout(), due, "by export: {by_export}");
+        client.handle_timeout(due);
+        let mut outcomes = Vec::new();
+        while let Some(output) = client.poll(due, &mut Vec::new()) {
+            if let Output::Event(Event::Outcome(token, outcome)) = output {
+                outcomes.push((token, outcome));
+            }
+        }
+        assert_eq!(outcomes, [(token, Outcome::TimedOut)]);
     }
 }
 

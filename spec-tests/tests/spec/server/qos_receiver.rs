@@ -7,6 +7,7 @@ use mqtt5_session_fsm::table::ReceiverState;
 use super::driver::{Driver, Report, Seen, explanation};
 use super::make::{
     Hello, PINGREQ, QOS, config, id, manual, publish, publish_1, publish_2, publish_with, pubrel,
+    subscribe, unsubscribe,
 };
 use crate::check::Outcome;
 
@@ -25,6 +26,7 @@ super::listed! { "qos_receiver":
     Example expired_messages_are_acknowledged_all_the_same,
     Example exchanges_do_not_mix,
     Domain a_receipt_is_good_once,
+    Domain an_identifier_is_free_when_its_exchange_is_over,
 }
 
 fn open() -> Driver {
@@ -333,4 +335,51 @@ fn a_receipt_is_good_once() -> Outcome {
         }
     }
     Ok(4)
+}
+
+/// Section 2.2.1: "available for reuse", by each kind of packet, however the exchange ended; and what comes then counts
+/// against the Receive Maximum again (section 3.3.4).
+fn an_identifier_is_free_when_its_exchange_is_over() -> Outcome {
+    let mut judged = 0;
+    for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
+        for decision in [
+            None,
+            Some(ReasonCode::Success),
+            Some(ReasonCode::QuotaExceeded),
+        ] {
+            let mut config = if decision.is_some() {
+                manual()
+            } else {
+                config()
+            };
+            config.limits.receive_maximum = 1;
+            let mut driver = Driver::connected(config, &Hello::lasting());
+            let report = driver.send(&publish(qos, 3, false, b"x"));
+            if let Some(code) = decision {
+                let receipt = report.receipt();
+                driver
+                    .acknowledge_with(receipt, code, &[])
+                    .expect("not yet decided");
+            }
+            if qos == Qos::ExactlyOnce && decision.is_none_or(|code| !code.is_error()) {
+                driver.send(&pubrel(3, ReasonCode::Success));
+            }
+            let filters = vec!["f".to_owned()];
+            let report = driver.clone().send(&subscribe(3, &["f"]));
+            assert_eq!(report.events(), [Seen::Subscribe(3, filters.clone())]);
+            let report = driver.clone().send(&unsubscribe(3, &["f"]));
+            assert_eq!(report.events(), [Seen::Unsubscribe(3, filters)]);
+            for next in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
+                let mut driver = driver.clone();
+                let report = driver.send(&publish(next, 3, false, b"next"));
+                assert_eq!(report.payloads(), [b"next"], "{qos:?}, {decision:?}");
+                let waits = decision.is_some() || next == Qos::ExactlyOnce;
+                let report = driver.send(&publish_1(4));
+                let refused = report.close().is_some();
+                assert_eq!(refused, waits, "{qos:?}, {decision:?}, {next:?}");
+                judged += 1;
+            }
+        }
+    }
+    Ok(judged)
 }

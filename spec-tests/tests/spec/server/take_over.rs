@@ -15,6 +15,7 @@ super::listed! { "take_over":
     Example receptions_go_on_in_the_new_connection,
     Example nothing_of_the_old_connection_counts_afterwards,
     Example who_is_not_connected_is_not_told,
+    Example what_depends_on_an_unannounced_change_is_not_written,
 }
 
 /// As a host does it: all that comes out of old connection, Session and new connection.
@@ -168,4 +169,32 @@ fn who_is_not_connected_is_not_told() -> Outcome {
         );
     }
     Ok(2)
+}
+
+/// The contract of `Server::take_session`: changes that were not announced leave with the Session. So the PUBREC that
+/// depends on one is not written, while the DISCONNECT is [MQTT-3.1.4-3], unless it would overtake the CONNACK.
+fn what_depends_on_an_unannounced_change_is_not_written() -> Outcome {
+    for persistent in [false, true] {
+        for greeted in [false, true] {
+            let mut config = config();
+            config.session.persistent = persistent;
+            let mut old = Driver::deciding(Instant::from_millis(1), config, &Hello::lasting());
+            old.server.accept(old.now, None, &[]).expect("a CONNECT");
+            if greeted {
+                old.pump();
+            }
+            let bytes = publish_2(4);
+            let mut input = &bytes[..];
+            assert!(old.server.receive(old.now, &mut input).is_some());
+            assert!(old.server.take_over(old.now).is_some());
+            let told = old.pump();
+            let disconnect = Packet::from(Disconnect::new(ReasonCode::SessionTakenOver));
+            match (persistent, greeted) {
+                (true, true) => assert_eq!(told.packets(), [disconnect]),
+                (true, false) => assert!(told.wire.is_empty(), "{told:?}"),
+                (false, _) => assert_eq!(told.packets().last(), Some(&disconnect)),
+            }
+        }
+    }
+    Ok(4)
 }
