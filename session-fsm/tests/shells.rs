@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
-use tokio::time::{Instant, advance};
+use tokio::time::{Instant, advance, timeout};
 
 /// Runs a scenario. Time passes only when every task waits for it.
 fn simulate(scenario: impl Future<Output = ()>) {
@@ -36,6 +36,11 @@ fn simulate(scenario: impl Future<Output = ()>) {
         .start_paused(true)
         .build()
         .expect("a runtime");
+    let scenario = async {
+        // What never ends ends here, at once by the clock on the wall.
+        let day = Duration::from_secs(24 * 60 * 60);
+        timeout(day, scenario).await.expect("an end within a day");
+    };
     LocalSet::new().block_on(&runtime, scenario);
 }
 

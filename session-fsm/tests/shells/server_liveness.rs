@@ -1,7 +1,10 @@
 //! The example server calls nobody silent who is not, and closes who is.
 
+use std::time::Duration;
+
 use mqtt5_session_fsm::codec::{Packet, Qos, ReasonCode};
 use tokio::task::spawn_local;
+use tokio::time::timeout;
 
 use crate::broker::Broker;
 use crate::wire::{PINGREQ, PINGRESP, Wire, connect, decode, publish, reason_code};
@@ -189,5 +192,21 @@ fn who_takes_nothing_holds_nobody_up() {
         assert_eq!(received.await.expect("no panic"), 100);
         sleep_ms(200_000).await;
         assert!(!broker.peers.borrow().contains_key("deaf"));
+    });
+}
+
+/// Nothing is read from a client that takes no answers: what it sends piles up on its own side.
+#[test]
+fn who_takes_no_answers_may_not_ask_for_more() {
+    simulate(async {
+        let broker = Broker::new();
+        let mut deaf = Wire::connect(&broker, "deaf", 0).await;
+        let pings = PINGREQ.repeat(1_000_000);
+        let sending = timeout(Duration::from_secs(10), deaf.send(&pings));
+        assert!(sending.await.is_err(), "2 MB were taken");
+        // It is not held against it.
+        for _ in 0..10_000 {
+            assert_eq!(deaf.packet().await, PINGRESP);
+        }
     });
 }
