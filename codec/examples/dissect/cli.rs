@@ -102,7 +102,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task, String> 
                 let role = arguments.next().unwrap_or_default();
                 sender = Some(parse_role(&role.to_string_lossy())?);
             }
-            // Everything after it is an input, whatever it looks like.
+            // All arguments after `--` are inputs, even those that begin with a dash.
             Some("--") => inputs.extend(arguments.by_ref()),
             Some(option) if option.starts_with("--") => match option.strip_prefix("--from=") {
                 Some(role) => sender = Some(parse_role(role)?),

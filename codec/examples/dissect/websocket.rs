@@ -361,10 +361,10 @@ impl Decoder {
         });
     }
 
-    /// Whether a piece of the stream looks like the start of a frame, although nobody knows whether
-    /// it is: it begins where a TCP segment does, and so many whole frames follow that the last of
-    /// them ends where a segment ends. One of them at least has to begin a message: the others can be
-    /// two bytes that are easily found in a payload.
+    /// Whether frames seem to begin at this piece of the stream; nothing says so for certain. The piece has to
+    /// begin where a TCP segment begins. Whole frames have to follow, and one of them has to end where a segment
+    /// ends. At least one has to begin a message, because the shortest control frames are two bytes, and those
+    /// two are easily found in a payload.
     fn frames_begin_at(&self, stream: &Stream<'_>, index: usize) -> bool {
         const MOST_FRAMES: usize = 1_000;
         let piece = &stream.pieces[index];

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use mqtt5_codec::{ConnAck, Packet, PacketType, Qos, ReasonCode, Role};
+use mqtt5_codec::{
+    Binary, ConnAck, Packet, PacketType, PayloadFormat, Property, Qos, ReasonCode, Role,
+    SubscriptionIdentifier, TopicName,
+};
 use mqtt5_session_fsm::{
     Awaited, Cause, Instant, PeerError, SendError, ServerConfig, SessionViolation,
 };
 
 use super::driver::{Driver, Report, Seen, explanation};
 use super::make::{
-    Hello, PINGREQ, config, disconnect, publication, publish, publish_1, publish_2, subscribe,
+    Hello, PINGREQ, config, disconnect, publication, publish, publish_1, publish_2, subscribe, text,
 };
 use crate::check::Outcome;
 
@@ -20,6 +23,7 @@ super::listed! { "handshake":
     Example packets_behind_the_connect_wait_for_the_decision,
     Domain nothing_behind_a_refused_connect_is_processed,
     Domain every_refusal_is_sent_and_closes,
+    Domain a_refusal_with_a_wrong_property_changes_nothing,
     Example a_second_connack_cannot_be_sent,
     Example an_accept_out_of_turn_leaves_the_session_alone,
     Example a_second_connect_is_a_protocol_error,
@@ -141,6 +145,46 @@ fn every_refusal_is_sent_and_closes() -> Outcome {
         }
     }
     Ok(ReasonCode::ALL.len() as u64)
+}
+
+/// Section 3.2.2.3: a property that a CONNACK cannot have, or not twice, is refused before anything is done.
+fn a_refusal_with_a_wrong_property_changes_nothing() -> Outcome {
+    let number = SubscriptionIdentifier::new(7).expect("not 0");
+    let topic = TopicName::new("t").expect("a name");
+    let wrong = [
+        Property::PayloadFormatIndicator(PayloadFormat::Utf8Text),
+        Property::MessageExpiryInterval(1),
+        Property::ContentType(text("t")),
+        Property::ResponseTopic(topic),
+        Property::CorrelationData(Binary::new(b"c").expect("short")),
+        Property::SubscriptionIdentifier(number),
+        Property::WillDelayInterval(1),
+        Property::RequestProblemInformation(true),
+        Property::RequestResponseInformation(true),
+        Property::TopicAlias(1.try_into().expect("not 0")),
+    ];
+    let twice = Property::ReasonString(text("why"));
+    let lists = wrong.map(|property| vec![twice, property]);
+    let lists = lists.into_iter().chain([vec![twice, twice]]);
+    let mut judged = 0;
+    for list in lists {
+        let mut driver = Driver::deciding(Instant::ORIGIN, config(), &Hello::lasting());
+        let before = driver.server.clone();
+        let result = driver.server.refuse(driver.now, ReasonCode::Banned, &list);
+        assert!(matches!(result, Err(SendError::Invalid(_))), "{list:?}");
+        assert_eq!(driver.server, before, "{list:?}");
+        assert!(driver.pump().is_empty());
+        let report = driver.refuse(ReasonCode::Banned, &[twice]);
+        let report = report.expect("the CONNECT still waits");
+        let Packet::ConnAck(connack) = report.packet() else {
+            return Err("no CONNACK".to_owned());
+        };
+        assert_eq!(connack.reason_code, ReasonCode::Banned);
+        assert_eq!(connack.properties.reason_string(), Some(text("why")));
+        assert_eq!(report.close(), Some(Cause::Refused(ReasonCode::Banned)));
+        judged += 1;
+    }
+    Ok(judged)
 }
 
 /// [MQTT-3.2.0-2]: there is no way to a second CONNACK.
