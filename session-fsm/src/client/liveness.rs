@@ -49,7 +49,8 @@ impl Client {
     /// [`Output::NeedsRoom`](crate::Output::NeedsRoom).
     pub fn bytes_waiting(&mut self, now: Instant) {
         self.connection.observe(Some(&mut self.session), now);
-        self.connection.liveness.wait(now);
+        let in_pieces = self.connection.arriving.is_some();
+        self.connection.liveness.wait(now, in_pieces);
     }
 
     /// When [`Client::handle_timeout`] has to be called, unless something else happens before;

@@ -321,10 +321,13 @@ impl Liveness {
         }
     }
 
-    /// Bytes wait for the caller.
-    pub(crate) fn wait(&mut self, now: Instant) {
+    /// Bytes wait for the caller. Those of a payload that comes in pieces gain the peer no time: the caller hands over
+    /// what it has.
+    pub(crate) fn wait(&mut self, now: Instant, in_pieces: bool) {
         self.hear(now);
-        self.waiting = self.waiting.min(self.heard);
+        if !in_pieces {
+            self.waiting = self.waiting.min(self.heard);
+        }
     }
 
     /// A packet was written.
@@ -469,10 +472,15 @@ impl Liveness {
             return Instant::NEVER;
         }
         let timeouts = &self.timeouts;
-        let grace = timeouts.grace.after(self.begun);
+        // While the rest lay with the caller, as it said last, the peer could do no more.
+        let begun = match self.waiting {
+            Instant::NEVER => self.begun,
+            since => self.begun + since.until(self.heard),
+        };
+        let grace = timeouts.grace.after(begun);
         let rate = grace.plus_millis(timeouts.transfer(self.unread));
         let stall = timeouts.stall.after(self.heard);
-        stall.min(rate).min(timeouts.longest.after(self.begun))
+        stall.min(rate).min(timeouts.longest.after(begun))
     }
 
     /// When the packet of which a part is there began; never if there is none.

@@ -18,7 +18,8 @@ impl Server {
     pub fn bytes_waiting(&mut self, now: Instant) {
         let (connection, session) = self.parts();
         connection.observe(session, now);
-        connection.liveness.wait(now);
+        let in_pieces = connection.arriving.is_some();
+        connection.liveness.wait(now, in_pieces);
     }
 
     /// When [`Server::handle_timeout`] has to be called, unless something else happens before;

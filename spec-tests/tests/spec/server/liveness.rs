@@ -294,6 +294,7 @@ fn a_late_timer_gives_the_client_a_chance() -> Outcome {
 
 /// A host that splits elsewhere, or puts off reading for reasons of its own, says that bytes are there.
 fn bytes_that_wait_show_life() -> Outcome {
+    let mut judged = 150;
     for keep_alive in [1_u16, 10, 600] {
         let mut host = Host::connected(keep_alive);
         let interval = u64::from(keep_alive) * 1_500;
@@ -305,7 +306,29 @@ fn bytes_that_wait_show_life() -> Outcome {
         host.pass(interval, usize::MAX);
         assert_eq!(host.closed, Some(Cause::TimedOut(Awaited::KeepAlive)));
     }
-    Ok(150)
+    // The rest of a packet that has begun waits as long as the host likes.
+    let packet = publish_with(Qos::AtLeastOnce, 1, false, b"x", &[]);
+    for keep_alive in [0, 60] {
+        for begun in 1..packet.len() {
+            let (first, rest) = packet.split_at(begun);
+            let mut host = Host::connected(keep_alive);
+            host.arrive(first);
+            host.server.bytes_waiting(host.now);
+            for _ in 0..600 {
+                host.pass(10_000, usize::MAX);
+                host.server.bytes_waiting(host.now);
+            }
+            assert_eq!(host.closed, None, "{begun}");
+            // Of the rest a part is read: it has the time that a packet has.
+            host.arrive(&rest[..rest.len() - 1]);
+            host.pass(29_999, usize::MAX);
+            assert_eq!(host.closed, None, "{begun}");
+            host.pass(1, usize::MAX);
+            assert!(host.closed.is_some(), "{begun}");
+            judged += 1;
+        }
+    }
+    Ok(judged)
 }
 
 /// A clock that goes back: no deadline is further away than its interval, whatever notices it first.
