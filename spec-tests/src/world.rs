@@ -7,11 +7,13 @@
 //! * The machines are those of `mqtt5-session-fsm`, unchanged, and the bytes are those that they
 //!   write. Their hosts obey the contract of that crate: after each input `poll` is called until it says
 //!   nothing, what it says is done in its order, and what has to be stored is stored before the next call.
+//! * A host may be away for a while: it sleeps, has no room to send, or puts off `poll` or reading. Bytes then reach its
+//!   socket and lie there. Whether a peer was silent is judged by the bytes that came, not by what a machine believes.
 //! * The network is two pipes of bytes for each connection. Packets arrive one by one, several at once, or in
 //!   parts; when one side has noticed that a connection is gone, the other may still read what was under way,
 //!   or lose it, and may go on writing into the void.
 //! * There is one Client, and a broker that keeps its [`Session`] between connections. The applications
-//!   publish numbered messages, so that an oracle knows what became of each.
+//!   publish numbered messages, so that an oracle knows what became of each, and how much is stored.
 //! * Time is two integers, one for each side, which only jump from deadline to deadline.
 //! * What can happen at all is limited by the budgets of a [`Config`]; within them, everything happens that
 //!   can, in every order.
@@ -19,6 +21,7 @@
 //! The monitors are listed in [`Monitor`]. Every violation ends a run; see
 //! [`crate::explore`] for the engines.
 
+mod absence;
 mod actions;
 mod aged;
 mod announced;
@@ -29,6 +32,7 @@ mod decide;
 mod describe;
 mod events;
 mod forecast;
+mod hearing;
 mod host;
 mod hostile;
 mod link;
@@ -47,6 +51,7 @@ use std::sync::Arc;
 pub use config::Config;
 pub use points::{Kind, Monitor, impossible_rows};
 
+use self::absence::Attention;
 use self::application::{Flow, Side};
 use self::client::ClientHost;
 use self::config::Budget;
@@ -63,6 +68,8 @@ pub struct SessionWorld {
     server: ServerHost,
     /// The oldest first. The Client has the last one, if any.
     links: Vec<Link>,
+    /// Of the hosts, by side.
+    attention: [Attention; 2],
     /// What each side publishes.
     flows: [Flow; 2],
     /// There was a connection before the present one.
@@ -109,6 +116,7 @@ impl World for SessionWorld {
             client: ClientHost::new(config),
             server: ServerHost::new(config),
             links: Vec::new(),
+            attention: [Attention::Full; 2],
             flows: [Flow::default(), Flow::default()],
             has_connected: false,
             hostile: false,
@@ -129,6 +137,7 @@ impl World for SessionWorld {
         let action = turn.pick(&actions);
         let step = self.perform(action, turn)?;
         self.check_room(turn)?;
+        self.settle_hearing();
         self.links.retain(|link| !link.is_over());
         Ok(step)
     }
@@ -137,6 +146,7 @@ impl World for SessionWorld {
         let sessions = [Side::Client, Side::Server].map(|side| self.session(side));
         let idle = sessions.into_iter().flatten();
         self.is_connected()
+            && self.attention == [Attention::Full; 2]
             && self.links.len() == 1
             && self.links.iter().all(Link::is_idle)
             && self.flows.iter().all(Flow::is_settled)
@@ -157,5 +167,9 @@ impl World for SessionWorld {
         left.server_expiries = 0;
         left.hostile = 0;
         left.fragments = 0;
+        left.sleeps = 0;
+        left.blocks = 0;
+        left.put_offs = 0;
+        left.unread = 0;
     }
 }

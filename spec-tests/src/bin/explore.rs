@@ -31,7 +31,7 @@ Explores the MQTT 5 state machines as they are shipped.
   --messages N --up --down      messages that are published, and by whom (both)
   --window W                    Receive Maximum of both
   --faults LIST                 one of each: cut, takeover, crash, expiry, clean, hostile, refuse,
-                                fragment, batch, tick, disconnect
+                                fragment, batch, tick, disconnect, sleep, no-room, no-poll, unread
   --trace FILE                  where a counterexample goes (target/world-trace.txt)
   --mermaid                     draw a counterexample as Mermaid, too
   --threads N, --maximum-states N, --no-liveness, --quiet
@@ -304,6 +304,10 @@ fn allow(config: &mut Config, fault: &str) -> Result<(), String> {
         "fragment" => &["fragments"],
         "batch" => &["batches"],
         "tick" => &["ticks", "keep-alive"],
+        "sleep" => &["sleeps"],
+        "no-room" => &["blocks"],
+        "no-poll" => &["put-offs"],
+        "unread" => &["unread"],
         "disconnect" => &["disconnects"],
         _ => return Err(format!("there is no fault {fault}")),
     };

@@ -6,6 +6,7 @@ use mqtt5_session_fsm::codec::{
 };
 
 use super::SessionWorld;
+use super::absence::Attention;
 use super::announced::TOPIC;
 use super::application::{Side, violation};
 use super::describe::first_packet_len;
@@ -69,6 +70,18 @@ pub(super) enum Action {
         to: Side,
     },
     Tick,
+    Leave {
+        side: Side,
+        attention: Attention,
+    },
+    Return {
+        side: Side,
+        read_first: bool,
+    },
+    Arrive {
+        link: usize,
+        to: Side,
+    },
 }
 
 const SIDES: [Side; 2] = [Side::Client, Side::Server];
@@ -82,6 +95,12 @@ impl SessionWorld {
             for to in SIDES.into_iter().filter(|to| link.has(*to)) {
                 let pipe = &link.pipes[to.other() as usize];
                 let first = first_packet_len(pipe);
+                if !self.reads(number, to) {
+                    if pipe.len() > link.hearing[to as usize].socket {
+                        actions.push(Action::Arrive { link: number, to });
+                    }
+                    continue;
+                }
                 if first > 0 {
                     actions.push(Action::Deliver { link: number, to });
                 }
@@ -93,6 +112,9 @@ impl SessionWorld {
                         let link = number;
                         actions.push(Action::Fragment { link, to, length });
                     }
+                }
+                if !self.is_attentive(to) {
+                    continue;
                 }
                 if !link.has(to.other()) {
                     let (link, side) = (number, to);
@@ -111,6 +133,9 @@ impl SessionWorld {
                     actions.push(Action::Hostile { link: number, to });
                 }
             }
+            if !self.is_attentive(Side::Server) {
+                continue;
+            }
             let requests = link.server.as_ref().map_or(0, |end| end.requests.len());
             for position in 0..requests {
                 let link = number;
@@ -118,7 +143,12 @@ impl SessionWorld {
             }
         }
         let is_away = !self.links.iter().any(|link| link.has_client);
-        if self.links.len() < usize::from(self.config.0.links) {
+        // A CONNECT may have to wait for room.
+        let may_connect = matches!(
+            self.attention(Side::Client),
+            Attention::Full | Attention::Blocked
+        );
+        if self.links.len() < usize::from(self.config.0.links) && may_connect {
             let may_clean = left.clean_starts > 0 && self.client.machine.session().exists();
             if is_away {
                 actions.push(Action::Connect { clean_start: false });
@@ -134,6 +164,7 @@ impl SessionWorld {
         }
         for side in SIDES {
             self.actions_of_application(side, is_away, &mut actions);
+            self.absences(side, &mut actions);
         }
         if left.ticks > 0 && self.next_deadline().is_some() {
             actions.push(Action::Tick);
@@ -157,8 +188,12 @@ impl SessionWorld {
                 left.server_expiries,
             ),
         };
-        if messages > 0 && self.session(side).is_some() {
+        let is_awake = self.attention(side) != Attention::Asleep;
+        if messages > 0 && is_awake && self.session(side).is_some() {
             self.publications(side, actions);
+        }
+        if !self.is_attentive(side) {
+            return;
         }
         // The Session that the broker keeps takes no decisions.
         let deciding = if self.at(side) == At::Stored {
@@ -226,6 +261,9 @@ impl SessionWorld {
             Action::Expire(Side::Server) => (Kind::ServerExpiry, Step::Fault),
             Action::Hostile { .. } => (Kind::Hostile, Step::Fault),
             Action::Tick => (Kind::Tick, Step::Progress),
+            Action::Leave { attention, .. } => (attention.kind(), Step::Fault),
+            Action::Return { .. } => (Kind::Return, Step::Progress),
+            Action::Arrive { .. } => (Kind::Arrive, Step::Progress),
         };
         turn.cover(of_kind(kind));
         match action {
@@ -276,6 +314,9 @@ impl SessionWorld {
             Action::Expire(side) => self.expire(side, turn)?,
             Action::Hostile { link, to } => self.slip_in(link, to, turn)?,
             Action::Tick => self.tick(turn)?,
+            Action::Leave { side, attention } => self.leave(side, attention, turn),
+            Action::Return { side, read_first } => self.come_back(side, read_first, turn)?,
+            Action::Arrive { link, to } => self.arrive(link, to, turn)?,
         }
         Ok(step)
     }

@@ -64,6 +64,7 @@ impl Config {
         ClientConfig {
             topic_aliases: self.use_of_aliases(),
             early_packets: self.early,
+            packet: self.packet_timeouts(),
             ..ClientConfig::default()
         }
     }
@@ -73,6 +74,7 @@ impl Config {
             limits,
             session: self.session(),
             topic_aliases: self.use_of_aliases(),
+            packet: self.packet_timeouts(),
             ..ServerConfig::default()
         }
     }
@@ -161,11 +163,17 @@ impl SessionWorld {
             && !session.exists()
         {
             census.befell(Fate::Discard, Some(session), turn)?;
+            // Its end came while a CONNECT waited for room.
+            self.lost_session |= config.is_absent();
         }
         let of_server = limits[Side::Server as usize];
         let server = Server::new(self.server.clock, config.server(of_server));
+        let clocks = match config.ticks {
+            0 => [Instant::ORIGIN; 2],
+            _ => [self.client.clock, self.server.clock],
+        };
         self.links
-            .push(Link::new(server, self.has_connected, limits));
+            .push(Link::new(server, self.has_connected, limits, clocks));
         self.has_connected = true;
         self.drain(At::Client, turn)
     }

@@ -124,6 +124,20 @@ settings! {
     batches: u8 = 0,
     /// jumps of the clock to the next deadline
     ticks: u8 = 0,
+    /// times that a host sleeps, and misses its timers
+    sleeps: u8 = 0,
+    /// times that the network takes nothing from a host, which does not read while it has something to send
+    blocks: u8 = 0,
+    /// times that a host puts off `poll`, and reading with it
+    put_offs: u8 = 0,
+    /// times that a host puts off reading, and says so
+    unread: u8 = 0,
+    /// seconds that a packet may stop in the middle
+    stall: u16 = 30,
+    /// seconds that any packet may take
+    grace: u16 = 120,
+    /// bytes per second of a packet that takes longer
+    rate: u32 = 1_000,
     /// Keep Alive in seconds
     keep_alive: u16 = 0,
     /// Session Expiry Interval in seconds
@@ -166,6 +180,11 @@ impl Config {
     #[must_use]
     pub fn is_persistent(&self) -> bool {
         self.persistent > 0 || self.client_crashes > 0 || self.server_crashes > 0
+    }
+
+    /// Whether a host may be away.
+    pub(super) fn is_absent(&self) -> bool {
+        self.sleeps + self.blocks + self.put_offs + self.unread > 0
     }
 
     /// Whether an application can publish more than may be stored.
@@ -249,4 +268,5 @@ macro_rules! budget {
 budget! {
     up down refusals subscribes unsubscribes disconnects rejections clean_starts cuts takeovers
     client_crashes server_crashes client_expiries server_expiries hostile fragments ticks
+    sleeps blocks put_offs unread
 }

@@ -54,7 +54,7 @@ impl SessionWorld {
             }
             Told::Outcome { token, ending } => {
                 turn.cover(of_monitor(Monitor::OneOutcome));
-                if ending == Ending::Dropped {
+                if ending == Ending::Dropped && self.sees_what_waits() {
                     self.check_drop(side, token, turn)?;
                 }
                 let number = self.flows[side as usize].outcome(token, ending, strict)?;

@@ -1,11 +1,12 @@
 //! What the hosts of both sides have in common: reading, polling, and doing what the machines say.
 
-use mqtt5_session_fsm::codec::Packet;
 use mqtt5_session_fsm::codec::bytes::BufMut;
+use mqtt5_session_fsm::codec::{Packet, ReasonCode};
 use mqtt5_session_fsm::table::{ReceiverAction, SenderAction, SenderState};
 use mqtt5_session_fsm::{Cause, Change, Instant, Output, Server, Session};
 
 use super::SessionWorld;
+use super::absence::Attention;
 use super::application::{Side, violation};
 use super::describe::{Words, packets};
 use super::forecast::{Census, Effect, Fate, Forecast};
@@ -66,7 +67,7 @@ impl SessionWorld {
         self.session_at(self.at(side))
     }
 
-    fn session_at(&self, at: At) -> Option<&Session> {
+    pub(super) fn session_at(&self, at: At) -> Option<&Session> {
         match at {
             At::Client => Some(self.client.machine.session()),
             At::Server(link) => self.links[link].server.as_ref()?.machine.session(),
@@ -137,6 +138,11 @@ impl SessionWorld {
         turn: &mut Turn<'_>,
     ) -> Result<(), Violation> {
         let at = self.at_link(link, to);
+        let now = self.now(to);
+        if self.inbox(at).is_none() {
+            return Ok(());
+        }
+        self.hear(link, to, bytes.len());
         let Some(inbox) = self.inbox(at) else {
             return Ok(());
         };
@@ -155,7 +161,6 @@ impl SessionWorld {
                     }
                 }
             }
-            let now = self.now(to);
             let told = match at {
                 At::Client => self.client.machine.receive(now, &mut rest),
                 _ => self.machine(link).receive(now, &mut rest),
@@ -199,7 +204,28 @@ impl SessionWorld {
         {
             *inbox = rest;
         }
+        self.heard(link, to, bytes.len(), &arrived);
         Ok(())
+    }
+
+    /// So many bytes reach a host, unless they lie in its socket.
+    fn hear(&mut self, link: usize, to: Side, bytes: usize) {
+        let now = self.now(to);
+        let hearing = &mut self.links[link].hearing[to as usize];
+        if self.config.0.ticks > 0 && bytes > hearing.socket {
+            hearing.arrive(now, bytes - hearing.socket, to, &self.config.0);
+        }
+    }
+
+    /// They were handed over, together with those before them that were a part of a packet.
+    fn heard(&mut self, link: usize, to: Side, bytes: usize, offered: &[u8]) {
+        let now = self.now(to);
+        let at = self.at_link(link, to);
+        let left = self.inbox(at).map_or(0, |inbox| inbox.len());
+        if self.config.0.ticks > 0 && self.links[link].has(to) {
+            let hearing = &mut self.links[link].hearing[to as usize];
+            hearing.read(now, bytes, left < offered.len(), left);
+        }
     }
 
     /// Packets were handed to a machine: what the other monitors have to know.
@@ -222,7 +248,9 @@ impl SessionWorld {
             })
             .map(|id| id.get())
             .collect();
-        let watch = &mut self.links[link].watches[to as usize];
+        let link = &mut self.links[link];
+        let hearing = &mut link.hearing[to as usize];
+        let watch = &mut link.watches[to as usize];
         let flow = &mut self.flows[to as usize];
         for (packet, _) in packets(bytes, to.other().role()) {
             turn.message(to.other().lane(), to.lane(), Words(&packet));
@@ -257,6 +285,7 @@ impl SessionWorld {
                     watch.received_pubrec(id)
                 }
                 (Packet::Disconnect(_), _) => break,
+                (Packet::PingResp, _) => hearing.received_pingresp(),
                 _ => {}
             }
         }
@@ -271,6 +300,11 @@ impl SessionWorld {
         };
         let side = at.side();
         let now = self.now(side);
+        match self.attention(side) {
+            Attention::Unpolled => return Ok(()),
+            Attention::Blocked => room = 0,
+            _ => {}
+        }
         let mut closed = false;
         loop {
             let mut wire = Vec::new();
@@ -287,12 +321,19 @@ impl SessionWorld {
                 self.put(at, &wire, turn)?;
             }
             match output {
-                None => break,
+                None => {
+                    self.note_room(at, None);
+                    break;
+                }
+                Some(Output::NeedsRoom(_)) if self.attention(side) == Attention::Blocked => {
+                    self.note_room(at, Some(now));
+                    break;
+                }
                 Some(Output::Event(event)) => self.told(at, Told::new(&event), turn)?,
                 Some(Output::Persist(change)) => self.store(side, &change, turn)?,
                 Some(Output::Close(cause)) => {
                     closed = true;
-                    self.closing(side, cause, turn)?;
+                    self.closing(at, cause, turn)?;
                 }
                 Some(Output::NeedsRoom(needed)) => room = needed,
             }
@@ -307,7 +348,33 @@ impl SessionWorld {
         Ok(())
     }
 
-    fn closing(&self, side: Side, cause: Cause, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    /// Whether the network takes what a machine has to send, and if not, that it does not now.
+    fn note_room(&mut self, at: At, refused: Option<Instant>) {
+        if let Some(link) = self.link_of(at) {
+            let stuck = &mut self.links[link].hearing[at.side() as usize].stuck;
+            *stuck = match refused {
+                Some(now) => now.min(*stuck),
+                None => Instant::NEVER,
+            };
+        }
+    }
+
+    /// The link whose end a machine has.
+    fn link_of(&self, at: At) -> Option<usize> {
+        match at {
+            At::Client => self.clients_link(),
+            At::Server(link) => Some(link),
+            At::Stored => None,
+        }
+    }
+
+    fn closing(&self, at: At, cause: Cause, turn: &mut Turn<'_>) -> Result<(), Violation> {
+        let side = at.side();
+        if let (Cause::TimedOut(awaited), Some(link)) = (cause, self.link_of(at)) {
+            turn.cover(of_monitor(Monitor::Accusation));
+            let hearing = &self.links[link].hearing[side as usize];
+            hearing.check_accusation(side, awaited, self.now(side), &self.config.0)?;
+        }
         turn.note(side.lane(), format_args!("closes: {cause}"));
         turn.cover(of_monitor(Monitor::NoPeerError));
         if let (Cause::PeerError(_) | Cause::CannotAnswer(_), false) = (cause, self.hostile) {
@@ -346,6 +413,23 @@ impl SessionWorld {
                 is_hostile: self.hostile,
             };
             link.watches[side as usize].sent(&packet, size, around, turn)?;
+            if config.ticks > 0 {
+                let now = match side {
+                    Side::Client => self.client.clock,
+                    Side::Server => self.server.clock,
+                };
+                let hearing = &mut link.hearing[side as usize];
+                match &packet {
+                    Packet::Connect(_) => hearing.opened = now,
+                    Packet::PingReq => hearing.sent_pingreq(now),
+                    Packet::Disconnect(disconnect)
+                        if disconnect.reason_code == ReasonCode::KeepAliveTimeout =>
+                    {
+                        hearing.check_keep_alive_timeout(now, config)?;
+                    }
+                    _ => {}
+                }
+            }
         }
         if length != bytes.len() {
             let message = format!("the {} sends {:02X?}", side.name(), &bytes[length..]);

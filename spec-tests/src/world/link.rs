@@ -1,9 +1,10 @@
 //! One Network Connection: two pipes, and who still holds an end.
 
 use mqtt5_session_fsm::codec::PacketIdentifier;
-use mqtt5_session_fsm::{Limits, Server};
+use mqtt5_session_fsm::{Instant, Limits, Server};
 
 use super::application::Side;
+use super::hearing::Hearing;
 use super::wire::Watch;
 
 #[derive(Clone, Debug, Hash)]
@@ -16,6 +17,8 @@ pub(super) struct Link {
     pub(super) pipes: [Vec<u8>; 2],
     /// By side.
     pub(super) watches: [Watch; 2],
+    /// By side.
+    pub(super) hearing: [Hearing; 2],
     /// What the sides announce, by side.
     pub(super) limits: [Limits; 2],
     /// By side: its host has heard of something that came on this connection.
@@ -38,7 +41,12 @@ pub(super) struct ServerEnd {
 }
 
 impl Link {
-    pub(super) fn new(machine: Server, is_later: bool, limits: [Limits; 2]) -> Self {
+    pub(super) fn new(
+        machine: Server,
+        is_later: bool,
+        limits: [Limits; 2],
+        clocks: [Instant; 2],
+    ) -> Self {
         Link {
             has_client: true,
             server: Some(ServerEnd {
@@ -48,6 +56,7 @@ impl Link {
             }),
             pipes: [Vec::new(), Vec::new()],
             watches: [Watch::default(), Watch::default()],
+            hearing: [Hearing::of_client(clocks[0]), Hearing::of_server(clocks[1])],
             limits,
             heard: [false, false],
             is_later,

@@ -95,6 +95,18 @@ named! {
         Hostile: "hostile packet", |config| config.hostile > 0;
         /// Time passes.
         Tick: "jump to the next deadline", |config| config.ticks > 0;
+        /// A host sleeps.
+        Sleep: "fall asleep", |config| config.sleeps > 0;
+        /// The network takes nothing.
+        Block: "have no room to send", |config| config.blocks > 0;
+        /// `poll` is put off.
+        PutOff: "put off poll", |config| config.put_offs > 0;
+        /// Reading is put off.
+        Unread: "put off reading", |config| config.unread > 0;
+        /// The host is back.
+        Return: "be back", |config| config.is_absent();
+        /// Bytes reach the socket of a host that does not read.
+        Arrive: "leave bytes in the socket", |config| config.is_absent();
     }
 }
 
@@ -159,6 +171,10 @@ named! {
         NoPeerError: "no complaint about a correct peer", |_| false;
         /// 3.1.2-20.
         KeepAlive: "Keep Alive gap", |config| config.keep_alive > 0 && config.ticks > 0;
+        /// A timeout of the peer is that of a silent peer, by an account of the bytes.
+        Accusation: "nobody who spoke in time is left", |config| config.keep_alive > 0 && config.ticks > 1;
+        /// And who is silent is left.
+        Silence: "who is silent is left in time", |config| config.keep_alive > 0 && config.ticks > 0;
         /// Stored before sent.
         PersistFirst: "persist before dependent packets", |config| config.is_persistent() && acknowledged(config);
         /// A restored Session is the one that was stored.
@@ -168,7 +184,7 @@ named! {
         /// What is stored is what the limits allow, and what the library says.
         StoredLimits: "stored messages within their limits", |config| config.up + config.down > 0;
         /// A message is dropped only for one that then has room, and only if the policy says so.
-        Drops: "nothing dropped in vain", |config| config.when_full > 0 && config.is_tight();
+        Drops: "nothing dropped in vain", |config| config.when_full > 0 && config.is_tight() && !config.is_absent();
         /// What a host hears comes in the order in which it happened.
         EventOrder: "the end of a Session before anything of the next one", |_| false;
         /// A void receipt changes nothing.

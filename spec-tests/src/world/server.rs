@@ -38,6 +38,14 @@ impl ServerHost {
     }
 }
 
+fn is_expired(session: &Session, now: Instant) -> bool {
+    session.next_timeout() <= now && {
+        let mut later = session.clone();
+        later.handle_timeout(now);
+        !later.exists()
+    }
+}
+
 impl SessionWorld {
     /// A CONNECT came: accepts it with the Session that there is, which another connection may have.
     pub(super) fn decide_connect(
@@ -84,6 +92,8 @@ impl SessionWorld {
         let config = self.config.0.clone();
         let session = self.server.stored.take();
         let before = session.as_ref().filter(|it| it.exists()).map(Census::of);
+        // Its end may have come while the host slept.
+        let is_expired = session.as_ref().is_some_and(|it| is_expired(it, now));
         if session.is_none() {
             let fresh = Session::of_server(NAME, config.session());
             self.server.disk = Disk::new(&fresh, config.server_crashes > 0);
@@ -94,7 +104,8 @@ impl SessionWorld {
             older.is_superseded = true;
         }
         if let Some(census) = before {
-            let fate = if self.links[link].watches[Side::Client as usize].clean_start {
+            let clean_start = self.links[link].watches[Side::Client as usize].clean_start;
+            let fate = if clean_start || is_expired {
                 self.lost_session = true;
                 Fate::Discard
             } else {
@@ -208,6 +219,7 @@ impl SessionWorld {
         let ends_at = session.next_timeout();
         if ends_at != Instant::NEVER {
             self.server.clock = self.server.clock.max(ends_at);
+            self.note_return(Side::Server);
         }
         self.expire_stored(turn)
     }

@@ -175,6 +175,33 @@ pub fn normal() -> Vec<Named> {
             "small-packets",
             "up=1 down=1 qos=21 packet-size=30 cuts=1 persistent=1 in-flight=1",
         ),
+        // Hosts that are not quite there, and packets that come in parts: who is accused, and who is left.
+        named("no-answer", "ticks=5 keep-alive=10"),
+        named("asleep", "up=1 qos=1 ticks=3 keep-alive=10 sleeps=1"),
+        named("asleep-twice", "ticks=4 keep-alive=10 sleeps=2"),
+        named("no-room", "up=1 qos=1 ticks=3 keep-alive=10 blocks=1"),
+        named("no-poll", "up=1 qos=1 ticks=3 keep-alive=10 put-offs=1"),
+        named(
+            "reading-put-off",
+            "up=1 qos=1 ticks=3 keep-alive=10 unread=1 fragments=1 stall=4 grace=6 rate=1",
+        ),
+        named(
+            "absences",
+            "ticks=2 keep-alive=10 sleeps=1 blocks=1 put-offs=1 unread=1",
+        ),
+        named(
+            "slow-bytes",
+            "up=1 qos=0 ticks=4 keep-alive=10 fragments=3 padding=10 stall=4 grace=6 rate=1",
+        ),
+        named("slow-bytes-keep-alive", "ticks=3 keep-alive=10 fragments=2"),
+        named(
+            "half-packet",
+            "up=1 down=1 qos=0 ticks=2 fragments=2 padding=10 stall=4 grace=6 rate=1",
+        ),
+        named(
+            "publisher",
+            "up=1 down=2 qos=1 window-down=1 ticks=4 keep-alive=10 message-expiry=6",
+        ),
         // Limits that bind: a small message has 7 bytes, a large one 27.
         named(
             "stored-bytes",
@@ -228,7 +255,8 @@ pub fn everything() -> Config {
         "up=20 down=20 qos=210 window-up=3 window-down=2 waiting=4 manual=1 refusals=4 \
          subscribes=3 unsubscribes=3 disconnects=3 rejections=2 clean-starts=2 cuts=8 takeovers=3 \
          client-crashes=2 server-crashes=2 client-expiries=1 server-expiries=1 fragments=8 batches=1 \
-         ticks=6 keep-alive=10 links=3 stale=1 limits=12345 padding=50 retain=1 aliases=2 lazy=1",
+         ticks=6 keep-alive=10 links=3 stale=1 limits=12345 padding=50 retain=1 aliases=2 lazy=1 \
+         sleeps=2 blocks=2 put-offs=2 unread=2 stored=8 stored-bytes=400 large=20 when-full=2",
     )
     .config
 }
@@ -243,6 +271,11 @@ pub fn simulations() -> Vec<(u64, Config)> {
         "up=40 down=40 qos=21 client-crashes=5 server-crashes=5 cuts=5 batches=1",
         "up=30 down=30 qos=21 hostile=10 cuts=5 batches=1",
         "up=30 down=30 qos=210 ticks=20 keep-alive=10 message-expiry=20 cuts=5 waiting=3",
+        "up=30 down=30 qos=210 ticks=40 keep-alive=10 sleeps=5 blocks=5 put-offs=5 unread=5 fragments=10 \
+         stall=4 grace=6 rate=1 cuts=5",
+        "up=30 down=30 qos=210 ticks=40 keep-alive=3 sleeps=5 blocks=5 put-offs=5 unread=5 fragments=10 cuts=5 \
+         disconnects=3 takeovers=3 clean-starts=2 client-crashes=2 server-crashes=2 subscribes=3 manual=1 \
+         refusals=3",
         "up=40 down=40 qos=210 stored=6 stored-bytes=90 waiting-bytes=60 large=20 when-full=1 cuts=10 \
          takeovers=3 client-crashes=3 server-crashes=3 batches=1",
         "up=40 down=40 qos=210 stored=6 stored-bytes=90 waiting-bytes=60 large=20 when-full=2 cuts=10 \

@@ -4,28 +4,17 @@ use mqtt5_session_fsm::Instant;
 
 use super::SessionWorld;
 use super::application::{Side, violation};
-use super::host::At;
 use super::points::{Monitor, of_monitor};
 use crate::explore::{Turn, Violation};
 
 impl SessionWorld {
     /// How long it is until something is due on either side, in milliseconds.
     pub(super) fn next_deadline(&self) -> Option<u64> {
-        let mut next = None::<u64>;
-        let mut consider = |now: Instant, due: Instant| {
-            if due != Instant::NEVER {
-                let wait = due.as_millis().saturating_sub(now.as_millis());
-                next = Some(next.map_or(wait, |it| it.min(wait)));
-            }
-        };
-        consider(self.client.clock, self.client.machine.next_timeout());
-        for end in self.links.iter().filter_map(|link| link.server.as_ref()) {
-            consider(self.server.clock, end.machine.next_timeout());
-        }
-        if let Some(session) = &self.server.stored {
-            consider(self.server.clock, session.next_timeout());
-        }
-        next
+        let sides = [Side::Client, Side::Server].into_iter();
+        let due = sides.map(|side| (self.now(side), self.next_due(side)));
+        due.filter(|(_, due)| *due != Instant::NEVER)
+            .map(|(now, due)| due.as_millis().saturating_sub(now.as_millis()))
+            .min()
     }
 
     pub(super) fn tick(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
@@ -36,28 +25,9 @@ impl SessionWorld {
             *clock = Instant::from_millis(clock.as_millis() + wait);
         }
         self.check_keep_alive(turn)?;
-        let now = self.client.clock;
-        if self.client.machine.next_timeout() <= now {
-            let existed = self.client.machine.session().exists();
-            self.client.machine.handle_timeout(now);
-            self.lost_session |= existed && !self.client.machine.session().exists();
-            self.drain(At::Client, turn)?;
-        }
-        let now = self.server.clock;
-        for link in 0..self.links.len() {
-            if let Some(end) = &mut self.links[link].server
-                && end.machine.next_timeout() <= now
-            {
-                end.machine.handle_timeout(now);
-                self.drain(At::Server(link), turn)?;
-            }
-        }
-        if let Some(session) = &mut self.server.stored
-            && session.next_timeout() <= now
-        {
-            self.expire_stored(turn)?;
-        }
-        Ok(())
+        self.timers(Side::Client, turn)?;
+        self.timers(Side::Server, turn)?;
+        self.check_silence(turn)
     }
 
     fn check_keep_alive(&self, turn: &mut Turn<'_>) -> Result<(), Violation> {
@@ -65,16 +35,39 @@ impl SessionWorld {
         let Some(link) = self.links.iter().rfind(|link| link.has_client) else {
             return Ok(());
         };
-        if interval == 0 || !self.client.machine.is_connected() {
+        let is_there = self.client.machine.is_connected() && self.is_attentive(Side::Client);
+        if interval == 0 || !is_there {
             return Ok(());
         }
         turn.cover(of_monitor(Monitor::KeepAlive));
         let last = link.watches[Side::Client as usize].last_sent;
+        let last = last.max(link.hearing[Side::Client as usize].came_back);
         let gap = self.client.clock.as_millis() - last.as_millis();
         if gap > interval {
             let message = format!("the client has been silent for {gap} ms");
             return Err(violation(Monitor::KeepAlive, message));
         }
         Ok(())
+    }
+
+    /// Keeps of the accounts what may still matter.
+    pub(super) fn settle_hearing(&mut self) {
+        if self.config.0.ticks == 0 {
+            return;
+        }
+        for link in 0..self.links.len() {
+            for side in [Side::Client, Side::Server] {
+                let established = self.is_open(link, side);
+                let is_there = self.links[link].has(side);
+                let hearing = &mut self.links[link].hearing[side as usize];
+                hearing.established |= established;
+                if established {
+                    hearing.opened = Instant::ORIGIN;
+                }
+                if !is_there {
+                    *hearing = Default::default();
+                }
+            }
+        }
     }
 }
