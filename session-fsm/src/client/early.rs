@@ -105,8 +105,7 @@ impl Client {
             self.session.notice(Notice::Outcome(token, Ending::Sent));
         }
         let EarlyRequests { requests, .. } = core::mem::take(&mut self.early);
-        let requests = fault!("early requests forgotten", requests, VecDeque::new());
-        for mut early in requests {
+        for mut early in fault!("early requests forgotten", requests, VecDeque::new()) {
             let limit = early
                 .needs
                 .exceed(&self.connection.peer, early.packet.len());
