@@ -96,9 +96,18 @@ fn run() -> Result<(), String> {
                 .any(|it| it.file == file && it.change == mutant.site.change)
         })
     };
+    for it in &equivalent {
+        let stands = |mutant: &Mutant| {
+            mutant.file.display().to_string() == it.file && mutant.site.change == it.change
+        };
+        if !mutants.iter().any(stands) {
+            return Err(format!("No change is {}: {} any more.", it.file, it.change));
+        }
+    }
     // Chosen before the equivalent ones are taken out: an explanation does not change the sample.
     let numbers = choose(&chosen, &viable, |number| {
-        mutants[number].file.display().to_string()
+        let Mutant { file, site } = &mutants[number];
+        format!("{}: {}", file.display(), site.change)
     });
     let (explained, tried): (Vec<usize>, Vec<usize>) =
         numbers.iter().partition(|number| is_equivalent(number));

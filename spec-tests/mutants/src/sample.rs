@@ -1,5 +1,7 @@
 //! Which changes are tried.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 /// How many are tried if nothing is said.
@@ -41,35 +43,45 @@ impl Chosen {
     }
 }
 
-/// Some of the candidates, in ascending order.
+/// Some of the candidates, in ascending order: those that come first in an order that seed and description of each
+/// decide. So a change of the sources exchanges only the part of a sample that it touches.
 pub(crate) fn choose(
     chosen: &Chosen,
     candidates: &[usize],
-    file_of: impl Fn(usize) -> String,
+    description_of: impl Fn(usize) -> String,
 ) -> Vec<usize> {
     if !chosen.numbers.is_empty() {
         let known = |number: &&usize| candidates.contains(number);
         return chosen.numbers.iter().filter(known).copied().collect();
     }
-    let matches = |number: &usize| {
+    let mut found: BTreeMap<String, u64> = BTreeMap::new();
+    let mut order = Vec::new();
+    for number in candidates {
+        let description = description_of(*number);
         let part = chosen.file.as_deref();
-        part.is_none_or(|part| file_of(*number).contains(part))
-    };
-    let mut left: Vec<usize> = candidates.iter().copied().filter(matches).collect();
-    let mut random = chosen.seed;
-    let mut taken = Vec::new();
-    while taken.len() < chosen.count && !left.is_empty() {
-        let position = next(&mut random) % left.len() as u64;
-        taken.push(left.swap_remove(position as usize));
+        if !part.is_none_or(|part| description.contains(part)) {
+            continue;
+        }
+        // The same may be written in several places.
+        let before = found.entry(description.clone()).or_default();
+        order.push((rank(chosen.seed, *before, &description), *number));
+        *before += 1;
     }
+    order.sort_unstable();
+    order.truncate(chosen.count);
+    let mut taken: Vec<usize> = order.into_iter().map(|(_, number)| number).collect();
     taken.sort_unstable();
     taken
 }
 
-/// SplitMix64.
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+/// FNV-1a, mixed as SplitMix64 does.
+fn rank(seed: u64, before: u64, description: &str) -> u64 {
+    let numbers = [seed.to_le_bytes(), before.to_le_bytes()].concat();
+    let bytes = numbers.into_iter().chain(description.bytes());
+    let sum = bytes.fold(0xCBF2_9CE4_8422_2325_u64, |sum, byte| {
+        (sum ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    });
+    let mixed = (sum ^ (sum >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     mixed ^ (mixed >> 31)
 }
@@ -111,19 +123,29 @@ mod tests {
     #[test]
     fn a_sample_is_the_same_each_time_and_has_nothing_twice() {
         let candidates: Vec<usize> = (0..100).collect();
-        let file = |_| String::new();
-        let first = choose(&chosen("--count 30 --seed 7"), &candidates, file);
+        let text = |number: usize| format!("change {}", number / 2);
+        let first = choose(&chosen("--count 30 --seed 7"), &candidates, text);
         assert_eq!(
             first,
-            choose(&chosen("--count 30 --seed 7"), &candidates, file)
+            choose(&chosen("--count 30 --seed 7"), &candidates, text)
         );
         assert_ne!(
             first,
-            choose(&chosen("--count 30 --seed 8"), &candidates, file)
+            choose(&chosen("--count 30 --seed 8"), &candidates, text)
         );
         assert_eq!(first.len(), 30);
         assert!(first.windows(2).all(|pair| pair[0] < pair[1]));
-        assert_eq!(choose(&chosen("--all"), &candidates, file), candidates);
+        assert_eq!(choose(&chosen("--all"), &candidates, text), candidates);
+    }
+
+    #[test]
+    fn another_change_of_the_sources_leaves_a_sample_alone() {
+        let candidates: Vec<usize> = (0..100).collect();
+        let text = |number: usize| format!("change {number}");
+        let before = choose(&chosen("--count 30"), &candidates, text);
+        let after = choose(&chosen("--count 30"), &candidates[1..], text);
+        let lost = before.iter().filter(|it| !after.contains(it)).count();
+        assert!(lost <= 1, "{before:?}, {after:?}");
     }
 
     #[test]

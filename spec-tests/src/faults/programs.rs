@@ -57,7 +57,7 @@ const REACHED: &str = "MQTT5_FAULT_REACHED";
 const ASKED: &str = "MQTT5_FAULT_ASKED";
 
 /// A kind of checks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// The golden byte vectors.
     Vectors,
@@ -70,6 +70,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All kinds that an exhibit is shown to.
+    pub const ALL: [Self; 3] = [Kind::Vectors, Kind::Conformance, Kind::Explorer];
+
     /// For people.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -310,32 +313,20 @@ impl Run<'_> {
         self.run(&self.programs.spec, &arguments, &names.join(" "))
     }
 
-    /// Vectors, conformance and explorer.
+    /// What the checks of one kind find.
     ///
     /// # Errors
     ///
     /// If they cannot be run.
-    pub fn all(&self) -> Result<Vec<Finding>, String> {
-        let vectors = self.filtered(&["vector::"])?;
-        // With the colons: a name such as `vector::from-client` is not meant.
-        let conformance = self.filtered(&["client::", "server::"])?;
-        let explorer = self.explorer()?;
-        let findings = [
-            Finding::new(Kind::Vectors, vectors),
-            Finding::new(Kind::Conformance, conformance),
-            Finding::new(Kind::Explorer, explorer),
-        ];
-        Ok(findings.into_iter().flatten().collect())
-    }
-
-    /// The halves against their models.
-    ///
-    /// # Errors
-    ///
-    /// If they cannot be run.
-    pub fn properties(&self) -> Result<Option<Finding>, String> {
-        let names = self.tests(&self.programs.halves, &[self.threads()])?;
-        Ok(Finding::new(Kind::Properties, names))
+    pub fn of_kind(&self, kind: Kind) -> Result<Option<Finding>, String> {
+        let names = match kind {
+            Kind::Vectors => self.filtered(&["vector::"])?,
+            // With the colons: a name such as `vector::from-client` is not meant.
+            Kind::Conformance => self.filtered(&["client::", "server::"])?,
+            Kind::Explorer => self.explorer()?,
+            Kind::Properties => self.tests(&self.programs.halves, &[self.threads()])?,
+        };
+        Ok(Finding::new(kind, names))
     }
 
     fn filtered(&self, filters: &[&str]) -> Result<Vec<String>, String> {

@@ -272,7 +272,10 @@ impl Driver {
     pub(crate) fn tick(&mut self, milliseconds: u64) -> Lines {
         self.wait(milliseconds);
         self.client.handle_timeout(self.now);
-        self.settle()
+        let lines = self.settle();
+        // A host that waits as it is told would never sleep again.
+        assert!(self.client.next_timeout() > self.now, "due again at once");
+        lines
     }
 
     /// Milliseconds until the next deadline; `None` if there is none.

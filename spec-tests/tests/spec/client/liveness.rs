@@ -166,6 +166,19 @@ fn a_question_that_was_not_written_is_not_waited_for() -> u64 {
         assert_eq!(driver.tick(250), ["> PINGREQ"], "{stop}");
         assert_eq!(driver.tick(1), ["close TimedOut(PingResp)"], "{stop}");
         judged += 1;
+        // A PINGREQ that nobody polled.
+        let mut driver = connected(10);
+        driver.wait(9_750);
+        for _ in 0..stop {
+            driver.client.handle_timeout(driver.now);
+            driver.wait(1_000);
+        }
+        driver.client.handle_timeout(driver.now);
+        assert_eq!(driver.settle(), ["> PINGREQ"], "{stop}");
+        assert_eq!(driver.tick(9_749), nothing(), "{stop}");
+        assert_eq!(driver.tick(250), ["> PINGREQ"], "{stop}");
+        assert_eq!(driver.tick(1), ["close TimedOut(PingResp)"], "{stop}");
+        judged += 1;
         // A CONNECT that nobody polled.
         let mut driver = Driver::new();
         driver

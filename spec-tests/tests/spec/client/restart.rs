@@ -95,17 +95,20 @@ impl Process {
 
 /// The server would take a message with this identifier for the one that was given up (MQTT-4.3.3-10).
 fn a_lost_identifier_is_not_used_after_a_restart() {
-    for by_export in [false, true] {
+    // The changes alone keep the count of the identifiers, which an export begins anew.
+    for restarts in [&[false][..], &[true], &[false, true]] {
         let mut process = Process::new();
         process.connect(false, &[]);
         process.publish(&"x".repeat(100));
         let small = [Property::MaximumPacketSize(50.try_into().expect("not 0"))];
         assert!(process.connect(true, &small).is_empty());
-        process.restart(by_export);
+        for by_export in restarts {
+            process.restart(*by_export);
+        }
         process.connect(true, &small);
         let wire = process.publish("y");
         let identifier = u16::from_be_bytes([wire[5], wire[6]]);
-        assert_ne!(identifier, 1, "by export: {by_export}");
+        assert_ne!(identifier, 1, "by export: {restarts:?}");
     }
 }
 
