@@ -25,6 +25,11 @@ pub(crate) fn checks() -> Vec<Check> {
             "interrupted::a_pubrec_that_comes_again_while_pubrels_wait",
             a_pubrec_that_comes_again_while_pubrels_wait,
         ),
+        Check::new(
+            Kind::Domain,
+            "interrupted::a_first_pubrec_that_comes_while_pubrels_wait",
+            a_first_pubrec_that_comes_while_pubrels_wait,
+        ),
     ]
 }
 
@@ -243,6 +248,51 @@ fn what_was_partly_written_is_sent_again_in_order() -> Outcome {
     Ok(judged)
 }
 
+/// The Packet Identifiers, that of the last packet first: in this order PUBRECs come.
+fn last_first(sent: &[Sent]) -> Vec<u16> {
+    let identifier = |packet: &Sent| match packet {
+        Sent::Publish { identifier, .. } | Sent::PubRel(identifier) => *identifier,
+    };
+    sent.iter().rev().map(identifier).collect()
+}
+
+fn pubrec(identifier: u16) -> [u8; 4] {
+    let [high, low] = identifier.to_be_bytes();
+    [PacketType::PubRec.first_byte(), 2, high, low]
+}
+
+/// [MQTT-4.6.0-4]: some PUBRECs came before the connection was lost, and so many of their PUBRELs fit into the
+/// buffer of the next one; then the other PUBRECs come. The PUBRELs keep the order of the PUBRECs.
+fn a_first_pubrec_that_comes_while_pubrels_wait() -> Outcome {
+    let mut judged = 0;
+    for role in ROLES {
+        for messages in 1..=5_usize {
+            for before in 0..=messages {
+                for fit in 0..=before {
+                    let mut sender = Sender::new(role);
+                    for number in 0..messages {
+                        sender.publish(Qos::ExactlyOnce, number as u8);
+                    }
+                    let released = last_first(&sender.write(messages * PUBLISH));
+                    for identifier in &released[..before] {
+                        sender.receive(&pubrec(*identifier));
+                    }
+                    sender.reconnect();
+                    let mut pubrels = sender.write(fit * PUBREL);
+                    for identifier in &released[before..] {
+                        sender.receive(&pubrec(*identifier));
+                    }
+                    pubrels.extend(sender.write(1_000));
+                    let expected: Vec<_> = released.iter().map(|id| Sent::PubRel(*id)).collect();
+                    assert_eq!(pubrels, expected, "{before} before, {fit} fit");
+                    judged += 1;
+                }
+            }
+        }
+    }
+    Ok(judged)
+}
+
 /// [MQTT-4.3.3-4], [MQTT-2.2.1-5], [MQTT-4.6.0-4]: the connection is resumed while PUBRELs are due, of which so many
 /// fit into the buffer; then any PUBREC comes once more. Each message gets its own PUBREL, in the order of the
 /// PUBRECs, and the repeated PUBREC one more, of its own identifier.
@@ -256,20 +306,7 @@ fn a_pubrec_that_comes_again_while_pubrels_wait() -> Outcome {
                     for number in 0..messages {
                         sender.publish(Qos::ExactlyOnce, number as u8);
                     }
-                    let published = sender.write(messages * PUBLISH);
-                    // PUBREC comes for the last one first.
-                    let released: Vec<u16> = published
-                        .iter()
-                        .rev()
-                        .map(|packet| match packet {
-                            Sent::Publish { identifier, .. } => *identifier,
-                            Sent::PubRel(identifier) => *identifier,
-                        })
-                        .collect();
-                    let pubrec = |identifier: u16| {
-                        let [high, low] = identifier.to_be_bytes();
-                        [PacketType::PubRec.first_byte(), 2, high, low]
-                    };
+                    let released = last_first(&sender.write(messages * PUBLISH));
                     for identifier in &released {
                         sender.receive(&pubrec(*identifier));
                     }

@@ -216,8 +216,10 @@ fn who_does_not_read_accuses_nobody() -> Outcome {
                     host.pass(100, usize::MAX);
                 }
                 assert_eq!(host.closed, Some(Cause::TimedOut(Awaited::KeepAlive)));
-                let patience = Duration::from_millis(u64::from(keep_alive) * 1_500 + 1_100);
-                assert!(resumed.until(host.now) <= patience);
+                // The time in which nothing was read does not count, and no more than that.
+                let patience = Duration::from_millis(u64::from(keep_alive) * 1_500);
+                let took = resumed.until(host.now);
+                assert!((patience..=patience + Duration::from_millis(1_100)).contains(&took));
                 judged += 1;
             }
         }
@@ -376,15 +378,16 @@ fn a_clock_that_goes_back_puts_nothing_off() -> Outcome {
 /// [MQTT-3.1.2-20]: a Client pings while its CONNECT is decided on.
 fn a_pingreq_may_wait_behind_a_connect() -> Outcome {
     let mut driver = Driver::deciding(Instant::ORIGIN, config(), &Hello::new().keep_alive(1));
-    for _ in 0..5 {
+    // Longer than a CONNECT may take, and than the Keep Alive.
+    for _ in 0..20 {
         assert!(driver.wait(1_000).is_empty());
         assert!(driver.send(PINGREQ).is_empty());
     }
     let report = driver.accept(None, &[]).expect("a good CONNECT");
     let packets = report.packets();
     assert!(matches!(packets[0], Packet::ConnAck(_)));
-    assert_eq!(packets[1..], [Packet::PingResp; 5]);
-    Ok(5)
+    assert_eq!(packets[1..], [Packet::PingResp; 20]);
+    Ok(20)
 }
 
 /// Section 4.12.1: a Client that does not go on with a re-authentication is not authenticated.
