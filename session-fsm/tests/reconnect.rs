@@ -1,5 +1,8 @@
 //! Reconnecting: delays, turns, redirections, giving up.
 
+#[path = "reconnect/policy.rs"]
+mod policy;
+
 use core::time::Duration;
 
 use mqtt5_session_fsm::codec::{ConnAck, Disconnect, Properties, Property, ReasonCode, Text};
@@ -9,24 +12,7 @@ use mqtt5_session_fsm::{
 };
 use proptest::prelude::*;
 
-const NO_JITTER: u32 = Backoff::WITHOUT_JITTER;
-const LOST: ConnectionFailure<'static> = ConnectionFailure::Network;
-
-const SETTINGS: ReconnectSettings = ReconnectSettings {
-    initial_delay: Duration::from_secs(1),
-    maximum_delay: Duration::from_secs(10),
-    growth_percent: 200,
-    stable_after: Duration::from_secs(60),
-    give_up_after: None,
-};
-
-fn at(seconds: u64) -> Instant {
-    Instant::from_millis(seconds * 1000)
-}
-
-fn policy(servers: &[&str]) -> ReconnectPolicy {
-    ReconnectPolicy::new(SETTINGS, servers).unwrap()
-}
+use policy::{LOST, NO_JITTER, SETTINGS, at, policy};
 
 /// Seconds until the next attempt, and its server.
 fn fails(

@@ -1,34 +1,20 @@
 //! A policy over several servers, each with a circuit breaker: a server that must not be tried keeps nobody
 //! from those that may.
 
+#[path = "reconnect/policy.rs"]
+mod policy;
+
 use core::time::Duration;
 use std::collections::BTreeMap;
 
 use mqtt5_session_fsm::codec::{ReasonCode, Text};
 use mqtt5_session_fsm::{
-    Backoff, CircuitBreaker, CircuitBreakerSettings, ConnectionFailure, Instant, ReconnectPolicy,
-    ReconnectSettings, ServerReference,
+    CircuitBreaker, CircuitBreakerSettings, ConnectionFailure, Instant, ReconnectPolicy,
+    ServerReference,
 };
 use proptest::prelude::*;
 
-const NO_JITTER: u32 = Backoff::WITHOUT_JITTER;
-const LOST: ConnectionFailure<'static> = ConnectionFailure::Network;
-
-const SETTINGS: ReconnectSettings = ReconnectSettings {
-    initial_delay: Duration::from_secs(1),
-    maximum_delay: Duration::from_secs(10),
-    growth_percent: 200,
-    stable_after: Duration::from_secs(60),
-    give_up_after: None,
-};
-
-fn at(seconds: u64) -> Instant {
-    Instant::from_millis(seconds * 1000)
-}
-
-fn policy(servers: &[&str]) -> ReconnectPolicy {
-    ReconnectPolicy::new(SETTINGS, servers).unwrap()
-}
+use policy::{LOST, NO_JITTER, SETTINGS, at, policy};
 
 fn elsewhere(server_reference: &str) -> ConnectionFailure<'_> {
     ConnectionFailure::ConnAck {

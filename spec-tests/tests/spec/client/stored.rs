@@ -23,7 +23,11 @@ checks!["client::stored":
 
 const PLENTY: (u32, usize) = (1_000, 1 << 20);
 
-fn session(stored: (u32, usize), waiting: (u32, usize), when_full: WhenFull) -> SessionConfig {
+pub(crate) fn session(
+    stored: (u32, usize),
+    waiting: (u32, usize),
+    when_full: WhenFull,
+) -> SessionConfig {
     SessionConfig {
         stored: StoredLimits {
             messages: stored.0,

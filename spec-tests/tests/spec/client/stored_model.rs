@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 
 use mqtt5_session_fsm::codec::Property;
-use mqtt5_session_fsm::{PublishError, SessionConfig, StoredLimits, WaitingLimits, WhenFull};
+use mqtt5_session_fsm::{PublishError, WhenFull};
 use proptest::prelude::*;
 
 use super::driver::{Driver, KEEPS, publication};
 use super::make;
+use super::stored::session;
 use crate::check::Check;
 use crate::random::property;
 
@@ -67,18 +68,7 @@ fn bytes<'a>(kept: impl IntoIterator<Item = &'a Kept>) -> usize {
 
 impl Run {
     fn new(stored: (u32, usize), waiting: (u32, usize), window: u16, when_full: WhenFull) -> Self {
-        let config = SessionConfig {
-            stored: StoredLimits {
-                messages: stored.0,
-                bytes: stored.1,
-            },
-            waiting: WaitingLimits {
-                messages: waiting.0,
-                bytes: waiting.1,
-                when_full,
-            },
-            ..SessionConfig::default()
-        };
+        let config = session(stored, waiting, when_full);
         Run {
             stored,
             waiting,

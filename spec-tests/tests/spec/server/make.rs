@@ -255,3 +255,33 @@ pub(crate) fn limited(limits: Limits) -> ServerConfig {
         ..ServerConfig::default()
     }
 }
+
+/// Every choice of what a Server takes of a Will, with every Will, and the Reason Codes with which it may be refused.
+pub(crate) fn limits_and_wills() -> impl Iterator<Item = (Limits, Testament, Vec<ReasonCode>)> {
+    let flags = [(true, false), (true, true), (false, false), (false, true)];
+    let all = QOS.into_iter().flat_map(move |maximum_qos| {
+        let of_qos =
+            move |qos| flags.map(|(available, retain)| (maximum_qos, qos, available, retain));
+        QOS.into_iter().flat_map(of_qos)
+    });
+    all.map(|(maximum_qos, qos, retain_available, retain)| {
+        let limits = Limits {
+            maximum_qos,
+            retain_available,
+            ..Limits::NONE
+        };
+        let will = Testament {
+            qos,
+            retain,
+            ..Testament::new(None)
+        };
+        let mut refusals = Vec::new();
+        if qos > maximum_qos {
+            refusals.push(ReasonCode::QosNotSupported);
+        }
+        if retain && !retain_available {
+            refusals.push(ReasonCode::RetainNotSupported);
+        }
+        (limits, will, refusals)
+    })
+}
