@@ -443,3 +443,22 @@ fn to_qos(bits: u8) -> Result<Qos, RestoreError> {
 fn to_message(packet: &[u8]) -> Result<Message, RestoreError> {
     Message::from_bytes(Bytes::copy_from_slice(packet)).map_err(|_| RestoreError::Inconsistent)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_that_no_session_has_is_refused() {
+        let never = Instant::NEVER.as_millis();
+        for (at, nanoseconds, is_good) in [
+            (never - 1, 999_999_999, true),
+            (never, 0, false),
+            (0, 1_000_000_000, false),
+        ] {
+            let within = (1, nanoseconds);
+            let deadline = StoredDeadline { at, within }.read();
+            assert_eq!(deadline.is_ok(), is_good, "{at}, {nanoseconds}");
+        }
+    }
+}

@@ -5,7 +5,10 @@
 //!
 //! The changes are deliberate faults, `fault!("mutant 17", …)`, as those in the sources: another operator, a
 //! condition that is negated or loses a part, a statement that is left out. What is equivalent to the original is
-//! listed in `equivalent.toml`, with the reason.
+//! listed in `equivalent.toml`, with the reason. Any other that no check notices makes the program fail.
+//!
+//! A first run without any change tells which checks come to which changes. Only those are run, the fastest first, until
+//! one fails. What takes longer than a few seconds is run only for changes that nothing else noticed.
 
 mod copy;
 mod groups;

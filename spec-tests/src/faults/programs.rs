@@ -220,7 +220,10 @@ impl Programs {
         Run {
             programs: self,
             fault,
-            scratch: self.target.join(format!("lane-{lane}")),
+            // Faults and mutants may run at the same time.
+            scratch: self
+                .target
+                .join(format!("lane-{}-{lane}", last_part(&self.folder))),
         }
     }
 }
