@@ -169,6 +169,8 @@ mod tests {
         assert_eq!(hash(&together), hash(&apart));
         let [together, other] = senders([b"x", b"y"]);
         assert_ne!(together, other);
+        // The explorer knows states by their hashes.
+        assert_ne!(hash(&together), hash(&other));
         let mut acknowledged = apart.clone();
         acknowledge(&mut acknowledged, PacketIdentifier::new(3).expect("not 0"));
         assert_ne!(apart, acknowledged);

@@ -26,6 +26,7 @@ super::listed! { "qos_receiver":
     Example expired_messages_are_acknowledged_all_the_same,
     Example exchanges_do_not_mix,
     Domain a_receipt_is_good_once,
+    Domain a_receipt_ends_with_its_session,
     Domain an_identifier_is_free_when_its_exchange_is_over,
 }
 
@@ -335,6 +336,26 @@ fn a_receipt_is_good_once() -> Outcome {
         }
     }
     Ok(4)
+}
+
+/// Section 4.1: the Session that ended has nothing to do with the next one. A late decision would mark an identifier of
+/// that one as received.
+fn a_receipt_ends_with_its_session() -> Outcome {
+    for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
+        let mut driver = Driver::connected(manual(), &Hello::lasting());
+        let receipt = driver.send(&publish(qos, 3, false, b"x")).receipt();
+        let (keeper, _) = driver.part();
+        let (mut next, _) = Driver::resumed(
+            keeper.now,
+            manual(),
+            &Hello::lasting().clean(true),
+            Some(keeper.session),
+        );
+        let late = next.acknowledge_with(receipt, ReasonCode::Success, &[]);
+        assert_eq!(late.map(|_| ()), Err(SendError::Stale), "{qos:?}");
+        assert_eq!(next.send(&publish(qos, 3, false, b"y")).payloads(), [b"y"]);
+    }
+    Ok(2)
 }
 
 /// Section 2.2.1: "available for reuse", by each kind of packet, however the exchange ended; and what comes then counts
