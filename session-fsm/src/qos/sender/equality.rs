@@ -111,6 +111,7 @@ mod tests {
     use mqtt5_codec::{Message, PacketIdentifier, Publish, Qos, TopicName};
 
     use super::Sender;
+    use crate::qos::Request;
     use crate::qos::table::SenderEvent;
     use crate::session::Accepted;
     use crate::{Instant, Token};
@@ -188,5 +189,18 @@ mod tests {
             sender
         };
         assert_ne!(freed([1, 2]), freed([2, 1]));
+    }
+    #[test]
+    fn a_request_that_is_given_up_has_no_deadline() {
+        let given_up = |due| {
+            let mut sender = Sender::default();
+            let request = Request::Subscribe { filters: 1 };
+            sender.request(request, Token::NONE).expect("an identifier");
+            sender.requests_written(1, Instant::from_millis(due));
+            sender.time_out_request().expect("a request");
+            sender
+        };
+        assert_eq!(given_up(10), given_up(20));
+        assert_eq!(hash(&given_up(10)), hash(&given_up(20)));
     }
 }
