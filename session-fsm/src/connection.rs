@@ -13,12 +13,11 @@ mod transmit;
 mod unread;
 
 use alloc::vec::Vec;
-use core::num::NonZeroU16;
 use core::time::Duration;
 
 use mqtt5_codec::{
-    Disconnect, EncodeError, LARGEST_PACKET, Message, PacketType, Properties, Property, PubAck,
-    PubRec, Qos, ReasonCode, Role,
+    Disconnect, EncodeError, LARGEST_PACKET, PacketType, Properties, Property, PubAck, PubRec, Qos,
+    ReasonCode, Role,
 };
 
 pub use alias::TopicAliases;
@@ -37,7 +36,7 @@ use crate::error::SendError;
 use crate::event::Cause;
 use crate::large::Arriving;
 use crate::qos::Decision;
-use crate::session::{Publication, RefusedPublication, Session, refused};
+use crate::session::{Publication, RefusedPublication, Session};
 use crate::{Instant, LimitExceeded, Limits, PeerError, Receipt, SessionViolation, Token};
 
 /// How far a Network Connection is.
@@ -187,20 +186,23 @@ impl Connection {
 
     /// What the peer's limits have against a message.
     #[inline]
-    fn check_message(
-        &self,
-        message: &Message,
-        qos: Qos,
-        topic_alias: Option<NonZeroU16>,
-    ) -> Result<(), LimitExceeded> {
+    fn check_message(&self, publication: &Publication) -> Result<(), LimitExceeded> {
         let peer = &self.peer;
+        let &Publication {
+            ref message,
+            qos,
+            retain,
+            topic_alias,
+            ..
+        } = publication;
         if qos > peer.maximum_qos && !fault!("MQTT-3.2.2-11") {
             return Err(LimitExceeded::MaximumQos);
         }
-        if !peer.retain_available && message.retain() && !fault!("MQTT-3.2.2-14") {
+        if !peer.retain_available && retain && !fault!("MQTT-3.2.2-14") {
             return Err(LimitExceeded::RetainAvailable);
         }
-        // The Packet Identifier and a longer Remaining Length add four bytes at most.
+        // The Packet Identifier and a longer Remaining Length add four bytes at most. Subscription Identifiers are looked
+        // at when the packet is written.
         let maximum = fault!(
             "MQTT-3.1.2-24",
             peer.maximum_packet_size as usize,
@@ -222,38 +224,12 @@ impl Connection {
         now: Instant,
         publication: Publication,
     ) -> Result<Token, RefusedPublication> {
-        let Publication {
-            message,
-            qos,
-            topic_alias,
-            deadline,
-        } = publication;
-        if let Some(within) = deadline {
-            let publication = Publication {
-                topic_alias,
-                ..Publication::new(qos, message)
-            };
-            return self.publish_within(session, now, publication, within);
-        }
         if self.is_open()
-            && let Err(limit) = self.check_message(&message, qos, topic_alias)
+            && let Err(limit) = self.check_message(&publication)
         {
-            return Err(refused(limit.into(), message, qos, topic_alias));
+            return Err(publication.refused(limit.into()));
         }
-        session.accept(now, message, qos, topic_alias, self.window())
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn publish_within(
-        &mut self,
-        session: &mut Session,
-        now: Instant,
-        publication: Publication,
-        within: Duration,
-    ) -> Result<Token, RefusedPublication> {
-        let accepted = self.publish(session, now, publication);
-        session.with_deadline(now, accepted, within)
+        session.accept(now, publication, self.window())
     }
 
     /// The application decided about a message.
@@ -320,7 +296,7 @@ impl Connection {
     /// Queues a CONNECT or an AUTH, for which the peer owes an answer once it is written.
     pub(crate) fn send_question(&mut self, packet: &[u8]) {
         self.send(packet);
-        self.liveness.question = Question::Queued;
+        self.liveness.question = Question::QueuedMessage;
     }
 
     /// PINGREQ or PINGRESP.

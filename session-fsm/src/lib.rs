@@ -185,8 +185,9 @@ pub use requests::{
 };
 pub use server::{Server, ServerConfig};
 pub use session::{
-    Acknowledgement, Change, Deadline, MessageState, Publication, RefusedPublication, Session,
-    SessionConfig, StoredLimits, Unsettled, UnsettledKind, WithdrawError,
+    Acknowledgement, Change, Deadline, MessageState, Publication, QueuedMessage,
+    RefusedPublication, Session, SessionConfig, StoredLimits, SubscriptionIdentifiers, Unsettled,
+    UnsettledKind, WithdrawError,
 };
 #[cfg(feature = "persistence")]
 pub use session::{Journal, JournalError, JournalReader, Record, Records};

@@ -72,10 +72,6 @@ impl List {
         self.first
     }
 
-    pub(crate) const fn last(&self) -> u16 {
-        self.last
-    }
-
     #[inline]
     pub(crate) fn push<T: Linked>(&mut self, slots: &mut [T], place: u16) {
         if let Some(slot) = slot(slots, place) {

@@ -10,12 +10,14 @@ mod format;
 #[cfg(feature = "persistence")]
 mod journal;
 mod notice;
+mod publication;
 #[cfg(feature = "persistence")]
 mod record;
 mod replay;
 mod room;
 #[cfg(feature = "persistence")]
 mod snapshot;
+mod subscription_identifiers;
 mod unsettled;
 
 use alloc::boxed::Box;
@@ -23,15 +25,15 @@ use alloc::collections::VecDeque;
 
 use mqtt5_codec::{PacketIdentifier, PacketType, Qos, ReasonCode, Role};
 
-pub(crate) use accept::{Accepted, refused};
-pub use accept::{Publication, RefusedPublication};
 pub use change::Change;
 pub(crate) use clock::message_expiry;
 pub use deadlines::Deadline;
 #[cfg(feature = "persistence")]
 pub use journal::{Journal, JournalError, JournalReader, Record, Records};
 pub(crate) use notice::{Ending, Notice};
+pub use publication::{Publication, QueuedMessage, RefusedPublication};
 pub use room::StoredLimits;
+pub use subscription_identifiers::SubscriptionIdentifiers;
 pub use unsettled::{MessageState, Unsettled, UnsettledKind, WithdrawError};
 
 use self::deadlines::Deadlines;

@@ -1,12 +1,11 @@
 //! Messages that were accepted and cannot be sent yet.
 
 use alloc::collections::{BTreeSet, VecDeque};
-use core::num::NonZeroU16;
 
-use mqtt5_codec::{Message, Qos};
+use mqtt5_codec::Qos;
 
 use crate::growth;
-use crate::session::{Accepted, MessageState, Unsettled, UnsettledKind, message_expiry};
+use crate::session::{MessageState, QueuedMessage, Unsettled, UnsettledKind, message_expiry};
 use crate::{Instant, Token};
 
 /// How many messages may wait to be sent: because there is no Network Connection, because the peer's
@@ -50,46 +49,37 @@ pub enum WhenFull {
     DropOldest,
 }
 
-/// A message that waits, to be looked at.
-#[derive(Clone, Copy)]
-pub(crate) struct Next<'a> {
-    pub(crate) message: &'a Message,
-    pub(crate) expires_at: Instant,
-    pub(crate) qos: Qos,
-    pub(crate) topic_alias: Option<NonZeroU16>,
-    pub(crate) token: Token,
-}
-
-/// A place in a queue; empty once the message has expired.
+/// A place in a queue.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Place {
-    message: Option<Message>,
-    token: Token,
-    expires_at: Instant,
-    topic_alias: Option<NonZeroU16>,
-    qos: Qos,
+enum Place {
+    Taken(QueuedMessage),
+    /// The message has expired, or was withdrawn.
+    Empty(Token),
 }
 
 impl Place {
-    #[inline]
-    fn look(&self) -> Option<Next<'_>> {
-        Some(Next {
-            message: self.message.as_ref()?,
-            expires_at: self.expires_at,
-            qos: self.qos,
-            topic_alias: self.topic_alias,
-            token: self.token,
-        })
+    /// Tokens ascend in a queue.
+    const fn token(&self) -> Token {
+        match self {
+            Place::Taken(queued) => queued.token,
+            Place::Empty(token) => *token,
+        }
     }
 
-    fn take(&mut self) -> Option<Accepted> {
-        Some(Accepted {
-            message: self.message.take()?,
-            token: self.token,
-            expires_at: self.expires_at,
-            qos: self.qos,
-            topic_alias: self.topic_alias,
-        })
+    #[inline]
+    const fn look(&self) -> Option<&QueuedMessage> {
+        match self {
+            Place::Taken(queued) => Some(queued),
+            Place::Empty(_) => None,
+        }
+    }
+
+    #[inline]
+    fn take(self) -> Option<QueuedMessage> {
+        match self {
+            Place::Taken(queued) => Some(queued),
+            Place::Empty(_) => None,
+        }
     }
 }
 
@@ -137,7 +127,7 @@ impl Waiting {
     }
 
     /// Takes the message that the policy drops first; `None` if there is none that it may drop.
-    pub(crate) fn take_oldest(&mut self, when_full: WhenFull) -> Option<Accepted> {
+    pub(crate) fn take_oldest(&mut self, when_full: WhenFull) -> Option<QueuedMessage> {
         match when_full {
             WhenFull::Refuse => None,
             WhenFull::DropOldestQos0 => self.pop(Qos::AtMostOnce),
@@ -148,12 +138,12 @@ impl Waiting {
     }
 
     #[inline]
-    pub(crate) fn push(&mut self, waiting: Accepted) {
+    pub(crate) fn push(&mut self, waiting: QueuedMessage) {
         self.messages += 1;
-        self.bytes += waiting.message.size();
+        self.bytes += waiting.size();
         if waiting.qos == Qos::AtMostOnce {
             self.qos0_messages += 1;
-            self.qos0_bytes += waiting.message.size();
+            self.qos0_bytes += waiting.size();
         }
         if waiting.expires_at != Instant::NEVER {
             self.expiring.insert((waiting.expires_at, waiting.token));
@@ -162,19 +152,13 @@ impl Waiting {
         if queue.len() == queue.capacity() {
             queue.reserve_exact(growth::step(queue.len()));
         }
-        queue.push_back(Place {
-            message: Some(waiting.message),
-            token: waiting.token,
-            expires_at: waiting.expires_at,
-            topic_alias: waiting.topic_alias,
-            qos: waiting.qos,
-        });
+        queue.push_back(Place::Taken(waiting));
     }
 
     /// The message that is to be sent next: the oldest, but if only QoS 0 may be sent, the oldest of
     /// these.
     #[inline]
-    pub(crate) fn next(&self, only_qos0: bool) -> Option<Next<'_>> {
+    pub(crate) fn next(&self, only_qos0: bool) -> Option<&QueuedMessage> {
         let qos0 = self.qos0.front().and_then(Place::look);
         if only_qos0 {
             return qos0;
@@ -188,7 +172,7 @@ impl Waiting {
 
     /// Takes the oldest message of this kind: QoS 0, or QoS 1 and 2 together.
     #[inline]
-    pub(crate) fn pop(&mut self, qos: Qos) -> Option<Accepted> {
+    pub(crate) fn pop(&mut self, qos: Qos) -> Option<QueuedMessage> {
         let taken = self.queue(qos).pop_front()?.take()?;
         self.taken(&taken);
         Some(taken)
@@ -203,7 +187,7 @@ impl Waiting {
     }
 
     /// Takes a message that has expired.
-    pub(crate) fn take_expired(&mut self, now: Instant) -> Option<Accepted> {
+    pub(crate) fn take_expired(&mut self, now: Instant) -> Option<QueuedMessage> {
         let &(expires_at, token) = self.expiring.first()?;
         if expires_at > now {
             return None;
@@ -219,24 +203,23 @@ impl Waiting {
         }
         self.expiring.clear();
         for place in self.qos0.iter_mut().chain(&mut self.others) {
-            if let Some(message) = &place.message {
-                place.expires_at = message_expiry(now, message, place.expires_at);
-                if place.expires_at != Instant::NEVER {
-                    self.expiring.insert((place.expires_at, place.token));
+            if let Place::Taken(queued) = place {
+                queued.expires_at = message_expiry(now, &queued.message, queued.expires_at);
+                if queued.expires_at != Instant::NEVER {
+                    self.expiring.insert((queued.expires_at, queued.token));
                 }
             }
         }
     }
 
     /// Takes a certain message.
-    pub(crate) fn remove(&mut self, token: Token) -> Option<Accepted> {
+    pub(crate) fn remove(&mut self, token: Token) -> Option<QueuedMessage> {
         let taken = [&mut self.qos0, &mut self.others]
             .into_iter()
             .find_map(|queue| {
-                let position = queue
-                    .binary_search_by_key(&token, |place| place.token)
-                    .ok()?;
-                queue.get_mut(position)?.take()
+                let position = queue.binary_search_by_key(&token, Place::token).ok()?;
+                let place = queue.get_mut(position)?;
+                core::mem::replace(place, Place::Empty(token)).take()
             })?;
         self.taken(&taken);
         Some(taken)
@@ -244,18 +227,16 @@ impl Waiting {
 
     /// All that wait with QoS 1 and 2, in order.
     #[cfg(feature = "persistence")]
-    pub(crate) fn acknowledged(&self) -> impl Iterator<Item = Next<'_>> {
+    pub(crate) fn acknowledged(&self) -> impl Iterator<Item = &QueuedMessage> {
         self.others.iter().filter_map(Place::look)
     }
 
     /// Whether a message with QoS 1 or 2 waits that has this token.
     #[cfg(feature = "persistence")]
     pub(crate) fn is_acknowledged(&self, token: Token) -> bool {
-        let found = self
-            .others
-            .binary_search_by_key(&token, |place| place.token);
+        let found = self.others.binary_search_by_key(&token, Place::token);
         let place = found.ok().and_then(|position| self.others.get(position));
-        place.is_some_and(|place| place.message.is_some())
+        place.and_then(Place::look).is_some()
     }
 
     /// All that wait, those with QoS 1 and 2 first, in order.
@@ -272,7 +253,7 @@ impl Waiting {
                 token: it.token,
                 kind: UnsettledKind::Message {
                     qos: it.qos,
-                    message: Some(it.message),
+                    message: Some(&it.message),
                     state: MessageState::Waiting,
                 },
             })
@@ -295,12 +276,12 @@ impl Waiting {
         }
     }
 
-    fn taken(&mut self, taken: &Accepted) {
+    fn taken(&mut self, taken: &QueuedMessage) {
         self.messages -= 1;
-        self.bytes -= taken.message.size();
+        self.bytes -= taken.size();
         if taken.qos == Qos::AtMostOnce {
             self.qos0_messages -= 1;
-            self.qos0_bytes -= taken.message.size();
+            self.qos0_bytes -= taken.size();
         }
         if taken.expires_at != Instant::NEVER {
             self.expiring.remove(&(taken.expires_at, taken.token));
@@ -308,11 +289,11 @@ impl Waiting {
         // Empty places go when they come to the front, or when they are the most.
         let many = 2 * self.messages as usize + 8;
         for queue in [&mut self.qos0, &mut self.others] {
-            while queue.front().is_some_and(|place| place.message.is_none()) {
+            while matches!(queue.front(), Some(Place::Empty(_))) {
                 queue.pop_front();
             }
             if queue.len() > many {
-                queue.retain(|place| place.message.is_some());
+                queue.retain(|place| place.look().is_some());
             }
         }
     }

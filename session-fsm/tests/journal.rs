@@ -14,7 +14,8 @@ mod sectors;
 
 use mqtt5_session_fsm::codec::{Message, PacketIdentifier, Publish, Qos, TopicName};
 use mqtt5_session_fsm::{
-    Change, Instant, Journal, JournalError, JournalReader, Record, RestoreError, Token,
+    Change, Journal, JournalError, JournalReader, Publication, QueuedMessage, Record, RestoreError,
+    Token,
 };
 
 fn received(number: u16) -> Change {
@@ -26,11 +27,10 @@ fn received(number: u16) -> Change {
 fn accepted(token: u64, payload: &[u8]) -> Change {
     let publish = Publish::new(TopicName::new("a/b").unwrap(), payload);
     Change::Accepted {
-        token: Token::from_number(token),
-        qos: Qos::ExactlyOnce,
-        message: Message::new(&publish).unwrap(),
-        expires_at: Instant::NEVER,
-        topic_alias: None,
+        message: QueuedMessage::new(
+            Token::from_number(token),
+            Publication::new(Qos::ExactlyOnce, Message::new(&publish).unwrap()),
+        ),
         deadline: None,
     }
 }

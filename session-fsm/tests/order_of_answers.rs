@@ -7,8 +7,8 @@ use mqtt5_session_fsm::codec::{
     Connect, ConnectProperties, Message, Property, Publish, Qos, ReasonCode, Text, TopicName,
 };
 use mqtt5_session_fsm::{
-    Change, Client, ClientConfig, Event, Instant, Outcome, Output, Publication, Server,
-    ServerConfig, Session, SessionConfig,
+    Change, Client, ClientConfig, Event, Instant, Outcome, Output, Publication, QueuedMessage,
+    Server, ServerConfig, Session, SessionConfig,
 };
 
 const NOW: Instant = Instant::from_millis(1_000);
@@ -175,11 +175,10 @@ fn changes_that_do_not_fit_change_nothing() {
     let publish = Publish::new(TopicName::new("t").expect("a name"), b"x");
     let token = mqtt5_session_fsm::Token::from_number(77);
     let accepted = Change::Accepted {
-        token,
-        qos: Qos::AtLeastOnce,
-        message: Message::new(&publish).expect("a message"),
-        expires_at: Instant::NEVER,
-        topic_alias: None,
+        message: QueuedMessage::new(
+            token,
+            Publication::new(Qos::AtLeastOnce, Message::new(&publish).expect("a message")),
+        ),
         deadline: None,
     };
     session.apply(NOW, &accepted).expect("it fits");

@@ -17,10 +17,10 @@ use mqtt5_session_fsm::codec::{
 use mqtt5_session_fsm::table::{ReceiverState, SenderState};
 use mqtt5_session_fsm::{
     Acknowledgement, Change, Client, ClientConfig, Deadline, Event, Instant, Output, Publication,
-    RestoreError, Session, SessionConfig, Token, WillMessage,
+    QueuedMessage, RestoreError, Session, SessionConfig, Token, WillMessage,
 };
 use proptest::prelude::*;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU64};
 use std::time::Duration;
 
 use self::versions::several;
@@ -62,11 +62,23 @@ fn message(payload: &[u8]) -> Message {
 
 fn accepted(token: u64, qos: Qos) -> Change {
     Change::Accepted {
-        token: Token::from_number(token),
-        qos,
-        message: message(&token.to_be_bytes()),
-        expires_at: Instant::NEVER,
-        topic_alias: None,
+        message: QueuedMessage::new(
+            Token::from_number(token),
+            Publication::new(qos, message(&token.to_be_bytes())),
+        ),
+        deadline: None,
+    }
+}
+
+/// As [`accepted`], with RETAIN that its bytes do not have, and the number of its body.
+fn numbered(token: u64, qos: Qos) -> Change {
+    let publication = Publication {
+        retain: true,
+        body: NonZeroU64::new(1 << 40),
+        ..Publication::new(qos, message(&token.to_be_bytes()))
+    };
+    Change::Accepted {
+        message: QueuedMessage::new(Token::from_number(token), publication),
         deadline: None,
     }
 }
@@ -140,7 +152,7 @@ fn every_change() -> Vec<Change> {
         Change::Released {
             packet_identifier: id(9),
         },
-        accepted(8, Qos::ExactlyOnce),
+        numbered(8, Qos::ExactlyOnce),
         sent(8, 700),
         lost(700),
         accepted(9, Qos::AtLeastOnce),
@@ -161,11 +173,14 @@ fn every_change() -> Vec<Change> {
             packet_identifier: id(512),
         },
         Change::Accepted {
-            token: Token::from_number(10),
-            qos: Qos::ExactlyOnce,
-            message: expiring,
-            expires_at: at(1_000_060),
-            topic_alias: NonZeroU16::new(4),
+            message: QueuedMessage::new(
+                Token::from_number(10),
+                Publication {
+                    expires_at: Some(at(1_000_060)),
+                    topic_alias: NonZeroU16::new(4),
+                    ..Publication::new(Qos::ExactlyOnce, expiring)
+                },
+            ),
             deadline: Some(Deadline {
                 at: at(1_000_090),
                 within: Duration::from_secs(90),

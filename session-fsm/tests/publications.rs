@@ -3,6 +3,8 @@
 
 #[path = "publications/deadlines.rs"]
 mod deadlines;
+#[path = "publications/fan_out.rs"]
+mod fan_out;
 #[path = "publications/refused.rs"]
 mod refused;
 #[path = "publications/unsettled.rs"]

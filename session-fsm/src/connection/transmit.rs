@@ -1,5 +1,7 @@
 //! What is written, and in which order.
 
+use alloc::vec::Vec;
+use core::iter;
 use core::num::NonZeroU16;
 
 use mqtt5_codec::bytes::BufMut;
@@ -12,8 +14,7 @@ use super::alias::Alias;
 use super::outbox::Blocked;
 use super::{Connection, Phase, TopicAliases};
 use crate::event::{Cause, Output};
-use crate::session::{Ending, Notice, Session};
-use crate::waiting::Next;
+use crate::session::{Ending, Notice, QueuedMessage, Session};
 use crate::{Change, Instant, LimitExceeded, PublishError};
 
 /// What became of a packet that was to be written.
@@ -34,14 +35,6 @@ const SHORT_PACKET: usize = 4;
 #[inline]
 pub(super) fn plain_len(message: &Message, qos: Qos) -> usize {
     message.encoded_len(Delivery::new(qos, PacketIdentifier::MIN, false))
-}
-
-/// A PUBLISH to be written.
-struct Outgoing<'s> {
-    message: &'s Message,
-    delivery: Delivery,
-    expires_at: Instant,
-    topic_alias: Option<NonZeroU16>,
 }
 
 impl Connection {
@@ -250,23 +243,17 @@ impl Connection {
         wire: &mut B,
     ) -> Option<Written> {
         let quota = fault!("MQTT-3.3.4-7", self.peer.receive_maximum, u16::MAX);
-        let unsent = session.sender.next_publish(quota)?;
-        let outgoing = Outgoing {
-            message: unsent.message,
-            delivery: Delivery::new(unsent.qos, unsent.packet_identifier, unsent.duplicate),
-            expires_at: unsent.expires_at,
-            topic_alias: unsent.topic_alias,
-        };
-        if let Some(limit) = self.forbids(&outgoing) {
+        let (queued, delivery) = session.sender.next_publish(quota)?;
+        if let Some(limit) = self.forbids(queued) {
             give_up(session, Ending::Forbidden(limit));
             return Some(Written::Skipped);
         }
         // Once it was sent it goes on, expired or not [MQTT-4.3.3-7].
-        if outgoing.expires_at <= now && (!unsent.duplicate || fault!("MQTT-4.3.3-7")) {
+        if queued.expires_at <= now && (!delivery.duplicate() || fault!("MQTT-4.3.3-7")) {
             give_up(session, Ending::Expired);
             return Some(Written::Skipped);
         }
-        let written = self.write_publish(&outgoing, now, wire);
+        let written = self.write_publish(queued, delivery, now, wire);
         match written {
             Written::Yes => {
                 self.liveness.send(now);
@@ -290,14 +277,13 @@ impl Connection {
         now: Instant,
         wire: &mut B,
     ) -> Option<Written> {
-        let next = session.waiting.next(self.only_qos0(session))?;
-        let qos = next.qos;
-        if next.expires_at <= now {
+        let queued = session.waiting.next(self.only_qos0(session))?;
+        let qos = queued.qos;
+        if queued.expires_at <= now {
             session.handle_timeout(now);
             return Some(Written::Skipped);
         }
-        let outgoing = outgoing_of(next);
-        if let Some(limit) = self.forbids(&outgoing) {
+        if let Some(limit) = self.forbids(queued) {
             let waiting = session.waiting.pop(qos)?;
             session.waiting_ended(&waiting, Ending::Forbidden(limit));
             return Some(Written::Skipped);
@@ -308,7 +294,7 @@ impl Connection {
             // It is written in the next round, after the change was announced.
             return Some(Written::Skipped);
         }
-        let written = self.write_publish(&outgoing, now, wire);
+        let written = self.write_publish(queued, Delivery::AtMostOnce, now, wire);
         match written {
             Written::Yes => {
                 let token = session.waiting.pop(qos)?.token;
@@ -400,7 +386,7 @@ impl Connection {
         } else {
             // With an alias it would need no Topic Name.
             publish.encoded_len()?;
-            match self.write_with_alias(publish, None, None, wire) {
+            match self.write_with_alias(publish, false, iter::empty(), None, wire) {
                 Written::Yes => {}
                 Written::NoRoom(needed) => return Err(EncodeError::NoRoom { needed }.into()),
                 Written::TooLarge | Written::Skipped => {
@@ -415,13 +401,10 @@ impl Connection {
     /// What the peer's limits, which may be others than when the message was accepted, have against
     /// it.
     #[inline]
-    fn forbids(&self, outgoing: &Outgoing<'_>) -> Option<LimitExceeded> {
-        if outgoing.delivery.qos() > self.peer.maximum_qos && !fault!("MQTT-3.2.2-11") {
+    fn forbids(&self, queued: &QueuedMessage) -> Option<LimitExceeded> {
+        if queued.qos > self.peer.maximum_qos && !fault!("MQTT-3.2.2-11") {
             Some(LimitExceeded::MaximumQos)
-        } else if !self.peer.retain_available
-            && outgoing.message.retain()
-            && !fault!("MQTT-3.2.2-14")
-        {
+        } else if !self.peer.retain_available && queued.retain && !fault!("MQTT-3.2.2-14") {
             Some(LimitExceeded::RetainAvailable)
         } else {
             None
@@ -431,57 +414,64 @@ impl Connection {
     #[inline(always)]
     fn write_publish<B: BufMut + ?Sized>(
         &mut self,
-        outgoing: &Outgoing<'_>,
+        queued: &QueuedMessage,
+        delivery: Delivery,
         now: Instant,
         wire: &mut B,
     ) -> Written {
-        let no_alias = outgoing.topic_alias.is_none() && self.topic_aliases == TopicAliases::Off;
+        let no_alias = queued.topic_alias.is_none() && self.topic_aliases == TopicAliases::Off;
         let takes_none = self.peer.topic_alias_maximum == 0 && !fault!("MQTT-3.1.2-27");
-        if (no_alias || takes_none) && outgoing.expires_at == Instant::NEVER {
+        let same_properties = queued.expires_at == Instant::NEVER && !queued.has_identifiers();
+        if (no_alias || takes_none) && same_properties {
             // Nothing changes but the fixed header and the identifier.
-            let Outgoing {
-                message, delivery, ..
-            } = outgoing;
+            let message = &queued.message;
             let maximum = fault!(
                 "MQTT-3.1.2-24",
                 self.peer.maximum_packet_size as usize,
                 usize::MAX - 4
             );
-            if message.size() + 4 > maximum && message.encoded_len(*delivery) > maximum {
+            if message.size() + 4 > maximum && message.encoded_len(delivery) > maximum {
                 return Written::TooLarge;
             }
-            return match message.encode(*delivery, message.retain(), wire) {
+            return match message.encode(delivery, queued.retain, wire) {
                 Ok(()) => Written::Yes,
                 Err(EncodeError::NoRoom { needed }) => Written::NoRoom(needed),
                 Err(_) => Written::TooLarge,
             };
         }
-        self.write_changed(outgoing, now, wire)
+        self.write_changed(queued, delivery, now, wire)
     }
 
     /// A PUBLISH with a Topic Alias, or with the time that is left of its Message Expiry Interval.
     #[inline(never)]
     fn write_changed<B: BufMut + ?Sized>(
         &mut self,
-        outgoing: &Outgoing<'_>,
+        queued: &QueuedMessage,
+        delivery: Delivery,
         now: Instant,
         wire: &mut B,
     ) -> Written {
         let publish = Publish {
-            delivery: outgoing.delivery,
-            ..outgoing.message.publish()
+            delivery,
+            retain: queued.retain,
+            ..queued.message.publish()
         };
-        let expiry = (outgoing.expires_at != Instant::NEVER)
-            .then(|| Property::MessageExpiryInterval(remaining(now, outgoing.expires_at)));
-        self.write_with_alias(&publish, expiry, outgoing.topic_alias, wire)
+        let expiry = (queued.expires_at != Instant::NEVER)
+            .then(|| Property::MessageExpiryInterval(remaining(now, queued.expires_at)));
+        let identifiers = queued
+            .subscription_identifiers()
+            .map(Property::SubscriptionIdentifier);
+        let added = expiry.into_iter().chain(identifiers);
+        self.write_with_alias(&publish, expiry.is_some(), added, queued.topic_alias, wire)
     }
 
-    /// Writes a PUBLISH with another Message Expiry Interval, if there is one, and with a Topic Alias, if
-    /// it may have one and fits.
-    fn write_with_alias<B: BufMut + ?Sized>(
+    /// Writes a PUBLISH with these properties added, and with a Topic Alias, if it may have one and fits. A Message Expiry
+    /// Interval of its own is left out if there is a new one among them.
+    fn write_with_alias<'p, B: BufMut + ?Sized>(
         &mut self,
-        publish: &Publish<'_>,
-        expiry: Option<Property<'_>>,
+        publish: &Publish<'p>,
+        new_expiry: bool,
+        added: impl Iterator<Item = Property<'p>> + Clone,
         wanted: Option<NonZeroU16>,
         wire: &mut B,
     ) -> Written {
@@ -489,18 +479,11 @@ impl Connection {
         let alias = self.alias_for(topic, wanted);
         for alias in [alias, None] {
             let alias_property = alias.map(|alias| Property::TopicAlias(alias.number));
-            let mut list = [Property::MessageExpiryInterval(0); 2];
-            let mut length = 0;
-            for property in [expiry, alias_property].into_iter().flatten() {
-                list[length] = property;
-                length += 1;
-            }
+            let list = PropertyList::of(added.clone().chain(alias_property));
             let properties = publish
                 .properties
-                .without(
-                    &[PropertyIdentifier::MessageExpiryInterval][..usize::from(expiry.is_some())],
-                )
-                .and(&list[..length]);
+                .without(&[PropertyIdentifier::MessageExpiryInterval][..usize::from(new_expiry)])
+                .and(list.as_slice());
             // A list of the caller takes the only place for one.
             let Ok(properties) = properties else {
                 continue;
@@ -560,6 +543,50 @@ impl Connection {
     }
 }
 
+/// Properties that are added to those of a message: a few without memory of their own.
+struct PropertyList<'p> {
+    few: [Property<'p>; PropertyList::FEW],
+    length: usize,
+    many: Vec<Property<'p>>,
+}
+
+impl<'p> PropertyList<'p> {
+    /// Message Expiry Interval, Topic Alias, and four Subscription Identifiers.
+    const FEW: usize = 6;
+
+    fn of(mut properties: impl Iterator<Item = Property<'p>>) -> Self {
+        let mut list = PropertyList {
+            few: [Property::MessageExpiryInterval(0); PropertyList::FEW],
+            length: 0,
+            many: Vec::new(),
+        };
+        for place in &mut list.few {
+            let Some(property) = properties.next() else {
+                return list;
+            };
+            *place = property;
+            list.length += 1;
+        }
+        if let Some(next) = properties.next() {
+            list.many = list
+                .few
+                .into_iter()
+                .chain([next])
+                .chain(properties)
+                .collect();
+        }
+        list
+    }
+
+    fn as_slice(&self) -> &[Property<'p>] {
+        if self.many.is_empty() {
+            &self.few[..self.length]
+        } else {
+            &self.many
+        }
+    }
+}
+
 /// A message that has an identifier already is not sent: if it is too large for the peer, it counts as sent
 /// \[MQTT-3.1.2-25\].
 fn give_up(session: &mut Session, ending: Ending) {
@@ -579,15 +606,6 @@ fn give_up(session: &mut Session, ending: Ending) {
         ending
     };
     session.notice(Notice::Outcome(given_up.token, ending));
-}
-
-fn outgoing_of(waiting: Next<'_>) -> Outgoing<'_> {
-    Outgoing {
-        message: waiting.message,
-        delivery: Delivery::new(waiting.qos, PacketIdentifier::MIN, false),
-        expires_at: waiting.expires_at,
-        topic_alias: waiting.topic_alias,
-    }
 }
 
 /// What is left of a Message Expiry Interval, in whole seconds: the time that the message waited is

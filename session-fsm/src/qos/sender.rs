@@ -5,14 +5,12 @@ mod equality;
 #[cfg(mqtt5_faults)]
 mod faults;
 
-use core::num::NonZeroU16;
+use mqtt5_codec::{Delivery, PacketIdentifier, Qos};
 
-use mqtt5_codec::{Message, PacketIdentifier, Qos};
-
-use super::slots::{Slot, Slots, Use};
+use super::slots::{PendingRequest, Slot, Slots, Use};
 use super::table::{SenderAction, SenderEvent, SenderState};
 use crate::list::List;
-use crate::session::{Accepted, MessageState, Unsettled, UnsettledKind, message_expiry};
+use crate::session::{MessageState, QueuedMessage, Unsettled, UnsettledKind, message_expiry};
 use crate::{Instant, Token};
 
 /// A request of a Client that is not a message.
@@ -20,16 +18,6 @@ use crate::{Instant, Token};
 pub(crate) enum Request {
     Subscribe { filters: u32 },
     Unsubscribe { filters: u32 },
-}
-
-/// A PUBLISH that is to be sent next.
-pub(crate) struct Unsent<'s> {
-    pub(crate) message: &'s Message,
-    pub(crate) qos: Qos,
-    pub(crate) packet_identifier: PacketIdentifier,
-    pub(crate) duplicate: bool,
-    pub(crate) expires_at: Instant,
-    pub(crate) topic_alias: Option<NonZeroU16>,
 }
 
 /// A message in flight that was forgotten, because it cannot be sent.
@@ -82,13 +70,8 @@ impl Sender {
     /// The state of an identifier, as far as messages go.
     pub(crate) fn state(&self, packet_identifier: PacketIdentifier) -> SenderState {
         let slot = self.slots.find(packet_identifier);
-        match slot.and_then(|position| self.slots.get(position)) {
-            Some(Slot {
-                used_for: Use::Message(state),
-                ..
-            }) => *state,
-            _ => SenderState::Free,
-        }
+        let slot = slot.and_then(|position| self.slots.get(position));
+        slot.map_or(SenderState::Free, |slot| slot.used_for.state())
     }
 
     /// Whether an identifier is left.
@@ -99,30 +82,21 @@ impl Sender {
 
     /// Puts a message in flight. It is sent by [`Sender::next_publish`].
     #[inline]
-    pub(crate) fn publish(&mut self, accepted: Accepted) -> Option<PacketIdentifier> {
+    pub(crate) fn publish(&mut self, queued: QueuedMessage) -> Option<PacketIdentifier> {
         let position = self.slots.take()?;
-        self.place(position, accepted, false)
+        self.place(position, queued, false)
     }
 
     #[inline]
     fn place(
         &mut self,
         position: u16,
-        accepted: Accepted,
+        queued: QueuedMessage,
         sent_before: bool,
     ) -> Option<PacketIdentifier> {
-        let event = match accepted.qos {
-            Qos::ExactlyOnce => SenderEvent::PublishQos2,
-            _ => SenderEvent::PublishQos1,
-        };
-        let (state, _) = SenderState::Free.on(event);
         let slot = self.slots.get_mut(position)?;
-        self.bytes += accepted.message.size();
-        slot.message = Some(accepted.message);
-        slot.token = accepted.token;
-        slot.expires_at = accepted.expires_at;
-        slot.used_for = Use::Message(state);
-        slot.topic_alias = accepted.topic_alias;
+        self.bytes += queued.size();
+        slot.used_for = Use::Publish(queued);
         slot.sent_before = sent_before;
         slot.sent = false;
         let packet_identifier = slot.packet_identifier();
@@ -143,16 +117,12 @@ impl Sender {
     ) -> (SenderAction, Option<Token>) {
         let position = self.slots.find(packet_identifier).unwrap_or_default();
         let state = match self.slots.get(position) {
-            Some(slot) => match slot.used_for {
-                // It is not for a message that was never written.
-                Use::Message(SenderState::WaitPubAck | SenderState::WaitPubRec)
-                    if !slot.sent_before =>
-                {
-                    SenderState::Free
-                }
-                Use::Message(state) => state,
-                Use::Subscribe | Use::Unsubscribe => return (SenderAction::WrongKind, None),
-            },
+            // It is not for a message that was never written.
+            Some(slot) if slot.is_unsent() => SenderState::Free,
+            Some(slot) if slot.used_for.request().is_some() => {
+                return (SenderAction::WrongKind, None);
+            }
+            Some(slot) => slot.used_for.state(),
             None => SenderState::Free,
         };
         let (next, action) = state.on(event);
@@ -165,7 +135,8 @@ impl Sender {
             }
             SenderAction::Finish => (action, self.finish(position)),
             SenderAction::Release => {
-                self.release(position, next);
+                debug_assert_eq!(next, SenderState::WaitPubComp);
+                self.release(position);
                 (action, None)
             }
             _ => (action, None),
@@ -184,28 +155,28 @@ impl Sender {
     #[inline]
     fn unlist(&mut self, position: u16) -> Option<Token> {
         let slot = self.slots.get(position)?;
-        let token = slot.token;
-        let list = match slot.used_for {
-            Use::Message(SenderState::WaitPubComp) => {
-                if self.release_next == position {
-                    self.release_next = slot.following();
-                }
-                self.outstanding = self.outstanding.saturating_sub(1);
-                &mut self.releasing
-            }
-            Use::Message(_) => {
+        let following = slot.following();
+        let list = match &slot.used_for {
+            Use::Vacant => return None,
+            Use::Publish(queued) => {
                 if self.publish_next == position {
-                    self.publish_next = slot.following();
+                    self.publish_next = following;
                 }
-                self.bytes -= slot.message.as_ref().map_or(0, Message::size);
+                self.bytes -= queued.size();
                 // What was not sent on this connection took nothing from its quota.
                 if slot.sent {
                     self.outstanding = self.outstanding.saturating_sub(1);
                 }
                 &mut self.publishing
             }
-            Use::Subscribe | Use::Unsubscribe => {
-                let following = slot.following();
+            Use::Release(_) => {
+                if self.release_next == position {
+                    self.release_next = following;
+                }
+                self.outstanding = self.outstanding.saturating_sub(1);
+                &mut self.releasing
+            }
+            Use::Request(_) => {
                 for first in [&mut self.request_due, &mut self.request_next] {
                     if *first == position {
                         *first = following;
@@ -214,20 +185,20 @@ impl Sender {
                 &mut self.requests
             }
         };
+        let token = slot.used_for.token();
         list.remove(self.slots.all(), position);
         Some(token)
     }
 
     /// PUBREC came: the message is forgotten, the identifier is not.
-    fn release(&mut self, position: u16, next: SenderState) {
+    fn release(&mut self, position: u16) {
         let Some(slot) = self.slots.get_mut(position) else {
             return;
         };
         let following = slot.following();
         let sent = core::mem::replace(&mut slot.sent, false);
-        let message = fault!("MQTT-4.3.3-6", slot.message.take(), None);
-        self.bytes -= message.as_ref().map_or(0, Message::size);
-        slot.used_for = Use::Message(next);
+        self.bytes -= slot.used_for.size();
+        slot.used_for = Use::Release(slot.used_for.token());
         if self.publish_next == position {
             self.publish_next = following;
         }
@@ -271,7 +242,7 @@ impl Sender {
     /// The next PUBLISH to send if the peer takes so many at a time; it stays until
     /// [`Sender::publish_sent`].
     #[inline]
-    pub(crate) fn next_publish(&self, receive_maximum: u16) -> Option<Unsent<'_>> {
+    pub(crate) fn next_publish(&self, receive_maximum: u16) -> Option<(&QueuedMessage, Delivery)> {
         let slot = self.slots.get(self.publish_next)?;
         let outstanding = fault!(
             "quota back at PUBREC",
@@ -281,22 +252,18 @@ impl Sender {
         if outstanding >= receive_maximum {
             return None;
         }
-        Some(Unsent {
-            message: slot.message.as_ref()?,
-            qos: match slot.used_for {
-                Use::Message(SenderState::WaitPubRec) => Qos::ExactlyOnce,
-                _ => Qos::AtLeastOnce,
-            },
-            packet_identifier: fault!(
-                "MQTT-2.2.1-3",
-                slot.packet_identifier()?,
-                PacketIdentifier::new((slot.packet_identifier()?.get() - 1) % 2 + 1)?
-            ),
-            duplicate: fault!("MQTT-3.3.1-1", slot.sent_before, false)
-                || fault!("MQTT-4.3.2-2 DUP"),
-            expires_at: slot.expires_at,
-            topic_alias: slot.topic_alias,
-        })
+        let queued = slot.used_for.queued()?;
+        let packet_identifier = fault!(
+            "MQTT-2.2.1-3",
+            slot.packet_identifier()?,
+            PacketIdentifier::new((slot.packet_identifier()?.get() - 1) % 2 + 1)?
+        );
+        let duplicate =
+            fault!("MQTT-3.3.1-1", slot.sent_before, false) || fault!("MQTT-4.3.2-2 DUP");
+        Some((
+            queued,
+            Delivery::new(queued.qos, packet_identifier, duplicate),
+        ))
     }
 
     #[inline]
@@ -316,7 +283,7 @@ impl Sender {
         let packet_identifier = slot.packet_identifier()?;
         let sent_before = slot.sent_before;
         // The peer may have it, and would take another message for it [MQTT-4.3.3-10].
-        let is_lost = sent_before && slot.used_for == Use::Message(SenderState::WaitPubRec);
+        let is_lost = sent_before && slot.used_for.state() == SenderState::WaitPubRec;
         let token = self.unlist(position)?;
         if is_lost {
             self.slots.lose(position);
@@ -349,16 +316,8 @@ impl Sender {
     /// The identifier of a message whose PUBLISH was never written.
     pub(crate) fn unsent_publish(&self, token: Token) -> Option<PacketIdentifier> {
         let slots = self.slots.listed_from(self.publish_next);
-        let mut unsent = slots.filter(|slot| slot.is_unsent() && slot.token == token);
+        let mut unsent = slots.filter(|slot| slot.is_unsent() && slot.used_for.token() == token);
         unsent.next()?.packet_identifier()
-    }
-
-    /// The identifier of this message if it was the last to be put in flight.
-    pub(crate) fn last_publish(&self, token: Token) -> Option<PacketIdentifier> {
-        let slot = self.slots.get(self.publishing.last())?;
-        (slot.token == token)
-            .then(|| slot.packet_identifier())
-            .flatten()
     }
 
     /// Everything that has an identifier.
@@ -368,35 +327,34 @@ impl Sender {
             .flat_map(|list| self.slots.listed(list))
             .filter_map(|slot| {
                 let packet_identifier = slot.packet_identifier()?;
-                let filters = slot.filters;
-                let kind = match slot.used_for {
-                    Use::Message(SenderState::WaitPubComp) => UnsettledKind::Message {
+                let kind = match &slot.used_for {
+                    Use::Vacant => return None,
+                    Use::Release(_) => UnsettledKind::Message {
                         qos: Qos::ExactlyOnce,
                         message: None,
                         state: MessageState::Released { packet_identifier },
                     },
-                    Use::Message(state) => UnsettledKind::Message {
-                        qos: match state {
-                            SenderState::WaitPubRec => Qos::ExactlyOnce,
-                            _ => Qos::AtLeastOnce,
-                        },
-                        message: slot.message.as_ref(),
+                    Use::Publish(queued) => UnsettledKind::Message {
+                        qos: queued.qos,
+                        message: Some(&queued.message),
                         state: MessageState::InFlight {
                             packet_identifier,
                             sent: slot.sent_before,
                         },
                     },
-                    Use::Subscribe => UnsettledKind::Subscribe {
-                        packet_identifier: Some(packet_identifier),
-                        filters,
-                    },
-                    Use::Unsubscribe => UnsettledKind::Unsubscribe {
-                        packet_identifier: Some(packet_identifier),
-                        filters,
+                    Use::Request(pending) => match pending.request {
+                        Request::Subscribe { filters } => UnsettledKind::Subscribe {
+                            packet_identifier: Some(packet_identifier),
+                            filters,
+                        },
+                        Request::Unsubscribe { filters } => UnsettledKind::Unsubscribe {
+                            packet_identifier: Some(packet_identifier),
+                            filters,
+                        },
                     },
                 };
                 Some(Unsettled {
-                    token: slot.token,
+                    token: slot.used_for.token(),
                     kind,
                 })
             })
@@ -417,12 +375,11 @@ impl Sender {
     pub(crate) fn request(&mut self, request: Request, token: Token) -> Option<PacketIdentifier> {
         let position = self.slots.take()?;
         let slot = self.slots.get_mut(position)?;
-        slot.token = token;
-        slot.expires_at = Instant::NEVER;
-        (slot.used_for, slot.filters) = match request {
-            Request::Subscribe { filters } => (Use::Subscribe, filters),
-            Request::Unsubscribe { filters } => (Use::Unsubscribe, filters),
-        };
+        slot.used_for = Use::Request(PendingRequest {
+            request,
+            token,
+            due: Instant::NEVER,
+        });
         let packet_identifier = slot.packet_identifier();
         self.requests.push(self.slots.all(), position);
         for first in [&mut self.request_due, &mut self.request_next] {
@@ -437,7 +394,9 @@ impl Sender {
     pub(crate) fn requests_written(&mut self, count: u32, due: Instant) {
         for _ in 0..count {
             if let Some(slot) = self.slots.get_mut(self.request_next) {
-                slot.expires_at = fault!("a request waits for ever", due, Instant::NEVER);
+                if let Some(pending) = slot.used_for.request_mut() {
+                    pending.due = fault!("a request waits for ever", due, Instant::NEVER);
+                }
                 self.request_next = slot.following();
                 self.last_request_due = due;
             }
@@ -447,7 +406,8 @@ impl Sender {
     /// When the first request has to be answered; never if none is waited for.
     pub(crate) fn next_request_due(&self) -> Instant {
         let first = self.slots.get(self.request_due);
-        first.map_or(Instant::NEVER, |slot| slot.expires_at)
+        let pending = first.and_then(|slot| slot.used_for.request());
+        pending.map_or(Instant::NEVER, |pending| pending.due)
     }
 
     /// Gives up the wait for the first request. Its identifier stays in use until the answer comes, or the Network
@@ -455,8 +415,9 @@ impl Sender {
     pub(crate) fn time_out_request(&mut self) -> Option<Token> {
         let slot = self.slots.get_mut(self.request_due)?;
         self.request_due = slot.following();
-        slot.expires_at = Instant::NEVER;
-        Some(core::mem::replace(&mut slot.token, Token::NONE))
+        let pending = slot.used_for.request_mut()?;
+        pending.due = Instant::NEVER;
+        Some(core::mem::replace(&mut pending.token, Token::NONE))
     }
 
     /// No request has a later deadline than this.
@@ -469,7 +430,9 @@ impl Sender {
         while position != self.request_next
             && let Some(slot) = self.slots.get_mut(position)
         {
-            slot.expires_at = slot.expires_at.min(latest);
+            if let Some(pending) = slot.used_for.request_mut() {
+                pending.due = pending.due.min(latest);
+            }
             position = slot.following();
         }
     }
@@ -483,11 +446,9 @@ impl Sender {
         let Some(slot) = position.and_then(|position| self.slots.get(position)) else {
             return Ok(None);
         };
-        let filters = slot.filters;
-        match slot.used_for {
-            Use::Subscribe => Ok(Some(Request::Subscribe { filters })),
-            Use::Unsubscribe => Ok(Some(Request::Unsubscribe { filters })),
-            Use::Message(_) => Err(()),
+        match &slot.used_for {
+            Use::Request(pending) => Ok(Some(pending.request)),
+            _ => Err(()),
         }
     }
 
@@ -530,7 +491,7 @@ impl Sender {
             first => first,
         };
         let slot = self.slots.get(first)?;
-        let sent = slot.sent_before || slot.used_for == Use::Message(SenderState::WaitPubComp);
+        let sent = slot.sent_before || slot.used_for.state() == SenderState::WaitPubComp;
         Some((self.finish(first)?, sent))
     }
 
@@ -538,8 +499,8 @@ impl Sender {
     /// The clock may have gone back: nothing expires later than its interval from now.
     pub(crate) fn clamp(&mut self, now: Instant) {
         for slot in self.slots.all() {
-            if let Some(message) = &slot.message {
-                slot.expires_at = message_expiry(now, message, slot.expires_at);
+            if let Use::Publish(queued) = &mut slot.used_for {
+                queued.expires_at = message_expiry(now, &queued.message, queued.expires_at);
             }
         }
     }
@@ -566,10 +527,10 @@ impl Sender {
     pub(crate) fn restore(
         &mut self,
         packet_identifier: PacketIdentifier,
-        accepted: Accepted,
+        queued: QueuedMessage,
     ) -> Option<PacketIdentifier> {
         let position = self.slots.claim(packet_identifier)?;
-        self.place(position, accepted, true)
+        self.place(position, queued, true)
     }
 
     /// Puts a PUBREL in flight that was in flight when the Session was exported; `None` if its identifier is in use.
@@ -581,8 +542,7 @@ impl Sender {
     ) -> Option<()> {
         let position = self.slots.claim(packet_identifier)?;
         let slot = self.slots.get_mut(position)?;
-        slot.token = token;
-        slot.used_for = Use::Message(SenderState::WaitPubComp);
+        slot.used_for = Use::Release(token);
         slot.sent = false;
         self.releasing.push(self.slots.all(), position);
         if self.release_next == 0 {
@@ -600,26 +560,17 @@ impl Sender {
 
     /// The messages in flight that are still stored, in the order of their first sending.
     #[cfg(feature = "persistence")]
-    pub(crate) fn unacknowledged(&self) -> impl Iterator<Item = (PacketIdentifier, Accepted)> + '_ {
-        self.slots.listed(&self.publishing).filter_map(|slot| {
-            let accepted = Accepted {
-                message: slot.message.clone()?,
-                qos: match slot.used_for {
-                    Use::Message(SenderState::WaitPubRec) => Qos::ExactlyOnce,
-                    _ => Qos::AtLeastOnce,
-                },
-                token: slot.token,
-                expires_at: slot.expires_at,
-                topic_alias: slot.topic_alias,
-            };
-            Some((slot.packet_identifier()?, accepted))
-        })
+    pub(crate) fn unacknowledged(
+        &self,
+    ) -> impl Iterator<Item = (PacketIdentifier, &QueuedMessage)> {
+        let slots = self.slots.listed(&self.publishing);
+        slots.filter_map(|slot| Some((slot.packet_identifier()?, slot.used_for.queued()?)))
     }
 
     /// The released messages, in the order in which PUBREC came.
     #[cfg(feature = "persistence")]
     pub(crate) fn released(&self) -> impl Iterator<Item = (PacketIdentifier, Token)> + '_ {
         let slots = self.slots.listed(&self.releasing);
-        slots.filter_map(|slot| Some((slot.packet_identifier()?, slot.token)))
+        slots.filter_map(|slot| Some((slot.packet_identifier()?, slot.used_for.token())))
     }
 }

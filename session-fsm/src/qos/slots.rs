@@ -4,13 +4,14 @@
 //! several identifiers, but always uses the same slot.
 
 use alloc::vec::Vec;
-use core::num::NonZeroU16;
 
-use mqtt5_codec::{Message, PacketIdentifier};
+use mqtt5_codec::{PacketIdentifier, Qos};
 
+use super::sender::Request;
 use super::table::SenderState;
 use crate::growth;
 use crate::list::{Linked, Links, List};
+use crate::session::QueuedMessage;
 use crate::{Instant, Token};
 
 /// A freed identifier is not used again before so many others were freed after it, so that an acknowledgement
@@ -18,43 +19,102 @@ use crate::{Instant, Token};
 const REUSE_DISTANCE: u16 = 5;
 
 /// What a Packet Identifier is in use for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Use {
-    Message(SenderState),
-    Subscribe,
-    Unsubscribe,
+    /// For nothing.
+    Vacant,
+    /// PUBLISH is unacknowledged.
+    Publish(QueuedMessage),
+    /// PUBREL is unacknowledged; the message is forgotten.
+    Release(Token),
+    /// SUBSCRIBE or UNSUBSCRIBE.
+    Request(PendingRequest),
 }
 
-/// 64 bytes.
+/// A SUBSCRIBE or UNSUBSCRIBE that is unacknowledged.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct PendingRequest {
+    pub(super) request: Request,
+    /// [`Token::NONE`] once its outcome was reported.
+    pub(super) token: Token,
+    /// When it has to be answered, in the connection's reading time; never before it is written.
+    pub(super) due: Instant,
+}
+
+impl Use {
+    #[inline]
+    pub(super) const fn state(&self) -> SenderState {
+        match self {
+            Use::Publish(queued) => match queued.qos {
+                Qos::ExactlyOnce => SenderState::WaitPubRec,
+                _ => SenderState::WaitPubAck,
+            },
+            Use::Release(_) => SenderState::WaitPubComp,
+            Use::Vacant | Use::Request(_) => SenderState::Free,
+        }
+    }
+
+    #[inline]
+    pub(super) const fn token(&self) -> Token {
+        match self {
+            Use::Vacant => Token::NONE,
+            Use::Publish(queued) => queued.token,
+            Use::Release(token) => *token,
+            Use::Request(pending) => pending.token,
+        }
+    }
+
+    /// The message whose PUBLISH is unacknowledged.
+    #[inline]
+    pub(super) const fn queued(&self) -> Option<&QueuedMessage> {
+        match self {
+            Use::Publish(queued) => Some(queued),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn request(&self) -> Option<&PendingRequest> {
+        match self {
+            Use::Request(pending) => Some(pending),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn request_mut(&mut self) -> Option<&mut PendingRequest> {
+        match self {
+            Use::Request(pending) => Some(pending),
+            _ => None,
+        }
+    }
+
+    /// The bytes of the message.
+    #[inline]
+    pub(super) fn size(&self) -> usize {
+        self.queued().map_or(0, QueuedMessage::size)
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Slot {
-    pub(super) message: Option<Message>,
-    pub(super) token: Token,
-    pub(super) expires_at: Instant,
-    /// How many Topic Filters a SUBSCRIBE or UNSUBSCRIBE has.
-    pub(super) filters: u32,
+    pub(super) used_for: Use,
     /// Neighbours in the list that the slot is in, by their positions.
     links: Links,
-    /// The Topic Alias that the application wants.
-    pub(super) topic_alias: Option<NonZeroU16>,
     /// 0 in a vacant slot.
     identifier: u16,
-    pub(super) used_for: Use,
     /// The PUBLISH was sent, on whatever connection: it has DUP 1 from now on.
     pub(super) sent_before: bool,
     /// Sent on this Network Connection.
     pub(super) sent: bool,
 }
 
+/// What a message in flight takes beside its own bytes.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Slot>() == 80);
+
 const VACANT: Slot = Slot {
-    message: None,
-    token: Token::NONE,
-    expires_at: Instant::NEVER,
-    filters: 0,
+    used_for: Use::Vacant,
     links: Links::NONE,
-    topic_alias: None,
     identifier: 0,
-    used_for: Use::Message(SenderState::Free),
     sent_before: false,
     sent: false,
 };
@@ -67,12 +127,7 @@ impl Slot {
 
     /// Whether it has a message whose PUBLISH was never written.
     pub(super) fn is_unsent(&self) -> bool {
-        let unacknowledged = matches!(
-            self.used_for,
-            Use::Message(SenderState::WaitPubAck | SenderState::WaitPubRec)
-        );
-        self.identifier != 0
-            && unacknowledged
+        self.used_for.queued().is_some()
             && (!self.sent_before || fault!("what was sent is taken back"))
     }
 
@@ -296,7 +351,7 @@ impl Slots {
         let slot = self.get_mut(position)?;
         let identifier = slot.identifier;
         // The other fields are written when it is taken again.
-        slot.message = None;
+        slot.used_for = Use::Vacant;
         slot.identifier = 0;
         slot.links = Links::to(vacant);
         self.vacant = position;

@@ -1,11 +1,10 @@
 //! What has to survive a crash, one change at a time.
 
 use alloc::boxed::Box;
-use core::num::NonZeroU16;
 
-use mqtt5_codec::{Message, PacketIdentifier, Qos};
+use mqtt5_codec::PacketIdentifier;
 
-use super::Deadline;
+use super::{Deadline, QueuedMessage};
 use crate::event::WillMessage;
 use crate::{Instant, Token};
 
@@ -23,16 +22,8 @@ use crate::{Instant, Token};
 pub enum Change {
     /// A message with QoS 1 or 2 was accepted; from now on it has an outcome.
     Accepted {
-        /// What its outcome will be told by.
-        token: Token,
-        /// Its QoS.
-        qos: Qos,
-        /// The message.
-        message: Message,
-        /// When it expires, if it still waits then.
-        expires_at: Instant,
-        /// The Topic Alias that the application wants.
-        topic_alias: Option<NonZeroU16>,
+        /// The message, with its token.
+        message: QueuedMessage,
         /// By when its exchange is to be over.
         deadline: Option<Deadline>,
     },

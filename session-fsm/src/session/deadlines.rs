@@ -19,6 +19,14 @@ pub struct Deadline {
     pub within: Duration,
 }
 
+impl Deadline {
+    /// `None` if it is never.
+    pub(super) fn new(now: Instant, within: Duration) -> Option<Self> {
+        let at = now + within;
+        (at != Instant::NEVER).then_some(Deadline { at, within })
+    }
+}
+
 /// Each token is in both. There is one for each publication with a deadline that is not over.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Deadlines {
@@ -79,35 +87,6 @@ impl Session {
         };
         deadlines.insert(token, entry);
         self.watched = true;
-    }
-
-    /// A message that was just accepted has a deadline.
-    #[cold]
-    pub(crate) fn accepted_with_deadline(&mut self, now: Instant, token: Token, within: Duration) {
-        let deadline = Deadline {
-            at: now + within,
-            within,
-        };
-        if deadline.at == Instant::NEVER {
-            return;
-        }
-        // It is the last change, or the one before it: the message may have got a Packet Identifier.
-        let mut packet_identifier = None;
-        for change in self.changes.iter_mut().rev().take(2) {
-            if let Change::Accepted {
-                token: accepted,
-                deadline: announced,
-                ..
-            } = change
-                && *accepted == token
-            {
-                *announced = Some(deadline);
-            }
-        }
-        if let Some(in_flight) = self.sender.last_publish(token) {
-            packet_identifier = Some(in_flight);
-        }
-        self.set_deadline(token, deadline, packet_identifier);
     }
 
     /// A message with a deadline got a Packet Identifier.

@@ -58,12 +58,10 @@
 //! | `Slots.identifiers` | stored | in use: `Sent`, `Finished`; lost: `Lost`; the others are free |
 //! | `Slots.free` | process | its order keeps answers that a careless peer repeats from the next message; a correct peer repeats none on another connection |
 //! | `Slots.lost` | derived | from `identifiers` |
-//! | `Slot.message` | stored | `Accepted`; gone with `Released` |
-//! | `Slot.token` | stored | `Accepted` |
-//! | `Slot.expires_at` | stored | `Accepted` |
-//! | `Slot.filters` | connection | of a request |
+//! | `PendingRequest.request` | connection | |
+//! | `PendingRequest.token` | connection | |
+//! | `PendingRequest.due` | connection | |
 //! | `Slot.links` | stored | see `Sender.publishing` and `Sender.releasing` |
-//! | `Slot.topic_alias` | stored | `Accepted` |
 //! | `Slot.identifier` | stored | `Sent` |
 //! | `Slot.used_for` | stored | `Accepted`, `Sent`, `Released`; a request is of the connection |
 //! | `Slot.sent_before` | derived | true: it may have been sent, so it goes on with DUP 1, and its identifier is lost if it is given up |
@@ -101,11 +99,15 @@
 //! | `Waiting.qos0_messages` | derived | a count |
 //! | `Waiting.qos0_bytes` | derived | a count |
 //! | `Waiting.expiring` | derived | from the messages |
-//! | `Place.message` | stored | `Accepted` |
-//! | `Place.token` | stored | `Accepted` |
-//! | `Place.expires_at` | stored | `Accepted` |
-//! | `Place.topic_alias` | stored | `Accepted` |
-//! | `Place.qos` | stored | `Accepted` |
+//! | `QueuedMessage.message` | stored | `Accepted`; gone with `Released` |
+//! | `QueuedMessage.token` | stored | `Accepted` |
+//! | `QueuedMessage.expires_at` | stored | `Accepted` |
+//! | `QueuedMessage.body` | stored | `Accepted` |
+//! | `QueuedMessage.other_identifiers` | stored | `Accepted` |
+//! | `QueuedMessage.first_identifier` | stored | `Accepted` |
+//! | `QueuedMessage.topic_alias` | stored | `Accepted` |
+//! | `QueuedMessage.qos` | stored | `Accepted` |
+//! | `QueuedMessage.retain` | stored | `Accepted` |
 
 #[cfg(test)]
 mod tests {
@@ -117,7 +119,7 @@ mod tests {
     use std::{format, vec};
 
     /// Structs that a Session is made of, with the source that each is in.
-    const STRUCTS: [(&str, &str, &str); 18] = [
+    const STRUCTS: [(&str, &str, &str); 20] = [
         ("Session", "Session", include_str!("../session.rs")),
         ("PendingWill", "PendingWill", include_str!("../session.rs")),
         ("WillMessage", "WillMessage", include_str!("../event.rs")),
@@ -140,11 +142,34 @@ mod tests {
         ("manual::Entry", "Entry", include_str!("../qos/manual.rs")),
         ("Decision", "Decision", include_str!("../qos/manual.rs")),
         ("Waiting", "Waiting", include_str!("../waiting.rs")),
+        (
+            "QueuedMessage",
+            "QueuedMessage",
+            include_str!("publication.rs"),
+        ),
+        (
+            "PendingRequest",
+            "PendingRequest",
+            include_str!("../qos/slots.rs"),
+        ),
     ];
-    const PLACE: (&str, &str, &str) = ("Place", "Place", include_str!("../waiting.rs"));
+
+    /// Enums with a struct in each variant, or nothing that a Session is made of beside tokens.
+    const ENUMS: [(&str, &str, &str); 2] = [
+        (
+            "Use",
+            include_str!("../qos/slots.rs"),
+            "Vacant, Publish(QueuedMessage), Release(Token), Request(PendingRequest)",
+        ),
+        (
+            "Place",
+            include_str!("../waiting.rs"),
+            "Taken(QueuedMessage), Empty(Token)",
+        ),
+    ];
 
     /// Types without fields of their own that matter: numbers, collections, values of the standard, what is not stored.
-    const LEAVES: [&str; 29] = [
+    const LEAVES: [&str; 33] = [
         "BTreeMap",
         "BTreeSet",
         "Box",
@@ -154,14 +179,18 @@ mod tests {
         "Kept",
         "Message",
         "NonZeroU16",
+        "NonZeroU64",
         "Notice",
         "Option",
         "PacketIdentifier",
         "Qos",
         "Queue",
         "ReasonCode",
+        "Request",
         "Role",
         "SessionConfig",
+        "OtherIdentifiers",
+        "SubscriptionIdentifier",
         "Token",
         "Use",
         "Vec",
@@ -195,13 +224,10 @@ mod tests {
             .collect()
     }
 
-    fn structs() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-        STRUCTS.into_iter().chain([PLACE])
-    }
-
     #[test]
     fn every_field_has_a_row() {
-        let expected: BTreeSet<String> = structs()
+        let expected: BTreeSet<String> = STRUCTS
+            .into_iter()
             .flat_map(|(label, name, source)| {
                 let fields = fields(source, name);
                 fields
@@ -232,16 +258,32 @@ mod tests {
         );
     }
 
+    #[test]
+    fn the_enums_are_those_that_were_looked_into() {
+        for (name, source, variants) in ENUMS {
+            let head = format!("enum {name} {{\n");
+            let begin = source.find(&head).expect("the enum is there") + head.len();
+            let body = &source[begin..];
+            let body = &body[..body.find("\n}").expect("it ends")];
+            let found: Vec<_> = body
+                .lines()
+                .map(|line| line.trim().trim_end_matches(','))
+                .filter(|line| !line.starts_with("//"))
+                .collect();
+            assert_eq!(found.join(", "), variants);
+        }
+    }
+
     /// A field of another struct makes that one part of the Session, too.
     #[test]
     fn every_type_is_looked_into() {
-        for (label, name, source) in structs() {
+        for (label, name, source) in STRUCTS {
             for (field, kind) in fields(source, name) {
                 let words = kind.split(|it: char| !it.is_alphanumeric() && it != ':' && it != '_');
                 for word in words.filter(|word| !word.is_empty()) {
                     let word = word.rsplit("::").next().unwrap_or(word);
                     let known =
-                        LEAVES.contains(&word) || structs().any(|(_, name, _)| name == word);
+                        LEAVES.contains(&word) || STRUCTS.iter().any(|&(_, name, _)| name == word);
                     assert!(known, "{label}.{field} has the type {word}: is it stored?");
                 }
             }

@@ -19,16 +19,16 @@
 mod version_1;
 
 use alloc::vec::Vec;
-use core::num::NonZeroU16;
+use core::num::{NonZeroU16, NonZeroU64};
 use core::time::Duration;
 
 use mqtt5_codec::bytes::Bytes;
-use mqtt5_codec::{Message, PacketIdentifier, Qos};
+use mqtt5_codec::{Message, PacketIdentifier, Qos, SubscriptionIdentifier};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::RestoreError;
 use crate::event::WillMessage;
-use crate::session::{Accepted, Deadline};
+use crate::session::{Deadline, Publication, QueuedMessage};
 use crate::{Instant, Token};
 
 pub(super) const VERSION: u8 = 2;
@@ -109,8 +109,11 @@ pub(super) enum Life {
 pub(super) struct StoredMessage<'a> {
     token: u64,
     qos: u8,
+    retain: bool,
     expires_at: Option<u64>,
     topic_alias: u16,
+    subscription_identifiers: Vec<u32>,
+    body: Option<u64>,
     #[serde(borrow, serialize_with = "as_bytes")]
     message: &'a [u8],
 }
@@ -191,35 +194,42 @@ impl StoredDeadline {
 }
 
 impl<'a> StoredMessage<'a> {
-    pub(super) fn new(
-        token: Token,
-        qos: Qos,
-        expires_at: Instant,
-        topic_alias: Option<NonZeroU16>,
-        message: &'a Message,
-    ) -> Self {
+    pub(super) fn new(queued: &'a QueuedMessage) -> Self {
         StoredMessage {
-            token: token.number(),
-            qos: qos as u8,
-            expires_at: from_instant(expires_at),
-            topic_alias: topic_alias.map_or(0, NonZeroU16::get),
-            message: message.as_bytes(),
+            token: queued.token.number(),
+            qos: queued.qos as u8,
+            retain: queued.retain,
+            expires_at: from_instant(queued.expires_at),
+            topic_alias: queued.topic_alias.map_or(0, NonZeroU16::get),
+            subscription_identifiers: queued
+                .subscription_identifiers()
+                .map(SubscriptionIdentifier::get)
+                .collect(),
+            body: queued.body.map(NonZeroU64::get),
+            message: queued.message.as_bytes(),
         }
     }
 
     /// The message, copied.
-    pub(super) fn read(&self) -> Result<Accepted, RestoreError> {
+    pub(super) fn read(&self) -> Result<QueuedMessage, RestoreError> {
         let qos = to_qos(self.qos)?;
         if qos == Qos::AtMostOnce {
             return Err(RestoreError::Inconsistent);
         }
-        Ok(Accepted {
-            message: to_message(self.message)?,
-            token: to_token(self.token)?,
-            expires_at: to_instant(self.expires_at),
-            qos,
+        let publication = Publication {
+            retain: self.retain,
+            expires_at: Some(to_instant(self.expires_at)),
+            body: self.body.map(to_body).transpose()?,
+            subscription_identifiers: self
+                .subscription_identifiers
+                .iter()
+                .map(|&value| SubscriptionIdentifier::new(value))
+                .collect::<Result<_, _>>()
+                .map_err(|_| RestoreError::Inconsistent)?,
             topic_alias: NonZeroU16::new(self.topic_alias),
-        })
+            ..Publication::new(qos, to_message(self.message)?)
+        };
+        Ok(QueuedMessage::new(to_token(self.token)?, publication))
     }
 }
 
@@ -434,6 +444,10 @@ pub(super) fn to_token(number: u64) -> Result<Token, RestoreError> {
 
 pub(super) fn to_identifier(number: u16) -> Result<PacketIdentifier, RestoreError> {
     PacketIdentifier::new(number).ok_or(RestoreError::Inconsistent)
+}
+
+fn to_body(number: u64) -> Result<NonZeroU64, RestoreError> {
+    NonZeroU64::new(number).ok_or(RestoreError::Inconsistent)
 }
 
 fn to_qos(bits: u8) -> Result<Qos, RestoreError> {

@@ -2,11 +2,11 @@
 
 use alloc::vec::Vec;
 
+use super::Change;
 use super::format::{
     self, Kind, StoredChange, StoredDeadline, StoredMessage, StoredWill, from_instant,
     to_identifier, to_instant, to_token,
 };
-use super::{Accepted, Change};
 use crate::error::RestoreError;
 
 impl Change {
@@ -57,14 +57,10 @@ impl Change {
 pub(super) fn store(change: &Change) -> StoredChange<'_> {
     match *change {
         Change::Accepted {
-            token,
-            qos,
             ref message,
-            expires_at,
-            topic_alias,
             deadline,
         } => StoredChange::Accepted(
-            StoredMessage::new(token, qos, expires_at, topic_alias, message),
+            StoredMessage::new(message),
             deadline.map(StoredDeadline::new),
         ),
         Change::Sent {
@@ -121,23 +117,10 @@ pub(super) fn store(change: &Change) -> StoredChange<'_> {
 
 pub(super) fn read(stored: &StoredChange<'_>) -> Result<Change, RestoreError> {
     Ok(match *stored {
-        StoredChange::Accepted(ref message, deadline) => {
-            let Accepted {
-                message,
-                token,
-                expires_at,
-                qos,
-                topic_alias,
-            } = message.read()?;
-            Change::Accepted {
-                token,
-                qos,
-                message,
-                expires_at,
-                topic_alias,
-                deadline: deadline.map(StoredDeadline::read).transpose()?,
-            }
-        }
+        StoredChange::Accepted(ref message, deadline) => Change::Accepted {
+            message: message.read()?,
+            deadline: deadline.map(StoredDeadline::read).transpose()?,
+        },
         StoredChange::Sent {
             token,
             packet_identifier,

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use mqtt5_codec::{Qos, Role};
 
 use super::deadlines::Deadline;
-use super::{Accepted, Change, NEVER_EXPIRES, PendingWill, Session, clock};
+use super::{Change, NEVER_EXPIRES, PendingWill, Session, clock};
 use crate::Instant;
 use crate::error::RestoreError;
 use crate::qos::table::{ReceiverState, SenderEvent, SenderState};
@@ -37,30 +37,21 @@ impl Session {
     fn try_apply(&mut self, now: Instant, change: &Change) -> Option<()> {
         match *change {
             Change::Accepted {
-                token,
-                qos,
-                ref message,
-                expires_at,
-                topic_alias,
+                message: ref queued,
                 deadline,
             } => {
+                let token = queued.token;
                 if token <= self.last_token
                     || token.number() >= crate::Token::TOO_HIGH
-                    || qos == Qos::AtMostOnce
+                    || queued.qos == Qos::AtMostOnce
+                    || !self.may_send(queued)
                 {
                     return None;
                 }
-                if message.has_properties() {
-                    self.inspect(now, message).ok()?;
-                }
                 self.last_token = token;
-                self.waiting.push(Accepted {
-                    message: message.clone(),
-                    token,
-                    expires_at: clock::message_expiry(now, message, expires_at),
-                    qos,
-                    topic_alias,
-                });
+                let mut queued = queued.clone();
+                queued.expires_at = clock::message_expiry(now, &queued.message, queued.expires_at);
+                self.waiting.push(queued);
                 if let Some(deadline) = deadline
                     && !fault!("deadlines end with the process")
                 {

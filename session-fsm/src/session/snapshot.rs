@@ -9,7 +9,7 @@ use super::format::{
     self, Kind, Life, StoredDeadline, StoredMessage, StoredSession, StoredWill, from_instant,
     to_identifier, to_instant, to_token,
 };
-use super::{Accepted, PendingWill, Session, SessionConfig};
+use super::{PendingWill, QueuedMessage, Session, SessionConfig};
 use crate::error::RestoreError;
 use crate::{Instant, Token};
 
@@ -32,7 +32,6 @@ impl Session {
     /// Allocates the bytes, and a table of what is in flight and waits while it runs.
     #[must_use = "to be stored"]
     pub fn export(&self) -> Vec<u8> {
-        let in_flight: Vec<_> = self.sender.unacknowledged().collect();
         let life = if !self.exists {
             Life::None
         } else if self.connected {
@@ -63,9 +62,10 @@ impl Session {
                 .as_ref()
                 .map(|it| StoredWill::new(&it.will, it.delay, it.due_at)),
             last_token: self.last_token.number(),
-            in_flight: in_flight
-                .iter()
-                .map(|(packet_identifier, it)| (packet_identifier.get(), of_accepted(it)))
+            in_flight: self
+                .sender
+                .unacknowledged()
+                .map(|(packet_identifier, it)| (packet_identifier.get(), StoredMessage::new(it)))
                 .collect(),
             released,
             lost: fault!(
@@ -77,9 +77,7 @@ impl Session {
             waiting: self
                 .waiting
                 .acknowledged()
-                .map(|it| {
-                    StoredMessage::new(it.token, it.qos, it.expires_at, it.topic_alias, it.message)
-                })
+                .map(StoredMessage::new)
                 .collect(),
             deadlines: self
                 .stored_deadlines()
@@ -159,12 +157,12 @@ impl Session {
     }
 
     /// A Client has messages that a Client may send, a Server others.
-    fn check(&self, waiting: Accepted) -> Result<Accepted, RestoreError> {
-        if waiting.message.has_properties() {
-            self.inspect(Instant::ORIGIN, &waiting.message)
-                .map_err(|_| RestoreError::Inconsistent)?;
+    fn check(&self, queued: QueuedMessage) -> Result<QueuedMessage, RestoreError> {
+        if self.may_send(&queued) {
+            Ok(queued)
+        } else {
+            Err(RestoreError::Inconsistent)
         }
-        Ok(waiting)
     }
 }
 
@@ -196,7 +194,7 @@ fn read(
         known.push((message.token, None));
         session.waiting.push(message);
     }
-    // They are sent in the order in which they were accepted.
+    // They are sent in the order in which they were queued.
     if !known.is_sorted_by_key(|(token, _)| token) {
         return Err(RestoreError::Inconsistent);
     }
@@ -286,14 +284,4 @@ fn read(
     }
     session.clamp(now);
     Ok(session)
-}
-
-fn of_accepted(accepted: &Accepted) -> StoredMessage<'_> {
-    StoredMessage::new(
-        accepted.token,
-        accepted.qos,
-        accepted.expires_at,
-        accepted.topic_alias,
-        &accepted.message,
-    )
 }

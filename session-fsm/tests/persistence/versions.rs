@@ -52,7 +52,8 @@ fn version_1_is_read() {
         .collect();
     let mut changes = every_change();
     changes.retain(|change| match change {
-        Change::Accepted { token, .. } | Change::Sent { token, .. } => token.number() != 8,
+        Change::Accepted { message, .. } => message.token.number() != 8,
+        Change::Sent { token, .. } => token.number() != 8,
         Change::Lost { .. } | Change::Overdue { .. } => false,
         _ => true,
     });

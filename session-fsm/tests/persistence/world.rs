@@ -4,9 +4,9 @@ use mqtt5_session_fsm::codec::{
     Binary, Connect, Message, Properties, Property, Publish, Qos, ReasonCode, Text, TopicName, Will,
 };
 use mqtt5_session_fsm::{
-    Acknowledgement, Change, Client, ClientConfig, Event, Instant, Output, Publication, Receipt,
-    RestoreError, Server, ServerConfig, Session, SessionConfig, StoredLimits, Token, WaitingLimits,
-    WhenFull,
+    Acknowledgement, Change, Client, ClientConfig, Event, Instant, Output, Publication,
+    QueuedMessage, Receipt, RestoreError, Server, ServerConfig, Session, SessionConfig,
+    StoredLimits, Token, WaitingLimits, WhenFull,
 };
 use proptest::prelude::*;
 
@@ -167,11 +167,7 @@ fn message(payload: u16, expiry: Option<u32>) -> Message {
 fn comparable(now: Instant, mut session: Session) -> Vec<u8> {
     let token = Token::from_number((1 << 63) - 1);
     let change = Change::Accepted {
-        token,
-        qos: Qos::AtLeastOnce,
-        message: message(0, None),
-        expires_at: Instant::NEVER,
-        topic_alias: None,
+        message: QueuedMessage::new(token, Publication::new(Qos::AtLeastOnce, message(0, None))),
         deadline: None,
     };
     session.apply(now, &change).unwrap();
@@ -477,8 +473,9 @@ impl World {
         }
         host.log.extend(record);
         match &change {
-            Change::Accepted { message, qos, .. } => {
-                host.accepted.push((payload_of(&message.publish()), *qos));
+            Change::Accepted { message, .. } => {
+                let payload = payload_of(&message.message.publish());
+                host.accepted.push((payload, message.qos));
             }
             Change::Received { .. } => host.delivered.append(&mut host.volatile),
             _ => {}

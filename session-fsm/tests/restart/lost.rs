@@ -1,7 +1,7 @@
 //! Packet Identifiers of messages with QoS 2 that were sent and then given up: the peer may hold them.
 
 use mqtt5_session_fsm::codec::Qos;
-use mqtt5_session_fsm::{Change, Limits, Session};
+use mqtt5_session_fsm::{Change, Limits, Publication, QueuedMessage, Session};
 
 use super::link::{By, EVERY_WAY, Link, config, id, limits};
 
@@ -119,11 +119,10 @@ fn all_may_be_lost() {
         token += 1;
         let token = mqtt5_session_fsm::Token::from_number(token);
         let accepted = Change::Accepted {
-            token,
-            qos: Qos::ExactlyOnce,
-            message: super::link::message(1),
-            expires_at: mqtt5_session_fsm::Instant::NEVER,
-            topic_alias: None,
+            message: QueuedMessage::new(
+                token,
+                Publication::new(Qos::ExactlyOnce, super::link::message(1)),
+            ),
             deadline: None,
         };
         let sent = Change::Sent {

@@ -5,7 +5,7 @@ use mqtt5_session_fsm::codec::{
     Connect, Packet, Properties, Property, Publish, Qos, Split, Text, TopicName, split,
 };
 use mqtt5_session_fsm::{
-    Change, Client, ClientConfig, Event, Instant, Output, Publication, Session, Token,
+    Change, Client, ClientConfig, Event, Output, Publication, QueuedMessage, Session, Token,
 };
 use proptest::prelude::*;
 
@@ -36,11 +36,10 @@ impl Sender {
         for (number, identifier) in (1..).zip(identifiers) {
             let token = Token::from_number(number);
             log.push(Change::Accepted {
-                token,
-                qos: Qos::ExactlyOnce,
-                message: message(*identifier),
-                expires_at: Instant::NEVER,
-                topic_alias: None,
+                message: QueuedMessage::new(
+                    token,
+                    Publication::new(Qos::ExactlyOnce, message(*identifier)),
+                ),
                 deadline: None,
             });
             log.push(Change::Sent {

@@ -516,19 +516,14 @@ impl Host {
     /// One transaction: the change, and what the application does because of the event before it.
     fn store(&mut self, change: &Change) {
         match change {
-            Change::Accepted {
-                token,
-                qos,
-                message,
-                ..
-            } => {
-                let number = *message.publish().payload.first_chunk().unwrap();
+            Change::Accepted { message, .. } => {
+                let publish = message.message.publish();
                 let accepted = Accepted {
-                    number: u32::from_be_bytes(number),
-                    qos: *qos,
+                    number: u32::from_be_bytes(*publish.payload.first_chunk().unwrap()),
+                    qos: message.qos,
                     outcome: None,
                 };
-                assert!(self.accepted.insert(*token, accepted).is_none());
+                assert!(self.accepted.insert(message.token, accepted).is_none());
             }
             Change::Sent {
                 token,

@@ -2,7 +2,7 @@
 //! used, is not what it is in a new Session.
 
 use mqtt5_session_fsm::codec::{Message, PacketIdentifier, Publish, Qos, TopicName};
-use mqtt5_session_fsm::{Change, Instant, Session, Token};
+use mqtt5_session_fsm::{Change, Instant, Publication, QueuedMessage, Session, Token};
 
 use super::announced::TOPIC;
 use super::application::Side;
@@ -38,11 +38,7 @@ fn history(expiry_interval: u32) -> Vec<Change> {
     for number in 1..=FREED.len() as u16 {
         let token = Token::from_number(number.into());
         changes.push(Change::Accepted {
-            token,
-            qos: Qos::AtLeastOnce,
-            message: message.clone(),
-            expires_at: Instant::NEVER,
-            topic_alias: None,
+            message: QueuedMessage::new(token, Publication::new(Qos::AtLeastOnce, message.clone())),
             deadline: None,
         });
         changes.push(Change::Sent {

@@ -463,7 +463,7 @@ impl SessionWorld {
 
 fn short(change: &Change) -> String {
     match change {
-        Change::Accepted { token, .. } => format!("Accepted {token:?}"),
+        Change::Accepted { message, .. } => format!("Accepted {:?}", message.token),
         _ => format!("{change:?}"),
     }
 }

@@ -25,7 +25,9 @@ pub(super) struct Shadow {
 impl Shadow {
     pub(super) fn store(&mut self, change: &Change) -> Result<(), Violation> {
         match change {
-            Change::Accepted { token, qos, .. } => self.waiting.push((token.number(), *qos)),
+            Change::Accepted { message, .. } => {
+                self.waiting.push((message.token.number(), message.qos));
+            }
             Change::Sent {
                 token,
                 packet_identifier,

@@ -1,62 +1,32 @@
 //! Two sender halves are equal if they will do the same, whichever slots their messages are in.
 
 use core::hash::{Hash, Hasher};
-use core::num::NonZeroU16;
 
-use mqtt5_codec::{Message, PacketIdentifier};
+use mqtt5_codec::PacketIdentifier;
 
 use super::Sender;
 use crate::qos::slots::{Slot, Use};
-use crate::{Instant, Token};
 
-/// What there is to compare in a slot.
-#[derive(PartialEq, Eq, Hash)]
-struct Content<'s> {
-    packet_identifier: Option<PacketIdentifier>,
-    used_for: Use,
-    token: Token,
-    publish: Option<Publish<'s>>,
-    /// Of a request: how many Topic Filters it has, and when it has to be answered.
-    request: Option<(u32, Instant)>,
-    sent: bool,
-}
-
-/// The part that is forgotten when PUBREC comes.
-#[derive(PartialEq, Eq, Hash)]
-struct Publish<'s> {
-    message: &'s Message,
-    expires_at: Instant,
-    topic_alias: Option<NonZeroU16>,
-    sent_before: bool,
-}
-
-impl<'s> Content<'s> {
-    fn of(slot: &'s Slot) -> Self {
-        let is_message = matches!(slot.used_for, Use::Message(_));
-        let publish = |message| Publish {
-            message,
-            expires_at: slot.expires_at,
-            topic_alias: slot.topic_alias,
-            sent_before: slot.sent_before,
-        };
-        Content {
-            packet_identifier: slot.packet_identifier(),
-            used_for: slot.used_for,
-            token: slot.token,
-            publish: slot.message.as_ref().map(publish),
-            request: (!is_message).then_some((slot.filters, slot.expires_at)),
-            sent: is_message && slot.sent,
-        }
-    }
+/// What there is to compare in a slot: its identifier, what that is in use for, whether a PUBLISH was sent before, and
+/// whether a PUBLISH or PUBREL was sent on this Network Connection.
+fn content(slot: &Slot) -> (Option<PacketIdentifier>, &Use, bool, bool) {
+    let is_publish = slot.used_for.queued().is_some();
+    let is_message = slot.used_for.request().is_none();
+    (
+        slot.packet_identifier(),
+        &slot.used_for,
+        is_publish && slot.sent_before,
+        is_message && slot.sent,
+    )
 }
 
 impl Sender {
     /// Everything that is in use, in its order.
-    fn content(&self) -> impl Iterator<Item = Content<'_>> {
+    fn content(&self) -> impl Iterator<Item = impl Eq + Hash> {
         [&self.publishing, &self.releasing, &self.requests]
             .into_iter()
             .flat_map(|list| self.slots.listed(list))
-            .map(Content::of)
+            .map(content)
     }
 
     /// What there is beside it.
@@ -113,19 +83,15 @@ mod tests {
     use super::Sender;
     use crate::qos::Request;
     use crate::qos::table::SenderEvent;
-    use crate::session::Accepted;
+    use crate::session::{Publication, QueuedMessage};
     use crate::{Instant, Token};
 
     fn publish(sender: &mut Sender, payload: &[u8]) -> PacketIdentifier {
         let publish = Publish::new(TopicName::new("a").expect("a name"), payload);
-        let accepted = Accepted {
-            message: Message::new(&publish).expect("a message"),
-            token: Token::NONE,
-            expires_at: Instant::NEVER,
-            topic_alias: None,
-            qos: Qos::AtLeastOnce,
-        };
-        let identifier = sender.publish(accepted).expect("a free identifier");
+        let message = Message::new(&publish).expect("a message");
+        let publication = Publication::new(Qos::AtLeastOnce, message);
+        let queued = QueuedMessage::new(Token::NONE, publication);
+        let identifier = sender.publish(queued).expect("a free identifier");
         sender.publish_sent();
         identifier
     }

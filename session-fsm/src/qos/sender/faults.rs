@@ -1,9 +1,11 @@
 //! Deliberate faults that take more than a line.
 
-use mqtt5_codec::PacketIdentifier;
+use mqtt5_codec::{Message, PacketIdentifier, Publish, Qos, TopicName};
 
-use super::{Sender, SenderState, Use};
+use super::{Sender, Use};
+use crate::Token;
 use crate::list::List;
+use crate::session::{Publication, QueuedMessage};
 
 impl Sender {
     /// What [`Sender::resume`] does first.
@@ -14,13 +16,14 @@ impl Sender {
                 let Some(slot) = self.slots.get_mut(position) else {
                     continue;
                 };
-                if slot.used_for != Use::Message(SenderState::WaitPubComp) || slot.message.is_none()
-                {
+                let Use::Release(token) = slot.used_for else {
                     continue;
-                }
+                };
                 slot.sent_before = !slot.sent_before;
                 if slot.sent_before {
-                    slot.used_for = Use::Message(SenderState::WaitPubRec);
+                    let queued = forgotten(token);
+                    self.bytes += queued.size();
+                    slot.used_for = Use::Publish(queued);
                     self.releasing.remove(self.slots.all(), position);
                     self.publishing.push(self.slots.all(), position);
                 }
@@ -29,9 +32,8 @@ impl Sender {
         if fault!("MQTT-4.6.0-4") {
             self.releasing = List::default();
             for position in self.positions() {
-                if self.slots.get(position).map(|slot| slot.used_for)
-                    == Some(Use::Message(SenderState::WaitPubComp))
-                {
+                let slot = self.slots.get(position);
+                if slot.is_some_and(|slot| matches!(slot.used_for, Use::Release(_))) {
                     self.releasing.push(self.slots.all(), position);
                 }
             }
@@ -39,12 +41,8 @@ impl Sender {
         if fault!("MQTT-4.6.0-1") {
             self.publishing = List::default();
             for position in self.positions() {
-                if matches!(
-                    self.slots.get(position).map(|slot| slot.used_for),
-                    Some(Use::Message(
-                        SenderState::WaitPubAck | SenderState::WaitPubRec
-                    ))
-                ) {
+                let slot = self.slots.get(position);
+                if slot.is_some_and(|slot| slot.used_for.queued().is_some()) {
                     self.publishing.push(self.slots.all(), position);
                 }
             }
@@ -59,4 +57,11 @@ impl Sender {
             .collect();
         positions.into_iter()
     }
+}
+
+/// A message in place of one that was forgotten.
+fn forgotten(token: Token) -> QueuedMessage {
+    let topic = TopicName::new("a").expect("a Topic Name");
+    let message = Message::new(&Publish::new(topic, b"")).expect("a message");
+    QueuedMessage::new(token, Publication::new(Qos::ExactlyOnce, message))
 }

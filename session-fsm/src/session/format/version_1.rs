@@ -1,11 +1,12 @@
-//! What version 1 stored. It had no interval beside the end of a Session, no lost Packet Identifiers, and no
-//! deadlines of publications.
+//! What version 1 stored. It had no interval beside the end of a Session, no lost Packet Identifiers, no
+//! deadlines of publications, and of a message neither RETAIN beside its bytes, nor Subscription Identifiers, nor the
+//! number of its body.
 
 use alloc::vec::Vec;
 
 use serde::Deserialize;
 
-use super::{StoredMessage, StoredWill};
+use super::StoredWill;
 use crate::session::NEVER_EXPIRES;
 
 #[derive(Deserialize)]
@@ -20,6 +21,32 @@ pub(in crate::session) struct StoredSession<'a> {
     released: Vec<(u16, u64)>,
     received: Vec<u16>,
     waiting: Vec<StoredMessage<'a>>,
+}
+
+/// A message with QoS 1 or 2, sent with the RETAIN that its bytes have.
+#[derive(Deserialize)]
+pub(in crate::session) struct StoredMessage<'a> {
+    token: u64,
+    qos: u8,
+    expires_at: Option<u64>,
+    topic_alias: u16,
+    #[serde(borrow)]
+    message: &'a [u8],
+}
+
+impl<'a> From<StoredMessage<'a>> for super::StoredMessage<'a> {
+    fn from(stored: StoredMessage<'a>) -> Self {
+        super::StoredMessage {
+            token: stored.token,
+            qos: stored.qos,
+            retain: stored.message.first().is_some_and(|first| first & 1 != 0),
+            expires_at: stored.expires_at,
+            topic_alias: stored.topic_alias,
+            subscription_identifiers: Vec::new(),
+            body: None,
+            message: stored.message,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -79,11 +106,15 @@ impl<'a> From<StoredSession<'a>> for super::StoredSession<'a> {
             },
             will: stored.will,
             last_token: stored.last_token,
-            in_flight: stored.in_flight,
+            in_flight: stored
+                .in_flight
+                .into_iter()
+                .map(|(packet_identifier, message)| (packet_identifier, message.into()))
+                .collect(),
             released: stored.released,
             lost: Vec::new(),
             received: stored.received,
-            waiting: stored.waiting,
+            waiting: stored.waiting.into_iter().map(Into::into).collect(),
             deadlines: Vec::new(),
         }
     }
@@ -93,7 +124,7 @@ impl<'a> From<StoredChange<'a>> for super::StoredChange<'a> {
     fn from(stored: StoredChange<'a>) -> Self {
         use super::StoredChange as Now;
         match stored {
-            StoredChange::Accepted(message) => Now::Accepted(message, None),
+            StoredChange::Accepted(message) => Now::Accepted(message.into(), None),
             StoredChange::Sent {
                 token,
                 packet_identifier,

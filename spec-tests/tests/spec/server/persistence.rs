@@ -85,7 +85,7 @@ fn a_message_is_stored_before_its_publish() -> Outcome {
     for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
         let (token, report) = open().publish(publication(qos, b"x")).expect("room");
         assert!(precedes(&report, PacketType::Publish, |change| {
-            matches!(change, Change::Accepted { token: of, qos: at, .. } if *of == token && *at == qos)
+            matches!(change, Change::Accepted { message, .. } if message.token == token && message.qos == qos)
         }));
         assert!(precedes(&report, PacketType::Publish, |change| {
             matches!(change, Change::Sent { token: of, .. } if *of == token)

@@ -1,0 +1,183 @@
+//! A message on its way: as the application gives it, and as the Session keeps it.
+
+use core::fmt;
+use core::num::{NonZeroU16, NonZeroU64};
+use core::time::Duration;
+
+#[cfg(mqtt5_faults)]
+use mqtt5_codec::Publish;
+use mqtt5_codec::{Message, Qos, SubscriptionIdentifier};
+
+use super::subscription_identifiers::{OtherIdentifiers, SubscriptionIdentifiers, others_of};
+use crate::error::PublishError;
+use crate::{Instant, Token};
+
+/// A message to be sent, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Publication {
+    /// Topic Name, properties and payload: bytes that all receivers share.
+    pub message: Message,
+    /// The QoS.
+    pub qos: Qos,
+    /// RETAIN of this PUBLISH (section 3.3.1.3). [`Publication::new`] takes that of the message; a Server sets it to
+    /// whether the message is a retained one, or as Retain As Published wants it (section 3.8.3.1).
+    pub retain: bool,
+    /// Server: the Subscription Identifiers of the subscriptions that the message matched, which this PUBLISH gets
+    /// \[MQTT-3.3.4-3\]. A Client must send none \[MQTT-3.3.4-6\].
+    pub subscription_identifiers: SubscriptionIdentifiers,
+    /// When the message expires: it is not sent after that, and the PUBLISH has what is left of the time as its
+    /// Message Expiry Interval \[MQTT-3.3.2-6\]. `None` takes the Message Expiry Interval of the message, which runs from
+    /// the acceptance; a Server that kept the message before gives the time itself.
+    pub expires_at: Option<Instant>,
+    /// A number that the owner of the message gives it, the same for all receivers. Nothing depends on it. It is in
+    /// every [`Change`](crate::Change) and export that has the message, so that a store which keeps each message once
+    /// can name it.
+    pub body: Option<NonZeroU64>,
+    /// The Topic Alias to be used with it; `None` leaves it to the [`TopicAliases`](crate::TopicAliases)
+    /// policy. While there is a connection, one above the peer's Topic Alias Maximum is an error; for a
+    /// message that waits for a connection it is a wish, to be fulfilled if that connection allows it.
+    pub topic_alias: Option<NonZeroU16>,
+    /// How long after its acceptance the exchange is to be over; `None` if it may take any time. It is this side's
+    /// alone: no packet has it, unlike the Message Expiry Interval.
+    ///
+    /// A message that was not sent by then is withdrawn, and ends as [`Outcome::TimedOut`](crate::Outcome::TimedOut). One
+    /// that was sent cannot be taken back: [`Event::Overdue`](crate::Event::Overdue) reports it once, and it goes on to its
+    /// outcome. `next_timeout` and `handle_timeout` of the machine, or of the Session, take care of it, with or without
+    /// a Network Connection. It survives a restart, as the message does.
+    ///
+    /// A publication with a deadline takes a place in two trees, of which a node is allocated now and then; one without
+    /// costs nothing.
+    pub deadline: Option<Duration>,
+}
+
+impl Publication {
+    /// A message with this QoS, and with its own RETAIN.
+    #[must_use]
+    #[inline]
+    pub fn new(qos: Qos, message: Message) -> Self {
+        Publication {
+            retain: message.retain(),
+            message,
+            qos,
+            subscription_identifiers: SubscriptionIdentifiers::NONE,
+            expires_at: None,
+            body: None,
+            topic_alias: None,
+            deadline: None,
+        }
+    }
+}
+
+/// A publication that was not accepted, and why. It has no outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RefusedPublication {
+    /// Why.
+    pub error: PublishError,
+    /// The publication as it was given, to be published again or kept.
+    pub publication: Publication,
+}
+
+impl fmt::Display for RefusedPublication {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(formatter)
+    }
+}
+
+impl core::error::Error for RefusedPublication {}
+
+impl From<RefusedPublication> for PublishError {
+    fn from(refused: RefusedPublication) -> Self {
+        refused.error
+    }
+}
+
+impl Publication {
+    /// What counts against limits in bytes.
+    #[inline]
+    pub(crate) fn size(&self) -> usize {
+        self.message.size() + self.subscription_identifiers.size()
+    }
+
+    /// It is given back.
+    #[cold]
+    pub(crate) fn refused(self, error: PublishError) -> RefusedPublication {
+        let publication = fault!("refused publication lost", self, self.without_payload());
+        RefusedPublication { error, publication }
+    }
+
+    #[cfg(mqtt5_faults)]
+    fn without_payload(self) -> Self {
+        let empty = Publish {
+            payload: b"",
+            ..self.message.publish()
+        };
+        let message = Message::new(&empty).unwrap_or(self.message);
+        Publication { message, ..self }
+    }
+}
+
+/// A message that was accepted and has no outcome yet: a [`Publication`] with its token.
+// It is moved whole: into the queue, into the slot of its Packet Identifier, and lent to the writer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct QueuedMessage {
+    /// Topic Name, properties and payload.
+    pub message: Message,
+    /// What its outcome will be reported by.
+    pub token: Token,
+    /// When it expires, if it still waits then; [`Instant::NEVER`] if it does not.
+    pub expires_at: Instant,
+    /// The number that its owner gave it.
+    pub body: Option<NonZeroU64>,
+    // Apart, they take 4 bytes less than together.
+    other_identifiers: OtherIdentifiers,
+    first_identifier: Option<SubscriptionIdentifier>,
+    /// The Topic Alias that the application wants.
+    pub topic_alias: Option<NonZeroU16>,
+    /// Its QoS.
+    pub qos: Qos,
+    /// RETAIN of its PUBLISH.
+    pub retain: bool,
+}
+
+impl QueuedMessage {
+    /// Server: the Subscription Identifiers that its PUBLISH gets, in order.
+    pub fn subscription_identifiers(
+        &self,
+    ) -> impl Iterator<Item = SubscriptionIdentifier> + Clone + '_ {
+        let others = others_of(&self.other_identifiers);
+        self.first_identifier
+            .into_iter()
+            .chain(others.iter().copied())
+    }
+
+    /// Whether it has Subscription Identifiers.
+    #[inline]
+    pub(crate) const fn has_identifiers(&self) -> bool {
+        self.first_identifier.is_some()
+    }
+
+    /// A publication that was accepted. Its deadline, which is not the packet's, is left out.
+    #[must_use]
+    #[inline]
+    pub fn new(token: Token, publication: Publication) -> Self {
+        let (first_identifier, other_identifiers) =
+            publication.subscription_identifiers.into_parts();
+        QueuedMessage {
+            message: publication.message,
+            token,
+            expires_at: publication.expires_at.unwrap_or(Instant::NEVER),
+            body: publication.body,
+            other_identifiers,
+            first_identifier,
+            topic_alias: publication.topic_alias,
+            qos: publication.qos,
+            retain: publication.retain,
+        }
+    }
+
+    /// What counts against limits in bytes.
+    #[inline]
+    pub(crate) fn size(&self) -> usize {
+        self.message.size() + size_of_val(others_of(&self.other_identifiers))
+    }
+}
