@@ -471,6 +471,7 @@ impl Server {
             return Err(SendError::NotConnected);
         }
         self.connection.send_disconnect(reason_code, properties)?;
+        // Also after a re-authentication that fails [MQTT-4.12.1-2], and after any error [MQTT-4.13.2-1].
         if !fault!("MQTT-3.14.4-2") {
             self.close(now, Cause::Disconnected(reason_code), true);
         }

@@ -470,6 +470,7 @@ impl Session {
             self.notice(Notice::Outcome(token, Ending::Indeterminate));
         }
         self.receiver.connection_ended();
+        // What is unacknowledged stays so [MQTT-4.3.2-3] [MQTT-4.3.3-3] [MQTT-4.3.3-5].
         if fault!("MQTT-4.4.0-1") {
             self.sender.reset();
         }

@@ -165,6 +165,7 @@ impl Client {
         let assigned = properties.assigned_client_identifier();
         self.session.client_identifier =
             assigned.map_or(client_identifier, |assigned| assigned.as_str().into());
+        // [MQTT-3.2.2-21].
         self.keep_alive = properties
             .server_keep_alive()
             .filter(|_| !fault!("MQTT-3.1.2-21"))
@@ -289,6 +290,7 @@ impl crate::connection::Connection {
         let mut list = Vec::with_capacity(properties.len() + 1);
         list.push(Property::AuthenticationMethod(method));
         list.extend_from_slice(properties);
+        // A Client answers an AUTH with an AUTH that has the Reason Code 0x18 [MQTT-4.12.0-3].
         let packet = self.fit(Explanations::IfWanted, &list, |list| {
             Auth {
                 reason_code: match reason_code {

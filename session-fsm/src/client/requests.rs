@@ -92,6 +92,7 @@ impl Client {
         if let Some(limit) = needs.exceed(&self.connection.peer, 0) {
             return Err(limit.into());
         }
+        // The quota delays no other packet [MQTT-4.9.0-3].
         if fault!("MQTT-3.3.4-8") && self.session.in_flight() > 0 {
             return Err(SendError::NotConnected);
         }

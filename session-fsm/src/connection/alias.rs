@@ -100,6 +100,7 @@ fn replace(place: &mut String, topic: &str) {
 }
 
 fn check(alias: NonZeroU16, maximum: u16) -> Result<usize, SessionViolation> {
+    // All up to the maximum are accepted, by both sides [MQTT-3.3.2-12].
     if alias.get() > maximum || fault!("MQTT-3.3.2-10") && alias.get() == maximum {
         Err(SessionViolation::TopicAliasTooLarge)
     } else {

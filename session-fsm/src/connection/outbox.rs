@@ -73,6 +73,7 @@ impl Outbox {
         self.bytes.is_empty()
     }
 
+    // Without properties. PUBREL and PUBCOMP never have any [MQTT-3.6.2-2] [MQTT-3.6.2-3] [MQTT-3.7.2-2] [MQTT-3.7.2-3].
     acknowledgements! { puback PubAck pubrec PubRec pubrel PubRel pubcomp PubComp }
 
     /// Adds a packet that is encoded already.

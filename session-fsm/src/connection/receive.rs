@@ -223,6 +223,7 @@ impl Connection {
     /// Automatic acknowledgement.
     #[inline]
     fn accept(&mut self, session: &mut Session, packet_identifier: PacketIdentifier, qos: Qos) {
+        // By the rules of its QoS [MQTT-4.5.0-2].
         if fault!("MQTT-4.3.2-4") && qos == Qos::AtLeastOnce {
             return;
         }

@@ -242,6 +242,7 @@ impl Connection {
         now: Instant,
         wire: &mut B,
     ) -> Option<Written> {
+        // The quota is that of both sides [MQTT-3.3.4-9], and at 0 no PUBLISH with QoS 1 or 2 leaves [MQTT-4.9.0-2].
         let quota = fault!("MQTT-3.3.4-7", self.peer.receive_maximum, u16::MAX);
         let (queued, delivery) = session.sender.next_publish(quota)?;
         if let Some(limit) = self.forbids(queued) {
@@ -526,11 +527,13 @@ impl Connection {
     /// The Topic Alias to use: the one that the application wants, or one by the policy.
     fn alias_for(&self, topic: &str, wanted: Option<NonZeroU16>) -> Option<Alias> {
         let maximum = fault!(
+            // Absent or 0, there are no aliases [MQTT-3.2.2-18].
             "MQTT-3.1.2-27",
             self.peer.topic_alias_maximum,
             self.peer.topic_alias_maximum.max(1)
         );
         match (wanted, self.topic_aliases) {
+            // Both sides keep to what the other one announced [MQTT-3.2.2-17] [MQTT-3.3.2-9] [MQTT-3.3.2-11].
             (Some(wanted), _) if wanted.get() <= maximum || fault!("MQTT-3.1.2-26") => {
                 self.outbound.wanted(topic, wanted, self.topic_alias_bytes)
             }

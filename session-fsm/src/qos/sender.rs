@@ -253,11 +253,13 @@ impl Sender {
             return None;
         }
         let queued = slot.used_for.queued()?;
+        // A new message has an identifier that was not in use [MQTT-4.3.2-1] [MQTT-4.3.3-1].
         let packet_identifier = fault!(
             "MQTT-2.2.1-3",
             slot.packet_identifier()?,
             PacketIdentifier::new((slot.packet_identifier()?.get() - 1) % 2 + 1)?
         );
+        // [MQTT-4.3.3-2].
         let duplicate =
             fault!("MQTT-3.3.1-1", slot.sent_before, false) || fault!("MQTT-4.3.2-2 DUP");
         Some((

@@ -226,6 +226,7 @@ impl Server {
         // One that is over, or that another connection still had, is brought in order first.
         session.connection_ended(now);
         session.handle_timeout(now);
+        // [MQTT-3.1.4-4], and with it Session Present is 0 [MQTT-3.2.2-2].
         let clean_start = handshake.clean_start && !fault!("MQTT-3.1.2-4 Server");
         let session_present = session.exists && !clean_start && !fault!("MQTT-3.1.2-5");
         let packet = match self.connack(session_present, &own, properties) {
@@ -398,6 +399,8 @@ impl Server {
         properties: &[Property<'_>],
         cause: Cause,
     ) {
+        // Also for a ClientID that is refused [MQTT-3.1.3-8], further checks [MQTT-3.1.4-2], and an authentication that
+        // fails [MQTT-4.12.0-1] [MQTT-4.12.0-4].
         if !fault!("MQTT-3.2.2-7") {
             self.close(now, cause, false);
         }

@@ -194,6 +194,7 @@ impl Server {
         #[cfg(mqtt5_faults)]
         let codes = &*wrong_codes(answer, codes, self.connection.own.maximum_qos);
         let named = match answer {
+            // [MQTT-3.8.4-2].
             PacketType::SubAck => {
                 fault!("MQTT-2.2.1-6", packet_identifier, PacketIdentifier::MIN)
             }
