@@ -23,6 +23,10 @@ const IDLE: usize = 1024;
 const MANUAL: usize = 176;
 /// What a message may take beside its own bytes.
 const PER_MESSAGE: usize = 96;
+/// What the first one in flight may take more: Packet Identifiers are kept apart.
+const FIRST: usize = 8;
+/// What a message that waits may take more if it expires: it has a place in a tree.
+const EXPIRING: usize = 24;
 /// What a session takes in addition as soon as the application has decided, or has to decide, about a message:
 /// once, and not for each of them.
 const DECIDING: usize = 168;
@@ -210,8 +214,14 @@ fn assert_small(rows: &[Row]) {
         ..
     } in rows
     {
+        let first = if *worst_at == 1 { FIRST } else { 0 };
+        let expiring = if name.ends_with("with expiry") {
+            EXPIRING
+        } else {
+            0
+        };
         assert!(
-            *worst <= PER_MESSAGE as f64,
+            *worst <= (PER_MESSAGE + first + expiring) as f64,
             "{name}: {worst:.1} bytes each at {worst_at} of {count}"
         );
     }
@@ -289,7 +299,10 @@ fn one_message_in_flight_at_a_time() {
         let freed: i64 = -100 * i64::try_from(message(&[7; 16]).size()).expect("small");
         println!("{qos:?}: {taken} bytes, {freed} of them of messages");
         let taken = taken - freed;
-        assert!(taken <= PER_MESSAGE as i64, "{qos:?}: {taken} bytes");
+        assert!(
+            taken <= (PER_MESSAGE + FIRST) as i64,
+            "{qos:?}: {taken} bytes"
+        );
     }
 }
 

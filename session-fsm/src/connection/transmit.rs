@@ -526,8 +526,8 @@ impl Connection {
 
     /// The Topic Alias to use: the one that the application wants, or one by the policy.
     fn alias_for(&self, topic: &str, wanted: Option<NonZeroU16>) -> Option<Alias> {
+        // Absent or 0, there are no aliases [MQTT-3.2.2-18].
         let maximum = fault!(
-            // Absent or 0, there are no aliases [MQTT-3.2.2-18].
             "MQTT-3.1.2-27",
             self.peer.topic_alias_maximum,
             self.peer.topic_alias_maximum.max(1)

@@ -19,7 +19,7 @@ use crate::waiting::WhenFull;
 /// [`PublishError::Busy`](crate::PublishError::Busy) until `poll` was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StoredLimits {
-    /// How many messages. Each takes up to 96 bytes beside its own.
+    /// How many messages. Each takes up to 96 bytes beside its own, and up to 120 if it waits and expires.
     pub messages: u32,
     /// How many bytes, as [`Message::size`](mqtt5_codec::Message::size) counts them.
     pub bytes: usize,
