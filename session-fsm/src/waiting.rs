@@ -18,7 +18,7 @@ use crate::{Instant, Token};
 pub struct WaitingLimits {
     /// How many messages.
     pub messages: u32,
-    /// How many bytes in all, as [`Message::size`] counts them.
+    /// How many bytes in all, as [`Message::size`](mqtt5_codec::Message::size) counts them.
     pub bytes: usize,
     /// What happens to a message for which there is no room.
     pub when_full: WhenFull,
