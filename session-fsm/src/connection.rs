@@ -3,6 +3,7 @@
 
 mod alias;
 mod authentication;
+mod changed;
 mod early;
 mod fit;
 mod large;
@@ -296,7 +297,7 @@ impl Connection {
     /// Queues a CONNECT or an AUTH, for which the peer owes an answer once it is written.
     pub(crate) fn send_question(&mut self, packet: &[u8]) {
         self.send(packet);
-        self.liveness.question = Question::QueuedMessage;
+        self.liveness.question = Question::Queued;
     }
 
     /// PINGREQ or PINGRESP.

@@ -46,7 +46,7 @@ impl Client {
 
     /// Bytes of the Server have come that [`Client::receive`] does not see: they are split elsewhere, or wait because
     /// reading is put off. They show that the Server is there. Not needed while `poll` answers
-    /// [`Output::NeedsRoom`](crate::Output::NeedsRoom).
+    /// [`Output::NeedsRoom`](crate::Output::NeedsRoom). The time for an AUTH, a SUBACK and an UNSUBACK goes on.
     pub fn bytes_waiting(&mut self, now: Instant) {
         self.connection.observe(Some(&mut self.session), now);
         let in_pieces = self.connection.arriving.is_some();

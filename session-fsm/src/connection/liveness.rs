@@ -124,7 +124,7 @@ pub(crate) enum Question {
     /// There is none.
     None,
     /// It waits to be written.
-    QueuedMessage,
+    Queued,
     /// It was written then.
     Written(Instant),
 }
@@ -339,7 +339,7 @@ impl Liveness {
     /// Questions were written; when the requests among them have to be answered.
     pub(crate) fn ask(&mut self, now: Instant, asked: Asked) -> Instant {
         let here = self.reading(now);
-        if asked.question && self.question == Question::QueuedMessage {
+        if asked.question && self.question == Question::Queued {
             self.question = Question::Written(here);
         }
         for _ in 0..asked.pings {
@@ -492,7 +492,7 @@ impl Liveness {
     pub(crate) const fn asked(&self) -> Instant {
         match self.question {
             Question::Written(at) => at,
-            Question::None | Question::QueuedMessage => Instant::NEVER,
+            Question::None | Question::Queued => Instant::NEVER,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::side::Side;
 impl Server {
     /// Bytes of the Client have come that [`Server::receive`] does not see: they are split elsewhere, or wait because
     /// reading is put off. They show that the Client is there. Not needed while `poll` answers
-    /// [`Output::NeedsRoom`](crate::Output::NeedsRoom).
+    /// [`Output::NeedsRoom`](crate::Output::NeedsRoom). The time for a CONNECT, and that for an AUTH, goes on.
     pub fn bytes_waiting(&mut self, now: Instant) {
         let (connection, session) = self.parts();
         connection.observe(session, now);
