@@ -12,6 +12,8 @@ const COUNT: usize = 40;
 pub(crate) struct Chosen {
     count: usize,
     seed: u64,
+    /// With no more survivors than this the program succeeds.
+    pub(crate) allowed: usize,
     file: Option<String>,
     numbers: Vec<usize>,
 }
@@ -21,6 +23,7 @@ impl Chosen {
         let mut chosen = Chosen {
             count: COUNT,
             seed: 1,
+            allowed: 0,
             file: None,
             numbers: Vec::new(),
         };
@@ -35,6 +38,7 @@ impl Chosen {
                 "--all" => chosen.count = usize::MAX,
                 "--count" => chosen.count = number(value()?)? as usize,
                 "--seed" => chosen.seed = number(value()?)?,
+                "--allow" => chosen.allowed = number(value()?)? as usize,
                 "--file" => chosen.file = Some(value()?.clone()),
                 _ => chosen.numbers.push(number(argument)? as usize),
             }
