@@ -65,7 +65,7 @@ pub(crate) trait Side {
         None
     }
 
-    /// Takes packets off the input until one of them yields an event. So many bytes were offered at first.
+    /// Takes packets off the input until one of them yields an event. `offered` is the length of the input at first.
     #[inline(always)]
     fn take<'a, 'input: 'a>(
         &'a mut self,
@@ -132,7 +132,7 @@ pub(crate) trait Side {
         Some(event)
     }
 
-    /// Of so many bytes these are left, none of them a part of a packet that is waited for.
+    /// Notes that `left` remains of `offered` bytes, and that no packet is incomplete.
     #[inline(always)]
     fn has_read(&mut self, now: Instant, offered: usize, left: &[u8]) {
         self.parts().0.liveness.read(now, offered, left.len());

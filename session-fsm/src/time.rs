@@ -28,7 +28,7 @@ impl Instant {
     /// Never reached.
     pub const NEVER: Instant = Instant(u64::MAX);
 
-    /// The instant so many milliseconds after the origin.
+    /// The instant that is this many milliseconds after the origin.
     #[must_use]
     pub const fn from_millis(milliseconds: u64) -> Self {
         Instant(milliseconds)
@@ -52,7 +52,7 @@ impl Instant {
         later.0.saturating_sub(self.0)
     }
 
-    /// The instant so many milliseconds later.
+    /// The instant that is this many milliseconds later.
     #[must_use]
     pub(crate) const fn plus_millis(self, milliseconds: u64) -> Self {
         Instant(self.0.saturating_add(milliseconds))

@@ -6,6 +6,7 @@
 
 mod hooks;
 mod pages;
+mod parallel;
 mod programs;
 mod said;
 
@@ -18,6 +19,7 @@ use crate::ledger::{Layer, Ledger};
 
 pub use hooks::{Hook, hooks, with_places};
 pub use pages::{Shown, museum, one_line, statements};
+pub use parallel::in_parallel;
 pub use programs::{CONFIGURATIONS, Ended, Finding, Kind, Programs, Run, SLOW};
 
 /// `faults.toml`.

@@ -1,5 +1,5 @@
-//! A Network Connection that breaks after so many bytes, wherever that is: in the middle of a packet, or
-//! before the answer to it is read.
+//! A Network Connection that breaks after a number of bytes: in the middle of a packet, for example, or before the
+//! answer to it is read.
 
 use std::cell::Cell;
 use std::io;
@@ -18,7 +18,7 @@ pub(crate) struct Fuse {
 }
 
 impl Fuse {
-    /// How many of so many bytes may pass.
+    /// Returns how many of these bytes may pass.
     fn admit(&self, bytes: usize) -> io::Result<usize> {
         match self.left.get() {
             0 => Err(io::ErrorKind::ConnectionReset.into()),

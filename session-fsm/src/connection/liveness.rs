@@ -110,7 +110,7 @@ impl Timeouts {
         }
     }
 
-    /// How many milliseconds so many bytes take at the minimum rate.
+    /// The time that `bytes` take at the minimum rate, in milliseconds.
     fn transfer(&self, bytes: usize) -> u64 {
         (bytes as u64)
             .saturating_mul(1_000)
@@ -158,9 +158,9 @@ pub(crate) struct Liveness {
     pub(crate) timeouts: Timeouts,
     /// The latest call, by the caller's clock.
     latest: Instant,
-    /// Milliseconds by which reading time is behind the caller's clock.
+    /// How far reading time is behind the caller's clock, in milliseconds.
     behind: u64,
-    /// How many bytes were left at the last `receive`.
+    /// The number of bytes that the last `receive` left.
     unread: usize,
     /// When a packet was written last, by the caller's clock.
     sent: Instant,
@@ -254,7 +254,7 @@ impl Liveness {
         Instant::from_millis(reading.as_millis().saturating_add(self.behind))
     }
 
-    /// So many bytes were offered, and so many are left, none of them a part of a packet that is waited for.
+    /// `receive` was offered `offered` bytes and left `left` of them. No packet is incomplete.
     #[inline]
     pub(crate) fn read(&mut self, now: Instant, offered: usize, left: usize) {
         if offered > self.unread || left < offered {
@@ -264,7 +264,7 @@ impl Liveness {
         self.begun = Instant::NEVER;
     }
 
-    /// So many bytes were offered, and those that are left are a part of a packet.
+    /// `receive` was offered `offered` bytes and left `left` of them, which begin an incomplete packet.
     #[inline(never)]
     pub(crate) fn read_part(&mut self, now: Instant, offered: usize, left: usize) {
         let begun = self.begun;
@@ -364,7 +364,7 @@ impl Liveness {
         self.blocked.is_some()
     }
 
-    /// `poll` has written so many bytes, and says something.
+    /// `poll` returns an output after it has written `written` bytes.
     pub(crate) fn hand_over(&mut self, written: usize) {
         self.written = self.written.saturating_add(written);
     }
@@ -375,7 +375,7 @@ impl Liveness {
         self.written = 0;
     }
 
-    /// `poll` had no room for the next packet, after it had written so many bytes.
+    /// `poll` had no room for the next packet after it had written `written` bytes.
     pub(crate) fn block(&mut self, now: Instant, written: usize) {
         let written = core::mem::take(&mut self.written).saturating_add(written);
         if self.blocked.is_some() && written == 0 || fault!("who does not read accuses") {
@@ -497,7 +497,7 @@ impl Liveness {
     }
 }
 
-/// The milliseconds that a peer gets when this side was late by so many.
+/// The time that a peer gets after this side was late by `late`, both in milliseconds.
 fn chance(late: u64) -> u64 {
     late.saturating_mul(CHANCE_FACTOR).min(LONGEST_CHANCE)
 }

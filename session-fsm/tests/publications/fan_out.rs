@@ -123,8 +123,8 @@ fn with_retain(retain: bool) -> Message {
     Message::new(&publish).unwrap()
 }
 
-/// Section 3.3.1.3: a Server sets RETAIN to 1 for a retained message [MQTT-3.3.1-8] and mostly to 0 for one that goes to an
-/// established subscription [MQTT-3.3.1-12], whatever it received.
+/// Section 3.3.1.3: RETAIN of what a Server sends does not depend on what it received. It is 1 for a retained message
+/// [MQTT-3.3.1-8], and 0 for an established subscription without Retain As Published [MQTT-3.3.1-12].
 #[test]
 fn retain_is_that_of_the_publication() {
     for qos in EVERY_QOS {

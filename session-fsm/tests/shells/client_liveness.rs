@@ -53,7 +53,7 @@ impl Connections {
     }
 }
 
-/// Answers so many PINGREQs.
+/// Answers this many PINGREQs.
 async fn answer(wire: &mut Wire, pings: usize) {
     for _ in 0..pings {
         assert_eq!(wire.packet().await, PINGREQ);

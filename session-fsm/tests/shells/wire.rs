@@ -69,7 +69,7 @@ impl Wire {
         }
     }
 
-    /// Reads so many bytes at most; 0 at the end of the connection.
+    /// Reads at most this many bytes. Returns 0 at the end of the connection.
     pub(crate) async fn read(&mut self, at_most: usize) -> usize {
         let mut bytes = vec![0; at_most];
         let length = self.stream.read(&mut bytes).await.expect("memory");

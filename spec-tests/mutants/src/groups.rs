@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mqtt5_spec_tests::faults::{CONFIGURATIONS, Programs, Run, SLOW};
 
-use crate::parallel::in_parallel;
+use mqtt5_spec_tests::faults::in_parallel;
 
 /// These start processes that share a folder: two runs would disturb each other.
 const PROCESSES: &str = "killed::";

@@ -12,7 +12,6 @@
 
 mod copy;
 mod groups;
-mod parallel;
 mod sample;
 mod sites;
 
@@ -26,9 +25,9 @@ use mqtt5_spec_tests::faults::{Programs, workspace};
 
 use crate::copy::Copy;
 use crate::groups::Checks;
-use crate::parallel::in_parallel;
 use crate::sample::{Chosen, choose};
 use crate::sites::{Site, sites, with_changes};
+use mqtt5_spec_tests::faults::in_parallel;
 
 /// What is changed.
 const FOLDERS: [&str; 2] = ["codec/src", "session-fsm/src"];

@@ -10,14 +10,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::Instant;
 
 use mqtt5_spec_tests::faults::{
-    Fault, Kind, Programs, Shown, Table, hooks, museum, one_line, statements, with_places,
-    workspace,
+    Fault, Kind, Programs, Shown, Table, hooks, in_parallel, museum, one_line, statements,
+    with_places, workspace,
 };
 use mqtt5_spec_tests::ledger::{Layer, Ledger, Statement};
 use mqtt5_spec_tests::path_of;
@@ -190,34 +187,6 @@ fn try_one<'t>(
         findings,
         objections,
     })
-}
-
-/// Does something with all faults, on all processors, and keeps their order.
-fn in_parallel<'t>(
-    faults: &[&'t Fault],
-    job: impl Fn(&'t Fault, usize) -> Result<Shown<'t>, String> + Sync,
-) -> Result<Vec<Shown<'t>>, String> {
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::new());
-    let lanes = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        for lane in 0..lanes {
-            let (next, done, job) = (&next, &done, &job);
-            scope.spawn(move || {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(fault) = faults.get(index) else {
-                        break;
-                    };
-                    let result = job(fault, lane);
-                    done.lock().expect("no job panics").push((index, result));
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().expect("no job panics");
-    done.sort_by_key(|(index, _)| *index);
-    done.into_iter().map(|(_, result)| result).collect()
 }
 
 fn compare(name: &str, text: &str) -> Result<(), String> {

@@ -147,10 +147,15 @@ impl SessionWorld {
         }
     }
 
-    fn read_sockets(&mut self, side: Side, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    /// Reads what lies in the sockets of a side, where its host reads.
+    pub(super) fn read_sockets(
+        &mut self,
+        side: Side,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Violation> {
         for link in 0..self.links.len() {
             let length = self.links[link].hearing[side as usize].socket;
-            if length > 0 && self.links[link].has(side) {
+            if length > 0 && self.links[link].has(side) && self.reads(link, side) {
                 self.deliver(link, side, length, turn)?;
             }
         }

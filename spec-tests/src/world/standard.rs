@@ -256,7 +256,7 @@ pub fn everything() -> Config {
          subscribes=3 unsubscribes=3 disconnects=3 rejections=2 clean-starts=2 cuts=8 takeovers=3 \
          client-crashes=2 server-crashes=2 client-expiries=1 server-expiries=1 fragments=8 batches=1 \
          ticks=6 keep-alive=10 links=3 stale=1 limits=12345 padding=50 retain=1 aliases=2 lazy=1 \
-         stored=8 stored-bytes=400 large=20 when-full=2",
+         sleeps=2 blocks=2 put-offs=2 unread=2 stored=8 stored-bytes=400 large=20 when-full=2",
     )
     .config
 }

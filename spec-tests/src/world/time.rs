@@ -19,6 +19,10 @@ impl SessionWorld {
 
     pub(super) fn tick(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
         self.left.ticks -= 1;
+        // What had no room may have been dropped: such a host reads again, and not only when time has passed.
+        for side in [Side::Client, Side::Server] {
+            self.read_sockets(side, turn)?;
+        }
         let wait = self.next_deadline().unwrap_or(0);
         turn.note(Side::Client.lane(), format_args!("{wait} ms later"));
         for clock in [&mut self.client.clock, &mut self.server.clock] {

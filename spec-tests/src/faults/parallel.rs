@@ -1,11 +1,20 @@
-//! The same with many things, on all processors.
+//! One job for many things, on all processors.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// The results come in the order of the things. `job` is told which of the processors it is on.
-pub(crate) fn in_parallel<T: Sync, R: Send>(
+/// Runs `job` for each of the things, and returns the results in the order of the things. The second argument of `job` is
+/// the number of the thread, from 0.
+///
+/// # Errors
+///
+/// The first error of `job`, after all things were tried.
+///
+/// # Panics
+///
+/// If `job` panics.
+pub fn in_parallel<T: Sync, R: Send>(
     things: &[T],
     job: impl Fn(&T, usize) -> Result<R, String> + Sync,
 ) -> Result<Vec<R>, String> {
