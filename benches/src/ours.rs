@@ -14,10 +14,9 @@
 //!   the buffer with [`split`].
 
 use bytes::{Buf, BytesMut};
-use mqtt5_codec::{
-    DecodeError, LARGEST_PACKET, Next, Packet, Properties, Property, ReasonCodes, Scope, Split,
-    Splitter, Subscriptions, split,
-};
+use mqtt5_codec::framing::{LARGEST_PACKET, Split, Splitter, SplitterOutput, split};
+use mqtt5_codec::property::Scope;
+use mqtt5_codec::{DecodeError, Packet, Properties, Property, ReasonCodes, Subscriptions};
 
 use crate::contender::{self, BoxedRun, Contender, Publish, RoundTrip, decoded, used};
 
@@ -67,7 +66,7 @@ pub const SHARED: Contender = Contender {
     accepts: None,
     decode: Some(|packet| {
         contender::decode_buffer(packet, |buffer| match &SPLITTER.next(buffer) {
-            Ok(Next::Ready(frame)) => decoded(&frame.decode()),
+            Ok(SplitterOutput::Ready(frame)) => decoded(&frame.decode()),
             other => panic!("a whole packet: {other:?}"),
         })
     }),
@@ -115,7 +114,8 @@ fn shared_stream() -> BoxedRun {
     contender::read_stream(move |chunk| {
         buffer.extend_from_slice(chunk);
         let mut packets = 0;
-        while let Next::Ready(frame) = SPLITTER.next(&mut buffer).expect("stream decodes") {
+        while let SplitterOutput::Ready(frame) = SPLITTER.next(&mut buffer).expect("stream decodes")
+        {
             decoded(&frame.decode());
             packets += 1;
         }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{Class, ConnAck, Disconnect, Packet, PacketType, ReasonCode, Role, Violation};
+use crate::{ConnAck, Disconnect, Packet, PacketType, ReasonCode, Role, Violation, ViolationClass};
 
 /// Received bytes break a rule of the standard.
 ///
@@ -49,7 +49,7 @@ impl DecodeError {
 
     /// Whether the packet is malformed or breaks the protocol.
     #[must_use]
-    pub const fn class(self) -> Class {
+    pub const fn class(self) -> ViolationClass {
         self.violation.class()
     }
 
@@ -148,8 +148,8 @@ impl DecodeError {
                 return reason_code;
             }
             match self.class() {
-                Class::Malformed => ReasonCode::MalformedPacket,
-                Class::Protocol => ReasonCode::ProtocolError,
+                ViolationClass::Malformed => ReasonCode::MalformedPacket,
+                ViolationClass::Protocol => ReasonCode::ProtocolError,
             }
         };
         if connected || receiver == Role::Client {

@@ -10,7 +10,8 @@
 //!
 //! ```
 //! use arbitrary::Unstructured;
-//! use mqtt5_codec::{Frame, Packet, PacketType, Role, generate};
+//! use mqtt5_codec::{Packet, PacketType, Role, generate};
+//! use mqtt5_codec::framing::Frame;
 //!
 //! let mut source = Unstructured::new(b"whatever a fuzzer comes up with");
 //! let frame: Frame = source.arbitrary()?;
@@ -33,7 +34,8 @@ use arbitrary::{Arbitrary, Error, Result, Unstructured};
 
 pub use text::{binary, matching_pair, text, topic_filter, topic_name};
 
-use crate::{Frame, PacketType, Role};
+use crate::framing::Frame;
+use crate::{PacketType, Role};
 
 /// A packet of any type that one of the two sides may send.
 ///

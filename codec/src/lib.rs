@@ -3,12 +3,12 @@
 //! # Contract
 //!
 //! * **Decoding allocates nothing and copies nothing.** A [`Packet`] borrows from the bytes that it
-//!   was decoded from. To keep a part of it, keep the [`Frame`]'s [`Bytes`](bytes::Bytes):
-//!   [`Frame::share`]. The time to decode a PUBLISH does not depend on the size of its payload.
+//!   was decoded from. To keep a part of it, keep the [`Frame`](framing::Frame)'s [`Bytes`](bytes::Bytes):
+//!   [`Frame::share`](framing::Frame::share). The time to decode a PUBLISH does not depend on the size of its payload.
 //! * **Once a whole packet is there, the answer is a packet or an error**, never "need more". How
-//!   many bytes are missing is the business of [`split`], [`Splitter`] and [`StreamSplitter`], which
-//!   look at no more than the lengths in a packet, never reserve memory, and refuse a packet that is
-//!   too large as soon as its fixed header is there.
+//!   many bytes are missing is the business of [`framing`], which looks at no more than the lengths in
+//!   a packet, never reserves memory, and refuses a packet that is too large as soon as its fixed header
+//!   is there.
 //! * **Everything that the bytes can show is checked while decoding**; afterwards no accessor fails.
 //!   [`Packet::decode`] judges what no side may send, [`Packet::decode_from`] also what this side
 //!   may not send.
@@ -27,13 +27,14 @@
 //!
 //! ```
 //! use bytes::BytesMut;
-//! use mqtt5_codec::{LARGEST_PACKET, Next, Packet, Role, Splitter};
+//! use mqtt5_codec::{Packet, Role};
+//! use mqtt5_codec::framing::{LARGEST_PACKET, Splitter, SplitterOutput};
 //!
 //! let splitter = Splitter::new(LARGEST_PACKET);
 //! let mut buffer = BytesMut::new();
 //! buffer.extend_from_slice(b"\x32\x0B\x00\x03a/b\x00\x0A\x00hi\x21"); // from the network
 //!
-//! while let Next::Ready(frame) = splitter.next(&mut buffer)? {
+//! while let SplitterOutput::Ready(frame) = splitter.next(&mut buffer)? {
 //!     match frame.decode_from(Role::Client)? {
 //!         Packet::Publish(publish) => {
 //!             assert_eq!(publish.topic.as_deref(), Some("a/b"));
@@ -74,9 +75,7 @@
 //!
 //! | to | use |
 //! | --- | --- |
-//! | find packets in a buffer of your own | [`split`], [`FixedHeader::peek`] |
-//! | find packets in a growing buffer and share them | [`Splitter`], [`Frame`] |
-//! | take large payloads in pieces | [`StreamSplitter`], [`Piece`] |
+//! | find packets in what a network delivers | [`framing`] |
 //! | decode one whole packet | [`Packet::decode`], [`Packet::decode_from`] |
 //! | build and encode a packet | the structs of [`Packet`], [`Properties::new`], [`Packet::encode`] |
 //! | keep a message and send it, perhaps many times | [`Message`] |
@@ -126,33 +125,37 @@ mod error;
 #[cfg(mqtt5_faults)]
 #[doc(hidden)]
 pub mod faults;
+pub mod framing;
 #[cfg(feature = "arbitrary")]
 #[cfg_attr(docsrs, doc(cfg(feature = "arbitrary")))]
 pub mod generate;
 mod message;
-mod packet;
-mod packet_type;
-mod pool;
-mod property;
-mod reason_code;
 mod sequence;
 #[cfg(feature = "serde")]
 mod serde;
 mod sink;
-mod split;
-mod splitter;
 #[cfg(feature = "proptest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "proptest")))]
 pub mod strategies;
-mod stream;
 mod text;
 mod topic;
+mod v5;
 mod violation;
 mod wire;
 
+/// Which packet carries which property, as types: the parameter of [`Properties`].
+pub mod property {
+    pub use crate::v5::property::{Carries, Scope, scope};
+}
+
 pub use error::{DecodeError, EncodeError};
+pub use framing::packet_type::{PacketType, Role};
 pub use message::Message;
-pub use packet::{
+pub use message::pool::{MessagePool, PoolError};
+pub use sequence::ListIter;
+pub use text::{Binary, Text};
+pub use topic::{SharedFilter, TopicFilter, TopicName};
+pub use v5::packet::{
     Auth, AuthProperties, ConnAck, ConnAckProperties, Connect, ConnectProperties, Delivery,
     Disconnect, DisconnectProperties, Packet, PacketIdentifier, PubAck, PubAckProperties, PubComp,
     PubCompProperties, PubRec, PubRecProperties, PubRel, PubRelProperties, Publish,
@@ -161,20 +164,12 @@ pub use packet::{
     Subscriptions, TopicFilters, UnsubAck, UnsubAckProperties, UnsubAckReasonCodes, Unsubscribe,
     UnsubscribeProperties, Will, WillProperties, split_acknowledgement,
 };
-pub use packet_type::{PacketType, Role};
-pub use pool::{MessagePool, PoolError};
-pub use property::{
-    Carries, MaximumQos, PayloadFormat, Properties, Property, PropertyIdentifier, Scope,
-    SubscriptionIdentifier, UserProperty, scope,
+pub use v5::property::{
+    MaximumQos, PayloadFormat, Properties, Property, PropertyIdentifier, SubscriptionIdentifier,
+    UserProperty,
 };
-pub use reason_code::ReasonCode;
-pub use sequence::Iter;
-pub use split::{FixedHeader, LARGEST_PACKET, RawPacket, Split, split};
-pub use splitter::{Frame, Next, Splitter};
-pub use stream::{LargePublish, PayloadChunk, Piece, PublishHead, StreamSplitter};
-pub use text::{Binary, Text};
-pub use topic::{SharedFilter, TopicFilter, TopicName};
-pub use violation::{Class, Violation};
+pub use v5::reason_code::ReasonCode;
+pub use violation::{Violation, ViolationClass};
 
 pub use bytes;
 

@@ -1,15 +1,18 @@
 //! Application Messages that outlive the packet in which they came.
 
+pub(crate) mod pool;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::encode::encode_into_empty;
+use crate::framing::FixedHeader;
+use crate::framing::Frame;
 use crate::sink::{Put, Sink};
-use crate::split::FixedHeader;
 use crate::wire::{
     VARIABLE_BYTE_INTEGER_MAX, leading_variable_byte_integer, variable_byte_integer_length,
 };
 use crate::{
-    Delivery, EncodeError, Frame, Packet, PacketType, PropertyIdentifier, Publish, Qos, TopicName,
+    Delivery, EncodeError, Packet, PacketType, PropertyIdentifier, Publish, Qos, TopicName,
     Violation,
 };
 

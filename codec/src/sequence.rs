@@ -110,8 +110,8 @@ impl<'a, T: Element<'a>> Sequence<'a, T> {
     }
 
     #[inline(always)]
-    pub(crate) fn iter(&self) -> Iter<'a, T> {
-        Iter {
+    pub(crate) fn iter(&self) -> ListIter<'a, T> {
+        ListIter {
             wire: self.wire,
             hidden: self.hidden,
             list: self.list.iter(),
@@ -141,7 +141,7 @@ impl<'a, T: Element<'a>> Sequence<'a, T> {
     }
 
     fn write_visible<S: Sink>(&self, sink: &mut S) {
-        let on_the_wire = Iter {
+        let on_the_wire = ListIter {
             list: [].iter(),
             ..self.iter()
         };
@@ -168,14 +168,14 @@ impl<'a, T: Element<'a>> Sequence<'a, T> {
 
 /// Iterator over the elements of a list inside a packet.
 #[derive(Clone, Debug)]
-pub struct Iter<'a, T> {
+pub struct ListIter<'a, T> {
     wire: &'a [u8],
     hidden: u32,
     list: core::slice::Iter<'a, T>,
 }
 
 #[allow(private_bounds)]
-impl<'a, T: Element<'a>> Iterator for Iter<'a, T> {
+impl<'a, T: Element<'a>> Iterator for ListIter<'a, T> {
     type Item = T;
 
     #[inline]
@@ -195,7 +195,7 @@ impl<'a, T: Element<'a>> Iterator for Iter<'a, T> {
     }
 }
 
-impl<'a, T: Element<'a>> core::iter::FusedIterator for Iter<'a, T> {}
+impl<'a, T: Element<'a>> core::iter::FusedIterator for ListIter<'a, T> {}
 
 impl<'a, T: Element<'a> + PartialEq> PartialEq for Sequence<'a, T> {
     fn eq(&self, other: &Self) -> bool {

@@ -4,7 +4,7 @@ use core::fmt;
 
 use ::serde::ser::{Serialize, SerializeStruct, SerializeTuple, Serializer};
 
-use crate::property::Scope;
+use crate::v5::property::Scope;
 use crate::{
     Auth, Binary, ConnAck, Connect, Disconnect, MaximumQos, Packet, PacketType, PayloadFormat,
     Properties, Property, PropertyIdentifier, PubAck, PubComp, PubRec, PubRel, Publish, Qos,

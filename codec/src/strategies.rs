@@ -35,7 +35,8 @@ use proptest::collection::vec;
 use proptest::sample::Index;
 use proptest::strategy::{BoxedStrategy, Strategy};
 
-use crate::{Frame, PacketType, Role, generate};
+use crate::framing::Frame;
+use crate::{PacketType, Role, generate};
 
 /// How many bytes a generator is fed at most: enough for several properties or filters.
 const SOURCE_LENGTH: usize = 256;
@@ -97,7 +98,8 @@ pub struct Stream {
 ///
 /// ```
 /// use bytes::BytesMut;
-/// use mqtt5_codec::{LARGEST_PACKET, Next, Role, Splitter, strategies};
+/// use mqtt5_codec::{Role, strategies};
+/// use mqtt5_codec::framing::{LARGEST_PACKET, Splitter, SplitterOutput};
 /// use proptest::prelude::*;
 ///
 /// proptest!(|(stream in strategies::stream(Role::Client, 8))| {
@@ -106,7 +108,7 @@ pub struct Stream {
 ///     let mut frames = Vec::new();
 ///     for chunk in &stream.chunks {
 ///         buffer.extend_from_slice(chunk);
-///         while let Next::Ready(frame) = splitter.next(&mut buffer)? {
+///         while let SplitterOutput::Ready(frame) = splitter.next(&mut buffer)? {
 ///             frames.push(frame);
 ///         }
 ///     }

@@ -6,18 +6,18 @@ use crate::ReasonCode;
 
 /// How the standard classes a broken rule (section 1.2 and 4.13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Class {
+pub enum ViolationClass {
     /// *Malformed Packet*: the bytes cannot be parsed.
     Malformed,
     /// *Protocol Error*: the bytes can be parsed, but say something that the protocol forbids.
     Protocol,
 }
 
-impl fmt::Display for Class {
+impl fmt::Display for ViolationClass {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Class::Malformed => "Malformed Packet",
-            Class::Protocol => "Protocol Error",
+            ViolationClass::Malformed => "Malformed Packet",
+            ViolationClass::Protocol => "Protocol Error",
         })
     }
 }
@@ -44,8 +44,8 @@ macro_rules! violations {
 
             /// Whether the packet is malformed or breaks the protocol.
             #[must_use]
-            pub const fn class(self) -> Class {
-                match self { $(Violation::$name => Class::$class),* }
+            pub const fn class(self) -> ViolationClass {
+                match self { $(Violation::$name => ViolationClass::$class),* }
             }
 
             /// The Reason Code that says what was wrong: for a DISCONNECT, or a CONNACK while

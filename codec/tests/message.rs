@@ -4,9 +4,10 @@ use core::num::NonZeroU16;
 
 use allocation_counter::measure;
 use mqtt5_codec::bytes::{Bytes, BytesMut};
+use mqtt5_codec::framing::Frame;
 use mqtt5_codec::{
-    Delivery, EncodeError, Frame, Message, MessagePool, Packet, PacketIdentifier, PoolError,
-    Properties, Property, Publish, Qos, Text, TopicName, UserProperty, Violation,
+    Delivery, EncodeError, Message, MessagePool, Packet, PacketIdentifier, PoolError, Properties,
+    Property, Publish, Qos, Text, TopicName, UserProperty, Violation,
 };
 
 fn identifier() -> PacketIdentifier {

@@ -3,9 +3,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
-use mqtt5_codec::{
-    Class, DecodeError, Frame, LARGEST_PACKET, Packet, ReasonCode, Role, Split, Violation, split,
-};
+use mqtt5_codec::framing::{Frame, LARGEST_PACKET, Split, split};
+use mqtt5_codec::{DecodeError, Packet, ReasonCode, Role, Violation, ViolationClass};
 
 use crate::rebuild::encoded;
 use crate::reference;
@@ -148,8 +147,8 @@ fn error(found: DecodeError, bytes: &[u8]) {
     assert!(found.reason_code().is_error());
     assert!(found.to_string().contains(found.violation().message()));
     let expected = match found.class() {
-        Class::Malformed => ReasonCode::MalformedPacket,
-        Class::Protocol => ReasonCode::ProtocolError,
+        ViolationClass::Malformed => ReasonCode::MalformedPacket,
+        ViolationClass::Protocol => ReasonCode::ProtocolError,
     };
     let specific = matches!(
         found.violation(),

@@ -2,9 +2,10 @@
 
 use arbitrary::{Result, Unstructured};
 use bytes::{BufMut, BytesMut};
+use mqtt5_codec::framing::Frame;
+use mqtt5_codec::property::Scope;
 use mqtt5_codec::{
-    EncodeError, Frame, Packet, Properties, Property, PropertyIdentifier, Role, Scope,
-    UserProperty, generate,
+    EncodeError, Packet, Properties, Property, PropertyIdentifier, Role, UserProperty, generate,
 };
 
 use crate::decode::{self, hash};

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::{fs, io};
 
 use arbitrary::Unstructured;
-use mqtt5_codec::{LARGEST_PACKET, Packet, PacketType, Role, Split, Violation, generate, split};
+use mqtt5_codec::framing::{LARGEST_PACKET, Split, split};
+use mqtt5_codec::{Packet, PacketType, Role, Violation, generate};
 
 use crate::rebuild::rebuilt;
 use crate::{canary, verdicts};

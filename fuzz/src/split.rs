@@ -1,10 +1,10 @@
 //! Bytes as they arrive: cut anywhere.
 
 use bytes::BytesMut;
-use mqtt5_codec::{
-    DecodeError, Frame, LARGEST_PACKET, Next, Packet, PacketType, Piece, Split, Splitter,
-    StreamSplitter, Violation, split,
+use mqtt5_codec::framing::{
+    Frame, LARGEST_PACKET, Piece, Split, Splitter, SplitterOutput, StreamSplitter, split,
 };
+use mqtt5_codec::{DecodeError, Packet, PacketType, Violation};
 
 /// What one pass over the whole input finds.
 struct Pass<'a> {
@@ -147,8 +147,8 @@ fn splitter(stream: &[u8], lengths: &[u8], maximum_packet_size: u32, pass: &Pass
         fed = end;
         loop {
             match splitter.next(&mut buffer) {
-                Ok(Next::Ready(frame)) => frames.push(frame),
-                Ok(Next::Incomplete { needed }) => {
+                Ok(SplitterOutput::Ready(frame)) => frames.push(frame),
+                Ok(SplitterOutput::Incomplete { needed }) => {
                     check_needed(needed, fed - buffer.len(), buffer.len(), pass);
                     break;
                 }
@@ -197,11 +197,11 @@ impl Pieces<'_> {
             fed = end;
             loop {
                 match splitter.next(&mut buffer) {
-                    Ok(Next::Ready(piece)) => {
+                    Ok(SplitterOutput::Ready(piece)) => {
                         self.piece(&piece, fed - buffer.len());
                         assert_eq!(splitter.payload_remaining(), self.payload_left);
                     }
-                    Ok(Next::Incomplete { needed }) => {
+                    Ok(SplitterOutput::Incomplete { needed }) => {
                         self.incomplete(needed, buffer.len());
                         break;
                     }

@@ -1,7 +1,8 @@
 //! Everything that can be asked of a decoded packet.
 
+use mqtt5_codec::property::Scope;
 use mqtt5_codec::{
-    Binary, Packet, Properties, Property, PropertyIdentifier, Scope, Text, TopicFilter, TopicName,
+    Binary, Packet, Properties, Property, PropertyIdentifier, Text, TopicFilter, TopicName,
 };
 
 use crate::reference;

@@ -8,9 +8,8 @@ mod requests;
 use core::time::Duration;
 
 use mqtt5_codec::bytes::BufMut;
-use mqtt5_codec::{
-    DecodeError, Packet, PacketType, Piece, Property, Publish, Qos, RawPacket, ReasonCode, Role,
-};
+use mqtt5_codec::framing::{Piece, RawPacket};
+use mqtt5_codec::{DecodeError, Packet, PacketType, Property, Publish, Qos, ReasonCode, Role};
 
 use self::early::EarlyRequests;
 use self::handshake::Handshake;
@@ -315,7 +314,7 @@ impl Client {
     }
 
     /// Handles a packet of the Server that was split and decoded elsewhere, by
-    /// [`Frame::decode_from`](mqtt5_codec::Frame::decode_from) for example, with the Maximum Packet Size
+    /// [`Frame::decode_from`](mqtt5_codec::framing::Frame::decode_from) for example, with the Maximum Packet Size
     /// that the CONNECT announced. For what does not decode there is [`Client::reject`]; before the CONNACK it may be
     /// the refusal of an older Server, see [`RawPacket::refusal_of_older_version`], which is to be given here.
     ///
@@ -331,7 +330,7 @@ impl Client {
         self.take_packet(now, &packet)
     }
 
-    /// Handles a piece of what the Server sends, as [`StreamSplitter`](mqtt5_codec::StreamSplitter) finds it: so
+    /// Handles a piece of what the Server sends, as [`StreamSplitter`](mqtt5_codec::framing::StreamSplitter) finds it: so
     /// messages of any size can be received with little memory. Give it every piece, in order, and use only
     /// what the events say: the payload of a message that was handed out before yields no event.
     ///
@@ -345,7 +344,7 @@ impl Client {
     ///
     /// ```
     /// use mqtt5_session_fsm::codec::bytes::BytesMut;
-    /// use mqtt5_session_fsm::codec::{LARGEST_PACKET, Next, StreamSplitter};
+    /// use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, SplitterOutput, StreamSplitter};
     /// use mqtt5_session_fsm::Event;
     /// # use mqtt5_session_fsm::{Client, ClientConfig, Instant, NotTaken, Server, ServerConfig, Session, SessionConfig};
     ///
@@ -356,8 +355,8 @@ impl Client {
     /// let mut splitter = StreamSplitter::new(LARGEST_PACKET, 64 * 1024);
     /// loop {
     ///     let piece = match splitter.next(&mut input) {
-    ///         Ok(Next::Ready(piece)) => piece,
-    ///         Ok(Next::Incomplete { .. }) => break, // until more has been read
+    ///         Ok(SplitterOutput::Ready(piece)) => piece,
+    ///         Ok(SplitterOutput::Incomplete { .. }) => break, // until more has been read
     ///         Err(error) => {
     ///             client.reject(now, error);
     ///             break;

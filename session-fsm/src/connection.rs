@@ -16,9 +16,10 @@ mod unread;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use mqtt5_codec::framing::LARGEST_PACKET;
 use mqtt5_codec::{
-    Disconnect, EncodeError, LARGEST_PACKET, PacketType, Properties, Property, PubAck, PubRec, Qos,
-    ReasonCode, Role,
+    Disconnect, EncodeError, PacketType, Properties, Property, PubAck, PubRec, Qos, ReasonCode,
+    Role,
 };
 
 pub use alias::TopicAliases;

@@ -3,9 +3,10 @@
 use core::fmt;
 use core::time::Duration;
 
+use mqtt5_codec::framing::LargePublish;
 use mqtt5_codec::{
-    Auth, ConnAck, Connect, Disconnect, LargePublish, Message, PacketIdentifier, PacketType,
-    Publish, Qos, ReasonCode, Subscribe, Unsubscribe,
+    Auth, ConnAck, Connect, Disconnect, Message, PacketIdentifier, PacketType, Publish, Qos,
+    ReasonCode, Subscribe, Unsubscribe,
 };
 
 use crate::{Change, Outcome, PeerError, Receipt, Token};
@@ -75,7 +76,7 @@ pub enum Event<'a> {
     Connected(ConnAck<'a>),
     /// Client: the Server refused the connection. [`Output::Close`] follows. The refusal of a Server that speaks only
     /// MQTT 3.1.1 is translated:
-    /// [`RawPacket::refusal_of_older_version`](mqtt5_codec::RawPacket::refusal_of_older_version).
+    /// [`RawPacket::refusal_of_older_version`](mqtt5_codec::framing::RawPacket::refusal_of_older_version).
     Refused(ConnAck<'a>),
     /// Server: a Client wants to connect. Nothing more is read before it is accepted, refused, or
     /// asked for authentication.

@@ -4,7 +4,8 @@
 //! that it is arriving: nothing is acknowledged, nothing has to be withdrawn if the connection is lost, and the
 //! message comes again.
 
-use mqtt5_codec::{Delivery, LargePublish, Packet, PayloadChunk, Piece, Publish, PublishHead};
+use mqtt5_codec::framing::{LargePublish, PayloadChunk, Piece, PublishHead};
+use mqtt5_codec::{Delivery, Packet, Publish};
 
 use crate::event::{Event, PayloadPart};
 use crate::side::Side;

@@ -1,6 +1,7 @@
 //! What each side of a Network Connection announces that it can take.
 
-use mqtt5_codec::{ConnAckProperties, ConnectProperties, LARGEST_PACKET, MaximumQos, Qos};
+use mqtt5_codec::framing::LARGEST_PACKET;
+use mqtt5_codec::{ConnAckProperties, ConnectProperties, MaximumQos, Qos};
 
 /// What one side announced in its CONNECT or CONNACK, and so what binds the other side. It holds for
 /// one Network Connection.

@@ -8,9 +8,9 @@ use alloc::boxed::Box;
 use core::time::Duration;
 
 use mqtt5_codec::bytes::BufMut;
+use mqtt5_codec::framing::{Piece, RawPacket};
 use mqtt5_codec::{
-    DecodeError, Disconnect, Packet, PacketType, Piece, Property, Publish, Qos, RawPacket,
-    ReasonCode, Role,
+    DecodeError, Disconnect, Packet, PacketType, Property, Publish, Qos, ReasonCode, Role,
 };
 
 use self::handshake::Handshake;
@@ -330,7 +330,7 @@ impl Server {
     }
 
     /// Handles a packet of the Client that was split and decoded elsewhere, by
-    /// [`Frame::decode_from`](mqtt5_codec::Frame::decode_from) for example, with the Maximum Packet Size
+    /// [`Frame::decode_from`](mqtt5_codec::framing::Frame::decode_from) for example, with the Maximum Packet Size
     /// of [`Server::limits`]. For what does not decode there is [`Server::reject`].
     ///
     /// # Errors
@@ -345,7 +345,7 @@ impl Server {
         self.take_packet(now, &packet)
     }
 
-    /// Handles a piece of what the Client sends, as [`StreamSplitter`](mqtt5_codec::StreamSplitter) finds it: so
+    /// Handles a piece of what the Client sends, as [`StreamSplitter`](mqtt5_codec::framing::StreamSplitter) finds it: so
     /// messages of any size can be received with little memory. Give it every piece, in order, and use only
     /// what the events say: the payload of a message that was handed out before yields no event.
     ///
@@ -359,7 +359,7 @@ impl Server {
     ///
     /// ```
     /// use mqtt5_session_fsm::codec::bytes::BytesMut;
-    /// use mqtt5_session_fsm::codec::{LARGEST_PACKET, Next, StreamSplitter};
+    /// use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, SplitterOutput, StreamSplitter};
     /// use mqtt5_session_fsm::Event;
     /// # use mqtt5_session_fsm::{Client, ClientConfig, Instant, NotTaken, Server, ServerConfig, Session, SessionConfig};
     ///
@@ -370,8 +370,8 @@ impl Server {
     /// let mut splitter = StreamSplitter::new(LARGEST_PACKET, 64 * 1024);
     /// loop {
     ///     let piece = match splitter.next(&mut input) {
-    ///         Ok(Next::Ready(piece)) => piece,
-    ///         Ok(Next::Incomplete { .. }) => break, // until more has been read
+    ///         Ok(SplitterOutput::Ready(piece)) => piece,
+    ///         Ok(SplitterOutput::Incomplete { .. }) => break, // until more has been read
     ///         Err(error) => {
     ///             server.reject(now, error);
     ///             break;

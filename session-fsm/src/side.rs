@@ -2,10 +2,8 @@
 
 mod first_byte;
 
-use mqtt5_codec::{
-    DecodeError, Delivery, Packet, PacketIdentifier, PacketType, Publish, RawPacket, Role, Split,
-    split,
-};
+use mqtt5_codec::framing::{RawPacket, Split, split};
+use mqtt5_codec::{DecodeError, Delivery, Packet, PacketIdentifier, PacketType, Publish, Role};
 
 use crate::connection::{Connection, Handled};
 use crate::event::{Delivered, Event};

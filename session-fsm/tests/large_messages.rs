@@ -4,9 +4,10 @@
 use core::time::Duration;
 
 use mqtt5_session_fsm::codec::bytes::BytesMut;
+use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, Splitter, SplitterOutput, StreamSplitter};
 use mqtt5_session_fsm::codec::{
-    Connect, Delivery, LARGEST_PACKET, Next, Packet, PacketIdentifier, Properties, Property,
-    PubRel, Publish, Qos, ReasonCode, Splitter, StreamSplitter, Text, TopicName,
+    Connect, Delivery, Packet, PacketIdentifier, Properties, Property, PubRel, Publish, Qos,
+    ReasonCode, Text, TopicName,
 };
 use mqtt5_session_fsm::{
     Acknowledgement, Client, ClientConfig, Event, Instant, Limits, NotTaken, Output, Receipt,
@@ -103,8 +104,8 @@ impl Side {
         self.input.extend_from_slice(bytes);
         loop {
             let piece = match self.splitter.next(&mut self.input) {
-                Ok(Next::Ready(piece)) => piece,
-                Ok(Next::Incomplete { .. }) => break,
+                Ok(SplitterOutput::Ready(piece)) => piece,
+                Ok(SplitterOutput::Incomplete { .. }) => break,
                 Err(error) => {
                     self.server.reject(NOW, error);
                     break;
@@ -307,7 +308,7 @@ fn a_piece_that_comes_too_early_is_given_again() {
     let _ = server.receive(NOW, &mut &packet[..]);
     let mut splitter = StreamSplitter::new(LARGEST_PACKET, LIMIT);
     let mut input = BytesMut::from(&encoded(Qos::AtMostOnce, 1, false, &[7; 100])[..]);
-    let Ok(Next::Ready(head)) = splitter.next(&mut input) else {
+    let Ok(SplitterOutput::Ready(head)) = splitter.next(&mut input) else {
         panic!()
     };
     assert_eq!(server.handle_piece(NOW, &head), Err(NotTaken::Undecided));
@@ -357,7 +358,7 @@ fn a_client_knows_the_topic_of_a_large_message() {
     }
     let mut splitter = StreamSplitter::new(LARGEST_PACKET, LIMIT);
     let mut topics = Vec::new();
-    while let Ok(Next::Ready(piece)) = splitter.next(&mut input) {
+    while let Ok(SplitterOutput::Ready(piece)) = splitter.next(&mut input) {
         if let Ok(Some(Event::LargeMessage(large))) = client.handle_piece(NOW, &piece) {
             topics.push(large.topic.unwrap().as_str().to_owned());
         }
@@ -388,7 +389,7 @@ fn uploaded(bytes: usize, piece: usize, every: Duration, pieces: usize) -> Optio
     let mut next_part = NOW;
     let mut now = NOW;
     loop {
-        while let Ok(Next::Ready(piece)) = splitter.next(&mut input) {
+        while let Ok(SplitterOutput::Ready(piece)) = splitter.next(&mut input) {
             let event = server.handle_piece(now, &piece);
             if matches!(event, Ok(Some(Event::Payload(part))) if part.remaining == 0) {
                 return None;
@@ -441,7 +442,9 @@ fn a_refusal_of_an_older_version_is_one_in_pieces_too() {
     client.connect(NOW, &Connect::default()).unwrap();
     while client.poll(NOW, &mut Vec::new()).is_some() {}
     let mut input = BytesMut::from(&[0x20, 2, 0, 1][..]);
-    let Ok(Next::Ready(piece)) = StreamSplitter::new(LARGEST_PACKET, LIMIT).next(&mut input) else {
+    let Ok(SplitterOutput::Ready(piece)) =
+        StreamSplitter::new(LARGEST_PACKET, LIMIT).next(&mut input)
+    else {
         panic!()
     };
     let Ok(Some(Event::Refused(refusal))) = client.handle_piece(NOW, &piece) else {
@@ -505,7 +508,7 @@ proptest! {
             one.wire.extend(came.wire);
             one.closed |= came.closed;
             buffer.extend_from_slice(chunk);
-            while let Ok(Next::Ready(frame)) = splitter.next(&mut buffer) {
+            while let Ok(SplitterOutput::Ready(frame)) = splitter.next(&mut buffer) {
                 let packet: Packet<'_> = frame.decode().unwrap();
                 let event = whole.handle(NOW, packet).unwrap();
                 note(&mut other, event);

@@ -1,9 +1,10 @@
 //! Events of an earlier Session come before those of the next one, in hosts of every shape, and no host goes to sleep
 //! with whole packets in its buffer.
 
+use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, Split, split};
 use mqtt5_session_fsm::codec::{
-    Connect, ConnectProperties, LARGEST_PACKET, Message, Packet, Property, Publish, Qos, Role,
-    Split, Text, TopicName, Will, split,
+    Connect, ConnectProperties, Message, Packet, Property, Publish, Qos, Role, Text, TopicName,
+    Will,
 };
 use mqtt5_session_fsm::{
     Client, ClientConfig, Event, Instant, Limits, NotTaken, Output, Publication, Server,

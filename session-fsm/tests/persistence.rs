@@ -12,9 +12,10 @@ mod versions;
 #[path = "persistence/world.rs"]
 mod world;
 
+use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, Split, split};
 use mqtt5_session_fsm::codec::{
-    Connect, Delivery, LARGEST_PACKET, Message, Packet, PacketIdentifier, Properties, Property,
-    Publish, Qos, Role, Split, TopicName, split,
+    Connect, Delivery, Message, Packet, PacketIdentifier, Properties, Property, Publish, Qos, Role,
+    TopicName,
 };
 use mqtt5_session_fsm::table::{ReceiverState, SenderState};
 use mqtt5_session_fsm::{

@@ -3,7 +3,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use mqtt5_session_fsm::codec::{Connect, LARGEST_PACKET, ReasonCode, Split, Text, split};
+use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, Split, split};
+use mqtt5_session_fsm::codec::{Connect, ReasonCode, Text};
 use mqtt5_session_fsm::{
     Cause, Event, Instant, Limits, Output, PeerError, Server, ServerConfig, SessionViolation,
 };

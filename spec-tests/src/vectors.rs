@@ -6,7 +6,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mqtt5_codec::{Class, Role};
+use mqtt5_codec::{Role, ViolationClass};
 
 /// One file of vectors.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ pub enum Expectation {
     /// A rule is broken.
     Reject {
         /// Malformed Packet or Protocol Error.
-        class: Class,
+        class: ViolationClass,
         /// The Reason Code to answer with.
         reason_code: u8,
     },

@@ -6,9 +6,11 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Debug, Write};
 use std::hint::black_box;
 
+use mqtt5_codec::framing::{LARGEST_PACKET, Split, split};
+use mqtt5_codec::property::{Scope, scope};
 use mqtt5_codec::{
-    DecodeError, EncodeError, LARGEST_PACKET, Packet, PacketType, Properties, Property, PubAck,
-    Publish, ReasonCode, Scope, Split, TopicFilter, TopicName, Violation, scope, split,
+    DecodeError, EncodeError, Packet, PacketType, Properties, Property, PubAck, Publish,
+    ReasonCode, TopicFilter, TopicName, Violation,
 };
 use mqtt5_spec_tests::path_of;
 use mqtt5_spec_tests::vectors::{Case, Expectation, read_folder};
@@ -136,7 +138,10 @@ fn write_and_compare(packet: &Packet<'_>, out: &mut Vec<u8>, slice: &mut [u8]) {
     );
 }
 
-fn decode<'a>(case: &Case, packet: &mqtt5_codec::RawPacket<'a>) -> Result<Packet<'a>, DecodeError> {
+fn decode<'a>(
+    case: &Case,
+    packet: &mqtt5_codec::framing::RawPacket<'a>,
+) -> Result<Packet<'a>, DecodeError> {
     match case.sender {
         None => packet.decode(),
         Some(sender) => packet.decode_from(sender),

@@ -13,9 +13,9 @@ mod received;
 mod requests;
 
 use allocation_counter::measure;
+use mqtt5_codec::framing::{Split, split};
 use mqtt5_codec::{
-    Connect, Message, Packet, Properties, Property, Publish, Qos, ReasonCode, Split, Text,
-    TopicName, split,
+    Connect, Message, Packet, Properties, Property, Publish, Qos, ReasonCode, Text, TopicName,
 };
 use mqtt5_session_fsm::{
     Cause, Client, ClientConfig, Event, Instant, Output, Publication, Server, ServerConfig,

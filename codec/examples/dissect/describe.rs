@@ -1,9 +1,10 @@
 //! What a packet says, in words for people.
 
+use mqtt5_codec::framing::{FixedHeader, LargePublish};
+use mqtt5_codec::property::Scope;
 use mqtt5_codec::{
-    Auth, ConnAck, Connect, Disconnect, FixedHeader, LargePublish, Packet, PacketIdentifier,
-    PacketType, PayloadFormat, Properties, Property, Publish, Qos, ReasonCode, RetainHandling,
-    Scope, Subscription, Will,
+    Auth, ConnAck, Connect, Disconnect, Packet, PacketIdentifier, PacketType, PayloadFormat,
+    Properties, Property, Publish, Qos, ReasonCode, RetainHandling, Subscription, Will,
 };
 
 use crate::words::{counted, grouped};

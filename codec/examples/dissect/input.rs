@@ -5,7 +5,8 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::{fs, slice};
 
-use mqtt5_codec::{FixedHeader, Role};
+use mqtt5_codec::Role;
+use mqtt5_codec::framing::FixedHeader;
 use pcap_parser::Linktype;
 
 use crate::capture::{self, Frame, is_capture};

@@ -2,7 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 
-use mqtt5_codec::{Class, DecodeError, LARGEST_PACKET, RawPacket, Role, Split, split};
+use mqtt5_codec::framing::{LARGEST_PACKET, RawPacket, Split, split};
+use mqtt5_codec::{DecodeError, Role, ViolationClass};
 
 use crate::hex;
 
@@ -152,8 +153,8 @@ fn refuse(refusal: &Refusal, out: &mut Vec<u8>) -> io::Result<()> {
         }
         Refusal::Reject { error, start } => {
             let class = match error.class() {
-                Class::Malformed => "malformed",
-                Class::Protocol => "protocol",
+                ViolationClass::Malformed => "malformed",
+                ViolationClass::Protocol => "protocol",
             };
             let reason_code = error.reason_code().to_byte();
             let offset = start + error.offset();

@@ -6,10 +6,11 @@
 //! says so, and holds nothing against the sender that is found there.
 
 use bytes::BytesMut;
-use mqtt5_codec::{
-    DecodeError, FixedHeader, LARGEST_PACKET, Next, Packet, PacketType, Piece, PublishHead,
-    RawPacket, Role, Split, StreamSplitter, split,
+use mqtt5_codec::framing::{
+    FixedHeader, LARGEST_PACKET, Piece, PublishHead, RawPacket, Split, SplitterOutput,
+    StreamSplitter, split,
 };
+use mqtt5_codec::{DecodeError, Packet, PacketType, Role};
 
 use crate::capture::{Content, Moment, Stream};
 
@@ -379,7 +380,7 @@ pub(crate) fn publish_head(
     let limit = (header.packet_size() - 1).min(start.len());
     let mut buffer = BytesMut::from(start);
     match StreamSplitter::new(LARGEST_PACKET, limit).next(&mut buffer) {
-        Ok(Next::Ready(Piece::Head(head))) => {
+        Ok(SplitterOutput::Ready(Piece::Head(head))) => {
             head.decode_from(sender)?;
             Ok(Some(head))
         }

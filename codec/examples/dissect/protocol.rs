@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use mqtt5_codec::{FixedHeader, Packet, Role};
+use mqtt5_codec::framing::FixedHeader;
+use mqtt5_codec::{Packet, Role};
 
 use crate::capture::{Connection, Moment, Stream};
 use crate::handshake::Handshake;

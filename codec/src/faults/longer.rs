@@ -1,8 +1,8 @@
 //! Deliberate faults that take more than a line, or are in a table that is a constant.
 
-use crate::packet::flag;
 use crate::text::{Text, text};
 use crate::topic::TopicName;
+use crate::v5::packet::flag;
 use crate::wire::{Fault, Parsed, length_prefixed};
 use crate::{PacketType, Violation};
 

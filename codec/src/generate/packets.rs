@@ -8,8 +8,9 @@ use arbitrary::{Error, Result, Unstructured};
 use super::number::{list_length, number, one_in, packet_identifier};
 use super::properties::{with_properties, with_property};
 use super::text::{binary, text, topic_filter, topic_name};
+use crate::framing::Frame;
 use crate::{
-    Auth, Binary, ConnAck, Connect, Delivery, Disconnect, Frame, Packet, PacketType, PayloadFormat,
+    Auth, Binary, ConnAck, Connect, Delivery, Disconnect, Packet, PacketType, PayloadFormat,
     PropertyIdentifier, PubAck, PubComp, PubRec, PubRel, Publish, Qos, ReasonCode, ReasonCodes,
     RetainHandling, Role, SubAck, Subscribe, Subscription, SubscriptionOptions, Subscriptions,
     Text, TopicFilter, TopicFilters, TopicName, UnsubAck, Unsubscribe, Will,

@@ -9,9 +9,10 @@ use arbitrary::{Result, Unstructured};
 use super::number::{number, one_in, subscription_identifier};
 use super::packets::VALID;
 use super::text::{binary, text, topic_name};
+use crate::v5::property::Scope;
 use crate::{
     Binary, MaximumQos, PacketType, PayloadFormat, Properties, Property, PropertyIdentifier, Role,
-    Scope, Text, TopicName, UserProperty,
+    Text, TopicName, UserProperty,
 };
 
 /// A property that owns its value. Of the fields it uses those that its identifier needs.

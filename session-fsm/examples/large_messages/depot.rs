@@ -12,9 +12,11 @@
 use std::io;
 
 use mqtt5_session_fsm::codec::bytes::{Bytes, BytesMut};
+use mqtt5_session_fsm::codec::framing::{
+    LARGEST_PACKET, LargePublish, SplitterOutput, StreamSplitter,
+};
 use mqtt5_session_fsm::codec::{
-    Connect, Delivery, LARGEST_PACKET, LargePublish, Message, Next, Properties, Property,
-    PropertyIdentifier, Qos, ReasonCode, StreamSplitter, Text,
+    Connect, Delivery, Message, Properties, Property, PropertyIdentifier, Qos, ReasonCode, Text,
 };
 use mqtt5_session_fsm::{
     Client, ClientConfig, Event, Instant, Output, Publication, Server, ServerConfig, Session,
@@ -125,8 +127,8 @@ impl Receiver {
         let mut is_open = true;
         loop {
             let piece = match self.splitter.next(&mut self.input) {
-                Ok(Next::Ready(piece)) => Some(piece),
-                Ok(Next::Incomplete { .. }) => None,
+                Ok(SplitterOutput::Ready(piece)) => Some(piece),
+                Ok(SplitterOutput::Incomplete { .. }) => None,
                 Err(error) => {
                     self.server.reject(now, error);
                     None

@@ -1,6 +1,7 @@
 //! Messages of which the head has come, and the payload follows.
 
-use mqtt5_codec::{LargePublish, Publish};
+use mqtt5_codec::Publish;
+use mqtt5_codec::framing::LargePublish;
 
 use super::Connection;
 use crate::SessionViolation;

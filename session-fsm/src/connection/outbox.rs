@@ -6,10 +6,8 @@ use core::hash::{Hash, Hasher};
 use mqtt5_codec::bytes::BufMut;
 
 use super::liveness::Asked;
-use mqtt5_codec::{
-    LARGEST_PACKET, PacketIdentifier, PacketType, PubAck, PubComp, PubRec, PubRel, ReasonCode,
-    Split, split,
-};
+use mqtt5_codec::framing::{LARGEST_PACKET, Split, split};
+use mqtt5_codec::{PacketIdentifier, PacketType, PubAck, PubComp, PubRec, PubRel, ReasonCode};
 
 /// Whole packets as they are to be written, one behind the other, so that `poll` copies all of them at
 /// once.

@@ -1,8 +1,9 @@
 //! Messages and acknowledgements that come in.
 
+use mqtt5_codec::property::Scope;
 use mqtt5_codec::{
     Delivery, Packet, PacketIdentifier, PacketType, Properties, PropertyIdentifier, Publish,
-    PublishProperties, Qos, ReasonCode, Role, Scope, TopicName, split_acknowledgement,
+    PublishProperties, Qos, ReasonCode, Role, TopicName, split_acknowledgement,
 };
 
 use super::Connection;

@@ -3,9 +3,10 @@
 use core::iter;
 
 use mqtt5_codec::bytes::BufMut;
+use mqtt5_codec::framing::LARGEST_PACKET;
 use mqtt5_codec::{
-    Delivery, EncodeError, LARGEST_PACKET, Message, Packet, PacketIdentifier, PacketType,
-    PropertyIdentifier, PubRel, Publish, Qos, ReasonCode, Violation,
+    Delivery, EncodeError, Message, Packet, PacketIdentifier, PacketType, PropertyIdentifier,
+    PubRel, Publish, Qos, ReasonCode, Violation,
 };
 
 use super::outbox::Blocked;

@@ -4,9 +4,10 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::num::{NonZeroU16, NonZeroU32};
 
+use mqtt5_codec::framing::LARGEST_PACKET;
 use mqtt5_codec::{
-    Auth, ConnAck, Connect, LARGEST_PACKET, MaximumQos, Message, Packet, PacketType, Properties,
-    Property, PropertyIdentifier, Publish, Qos, ReasonCode, Role, Text, Will,
+    Auth, ConnAck, Connect, MaximumQos, Message, Packet, PacketType, Properties, Property,
+    PropertyIdentifier, Publish, Qos, ReasonCode, Role, Text, Will,
 };
 
 use super::Server;

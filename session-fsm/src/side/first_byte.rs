@@ -1,6 +1,7 @@
 //! What the first byte of a packet shows: that the packet cannot be right here, whatever follows.
 
-use mqtt5_codec::{FixedHeader, Packet, PacketType, Qos, Role};
+use mqtt5_codec::framing::FixedHeader;
+use mqtt5_codec::{Packet, PacketType, Qos, Role};
 
 use crate::connection::Connection;
 use crate::{PeerError, SessionViolation};

@@ -7,9 +7,9 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use mqtt5_session_fsm::codec::bytes::BufMut;
+use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, Split, split};
 use mqtt5_session_fsm::codec::{
-    Connect, LARGEST_PACKET, Message, Properties, Property, Publish, Qos, ReasonCode, Split, Text,
-    TopicName, split,
+    Connect, Message, Properties, Property, Publish, Qos, ReasonCode, Text, TopicName,
 };
 use mqtt5_session_fsm::{
     Acknowledgement, Client, ClientConfig, Event, Instant, Limits, Outcome, Output, Publication,

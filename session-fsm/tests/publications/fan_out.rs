@@ -3,9 +3,9 @@
 
 use std::num::NonZeroU64;
 
+use mqtt5_session_fsm::codec::framing::{Split, split};
 use mqtt5_session_fsm::codec::{
-    Connect, Message, Packet, Properties, Property, Publish, Qos, Split, SubscriptionIdentifier,
-    TopicName, split,
+    Connect, Message, Packet, Properties, Property, Publish, Qos, SubscriptionIdentifier, TopicName,
 };
 use mqtt5_session_fsm::{
     Change, Event, Instant, Outcome, Output, Publication, PublishError, Server, ServerConfig,

@@ -1,8 +1,9 @@
 //! Messages are sent again in the order of their first sending, and PUBRELs in that of the PUBRECs, whatever their Packet
 //! Identifiers are and however the Session got into the next process (sections 4.4, 4.6: MQTT-4.6.0-1, MQTT-4.6.0-4).
 
+use mqtt5_session_fsm::codec::framing::{Split, split};
 use mqtt5_session_fsm::codec::{
-    Connect, Packet, Properties, Property, Publish, Qos, Split, Text, TopicName, split,
+    Connect, Packet, Properties, Property, Publish, Qos, Text, TopicName,
 };
 use mqtt5_session_fsm::{
     Change, Client, ClientConfig, Event, Output, Publication, QueuedMessage, Session, Token,

@@ -3,10 +3,11 @@
 use std::num::NonZeroU16;
 use std::rc::Rc;
 
+use mqtt5_session_fsm::codec::framing::{Split, split};
 use mqtt5_session_fsm::codec::{
     Connect, Delivery, Packet, PacketIdentifier, Properties, Property, Publish, Qos, ReasonCode,
-    Role, Split, Subscribe, Subscription, SubscriptionOptions, Subscriptions, Text, TopicFilter,
-    TopicName, split,
+    Role, Subscribe, Subscription, SubscriptionOptions, Subscriptions, Text, TopicFilter,
+    TopicName,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::spawn_local;

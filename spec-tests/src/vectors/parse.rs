@@ -1,6 +1,6 @@
 //! The text format of the vectors.
 
-use mqtt5_codec::{Class, Role};
+use mqtt5_codec::{Role, ViolationClass};
 
 use super::{Case, Expectation};
 
@@ -130,8 +130,8 @@ fn expectation(field: &Field<'_>) -> Result<Expectation, Fault> {
         }),
         ["reject", class, code] => {
             let class = match class {
-                "malformed" => Class::Malformed,
-                "protocol" => Class::Protocol,
+                "malformed" => ViolationClass::Malformed,
+                "protocol" => ViolationClass::Protocol,
                 other => return Err((field.line, format!("`{other}` is not a class of errors"))),
             };
             let reason_code = code
@@ -215,7 +215,7 @@ why: a flag (2.1.3)
             sender: Some(Role::Client),
             bytes: vec![0xC1, 0, 0, 0],
             expect: Expectation::Reject {
-                class: Class::Malformed,
+                class: ViolationClass::Malformed,
                 reason_code: 0x81,
             },
             offset: Some(0),

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use mqtt5_session_fsm::codec::{LARGEST_PACKET, Packet, Role, Split, split};
+use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, Split, split};
+use mqtt5_session_fsm::codec::{Packet, Role};
 
 use super::told::Told;
 

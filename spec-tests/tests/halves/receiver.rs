@@ -1,9 +1,10 @@
 //! The receiver half through a [`Server`], with a scripted Client.
 
+use mqtt5_codec::framing::{Split, split};
 use mqtt5_codec::{
     Connect, ConnectProperties, Delivery, Packet, PacketIdentifier, Properties, Property, PubRel,
-    Publish, Qos, ReasonCode, Role, Split, Subscribe, Subscription, SubscriptionOptions,
-    Subscriptions, Text, TopicFilter, TopicName, split,
+    Publish, Qos, ReasonCode, Role, Subscribe, Subscription, SubscriptionOptions, Subscriptions,
+    Text, TopicFilter, TopicName,
 };
 use mqtt5_session_fsm::table::ReceiverState;
 use mqtt5_session_fsm::{

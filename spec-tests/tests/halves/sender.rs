@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use bytes::BufMut;
+use mqtt5_codec::framing::{Split, split};
 use mqtt5_codec::{
     ConnAck, Connect, ConnectProperties, Message, Packet, PacketIdentifier, Properties, Property,
-    PubAck, PubComp, PubRec, Publish, Qos, ReasonCode, ReasonCodes, Role, Split, SubAck,
-    Subscription, SubscriptionOptions, Subscriptions, Text, TopicFilter, TopicName, split,
+    PubAck, PubComp, PubRec, Publish, Qos, ReasonCode, ReasonCodes, Role, SubAck, Subscription,
+    SubscriptionOptions, Subscriptions, Text, TopicFilter, TopicName,
 };
 use mqtt5_session_fsm::table::SenderState;
 use mqtt5_session_fsm::{

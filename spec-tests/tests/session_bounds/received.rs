@@ -1,6 +1,7 @@
 //! Messages of the peer.
 
-use mqtt5_codec::{Property, Qos, ReasonCode, Split, Text, UserProperty, split};
+use mqtt5_codec::framing::{Split, split};
+use mqtt5_codec::{Property, Qos, ReasonCode, Text, UserProperty};
 use mqtt5_session_fsm::{Acknowledgement, Event, Limits, ServerConfig, SessionConfig};
 
 use crate::{KIB, MIB, NOW, end_of, peak, server};

@@ -5,7 +5,8 @@
 
 use std::cell::Cell;
 
-use mqtt5_session_fsm::codec::{DecodeError, Packet, Role, Split, split};
+use mqtt5_session_fsm::codec::framing::{Split, split};
+use mqtt5_session_fsm::codec::{DecodeError, Packet, Role};
 use mqtt5_session_fsm::{Client, Event, Instant, NotTaken, Server};
 
 use crate::check::Check;

@@ -2,9 +2,10 @@
 //! room, or because the Network Connection was lost meanwhile. For both sides.
 
 use mqtt5_session_fsm::codec::bytes::BufMut;
+use mqtt5_session_fsm::codec::framing::{Split, split};
 use mqtt5_session_fsm::codec::{
     Connect, Message, Packet, PacketType, Properties, Property, Publish, Qos, ReasonCode, Role,
-    Split, Text, TopicName, split,
+    Text, TopicName,
 };
 use mqtt5_session_fsm::{
     Client, ClientConfig, Event, Instant, Output, Publication, Server, ServerConfig, Session,

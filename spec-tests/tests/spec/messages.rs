@@ -4,8 +4,9 @@
 use std::num::NonZeroU16;
 
 use mqtt5_codec::bytes::{Bytes, BytesMut};
+use mqtt5_codec::framing::Frame;
 use mqtt5_codec::{
-    Delivery, EncodeError, Frame, Message, PacketIdentifier, Property, Publish, PublishProperties,
+    Delivery, EncodeError, Message, PacketIdentifier, Property, Publish, PublishProperties,
     TopicName, Violation,
 };
 

@@ -4,9 +4,10 @@
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
+use mqtt5_codec::framing::{LARGEST_PACKET, Split, split};
 use mqtt5_codec::{
-    LARGEST_PACKET, Packet, PacketType, Property, PropertyIdentifier, PublishProperties,
-    ReasonCode, Role, Split, Violation, split, strategies,
+    Packet, PacketType, Property, PropertyIdentifier, PublishProperties, ReasonCode, Role,
+    Violation, strategies,
 };
 use mqtt5_spec_tests::vectors::{Case, VectorFile};
 use proptest::prelude::*;

@@ -2,7 +2,8 @@
 
 use std::fmt::{Debug, Write};
 
-use mqtt5_codec::{Connect, Packet, Properties, Publish, ReasonCode, Scope, Will};
+use mqtt5_codec::property::Scope;
+use mqtt5_codec::{Connect, Packet, Properties, Publish, ReasonCode, Will};
 
 const STRINGS_TAKE_ALL: &str = "writing to a string does not fail";
 

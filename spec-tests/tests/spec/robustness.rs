@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use mqtt5_codec::{Class, DecodeError, Frame, Packet, Role, strategies};
+use mqtt5_codec::framing::Frame;
+use mqtt5_codec::{DecodeError, Packet, Role, ViolationClass, strategies};
 use mqtt5_spec_tests::ledger::known_statements;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -156,7 +157,7 @@ fn survives(bytes: &[u8]) -> Result<(), TestCaseError> {
             }
             (Err(error), Ok(packet)) => {
                 prop_assert_eq!(packet.check_sent_by(sender), Err(error.violation()));
-                prop_assert_eq!(error.class(), Class::Protocol);
+                prop_assert_eq!(error.class(), ViolationClass::Protocol);
                 error_is_sound(error, bytes)?;
             }
             (Err(error), Err(_)) => error_is_sound(error, bytes)?,
@@ -203,7 +204,7 @@ fn error_is_sound(error: DecodeError, bytes: &[u8]) -> Result<(), TestCaseError>
         0x81 | 0x82 | 0x84 | 0x94 | 0x95
     ));
     let is_malformed = error.reason_code().to_byte() == 0x81;
-    prop_assert_eq!(error.class() == Class::Malformed, is_malformed);
+    prop_assert_eq!(error.class() == ViolationClass::Malformed, is_malformed);
     if let Some(statement) = error.statement() {
         prop_assert!(KNOWN.contains(statement), "{}", statement);
     }

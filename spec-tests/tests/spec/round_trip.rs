@@ -1,10 +1,12 @@
 //! Property tests: encoding and decoding undo each other.
 
 use bytes::BytesMut;
+use mqtt5_codec::framing::Frame;
+use mqtt5_codec::property::Scope;
 use mqtt5_codec::{
-    Auth, ConnAck, Connect, Disconnect, Frame, Packet, PacketType, Properties, Property, PubAck,
-    PubComp, PubRec, PubRel, Publish, ReasonCode, ReasonCodes, Role, Scope, SubAck, Subscribe,
-    Subscription, Subscriptions, TopicFilter, TopicFilters, UnsubAck, Unsubscribe, strategies,
+    Auth, ConnAck, Connect, Disconnect, Packet, PacketType, Properties, Property, PubAck, PubComp,
+    PubRec, PubRel, Publish, ReasonCode, ReasonCodes, Role, SubAck, Subscribe, Subscription,
+    Subscriptions, TopicFilter, TopicFilters, UnsubAck, Unsubscribe, strategies,
 };
 use proptest::prelude::*;
 

@@ -1,10 +1,10 @@
 //! Property tests: how the network cuts a stream makes no difference.
 
 use bytes::{Bytes, BytesMut};
-use mqtt5_codec::{
-    DecodeError, Frame, LARGEST_PACKET, Next, Packet, PacketType, Piece, Role, Split, Splitter,
-    StreamSplitter, Violation, split, strategies,
+use mqtt5_codec::framing::{
+    Frame, LARGEST_PACKET, Piece, Split, Splitter, SplitterOutput, StreamSplitter, split,
 };
+use mqtt5_codec::{DecodeError, Packet, PacketType, Role, Violation, strategies};
 use proptest::prelude::*;
 
 use crate::check::Check;
@@ -91,17 +91,17 @@ fn any_chunks(stream: strategies::Stream) -> Result<(), TestCaseError> {
     let mut found = (Vec::new(), Vec::new());
     for chunk in &stream.chunks {
         buffers.0.extend_from_slice(chunk);
-        while let Next::Ready(frame) = splitter.next(&mut buffers.0)? {
+        while let SplitterOutput::Ready(frame) = splitter.next(&mut buffers.0)? {
             found.0.push(frame);
         }
         buffers.1.extend_from_slice(chunk);
-        while let Next::Ready(piece) = stream_splitter.next(&mut buffers.1)? {
+        while let SplitterOutput::Ready(piece) = stream_splitter.next(&mut buffers.1)? {
             found.1.push(piece);
         }
     }
     prop_assert_eq!(
         splitter.next(&mut buffers.0)?,
-        Next::Incomplete { needed: 2 }
+        SplitterOutput::Incomplete { needed: 2 }
     );
     prop_assert_eq!(&found.0, &stream.frames);
     let pieces: Vec<Piece> = stream.frames.iter().cloned().map(Piece::Frame).collect();
@@ -124,21 +124,23 @@ fn any_chunks(stream: strategies::Stream) -> Result<(), TestCaseError> {
 }
 
 /// What all three splitters say about the same bytes.
-fn all_splitters(input: &[u8]) -> Result<Result<Next<usize>, DecodeError>, TestCaseError> {
+fn all_splitters(
+    input: &[u8],
+) -> Result<Result<SplitterOutput<usize>, DecodeError>, TestCaseError> {
     let by_slice = split(input, LARGEST_PACKET).map(|found| match found {
-        Split::Packet { packet, .. } => Next::Ready(packet.as_bytes().len()),
-        Split::Incomplete { needed } => Next::Incomplete { needed },
+        Split::Packet { packet, .. } => SplitterOutput::Ready(packet.as_bytes().len()),
+        Split::Incomplete { needed } => SplitterOutput::Incomplete { needed },
     });
     let mut buffer = BytesMut::from(input);
     let by_buffer = Splitter::new(LARGEST_PACKET)
         .next(&mut buffer)
         .map(|found| match found {
-            Next::Ready(frame) => Next::Ready(frame.bytes().len()),
-            Next::Incomplete { needed } => Next::Incomplete { needed },
+            SplitterOutput::Ready(frame) => SplitterOutput::Ready(frame.bytes().len()),
+            SplitterOutput::Incomplete { needed } => SplitterOutput::Incomplete { needed },
         });
     prop_assert_eq!(&by_buffer, &by_slice);
     let taken = match by_slice {
-        Ok(Next::Ready(length)) => length,
+        Ok(SplitterOutput::Ready(length)) => length,
         // What is not a packet stays where it is, and so does an error.
         _ => 0,
     };
@@ -146,9 +148,9 @@ fn all_splitters(input: &[u8]) -> Result<Result<Next<usize>, DecodeError>, TestC
     let mut buffer = BytesMut::from(input);
     let by_stream = StreamSplitter::new(LARGEST_PACKET, usize::MAX).next(&mut buffer);
     let by_stream = by_stream.map(|found| match found {
-        Next::Ready(Piece::Frame(frame)) => Next::Ready(frame.bytes().len()),
-        Next::Ready(_) => Next::Ready(usize::MAX),
-        Next::Incomplete { needed } => Next::Incomplete { needed },
+        SplitterOutput::Ready(Piece::Frame(frame)) => SplitterOutput::Ready(frame.bytes().len()),
+        SplitterOutput::Ready(_) => SplitterOutput::Ready(usize::MAX),
+        SplitterOutput::Incomplete { needed } => SplitterOutput::Incomplete { needed },
     });
     prop_assert_eq!(&by_stream, &by_slice);
     Ok(by_slice)
@@ -170,11 +172,14 @@ fn every_prefix(frame: Frame) -> Result<(), TestCaseError> {
         };
         prop_assert_eq!(
             all_splitters(&bytes[..cut])?,
-            Ok(Next::Incomplete { needed })
+            Ok(SplitterOutput::Incomplete { needed })
         );
         prop_assert!(Packet::decode(&bytes[..cut]).is_err());
     }
-    prop_assert_eq!(all_splitters(bytes)?, Ok(Next::Ready(bytes.len())));
+    prop_assert_eq!(
+        all_splitters(bytes)?,
+        Ok(SplitterOutput::Ready(bytes.len()))
+    );
     Ok(())
 }
 
@@ -210,7 +215,7 @@ fn in_pieces(stream: &strategies::Stream, limit: usize) -> Result<(), TestCaseEr
         buffer.extend_from_slice(chunk);
         loop {
             match splitter.next(&mut buffer) {
-                Ok(Next::Incomplete { needed }) => {
+                Ok(SplitterOutput::Incomplete { needed }) => {
                     let expected_need = match (&arriving, expected.clone().next()) {
                         (Some(_), _) => 1,
                         (None, Some(whole)) => needed_for(whole.bytes(), buffer.len(), limit),
@@ -219,11 +224,11 @@ fn in_pieces(stream: &strategies::Stream, limit: usize) -> Result<(), TestCaseEr
                     prop_assert_eq!(needed, expected_need, "after {} bytes", buffer.len());
                     break;
                 }
-                Ok(Next::Ready(Piece::Frame(frame))) => {
+                Ok(SplitterOutput::Ready(Piece::Frame(frame))) => {
                     prop_assert!(frame.bytes().len() <= limit);
                     prop_assert_eq!(Some(&frame), expected.next());
                 }
-                Ok(Next::Ready(Piece::Head(head))) => {
+                Ok(SplitterOutput::Ready(Piece::Head(head))) => {
                     let whole = expected.clone().next().expect("a packet was sent");
                     let Packet::Publish(publish) = whole.decode()? else {
                         return Err(TestCaseError::fail("the head of something else"));
@@ -243,7 +248,7 @@ fn in_pieces(stream: &strategies::Stream, limit: usize) -> Result<(), TestCaseEr
                         left,
                     });
                 }
-                Ok(Next::Ready(Piece::Payload(chunk))) => {
+                Ok(SplitterOutput::Ready(Piece::Payload(chunk))) => {
                     let part = arriving.as_mut().expect("a head comes first");
                     prop_assert!(!chunk.bytes.is_empty());
                     part.payload.extend_from_slice(&chunk.bytes);
@@ -338,8 +343,8 @@ fn shared_parts(frame: Frame) -> Result<(), TestCaseError> {
 fn any_bytes(input: Vec<u8>) -> Result<(), TestCaseError> {
     let (lengths, end) = frames(&input);
     let expected = match (lengths.first(), end) {
-        (Some(&length), _) => Ok(Next::Ready(length)),
-        (None, End::Inside { needed }) => Ok(Next::Incomplete { needed }),
+        (Some(&length), _) => Ok(SplitterOutput::Ready(length)),
+        (None, End::Inside { needed }) => Ok(SplitterOutput::Incomplete { needed }),
         (None, End::Wrong { offset }) => Err(offset),
         (None, End::Border) => return Err(TestCaseError::fail("nothing and no end")),
     };

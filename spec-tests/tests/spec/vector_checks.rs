@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use mqtt5_codec::{LARGEST_PACKET, Next, Packet, Piece, Split, Splitter, StreamSplitter, split};
+use mqtt5_codec::Packet;
+use mqtt5_codec::framing::{
+    LARGEST_PACKET, Piece, Split, Splitter, SplitterOutput, StreamSplitter, split,
+};
 use mqtt5_spec_tests::ledger::vector_trial;
 use mqtt5_spec_tests::vectors::{Case, Expectation, Tally, VectorFile};
 
@@ -219,11 +222,11 @@ fn through_splitters(chunks: &[&[u8]]) -> Result<Vec<usize>, String> {
     let (mut lengths, mut stream_lengths) = (Vec::new(), Vec::new());
     for chunk in chunks {
         buffer.extend_from_slice(chunk);
-        while let Ok(Next::Ready(frame)) = splitter.next(&mut buffer) {
+        while let Ok(SplitterOutput::Ready(frame)) = splitter.next(&mut buffer) {
             lengths.push(frame.bytes().len());
         }
         stream_buffer.extend_from_slice(chunk);
-        while let Ok(Next::Ready(piece)) = stream_splitter.next(&mut stream_buffer) {
+        while let Ok(SplitterOutput::Ready(piece)) = stream_splitter.next(&mut stream_buffer) {
             match piece {
                 Piece::Frame(frame) => stream_lengths.push(frame.bytes().len()),
                 other => return Err(format!("{other:?} below the limit")),

@@ -1,6 +1,7 @@
 //! What the codec makes of some bytes, in the terms of the standard.
 
-use mqtt5_codec::{Class, DecodeError, LARGEST_PACKET, Packet, RawPacket, Role, Split, split};
+use mqtt5_codec::framing::{LARGEST_PACKET, RawPacket, Split, split};
+use mqtt5_codec::{DecodeError, Packet, Role, ViolationClass};
 
 /// A judgement of some bytes, whoever makes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub(crate) enum Verdict {
 /// Why, where, and what to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rejection {
-    pub(crate) class: Class,
+    pub(crate) class: ViolationClass,
     pub(crate) reason_code: u8,
     pub(crate) offset: usize,
 }
@@ -21,7 +22,7 @@ pub(crate) struct Rejection {
 /// Malformed Packet, 0x81.
 pub(crate) fn malformed(offset: usize) -> Verdict {
     Verdict::Reject(Rejection {
-        class: Class::Malformed,
+        class: ViolationClass::Malformed,
         reason_code: 0x81,
         offset,
     })
@@ -30,7 +31,7 @@ pub(crate) fn malformed(offset: usize) -> Verdict {
 /// Protocol Error, 0x82.
 pub(crate) fn protocol_error(offset: usize) -> Verdict {
     Verdict::Reject(Rejection {
-        class: Class::Protocol,
+        class: ViolationClass::Protocol,
         reason_code: 0x82,
         offset,
     })

@@ -4,7 +4,8 @@ mod recording;
 
 use std::io::{self, Write};
 
-use mqtt5_codec::{DecodeError, LARGEST_PACKET, Packet, PacketType, Role, Split, split};
+use mqtt5_codec::framing::{LARGEST_PACKET, Split, split};
+use mqtt5_codec::{DecodeError, Packet, PacketType, Role};
 
 use crate::describe::{Description, reason};
 use crate::hexdump::Hexdump;

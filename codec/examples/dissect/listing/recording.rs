@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use mqtt5_codec::{FixedHeader, PacketType, RawPacket, Role};
+use mqtt5_codec::framing::{FixedHeader, RawPacket};
+use mqtt5_codec::{PacketType, Role};
 
 use super::{Listing, Outcome, Style, arrow, column};
 use crate::capture::{Capture, Connection, Ending, Moment, PassedOver};

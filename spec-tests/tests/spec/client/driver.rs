@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
+use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, Split, split};
 use mqtt5_session_fsm::codec::{
-    Connect, LARGEST_PACKET, Message, Packet, Properties, Property, Publish, Qos, ReasonCode, Role,
-    Split, SubscribeProperties, Subscription, SubscriptionOptions, Subscriptions, Text,
-    TopicFilter, TopicFilters, TopicName, UnsubscribeProperties, split,
+    Connect, Message, Packet, Properties, Property, Publish, Qos, ReasonCode, Role,
+    SubscribeProperties, Subscription, SubscriptionOptions, Subscriptions, Text, TopicFilter,
+    TopicFilters, TopicName, UnsubscribeProperties,
 };
 use mqtt5_session_fsm::{
     Acknowledgement, Client, ClientConfig, Event, Instant, Output, Publication, PublishError,

@@ -1,6 +1,7 @@
 //! What a Server may answer that does not speak MQTT 5 (section 3.1.2.2; MQTT 3.1.1, section 3.2.2.3).
 
-use mqtt5_session_fsm::codec::{Packet, Property, RawPacket, ReasonCode, Role, Text};
+use mqtt5_session_fsm::codec::framing::RawPacket;
+use mqtt5_session_fsm::codec::{Packet, Property, ReasonCode, Role, Text};
 use mqtt5_session_fsm::{
     Client, ClientConfig, ConnectionFailure, Event, Output, RetryAdvice, Session, SessionConfig,
 };

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use mqtt5_session_fsm::codec::framing::split;
 use mqtt5_session_fsm::codec::{
     Binary, Connect, Packet, Properties, Property, Qos, ReasonCode, Role, Text, TopicName,
-    UserProperty, Will, split,
+    UserProperty, Will,
 };
 use mqtt5_session_fsm::{ClientConfig, SendError, Session, SessionConfig};
 

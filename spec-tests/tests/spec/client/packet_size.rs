@@ -3,8 +3,9 @@
 
 use std::num::NonZeroU16;
 
+use mqtt5_session_fsm::codec::framing::LARGEST_PACKET;
 use mqtt5_session_fsm::codec::{
-    LARGEST_PACKET, PacketType, Property, Publish, ReasonCode, Text, TopicName, UserProperty,
+    PacketType, Property, Publish, ReasonCode, Text, TopicName, UserProperty,
 };
 use mqtt5_session_fsm::{
     ClientConfig, PublishError, SendError, Session, SessionConfig, TopicAliases,
@@ -323,7 +324,7 @@ fn no_packet_is_ever_too_large() {
             let _ = driver.settle();
             while before < driver.wire.len() {
                 let rest = &driver.wire[before..];
-                let header = mqtt5_session_fsm::codec::FixedHeader::peek(rest)
+                let header = mqtt5_session_fsm::codec::framing::FixedHeader::peek(rest)
                     .unwrap()
                     .unwrap();
                 assert!(header.packet_size() <= limit as usize);

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use mqtt5_session_fsm::codec::{Packet, Properties, Publish, ReasonCode, Scope};
+use mqtt5_session_fsm::codec::property::Scope;
+use mqtt5_session_fsm::codec::{Packet, Properties, Publish, ReasonCode};
 use mqtt5_session_fsm::{Cause, Event, Outcome, PeerError, Token};
 
 pub(crate) fn packet(packet: &Packet<'_>) -> String {

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::num::NonZeroU16;
 
-use mqtt5_session_fsm::codec::{Packet, Property, Publish, Role, Split, split};
+use mqtt5_session_fsm::codec::framing::{Split, split};
+use mqtt5_session_fsm::codec::{Packet, Property, Publish, Role};
 use mqtt5_session_fsm::{
     ClientConfig, LimitExceeded, Publication, PublishError, Session, SessionConfig, TopicAliases,
 };

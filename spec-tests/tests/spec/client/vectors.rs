@@ -1,6 +1,6 @@
 //! The golden byte vectors, as a Server's packets on a connection.
 
-use mqtt5_session_fsm::codec::{Class, PacketType, ReasonCode, Role};
+use mqtt5_session_fsm::codec::{PacketType, ReasonCode, Role, ViolationClass};
 use mqtt5_spec_tests::path_of;
 use mqtt5_spec_tests::vectors::{self, Expectation};
 
@@ -34,7 +34,7 @@ fn rejected(mut judge: impl FnMut(&[u8], ReasonCode, bool, &str)) -> u64 {
             let code = ReasonCode::from_byte(reason_code).unwrap();
             let code = if code.allowed_from(PacketType::Disconnect, Role::Client) {
                 code
-            } else if class == Class::Malformed {
+            } else if class == ViolationClass::Malformed {
                 ReasonCode::MalformedPacket
             } else {
                 ReasonCode::ProtocolError

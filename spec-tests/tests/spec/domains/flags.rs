@@ -1,6 +1,6 @@
 //! All bytes as Connect Flags, Connect Acknowledge Flags and Subscription Options.
 
-use mqtt5_codec::{Class, Packet, Qos, RetainHandling};
+use mqtt5_codec::{Packet, Qos, RetainHandling, ViolationClass};
 
 use super::{agree, domain};
 use crate::check::{Check, Outcome};
@@ -126,7 +126,7 @@ fn every_payload() -> Outcome {
             match of_packet(&connect(flags, there), None) {
                 Verdict::Accept if fits => {}
                 Verdict::Reject(Rejection {
-                    class: Class::Malformed,
+                    class: ViolationClass::Malformed,
                     ..
                 }) if !fits => {}
                 other => return Err(format!("flags {flags:08b} with {there:?}: {other:?}")),
@@ -150,12 +150,12 @@ fn every_connack_flags() -> Outcome {
             let right = match verdict {
                 Verdict::Accept => flags_are_right && code_is_right,
                 Verdict::Reject(Rejection {
-                    class: Class::Malformed,
+                    class: ViolationClass::Malformed,
                     offset: 2,
                     ..
                 }) => !flags_are_right,
                 Verdict::Reject(Rejection {
-                    class: Class::Protocol,
+                    class: ViolationClass::Protocol,
                     ..
                 }) => !code_is_right,
                 _ => false,
@@ -174,16 +174,16 @@ fn every_connack_flags() -> Outcome {
 }
 
 /// The errors that a byte of Subscription Options has; a receiver may answer any of them.
-fn option_errors(options: u8, is_shared: bool) -> Vec<Class> {
+fn option_errors(options: u8, is_shared: bool) -> Vec<ViolationClass> {
     let mut errors = Vec::new();
     if options & 0b1100_0000 != 0 {
-        errors.push(Class::Malformed);
+        errors.push(ViolationClass::Malformed);
     }
     let is_maximum_qos_3 = options & 0b11 == 0b11;
     let is_retain_handling_3 = options >> 4 & 0b11 == 0b11;
     let is_no_local = options & 0b100 != 0;
     if is_maximum_qos_3 || is_retain_handling_3 || (is_no_local && is_shared) {
-        errors.push(Class::Protocol);
+        errors.push(ViolationClass::Protocol);
     }
     errors
 }

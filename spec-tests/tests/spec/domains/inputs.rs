@@ -8,7 +8,8 @@ use crate::packets::{packet, prefixed};
 use crate::reference::short_packets::Judge;
 use crate::reference::tables;
 use crate::verdict::{SENDERS, Verdict, decode_raw, encode, malformed, of_packet, protocol_error};
-use mqtt5_codec::{LARGEST_PACKET, Role, Split, split};
+use mqtt5_codec::Role;
+use mqtt5_codec::framing::{LARGEST_PACKET, Split, split};
 
 pub(super) fn checks() -> Vec<Check> {
     vec![

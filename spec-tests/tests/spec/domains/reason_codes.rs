@@ -1,6 +1,6 @@
 //! All bytes as Reason Code, in all packets that have one, from all sides.
 
-use mqtt5_codec::{Class, DecodeError, Packet, ReasonCode, Role};
+use mqtt5_codec::{DecodeError, Packet, ReasonCode, Role, ViolationClass};
 
 use super::{agree, domain};
 use crate::check::{Check, Outcome};
@@ -112,7 +112,7 @@ fn every_byte(name: &str, statement: &str, count: usize) -> Outcome {
                 })?;
                 if let Some(error) = error_of(&bytes, sender).filter(|_| !wrong_packet) {
                     assert_eq!(error.statement(), Some(statement), "{bytes:02X?}");
-                    assert_eq!(error.class(), Class::Protocol);
+                    assert_eq!(error.class(), ViolationClass::Protocol);
                 }
             }
             if let Ok(decoded) = Packet::decode(&bytes) {

@@ -1,7 +1,8 @@
 //! Variable Byte Integers: all inputs of up to three bytes, in a long run of four; all values.
 
+use mqtt5_codec::framing::FixedHeader;
 use mqtt5_codec::{
-    FixedHeader, Packet, PacketIdentifier, Properties, Property, Subscribe, Subscription,
+    Packet, PacketIdentifier, Properties, Property, Subscribe, Subscription,
     SubscriptionIdentifier, SubscriptionOptions, Subscriptions, TopicFilter,
 };
 

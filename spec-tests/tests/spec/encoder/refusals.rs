@@ -1,12 +1,13 @@
 //! Each rule of the standard that a caller could break, and the error for it.
 
+use mqtt5_codec::property::{Scope, scope};
 use mqtt5_codec::{
     Auth, AuthProperties, Binary, ConnAck, ConnAckProperties, Connect, ConnectProperties,
     Disconnect, EncodeError, MaximumQos, Packet, PacketIdentifier, PacketType, PayloadFormat,
     Properties, Property, PropertyIdentifier, PubAck, PubComp, PubRec, PubRel, Publish,
-    PublishProperties, ReasonCode, ReasonCodes, Role, Scope, SubAck, Subscription,
-    SubscriptionIdentifier, SubscriptionOptions, Subscriptions, Text, TopicFilter, TopicFilters,
-    TopicName, UnsubAck, UserProperty, Violation, scope,
+    PublishProperties, ReasonCode, ReasonCodes, Role, SubAck, Subscription, SubscriptionIdentifier,
+    SubscriptionOptions, Subscriptions, Text, TopicFilter, TopicFilters, TopicName, UnsubAck,
+    UserProperty, Violation,
 };
 
 use crate::check::Outcome;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use mqtt5_codec::{LARGEST_PACKET, Packet, Property, ReasonCode, Role, UserProperty};
+use mqtt5_codec::framing::LARGEST_PACKET;
+use mqtt5_codec::{Packet, Property, ReasonCode, Role, UserProperty};
 use mqtt5_session_fsm::{
     Instant, Output, Publication, PublishError, Receipt, SendError, Server, ServerConfig, Session,
     Token,

@@ -1,9 +1,8 @@
 //! Limits that are lower for one Client than those of the Server (section 3.2.2.3; table T8.6): they are announced, the
 //! Client is held to them, and so is its Will; the Server's own are never exceeded.
 
-use mqtt5_codec::{
-    Delivery, LARGEST_PACKET, Packet, Property, Publish, Qos, ReasonCode, SubscriptionIdentifier,
-};
+use mqtt5_codec::framing::LARGEST_PACKET;
+use mqtt5_codec::{Delivery, Packet, Property, Publish, Qos, ReasonCode, SubscriptionIdentifier};
 use mqtt5_session_fsm::{Cause, Instant, Limits, PeerError, Session, SessionViolation};
 
 use super::driver::{Driver, Report, Seen};

@@ -1,6 +1,7 @@
 //! What a machine said and wrote.
 
-use mqtt5_codec::{LARGEST_PACKET, Packet, PacketType, ReasonCode, Role, Split, split};
+use mqtt5_codec::framing::{LARGEST_PACKET, Split, split};
+use mqtt5_codec::{Packet, PacketType, ReasonCode, Role};
 use mqtt5_session_fsm::{Cause, Change, Event, Outcome, Receipt, Token, WillMessage};
 
 /// What came out of a machine beside bytes, without what it was borrowed from.

@@ -38,8 +38,8 @@ pub(crate) use publish::parse_head as parse_publish_head;
 
 use self::decode::Parse;
 use crate::encode::{self, Body};
+use crate::framing::FixedHeader;
 use crate::sink::Sink;
-use crate::split::FixedHeader;
 use crate::wire::Parsed;
 use crate::{EncodeError, PacketType, Violation};
 

@@ -1,7 +1,7 @@
 //! What one side may send and the other may not, inside packets that both send.
 
 use super::{Packet, Publish};
-use crate::property::{Properties, Scope};
+use crate::v5::property::{Properties, Scope};
 use crate::wire::variable_byte_integer_length;
 use crate::{PacketType, PropertyIdentifier, ReasonCode, Role, Violation};
 

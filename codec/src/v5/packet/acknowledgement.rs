@@ -3,9 +3,9 @@
 use super::PacketIdentifier;
 use super::decode::{Parse, packet_identifier};
 use crate::encode::{Body, encodable};
-use crate::property::{Properties, Scope, property_set, scope};
+use crate::framing::FixedHeader;
 use crate::sink::Sink;
-use crate::split::FixedHeader;
+use crate::v5::property::{Properties, Scope, property_set, scope};
 use crate::wire::{Fault, Parsed, byte};
 use crate::{PacketType, ReasonCode, Violation};
 

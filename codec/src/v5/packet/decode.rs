@@ -5,7 +5,7 @@ use super::{
     Auth, ConnAck, Connect, Disconnect, Packet, PacketIdentifier, Ping, PubAck, PubComp, PubRec,
     PubRel, Publish, SubAck, Subscribe, UnsubAck, Unsubscribe,
 };
-use crate::split::{FixedHeader, RawPacket};
+use crate::framing::{FixedHeader, RawPacket};
 use crate::wire::{Fault, Parsed, fault_of, two_byte_integer};
 use crate::{DecodeError, PacketType, ReasonCode, Role, Violation};
 
@@ -20,7 +20,7 @@ impl<'a> Packet<'a> {
     ///
     /// [`DecodeError`] if a rule of the standard is broken, if `bytes` is shorter than the packet
     /// that its first bytes announce, or longer. To find the borders of packets in a stream, use
-    /// [`split`](crate::split) or [`Splitter`](crate::Splitter) first.
+    /// [`split`](crate::framing::split) or [`Splitter`](crate::framing::Splitter) first.
     #[inline]
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         match short_packet(bytes) {
@@ -166,7 +166,7 @@ fn blame(header: FixedHeader, body: &[u8], error: nom::Err<Fault>) -> DecodeErro
 
 /// Splits a PUBACK, PUBREC, PUBREL or PUBCOMP in its shortest form, which says Success (section
 /// 3.4.2.1), off the front of `input`: its type, its Packet Identifier, and what follows it. That is
-/// all that [`split`](crate::split) and [`RawPacket::decode_from`] would find, in one look. `None` for
+/// all that [`split`](crate::framing::split) and [`RawPacket::decode_from`] would find, in one look. `None` for
 /// everything else.
 ///
 /// Every second packet of a busy connection is one, and so small that finding out what it is takes

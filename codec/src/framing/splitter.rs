@@ -2,13 +2,14 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::split::{FixedHeader, RawPacket, needed_for_header};
+use super::header::{FixedHeader, needed_for_header};
+use super::split::RawPacket;
 use crate::{DecodeError, Packet, PacketType, Role};
 
 /// Takes whole packets off the front of a receive buffer.
 ///
 /// The buffer is yours: append what the network brings, in chunks of any size, then call
-/// [`next`](Self::next) until it says [`Next::Incomplete`]. The splitter never reserves memory, least
+/// [`next`](Self::next) until it says [`SplitterOutput::Incomplete`]. The splitter never reserves memory, least
 /// of all what a peer merely declares. It looks at two to five bytes of each packet, however often it
 /// is asked, so that the time is linear in the bytes received.
 ///
@@ -17,14 +18,15 @@ use crate::{DecodeError, Packet, PacketType, Role};
 ///
 /// ```
 /// use bytes::{Bytes, BytesMut};
-/// use mqtt5_codec::{LARGEST_PACKET, Next, Packet, Splitter};
+/// use mqtt5_codec::Packet;
+/// use mqtt5_codec::framing::{LARGEST_PACKET, Splitter, SplitterOutput};
 ///
 /// let splitter = Splitter::new(LARGEST_PACKET);
 /// let mut buffer = BytesMut::new();
 /// let mut kept: Vec<Bytes> = Vec::new();
 /// for chunk in [&b"\x30\x08\x00\x03a/"[..], &b"b\x00hi\xC0"[..], &b"\x00"[..]] {
 ///     buffer.extend_from_slice(chunk);
-///     while let Next::Ready(frame) = splitter.next(&mut buffer)? {
+///     while let SplitterOutput::Ready(frame) = splitter.next(&mut buffer)? {
 ///         if let Packet::Publish(publish) = frame.decode()? {
 ///             kept.push(frame.share(publish.payload));
 ///         }
@@ -38,10 +40,10 @@ pub struct Splitter {
     maximum_packet_size: u32,
 }
 
-/// What [`Splitter::next`] and [`StreamSplitter::next`](crate::StreamSplitter::next) found.
+/// What [`Splitter::next`] and [`StreamSplitter::next`](crate::framing::StreamSplitter::next) found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a packet that was taken off the buffer is gone"]
-pub enum Next<T> {
+pub enum SplitterOutput<T> {
     /// It was whole, and is taken off the buffer.
     Ready(T),
     /// The buffer ends too early.
@@ -55,7 +57,7 @@ pub enum Next<T> {
 impl Splitter {
     /// A splitter that refuses packets of more than this many bytes, fixed header included: the
     /// Maximum Packet Size that was announced to the peer, or
-    /// [`LARGEST_PACKET`](crate::LARGEST_PACKET) if none was.
+    /// [`LARGEST_PACKET`](crate::framing::LARGEST_PACKET) if none was.
     #[must_use]
     pub const fn new(maximum_packet_size: u32) -> Self {
         Splitter {
@@ -71,10 +73,10 @@ impl Splitter {
     ///
     /// [`DecodeError`] if a fixed header breaks a rule, or announces a packet that is too large.
     #[inline]
-    pub fn next(&self, buffer: &mut BytesMut) -> Result<Next<Frame>, DecodeError> {
+    pub fn next(&self, buffer: &mut BytesMut) -> Result<SplitterOutput<Frame>, DecodeError> {
         Ok(match next_header(buffer, self.maximum_packet_size)? {
-            Next::Ready(header) => take_frame(buffer, header),
-            Next::Incomplete { needed } => Next::Incomplete { needed },
+            SplitterOutput::Ready(header) => take_frame(buffer, header),
+            SplitterOutput::Incomplete { needed } => SplitterOutput::Incomplete { needed },
         })
     }
 }
@@ -84,26 +86,26 @@ impl Splitter {
 pub(crate) fn next_header(
     buffer: &[u8],
     maximum_packet_size: u32,
-) -> Result<Next<FixedHeader>, DecodeError> {
+) -> Result<SplitterOutput<FixedHeader>, DecodeError> {
     let Some(header) = FixedHeader::peek(buffer)? else {
-        return Ok(Next::Incomplete {
+        return Ok(SplitterOutput::Incomplete {
             needed: needed_for_header(buffer),
         });
     };
     header.check_size(maximum_packet_size)?;
-    Ok(Next::Ready(header))
+    Ok(SplitterOutput::Ready(header))
 }
 
 /// Takes the packet that starts with this header, if it is whole.
 #[inline]
-pub(crate) fn take_frame(buffer: &mut BytesMut, header: FixedHeader) -> Next<Frame> {
+pub(crate) fn take_frame(buffer: &mut BytesMut, header: FixedHeader) -> SplitterOutput<Frame> {
     let size = header.packet_size();
     if buffer.len() < size {
-        return Next::Incomplete {
+        return SplitterOutput::Incomplete {
             needed: size - buffer.len(),
         };
     }
-    Next::Ready(Frame {
+    SplitterOutput::Ready(Frame {
         bytes: buffer.split_to(size).freeze(),
         header,
     })

@@ -5,10 +5,10 @@ use core::fmt;
 use super::decode::{Parse, packet_identifier};
 use super::{PacketIdentifier, Qos};
 use crate::encode::{self, Body, encodable};
-use crate::property::{PayloadFormat, Properties, property_set_and_seen, scope};
+use crate::framing::FixedHeader;
 use crate::sink::Sink;
-use crate::split::FixedHeader;
 use crate::topic::{PUBLISH_TOPIC, topic_name};
+use crate::v5::property::{PayloadFormat, Properties, property_set_and_seen, scope};
 use crate::wire::{Fault, Parsed};
 use crate::{EncodeError, PacketType, PropertyIdentifier, TopicName, Violation};
 
@@ -130,7 +130,7 @@ impl<'a> Publish<'a> {
 
     /// Appends only what comes before a payload of this many bytes, which is not at hand: `payload`
     /// is ignored. Exactly this many bytes must be written next.
-    /// [`LargePublish::encode_head`](crate::LargePublish::encode_head) does the same for a message that arrives
+    /// [`LargePublish::encode_head`](crate::framing::LargePublish::encode_head) does the same for a message that arrives
     /// in pieces.
     ///
     /// # Errors

@@ -7,10 +7,10 @@ use core::marker::PhantomData;
 use super::PacketIdentifier;
 use super::decode::{Parse, packet_identifier};
 use crate::encode::{Body, encodable};
-use crate::property::{Properties, Scope, property_set, scope};
-use crate::sequence::{Element, Iter, Sequence};
+use crate::framing::FixedHeader;
+use crate::sequence::{Element, ListIter, Sequence};
 use crate::sink::Sink;
-use crate::split::FixedHeader;
+use crate::v5::property::{Properties, Scope, property_set, scope};
 use crate::wire::{Fault, Parsed};
 use crate::{PacketType, ReasonCode, Violation};
 
@@ -56,7 +56,7 @@ impl<'a, S: Scope> ReasonCodes<'a, S> {
 
     /// The codes in wire order.
     #[must_use]
-    pub fn iter(&self) -> Iter<'a, ReasonCode> {
+    pub fn iter(&self) -> ListIter<'a, ReasonCode> {
         self.sequence.iter()
     }
 
@@ -121,7 +121,7 @@ impl<S: Scope> fmt::Debug for ReasonCodes<'_, S> {
 
 impl<'a, S: Scope> IntoIterator for ReasonCodes<'a, S> {
     type Item = ReasonCode;
-    type IntoIter = Iter<'a, ReasonCode>;
+    type IntoIter = ListIter<'a, ReasonCode>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
@@ -130,7 +130,7 @@ impl<'a, S: Scope> IntoIterator for ReasonCodes<'a, S> {
 
 impl<'a, S: Scope> IntoIterator for &ReasonCodes<'a, S> {
     type Item = ReasonCode;
-    type IntoIter = Iter<'a, ReasonCode>;
+    type IntoIter = ListIter<'a, ReasonCode>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()

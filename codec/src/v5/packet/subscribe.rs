@@ -5,11 +5,11 @@ use super::{PacketIdentifier, Qos};
 use crate::encode::{Body, encodable};
 #[cfg(mqtt5_faults)]
 use crate::faults::ill_formed_passes;
-use crate::property::{Properties, property_set, scope};
-use crate::sequence::{Element, Iter, Sequence};
+use crate::framing::FixedHeader;
+use crate::sequence::{Element, ListIter, Sequence};
 use crate::sink::Sink;
-use crate::split::FixedHeader;
 use crate::topic::checked_topic_filter;
+use crate::v5::property::{Properties, property_set, scope};
 use crate::wire::{Fault, Parsed, byte, length_prefixed};
 use crate::{PacketType, TopicFilter, Violation};
 
@@ -175,14 +175,14 @@ macro_rules! non_empty_list {
         impl<'a> $name<'a> {
             /// The elements in wire order.
             #[must_use]
-            pub fn iter(&self) -> Iter<'a, $element> {
+            pub fn iter(&self) -> ListIter<'a, $element> {
                 self.0.iter()
             }
         }
 
         impl<'a> IntoIterator for $name<'a> {
             type Item = $element;
-            type IntoIter = Iter<'a, $element>;
+            type IntoIter = ListIter<'a, $element>;
 
             fn into_iter(self) -> Self::IntoIter {
                 self.iter()
@@ -191,7 +191,7 @@ macro_rules! non_empty_list {
 
         impl<'a> IntoIterator for &$name<'a> {
             type Item = $element;
-            type IntoIter = Iter<'a, $element>;
+            type IntoIter = ListIter<'a, $element>;
 
             fn into_iter(self) -> Self::IntoIter {
                 self.iter()

@@ -1,108 +1,7 @@
 //! Finding the borders of packets: only the fixed header is looked at (section 2.1).
 
-use crate::wire::leading_variable_byte_integer;
+use super::header::{FixedHeader, needed_for_header};
 use crate::{DecodeError, PacketType, Violation};
-
-/// The size of the largest packet that the protocol allows, in bytes: a fixed header of 5 and a
-/// Remaining Length of 268,435,455 (section 2.1.4).
-pub const LARGEST_PACKET: u32 = 268_435_460;
-
-// Lengths of packets are used as lengths of slices.
-const _: () = assert!(usize::BITS >= 32);
-
-/// The first two to five bytes of a packet, checked (section 2.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FixedHeader {
-    remaining_length: u32,
-    first_byte: u8,
-    length: u8,
-    packet_type: PacketType,
-}
-
-impl FixedHeader {
-    /// Reads the fixed header at the start of `input`. `Ok(None)` if `input` ends inside it.
-    ///
-    /// # Errors
-    ///
-    /// [`DecodeError`] if the type is reserved, a flag is wrong, or the Remaining Length is not a
-    /// Variable Byte Integer in its shortest form.
-    #[inline(always)]
-    pub fn peek(input: &[u8]) -> Result<Option<Self>, DecodeError> {
-        let [first_byte, rest @ ..] = input else {
-            return Ok(None);
-        };
-        let packet_type = match PacketType::of_first_byte(*first_byte) {
-            Ok(packet_type) => packet_type,
-            Err(violation) => return Err(wrong_first_byte(violation, *first_byte)),
-        };
-        let (remaining_length, bytes) = match rest {
-            [byte, ..] if *byte < 0x80 => (u32::from(*byte), 1),
-            _ => match leading_variable_byte_integer(rest) {
-                Ok(Some(length)) => length,
-                Ok(None) => return Ok(None),
-                Err(violation) => {
-                    return Err(DecodeError::new(violation, Some(packet_type), 1));
-                }
-            },
-        };
-        Ok(Some(FixedHeader {
-            remaining_length,
-            first_byte: *first_byte,
-            length: 1 + bytes as u8,
-            packet_type,
-        }))
-    }
-
-    /// The type of the packet.
-    #[must_use]
-    pub const fn packet_type(&self) -> PacketType {
-        self.packet_type
-    }
-
-    /// The first byte: type and flags.
-    #[must_use]
-    pub const fn first_byte(&self) -> u8 {
-        self.first_byte
-    }
-
-    /// How many bytes follow the fixed header (section 2.1.4).
-    #[must_use]
-    pub const fn remaining_length(&self) -> usize {
-        self.remaining_length as usize
-    }
-
-    /// The length of the fixed header itself, in bytes: 2 to 5.
-    #[must_use]
-    pub const fn length(&self) -> usize {
-        self.length as usize
-    }
-
-    /// The size of the whole packet, in bytes.
-    #[must_use]
-    pub const fn packet_size(&self) -> usize {
-        self.length() + self.remaining_length()
-    }
-
-    /// # Errors
-    ///
-    /// [`Violation::PacketTooLarge`] if the packet is larger than this many bytes.
-    #[inline(always)]
-    pub(crate) const fn check_size(&self, maximum_packet_size: u32) -> Result<(), DecodeError> {
-        if self.packet_size() > maximum_packet_size as usize {
-            return Err(DecodeError::new(
-                Violation::PacketTooLarge,
-                Some(self.packet_type),
-                1,
-            ));
-        }
-        Ok(())
-    }
-}
-
-#[cold]
-fn wrong_first_byte(violation: Violation, first_byte: u8) -> DecodeError {
-    DecodeError::new(violation, PacketType::from_number(first_byte >> 4), 0)
-}
 
 /// The bytes of one whole packet, of which only the fixed header is checked yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,18 +97,19 @@ pub enum Split<'a> {
 ///
 /// The cheapest way through a buffer that holds several packets. It looks at no more than the fixed
 /// header, so asking again when more bytes have arrived costs nothing extra. Over a growing buffer
-/// with shared ownership use [`Splitter`](crate::Splitter).
+/// with shared ownership use [`Splitter`](crate::framing::Splitter).
 ///
 /// `maximum_packet_size` is in bytes, fixed header included; a larger packet is an error as soon as
 /// its fixed header is there. Pass the Maximum Packet Size that was announced to the peer, or
-/// [`LARGEST_PACKET`] if none was. No packet is smaller than 2 bytes.
+/// [`LARGEST_PACKET`](super::LARGEST_PACKET) if none was. No packet is smaller than 2 bytes.
 ///
 /// # Errors
 ///
 /// [`DecodeError`] if the fixed header breaks a rule: no byte after it can mend that.
 ///
 /// ```
-/// use mqtt5_codec::{LARGEST_PACKET, Packet, Split, split};
+/// use mqtt5_codec::Packet;
+/// use mqtt5_codec::framing::{LARGEST_PACKET, Split, split};
 ///
 /// let received = [0xC0, 0x00, 0xD0, 0x00, 0x40, 0x02, 0x00];
 /// let mut input = &received[..];
@@ -244,9 +144,4 @@ pub fn split(input: &[u8], maximum_packet_size: u32) -> Result<Split<'_>, Decode
             needed: header.packet_size() - input.len(),
         }),
     }
-}
-
-/// How many more bytes a fixed header needs at least.
-pub(crate) const fn needed_for_header(input: &[u8]) -> usize {
-    if input.is_empty() { 2 } else { 1 }
 }

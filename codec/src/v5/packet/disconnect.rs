@@ -3,9 +3,9 @@
 use super::acknowledgement::{reason_and_properties, write_reason};
 use super::decode::Parse;
 use crate::encode::{Body, encodable};
-use crate::property::{Properties, scope};
+use crate::framing::FixedHeader;
 use crate::sink::Sink;
-use crate::split::FixedHeader;
+use crate::v5::property::{Properties, scope};
 use crate::wire::Parsed;
 use crate::{PacketType, ReasonCode, Violation};
 

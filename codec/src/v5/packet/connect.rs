@@ -10,11 +10,11 @@ use super::decode::Parse;
 use crate::encode::{Body, encodable};
 #[cfg(mqtt5_faults)]
 use crate::faults::unchecked_text;
-use crate::property::{Properties, property_set, property_set_and_seen, scope};
+use crate::framing::FixedHeader;
 use crate::sink::Sink;
-use crate::split::FixedHeader;
 use crate::text::{binary, text};
 use crate::topic::{WILL_TOPIC, topic_name};
+use crate::v5::property::{Properties, property_set, property_set_and_seen, scope};
 use crate::wire::{Fault, Parsed, byte, length_prefixed, two_byte_integer};
 use crate::{Binary, PacketType, PropertyIdentifier, Text, TopicName, Violation};
 

@@ -2,16 +2,16 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::packet::parse_publish_head;
-use crate::split::FixedHeader;
-use crate::splitter::{Frame, Next, next_header, share, take_frame};
+use super::splitter::{Frame, SplitterOutput, next_header, share, take_frame};
+use crate::framing::FixedHeader;
+use crate::v5::packet::parse_publish_head;
 use crate::wire::{fault_of, leading_variable_byte_integer};
 use crate::{
     DecodeError, Delivery, EncodeError, PacketType, Publish, PublishProperties, Role, TopicName,
     Violation,
 };
 
-/// A [`Splitter`](crate::Splitter) that hands out large PUBLISH packets in pieces, so that no
+/// A [`Splitter`](crate::framing::Splitter) that hands out large PUBLISH packets in pieces, so that no
 /// packet needs more memory than you say.
 ///
 /// Packets of at most `buffer_limit` bytes arrive whole. Of a larger PUBLISH comes first the head
@@ -20,7 +20,7 @@ use crate::{
 /// let it have room for the largest CONNECT or SUBSCRIBE that you want to take.
 ///
 /// Each Network Connection needs a splitter of its own: in the middle of a payload the next bytes
-/// are taken for more of it. An error stays, as with [`Splitter`](crate::Splitter).
+/// are taken for more of it. An error stays, as with [`Splitter`](crate::framing::Splitter).
 ///
 /// **A message has been received when its last chunk is there, and must not be acknowledged earlier.** A
 /// `Client` or `Server` of `mqtt5-session-fsm` sees to that if it is given each piece by `handle_piece`.
@@ -31,19 +31,18 @@ use crate::{
 ///
 /// ```
 /// use bytes::BytesMut;
-/// use mqtt5_codec::{
-///     Delivery, LARGEST_PACKET, LargePublish, Next, Piece, PropertyIdentifier, StreamSplitter,
-/// };
+/// use mqtt5_codec::{Delivery, PropertyIdentifier};
+/// use mqtt5_codec::framing::{LARGEST_PACKET, LargePublish, Piece, SplitterOutput, StreamSplitter};
 ///
 /// let mut splitter = StreamSplitter::new(LARGEST_PACKET, 8);
 /// let mut buffer = BytesMut::from(&b"\x30\x0A\x00\x03a/b\x00pay"[..]);
-/// let Next::Ready(Piece::Head(head)) = splitter.next(&mut buffer)? else { panic!() };
+/// let SplitterOutput::Ready(Piece::Head(head)) = splitter.next(&mut buffer)? else { panic!() };
 /// assert_eq!(head.decode()?.topic.as_deref(), Some("a/b"));
 /// assert_eq!(head.payload_length(), 4);
 ///
-/// let Next::Ready(Piece::Payload(chunk)) = splitter.next(&mut buffer)? else { panic!() };
+/// let SplitterOutput::Ready(Piece::Payload(chunk)) = splitter.next(&mut buffer)? else { panic!() };
 /// assert_eq!((&chunk.bytes[..], chunk.remaining), (&b"pay"[..], 1));
-/// assert_eq!(splitter.next(&mut buffer)?, Next::Incomplete { needed: 1 });
+/// assert_eq!(splitter.next(&mut buffer)?, SplitterOutput::Incomplete { needed: 1 });
 ///
 /// let mut relayed = Vec::new();
 /// let received = head.decode()?;
@@ -99,22 +98,24 @@ impl StreamSplitter {
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] as [`Splitter::next`](crate::Splitter::next), and if the head of a large
+    /// [`DecodeError`] as [`Splitter::next`](crate::framing::Splitter::next), and if the head of a large
     /// PUBLISH does not fit into its packet.
-    pub fn next(&mut self, buffer: &mut BytesMut) -> Result<Next<Piece>, DecodeError> {
+    pub fn next(&mut self, buffer: &mut BytesMut) -> Result<SplitterOutput<Piece>, DecodeError> {
         if self.payload_left > 0 {
             return Ok(self.next_chunk(buffer));
         }
         let header = match next_header(buffer, self.maximum_packet_size)? {
-            Next::Ready(header) => header,
-            Next::Incomplete { needed } => return Ok(Next::Incomplete { needed }),
+            SplitterOutput::Ready(header) => header,
+            SplitterOutput::Incomplete { needed } => {
+                return Ok(SplitterOutput::Incomplete { needed });
+            }
         };
         if header.packet_size() > self.buffer_limit {
             return self.next_head(header, buffer);
         }
         Ok(match take_frame(buffer, header) {
-            Next::Ready(frame) => Next::Ready(Piece::Frame(frame)),
-            Next::Incomplete { needed } => Next::Incomplete { needed },
+            SplitterOutput::Ready(frame) => SplitterOutput::Ready(Piece::Frame(frame)),
+            SplitterOutput::Incomplete { needed } => SplitterOutput::Incomplete { needed },
         })
     }
 
@@ -125,15 +126,15 @@ impl StreamSplitter {
         self.payload_left
     }
 
-    fn next_chunk(&mut self, buffer: &mut BytesMut) -> Next<Piece> {
+    fn next_chunk(&mut self, buffer: &mut BytesMut) -> SplitterOutput<Piece> {
         if buffer.is_empty() {
-            return Next::Incomplete { needed: 1 };
+            return SplitterOutput::Incomplete { needed: 1 };
         }
         let bytes = buffer
             .split_to(buffer.len().min(self.payload_left))
             .freeze();
         self.payload_left -= bytes.len();
-        Next::Ready(Piece::Payload(PayloadChunk {
+        SplitterOutput::Ready(Piece::Payload(PayloadChunk {
             bytes,
             remaining: self.payload_left,
         }))
@@ -143,7 +144,7 @@ impl StreamSplitter {
         &mut self,
         header: FixedHeader,
         buffer: &mut BytesMut,
-    ) -> Result<Next<Piece>, DecodeError> {
+    ) -> Result<SplitterOutput<Piece>, DecodeError> {
         let error = |violation, offset| {
             Err(DecodeError::new(
                 violation,
@@ -162,12 +163,12 @@ impl StreamSplitter {
             return error(Violation::BufferLimit, 1);
         }
         if buffer.len() < length {
-            return Ok(Next::Incomplete {
+            return Ok(SplitterOutput::Incomplete {
                 needed: length - buffer.len(),
             });
         }
         self.payload_left = header.packet_size() - length;
-        Ok(Next::Ready(Piece::Head(PublishHead {
+        Ok(SplitterOutput::Ready(Piece::Head(PublishHead {
             bytes: buffer.split_to(length).freeze(),
             header,
         })))
@@ -219,12 +220,12 @@ fn head_length(header: FixedHeader, input: &[u8]) -> Result<usize, (Violation, u
 ///
 /// ```
 /// use bytes::BytesMut;
-/// use mqtt5_codec::{LARGEST_PACKET, Next, Piece, StreamSplitter};
+/// use mqtt5_codec::framing::{LARGEST_PACKET, Piece, SplitterOutput, StreamSplitter};
 ///
 /// let mut buffer = BytesMut::from(&b"\x30\x0A\x00\x03a/b\x00payl"[..]);
 /// let mut splitter = StreamSplitter::new(LARGEST_PACKET, 8);
-/// let Next::Ready(Piece::Head(head)) = splitter.next(&mut buffer)? else { panic!() };
-/// let Next::Ready(Piece::Payload(chunk)) = splitter.next(&mut buffer)? else { panic!() };
+/// let SplitterOutput::Ready(Piece::Head(head)) = splitter.next(&mut buffer)? else { panic!() };
+/// let SplitterOutput::Ready(Piece::Payload(chunk)) = splitter.next(&mut buffer)? else { panic!() };
 ///
 /// let large = head.decode()?;
 /// assert_eq!((large.topic.as_deref(), large.payload_length), (Some("a/b"), 4));

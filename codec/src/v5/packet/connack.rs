@@ -3,9 +3,9 @@
 use super::acknowledgement::reason_code;
 use super::decode::Parse;
 use crate::encode::{Body, encodable};
-use crate::property::{Properties, property_set, scope};
+use crate::framing::{FixedHeader, RawPacket};
 use crate::sink::Sink;
-use crate::split::{FixedHeader, RawPacket};
+use crate::v5::property::{Properties, property_set, scope};
 use crate::wire::{Fault, Parsed, byte};
 use crate::{PacketType, ReasonCode, Violation};
 
@@ -46,7 +46,8 @@ impl RawPacket<'_> {
     /// of its own version, and accepts it with Return code 0, is not recognised: that connection cannot be used.
     ///
     /// ```
-    /// use mqtt5_codec::{RawPacket, ReasonCode};
+    /// use mqtt5_codec::ReasonCode;
+    /// use mqtt5_codec::framing::RawPacket;
     ///
     /// let bytes = [0x20, 0x02, 0x00, 0x01];
     /// let packet = RawPacket::whole(&bytes)?;

@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 
 use super::table::{Property, Scope, TABLE, scope};
 use super::value::{Shape, SubscriptionIdentifier, UserProperty};
-use crate::sequence::{Element, Iter, Sequence};
+use crate::sequence::{Element, ListIter, Sequence};
 use crate::sink::Sink;
 use crate::wire::{leading_variable_byte_integer, length_prefixed};
 use crate::{PropertyIdentifier, Violation};
@@ -20,7 +20,8 @@ use crate::{PropertyIdentifier, Violation};
 /// Two sets are equal if they have equal properties in the same order.
 ///
 /// ```
-/// use mqtt5_codec::{Properties, Property, UserProperty, Violation, scope};
+/// use mqtt5_codec::{Properties, Property, UserProperty, Violation};
+/// use mqtt5_codec::property::scope;
 ///
 /// let list = [
 ///     Property::MessageExpiryInterval(60),
@@ -120,7 +121,7 @@ impl<'a, S: Scope> Properties<'a, S> {
 
     /// The properties in wire order.
     #[must_use]
-    pub fn iter(&self) -> Iter<'a, Property<'a>> {
+    pub fn iter(&self) -> ListIter<'a, Property<'a>> {
         self.sequence.iter()
     }
 
@@ -290,7 +291,7 @@ impl<S: Scope> fmt::Debug for Properties<'_, S> {
 
 impl<'a, S: Scope> IntoIterator for Properties<'a, S> {
     type Item = Property<'a>;
-    type IntoIter = Iter<'a, Property<'a>>;
+    type IntoIter = ListIter<'a, Property<'a>>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
@@ -299,7 +300,7 @@ impl<'a, S: Scope> IntoIterator for Properties<'a, S> {
 
 impl<'a, S: Scope> IntoIterator for &Properties<'a, S> {
     type Item = Property<'a>;
-    type IntoIter = Iter<'a, Property<'a>>;
+    type IntoIter = ListIter<'a, Property<'a>>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
