@@ -11,10 +11,11 @@ use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::thread;
 use std::time::Duration;
 
+use mqtt5_session_fsm::circuit_breaker::{CircuitBreaker, CircuitBreakerSettings};
 use mqtt5_session_fsm::codec::{Connect, ReasonCode, Text};
+use mqtt5_session_fsm::reconnect::{ConnectionFailure, ReconnectPolicy, ReconnectSettings};
 use mqtt5_session_fsm::{
-    Cause, CircuitBreaker, CircuitBreakerSettings, Client, ClientConfig, ConnectionFailure, Event,
-    Instant, Output, ReconnectPolicy, ReconnectSettings, Server, ServerConfig, Session,
+    Cause, Client, ClientConfig, Event, Instant, Output, Server, ServerConfig, Session,
     SessionConfig,
 };
 

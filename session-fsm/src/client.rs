@@ -14,14 +14,14 @@ use mqtt5_codec::{DecodeError, Packet, PacketType, Property, Publish, Qos, Reaso
 use self::early::EarlyRequests;
 use self::handshake::Handshake;
 use crate::bandwidth::AliasSavings;
+use crate::connection::incoming::Side;
+use crate::connection::large::take_piece;
 use crate::connection::{
     Connection, Handled, Liveness, PacketTimeouts, Phase, Timeouts, TopicAliases,
 };
 use crate::error::{PublishError, SendError};
 use crate::event::{Cause, Event, Output};
-use crate::large::take_piece;
 use crate::session::{Publication, RefusedPublication, Session, WithdrawError};
-use crate::side::Side;
 use crate::{Instant, Limits, NotTaken, Outcome, PeerError, Receipt, Token};
 
 /// How a [`Client`] works, beside what is in its CONNECT packets. Timeouts of more than 49 days never pass.

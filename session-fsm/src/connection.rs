@@ -1,16 +1,18 @@
 //! What both sides do on a Network Connection, once it is established: messages and their
 //! acknowledgements in both directions.
 
-mod alias;
 mod authentication;
-mod changed;
+mod changed_publish;
+mod control;
 mod early;
-mod fit;
-mod large;
+pub(crate) mod incoming;
+pub(crate) mod large;
 mod liveness;
 mod outbox;
+mod packet_size;
 mod receive;
-mod transmit;
+mod send;
+mod topic_alias;
 mod unread;
 
 use alloc::vec::Vec;
@@ -22,22 +24,23 @@ use mqtt5_codec::{
     Role,
 };
 
-pub use alias::TopicAliases;
 pub(crate) use authentication::Authentication;
+pub(crate) use control::EncodeToVec;
 pub(crate) use early::Early;
-pub(crate) use fit::Explanations;
 pub use liveness::PacketTimeouts;
 pub(crate) use liveness::{Liveness, Question, Timeouts};
+pub(crate) use packet_size::Explanations;
 pub(crate) use receive::Handled;
+pub use topic_alias::TopicAliases;
 pub(crate) use unread::Unread;
 
-use self::alias::{Inbound, Outbound};
 use self::outbox::Outbox;
+use self::topic_alias::{Inbound, Outbound};
 use crate::bandwidth::Counted;
+use crate::connection::large::Arriving;
 use crate::error::SendError;
 use crate::event::Cause;
-use crate::large::Arriving;
-use crate::qos::Decision;
+use crate::exchange::Decision;
 use crate::session::{Publication, RefusedPublication, Session};
 use crate::{Instant, LimitExceeded, Limits, PeerError, Receipt, SessionViolation, Token};
 
@@ -210,7 +213,7 @@ impl Connection {
             peer.maximum_packet_size as usize,
             usize::MAX - 4
         );
-        if message.size() + 4 > maximum && transmit::plain_len(message, qos) > maximum {
+        if message.size() + 4 > maximum && send::plain_len(message, qos) > maximum {
             return Err(LimitExceeded::MaximumPacketSize);
         }
         if topic_alias.is_some_and(|alias| alias.get() > peer.topic_alias_maximum) {
@@ -290,31 +293,6 @@ impl Connection {
         Ok(())
     }
 
-    /// Queues a packet that is encoded already.
-    pub(crate) fn send(&mut self, packet: &[u8]) {
-        self.outbox.push(packet);
-    }
-
-    /// Queues a CONNECT or an AUTH, for which the peer owes an answer once it is written.
-    pub(crate) fn send_question(&mut self, packet: &[u8]) {
-        self.send(packet);
-        self.liveness.question = Question::Queued;
-    }
-
-    /// PINGREQ or PINGRESP.
-    pub(crate) fn send_ping(&mut self, packet_type: PacketType) {
-        if fault!("MQTT-3.1.2-20") && packet_type == PacketType::PingReq {
-            return;
-        }
-        self.send(&[packet_type.first_byte(), 0]);
-    }
-
-    /// Queues a PINGREQ, which the application wanted or not.
-    pub(crate) fn send_pingreq(&mut self, wanted: bool) {
-        self.send_ping(PacketType::PingReq);
-        self.liveness.queue_ping(wanted);
-    }
-
     /// A PINGRESP came: the round trip, if the application had asked for it.
     pub(crate) fn round_trip(&mut self, now: Instant) -> Option<Duration> {
         let here = self.liveness.reading(now);
@@ -389,23 +367,6 @@ impl Connection {
         }
     }
 
-    /// Queues a DISCONNECT without properties, unless not even that fits.
-    pub(crate) fn farewell(&mut self, disconnect: &Disconnect<'_>) {
-        let properties = [];
-        let encoded = self.fit(Explanations::Always, &properties, |_| {
-            disconnect.encode_to_vec()
-        });
-        if let Ok(Some(packet)) = encoded {
-            self.send(&packet);
-        }
-    }
-
-    /// Of what is queued only the DISCONNECT is written; not even that if there is still a CONNACK, which it
-    /// must not overtake.
-    pub(crate) fn keep_farewell(&mut self) {
-        self.outbox.keep_farewell();
-    }
-
     /// The network is gone.
     pub(crate) fn lost(&mut self, session: Option<&mut Session>, now: Instant) {
         self.begin(now);
@@ -435,22 +396,3 @@ impl Connection {
         }
     }
 }
-
-/// A small packet into memory of its own.
-pub(crate) trait EncodeToVec {
-    fn encode_to_vec(&self) -> Result<alloc::vec::Vec<u8>, EncodeError>;
-}
-
-macro_rules! encode_to_vec {
-    ($($packet:ident)*) => {
-        $(impl EncodeToVec for mqtt5_codec::$packet<'_> {
-            fn encode_to_vec(&self) -> Result<alloc::vec::Vec<u8>, EncodeError> {
-                let mut packet = alloc::vec::Vec::with_capacity(self.encoded_len()?);
-                self.encode(&mut packet)?;
-                Ok(packet)
-            }
-        })*
-    };
-}
-
-encode_to_vec!(Connect ConnAck PubAck PubRec Subscribe SubAck Unsubscribe UnsubAck Disconnect Auth);

@@ -29,7 +29,7 @@
 //!   [`Change`] before the packets that depend on it. Store it before you call `poll` again; or collect changes, and
 //!   store them all, in order, before anything that was written since the first of them goes to the network. **Store
 //!   what an event makes you do and the change after it in one transaction**: then a crash loses nothing and repeats
-//!   nothing. Stored apart, a crash between the two repeats the event. A [`Journal`] stores both in one batch, as the
+//!   nothing. Stored apart, a crash between the two repeats the event. A [`Journal`](journal::Journal) stores both in one batch, as the
 //!   example `crash_safe` does on a disk.
 //! * **Nothing grows without limit.** [`memory`] lists every container, its bound, and what happens there. The output buffer is yours: while it is full, do not poll. `publish` then returns
 //!   [`PublishError::Busy`] at its limits, and `receive` stops at its own. A Client may go on reading, and should if it
@@ -48,10 +48,10 @@
 //!
 //! | to | use |
 //! | --- | --- |
-//! | connect again, to one of several servers | [`ReconnectPolicy`], [`Backoff`] |
-//! | leave a server alone that does not answer | [`CircuitBreaker`], [`publish_breaker`] |
-//! | ask and answer | [`Requests`], [`Reply`], [`services`] |
-//! | recognize messages that come again | [`Deduplicator`] |
+//! | connect again, to one of several servers | [`reconnect`] |
+//! | leave a server alone that does not answer | [`circuit_breaker`], [`publish_breaker`] |
+//! | ask and answer | [`request_response`], [`services`] |
+//! | recognize messages that come again | [`deduplicate`] |
 //! | keep messages in order from end to end | [`ordering`], [`ordered_publisher`] |
 //! | process messages, with retries | [`processing`] |
 //! | route messages by what they say about themselves | [`routing`] |
@@ -138,62 +138,40 @@ extern crate alloc;
 mod fault;
 
 pub mod bandwidth;
-mod circuit_breaker;
 mod client;
 mod connection;
-mod deduplicate;
 mod error;
 mod event;
-mod growth;
-mod large;
+mod exchange;
+mod helpers;
 mod limits;
-mod list;
 pub mod memory;
-pub mod ordered_publisher;
-pub mod ordering;
-pub mod processing;
-pub mod publish_breaker;
-mod qos;
-mod reconnect;
-mod requests;
-pub mod routing;
 mod server;
-pub mod services;
 mod session;
-mod side;
 mod time;
 mod token;
 mod violation;
-mod waiting;
 
-pub use circuit_breaker::{
-    CircuitBreaker, CircuitBreakerSettings, CircuitOpen, CircuitState, Pass,
-};
 pub use client::{Client, ClientConfig};
 pub use connection::{PacketTimeouts, TopicAliases};
-pub use deduplicate::{Deduplicator, Sighting};
 pub use error::{NotTaken, PublishError, RestoreError, SendError};
 pub use event::{Awaited, Cause, Delivered, Event, Output, PayloadPart, WillMessage};
+pub use exchange::{Receipt, table};
+#[cfg(feature = "persistence")]
+pub use helpers::journal;
+pub use helpers::{
+    circuit_breaker, deduplicate, ordered_publisher, ordering, processing, publish_breaker,
+    reconnect, request_response, routing, services,
+};
 pub use limits::Limits;
-pub use qos::{Receipt, table};
-pub use reconnect::{
-    Attempt, Backoff, ConnectionFailure, GiveUp, ReconnectError, ReconnectPolicy,
-    ReconnectSettings, Reconnection, RetryAdvice, ServerName, ServerReference,
-};
-pub use requests::{
-    CorrelationData, Expired, Reply, RequestError, Requests, Response, response_topic,
-};
 pub use server::{Server, ServerConfig};
 pub use session::{
     Acknowledgement, Change, Deadline, MessageState, Publication, QueuedMessage,
     RefusedPublication, Session, SessionConfig, StoredLimits, SubscriptionIdentifiers, Unsettled,
-    UnsettledKind, WithdrawError,
+    UnsettledKind, WaitingLimits, WhenFull, WithdrawError,
 };
-#[cfg(feature = "persistence")]
-pub use session::{Journal, JournalError, JournalReader, Record, Records};
 pub use time::Instant;
 pub use token::{LimitExceeded, Outcome, Token};
 pub use violation::{PeerError, SessionViolation};
-pub use waiting::{WaitingLimits, WhenFull};
 
 pub use mqtt5_codec as codec;

@@ -26,3 +26,12 @@
 //! Bytes that have not been read yet are in a buffer of the caller. It needs room for one packet of the announced
 //! Maximum Packet Size, or, in a [`Server`](crate::Server) before the CONNACK, of `maximum_connect_size`; a packet
 //! that cannot be right where it comes is refused at its first byte.
+
+/// How many places to add to a collection of messages of which `used` places are all in use: an eighth, which is less
+/// than collections add by themselves. The memory for each message is promised, and one that is alone gets one place.
+pub(crate) const fn growth_step(used: usize) -> usize {
+    match used / 8 {
+        0 => 1,
+        eighth => eighth,
+    }
+}

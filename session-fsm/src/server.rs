@@ -16,14 +16,14 @@ use mqtt5_codec::{
 use self::handshake::Handshake;
 use self::requests::Requests;
 use crate::bandwidth::AliasSavings;
+use crate::connection::incoming::Side;
+use crate::connection::large::take_piece;
 use crate::connection::{
     Connection, Handled, Liveness, PacketTimeouts, Phase, Question, Timeouts, TopicAliases,
 };
 use crate::error::{PublishError, SendError};
 use crate::event::{Cause, Event, Output};
-use crate::large::take_piece;
 use crate::session::{Publication, RefusedPublication, Session, SessionConfig, WithdrawError};
-use crate::side::Side;
 use crate::{Instant, Limits, NotTaken, Outcome, PeerError, Receipt, SessionViolation, Token};
 
 /// How a [`Server`] works. Timeouts of more than 49 days never pass.

@@ -1,24 +1,19 @@
 //! Session State (section 4.1): what outlives a Network Connection.
 
-mod accept;
 mod change;
 mod clock;
 mod deadlines;
 mod fields;
-#[cfg(feature = "persistence")]
-mod format;
-#[cfg(feature = "persistence")]
-mod journal;
 mod notice;
-mod publication;
 #[cfg(feature = "persistence")]
-mod record;
+pub(crate) mod persistence;
+mod publication;
+mod publish;
 mod replay;
 mod room;
-#[cfg(feature = "persistence")]
-mod snapshot;
 mod subscription_identifiers;
 mod unsettled;
+mod waiting;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -28,21 +23,21 @@ use mqtt5_codec::{PacketIdentifier, PacketType, Qos, ReasonCode, Role};
 pub use change::Change;
 pub(crate) use clock::message_expiry;
 pub use deadlines::Deadline;
-#[cfg(feature = "persistence")]
-pub use journal::{Journal, JournalError, JournalReader, Record, Records};
 pub(crate) use notice::{Ending, Notice};
 pub use publication::{Publication, QueuedMessage, RefusedPublication};
 pub use room::StoredLimits;
 pub use subscription_identifiers::SubscriptionIdentifiers;
 pub use unsettled::{MessageState, Unsettled, UnsettledKind, WithdrawError};
+pub(crate) use waiting::Waiting;
+pub use waiting::{WaitingLimits, WhenFull};
 
 use self::deadlines::Deadlines;
 use self::room::Refused;
 use crate::error::SendError;
 use crate::event::{Event, Output, WillMessage};
-use crate::qos::table::{ReceiverState, SenderState};
-use crate::qos::{Decision, Receipt, Receiver, Sender};
-use crate::waiting::{Waiting, WaitingLimits};
+use crate::exchange::table::{ReceiverState, SenderState};
+use crate::exchange::{Decision, Receipt, Receiver, Sender};
+
 use crate::{Instant, Token};
 
 /// The Session Expiry Interval that means "does not expire" (section 3.1.2.11.2).

@@ -2,10 +2,11 @@
 
 use core::time::Duration;
 
-use mqtt5_session_fsm::{
-    CircuitBreaker, CircuitBreakerSettings, CircuitOpen, CircuitState, Instant, Pass,
-    ReconnectPolicy, ReconnectSettings,
+use mqtt5_session_fsm::Instant;
+use mqtt5_session_fsm::circuit_breaker::{
+    CircuitBreaker, CircuitBreakerSettings, CircuitOpen, CircuitState, Pass,
 };
+use mqtt5_session_fsm::reconnect::{ReconnectPolicy, ReconnectSettings};
 use proptest::prelude::*;
 
 const SETTINGS: CircuitBreakerSettings = CircuitBreakerSettings {

@@ -2,8 +2,9 @@
 
 use core::time::Duration;
 
-use mqtt5_session_fsm::Sighting::{Duplicate, First};
-use mqtt5_session_fsm::{Deduplicator, Instant, Sighting};
+use mqtt5_session_fsm::Instant;
+use mqtt5_session_fsm::deduplicate::Sighting::{Duplicate, First};
+use mqtt5_session_fsm::deduplicate::{Deduplicator, Sighting};
 use proptest::prelude::*;
 
 const SECRET: [u8; 16] = *b"sixteen of bytes";

@@ -1,9 +1,8 @@
 //! What a cause of the end of a connection means to a policy of reconnection (sections 3.2.2.2, 3.14.2.1, 4.11).
 
 use mqtt5_session_fsm::codec::{PacketType, ReasonCode};
-use mqtt5_session_fsm::{
-    Awaited, Cause, ConnectionFailure, PeerError, RetryAdvice, SessionViolation,
-};
+use mqtt5_session_fsm::reconnect::{ConnectionFailure, RetryAdvice};
+use mqtt5_session_fsm::{Awaited, Cause, PeerError, SessionViolation};
 
 #[test]
 fn a_refusal_is_one_by_a_connack_with_its_code() {

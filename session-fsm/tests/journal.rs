@@ -13,10 +13,8 @@ mod log;
 mod sectors;
 
 use mqtt5_session_fsm::codec::{Message, PacketIdentifier, Publish, Qos, TopicName};
-use mqtt5_session_fsm::{
-    Change, Journal, JournalError, JournalReader, Publication, QueuedMessage, Record, RestoreError,
-    Token,
-};
+use mqtt5_session_fsm::journal::{Journal, JournalError, JournalReader, Record};
+use mqtt5_session_fsm::{Change, Publication, QueuedMessage, RestoreError, Token};
 
 fn received(number: u16) -> Change {
     Change::Received {

@@ -13,8 +13,9 @@ use mqtt5_session_fsm::codec::{
 use mqtt5_session_fsm::ordered_publisher::{
     AfterFailure, FullBecause, OrderedPublisher, OrderedPublisherSettings, Progress, Verdict,
 };
+use mqtt5_session_fsm::reconnect::Backoff;
 use mqtt5_session_fsm::{
-    Backoff, Client, ClientConfig, Event, Instant, LimitExceeded, Outcome, Output, Publication,
+    Client, ClientConfig, Event, Instant, LimitExceeded, Outcome, Output, Publication,
     PublishError, Session, SessionConfig, Token,
 };
 

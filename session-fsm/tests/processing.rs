@@ -10,13 +10,14 @@ use std::hash::Hash;
 use std::time::Duration;
 
 use mqtt5_session_fsm::codec::{Connect, Properties, Property, ReasonCode, Text};
+use mqtt5_session_fsm::deduplicate::Deduplicator;
 use mqtt5_session_fsm::processing::{
     Failure, Finished, Intake, Processor, ProcessorSettings, ProcessorStatistics, Share, Step,
     TaskId,
 };
+use mqtt5_session_fsm::reconnect::Backoff;
 use mqtt5_session_fsm::{
-    Acknowledgement, Backoff, Client, ClientConfig, Deduplicator, Event, Instant, Receipt, Session,
-    SessionConfig,
+    Acknowledgement, Client, ClientConfig, Event, Instant, Receipt, Session, SessionConfig,
 };
 
 /// Messages and receipts are numbers.

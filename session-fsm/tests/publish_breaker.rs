@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
+use mqtt5_session_fsm::circuit_breaker::{CircuitBreakerSettings, CircuitState};
 use mqtt5_session_fsm::codec::{EncodeError, Properties, ReasonCode, Violation};
 use mqtt5_session_fsm::publish_breaker::{
     HeldBack, PublishBreaker, PublishBreakerSettings, PublishCounts,
 };
-use mqtt5_session_fsm::{
-    CircuitBreakerSettings, CircuitState, Instant, LimitExceeded, Outcome, PublishError, Token,
-};
+use mqtt5_session_fsm::{Instant, LimitExceeded, Outcome, PublishError, Token};
 
 const SUCCESS: Outcome<'static> = Outcome::Sent;
 const FAILURE: Outcome<'static> = Outcome::Indeterminate;

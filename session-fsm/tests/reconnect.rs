@@ -5,10 +5,11 @@ mod policy;
 
 use core::time::Duration;
 
+use mqtt5_session_fsm::Instant;
 use mqtt5_session_fsm::codec::{ConnAck, Disconnect, Properties, Property, ReasonCode, Text};
-use mqtt5_session_fsm::{
-    Backoff, ConnectionFailure, GiveUp, Instant, ReconnectError, ReconnectPolicy,
-    ReconnectSettings, Reconnection, RetryAdvice, ServerReference,
+use mqtt5_session_fsm::reconnect::{
+    Backoff, ConnectionFailure, GiveUp, ReconnectError, ReconnectPolicy, ReconnectSettings,
+    Reconnection, RetryAdvice, ServerReference,
 };
 use proptest::prelude::*;
 

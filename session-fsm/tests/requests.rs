@@ -3,11 +3,12 @@
 use core::time::Duration;
 use std::collections::HashMap;
 
+use mqtt5_session_fsm::Instant;
 use mqtt5_session_fsm::codec::{
     Binary, Packet, Properties, Property, PropertyIdentifier, Publish, TopicName, Violation,
 };
-use mqtt5_session_fsm::{
-    CorrelationData, Expired, Instant, Reply, RequestError, Requests, Response, response_topic,
+use mqtt5_session_fsm::request_response::{
+    CorrelationData, Expired, Reply, RequestError, Requests, Response, response_topic,
 };
 use proptest::prelude::*;
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use mqtt5_session_fsm::Instant;
 use mqtt5_session_fsm::codec::{Binary, Properties, Property, Publish, TopicName};
+use mqtt5_session_fsm::request_response::{Reply, Requests, Response};
 use mqtt5_session_fsm::services::{Answer, AnswerStatus, ServiceError, Services};
-use mqtt5_session_fsm::{Instant, Reply, Requests, Response};
 
 fn at(milliseconds: u64) -> Instant {
     Instant::from_millis(milliseconds)

@@ -7,11 +7,10 @@ mod policy;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+use mqtt5_session_fsm::Instant;
+use mqtt5_session_fsm::circuit_breaker::{CircuitBreaker, CircuitBreakerSettings};
 use mqtt5_session_fsm::codec::{ReasonCode, Text};
-use mqtt5_session_fsm::{
-    CircuitBreaker, CircuitBreakerSettings, ConnectionFailure, Instant, ReconnectPolicy,
-    ServerReference,
-};
+use mqtt5_session_fsm::reconnect::{ConnectionFailure, ReconnectPolicy, ServerReference};
 use proptest::prelude::*;
 
 use policy::{LOST, NO_JITTER, SETTINGS, at, policy};

@@ -3,9 +3,9 @@
 use std::{io, mem};
 
 use mqtt5_session_fsm::codec::bytes::{Buf, BufMut, BytesMut};
+use mqtt5_session_fsm::reconnect::{ConnectionFailure, ReconnectPolicy, Reconnection};
 use mqtt5_session_fsm::{
-    Cause, Client, ClientConfig, ConnectionFailure, Event, Instant, Output, ReconnectPolicy,
-    Reconnection, Session, SessionConfig,
+    Cause, Client, ClientConfig, Event, Instant, Output, Session, SessionConfig,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;

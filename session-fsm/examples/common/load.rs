@@ -10,9 +10,8 @@ use mqtt5_session_fsm::codec::{
     Connect, Message, Properties, Property, Publish, Qos, ReasonCode, SubscribeProperties,
     Subscription, SubscriptionOptions, Subscriptions, Text, TopicFilter, TopicName,
 };
-use mqtt5_session_fsm::{
-    Client, Event, Instant, Outcome, Publication, ReconnectPolicy, ReconnectSettings, Token,
-};
+use mqtt5_session_fsm::reconnect::{ReconnectPolicy, ReconnectSettings};
+use mqtt5_session_fsm::{Client, Event, Instant, Outcome, Publication, Token};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 

@@ -3,9 +3,8 @@
 
 use std::io;
 
-use mqtt5_session_fsm::{
-    Change, Instant, Journal, JournalError, JournalReader, Record, Session, SessionConfig,
-};
+use mqtt5_session_fsm::journal::{Journal, JournalError, JournalReader, Record};
+use mqtt5_session_fsm::{Change, Instant, Session, SessionConfig};
 
 use super::files::Files;
 

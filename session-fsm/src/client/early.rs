@@ -9,7 +9,7 @@ use mqtt5_codec::{PacketIdentifier, PropertyIdentifier, SubscribeProperties, Sub
 use super::Client;
 use crate::connection::Phase;
 use crate::error::SendError;
-use crate::qos::Request;
+use crate::exchange::Request;
 use crate::session::{Ending, Notice, Unsettled, UnsettledKind};
 use crate::{LimitExceeded, Limits, Token};
 

@@ -1,17 +1,13 @@
 //! CONNECT and CONNACK as the Client sees them (sections 3.1, 3.2), and authentication.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 use mqtt5_codec::{
-    Auth, ConnAck, Connect, Packet, PacketType, Properties, Property, PropertyIdentifier,
-    ReasonCode, Role,
+    Auth, ConnAck, Connect, Packet, PacketType, Property, PropertyIdentifier, ReasonCode, Role,
 };
 
 use super::Client;
-use crate::connection::{
-    Authentication, Early, EncodeToVec, Explanations, Handled, Phase, Question,
-};
+use crate::connection::{Authentication, Early, EncodeToVec, Handled, Phase, Question};
 use crate::error::SendError;
 use crate::event::{Cause, Event};
 use crate::{Instant, Limits, SessionViolation};
@@ -261,83 +257,6 @@ impl Client {
         }
         if !fault!("MQTT-3.14.4-2") {
             self.close(now, Cause::Disconnected(reason_code), true);
-        }
-        Ok(())
-    }
-}
-
-/// What both sides send.
-impl crate::connection::Connection {
-    /// Queues an AUTH with the Authentication Method of the CONNECT.
-    pub(crate) fn send_auth(
-        &mut self,
-        side: Role,
-        reason_code: ReasonCode,
-        properties: &[Property<'_>],
-    ) -> Result<(), SendError> {
-        let Some(mut authentication) = self.authentication.clone() else {
-            if fault!("MQTT-4.12.0-7") {
-                self.send(&[PacketType::Auth.first_byte(), 0]);
-                return Ok(());
-            }
-            return Err(SendError::NotExpected);
-        };
-        if !authentication.step(side, reason_code) {
-            return Err(SendError::NotExpected);
-        }
-        let method = fault!("MQTT-4.12.0-5", authentication.method(), "another");
-        let method = mqtt5_codec::Text::new(method)?;
-        let mut list = Vec::with_capacity(properties.len() + 1);
-        list.push(Property::AuthenticationMethod(method));
-        list.extend_from_slice(properties);
-        // A Client answers an AUTH with an AUTH that has the Reason Code 0x18 [MQTT-4.12.0-3].
-        let packet = self.fit(Explanations::IfWanted, &list, |list| {
-            Auth {
-                reason_code: match reason_code {
-                    ReasonCode::ContinueAuthentication if fault!("MQTT-4.12.0-2") => {
-                        ReasonCode::Success
-                    }
-                    _ => reason_code,
-                },
-                properties: Properties::new(list)?,
-            }
-            .encode_to_vec()
-        })?;
-        let packet = packet.ok_or(crate::LimitExceeded::MaximumPacketSize)?;
-        self.authentication = Some(authentication);
-        if reason_code == ReasonCode::Success {
-            self.send(&packet);
-        } else {
-            self.send_question(&packet);
-        }
-        Ok(())
-    }
-
-    /// Queues a DISCONNECT, without what does not fit.
-    pub(crate) fn send_disconnect(
-        &mut self,
-        reason_code: ReasonCode,
-        properties: &[Property<'_>],
-    ) -> Result<(), SendError> {
-        let disconnect = mqtt5_codec::Disconnect {
-            reason_code,
-            properties: Properties::new(properties)?,
-        };
-        Packet::Disconnect(disconnect).check_before_sending(self.role)?;
-        let packet = self.fit(Explanations::Always, properties, |list| {
-            mqtt5_codec::Disconnect {
-                reason_code,
-                properties: Properties::new(list)?,
-            }
-            .encode_to_vec()
-        })?;
-        if fault!("MQTT-3.14.4-1") {
-            self.send_ping(PacketType::PingReq);
-        }
-        match packet {
-            Some(packet) => self.send(&packet),
-            // The Reason Code alone, or, if not even that fits, the connection ends without a word.
-            None => self.farewell(&mqtt5_codec::Disconnect::new(reason_code)),
         }
         Ok(())
     }

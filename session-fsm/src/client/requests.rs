@@ -9,7 +9,7 @@ use super::Client;
 use super::early::Needs;
 use crate::connection::{EncodeToVec, Handled, Phase};
 use crate::error::SendError;
-use crate::qos::Request;
+use crate::exchange::Request;
 use crate::{Outcome, Token};
 
 impl Client {

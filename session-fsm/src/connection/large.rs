@@ -1,12 +1,26 @@
-//! Messages of which the head has come, and the payload follows.
+//! Messages that arrive in pieces.
+//!
+//! A message has been received when the last byte of its payload is there. Until then the machine only notes
+//! that it is arriving: nothing is acknowledged, nothing has to be withdrawn if the connection is lost, and the
+//! message comes again.
 
-use mqtt5_codec::Publish;
-use mqtt5_codec::framing::LargePublish;
+use mqtt5_codec::framing::{LargePublish, PayloadChunk, Piece, PublishHead};
+use mqtt5_codec::{Delivery, Packet, Publish};
 
 use super::Connection;
-use crate::SessionViolation;
-use crate::large::Arriving;
+use super::incoming::Side;
+use crate::event::{Event, PayloadPart};
 use crate::session::Session;
+use crate::{Instant, NotTaken, SessionViolation};
+
+/// A message whose payload is arriving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Arriving {
+    pub(crate) delivery: Delivery,
+    pub(crate) retain: bool,
+    /// It is not one that was handed out before.
+    pub(crate) is_new: bool,
+}
 
 impl Connection {
     /// The head of a message whose payload follows: whether the message is to be handed out. The rest is done
@@ -37,5 +51,99 @@ impl Connection {
         if large.topic.is_none() {
             large.topic = self.topic_of(&large.properties);
         }
+    }
+}
+
+/// Takes a piece of what the peer sends.
+pub(crate) fn take_piece<'a, S: Side>(
+    side: &'a mut S,
+    now: Instant,
+    piece: &'a Piece,
+) -> Result<Option<Event<'a>>, NotTaken> {
+    match piece {
+        Piece::Frame(frame) => match frame.decode_from(S::PEER) {
+            Ok(packet) => side.take_packet(now, &packet),
+            Err(error) => match side.other_version(&frame.raw()) {
+                Some(packet) => side.take_packet(now, &packet),
+                None => {
+                    side.reject(now, error);
+                    Ok(None)
+                }
+            },
+        },
+        Piece::Head(head) => take_head(side, now, head),
+        Piece::Payload(chunk) => Ok(take_chunk(side, now, chunk)),
+    }
+}
+
+fn take_head<'a, S: Side>(
+    side: &'a mut S,
+    now: Instant,
+    head: &'a PublishHead,
+) -> Result<Option<Event<'a>>, NotTaken> {
+    let mut large = match head.decode_from(S::PEER) {
+        Ok(large) => large,
+        Err(error) => {
+            side.reject(now, error);
+            return Ok(None);
+        }
+    };
+    let publish = without_payload(&large);
+    if !side.connection().is_open() || !side.connection().reads() {
+        // It comes too early, or too late; or is the first after the CONNACK.
+        let before = Packet::Publish(publish);
+        if side.connection().is_over() {
+            return Ok(None);
+        }
+        side.prepare(&before)?;
+        if !side.connection().is_open() {
+            return side.take_packet(now, &before);
+        }
+    }
+    side.bytes_arrived(now);
+    let (connection, session) = side.parts();
+    connection.liveness.read_head(now);
+    let Some(session) = session else {
+        return Ok(None);
+    };
+    let handled = connection.begin_large(session, &publish);
+    let Some(()) = side.unless_failed(now, handled.map(|is_new| is_new.then_some(()))) else {
+        return Ok(None);
+    };
+    side.connection().complete_large(&mut large);
+    Ok(Some(Event::LargeMessage(large)))
+}
+
+fn take_chunk<'a, S: Side>(
+    side: &'a mut S,
+    now: Instant,
+    chunk: &'a PayloadChunk,
+) -> Option<Event<'a>> {
+    side.bytes_arrived(now);
+    let (connection, session) = side.parts();
+    // None is arriving if the connection is over, or if the head was refused.
+    let arriving = connection.arriving?;
+    let left = chunk.remaining > 0;
+    connection.liveness.read_payload(chunk.bytes.len(), left);
+    let mut receipt = None;
+    if chunk.remaining == 0 {
+        connection.arriving = None;
+        let handled = connection.receive_plain(session?, arriving.delivery, arriving.retain);
+        receipt = side.unless_failed(now, handled)?;
+    }
+    arriving.is_new.then_some(Event::Payload(PayloadPart {
+        bytes: &chunk.bytes,
+        remaining: chunk.remaining,
+        receipt,
+    }))
+}
+
+fn without_payload<'a>(large: &LargePublish<'a>) -> Publish<'a> {
+    Publish {
+        delivery: large.delivery,
+        retain: large.retain,
+        topic: large.topic,
+        properties: large.properties,
+        payload: &[],
     }
 }

@@ -8,8 +8,8 @@ use mqtt5_codec::{
 
 use super::Connection;
 use crate::event::{Delivered, Event};
-use crate::qos::table::{ReceiverAction, SenderAction, SenderEvent};
-use crate::qos::{Arrival, Request};
+use crate::exchange::table::{ReceiverAction, SenderAction, SenderEvent};
+use crate::exchange::{Arrival, Request};
 use crate::session::{Acknowledgement, Notice, Session};
 use crate::{Change, Outcome, Receipt, SessionViolation, Token};
 

@@ -7,9 +7,9 @@ use mqtt5_codec::{Disconnect, ReasonCode};
 use super::Server;
 use crate::Instant;
 use crate::connection::Phase;
+use crate::connection::incoming::Side;
 use crate::event::{Awaited, Cause};
 use crate::session::Session;
-use crate::side::Side;
 
 impl Server {
     /// Bytes of the Client have come that [`Server::receive`] does not see: they are split elsewhere, or wait because

@@ -16,7 +16,7 @@ use crate::{Instant, Token};
 /// An event comes before the changes that follow from it: a message before [`Change::Received`], an outcome before
 /// [`Change::Finished`] or [`Change::Lost`], a Will before [`Change::WillRemoved`]. A crash between the two makes the
 /// event come once more. So store what the event makes you do and the change in one transaction, as a
-/// [`Journal`](crate::Journal) does: then nothing is lost, and nothing is done twice.
+/// [`Journal`](crate::journal::Journal) does: then nothing is lost, and nothing is done twice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Change {

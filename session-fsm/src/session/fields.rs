@@ -127,21 +127,41 @@ mod tests {
         ("Deadlines", "Deadlines", include_str!("deadlines.rs")),
         ("deadlines::Entry", "Entry", include_str!("deadlines.rs")),
         ("Deadline", "Deadline", include_str!("deadlines.rs")),
-        ("Sender", "Sender", include_str!("../qos/sender.rs")),
-        ("Slots", "Slots", include_str!("../qos/slots.rs")),
-        ("Slot", "Slot", include_str!("../qos/slots.rs")),
-        ("Links", "Links", include_str!("../list.rs")),
-        ("List", "List", include_str!("../list.rs")),
-        ("Receiver", "Receiver", include_str!("../qos/receiver.rs")),
+        ("Sender", "Sender", include_str!("../exchange/sender.rs")),
+        (
+            "Slots",
+            "Slots",
+            include_str!("../exchange/sender/slots.rs"),
+        ),
+        ("Slot", "Slot", include_str!("../exchange/sender/slots.rs")),
+        ("Links", "Links", include_str!("../exchange/linked_list.rs")),
+        ("List", "List", include_str!("../exchange/linked_list.rs")),
+        (
+            "Receiver",
+            "Receiver",
+            include_str!("../exchange/receiver.rs"),
+        ),
         (
             "Identifiers",
             "Identifiers",
-            include_str!("../qos/identifiers.rs"),
+            include_str!("../exchange/receiver/identifiers.rs"),
         ),
-        ("Manual", "Manual", include_str!("../qos/manual.rs")),
-        ("manual::Entry", "Entry", include_str!("../qos/manual.rs")),
-        ("Decision", "Decision", include_str!("../qos/manual.rs")),
-        ("Waiting", "Waiting", include_str!("../waiting.rs")),
+        (
+            "Manual",
+            "Manual",
+            include_str!("../exchange/receiver/deferred.rs"),
+        ),
+        (
+            "manual::Entry",
+            "Entry",
+            include_str!("../exchange/receiver/deferred.rs"),
+        ),
+        (
+            "Decision",
+            "Decision",
+            include_str!("../exchange/receiver/deferred.rs"),
+        ),
+        ("Waiting", "Waiting", include_str!("waiting.rs")),
         (
             "QueuedMessage",
             "QueuedMessage",
@@ -150,7 +170,7 @@ mod tests {
         (
             "PendingRequest",
             "PendingRequest",
-            include_str!("../qos/slots.rs"),
+            include_str!("../exchange/sender/slots.rs"),
         ),
     ];
 
@@ -158,12 +178,12 @@ mod tests {
     const ENUMS: [(&str, &str, &str); 2] = [
         (
             "Use",
-            include_str!("../qos/slots.rs"),
+            include_str!("../exchange/sender/slots.rs"),
             "Vacant, Publish(QueuedMessage), Release(Token), Request(PendingRequest)",
         ),
         (
             "Place",
-            include_str!("../waiting.rs"),
+            include_str!("waiting.rs"),
             "Taken(QueuedMessage), Empty(Token)",
         ),
     ];

@@ -8,7 +8,7 @@ use super::deadlines::Deadline;
 use super::{Change, NEVER_EXPIRES, PendingWill, Session, clock};
 use crate::Instant;
 use crate::error::RestoreError;
-use crate::qos::table::{ReceiverState, SenderEvent, SenderState};
+use crate::exchange::table::{ReceiverState, SenderEvent, SenderState};
 
 impl Session {
     /// Makes a change once more that was announced by [`Output::Persist`](crate::Output::Persist) before

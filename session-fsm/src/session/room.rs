@@ -5,7 +5,7 @@ use mqtt5_codec::{Qos, Role};
 use super::{Ending, Session};
 use crate::error::PublishError;
 use crate::event::{Event, Output};
-use crate::waiting::WhenFull;
+use crate::session::WhenFull;
 
 /// How many messages may be stored in all: those in flight and those that wait, together.
 ///

@@ -1,6 +1,7 @@
 //! Batches, wherever they are cut or damaged.
 
-use mqtt5_session_fsm::{Change, Journal, JournalError, JournalReader};
+use mqtt5_session_fsm::Change;
+use mqtt5_session_fsm::journal::{Journal, JournalError, JournalReader};
 use proptest::prelude::*;
 
 use super::{Batch, NUMBER, accepted, batches, journal, read, received};

@@ -1,6 +1,6 @@
 //! A disk writes sectors, in any order: of the last batch some are there, and others are not.
 
-use mqtt5_session_fsm::{JournalError, JournalReader};
+use mqtt5_session_fsm::journal::{JournalError, JournalReader};
 
 use super::{Batch, NUMBER, journal, read, received};
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use mqtt5_session_fsm::ordered_publisher::{
     AfterFailure, OrderedPublisher, OrderedPublisherSettings, Progress, Verdict,
 };
-use mqtt5_session_fsm::{Backoff, Instant, PublishError, Token};
+use mqtt5_session_fsm::reconnect::Backoff;
+use mqtt5_session_fsm::{Instant, PublishError, Token};
 use proptest::prelude::*;
 
 const TOPICS: [&str; 3] = ["a", "b", "c"];

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use mqtt5_session_fsm::Instant;
 use mqtt5_session_fsm::codec::ReasonCode;
+use mqtt5_session_fsm::deduplicate::Deduplicator;
 use mqtt5_session_fsm::processing::{Failure, Intake, Processor, ProcessorSettings, Step, TaskId};
-use mqtt5_session_fsm::{Backoff, Deduplicator, Instant};
+use mqtt5_session_fsm::reconnect::Backoff;
 use proptest::prelude::*;
 
 const MESSAGES: usize = 5;

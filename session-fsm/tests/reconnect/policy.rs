@@ -2,7 +2,10 @@
 
 use core::time::Duration;
 
-use mqtt5_session_fsm::{Backoff, ConnectionFailure, Instant, ReconnectPolicy, ReconnectSettings};
+use mqtt5_session_fsm::Instant;
+use mqtt5_session_fsm::reconnect::{
+    Backoff, ConnectionFailure, ReconnectPolicy, ReconnectSettings,
+};
 
 pub(crate) const NO_JITTER: u32 = Backoff::WITHOUT_JITTER;
 pub(crate) const LOST: ConnectionFailure<'static> = ConnectionFailure::Network;

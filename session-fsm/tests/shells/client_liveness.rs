@@ -1,7 +1,7 @@
 //! The example client takes no server for dead that is not, and leaves one that is.
 
 use mqtt5_session_fsm::codec::Qos;
-use mqtt5_session_fsm::{ReconnectPolicy, ReconnectSettings};
+use mqtt5_session_fsm::reconnect::{ReconnectPolicy, ReconnectSettings};
 use tokio::io::duplex;
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;

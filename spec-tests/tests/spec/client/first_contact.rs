@@ -2,9 +2,8 @@
 
 use mqtt5_session_fsm::codec::framing::RawPacket;
 use mqtt5_session_fsm::codec::{Packet, Property, ReasonCode, Role, Text};
-use mqtt5_session_fsm::{
-    Client, ClientConfig, ConnectionFailure, Event, Output, RetryAdvice, Session, SessionConfig,
-};
+use mqtt5_session_fsm::reconnect::{ConnectionFailure, RetryAdvice};
+use mqtt5_session_fsm::{Client, ClientConfig, Event, Output, Session, SessionConfig};
 
 use super::driver::{Driver, KEEPS, connect_with};
 use super::make;

@@ -3,9 +3,10 @@
 use core::time::Duration;
 
 use mqtt5_session_fsm::codec::{Property, ReasonCode};
+use mqtt5_session_fsm::journal::{Journal, JournalError, JournalReader, Record};
 use mqtt5_session_fsm::{
-    Change, Client, ClientConfig, Event, Instant, Journal, JournalError, JournalReader, Outcome,
-    Output, Record, RestoreError, Session, SessionConfig,
+    Change, Client, ClientConfig, Event, Instant, Outcome, Output, RestoreError, Session,
+    SessionConfig,
 };
 
 use super::driver::{Driver, KEEPS, Lines, connect_with, publication};

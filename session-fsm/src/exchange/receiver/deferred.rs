@@ -1,0 +1,293 @@
+//! Acknowledgements that the application decides, in any order, and that leave in the order that
+//! section 4.6 demands.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+use mqtt5_codec::{PacketIdentifier, Qos, ReasonCode};
+
+use crate::memory::growth_step;
+
+/// Stands for a message that the application has to acknowledge, or to refuse, when acknowledgement
+/// is manual.
+///
+/// One for QoS 1 is void once its Network Connection is gone: the message comes again. One for QoS 2
+/// is good until the Session ends, and its message is not handed out again; after a restart it is, with
+/// a new receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[must_use = "a message that is never acknowledged blocks those behind it"]
+pub struct Receipt {
+    place: u32,
+    /// How often the place was used before.
+    use_of_place: u32,
+}
+
+/// The receipt is void: its Network Connection or Session is gone, or it was used before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Stale;
+
+/// What the application decided about a message.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Decision {
+    pub(crate) reason_code: ReasonCode,
+    /// The whole acknowledgement, if it has properties.
+    pub(crate) packet: Option<Box<[u8]>>,
+}
+
+impl Decision {
+    fn packet_len(&self) -> usize {
+        self.packet.as_ref().map_or(0, |packet| packet.len())
+    }
+}
+
+/// 40 bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Entry {
+    /// What waits here for the application, or for those before it; `None` if the place is free.
+    handed_out: Option<(PacketIdentifier, Qos)>,
+    decision: Option<Decision>,
+    use_of_place: u32,
+    /// Not a message, but a PUBREC that is sent again and has to wait for its turn.
+    repeats: bool,
+    /// The PUBREC that was to be sent again is no longer owed.
+    void: bool,
+}
+
+/// The messages that wait for the application, or for those before them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Manual {
+    entries: Vec<Entry>,
+    /// Places that can be used again.
+    free: Vec<u32>,
+    /// Entries whose acknowledgement is due on this Network Connection, in the order in which the
+    /// PUBLISH packets came.
+    due1: VecDeque<u32>,
+    due2: VecDeque<u32>,
+    /// Entries with QoS 2 of an earlier Network Connection, in the order of their identifiers: their
+    /// PUBLISH comes again.
+    earlier: Vec<(PacketIdentifier, u32)>,
+    /// The entries that repeat.
+    repeating: BTreeMap<PacketIdentifier, u32>,
+    /// How often the places of an earlier one were used: receipts for them stay void.
+    first_use: u32,
+    /// The bytes of the packets of decisions.
+    explained: usize,
+}
+
+impl Manual {
+    /// A message was handed out.
+    pub(super) fn deliver(&mut self, packet_identifier: PacketIdentifier, qos: Qos) -> Receipt {
+        let place = self.take_place();
+        let mut use_of_place = 0;
+        if let Some(entry) = self.entries.get_mut(place as usize) {
+            entry.handed_out = Some((packet_identifier, qos));
+            use_of_place = entry.use_of_place;
+        }
+        match qos {
+            Qos::AtLeastOnce if fault!("MQTT-4.6.0-2") => self.due1.push_front(place),
+            Qos::ExactlyOnce if fault!("MQTT-4.6.0-3") => self.due2.push_front(place),
+            _ => self.due(qos).push_back(place),
+        }
+        Receipt {
+            place,
+            use_of_place,
+        }
+    }
+
+    /// A PUBREC is due again; `false` if it need not wait for others.
+    pub(super) fn repeat(&mut self, packet_identifier: PacketIdentifier) -> bool {
+        if self.due2.is_empty() || fault!("repetition overtakes") {
+            return false;
+        }
+        let place = self.take_place();
+        if let Some(entry) = self.entries.get_mut(place as usize) {
+            entry.handed_out = Some((packet_identifier, Qos::ExactlyOnce));
+            entry.decision = Some(Decision {
+                reason_code: ReasonCode::Success,
+                packet: None,
+            });
+            entry.repeats = true;
+        }
+        self.repeating.insert(packet_identifier, place);
+        self.due2.push_back(place);
+        true
+    }
+
+    /// The exchange is over: a PUBREC that was still to be sent again is no longer owed.
+    pub(super) fn released(&mut self, packet_identifier: PacketIdentifier) {
+        let place = self.repeating.remove(&packet_identifier);
+        if let Some(entry) = place.and_then(|place| self.entries.get_mut(place as usize)) {
+            entry.void = true;
+        }
+    }
+
+    fn take_place(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            if self.entries.len() == self.entries.capacity() {
+                self.entries.reserve_exact(growth_step(self.entries.len()));
+            }
+            self.entries.push(Entry {
+                handed_out: None,
+                decision: None,
+                use_of_place: self.first_use,
+                repeats: false,
+                void: false,
+            });
+            // There are no more than Packet Identifiers.
+            (self.entries.len() - 1) as u32
+        })
+    }
+
+    /// A PUBLISH that was handed out on an earlier Network Connection came again.
+    pub(super) fn again(&mut self, packet_identifier: PacketIdentifier) {
+        let found = self
+            .earlier
+            .binary_search_by_key(&packet_identifier, |&(identifier, _)| identifier);
+        if let Ok(found) = found
+            && let Some(&(_, place)) = self.earlier.get(found)
+        {
+            self.due2.push_back(place);
+        }
+    }
+
+    /// What a receipt stands for, as long as nothing is decided.
+    pub(super) fn undecided(&self, receipt: Receipt) -> Result<(PacketIdentifier, Qos), Stale> {
+        match self.entries.get(receipt.place as usize) {
+            Some(entry)
+                if entry.use_of_place == receipt.use_of_place && entry.decision.is_none() =>
+            {
+                entry.handed_out.ok_or(Stale)
+            }
+            _ => Err(Stale),
+        }
+    }
+
+    /// The messages with QoS 2 that the application has accepted and whose PUBREC has not left.
+    #[cfg(feature = "persistence")]
+    pub(super) fn accepted(&self) -> impl Iterator<Item = PacketIdentifier> + '_ {
+        self.entries
+            .iter()
+            .filter(|entry| !entry.repeats)
+            .filter_map(|entry| match (entry.handed_out, &entry.decision) {
+                (Some((identifier, Qos::ExactlyOnce)), Some(decision))
+                    if !decision.reason_code.is_error() =>
+                {
+                    Some(identifier)
+                }
+                _ => None,
+            })
+    }
+
+    /// The bytes of the acknowledgements with properties that wait for their turn.
+    pub(super) const fn explained(&self) -> usize {
+        self.explained
+    }
+
+    pub(super) fn decide(&mut self, receipt: Receipt, decision: Decision) {
+        if let Some(entry) = self.entries.get_mut(receipt.place as usize) {
+            self.explained += decision.packet_len();
+            entry.decision = Some(decision);
+        }
+    }
+
+    /// The next acknowledgement that may leave: all before it have left.
+    pub(super) fn next(&mut self) -> Option<(PacketIdentifier, Qos, Decision)> {
+        for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
+            while let Some(&place) = self.due(qos).front()
+                && self
+                    .entries
+                    .get(place as usize)
+                    .is_some_and(|entry| entry.void)
+            {
+                self.due(qos).pop_front();
+                self.free(place);
+            }
+            let Some(&place) = self.due(qos).front() else {
+                continue;
+            };
+            let entry = self.entries.get_mut(place as usize);
+            let Some(decision) = entry.and_then(|entry| entry.decision.take()) else {
+                continue;
+            };
+            self.explained -= decision.packet_len();
+            self.due(qos).pop_front();
+            let (packet_identifier, qos) = self.free(place)?;
+            return Some((packet_identifier, qos, decision));
+        }
+        None
+    }
+
+    /// The Network Connection is gone.
+    pub(super) fn connection_ended(&mut self) {
+        self.due1.clear();
+        self.due2.clear();
+        self.earlier.clear();
+        self.explained = 0;
+        for place in 0..self.entries.len() as u32 {
+            let mut entry = self.entries.get_mut(place as usize);
+            // Its properties were for the peer's limits of this connection.
+            if let Some(decision) = entry.as_mut().and_then(|entry| entry.decision.as_mut()) {
+                decision.packet = None;
+            }
+            let repeats = entry.as_ref().is_some_and(|entry| entry.repeats);
+            match entry.and_then(|entry| entry.handed_out) {
+                Some((identifier, Qos::ExactlyOnce)) if !repeats => {
+                    self.earlier.push((identifier, place))
+                }
+                Some(_) => {
+                    self.free(place);
+                }
+                None => {}
+            }
+        }
+        self.earlier.sort_unstable();
+    }
+
+    /// The Session is gone. The uses are not forgotten, so that old receipts stay void.
+    pub(super) fn discard(&mut self) {
+        for place in 0..self.entries.len() as u32 {
+            self.free(place);
+        }
+        self.due1.clear();
+        self.due2.clear();
+        self.earlier.clear();
+    }
+
+    /// One in which no receipt for a place that was used as often is valid.
+    pub(super) fn after(first_use: u32) -> Self {
+        Manual {
+            first_use,
+            ..Manual::default()
+        }
+    }
+
+    /// If nothing is in it: how often its places were used, for the next one.
+    pub(super) fn unused(&self) -> Option<u32> {
+        (self.free.len() == self.entries.len()).then(|| {
+            let uses = self.entries.iter().map(|entry| entry.use_of_place);
+            uses.max().unwrap_or(self.first_use)
+        })
+    }
+
+    fn free(&mut self, place: u32) -> Option<(PacketIdentifier, Qos)> {
+        let entry = self.entries.get_mut(place as usize)?;
+        let handed_out = entry.handed_out.take()?;
+        let decision = entry.decision.take();
+        self.explained -= decision.map_or(0, |it| it.packet_len());
+        let void = core::mem::take(&mut entry.void);
+        if core::mem::take(&mut entry.repeats) && !void {
+            self.repeating.remove(&handed_out.0);
+        }
+        entry.use_of_place = entry.use_of_place.wrapping_add(1);
+        self.free.push(place);
+        Some(handed_out)
+    }
+
+    fn due(&mut self, qos: Qos) -> &mut VecDeque<u32> {
+        match qos {
+            Qos::ExactlyOnce => &mut self.due2,
+            _ => &mut self.due1,
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Two sender halves are equal if they will do the same, whichever slots their messages are in.
+
+use core::hash::{Hash, Hasher};
+
+use mqtt5_codec::PacketIdentifier;
+
+use super::Sender;
+use crate::exchange::sender::slots::{Slot, Use};
+
+/// What there is to compare in a slot: its identifier, what that is in use for, whether a PUBLISH was sent before, and
+/// whether a PUBLISH or PUBREL was sent on this Network Connection.
+fn content(slot: &Slot) -> (Option<PacketIdentifier>, &Use, bool, bool) {
+    let is_publish = slot.used_for.queued().is_some();
+    let is_message = slot.used_for.request().is_none();
+    (
+        slot.packet_identifier(),
+        &slot.used_for,
+        is_publish && slot.sent_before,
+        is_message && slot.sent,
+    )
+}
+
+impl Sender {
+    /// Everything that is in use, in its order.
+    fn content(&self) -> impl Iterator<Item = impl Eq + Hash> {
+        [&self.publishing, &self.releasing, &self.requests]
+            .into_iter()
+            .flat_map(|list| self.slots.listed(list))
+            .map(content)
+    }
+
+    /// What there is beside it.
+    fn counts(&self) -> [u16; 8] {
+        let identifier = |position| {
+            let slot = self.slots.get(position);
+            let packet_identifier = slot.and_then(Slot::packet_identifier);
+            packet_identifier.map_or(0, PacketIdentifier::get)
+        };
+        [
+            self.publishing.len(),
+            self.releasing.len(),
+            self.requests.len(),
+            identifier(self.publish_next),
+            identifier(self.release_next),
+            identifier(self.request_due),
+            identifier(self.request_next),
+            self.outstanding,
+        ]
+    }
+}
+
+impl PartialEq for Sender {
+    fn eq(&self, other: &Self) -> bool {
+        let (known, free, lost) = self.slots.supply();
+        let (other_known, other_free, other_lost) = other.slots.supply();
+        self.counts() == other.counts()
+            && (known, lost) == (other_known, other_lost)
+            && free.eq(other_free)
+            && self.content().eq(other.content())
+    }
+}
+
+impl Eq for Sender {}
+
+impl Hash for Sender {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.counts().hash(hasher);
+        let (known, free, lost) = self.slots.supply();
+        (known, lost).hash(hasher);
+        free.for_each(|identifier| identifier.hash(hasher));
+        self.content().for_each(|content| content.hash(hasher));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::hash::{DefaultHasher, Hash, Hasher};
+
+    use mqtt5_codec::{Message, PacketIdentifier, Publish, Qos, TopicName};
+
+    use super::Sender;
+    use crate::exchange::Request;
+    use crate::exchange::table::SenderEvent;
+    use crate::session::{Publication, QueuedMessage};
+    use crate::{Instant, Token};
+
+    fn publish(sender: &mut Sender, payload: &[u8]) -> PacketIdentifier {
+        let publish = Publish::new(TopicName::new("a").expect("a name"), payload);
+        let message = Message::new(&publish).expect("a message");
+        let publication = Publication::new(Qos::AtLeastOnce, message);
+        let queued = QueuedMessage::new(Token::NONE, publication);
+        let identifier = sender.publish(queued).expect("a free identifier");
+        sender.publish_sent();
+        identifier
+    }
+
+    fn acknowledge(sender: &mut Sender, identifier: PacketIdentifier) {
+        let (_, token) = sender.acknowledge(identifier, SenderEvent::PubAck);
+        assert!(token.is_some());
+    }
+
+    fn hash(sender: &Sender) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        sender.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Two messages at a time, or one after the other, and then one more.
+    fn senders(last: [&[u8]; 2]) -> [Sender; 2] {
+        let mut together = Sender::default();
+        let first = publish(&mut together, b"1");
+        let second = publish(&mut together, b"2");
+        acknowledge(&mut together, first);
+        acknowledge(&mut together, second);
+        let mut apart = Sender::default();
+        for payload in [b"1", b"2"] {
+            let identifier = publish(&mut apart, payload);
+            acknowledge(&mut apart, identifier);
+        }
+        let last_identifiers = [
+            publish(&mut together, last[0]),
+            publish(&mut apart, last[1]),
+        ];
+        let [a, b] = last_identifiers;
+        assert_eq!(a, b);
+        assert_ne!(together.slots.find(a), apart.slots.find(b), "other slots");
+        [together, apart]
+    }
+
+    #[test]
+    fn slots_do_not_matter_but_what_is_in_them() {
+        let [together, apart] = senders([b"x", b"x"]);
+        assert_eq!(together, apart);
+        assert_eq!(hash(&together), hash(&apart));
+        let [together, other] = senders([b"x", b"y"]);
+        assert_ne!(together, other);
+        // The explorer knows states by their hashes.
+        assert_ne!(hash(&together), hash(&other));
+        let mut acknowledged = apart.clone();
+        acknowledge(&mut acknowledged, PacketIdentifier::new(3).expect("not 0"));
+        assert_ne!(apart, acknowledged);
+        // The order in which identifiers were freed decides which is used next.
+        let freed = |order: [u16; 2]| {
+            let mut sender = Sender::default();
+            publish(&mut sender, b"1");
+            publish(&mut sender, b"2");
+            for identifier in order {
+                acknowledge(
+                    &mut sender,
+                    PacketIdentifier::new(identifier).expect("not 0"),
+                );
+            }
+            sender
+        };
+        assert_ne!(freed([1, 2]), freed([2, 1]));
+    }
+    #[test]
+    fn a_request_that_is_given_up_has_no_deadline() {
+        let given_up = |due| {
+            let mut sender = Sender::default();
+            let request = Request::Subscribe { filters: 1 };
+            sender.request(request, Token::NONE).expect("an identifier");
+            sender.requests_written(1, Instant::from_millis(due));
+            sender.time_out_request().expect("a request");
+            sender
+        };
+        assert_eq!(given_up(10), given_up(20));
+        assert_eq!(hash(&given_up(10)), hash(&given_up(20)));
+    }
+}

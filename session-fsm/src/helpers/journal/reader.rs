@@ -1,0 +1,211 @@
+//! Reading a journal, and telling an unfinished write from damage.
+
+use super::{HEADER, Header, Journal, JournalError, StoredRecord, TRAILER};
+use crate::Change;
+use crate::error::RestoreError;
+use crate::session::persistence::{format, record};
+
+/// Reads a journal, batch by batch.
+#[derive(Clone, Copy, Debug)]
+pub struct JournalReader<'a> {
+    number: u64,
+    bytes: &'a [u8],
+    /// Where the next batch begins.
+    position: usize,
+}
+
+/// What is in a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Record<'a> {
+    /// A change, for [`Session::apply`](crate::Session::apply).
+    Change(Change),
+    /// Bytes of the application.
+    Data(&'a [u8]),
+}
+
+/// The records of a batch, in their order.
+///
+/// They are whole: the checksum was right. An error means that the batch was put together by something else than a
+/// [`Journal`].
+#[derive(Clone, Copy, Debug)]
+#[must_use = "the records of the batch"]
+pub struct Records<'a> {
+    body: &'a [u8],
+}
+
+/// What begins at a position.
+enum Found<'a> {
+    Batch { body: &'a [u8], end: usize },
+    Other(u64),
+    Version(u8),
+    Nothing,
+}
+
+impl<'a> JournalReader<'a> {
+    /// For the journal with this number, of which these are all bytes.
+    #[must_use]
+    pub const fn new(number: u64, bytes: &'a [u8]) -> Self {
+        JournalReader {
+            number,
+            bytes,
+            position: 0,
+        }
+    }
+
+    /// How many bytes the batches have that were read.
+    #[must_use]
+    pub const fn position(&self) -> u64 {
+        self.position as u64
+    }
+
+    /// The records of the next batch; `None` at the end. Takes time in proportion to the bytes that are left, at most.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError`]; the reader stays where it is.
+    pub fn next_batch(&mut self) -> Result<Option<Records<'a>>, JournalError> {
+        let rest = self.bytes.get(self.position..).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        match self.at(self.position) {
+            Found::Batch { body, end } => {
+                self.position = end;
+                Ok(Some(Records { body }))
+            }
+            Found::Version(version) => Err(JournalError::Version(version)),
+            // Behind good batches it is what a recycled file had before.
+            Found::Other(number) if self.position == 0 => Err(JournalError::Other(number)),
+            Found::Other(_) | Found::Nothing => Err(
+                match fault!("damage is an unfinished write", self.good_batch(), None,) {
+                    Some(next) => JournalError::Damaged {
+                        at: self.position(),
+                        next: next as u64,
+                    },
+                    None if self.position == 0 && !self.resembles_batch(rest) => {
+                        JournalError::Alien
+                    }
+                    None => JournalError::Unfinished {
+                        at: self.position(),
+                    },
+                },
+            ),
+        }
+    }
+
+    /// Leaves out a damaged batch, and goes on with the good one that follows; `false` if none does.
+    ///
+    /// What was in the batch is lost: a message may be delivered twice or never, and a change may not fit any more
+    /// ([`RestoreError::Inconsistent`]), after which only a new Session helps.
+    pub fn skip_damaged(&mut self) -> bool {
+        if matches!(self.at(self.position), Found::Batch { .. }) {
+            return false;
+        }
+        let next = self.good_batch();
+        self.position = next.unwrap_or(self.position);
+        next.is_some()
+    }
+
+    /// To write on behind the batches that were read. Whatever else the file has is to be cut off before.
+    #[must_use]
+    pub const fn into_journal(self) -> Journal {
+        Journal::behind(self.number, self.position as u64)
+    }
+
+    /// What begins here.
+    fn at(&self, position: usize) -> Found<'a> {
+        let rest = self.bytes.get(position..).unwrap_or_default();
+        let Some(header) = Header::read(rest) else {
+            return Found::Nothing;
+        };
+        if header.position != position as u64 {
+            return Found::Nothing;
+        }
+        if header.number != self.number {
+            return Found::Other(header.number);
+        }
+        if header.version != format::VERSION {
+            return Found::Version(header.version);
+        }
+        let end = usize::try_from(header.length)
+            .ok()
+            .and_then(|length| HEADER.checked_add(length));
+        let Some((sealed, after)) = end.and_then(|end| rest.split_at_checked(end)) else {
+            return fault!(
+                "batch read in part",
+                Found::Nothing,
+                Found::Batch {
+                    body: rest.get(HEADER..).unwrap_or_default(),
+                    end: self.bytes.len(),
+                },
+            );
+        };
+        let sum = after.first_chunk::<TRAILER>();
+        match (sum, sealed.get(HEADER..)) {
+            (Some(sum), Some(body)) if format::CRC.checksum(sealed) == u32::from_le_bytes(*sum) => {
+                Found::Batch {
+                    body,
+                    end: position + sealed.len() + TRAILER,
+                }
+            }
+            _ => Found::Nothing,
+        }
+    }
+
+    /// Where the first good batch behind this position begins.
+    fn good_batch(&self) -> Option<usize> {
+        let mut work = format::Work::new(self.bytes.len());
+        let candidates = format::find_all(self.bytes, self.position + 1, &Header::MAGIC);
+        for candidate in candidates {
+            let rest = self.bytes.get(candidate..)?;
+            // Cheap questions first: only what claims to be here is worth a checksum of all its bytes.
+            let Some(header) = Header::read(rest) else {
+                continue;
+            };
+            if header.number != self.number || header.position != candidate as u64 {
+                continue;
+            }
+            let good = !matches!(self.at(candidate), Found::Other(_) | Found::Nothing);
+            if good || !work.spend(header.length) {
+                return Some(candidate);
+            }
+        }
+        None
+    }
+
+    /// Whether this may be what is left of the first batch of this journal.
+    fn resembles_batch(&self, rest: &[u8]) -> bool {
+        let written = Header {
+            version: format::VERSION,
+            number: self.number,
+            position: 0,
+            length: 0,
+        };
+        let expected = written.to_bytes();
+        // Magic, version, number, position, as far as they are there; zero bytes and 0xFF were never written.
+        let known = rest.iter().zip(&expected).take(20);
+        let wrong = known
+            .filter(|(byte, expected)| !matches!(byte, 0 | 0xFF) && byte != expected)
+            .count();
+        wrong <= 1
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<Record<'a>, RestoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.body.is_empty() {
+            return None;
+        }
+        let Ok((record, rest)) = postcard::take_from_bytes::<StoredRecord<'a>>(self.body) else {
+            self.body = &[];
+            return Some(Err(RestoreError::Damaged));
+        };
+        self.body = rest;
+        Some(match record {
+            StoredRecord::Change(change) => record::read(&change).map(Record::Change),
+            StoredRecord::Data(data) => Ok(Record::Data(data)),
+        })
+    }
+}

@@ -1,0 +1,5 @@
+//! Sessions and their changes as bytes.
+
+pub(crate) mod format;
+pub(crate) mod record;
+mod snapshot;

@@ -1,0 +1,175 @@
+//! A change as bytes: a record of a log.
+
+use alloc::vec::Vec;
+
+use super::format::{
+    self, Kind, StoredChange, StoredDeadline, StoredMessage, StoredWill, from_instant,
+    to_identifier, to_instant, to_token,
+};
+use crate::error::RestoreError;
+use crate::session::Change;
+
+impl Change {
+    /// The change as a record that can be appended to a log, with its length and a checksum.
+    #[must_use = "to be stored"]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        format::seal(Kind::Change, &store(self))
+    }
+
+    /// The change that [`Change::to_bytes`] stored. Messages are copied.
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError`] if the bytes are not those of one whole change.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Change, RestoreError> {
+        let (change, rest) = format::open(Kind::Change, bytes)?;
+        if rest.is_empty() {
+            read(&change)
+        } else {
+            Err(RestoreError::Damaged)
+        }
+    }
+
+    /// Takes the change off the front of a log, into which the bytes of one after the other were
+    /// written; `None` at its end. Messages are copied.
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError::Truncated`] if what is left is an unfinished write, as after a crash that came while the last
+    /// record was written: its end is missing, or it is damaged anywhere, or zero bytes or 0xFF are in its place or follow
+    /// the log, and no good record comes after. Nothing that depends on this record was sent, so cut the log here and go
+    /// on. [`RestoreError::Damaged`] if a good record follows: the log was damaged later. Every other error means
+    /// that it is none. In any case `log` begins with the record.
+    ///
+    /// A [`Journal`](crate::journal::Journal) does the same for batches of changes, and of what the application stores with
+    /// them.
+    pub fn take(log: &mut &[u8]) -> Result<Option<Change>, RestoreError> {
+        if log.is_empty() {
+            return Ok(None);
+        }
+        let (change, rest) = format::open_in_log(Kind::Change, log)?;
+        let change = read(&change)?;
+        *log = rest;
+        Ok(Some(change))
+    }
+}
+
+pub(crate) fn store(change: &Change) -> StoredChange<'_> {
+    match *change {
+        Change::Accepted {
+            ref message,
+            deadline,
+        } => StoredChange::Accepted(
+            StoredMessage::new(message),
+            deadline.map(StoredDeadline::new),
+        ),
+        Change::Sent {
+            token,
+            packet_identifier,
+        } => StoredChange::Sent {
+            token: token.number(),
+            packet_identifier: packet_identifier.get(),
+        },
+        Change::Released { packet_identifier } => StoredChange::Released {
+            packet_identifier: packet_identifier.get(),
+        },
+        Change::Finished { packet_identifier } => StoredChange::Finished {
+            packet_identifier: packet_identifier.get(),
+        },
+        Change::Lost { packet_identifier } => StoredChange::Lost {
+            packet_identifier: packet_identifier.get(),
+        },
+        Change::Overdue { token } => StoredChange::Overdue {
+            token: token.number(),
+        },
+        Change::Dropped { token } => StoredChange::Dropped {
+            token: token.number(),
+        },
+        Change::Received { packet_identifier } => StoredChange::Received {
+            packet_identifier: packet_identifier.get(),
+        },
+        Change::Completed { packet_identifier } => StoredChange::Completed {
+            packet_identifier: packet_identifier.get(),
+        },
+        Change::Connected {
+            ref client_identifier,
+            expiry_interval,
+        } => StoredChange::Connected {
+            client_identifier,
+            expiry_interval,
+        },
+        Change::WillStored { ref will, delay } => {
+            StoredChange::WillStored(StoredWill::new(will, delay, crate::Instant::NEVER))
+        }
+        Change::WillRemoved => StoredChange::WillRemoved,
+        Change::Disconnected {
+            ends_at,
+            expiry_interval,
+            will_due_at,
+        } => StoredChange::Disconnected {
+            ends_at: from_instant(ends_at),
+            expiry_interval,
+            will_due_at: from_instant(will_due_at),
+        },
+        Change::Ended => StoredChange::Ended,
+    }
+}
+
+pub(crate) fn read(stored: &StoredChange<'_>) -> Result<Change, RestoreError> {
+    Ok(match *stored {
+        StoredChange::Accepted(ref message, deadline) => Change::Accepted {
+            message: message.read()?,
+            deadline: deadline.map(StoredDeadline::read).transpose()?,
+        },
+        StoredChange::Sent {
+            token,
+            packet_identifier,
+        } => Change::Sent {
+            token: to_token(token)?,
+            packet_identifier: to_identifier(packet_identifier)?,
+        },
+        StoredChange::Released { packet_identifier } => Change::Released {
+            packet_identifier: to_identifier(packet_identifier)?,
+        },
+        StoredChange::Finished { packet_identifier } => Change::Finished {
+            packet_identifier: to_identifier(packet_identifier)?,
+        },
+        StoredChange::Lost { packet_identifier } => Change::Lost {
+            packet_identifier: to_identifier(packet_identifier)?,
+        },
+        StoredChange::Overdue { token } => Change::Overdue {
+            token: to_token(token)?,
+        },
+        StoredChange::Dropped { token } => Change::Dropped {
+            token: to_token(token)?,
+        },
+        StoredChange::Received { packet_identifier } => Change::Received {
+            packet_identifier: to_identifier(packet_identifier)?,
+        },
+        StoredChange::Completed { packet_identifier } => Change::Completed {
+            packet_identifier: to_identifier(packet_identifier)?,
+        },
+        StoredChange::Connected {
+            client_identifier,
+            expiry_interval,
+        } => Change::Connected {
+            client_identifier: client_identifier.into(),
+            expiry_interval,
+        },
+        StoredChange::WillStored(ref will) => Change::WillStored {
+            will: will.read()?,
+            delay: will.delay,
+        },
+        StoredChange::WillRemoved => Change::WillRemoved,
+        StoredChange::Disconnected {
+            ends_at,
+            expiry_interval,
+            will_due_at,
+        } => Change::Disconnected {
+            ends_at: to_instant(ends_at),
+            expiry_interval,
+            will_due_at: to_instant(will_due_at),
+        },
+        StoredChange::Ended => Change::Ended,
+    })
+}

@@ -1,0 +1,287 @@
+//! A whole Session as bytes.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use mqtt5_codec::{PacketIdentifier, Role};
+
+use super::format::{
+    self, Kind, Life, StoredDeadline, StoredMessage, StoredSession, StoredWill, from_instant,
+    to_identifier, to_instant, to_token,
+};
+use crate::error::RestoreError;
+use crate::session::{PendingWill, QueuedMessage, Session, SessionConfig};
+use crate::{Instant, Token};
+
+impl Session {
+    /// The Session State (section 4.1) in a compact form that later versions of this library read, too:
+    /// messages with QoS 1 and 2 that are in flight or wait, the Packet Identifiers of received ones and those
+    /// that must not be used again, the Will Message, the ClientID, and when the Session ends.
+    ///
+    /// Not in it: messages with QoS 0, messages that the application has not acknowledged yet (they come
+    /// again), SUBSCRIBE and UNSUBSCRIBE (they end with the Network Connection), the
+    /// [`SessionConfig`], and a Server's subscriptions, which are the caller's.
+    ///
+    /// Call it when `poll` has nothing to say: changes that were not announced yet are in it, and events
+    /// that were not told yet are not. The log of changes begins anew with it, see [`Session::apply`].
+    ///
+    /// Times are in it as they are, so use a clock whose origin survives, such as Unix time: ask for it once
+    /// at the start, and add the time since then by a clock that does not go backwards. Intervals are in it, too:
+    /// if the clock was set back between the processes, nothing lasts longer than its interval from the restart.
+    ///
+    /// Allocates the bytes, and a table of what is in flight and waits while it runs.
+    #[must_use = "to be stored"]
+    pub fn export(&self) -> Vec<u8> {
+        let life = if !self.exists {
+            Life::None
+        } else if self.connected {
+            Life::Connected {
+                expiry_interval: self.expiry_interval,
+            }
+        } else {
+            Life::Away {
+                ends_at: from_instant(self.ends_at),
+                expiry_interval: self.expiry_interval,
+            }
+        };
+        let mut received: Vec<_> = self.receiver.accepted().map(|it| it.get()).collect();
+        received.sort_unstable();
+        let of_released = |(packet_identifier, token): (PacketIdentifier, Token)| {
+            (packet_identifier.get(), token.number())
+        };
+        let mut released: Vec<_> = self.sender.released().map(of_released).collect();
+        if fault!("PUBRELs exported by their identifiers") {
+            released.sort_unstable();
+        }
+        let stored = StoredSession {
+            server: self.role == Role::Server,
+            client_identifier: &self.client_identifier,
+            life,
+            will: self
+                .will
+                .as_ref()
+                .map(|it| StoredWill::new(&it.will, it.delay, it.due_at)),
+            last_token: self.last_token.number(),
+            in_flight: self
+                .sender
+                .unacknowledged()
+                .map(|(packet_identifier, it)| (packet_identifier.get(), StoredMessage::new(it)))
+                .collect(),
+            released,
+            lost: fault!(
+                "lost identifiers not exported",
+                self.sender.lost_identifiers().map(|it| it.get()).collect(),
+                Vec::new(),
+            ),
+            received,
+            waiting: self
+                .waiting
+                .acknowledged()
+                .map(StoredMessage::new)
+                .collect(),
+            deadlines: self
+                .stored_deadlines()
+                .map(|(token, deadline)| (token.number(), StoredDeadline::new(deadline)))
+                .collect(),
+        };
+        format::seal(Kind::Session, &stored)
+    }
+
+    /// The Session that [`Session::export`] stored, as it is at `now`, the time of the restart; then
+    /// [`Session::apply`] the changes that were announced since.
+    ///
+    /// It has no Network Connection. If it had one, that counts as lost at `now`, because nobody knows
+    /// when it really ended: the Session Expiry Interval and the Will Delay Interval begin to run. In a
+    /// Client, PUBLISH packets in flight are sent again with DUP 1 when the Session goes on, as they may
+    /// have been sent. More messages than `config` lets wait are kept nevertheless.
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError`], if anything is wrong with the bytes: they are whole and consistent, or there is no
+    /// Session.
+    ///
+    /// # Memory
+    ///
+    /// In proportion to the length of `bytes`, whatever they contain, and what the highest Packet Identifier
+    /// in flight costs, as it did in the stored Session: a table with a place for each identifier up to it.
+    ///
+    /// # Crash and restart
+    ///
+    /// ```
+    /// use mqtt5_session_fsm::codec::{Connect, Message, Publish, Qos, Text, TopicName};
+    /// use mqtt5_session_fsm::{
+    ///     Change, Client, ClientConfig, Instant, Output, Publication, RestoreError, Session,
+    ///     SessionConfig,
+    /// };
+    ///
+    /// let config = SessionConfig { persistent: true, ..SessionConfig::default() };
+    /// let now = Instant::from_millis(1_794_000_000_000); // Unix time
+    /// let (mut file, mut log) = (Session::of_client(config).export(), Vec::new()); // on a disk
+    ///
+    /// // A process starts, accepts a message, and dies.
+    /// let mut client = Client::new(ClientConfig::default(), Session::restore(now, &file, config)?);
+    /// let message = Message::new(&Publish::new(TopicName::new("greenhouse/3")?, b"21.5"))?;
+    /// let token = client.publish(now, Publication::new(Qos::ExactlyOnce, message))?;
+    /// while let Some(Output::Persist(change)) = client.poll(now, &mut Vec::new()) {
+    ///     log.extend(change.to_bytes()); // and fsync
+    /// }
+    /// log.extend(&Change::Ended.to_bytes()[..9]); // it dies while it writes
+    /// drop(client);
+    ///
+    /// // The next one.
+    /// let mut session = Session::restore(now, &file, config)?;
+    /// let mut records = &log[..];
+    /// loop {
+    ///     match Change::take(&mut records) {
+    ///         Ok(Some(change)) => session.apply(now, &change)?,
+    ///         // The last record may not be whole: nothing that depends on it was sent.
+    ///         Ok(None) | Err(RestoreError::Truncated) => break,
+    ///         Err(damaged) => return Err(damaged.into()),
+    ///     }
+    /// }
+    /// // In one step: these changes do not fit to the new export.
+    /// (file, log) = (session.export(), Vec::new());
+    /// assert_eq!(session.waiting(), 1); // its outcome will be told by `token`
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn restore(
+        now: Instant,
+        bytes: &[u8],
+        config: SessionConfig,
+    ) -> Result<Session, RestoreError> {
+        let (stored, rest) = format::open::<StoredSession<'_>>(Kind::Session, bytes)?;
+        if !rest.is_empty() {
+            return Err(RestoreError::Damaged);
+        }
+        read(now, &stored, config)
+    }
+
+    /// A Client has messages that a Client may send, a Server others.
+    fn check(&self, queued: QueuedMessage) -> Result<QueuedMessage, RestoreError> {
+        if self.may_send(&queued) {
+            Ok(queued)
+        } else {
+            Err(RestoreError::Inconsistent)
+        }
+    }
+}
+
+fn read(
+    now: Instant,
+    stored: &StoredSession<'_>,
+    config: SessionConfig,
+) -> Result<Session, RestoreError> {
+    let role = if stored.server {
+        Role::Server
+    } else {
+        Role::Client
+    };
+    let mut session = Session::new(role, stored.client_identifier, config);
+    // Tokens, and Packet Identifiers of messages in flight.
+    let mut known: Vec<(Token, Option<PacketIdentifier>)> =
+        Vec::with_capacity(stored.in_flight.len() + stored.released.len() + stored.waiting.len());
+    for (packet_identifier, message) in &stored.in_flight {
+        let message = session.check(message.read()?)?;
+        let packet_identifier = to_identifier(*packet_identifier)?;
+        known.push((message.token, Some(packet_identifier)));
+        session
+            .sender
+            .restore(packet_identifier, message)
+            .ok_or(RestoreError::Inconsistent)?;
+    }
+    for message in &stored.waiting {
+        let message = session.check(message.read()?)?;
+        known.push((message.token, None));
+        session.waiting.push(message);
+    }
+    // They are sent in the order in which they were queued.
+    if !known.is_sorted_by_key(|(token, _)| token) {
+        return Err(RestoreError::Inconsistent);
+    }
+    for &(packet_identifier, token) in &stored.released {
+        let (packet_identifier, token) = (to_identifier(packet_identifier)?, to_token(token)?);
+        known.push((token, Some(packet_identifier)));
+        session
+            .sender
+            .restore_released(packet_identifier, token)
+            .ok_or(RestoreError::Inconsistent)?;
+    }
+    known.sort_unstable();
+    if known.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+        return Err(RestoreError::Inconsistent);
+    }
+    session.last_token = match stored.last_token {
+        0 => Token::NONE,
+        number => to_token(number)?,
+    };
+    if known.last().map(|(token, _)| token) > Some(&session.last_token) {
+        return Err(RestoreError::Inconsistent);
+    }
+    if !stored
+        .deadlines
+        .is_sorted_by(|(earlier, _), (later, _)| earlier < later)
+    {
+        return Err(RestoreError::Inconsistent);
+    }
+    for &(token, deadline) in &stored.deadlines {
+        let (token, deadline) = (to_token(token)?, deadline.read()?);
+        let found = known.binary_search_by_key(&token, |&(token, _)| token);
+        let &(_, packet_identifier) = found
+            .ok()
+            .and_then(|position| known.get(position))
+            .ok_or(RestoreError::Inconsistent)?;
+        if !fault!("deadlines end with the process") {
+            session.set_deadline(token, deadline, packet_identifier);
+        }
+    }
+    for &packet_identifier in &stored.lost {
+        session
+            .sender
+            .restore_lost(to_identifier(packet_identifier)?)
+            .ok_or(RestoreError::Inconsistent)?;
+    }
+    for list in [&stored.lost, &stored.received] {
+        if !list.is_sorted_by(|earlier, later| earlier < later) {
+            return Err(RestoreError::Inconsistent);
+        }
+    }
+    for &packet_identifier in &stored.received {
+        session.receiver.restore(to_identifier(packet_identifier)?);
+    }
+    match stored.life {
+        Life::None => {
+            let empty = stored.in_flight.is_empty()
+                && stored.released.is_empty()
+                && stored.lost.is_empty()
+                && stored.received.is_empty()
+                && stored.will.is_none();
+            if !empty {
+                return Err(RestoreError::Inconsistent);
+            }
+        }
+        Life::Connected { expiry_interval } => session.lives_from(now, expiry_interval),
+        Life::Away {
+            ends_at,
+            expiry_interval,
+        } => {
+            session.exists = true;
+            session.expiry_interval = expiry_interval;
+            session.ends_at = to_instant(ends_at);
+        }
+    }
+    if let Some(will) = &stored.will {
+        if role == Role::Client {
+            return Err(RestoreError::Inconsistent);
+        }
+        session.will = Some(Box::new(PendingWill {
+            will: will.read()?,
+            delay: will.delay,
+            due_at: match stored.life {
+                Life::Connected { .. } => now.plus_seconds(will.delay),
+                _ => to_instant(will.due_at),
+            },
+        }));
+    }
+    session.clamp(now);
+    Ok(session)
+}
