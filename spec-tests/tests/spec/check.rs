@@ -89,6 +89,63 @@ impl Check {
     }
 }
 
+/// How many cases a check has judged: one, unless it counts.
+pub(crate) trait Judged {
+    fn outcome(self) -> Outcome;
+}
+
+impl Judged for () {
+    fn outcome(self) -> Outcome {
+        Ok(1)
+    }
+}
+
+impl Judged for u64 {
+    fn outcome(self) -> Outcome {
+        Ok(self)
+    }
+}
+
+impl Judged for Outcome {
+    fn outcome(self) -> Outcome {
+        self
+    }
+}
+
+/// The checks of a subject, named after their functions: of either side, of a Client, of a Server.
+macro_rules! checks {
+    ($subject:literal:
+        $(both { $($both_kind:ident $both:ident,)* })?
+        $(client { $($client_kind:ident $client:ident,)* })?
+        $(server { $($server_kind:ident $server:ident,)* })?
+    ) => {
+        pub(crate) fn checks() -> Vec<crate::check::Check> {
+            use crate::check::check;
+            let mut checks = Vec::new();
+            $($(
+                checks.push(check!($both_kind "client" $subject $both::<mqtt5_session_fsm::Client>));
+                checks.push(check!($both_kind "server" $subject $both::<mqtt5_session_fsm::Server>));
+            )*)?
+            $($(checks.push(check!($client_kind "client" $subject $client));)*)?
+            $($(checks.push(check!($server_kind "server" $subject $server));)*)?
+            checks
+        }
+    };
+}
+pub(crate) use checks;
+
+/// One check.
+macro_rules! check {
+    ($kind:ident $side:literal $subject:literal $name:ident $(:: <$machine:ty>)?) => {
+        crate::check::Check::new(
+            crate::check::Kind::$kind,
+            concat!($side, "::", $subject, "::", stringify!($name)),
+            || crate::check::Judged::outcome($name $(::<$machine>)? ()),
+        )
+    };
+}
+pub(crate) use check;
+
 /// A check that ran and passed.
 #[derive(Clone, Debug)]
 pub(crate) struct Passed {

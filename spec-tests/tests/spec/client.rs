@@ -5,18 +5,7 @@
 
 use crate::check::Check;
 
-/// The checks of a module: named after their functions.
-macro_rules! checks {
-    ($module:literal: $($kind:ident $name:ident,)*) => {
-        pub(crate) fn checks() -> Vec<crate::check::Check> {
-            use crate::check::{Check, Kind};
-            vec![$(Check::new(Kind::$kind, concat!($module, "::", stringify!($name)), || {
-                let judged: u64 = crate::client::Judged::count($name());
-                Ok(judged)
-            })),*]
-        }
-    };
-}
+use crate::session::{make, tell};
 
 mod authentication;
 mod connack;
@@ -34,7 +23,6 @@ mod keep_alive;
 mod limits;
 mod limits_of_resumption;
 mod liveness;
-mod make;
 mod order_of_sessions;
 mod ordering;
 mod outcomes;
@@ -42,7 +30,6 @@ mod packet_size;
 mod phases;
 mod publications;
 mod qos_receiver;
-mod qos_sender;
 mod queue;
 mod receive_maximum;
 mod requests;
@@ -50,27 +37,9 @@ mod restart;
 mod resume;
 mod stored;
 mod stored_model;
-mod tell;
 mod topic_alias;
 mod topic_alias_received;
 mod vectors;
-
-/// How many cases a check has judged: one, unless it counts.
-trait Judged {
-    fn count(self) -> u64;
-}
-
-impl Judged for () {
-    fn count(self) -> u64 {
-        1
-    }
-}
-
-impl Judged for u64 {
-    fn count(self) -> u64 {
-        self
-    }
-}
 
 pub(crate) fn checks() -> Vec<Check> {
     [
@@ -96,7 +65,6 @@ pub(crate) fn checks() -> Vec<Check> {
         phases::checks(),
         publications::checks(),
         qos_receiver::checks(),
-        qos_sender::checks(),
         queue::checks(),
         receive_maximum::checks(),
         requests::checks(),

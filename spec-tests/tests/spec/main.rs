@@ -21,6 +21,7 @@ mod render;
 mod robustness;
 mod round_trip;
 mod server;
+mod session;
 mod snapshots;
 mod splitting;
 mod summary;
@@ -66,10 +67,10 @@ fn main() -> ExitCode {
     checks.extend(messages::checks());
     checks.extend(relaying::checks(&files));
     checks.extend(interrupted::checks());
-    checks.extend(client::checks());
-    checks.extend(server::checks());
-    checks.extend(entrance::through_handle(client::checks()));
-    checks.extend(entrance::through_handle(server::checks()));
+    for machines in [client::checks, server::checks, session::checks] {
+        checks.extend(machines());
+        checks.extend(entrance::through_handle(machines()));
+    }
     let names: BTreeSet<String> = checks.iter().map(|check| check.name.clone()).collect();
     assert_eq!(names.len(), checks.len(), "two checks have the same name");
 

@@ -23,7 +23,6 @@ mod persistence;
 mod phases;
 mod problem_information;
 mod qos_receiver;
-mod qos_sender;
 mod re_authentication;
 mod receive_maximum;
 mod redirection;
@@ -57,7 +56,6 @@ pub(crate) fn checks() -> Vec<Check> {
     checks.extend(phases::checks());
     checks.extend(problem_information::checks());
     checks.extend(qos_receiver::checks());
-    checks.extend(qos_sender::checks());
     checks.extend(receive_maximum::checks());
     checks.extend(re_authentication::checks());
     checks.extend(redirection::checks());

@@ -6,23 +6,25 @@ use mqtt5_session_fsm::codec::{Binary, Connect, Property, ReasonCode, Text};
 use super::driver::{Driver, KEEPS, Lines, connect_with};
 use super::make;
 
-checks!["client::authentication":
-    Domain any_number_of_steps,
-    Example nothing_else_is_sent_before_the_connack,
-    Example disconnect_is_allowed_before_the_connack,
-    Example the_answer_has_its_time,
-    Example it_is_only_answered_when_asked,
-    Example no_auth_without_a_method,
-    Domain the_method_is_the_same_everywhere,
-    Example a_refusal_needs_no_method,
-    Example a_method_that_was_not_asked_for,
-    Example re_authentication,
-    Example re_authentication_of_several_steps,
-    Example everything_goes_on_during_re_authentication,
-    Example one_re_authentication_at_a_time,
-    Example failed_re_authentication,
-    Example it_ends_with_the_connection,
-];
+crate::check::checks! { "authentication":
+    client {
+        Domain any_number_of_steps,
+        Example nothing_else_is_sent_before_the_connack,
+        Example disconnect_is_allowed_before_the_connack,
+        Example the_answer_has_its_time,
+        Example it_is_only_answered_when_asked,
+        Example no_auth_without_a_method,
+        Domain the_method_is_the_same_everywhere,
+        Example a_refusal_needs_no_method,
+        Example a_method_that_was_not_asked_for,
+        Example re_authentication,
+        Example re_authentication_of_several_steps,
+        Example everything_goes_on_during_re_authentication,
+        Example one_re_authentication_at_a_time,
+        Example failed_re_authentication,
+        Example it_ends_with_the_connection,
+    }
+}
 
 const ASKS: ReasonCode = ReasonCode::ContinueAuthentication;
 
@@ -60,7 +62,7 @@ fn any_number_of_steps() -> u64 {
                 said[0].starts_with("authentication ContinueAuthentication"),
                 "{said:?}"
             );
-            driver.client.authenticate(&[data(b"!")]).unwrap();
+            driver.machine.authenticate(&[data(b"!")]).unwrap();
             let said = driver.settle();
             assert_eq!(said.len(), 1);
             assert!(
@@ -72,7 +74,7 @@ fn any_number_of_steps() -> u64 {
         }
         let accepted = make::connack(false, ReasonCode::Success, &[method("m"), data(b".")]);
         assert!(driver.feed(&accepted)[0].starts_with("connected"));
-        assert!(driver.client.is_connected());
+        assert!(driver.machine.is_connected());
     }
     20
 }
@@ -92,12 +94,12 @@ fn nothing_else_is_sent_before_the_connack() {
         assert_eq!(driver.subscribe(&["a"]), nothing());
         assert_eq!(driver.unsubscribe(&["a"]), nothing());
         assert_eq!(
-            driver.client.re_authenticate(&[]),
+            driver.machine.re_authenticate(&[]),
             Err(SendError::NotExpected)
         );
         assert_eq!(driver.tick(3_000), nothing(), "no PINGREQ");
         assert_eq!(driver.feed(&make::auth(ASKS, &[method("m")])).len(), 1);
-        driver.client.authenticate(&[]).unwrap();
+        driver.machine.authenticate(&[]).unwrap();
         let said = driver.settle();
         assert!(said.len() == 1 && said[0].starts_with("> AUTH"), "{said:?}");
     }
@@ -128,7 +130,7 @@ fn the_answer_has_its_time() {
     for _ in 0..3 {
         assert_eq!(driver.tick(9_999), nothing());
         assert_eq!(driver.feed(&make::auth(ASKS, &[method("m")])).len(), 1);
-        driver.client.authenticate(&[]).unwrap();
+        driver.machine.authenticate(&[]).unwrap();
         assert_eq!(driver.settle().len(), 1);
     }
     assert_eq!(driver.tick(9_999), nothing());
@@ -139,13 +141,22 @@ fn the_answer_has_its_time() {
 /// MQTT-4.12.0-3: AUTH with 0x18 is an answer.
 fn it_is_only_answered_when_asked() {
     let mut driver = connecting();
-    assert_eq!(driver.client.authenticate(&[]), Err(SendError::NotExpected));
+    assert_eq!(
+        driver.machine.authenticate(&[]),
+        Err(SendError::NotExpected)
+    );
     let _ = driver.feed(&make::auth(ASKS, &[method("m")]));
-    assert_eq!(driver.client.authenticate(&[]), Ok(()));
-    assert_eq!(driver.client.authenticate(&[]), Err(SendError::NotExpected));
+    assert_eq!(driver.machine.authenticate(&[]), Ok(()));
+    assert_eq!(
+        driver.machine.authenticate(&[]),
+        Err(SendError::NotExpected)
+    );
     assert_eq!(driver.settle().len(), 1);
     let _ = driver.feed(&make::connack(false, ReasonCode::Success, &[method("m")]));
-    assert_eq!(driver.client.authenticate(&[]), Err(SendError::NotExpected));
+    assert_eq!(
+        driver.machine.authenticate(&[]),
+        Err(SendError::NotExpected)
+    );
     assert_eq!(driver.settle(), nothing());
 }
 
@@ -158,14 +169,14 @@ fn no_auth_without_a_method() {
             if is_connected {
                 let _ = driver.feed(&make::connack(false, ReasonCode::Success, &[]));
             }
-            assert!(driver.client.re_authenticate(&[]).is_err());
-            assert!(driver.client.re_authenticate(&[method("m")]).is_err());
-            assert!(driver.client.authenticate(&[]).is_err());
+            assert!(driver.machine.re_authenticate(&[]).is_err());
+            assert!(driver.machine.re_authenticate(&[method("m")]).is_err());
+            assert!(driver.machine.authenticate(&[]).is_err());
             assert_eq!(driver.settle(), nothing());
             let said = driver.feed(&make::auth(code, &[method("m")]));
             assert_eq!(said[0], "> DISCONNECT ProtocolError");
             assert!(said[1].starts_with("close"), "{said:?}");
-            assert!(driver.client.authenticate(&[]).is_err());
+            assert!(driver.machine.authenticate(&[]).is_err());
         }
     }
 }
@@ -177,7 +188,7 @@ fn the_method_is_the_same_everywhere() -> u64 {
         let mut at_connect = connecting();
         let mut at_connack = connecting();
         let mut later = authenticated();
-        later.client.re_authenticate(&[]).unwrap();
+        later.machine.re_authenticate(&[]).unwrap();
         let _ = later.settle();
         let accepted = make::connack(false, ReasonCode::Success, properties);
         for (driver, bytes) in [
@@ -208,7 +219,7 @@ fn a_refusal_needs_no_method() {
             let mut driver = connecting();
             for _ in 0..steps {
                 let _ = driver.feed(&make::auth(ASKS, &[method("m")]));
-                driver.client.authenticate(&[]).unwrap();
+                driver.machine.authenticate(&[]).unwrap();
                 let _ = driver.settle();
             }
             let code = ReasonCode::BadAuthenticationMethod;
@@ -236,7 +247,7 @@ fn a_method_that_was_not_asked_for() {
 fn re_authentication() {
     let mut driver = authenticated();
     for _ in 0..3 {
-        driver.client.re_authenticate(&[data(b"again")]).unwrap();
+        driver.machine.re_authenticate(&[data(b"again")]).unwrap();
         let said = driver.settle();
         assert_eq!(said.len(), 1);
         assert!(said[0].starts_with("> AUTH ReAuthenticate"), "{said:?}");
@@ -251,12 +262,15 @@ fn re_authentication() {
 /// Section 4.12.1, MQTT-4.12.0-3: AUTH 0x18 in both directions until the Server says 0x00.
 fn re_authentication_of_several_steps() {
     let mut driver = authenticated();
-    driver.client.re_authenticate(&[]).unwrap();
+    driver.machine.re_authenticate(&[]).unwrap();
     let _ = driver.settle();
     for _ in 0..5 {
-        assert_eq!(driver.client.authenticate(&[]), Err(SendError::NotExpected));
+        assert_eq!(
+            driver.machine.authenticate(&[]),
+            Err(SendError::NotExpected)
+        );
         assert_eq!(driver.feed(&make::auth(ASKS, &[method("m")])).len(), 1);
-        driver.client.authenticate(&[data(b"!")]).unwrap();
+        driver.machine.authenticate(&[data(b"!")]).unwrap();
         let said = driver.settle();
         assert!(
             said[0].starts_with("> AUTH ContinueAuthentication"),
@@ -278,7 +292,7 @@ fn re_authentication_of_several_steps() {
 /// Section 4.12.1: other packets go on under the earlier authentication.
 fn everything_goes_on_during_re_authentication() {
     let mut driver = authenticated();
-    driver.client.re_authenticate(&[]).unwrap();
+    driver.machine.re_authenticate(&[]).unwrap();
     let _ = driver.settle();
     for asked in [false, true] {
         if asked {
@@ -294,28 +308,28 @@ fn everything_goes_on_during_re_authentication() {
 /// The Server would not know which of two an AUTH belongs to.
 fn one_re_authentication_at_a_time() {
     let mut driver = authenticated();
-    driver.client.re_authenticate(&[]).unwrap();
+    driver.machine.re_authenticate(&[]).unwrap();
     let _ = driver.settle();
     assert_eq!(
-        driver.client.re_authenticate(&[]),
+        driver.machine.re_authenticate(&[]),
         Err(SendError::NotExpected)
     );
     let _ = driver.feed(&make::auth(ASKS, &[method("m")]));
     assert_eq!(
-        driver.client.re_authenticate(&[]),
+        driver.machine.re_authenticate(&[]),
         Err(SendError::NotExpected)
     );
     assert_eq!(driver.settle(), nothing());
-    driver.client.authenticate(&[]).unwrap();
+    driver.machine.authenticate(&[]).unwrap();
     let _ = driver.settle();
     let _ = driver.feed(&make::auth(ReasonCode::Success, &[method("m")]));
-    assert_eq!(driver.client.re_authenticate(&[]), Ok(()));
+    assert_eq!(driver.machine.re_authenticate(&[]), Ok(()));
 }
 
 /// MQTT-4.12.1-2: whichever side finds it failed, the connection is closed.
 fn failed_re_authentication() {
     let mut driver = authenticated();
-    driver.client.re_authenticate(&[]).unwrap();
+    driver.machine.re_authenticate(&[]).unwrap();
     let _ = driver.settle();
     let said = driver.feed(&make::disconnect(ReasonCode::NotAuthorized, &[]));
     assert_eq!(
@@ -327,7 +341,7 @@ fn failed_re_authentication() {
     );
     driver.assert_dead();
     let mut driver = authenticated();
-    driver.client.re_authenticate(&[]).unwrap();
+    driver.machine.re_authenticate(&[]).unwrap();
     let _ = driver.settle();
     let _ = driver.feed(&make::auth(ASKS, &[method("m"), data(b"wrong")]));
     let said = driver.disconnect(ReasonCode::UnspecifiedError, &[]);
@@ -338,15 +352,18 @@ fn failed_re_authentication() {
 /// Section 4.12: method and progress are those of one Network Connection.
 fn it_ends_with_the_connection() {
     let mut driver = authenticated();
-    driver.client.re_authenticate(&[]).unwrap();
+    driver.machine.re_authenticate(&[]).unwrap();
     let _ = driver.settle();
     let _ = driver.feed(&make::auth(ASKS, &[method("m")]));
     let _ = driver.lose();
-    assert!(driver.client.authenticate(&[]).is_err());
+    assert!(driver.machine.authenticate(&[]).is_err());
     let _ = driver.connect(&connect_with(&[KEEPS[0], method("n")]));
-    assert_eq!(driver.client.authenticate(&[]), Err(SendError::NotExpected));
+    assert_eq!(
+        driver.machine.authenticate(&[]),
+        Err(SendError::NotExpected)
+    );
     let said = driver.feed(&make::connack(true, ReasonCode::Success, &[method("n")]));
     assert!(said[0].starts_with("connected present"), "{said:?}");
-    driver.client.re_authenticate(&[]).unwrap();
+    driver.machine.re_authenticate(&[]).unwrap();
     assert!(driver.settle()[0].contains("AuthenticationMethod(\"n\")"));
 }

@@ -10,18 +10,20 @@ use mqtt5_session_fsm::SendError;
 use super::driver::{Driver, KEEPS, connect_with};
 use super::make;
 
-checks!["client::connack":
-    Example every_property_is_told,
-    Domain assigned_client_identifier,
-    Domain an_assigned_client_identifier_renames_the_session,
-    Domain response_information,
-    Example server_reference_and_reason_are_told,
-    Example session_present_on_a_refusal,
-    Domain acknowledge_flags,
-    Domain reason_codes_below_0x80,
-    Domain every_refusal_closes,
-    Example a_refusal_keeps_the_session,
-];
+crate::check::checks! { "connack":
+    client {
+        Example every_property_is_told,
+        Domain assigned_client_identifier,
+        Domain an_assigned_client_identifier_renames_the_session,
+        Domain response_information,
+        Example server_reference_and_reason_are_told,
+        Example session_present_on_a_refusal,
+        Domain acknowledge_flags,
+        Domain reason_codes_below_0x80,
+        Domain every_refusal_closes,
+        Example a_refusal_keeps_the_session,
+    }
+}
 
 /// Section 3.2.2.3: the application sees all of it.
 fn every_property_is_told() {
@@ -56,8 +58,8 @@ fn every_property_is_told() {
         assert!(said[0].contains(&format!("{property:?}")), "{said:?}");
     }
     assert_eq!(PropertyIdentifier::ALL.len(), 27);
-    assert_eq!(driver.client.keep_alive(), 5);
-    let limits = driver.client.server_limits();
+    assert_eq!(driver.machine.keep_alive(), 5);
+    let limits = driver.machine.server_limits();
     assert_eq!(limits.receive_maximum, 8);
     assert_eq!(limits.maximum_packet_size, 7_000);
 }
@@ -77,16 +79,16 @@ fn assigned_client_identifier() -> u64 {
         let properties = if assigned { &property[..] } else { &[] };
         let said = driver.feed(&make::connack(false, ReasonCode::Success, properties));
         match (given, assigned) {
-            ("", true) => assert_eq!(driver.client.session().client_identifier(), "new"),
+            ("", true) => assert_eq!(driver.machine.session().client_identifier(), "new"),
             ("", false) => assert_eq!(
                 said.last().unwrap(),
                 "close AssignedClientIdentifierMissing"
             ),
-            (_, true) => assert_eq!(driver.client.session().client_identifier(), "new"),
-            (_, false) => assert_eq!(driver.client.session().client_identifier(), "c"),
+            (_, true) => assert_eq!(driver.machine.session().client_identifier(), "new"),
+            (_, false) => assert_eq!(driver.machine.session().client_identifier(), "c"),
         }
-        assert_eq!(driver.client.is_connected(), !given.is_empty() || assigned);
-        if !driver.client.is_connected() {
+        assert_eq!(driver.machine.is_connected(), !given.is_empty() || assigned);
+        if !driver.machine.is_connected() {
             assert_eq!(said[0], "> DISCONNECT ProtocolError");
             driver.assert_dead();
         }
@@ -133,12 +135,12 @@ fn an_assigned_client_identifier_renames_the_session() -> u64 {
                 assert_eq!(said[..2], ["t1 Indeterminate", "session ended"]);
                 assert!(said[2].starts_with("connected"), "{said:?}");
             }
-            assert_eq!(driver.client.session().client_identifier(), "new");
+            assert_eq!(driver.machine.session().client_identifier(), "new");
             // Whoever goes on names the new one, or none.
             let _ = driver.lose();
             let now = driver.now;
             assert_eq!(
-                driver.client.connect(now, &connect_with(KEEPS)),
+                driver.machine.connect(now, &connect_with(KEEPS)),
                 Err(SendError::ClientIdentifierDiffers)
             );
             let anonymous = Connect {
@@ -198,7 +200,7 @@ fn session_present_on_a_refusal() {
     let _ = driver.connect(&connect_with(KEEPS));
     let said = driver.feed(&[0x20, 3, 1, 0x87, 0]);
     assert!(said.last().unwrap().starts_with("close"), "{said:?}");
-    assert!(driver.client.session().exists());
+    assert!(driver.machine.session().exists());
     driver.assert_dead();
 }
 

@@ -8,20 +8,22 @@ use mqtt5_session_fsm::codec::{
 use super::driver::{Driver, KEEPS, Lines, connect_with, publication};
 use super::make;
 
-checks!["client::disconnect":
-    Domain every_reason_code_of_a_client,
-    Domain every_reason_code_of_the_server,
-    Example nothing_follows_a_disconnect,
-    Example nothing_answers_a_disconnect,
-    Example what_is_left_of_the_input_is_dropped,
-    Example properties_are_sent,
-    Example properties_of_the_server_only,
-    Example the_expiry_cannot_be_raised_from_0,
-    Domain the_expiry_of_the_connect_counts,
-    Example a_disconnect_needs_a_connection,
-    Example server_reference_is_told,
-    Example what_waits_outlives_a_disconnect,
-];
+crate::check::checks! { "disconnect":
+    client {
+        Domain every_reason_code_of_a_client,
+        Domain every_reason_code_of_the_server,
+        Example nothing_follows_a_disconnect,
+        Example nothing_answers_a_disconnect,
+        Example what_is_left_of_the_input_is_dropped,
+        Example properties_are_sent,
+        Example properties_of_the_server_only,
+        Example the_expiry_cannot_be_raised_from_0,
+        Domain the_expiry_of_the_connect_counts,
+        Example a_disconnect_needs_a_connection,
+        Example server_reference_is_told,
+        Example what_waits_outlives_a_disconnect,
+    }
+}
 
 /// MQTT-3.14.4-1, -2, MQTT-4.13.2-1: with each code of Table 3-10 it is sent, and all is over.
 fn every_reason_code_of_a_client() -> u64 {
@@ -29,7 +31,7 @@ fn every_reason_code_of_a_client() -> u64 {
     for &code in ReasonCode::ALL {
         let mut driver = Driver::connected();
         let now = driver.now;
-        let result = driver.client.disconnect(now, code, &[]);
+        let result = driver.machine.disconnect(now, code, &[]);
         let said = driver.settle();
         if code.allowed_from(PacketType::Disconnect, Role::Client) {
             assert_eq!(
@@ -43,7 +45,7 @@ fn every_reason_code_of_a_client() -> u64 {
         } else {
             assert!(matches!(result, Err(SendError::Invalid(_))), "{code:?}");
             assert_eq!(said, Lines::new());
-            assert!(driver.client.is_connected());
+            assert!(driver.machine.is_connected());
         }
         judged += 1;
     }
@@ -81,9 +83,9 @@ fn nothing_follows_a_disconnect() {
         driver.accept(publication(qos, "a", "", &[])).unwrap();
     }
     let mut input = &make::publish(2, 5, "a", "")[..];
-    let _ = driver.client.receive(now, &mut input);
+    let _ = driver.machine.receive(now, &mut input);
     driver
-        .client
+        .machine
         .disconnect(now, ReasonCode::Success, &[])
         .unwrap();
     driver.accept(publication(0, "a", "", &[])).unwrap();
@@ -109,8 +111,8 @@ fn nothing_answers_a_disconnect() {
     bytes.extend(make::disconnect(ReasonCode::SessionTakenOver, &[]));
     let now = driver.now;
     let mut input = &bytes[..];
-    let _ = driver.client.receive(now, &mut input);
-    let _ = driver.client.receive(now, &mut input);
+    let _ = driver.machine.receive(now, &mut input);
+    let _ = driver.machine.receive(now, &mut input);
     let said = driver.settle();
     assert_eq!(
         said.last().unwrap(),
@@ -164,11 +166,11 @@ fn properties_of_the_server_only() {
         let mut driver = Driver::connected();
         let now = driver.now;
         let result = driver
-            .client
+            .machine
             .disconnect(now, ReasonCode::Success, &[property]);
         assert!(matches!(result, Err(SendError::Invalid(_))), "{result:?}");
         assert_eq!(driver.settle(), Lines::new());
-        assert!(driver.client.is_connected());
+        assert!(driver.machine.is_connected());
     }
 }
 
@@ -180,7 +182,7 @@ fn the_expiry_cannot_be_raised_from_0() {
         for seconds in [1, u32::MAX] {
             let raised = [Property::SessionExpiryInterval(seconds)];
             assert_eq!(
-                driver.client.disconnect(now, ReasonCode::Success, &raised),
+                driver.machine.disconnect(now, ReasonCode::Success, &raised),
                 Err(SendError::PropertyUnwanted(
                     PropertyIdentifier::SessionExpiryInterval
                 ))
@@ -223,7 +225,7 @@ fn the_expiry_of_the_connect_counts() -> u64 {
                         let now = driver.now;
                         let property = [Property::SessionExpiryInterval(seconds)];
                         let result = driver
-                            .client
+                            .machine
                             .disconnect(now, ReasonCode::Success, &property);
                         if asked.unwrap_or(0) == 0 && seconds > 0 {
                             let unwanted = PropertyIdentifier::SessionExpiryInterval;
@@ -251,18 +253,18 @@ fn a_disconnect_needs_a_connection() {
     let now = driver.now;
     let not_connected = Err(SendError::NotConnected);
     assert_eq!(
-        driver.client.disconnect(now, ReasonCode::Success, &[]),
+        driver.machine.disconnect(now, ReasonCode::Success, &[]),
         not_connected
     );
     driver.reconnect(KEEPS, false, &[]);
     let _ = driver.disconnect(ReasonCode::Success, &[]);
     assert_eq!(
-        driver.client.disconnect(now, ReasonCode::Success, &[]),
+        driver.machine.disconnect(now, ReasonCode::Success, &[]),
         not_connected
     );
     let _ = driver.lose();
     assert_eq!(
-        driver.client.disconnect(now, ReasonCode::Success, &[]),
+        driver.machine.disconnect(now, ReasonCode::Success, &[]),
         not_connected
     );
     assert_eq!(driver.settle(), Lines::new());

@@ -6,17 +6,19 @@ use mqtt5_session_fsm::{ClientConfig, Session, SessionConfig};
 use super::driver::{Driver, KEEPS, Lines, connect_with, publication};
 use super::make;
 
-checks!["client::early_packets":
-    Domain as_many_as_allowed_leave_at_once,
-    Example they_need_a_new_session,
-    Example they_need_a_connect_without_authentication,
-    Example a_refusal_ends_all_as_not_sent,
-    Domain without_a_connack_nobody_knows,
-    Example the_exchanges_go_on_after_the_connack,
-    Example they_are_sent_again_when_the_session_is_resumed,
-    Example a_lower_receive_maximum_counts_them,
-    Example a_persistent_session_begins_with_its_connection,
-];
+crate::check::checks! { "early_packets":
+    client {
+        Domain as_many_as_allowed_leave_at_once,
+        Example they_need_a_new_session,
+        Example they_need_a_connect_without_authentication,
+        Example a_refusal_ends_all_as_not_sent,
+        Domain without_a_connack_nobody_knows,
+        Example the_exchanges_go_on_after_the_connack,
+        Example they_are_sent_again_when_the_session_is_resumed,
+        Example a_lower_receive_maximum_counts_them,
+        Example a_persistent_session_begins_with_its_connection,
+    }
+}
 
 fn asked(packets: u16) -> Driver {
     with(packets, SessionConfig::default())
@@ -126,7 +128,7 @@ fn a_refusal_ends_all_as_not_sent() {
                 "t5 NotSent",
             ]
         );
-        assert_eq!(driver.client.session().in_flight(), 0);
+        assert_eq!(driver.machine.session().in_flight(), 0);
         let said = driver.connect(&connect_with(KEEPS));
         assert!(said[0].contains(" clean"), "{said:?}");
         assert_eq!(said[1..], ["> PUBLISH q1 #1 a \"waits\""]);
@@ -161,7 +163,7 @@ fn without_a_connack_nobody_knows() -> u64 {
             ]
         );
         let _ = driver.lose();
-        assert_eq!(driver.client.session().in_flight(), 0);
+        assert_eq!(driver.machine.session().in_flight(), 0);
         let said = driver.reconnect(KEEPS, false, &[]);
         assert_eq!(said, Lines::new());
     }
@@ -189,7 +191,7 @@ fn the_exchanges_go_on_after_the_connack() {
     assert_eq!(outcomes.len(), 5, "{said:?}");
     assert!(said.contains(&"t3 Sent".to_owned()), "{said:?}");
     assert!(said.contains(&"> PUBREL #4".to_owned()), "{said:?}");
-    assert_eq!(driver.client.session().in_flight(), 0);
+    assert_eq!(driver.machine.session().in_flight(), 0);
 }
 
 /// MQTT-4.4.0-1, MQTT-3.3.1-1: as everything else that is in flight, in its order, with DUP.
@@ -244,8 +246,11 @@ fn a_persistent_session_begins_with_its_connection() {
         let mut packets = Lines::new();
         loop {
             let mut wire = Vec::new();
-            let output = driver.client.poll(now, &mut wire);
-            packets.extend(super::driver::written(&wire));
+            let output = driver.machine.poll(now, &mut wire);
+            packets.extend(crate::session::driver::written(
+                &wire,
+                mqtt5_session_fsm::codec::Role::Client,
+            ));
             match output {
                 None => return packets,
                 Some(mqtt5_session_fsm::Output::Persist(change)) => {
@@ -255,10 +260,10 @@ fn a_persistent_session_begins_with_its_connection() {
             }
         }
     };
-    driver.client.connect(now, &connect_with(KEEPS)).unwrap();
+    driver.machine.connect(now, &connect_with(KEEPS)).unwrap();
     ask_for_all(&mut driver);
     assert_eq!(keep(&mut driver)[1..], KINDS[..3]);
     let connack = make::connack(false, ReasonCode::Success, &[]);
-    assert!(driver.client.receive(now, &mut &connack[..]).is_some());
+    assert!(driver.machine.receive(now, &mut &connack[..]).is_some());
     assert_eq!(keep(&mut driver), KINDS[3..]);
 }

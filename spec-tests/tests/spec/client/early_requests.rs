@@ -6,18 +6,20 @@ use mqtt5_session_fsm::{ClientConfig, SendError, Session, SessionConfig, Waiting
 use super::driver::{Driver, KEEPS, Lines, connect_with, publication};
 use super::make;
 
-checks!["client::early_requests":
-    Domain they_follow_the_connack_in_their_order,
-    Domain the_limits_of_the_connack_count,
-    Domain without_a_connack_they_are_not_sent,
-    Example each_connection_has_its_own,
-    Domain they_are_bounded,
-    Example without_a_connect_there_is_none,
-    Example nothing_but_auth_precedes_the_connack,
-    Domain identifiers_of_a_resumed_session_are_not_used,
-    Example when_all_identifiers_are_in_use,
-    Domain long_ones_get_their_identifier,
-];
+crate::check::checks! { "early_requests":
+    client {
+        Domain they_follow_the_connack_in_their_order,
+        Domain the_limits_of_the_connack_count,
+        Domain without_a_connack_they_are_not_sent,
+        Example each_connection_has_its_own,
+        Domain they_are_bounded,
+        Example without_a_connect_there_is_none,
+        Example nothing_but_auth_precedes_the_connack,
+        Domain identifiers_of_a_resumed_session_are_not_used,
+        Example when_all_identifiers_are_in_use,
+        Domain long_ones_get_their_identifier,
+    }
+}
 
 fn opening() -> Driver {
     let mut driver = Driver::new();
@@ -39,7 +41,7 @@ fn they_follow_the_connack_in_their_order() -> u64 {
         for order in 0..8 {
             let mut driver = Driver::new();
             let now = driver.now;
-            driver.client.connect(now, &connect_with(KEEPS)).unwrap();
+            driver.machine.connect(now, &connect_with(KEEPS)).unwrap();
             if polled {
                 let _ = driver.settle();
             }
@@ -251,7 +253,7 @@ fn without_a_connect_there_is_none() {
     assert_eq!(driver.try_unsubscribe(&["a"], &[]), not_connected);
     let _ = driver.connect(&connect_with(KEEPS));
     driver
-        .client
+        .machine
         .disconnect(driver.now, ReasonCode::Success, &[])
         .unwrap();
     assert_eq!(driver.try_subscribe(&["a"], &[]), not_connected);
@@ -271,7 +273,7 @@ fn nothing_but_auth_precedes_the_connack() {
         ReasonCode::ContinueAuthentication,
         &method[1..],
     ));
-    driver.client.authenticate(&[]).unwrap();
+    driver.machine.authenticate(&[]).unwrap();
     let said = driver.settle();
     assert!(said.len() == 1 && said[0].starts_with("> AUTH"), "{said:?}");
     assert_eq!(accept(&mut driver, &[method[1]]), ["> SUBSCRIBE #1 a"]);
@@ -318,7 +320,7 @@ fn when_all_identifiers_are_in_use() {
     let connack = make::connack(true, ReasonCode::Success, &[]);
     let mut input = &connack[..];
     let now = driver.now;
-    assert!(driver.client.receive(now, &mut input).is_some());
+    assert!(driver.machine.receive(now, &mut input).is_some());
     let said = driver.settle();
     assert_eq!(said[0], format!("t{} NotSent", u32::from(u16::MAX) + 1));
     assert!(said[1..].iter().all(|line| line.starts_with("> PUBLISH")));

@@ -7,20 +7,22 @@ use mqtt5_session_fsm::codec::{
 use super::driver::{Driver, KEEPS, Lines};
 use super::make;
 
-checks!["client::errors":
-    Example malformed_packets,
-    Domain values_of_the_connack,
-    Domain repeated_properties,
-    Domain problem_information_that_was_declined,
-    Example problem_information_where_it_is_allowed,
-    Example topic_missing,
-    Example subscription_identifier_0,
-    Domain reason_codes_of_other_packets,
-    Example packet_identifier_0,
-    Example splits_do_not_matter,
-    Example rejected_from_outside,
-    Example rejected_after_the_end,
-];
+crate::check::checks! { "errors":
+    client {
+        Example malformed_packets,
+        Domain values_of_the_connack,
+        Domain repeated_properties,
+        Domain problem_information_that_was_declined,
+        Example problem_information_where_it_is_allowed,
+        Example topic_missing,
+        Example subscription_identifier_0,
+        Domain reason_codes_of_other_packets,
+        Example packet_identifier_0,
+        Example splits_do_not_matter,
+        Example rejected_from_outside,
+        Example rejected_after_the_end,
+    }
+}
 
 /// That the connection ended with a DISCONNECT that has this code.
 fn assert_ended(driver: &mut Driver, said: &[String], code: ReasonCode, what: &str) {
@@ -81,7 +83,7 @@ fn values_of_the_connack() -> u64 {
         for value in 0..=u8::MAX {
             let (mut driver, said) = handshake(&connack(&[identifier, value]));
             if value < 2 {
-                assert!(driver.client.is_connected());
+                assert!(driver.machine.is_connected());
             } else {
                 assert_ended(&mut driver, &said, ReasonCode::ProtocolError, "value");
             }
@@ -185,7 +187,7 @@ fn problem_information_that_was_declined() -> u64 {
                 0x90 => drop(driver.subscribe(&["a"])),
                 0xB0 => drop(driver.unsubscribe(&["a"])),
                 0xF0 => {
-                    driver.client.re_authenticate(&[]).unwrap();
+                    driver.machine.re_authenticate(&[]).unwrap();
                     let _ = driver.settle();
                 }
                 _ => drop(driver.feed(&make::publish(2, 1, "a", ""))),
@@ -205,7 +207,7 @@ fn problem_information_that_was_declined() -> u64 {
             bytes[1] = bytes.len() as u8 - 2;
             let said = driver.feed(&bytes);
             if property.is_empty() {
-                assert!(driver.client.is_connected(), "{said:?}");
+                assert!(driver.machine.is_connected(), "{said:?}");
             } else {
                 let end = said.len() - 2;
                 assert_eq!(said[end + 1], "close ProblemInformationUnexpected");
@@ -314,10 +316,7 @@ fn packet_identifier_0() {
 
 /// Section 4.2: the network may deliver byte by byte; all that is said is the same.
 fn splits_do_not_matter() {
-    let bytes: Vec<u8> = make::ONE_OF_EACH[1..]
-        .iter()
-        .flat_map(|make| make())
-        .collect();
+    let packets = &make::one_of_each(Role::Server)[1..];
     let expected = [
         "message q0 t \"q0\"",
         "message q2 t \"q2\"",
@@ -335,19 +334,19 @@ fn splits_do_not_matter() {
     ];
     let mut said = Lines::new();
     let mut whole = Driver::connected();
-    for make in &make::ONE_OF_EACH[1..] {
-        said.extend(whole.feed(&make()));
+    for packet in packets {
+        said.extend(whole.feed(packet));
     }
     assert_eq!(said, expected);
     let mut driver = Driver::connected();
     let mut held = Vec::new();
     let mut said = Lines::new();
-    for byte in bytes {
+    for byte in packets.concat() {
         held.push(byte);
         let now = driver.now;
         let mut input = &held[..];
         let mut lines = Lines::new();
-        while let Some(event) = driver.client.receive(now, &mut input) {
+        while let Some(event) = driver.machine.receive(now, &mut input) {
             lines.push(super::tell::event(&event, &[]));
         }
         lines.extend(driver.settle());
@@ -367,7 +366,7 @@ fn bad() -> DecodeError {
 fn rejected_from_outside() {
     let mut driver = Driver::connected();
     let now = driver.now;
-    driver.client.reject(now, bad());
+    driver.machine.reject(now, bad());
     let said = driver.settle();
     assert_ended(&mut driver, &said, ReasonCode::MalformedPacket, "rejected");
 }
@@ -377,12 +376,12 @@ fn rejected_after_the_end() {
     let mut driver = Driver::connected();
     let now = driver.now;
     let code = ReasonCode::NORMAL_DISCONNECTION;
-    driver.client.disconnect(now, code, &[]).unwrap();
-    driver.client.reject(now, bad());
+    driver.machine.disconnect(now, code, &[]).unwrap();
+    driver.machine.reject(now, bad());
     let end = ["> DISCONNECT Success", "close Disconnected(Success)"];
     assert_eq!(driver.settle(), end);
     for mut driver in [driver, Driver::new()] {
-        driver.client.reject(now, bad());
+        driver.machine.reject(now, bad());
         assert_eq!(driver.settle(), Lines::new());
     }
 }

@@ -5,17 +5,19 @@ use mqtt5_session_fsm::codec::{Property, ReasonCode};
 use super::driver::{Driver, KEEPS, Lines, publication};
 use super::make;
 
-checks!["client::expiry":
-    Domain the_remaining_interval_is_sent,
-    Domain expired_to_the_millisecond,
-    Example without_interval_it_never_expires,
-    Example what_was_sent_does_not_expire,
-    Example a_resent_message_has_its_remaining_interval,
-    Example expired_in_any_order,
-    Example expiry_while_the_quota_is_used_up,
-    Example a_received_interval_is_told,
-    Example a_late_timer_sends_nothing_that_expired,
-];
+crate::check::checks! { "expiry":
+    client {
+        Domain the_remaining_interval_is_sent,
+        Domain expired_to_the_millisecond,
+        Example without_interval_it_never_expires,
+        Example what_was_sent_does_not_expire,
+        Example a_resent_message_has_its_remaining_interval,
+        Example expired_in_any_order,
+        Example expiry_while_the_quota_is_used_up,
+        Example a_received_interval_is_told,
+        Example a_late_timer_sends_nothing_that_expired,
+    }
+}
 
 fn nothing() -> Lines {
     Lines::new()
@@ -61,9 +63,9 @@ fn expired_to_the_millisecond() -> u64 {
             let all = u64::from(seconds) * 1000;
             assert_eq!(driver.deadline(), Some(all));
             assert_eq!(driver.tick(all - 1), nothing());
-            assert_eq!(driver.client.session().waiting(), 1);
+            assert_eq!(driver.machine.session().waiting(), 1);
             assert_eq!(driver.tick(1), ["t1 Expired"]);
-            assert_eq!(driver.client.session().waiting(), 0);
+            assert_eq!(driver.machine.session().waiting(), 0);
             assert_eq!(driver.reconnect(KEEPS, false, &[]), nothing());
             judged += 1;
         }
@@ -89,7 +91,7 @@ fn what_was_sent_does_not_expire() {
         let mut driver = Driver::connected();
         let _ = driver.publish_with(expiring(qos, 1));
         assert_eq!(driver.tick(86_400_000), nothing());
-        assert_eq!(driver.client.session().in_flight(), 1);
+        assert_eq!(driver.machine.session().in_flight(), 1);
         let said = driver.resume();
         assert!(
             said[0].starts_with(&format!("> PUBLISH q{qos} #1 dup a \"x\"")),

@@ -5,11 +5,13 @@ use mqtt5_session_fsm::codec::{Connect, PacketType, Property, Role, Text};
 use super::driver::{Driver, KEEPS, Lines, connect_with};
 use super::make;
 
-checks!["client::first_byte":
-    Domain before_the_connack,
-    Domain while_connected,
-    Example the_whole_packet_gets_the_same_error,
-];
+crate::check::checks! { "first_byte":
+    client {
+        Domain before_the_connack,
+        Domain while_connected,
+        Example the_whole_packet_gets_the_same_error,
+    }
+}
 
 /// The two ways in which a packet may begin to come: its first byte alone, and a whole fixed header.
 fn beginnings(first_byte: u8) -> [Vec<u8>; 2] {
@@ -19,7 +21,7 @@ fn beginnings(first_byte: u8) -> [Vec<u8>; 2] {
 /// What the Client says to the beginning of a packet: nothing if it waits for the rest.
 fn offer(driver: &mut Driver, begun: &[u8]) -> Lines {
     let mut input = begun;
-    assert_eq!(driver.client.receive(driver.now, &mut input), None);
+    assert_eq!(driver.machine.receive(driver.now, &mut input), None);
     let said = driver.settle();
     // Either all of it waits, or nothing is kept of it.
     assert_eq!(input.is_empty(), !said.is_empty());

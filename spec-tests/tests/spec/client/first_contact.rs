@@ -8,13 +8,15 @@ use mqtt5_session_fsm::{Client, ClientConfig, Event, Output, Session, SessionCon
 use super::driver::{Driver, KEEPS, connect_with};
 use super::make;
 
-checks!["client::first_contact":
-    Domain a_refusal_of_version_3_1_1_is_a_refusal,
-    Domain nothing_else_of_four_bytes_is,
-    Domain only_the_answer_to_the_connect_is_read_so,
-    Domain the_advice_follows_the_return_code,
-    Example a_refused_client_keeps_its_session,
-];
+crate::check::checks! { "first_contact":
+    client {
+        Domain a_refusal_of_version_3_1_1_is_a_refusal,
+        Domain nothing_else_of_four_bytes_is,
+        Domain only_the_answer_to_the_connect_is_read_so,
+        Domain the_advice_follows_the_return_code,
+        Example a_refused_client_keeps_its_session,
+    }
+}
 
 /// Connect Return codes of MQTT 3.1.1, Table 3.1, and what they mean in MQTT 5.
 const CODES: [(u8, ReasonCode, RetryAdvice); 5] = [
@@ -68,7 +70,7 @@ fn a_refusal_of_version_3_1_1_is_a_refusal() -> u64 {
             let now = driver.now;
             for length in 1..packet.len() {
                 let mut input = &packet[..length];
-                assert!(driver.client.receive(now, &mut input).is_none());
+                assert!(driver.machine.receive(now, &mut input).is_none());
                 assert_eq!(input.len(), length);
             }
             assert_eq!(driver.feed(&packet).len(), 2);

@@ -8,21 +8,23 @@ use mqtt5_session_fsm::codec::{PacketType, Property, ReasonCode};
 use super::driver::{Driver, KEEPS, Lines};
 use super::make;
 
-checks!["client::flow_control":
-    Domain quota_is_the_receive_maximum,
-    Example quota_without_receive_maximum,
-    Example quota_is_never_above_65535,
-    Example own_limit_below_the_receive_maximum,
-    Example qos0_passes_an_empty_quota,
-    Example all_other_packets_pass_an_empty_quota,
-    Domain what_gives_quota_back,
-    Example pubrel_keeps_its_quota,
-    Example quota_begins_anew_with_each_connection,
-    Example resent_messages_use_quota,
-    Example resent_pubrel_uses_no_quota_and_gives_none,
-    Example a_smaller_receive_maximum_holds_back_what_was_in_flight,
-    Domain every_smaller_receive_maximum,
-];
+crate::check::checks! { "flow_control":
+    client {
+        Domain quota_is_the_receive_maximum,
+        Example quota_without_receive_maximum,
+        Example quota_is_never_above_65535,
+        Example own_limit_below_the_receive_maximum,
+        Example qos0_passes_an_empty_quota,
+        Example all_other_packets_pass_an_empty_quota,
+        Domain what_gives_quota_back,
+        Example pubrel_keeps_its_quota,
+        Example quota_begins_anew_with_each_connection,
+        Example resent_messages_use_quota,
+        Example resent_pubrel_uses_no_quota_and_gives_none,
+        Example a_smaller_receive_maximum_holds_back_what_was_in_flight,
+        Domain every_smaller_receive_maximum,
+    }
+}
 
 fn nothing() -> Lines {
     Lines::new()
@@ -75,8 +77,8 @@ fn quota_is_the_receive_maximum() -> u64 {
             open.extend(more);
             judged += 1;
         }
-        assert_eq!(driver.client.session().in_flight(), 0);
-        assert_eq!(driver.client.session().waiting(), 0);
+        assert_eq!(driver.machine.session().in_flight(), 0);
+        assert_eq!(driver.machine.session().waiting(), 0);
     }
     judged
 }
@@ -84,7 +86,7 @@ fn quota_is_the_receive_maximum() -> u64 {
 /// Section 3.2.2.3.3: absent, it is 65,535.
 fn quota_without_receive_maximum() {
     let mut driver = Driver::connected();
-    assert_eq!(driver.client.server_limits().receive_maximum, 65_535);
+    assert_eq!(driver.machine.server_limits().receive_maximum, 65_535);
     for _ in 0..u16::MAX {
         assert_eq!(publishes(&driver.publish(1, "a", "")), 1);
     }
@@ -161,7 +163,7 @@ fn all_other_packets_pass_an_empty_quota() {
     assert_eq!(driver.feed(&make::pubrec(1)), ["> PUBREL #1"]);
     assert_eq!(driver.tick(10_000), ["> PINGREQ"]);
     assert_eq!(driver.feed(make::PINGRESP), nothing());
-    driver.client.re_authenticate(&[]).unwrap();
+    driver.machine.re_authenticate(&[]).unwrap();
     assert_eq!(driver.settle().len(), 1);
     let said = driver.feed(&make::suback(3, &[ReasonCode::Success]));
     assert_eq!(said, ["t4 suback [Success]"]);

@@ -12,25 +12,27 @@ use mqtt5_session_fsm::{ClientConfig, SendError, Session, SessionConfig};
 use super::driver::{Driver, KEEPS, Lines, connect_with, publication};
 use super::make;
 
-checks!["client::handshake":
-    Example connect_is_the_first_packet,
-    Example connect_is_the_first_packet_of_each_connection,
-    Example nothing_but_connect_leaves_before_the_connack,
-    Example connect_is_sent_as_given,
-    Example no_state_means_clean_start,
-    Domain session_present_rules,
-    Example clean_start_discards_what_was_sent,
-    Example clean_start_discards_what_was_received,
-    Example clean_start_needs_session_present_0,
-    Example lost_session_is_discarded,
-    Example a_session_known_to_the_server_can_be_resumed,
-    Example state_belongs_to_the_client_identifier,
-    Example a_session_without_a_client_identifier_belongs_to_any,
-    Example assigned_client_identifier_is_used_again,
-    Domain connack_timeout_to_the_millisecond,
-    Example a_lost_connection_attempt_keeps_the_session,
-    Example bytes_of_the_old_connection_are_gone,
-];
+crate::check::checks! { "handshake":
+    client {
+        Example connect_is_the_first_packet,
+        Example connect_is_the_first_packet_of_each_connection,
+        Example nothing_but_connect_leaves_before_the_connack,
+        Example connect_is_sent_as_given,
+        Example no_state_means_clean_start,
+        Domain session_present_rules,
+        Example clean_start_discards_what_was_sent,
+        Example clean_start_discards_what_was_received,
+        Example clean_start_needs_session_present_0,
+        Example lost_session_is_discarded,
+        Example a_session_known_to_the_server_can_be_resumed,
+        Example state_belongs_to_the_client_identifier,
+        Example a_session_without_a_client_identifier_belongs_to_any,
+        Example assigned_client_identifier_is_used_again,
+        Domain connack_timeout_to_the_millisecond,
+        Example a_lost_connection_attempt_keeps_the_session,
+        Example bytes_of_the_old_connection_are_gone,
+    }
+}
 
 fn nothing() -> Lines {
     Lines::new()
@@ -51,11 +53,11 @@ fn connect_is_the_first_packet() {
     );
     let now = driver.now;
     assert_eq!(
-        driver.client.disconnect(now, ReasonCode::Success, &[]),
+        driver.machine.disconnect(now, ReasonCode::Success, &[]),
         Err(SendError::NotConnected)
     );
-    assert!(driver.client.authenticate(&[]).is_err());
-    assert!(driver.client.re_authenticate(&[]).is_err());
+    assert!(driver.machine.authenticate(&[]).is_err());
+    assert!(driver.machine.re_authenticate(&[]).is_err());
     assert_eq!(driver.tick(1 << 40), nothing());
     assert!(driver.wire.is_empty());
     assert_eq!(
@@ -86,7 +88,7 @@ fn nothing_but_connect_leaves_before_the_connack() {
     assert_eq!(said.len(), 1, "{said:?}");
     assert_eq!(driver.publish(0, "a", "0"), nothing());
     assert_eq!(driver.subscribe(&["a"]), nothing());
-    assert!(!driver.client.is_connected());
+    assert!(!driver.machine.is_connected());
     let said = driver.feed(&make::connack(false, ReasonCode::Success, &[]));
     assert_eq!(
         said,
@@ -98,7 +100,7 @@ fn nothing_but_connect_leaves_before_the_connack() {
             "t2 Sent"
         ]
     );
-    assert!(driver.client.is_connected());
+    assert!(driver.machine.is_connected());
 }
 
 /// Section 3.1: CONNECT with every property, Will, User Name and Password.
@@ -210,7 +212,7 @@ fn clean_start_discards_what_was_sent() {
         ]
     );
     // The identifiers are free again: the acknowledgement of the old message is none of the new.
-    assert_eq!(driver.client.session().in_flight(), 0);
+    assert_eq!(driver.machine.session().in_flight(), 0);
 }
 
 /// MQTT-3.1.2-4: a QoS 2 identifier that the Server had in use means nothing any more.
@@ -286,11 +288,11 @@ fn state_belongs_to_the_client_identifier() {
     };
     let now = driver.now;
     assert_eq!(
-        driver.client.connect(now, &other),
+        driver.machine.connect(now, &other),
         Err(SendError::ClientIdentifierDiffers)
     );
     assert_eq!(driver.settle(), nothing());
-    assert_eq!(driver.client.session().client_identifier(), "c");
+    assert_eq!(driver.machine.session().client_identifier(), "c");
     let said = driver.reconnect(KEEPS, true, &[]);
     assert_eq!(said, ["> PUBLISH q1 #1 dup a \"for c\""]);
 }
@@ -307,7 +309,7 @@ fn assigned_client_identifier_is_used_again() {
         Text::new("auto-1").unwrap(),
     )];
     let _ = driver.feed(&make::connack(false, ReasonCode::Success, &assigned));
-    assert_eq!(driver.client.session().client_identifier(), "auto-1");
+    assert_eq!(driver.machine.session().client_identifier(), "auto-1");
     let _ = driver.publish(1, "a", "1");
     let _ = driver.lose();
     assert!(driver.connect(&anonymous)[0].starts_with("> CONNECT \"auto-1\" Session"));
@@ -353,10 +355,10 @@ fn bytes_of_the_old_connection_are_gone() {
     driver.accept(publication(0, "a", "0", &[])).unwrap();
     driver.try_subscribe(&["a"], &[]).unwrap();
     let mut input = &make::publish(1, 9, "a", "x")[..];
-    let _ = driver.client.receive(now, &mut input);
+    let _ = driver.machine.receive(now, &mut input);
     // Nothing of this was polled.
-    driver.client.connection_lost(now);
-    driver.client.connect(now, &connect_with(KEEPS)).unwrap();
+    driver.machine.connection_lost(now);
+    driver.machine.connect(now, &connect_with(KEEPS)).unwrap();
     let said = driver.settle();
     let written: Vec<_> = said.iter().filter(|line| line.starts_with('>')).collect();
     assert_eq!(written.len(), 1, "{said:?}");
@@ -379,5 +381,5 @@ fn a_session_without_a_client_identifier_belongs_to_any() {
         ..connect_with(KEEPS)
     };
     assert!(!connect.client_identifier.is_empty());
-    assert_eq!(driver.client.connect(driver.now, &connect), Ok(()));
+    assert_eq!(driver.machine.connect(driver.now, &connect), Ok(()));
 }

@@ -10,25 +10,27 @@ use mqtt5_session_fsm::{ClientConfig, PublishError, Session, SessionConfig};
 use super::driver::{Driver, KEEPS, Lines, connect_with};
 use super::make;
 
-checks!["client::keep_alive":
-    Domain ping_at_the_last_moment_and_never_later,
-    Domain every_keep_alive,
-    Domain a_late_timer_is_covered_by_the_margin,
-    Example only_sent_packets_count,
-    Example every_sent_packet_counts,
-    Example what_was_not_written_does_not_count,
-    Example no_ping_while_others_are_sent,
-    Example no_gap_over_a_long_time,
-    Domain the_server_decides_on_the_keep_alive,
-    Example keep_alive_0_is_off,
-    Domain pingresp_timeout_to_the_millisecond,
-    Example only_pingresp_ends_the_wait_for_it,
-    Domain every_packet_shows_that_the_server_is_there,
-    Example an_extra_pingresp_is_ignored,
-    Domain pings_before_the_connack,
-    Example what_was_asked_before_the_connack_is_answered_behind_it,
-    Example each_connection_has_its_own_keep_alive,
-];
+crate::check::checks! { "keep_alive":
+    client {
+        Domain ping_at_the_last_moment_and_never_later,
+        Domain every_keep_alive,
+        Domain a_late_timer_is_covered_by_the_margin,
+        Example only_sent_packets_count,
+        Example every_sent_packet_counts,
+        Example what_was_not_written_does_not_count,
+        Example no_ping_while_others_are_sent,
+        Example no_gap_over_a_long_time,
+        Domain the_server_decides_on_the_keep_alive,
+        Example keep_alive_0_is_off,
+        Domain pingresp_timeout_to_the_millisecond,
+        Example only_pingresp_ends_the_wait_for_it,
+        Domain every_packet_shows_that_the_server_is_there,
+        Example an_extra_pingresp_is_ignored,
+        Domain pings_before_the_connack,
+        Example what_was_asked_before_the_connack_is_answered_behind_it,
+        Example each_connection_has_its_own_keep_alive,
+    }
+}
 
 fn nothing() -> Lines {
     Lines::new()
@@ -67,7 +69,7 @@ fn every_keep_alive() -> u64 {
     for keep_alive in 1..=u16::MAX {
         let mut driver = driver(keep_alive, 0, 5_000, &[]);
         let interval = u64::from(keep_alive) * 1000;
-        assert_eq!(driver.client.keep_alive(), keep_alive);
+        assert_eq!(driver.machine.keep_alive(), keep_alive);
         assert_eq!(driver.tick(interval - 1), nothing());
         assert_eq!(driver.tick(1), ["> PINGREQ"]);
     }
@@ -178,7 +180,7 @@ fn the_server_decides_on_the_keep_alive() -> u64 {
             let connack: Vec<_> = given.map(Property::ServerKeepAlive).into_iter().collect();
             let mut driver = driver(asked, 0, 5_000, &connack);
             let expected = u64::from(given.unwrap_or(asked)) * 1000;
-            assert_eq!(u64::from(driver.client.keep_alive()) * 1000, expected);
+            assert_eq!(u64::from(driver.machine.keep_alive()) * 1000, expected);
             if expected == 0 {
                 assert_eq!(driver.deadline(), None);
                 assert_eq!(driver.tick(1 << 40), nothing());
@@ -197,7 +199,7 @@ fn keep_alive_0_is_off() {
     let mut driver = driver(0, 0, 5_000, &[]);
     assert_eq!(driver.deadline(), None);
     assert_eq!(driver.tick(1 << 45), nothing());
-    assert!(driver.client.is_connected());
+    assert!(driver.machine.is_connected());
 }
 
 /// Section 3.1.2.10: without PINGRESP in reasonable time the Client closes.
@@ -323,7 +325,7 @@ fn what_was_not_written_does_not_count() {
     let now = driver.now;
     let mut small = [0_u8; 2];
     let result = driver
-        .client
+        .machine
         .publish_now(now, &publish, &mut &mut small[..]);
     assert!(
         matches!(
@@ -333,7 +335,7 @@ fn what_was_not_written_does_not_count() {
         "{result:?}"
     );
     assert_eq!(driver.deadline(), Some(1_000));
-    let result = driver.client.publish_now(now, &publish, &mut driver.wire);
+    let result = driver.machine.publish_now(now, &publish, &mut driver.wire);
     assert_eq!(result, Ok(()));
     let _ = driver.feed(&make::publish(0, 0, "a", ""));
     assert_eq!(driver.deadline(), Some(10_000));
@@ -350,7 +352,7 @@ fn each_connection_has_its_own_keep_alive() {
         ..connect_with(KEEPS)
     });
     let _ = driver.feed(&make::connack(true, ReasonCode::Success, &[]));
-    assert_eq!(driver.client.keep_alive(), 60);
+    assert_eq!(driver.machine.keep_alive(), 60);
     assert_eq!(driver.tick(59_999), nothing());
     assert_eq!(driver.tick(1), ["> PINGREQ"]);
 }

@@ -10,20 +10,22 @@ use mqtt5_session_fsm::{LimitExceeded, Limits, Publication, PublishError, SendEr
 use super::driver::{Driver, KEEPS, Lines, publication};
 use super::make;
 
-checks!["client::limits":
-    Domain maximum_qos,
-    Domain retain_available,
-    Domain retain_available_for_what_is_published_now,
-    Domain subscriptions_that_are_not_available,
-    Example everything_is_available_unless_denied,
-    Example maximum_packet_size_of_requests,
-    Domain maximum_packet_size_of_messages,
-    Domain maximum_packet_size_of_what_waited,
-    Example what_waited_is_judged_by_the_connack,
-    Example what_is_in_flight_is_judged_again,
-    Example limits_end_with_the_connection,
-    Example limits_of_every_property,
-];
+crate::check::checks! { "limits":
+    client {
+        Domain maximum_qos,
+        Domain retain_available,
+        Domain retain_available_for_what_is_published_now,
+        Domain subscriptions_that_are_not_available,
+        Example everything_is_available_unless_denied,
+        Example maximum_packet_size_of_requests,
+        Domain maximum_packet_size_of_messages,
+        Domain maximum_packet_size_of_what_waited,
+        Example what_waited_is_judged_by_the_connack,
+        Example what_is_in_flight_is_judged_again,
+        Example limits_end_with_the_connection,
+        Example limits_of_every_property,
+    }
+}
 
 fn nothing() -> Lines {
     Lines::new()
@@ -50,7 +52,7 @@ fn retain_available_for_what_is_published_now() -> u64 {
                 ..Publish::new(TopicName::new("a").unwrap(), b"x")
             };
             let mut wire = Vec::new();
-            let result = driver.client.publish_now(driver.now, &publish, &mut wire);
+            let result = driver.machine.publish_now(driver.now, &publish, &mut wire);
             if retain && !available {
                 let expected = PublishError::Forbidden(LimitExceeded::RetainAvailable);
                 assert_eq!(result, Err(expected));
@@ -211,7 +213,7 @@ fn subscriptions_that_are_not_available() -> u64 {
 /// Section 3.2.2.3: what is absent is allowed.
 fn everything_is_available_unless_denied() {
     let mut driver = Driver::connected();
-    assert_eq!(*driver.client.server_limits(), Limits::NONE);
+    assert_eq!(*driver.machine.server_limits(), Limits::NONE);
     let identifier = [Property::SubscriptionIdentifier(
         SubscriptionIdentifier::MAX,
     )];
@@ -304,7 +306,7 @@ fn maximum_packet_size_of_what_waited() -> u64 {
                     let _ = driver.publish_with(publication(qos, "t", &payload, properties));
                 }
                 let _ = again.lose();
-                let resumes = again.client.session().in_flight() == 1;
+                let resumes = again.machine.session().in_flight() == 1;
                 for (mut driver, present) in [(waits, false), (again, true)] {
                     let said = driver.reconnect(KEEPS, present, &connack);
                     let written = said.iter().any(|line| line.starts_with("> PUBLISH"));
@@ -421,5 +423,5 @@ fn limits_of_every_property() {
         shared_subscription_available: false,
         problem_information: true,
     };
-    assert_eq!(*driver.client.server_limits(), expected);
+    assert_eq!(*driver.machine.server_limits(), expected);
 }

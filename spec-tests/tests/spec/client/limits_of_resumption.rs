@@ -9,13 +9,15 @@ use mqtt5_session_fsm::codec::{
 use super::driver::{Driver, KEEPS, Lines};
 use super::make;
 
-checks!["client::limits_of_resumption":
-    Example a_decision_without_a_connection_fits_the_next_one,
-    Example a_decision_that_waited_fits_the_next_connection,
-    Domain what_was_sent_and_may_not_be_sent_again_is_uncertain,
-    Example an_identifier_that_the_server_may_hold_is_not_used_again,
-    Example an_identifier_that_was_given_up_is_free_in_another_session,
-];
+crate::check::checks! { "limits_of_resumption":
+    client {
+        Example a_decision_without_a_connection_fits_the_next_one,
+        Example a_decision_that_waited_fits_the_next_connection,
+        Domain what_was_sent_and_may_not_be_sent_again_is_uncertain,
+        Example an_identifier_that_the_server_may_hold_is_not_used_again,
+        Example an_identifier_that_was_given_up_is_free_in_another_session,
+    }
+}
 
 const SMALL: u32 = 20;
 
@@ -34,7 +36,7 @@ fn explain(driver: &mut Driver, n: usize) -> Lines {
     let reason = [Property::ReasonString(Text::new(&reason).unwrap())];
     let receipt = driver.receipts[n];
     driver
-        .client
+        .machine
         .acknowledge_with(receipt, ReasonCode::Success, &reason)
         .unwrap();
     driver.settle()

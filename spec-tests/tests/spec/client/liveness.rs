@@ -11,21 +11,23 @@ use mqtt5_session_fsm::{
 use super::driver::{Driver, KEEPS, Lines, connect_with};
 use super::make;
 
-checks!["client::liveness":
-    Domain a_packet_that_arrives_slowly_is_received,
-    Domain a_packet_that_stalls_ends_the_connection,
-    Domain a_question_that_was_not_written_is_not_waited_for,
-    Domain a_late_timer_gives_the_server_a_chance,
-    Domain a_server_that_is_silent_is_noticed_while_messages_are_sent,
-    Domain each_ping_of_the_application_has_its_answer,
-    Example pings_of_the_application_are_limited,
-    Example a_ping_is_possible_with_keep_alive_0,
-    Domain a_clock_that_goes_back_puts_nothing_off,
-    Domain requests_have_their_time,
-    Example the_late_answer_of_a_request_frees_its_identifier,
-    Example re_authentication_has_its_time,
-    Example a_server_that_takes_nothing_is_left,
-];
+crate::check::checks! { "liveness":
+    client {
+        Domain a_packet_that_arrives_slowly_is_received,
+        Domain a_packet_that_stalls_ends_the_connection,
+        Domain a_question_that_was_not_written_is_not_waited_for,
+        Domain a_late_timer_gives_the_server_a_chance,
+        Domain a_server_that_is_silent_is_noticed_while_messages_are_sent,
+        Domain each_ping_of_the_application_has_its_answer,
+        Example pings_of_the_application_are_limited,
+        Example a_ping_is_possible_with_keep_alive_0,
+        Domain a_clock_that_goes_back_puts_nothing_off,
+        Domain requests_have_their_time,
+        Example the_late_answer_of_a_request_frees_its_identifier,
+        Example re_authentication_has_its_time,
+        Example a_server_that_takes_nothing_is_left,
+    }
+}
 
 fn nothing() -> Lines {
     Lines::new()
@@ -64,7 +66,7 @@ impl Slow {
     fn arrive(&mut self, bytes: &[u8]) {
         self.unread.extend_from_slice(bytes);
         let mut input = &self.unread[..];
-        while let Some(event) = self.driver.client.receive(self.driver.now, &mut input) {
+        while let Some(event) = self.driver.machine.receive(self.driver.now, &mut input) {
             self.messages += usize::from(matches!(event, Event::Message(_)));
         }
         self.unread = input.to_vec();
@@ -75,7 +77,7 @@ impl Slow {
     fn pass(&mut self, milliseconds: u64) -> Option<String> {
         let end = self.driver.now + Duration::from_millis(milliseconds);
         loop {
-            let due = self.driver.client.next_timeout();
+            let due = self.driver.machine.next_timeout();
             if due > end {
                 self.driver.now = end;
                 return None;
@@ -152,14 +154,14 @@ fn a_question_that_was_not_written_is_not_waited_for() -> u64 {
         let mut driver = connected(10);
         assert_eq!(driver.deadline(), Some(9_750));
         driver.wait(9_750);
-        driver.client.handle_timeout(driver.now);
+        driver.machine.handle_timeout(driver.now);
         let mut none = [0_u8; 0];
         // The network takes nothing for a while.
         for _ in 0..stop {
-            let output = driver.client.poll(driver.now, &mut &mut none[..]);
+            let output = driver.machine.poll(driver.now, &mut &mut none[..]);
             assert_eq!(output, Some(Output::NeedsRoom(2)));
             driver.wait(1_000);
-            driver.client.handle_timeout(driver.now);
+            driver.machine.handle_timeout(driver.now);
         }
         assert_eq!(driver.settle(), ["> PINGREQ"]);
         assert_eq!(driver.tick(9_749), nothing(), "{stop}");
@@ -170,10 +172,10 @@ fn a_question_that_was_not_written_is_not_waited_for() -> u64 {
         let mut driver = connected(10);
         driver.wait(9_750);
         for _ in 0..stop {
-            driver.client.handle_timeout(driver.now);
+            driver.machine.handle_timeout(driver.now);
             driver.wait(1_000);
         }
-        driver.client.handle_timeout(driver.now);
+        driver.machine.handle_timeout(driver.now);
         assert_eq!(driver.settle(), ["> PINGREQ"], "{stop}");
         assert_eq!(driver.tick(9_749), nothing(), "{stop}");
         assert_eq!(driver.tick(250), ["> PINGREQ"], "{stop}");
@@ -182,11 +184,11 @@ fn a_question_that_was_not_written_is_not_waited_for() -> u64 {
         // A CONNECT that nobody polled.
         let mut driver = Driver::new();
         driver
-            .client
+            .machine
             .connect(driver.now, &connect_with(KEEPS))
             .unwrap();
         driver.wait(stop * 1_000);
-        driver.client.handle_timeout(driver.now);
+        driver.machine.handle_timeout(driver.now);
         assert_eq!(driver.settle().len(), 1);
         assert_eq!(driver.tick(9_999), nothing());
         assert_eq!(driver.tick(1), ["close TimedOut(ConnAck)"]);
@@ -209,7 +211,7 @@ fn a_late_timer_gives_the_server_a_chance() -> u64 {
         );
         let said = driver.feed(make::PINGRESP);
         assert!(said.is_empty(), "{said:?}");
-        assert!(driver.client.is_connected());
+        assert!(driver.machine.is_connected());
         // Without it, the chance is a short one, and the only one.
         let mut driver = connected(10);
         assert_eq!(driver.tick(9_750), ["> PINGREQ"]);
@@ -268,7 +270,7 @@ fn each_ping_of_the_application_has_its_answer() -> u64 {
                 assert_eq!(driver.tick(10_000), ["> PINGREQ"]);
             }
             for _ in 0..asked {
-                driver.client.ping(driver.now).unwrap();
+                driver.machine.ping(driver.now).unwrap();
                 assert_eq!(driver.settle(), ["> PINGREQ"]);
                 driver.wait(100);
             }
@@ -290,29 +292,35 @@ fn each_ping_of_the_application_has_its_answer() -> u64 {
 fn pings_of_the_application_are_limited() {
     let mut driver = connected(0);
     for _ in 0..16 {
-        driver.client.ping(driver.now).unwrap();
+        driver.machine.ping(driver.now).unwrap();
     }
-    assert_eq!(driver.client.ping(driver.now), Err(SendError::TooManyPings));
+    assert_eq!(
+        driver.machine.ping(driver.now),
+        Err(SendError::TooManyPings)
+    );
     assert_eq!(driver.settle().len(), 16);
     assert_eq!(driver.feed(make::PINGRESP), ["pong after 0 ms"]);
-    assert_eq!(driver.client.ping(driver.now), Ok(()));
+    assert_eq!(driver.machine.ping(driver.now), Ok(()));
     let _ = driver.lose();
-    assert_eq!(driver.client.ping(driver.now), Err(SendError::NotConnected));
+    assert_eq!(
+        driver.machine.ping(driver.now),
+        Err(SendError::NotConnected)
+    );
     // MQTT-3.1.2-30
     let method = [Property::AuthenticationMethod(Text::new("m").unwrap())];
     let _ = driver.connect(&connect_with(&method));
-    assert_eq!(driver.client.ping(driver.now), Err(SendError::NotExpected));
+    assert_eq!(driver.machine.ping(driver.now), Err(SendError::NotExpected));
 }
 
 /// Section 3.1.2.10: "irrespective of the Keep Alive value".
 fn a_ping_is_possible_with_keep_alive_0() {
     let mut driver = connected(0);
-    driver.client.ping(driver.now).unwrap();
+    driver.machine.ping(driver.now).unwrap();
     assert_eq!(driver.settle(), ["> PINGREQ"]);
     driver.wait(42);
     assert_eq!(driver.feed(make::PINGRESP), ["pong after 42 ms"]);
     assert_eq!(driver.deadline(), None);
-    driver.client.ping(driver.now).unwrap();
+    driver.machine.ping(driver.now).unwrap();
     assert_eq!(driver.settle(), ["> PINGREQ"]);
     assert_eq!(driver.tick(9_999), nothing());
     assert_eq!(driver.tick(1), ["close TimedOut(PingResp)"]);
@@ -337,11 +345,11 @@ fn a_clock_that_goes_back_puts_nothing_off() -> u64 {
                 driver.wait(500);
                 let _ = driver.subscribe(&["a"]);
                 if asks {
-                    driver.client.ping(driver.now).unwrap();
+                    driver.machine.ping(driver.now).unwrap();
                     let _ = driver.settle();
                 }
                 driver.now = Instant::from_millis(driver.now.as_millis().saturating_sub(back));
-                call(&mut driver.client, driver.now);
+                call(&mut driver.machine, driver.now);
                 let wait = driver.deadline().expect("a Keep Alive");
                 assert!(wait <= 10_000, "{n}: {back} ms back: {wait}");
                 let mut said = nothing();
@@ -396,7 +404,7 @@ fn requests_have_their_time() -> u64 {
             };
             assert_eq!(driver.tick(1), expected);
             assert_eq!(driver.deadline(), None);
-            assert!(driver.client.is_connected());
+            assert!(driver.machine.is_connected());
             // Each had its outcome.
             assert_eq!(driver.lose(), nothing());
             judged += 3;
@@ -422,10 +430,10 @@ fn re_authentication_has_its_time() {
     let method = Property::AuthenticationMethod(Text::new("m").unwrap());
     let connect = [method, Property::SessionExpiryInterval(u32::MAX)];
     let mut driver = Driver::new().go(&connect, false, &[method]);
-    driver.client.re_authenticate(&[]).unwrap();
+    driver.machine.re_authenticate(&[]).unwrap();
     driver.wait(100_000);
     // Nobody polled.
-    driver.client.handle_timeout(driver.now);
+    driver.machine.handle_timeout(driver.now);
     assert_eq!(driver.settle().len(), 1);
     assert_eq!(driver.tick(29_999), nothing());
     let said = driver.tick(1);
@@ -441,16 +449,16 @@ fn a_server_that_takes_nothing_is_left() {
         .accept(super::driver::publication(0, "a", "x", &[]))
         .unwrap();
     let mut none = [0_u8; 0];
-    let output = driver.client.poll(driver.now, &mut &mut none[..]);
+    let output = driver.machine.poll(driver.now, &mut &mut none[..]);
     assert!(matches!(output, Some(Output::NeedsRoom(_))), "{output:?}");
     let wait = driver.deadline().expect("a limit");
     assert!((30_000..=120_000).contains(&wait), "{wait}");
     driver.wait(wait - 1);
-    driver.client.handle_timeout(driver.now);
-    assert!(driver.client.is_connected());
+    driver.machine.handle_timeout(driver.now);
+    assert!(driver.machine.is_connected());
     driver.wait(1);
-    driver.client.handle_timeout(driver.now);
-    let output = driver.client.poll(driver.now, &mut &mut none[..]);
+    driver.machine.handle_timeout(driver.now);
+    let output = driver.machine.poll(driver.now, &mut &mut none[..]);
     let cause = Cause::TimedOut(Awaited::Room);
     assert_eq!(output, Some(Output::Close(cause)));
 }

@@ -8,12 +8,14 @@ use super::driver::{Driver, KEEPS, Lines, connect_with};
 use super::make;
 use super::tell;
 
-checks!["client::order_of_sessions":
-    Domain a_session_ends_before_the_next_one_is_connected,
-    Example nothing_ends_by_a_bad_connack,
-    Example a_refusal_comes_after_what_was_left,
-    Example handle_gives_back_the_connack,
-];
+crate::check::checks! { "order_of_sessions":
+    client {
+        Domain a_session_ends_before_the_next_one_is_connected,
+        Example nothing_ends_by_a_bad_connack,
+        Example a_refusal_comes_after_what_was_left,
+        Example handle_gives_back_the_connack,
+    }
+}
 
 /// Two messages in flight, no connection, and a CONNECT under way.
 fn connecting(clean_start: bool) -> Driver {
@@ -26,7 +28,7 @@ fn connecting(clean_start: bool) -> Driver {
         ..connect_with(KEEPS)
     };
     let now = driver.now;
-    driver.client.connect(now, &connect).unwrap();
+    driver.machine.connect(now, &connect).unwrap();
     driver
 }
 
@@ -35,7 +37,7 @@ fn read_all(driver: &mut Driver, bytes: &[u8]) -> Lines {
     let now = driver.now;
     let mut lines = Lines::new();
     let mut input = bytes;
-    while let Some(event) = driver.client.receive(now, &mut input) {
+    while let Some(event) = driver.machine.receive(now, &mut input) {
         lines.push(tell::event(&event, &driver.tokens));
     }
     assert!(input.is_empty());
@@ -70,8 +72,8 @@ fn nothing_ends_by_a_bad_connack() {
     assert_eq!(read_all(&mut driver, &connack), Lines::new());
     let said = driver.settle();
     assert_eq!(said.last().unwrap(), "close ResponseInformationUnexpected");
-    assert!(driver.client.session().exists());
-    assert_eq!(driver.client.session().in_flight(), 2);
+    assert!(driver.machine.session().exists());
+    assert_eq!(driver.machine.session().in_flight(), 2);
 }
 
 /// Clean Start 1 has ended the Session, whatever the Server says then.
@@ -97,7 +99,7 @@ fn handle_gives_back_the_connack() {
         let now = driver.now;
         let bytes = make::connack(false, ReasonCode::Success, &[]);
         let connack = Packet::decode_from(Role::Server, &bytes).unwrap();
-        let result = driver.client.handle(now, connack);
+        let result = driver.machine.handle(now, connack);
         assert_eq!(result, Err(NotTaken::EventsFirst));
         assert_eq!(driver.deadline(), Some(0));
         let said = driver.settle();
@@ -106,8 +108,8 @@ fn handle_gives_back_the_connack() {
             ended.collect::<Vec<_>>(),
             ["t1 Indeterminate", "t2 Indeterminate", "session ended"]
         );
-        let result = driver.client.handle(now, connack);
+        let result = driver.machine.handle(now, connack);
         assert!(matches!(result, Ok(Some(Event::Connected(_)))));
-        assert!(driver.client.is_connected());
+        assert!(driver.machine.is_connected());
     }
 }

@@ -7,18 +7,20 @@ use mqtt5_session_fsm::codec::{PacketType, ReasonCode};
 use super::driver::{Driver, KEEPS, Lines, connect_with};
 use super::make;
 
-checks!["client::ordering":
-    Example messages_are_sent_in_their_order,
-    Example resent_messages_keep_their_order,
-    Example resent_messages_keep_their_order_when_identifiers_wrap,
-    Example resent_messages_come_before_new_ones,
-    Domain pubacks_in_the_order_of_messages,
-    Domain pubrecs_in_the_order_of_messages,
-    Example pubrels_in_the_order_of_pubrecs,
-    Example pubrels_are_resent_in_the_order_of_pubrecs,
-    Example a_repeated_pubrec_releases_no_other_message,
-    Example refusals_keep_the_order,
-];
+crate::check::checks! { "ordering":
+    client {
+        Example messages_are_sent_in_their_order,
+        Example resent_messages_keep_their_order,
+        Example resent_messages_keep_their_order_when_identifiers_wrap,
+        Example resent_messages_come_before_new_ones,
+        Domain pubacks_in_the_order_of_messages,
+        Domain pubrecs_in_the_order_of_messages,
+        Example pubrels_in_the_order_of_pubrecs,
+        Example pubrels_are_resent_in_the_order_of_pubrecs,
+        Example a_repeated_pubrec_releases_no_other_message,
+        Example refusals_keep_the_order,
+    }
+}
 
 fn identifiers(said: &[String], packet: &str) -> Vec<u16> {
     said.iter()
@@ -159,7 +161,7 @@ fn pubrels_in_the_order_of_pubrecs() {
     let bytes: Vec<u8> = order.iter().flat_map(|&n| make::pubrec(n)).collect();
     let mut input = &bytes[..];
     let now = driver.now;
-    assert_eq!(driver.client.receive(now, &mut input), None);
+    assert_eq!(driver.machine.receive(now, &mut input), None);
     assert_eq!(identifiers(&driver.settle(), "> PUBREL"), order);
 }
 
@@ -189,7 +191,7 @@ fn a_repeated_pubrec_releases_no_other_message() {
     let connack = make::connack(true, ReasonCode::Success, &[]);
     let input = [connack, make::pubrec(2)].concat();
     let mut input = &input[..];
-    while driver.client.receive(driver.now, &mut input).is_some() {}
+    while driver.machine.receive(driver.now, &mut input).is_some() {}
     assert_eq!(identifiers(&driver.settle(), "> PUBREL"), [1, 2, 3, 2]);
 }
 

@@ -8,15 +8,17 @@ use mqtt5_session_fsm::{Outcome, SessionConfig, Token, WaitingLimits, WhenFull};
 use super::driver::{Driver, KEEPS, publication};
 use super::make;
 
-checks!["client::outcomes":
-    Example properties_are_told,
-    Example what_success_is,
-    Example tokens_ascend,
-    Example a_lost_session_leaves_no_token_open,
-    Example what_was_never_written_is_not_uncertain,
-    Example what_was_never_written_is_not_acknowledged,
-    Domain exactly_one_outcome_in_random_histories,
-];
+crate::check::checks! { "outcomes":
+    client {
+        Example properties_are_told,
+        Example what_success_is,
+        Example tokens_ascend,
+        Example a_lost_session_leaves_no_token_open,
+        Example what_was_never_written_is_not_uncertain,
+        Example what_was_never_written_is_not_acknowledged,
+        Domain exactly_one_outcome_in_random_histories,
+    }
+}
 
 /// Sections 3.4.2.2, 3.5.2.2, 3.7.2.2, 3.9.2.1: the Reason String of each acknowledgement.
 fn properties_are_told() {
@@ -104,7 +106,7 @@ fn a_lost_session_leaves_no_token_open() {
         said,
         ["t1 Indeterminate", "t2 Indeterminate", "t3 Indeterminate"]
     );
-    assert_eq!(driver.client.session().in_flight(), 1);
+    assert_eq!(driver.machine.session().in_flight(), 1);
 }
 
 /// Section 3.1.2.11.2: the Session ends with the connection; what was not written to it cannot have arrived.
@@ -159,10 +161,10 @@ fn exactly_one_outcome_in_random_histories() -> u64 {
         let _ = driver.connect(&super::driver::connect_with(KEEPS));
         said.extend(driver.feed(&make::connack(false, ReasonCode::Success, &[])));
         // What waits for others is sent as these are answered.
-        while driver.client.session().in_flight() > 0 {
+        while driver.machine.session().in_flight() > 0 {
             for identifier in 1..=2_000 {
                 said.extend(
-                    match driver.client.session().sender_state(make::id(identifier)) {
+                    match driver.machine.session().sender_state(make::id(identifier)) {
                         mqtt5_session_fsm::table::SenderState::WaitPubAck => {
                             driver.feed(&make::puback(identifier))
                         }
@@ -224,11 +226,11 @@ fn step(driver: &mut Driver, random: &mut Random) -> Vec<String> {
         12 => driver.feed(&make::suback(identifier, &[ReasonCode::Success])),
         13 => driver.tick(u64::from(random.below(4_000))),
         14 if random.below(3) == 0 => driver.lose(),
-        _ if driver.client.is_connected() => Vec::new(),
+        _ if driver.machine.is_connected() => Vec::new(),
         _ => {
             let mut said = driver.lose();
             said.extend(driver.connect(&super::driver::connect_with(KEEPS)));
-            let present = driver.client.session().exists() && random.below(4) != 0;
+            let present = driver.machine.session().exists() && random.below(4) != 0;
             said.extend(driver.feed(&make::connack(present, ReasonCode::Success, &[])));
             said
         }

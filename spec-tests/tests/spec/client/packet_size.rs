@@ -14,18 +14,20 @@ use mqtt5_session_fsm::{
 use super::driver::{Driver, KEEPS, Lines};
 use super::make;
 
-checks!["client::packet_size":
-    Domain puback_gives_way,
-    Domain pubrec_gives_way,
-    Domain disconnect_gives_way,
-    Domain auth_gives_way,
-    Domain pubrel_and_pubcomp_have_nothing_to_leave_out,
-    Domain received_packets_around_the_limit,
-    Example refused_as_soon_as_the_length_is_known,
-    Example an_answer_that_the_server_cannot_take_closes,
-    Example no_packet_is_ever_too_large,
-    Example what_no_packet_can_hold_is_refused,
-];
+crate::check::checks! { "packet_size":
+    client {
+        Domain puback_gives_way,
+        Domain pubrec_gives_way,
+        Domain disconnect_gives_way,
+        Domain auth_gives_way,
+        Domain pubrel_and_pubcomp_have_nothing_to_leave_out,
+        Domain received_packets_around_the_limit,
+        Example refused_as_soon_as_the_length_is_known,
+        Example an_answer_that_the_server_cannot_take_closes,
+        Example no_packet_is_ever_too_large,
+        Example what_no_packet_can_hold_is_refused,
+    }
+}
 
 fn reason_and_user() -> [Property<'static>; 3] {
     [
@@ -115,7 +117,7 @@ fn refuse(expected: &str) -> impl Fn(&mut Driver, &[Property<'_>]) -> Lines {
         let code = ReasonCode::QuotaExceeded;
         let receipt = driver.receipts[0];
         driver
-            .client
+            .machine
             .acknowledge_with(receipt, code, properties)
             .unwrap();
         let said = driver.settle();
@@ -153,7 +155,7 @@ fn auth_gives_way() -> u64 {
         |driver, properties| {
             let mut list = vec![Property::AuthenticationData(b"xy"[..].try_into().unwrap())];
             list.extend(properties);
-            driver.client.re_authenticate(&list).unwrap();
+            driver.machine.re_authenticate(&list).unwrap();
             let said = driver.settle();
             assert!(said[0].starts_with("> AUTH ReAuthenticate"), "{said:?}");
             assert!(said[0].contains("AuthenticationMethod(\"m\")"), "{said:?}");
@@ -220,7 +222,7 @@ fn received_packets_around_the_limit() -> u64 {
             let mut driver = Driver::new();
             let _ = driver.connect(&super::driver::connect_with(&connect));
             let _ = driver.feed(&[0x20, 3, 0, 0, 0]);
-            assert!(driver.client.is_connected());
+            assert!(driver.machine.is_connected());
             let Some(packet) = (0..size)
                 .map(|n| make::publish(0, 0, "a", &"p".repeat(n)))
                 .find(|packet| packet.len() == size)
@@ -285,7 +287,7 @@ fn an_answer_that_the_server_cannot_take_closes() {
     let mut driver = limited(Driver::new(), KEEPS, 1);
     let now = driver.now;
     let before = driver.wire.len();
-    let result = driver.client.disconnect(now, ReasonCode::Success, &[]);
+    let result = driver.machine.disconnect(now, ReasonCode::Success, &[]);
     let _ = driver.settle();
     assert!(
         result.is_ok() || matches!(result, Err(SendError::Forbidden(_))),
@@ -347,7 +349,7 @@ fn what_no_packet_can_hold_is_refused() {
         let connack = [Property::TopicAliasMaximum(1)];
         let mut driver = Driver::with(config, session).go(KEEPS, false, &connack);
         let (now, before) = (driver.now, driver.wire.len());
-        let result = driver.client.publish_now(now, &publish, &mut driver.wire);
+        let result = driver.machine.publish_now(now, &publish, &mut driver.wire);
         assert!(
             matches!(result, Err(PublishError::Invalid(_))),
             "{result:?}"

@@ -5,13 +5,15 @@ use mqtt5_session_fsm::codec::{Binary, PacketType, Property, ReasonCode, Text};
 use super::driver::{Driver, KEEPS, Lines, connect_with};
 use super::make;
 
-checks!["client::phases":
-    Domain every_packet_in_every_phase,
-    Domain every_packet_after_the_end,
-    Domain every_packet_without_a_connection,
-    Domain every_request_after_the_end,
-    Example a_new_connection_works_after_each_end,
-];
+crate::check::checks! { "phases":
+    client {
+        Domain every_packet_in_every_phase,
+        Domain every_packet_after_the_end,
+        Domain every_packet_without_a_connection,
+        Domain every_request_after_the_end,
+        Example a_new_connection_works_after_each_end,
+    }
+}
 
 fn method() -> Property<'static> {
     Property::AuthenticationMethod(Text::new("m").unwrap())
@@ -45,7 +47,7 @@ impl Phase {
             Phase::ConnectedWithMethod => return driver.go(&with_method, false, &[method()]),
             Phase::ReAuthenticating => {
                 driver = driver.go(&with_method, false, &[method()]);
-                driver.client.re_authenticate(&[]).unwrap();
+                driver.machine.re_authenticate(&[]).unwrap();
                 assert_eq!(driver.settle().len(), 1);
             }
         }
@@ -182,7 +184,7 @@ fn every_packet_in_every_phase() -> u64 {
                 driver.assert_dead();
             } else {
                 let is_connected = phase.has_connack() || matches!(came, Came::Accepted);
-                assert_eq!(driver.client.is_connected(), is_connected, "{what}");
+                assert_eq!(driver.machine.is_connected(), is_connected, "{what}");
             }
         }
     }
@@ -264,13 +266,13 @@ fn every_request_after_the_end() -> u64 {
         |driver| drop(driver.publish(2, "a", "")),
         |driver| assert!(driver.try_subscribe(&["a"], &[]).is_err()),
         |driver| assert!(driver.try_unsubscribe(&["a"], &[]).is_err()),
-        |driver| assert!(driver.client.authenticate(&[]).is_err()),
-        |driver| assert!(driver.client.re_authenticate(&[]).is_err()),
+        |driver| assert!(driver.machine.authenticate(&[]).is_err()),
+        |driver| assert!(driver.machine.re_authenticate(&[]).is_err()),
         |driver| {
             let now = driver.now;
             assert!(
                 driver
-                    .client
+                    .machine
                     .disconnect(now, ReasonCode::Success, &[])
                     .is_err()
             );
@@ -311,6 +313,6 @@ fn a_new_connection_works_after_each_end() {
         assert_eq!(driver.deadline(), None, "no Keep Alive, no PINGRESP");
         // The method of an earlier connection is forgotten.
         let data = [Property::AuthenticationData(Binary::new(b"x").unwrap())];
-        assert!(driver.client.re_authenticate(&data).is_err());
+        assert!(driver.machine.re_authenticate(&data).is_err());
     }
 }

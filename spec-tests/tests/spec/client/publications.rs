@@ -8,13 +8,15 @@ use mqtt5_session_fsm::{Publication, PublishError, SessionConfig, WaitingLimits,
 use super::driver::{Driver, KEEPS, publication};
 use super::make;
 
-checks!["client::publications":
-    Example a_refused_publication_comes_back,
-    Example what_waits_ends_at_its_deadline,
-    Example what_was_sent_is_overdue_once,
-    Example only_what_was_not_sent_is_withdrawn,
-    Example what_is_unsettled_is_listed,
-];
+crate::check::checks! { "publications":
+    client {
+        Example a_refused_publication_comes_back,
+        Example what_waits_ends_at_its_deadline,
+        Example what_was_sent_is_overdue_once,
+        Example only_what_was_not_sent_is_withdrawn,
+        Example what_is_unsettled_is_listed,
+    }
+}
 
 fn within(qos: u8, milliseconds: u64) -> Publication {
     Publication {
@@ -33,7 +35,7 @@ fn a_refused_publication_comes_back() {
     });
     driver.accept(publication(1, "a", "1", &[])).expect("room");
     let given = within(2, 500);
-    let refused = driver.client.publish(driver.now, given.clone());
+    let refused = driver.machine.publish(driver.now, given.clone());
     let refused = refused.expect_err("there is no room");
     assert_eq!(refused.error, PublishError::Busy);
     assert_eq!(refused.publication, given);
@@ -46,12 +48,12 @@ fn what_waits_ends_at_its_deadline() {
         driver.accept(within(qos, 700)).expect("room");
         assert_eq!(driver.tick(699), Vec::<String>::new());
         assert_eq!(driver.tick(1), ["t1 TimedOut"]);
-        assert_eq!(driver.client.session().waiting(), 0);
+        assert_eq!(driver.machine.session().waiting(), 0);
     }
     // It has an identifier, and was not written.
     let mut driver = Driver::connected();
     driver.accept(within(1, 700)).expect("room");
-    assert_eq!(driver.client.session().in_flight(), 1);
+    assert_eq!(driver.machine.session().in_flight(), 1);
     assert_eq!(driver.tick(700), ["t1 TimedOut"]);
 }
 
@@ -75,12 +77,12 @@ fn only_what_was_not_sent_is_withdrawn() {
     let [sent, waits] = driver.tokens[..] else {
         panic!("two were accepted")
     };
-    assert_eq!(driver.client.withdraw(sent), Err(WithdrawError::Sent));
-    assert_eq!(driver.client.withdraw(waits), Ok(()));
+    assert_eq!(driver.machine.withdraw(sent), Err(WithdrawError::Sent));
+    assert_eq!(driver.machine.withdraw(waits), Ok(()));
     assert_eq!(driver.settle(), ["t2 Withdrawn"]);
-    assert_eq!(driver.client.withdraw(waits), Err(WithdrawError::Unknown));
+    assert_eq!(driver.machine.withdraw(waits), Err(WithdrawError::Unknown));
     assert_eq!(driver.feed(&make::puback(1)), ["t1 puback"]);
-    assert_eq!(driver.client.withdraw(sent), Err(WithdrawError::Unknown));
+    assert_eq!(driver.machine.withdraw(sent), Err(WithdrawError::Unknown));
 }
 
 fn what_is_unsettled_is_listed() {
@@ -90,9 +92,9 @@ fn what_is_unsettled_is_listed() {
     // They wait for the CONNACK.
     let _ = driver.subscribe(&["a"]);
     let _ = driver.unsubscribe(&["b"]);
-    let unsettled: Vec<_> = driver.client.unsettled().map(|it| it.token).collect();
+    let unsettled: Vec<_> = driver.machine.unsettled().map(|it| it.token).collect();
     assert_eq!(unsettled, driver.tokens);
     let _ = driver.lose();
-    let unsettled: Vec<_> = driver.client.unsettled().map(|it| it.token).collect();
+    let unsettled: Vec<_> = driver.machine.unsettled().map(|it| it.token).collect();
     assert_eq!(unsettled, driver.tokens[..1]);
 }

@@ -7,29 +7,31 @@ use mqtt5_session_fsm::table::ReceiverState;
 use super::driver::{Driver, KEEPS, Lines};
 use super::make;
 
-checks!["client::qos_receiver":
-    Example the_answer_depends_on_the_qos,
-    Example qos1_identifier_is_free_after_puback,
-    Example qos2_to_its_end,
-    Example qos2_is_delivered_once,
-    Domain qos2_over_any_number_of_connections,
-    Example unknown_pubrel_is_answered,
-    Domain pubrel_with_every_reason_code,
-    Example unwanted_messages_are_acknowledged,
-    Example both_directions_have_identifiers_of_their_own,
-    Domain refusal_with_every_reason_code,
-    Example a_refused_identifier_is_free,
-    Example expiry_does_not_end_the_exchange,
-    Example identifier_in_another_exchange,
-    Example manual_acknowledgement_waits,
-    Example a_repetition_before_the_decision,
-    Example pubrel_before_the_decision,
-    Example receipts_are_good_once,
-    Example receipts_of_qos1_end_with_the_connection,
-    Example receipts_of_qos2_outlive_the_connection,
-    Example nothing_is_acknowledged_on_a_closed_connection,
-    Domain all_identifiers,
-];
+crate::check::checks! { "qos_receiver":
+    client {
+        Example the_answer_depends_on_the_qos,
+        Example qos1_identifier_is_free_after_puback,
+        Example qos2_to_its_end,
+        Example qos2_is_delivered_once,
+        Domain qos2_over_any_number_of_connections,
+        Example unknown_pubrel_is_answered,
+        Domain pubrel_with_every_reason_code,
+        Example unwanted_messages_are_acknowledged,
+        Example both_directions_have_identifiers_of_their_own,
+        Domain refusal_with_every_reason_code,
+        Example a_refused_identifier_is_free,
+        Example expiry_does_not_end_the_exchange,
+        Example identifier_in_another_exchange,
+        Example manual_acknowledgement_waits,
+        Example a_repetition_before_the_decision,
+        Example pubrel_before_the_decision,
+        Example receipts_are_good_once,
+        Example receipts_of_qos1_end_with_the_connection,
+        Example receipts_of_qos2_outlive_the_connection,
+        Example nothing_is_acknowledged_on_a_closed_connection,
+        Domain all_identifiers,
+    }
+}
 
 fn nothing() -> Lines {
     Lines::new()
@@ -66,7 +68,7 @@ fn qos1_identifier_is_free_after_puback() {
 /// MQTT-4.3.3-8, MQTT-4.3.3-11, MQTT-4.3.3-12.
 fn qos2_to_its_end() {
     let mut driver = Driver::connected();
-    let state = |driver: &Driver| driver.client.session().receiver_state(make::id(7));
+    let state = |driver: &Driver| driver.machine.session().receiver_state(make::id(7));
     for _ in 0..3 {
         assert_eq!(state(&driver), ReceiverState::Free);
         assert_eq!(
@@ -128,7 +130,7 @@ fn unknown_pubrel_is_answered() {
         said.last().unwrap(),
         "> PUBCOMP #7 PacketIdentifierNotFound"
     );
-    assert!(driver.client.is_connected());
+    assert!(driver.machine.is_connected());
 }
 
 /// MQTT-4.3.3-11: PUBREL 0x92, too, is answered and frees the identifier.
@@ -157,7 +159,7 @@ fn unwanted_messages_are_acknowledged() {
     // Not processed: the application drops the event without reading it.
     let mut input = &make::publish(2, 2, "x", "y")[..];
     let now = driver.now;
-    drop(driver.client.receive(now, &mut input));
+    drop(driver.machine.receive(now, &mut input));
     assert_eq!(driver.settle(), ["> PUBREC #2"]);
 }
 
@@ -186,7 +188,7 @@ fn refusal_with_every_reason_code() -> u64 {
             let mut driver = Driver::manual().go(KEEPS, false, &[]);
             let _ = driver.feed(&make::publish(qos, 7, "a", ""));
             let result = driver
-                .client
+                .machine
                 .acknowledge_with(driver.receipts[0], code, &[]);
             let said = driver.settle();
             if code == ReasonCode::Success {
@@ -294,10 +296,10 @@ fn receipts_are_good_once() {
     for (qos, identifier) in [(1, 1), (2, 2)] {
         let _ = driver.feed(&make::publish(qos, identifier, "a", ""));
         let receipt = driver.receipts.pop().unwrap();
-        assert_eq!(driver.client.acknowledge(receipt), Ok(()));
-        assert_eq!(driver.client.acknowledge(receipt), Err(SendError::Stale));
+        assert_eq!(driver.machine.acknowledge(receipt), Ok(()));
+        assert_eq!(driver.machine.acknowledge(receipt), Err(SendError::Stale));
         assert_eq!(driver.settle().len(), 1);
-        assert_eq!(driver.client.acknowledge(receipt), Err(SendError::Stale));
+        assert_eq!(driver.machine.acknowledge(receipt), Err(SendError::Stale));
         assert_eq!(driver.settle(), nothing());
     }
 }
@@ -308,13 +310,13 @@ fn receipts_of_qos1_end_with_the_connection() {
     let _ = driver.feed(&make::publish(1, 1, "a", ""));
     assert_eq!(driver.resume(), nothing());
     assert_eq!(
-        driver.client.acknowledge(driver.receipts[0]),
+        driver.machine.acknowledge(driver.receipts[0]),
         Err(SendError::Stale)
     );
     let said = driver.feed(&make::publish_with(1, 1, true, "a", "", &[]));
     assert_eq!(said, ["message q1 a \"\" receipt"]);
     assert_eq!(
-        driver.client.acknowledge(driver.receipts[0]),
+        driver.machine.acknowledge(driver.receipts[0]),
         Err(SendError::Stale)
     );
     assert_eq!(driver.acknowledge(1), ["> PUBACK #1"]);
@@ -340,7 +342,7 @@ fn nothing_is_acknowledged_on_a_closed_connection() {
     let _ = driver.feed(&make::publish(2, 2, "a", ""));
     let _ = driver.disconnect(ReasonCode::Success, &[]);
     for receipt in driver.receipts.clone() {
-        let _ = driver.client.acknowledge(receipt);
+        let _ = driver.machine.acknowledge(receipt);
         assert_eq!(driver.settle(), nothing());
     }
 }

@@ -6,18 +6,20 @@ use mqtt5_session_fsm::{Output, PublishError, SessionConfig, WaitingLimits, When
 use super::driver::{Driver, KEEPS, Lines, publication};
 use super::make;
 
-checks!["client::queue":
-    Example busy_and_room,
-    Example room_is_told_once,
-    Example a_limit_in_bytes,
-    Example oldest_qos0_is_dropped,
-    Example oldest_is_dropped,
-    Example a_message_larger_than_all_room,
-    Example room_is_room_for_what_was_refused,
-    Example what_waits_survives_connections,
-    Example a_slow_network_holds_back,
-    Example persisted_before_it_is_written,
-];
+crate::check::checks! { "queue":
+    client {
+        Example busy_and_room,
+        Example room_is_told_once,
+        Example a_limit_in_bytes,
+        Example oldest_qos0_is_dropped,
+        Example oldest_is_dropped,
+        Example a_message_larger_than_all_room,
+        Example room_is_room_for_what_was_refused,
+        Example what_waits_survives_connections,
+        Example a_slow_network_holds_back,
+        Example persisted_before_it_is_written,
+    }
+}
 
 fn limited(messages: u32, bytes: usize, when_full: WhenFull) -> Driver {
     Driver::configured(SessionConfig {
@@ -44,7 +46,7 @@ fn busy_and_room() {
         assert_eq!(accept(&mut driver, qos, "x"), Err(PublishError::Busy));
     }
     assert_eq!(driver.settle(), Lines::new());
-    assert_eq!(driver.client.session().waiting(), 3);
+    assert_eq!(driver.machine.session().waiting(), 3);
     let said = driver.reconnect(KEEPS, false, &[]);
     assert!(said.contains(&"room".into()), "{said:?}");
     assert_eq!(accept(&mut driver, 1, "x"), Ok(()));
@@ -78,14 +80,14 @@ fn a_limit_in_bytes() {
     for _ in 0..3 {
         assert_eq!(accept(&mut driver, 1, &"p".repeat(80)), Ok(()));
     }
-    assert_eq!(driver.client.session().waiting_bytes(), 3 * size);
+    assert_eq!(driver.machine.session().waiting_bytes(), 3 * size);
     assert_eq!(
         accept(&mut driver, 1, &"p".repeat(80)),
         Err(PublishError::Busy)
     );
     assert_eq!(accept(&mut driver, 1, "small"), Ok(()));
     let _ = driver.reconnect(KEEPS, false, &[]);
-    assert_eq!(driver.client.session().waiting_bytes(), 0);
+    assert_eq!(driver.machine.session().waiting_bytes(), 0);
 }
 
 /// The oldest messages with QoS 0 give way, no others; each drop is an outcome.
@@ -140,7 +142,7 @@ fn a_message_larger_than_all_room() {
         let large = "p".repeat(100);
         assert_eq!(accept(&mut driver, 1, &large), Err(PublishError::TooLarge));
         assert_eq!(driver.settle(), Lines::new());
-        assert_eq!(driver.client.session().waiting(), 2);
+        assert_eq!(driver.machine.session().waiting(), 2);
     }
 }
 
@@ -199,7 +201,7 @@ fn a_slow_network_holds_back() {
     let mut buffer = [0_u8; 10];
     let mut room = &mut buffer[..];
     let mut needs = None;
-    while let Some(output) = driver.client.poll(now, &mut room) {
+    while let Some(output) = driver.machine.poll(now, &mut room) {
         if let Output::NeedsRoom(bytes) = output {
             needs = Some(bytes);
             break;

@@ -5,13 +5,15 @@ use mqtt5_session_fsm::codec::{Property, ReasonCode};
 use super::driver::{Driver, KEEPS, Lines};
 use super::make;
 
-checks!["client::receive_maximum":
-    Domain too_many_messages_from_the_server,
-    Example a_deferred_acknowledgement_counts,
-    Example only_written_acknowledgements_give_room_to_the_server,
-    Example refusals_give_room_to_the_server,
-    Example what_a_connection_left_open_counts_on_the_next,
-];
+crate::check::checks! { "receive_maximum":
+    client {
+        Domain too_many_messages_from_the_server,
+        Example a_deferred_acknowledgement_counts,
+        Example only_written_acknowledgements_give_room_to_the_server,
+        Example refusals_give_room_to_the_server,
+        Example what_a_connection_left_open_counts_on_the_next,
+    }
+}
 
 fn nothing() -> Lines {
     Lines::new()
@@ -72,7 +74,7 @@ fn only_written_acknowledgements_give_room_to_the_server() {
         let now = driver.now;
         for identifier in 1..=3 {
             let bytes = make::publish(1, identifier, "a", "");
-            let event = driver.client.receive(now, &mut &bytes[..]).is_some();
+            let event = driver.machine.receive(now, &mut &bytes[..]).is_some();
             assert_eq!(event, identifier < 3 || !ends);
             if polls {
                 let _ = driver.settle();
@@ -115,5 +117,5 @@ fn what_a_connection_left_open_counts_on_the_next() {
     assert_eq!(driver.feed(&again), ["> PUBREC #1"]);
     assert_eq!(driver.feed(&make::publish(1, 3, "a", "")).len(), 2);
     assert_eq!(driver.feed(&make::publish(1, 4, "a", "")).len(), 2);
-    assert!(driver.client.is_connected());
+    assert!(driver.machine.is_connected());
 }

@@ -11,19 +11,21 @@ use mqtt5_session_fsm::codec::{
 use super::driver::{Driver, Lines};
 use super::make;
 
-checks!["client::requests":
-    Example subscribe_is_sent_as_given,
-    Example answers_in_any_order,
-    Domain suback_with_every_reason_code,
-    Domain unsuback_with_every_reason_code,
-    Domain the_number_of_reason_codes,
-    Domain answers_of_the_wrong_kind,
-    Example an_unknown_answer_does_no_harm,
-    Example messages_before_the_suback,
-    Example requests_are_not_repeated,
-    Example no_identifier_is_left,
-    Example an_answer_that_comes_too_late,
-];
+crate::check::checks! { "requests":
+    client {
+        Example subscribe_is_sent_as_given,
+        Example answers_in_any_order,
+        Domain suback_with_every_reason_code,
+        Domain unsuback_with_every_reason_code,
+        Domain the_number_of_reason_codes,
+        Domain answers_of_the_wrong_kind,
+        Example an_unknown_answer_does_no_harm,
+        Example messages_before_the_suback,
+        Example requests_are_not_repeated,
+        Example no_identifier_is_left,
+        Example an_answer_that_comes_too_late,
+    }
+}
 
 /// Section 3.8: every option and property.
 fn subscribe_is_sent_as_given() {
@@ -59,7 +61,7 @@ fn subscribe_is_sent_as_given() {
     };
     let before = driver.wire.len();
     let token = driver
-        .client
+        .machine
         .subscribe(expected.properties, expected.subscriptions);
     driver.tokens.push(token.unwrap());
     let _ = driver.settle();
@@ -184,7 +186,7 @@ fn answers_of_the_wrong_kind() -> u64 {
             assert_eq!(start(&mut driver).len(), 1);
             let said = driver.feed(answer);
             if *packet_type == right {
-                assert!(driver.client.is_connected());
+                assert!(driver.machine.is_connected());
             } else {
                 let end = said.len() - 2;
                 assert_eq!(
@@ -211,7 +213,7 @@ fn an_unknown_answer_does_no_harm() {
         driver.feed(&make::unsuback(9, &[ReasonCode::Success])),
         ["unknown UnsubAck #9"]
     );
-    assert!(driver.client.is_connected());
+    assert!(driver.machine.is_connected());
 }
 
 /// Section 3.8.4: the Server may send matching messages before the SUBACK.

@@ -12,16 +12,18 @@ use mqtt5_session_fsm::{
 use super::driver::{Driver, KEEPS, Lines, connect_with, publication};
 use super::make;
 
-checks!["client::restart":
-    Example a_lost_identifier_is_not_used_after_a_restart,
-    Example pubrels_keep_their_order,
-    Example a_session_does_not_outlive_its_interval_by_another_clock,
-    Example an_unfinished_write_is_told_from_damage,
-    Example a_batch_is_read_as_a_whole_or_not_at_all,
-    Example damage_before_a_good_batch_is_no_unfinished_write,
-    Example a_deadline_survives_a_restart,
-    Example a_persistent_session_that_ends_with_its_connection_is_reported,
-];
+crate::check::checks! { "restart":
+    client {
+        Example a_lost_identifier_is_not_used_after_a_restart,
+        Example pubrels_keep_their_order,
+        Example a_session_does_not_outlive_its_interval_by_another_clock,
+        Example an_unfinished_write_is_told_from_damage,
+        Example a_batch_is_read_as_a_whole_or_not_at_all,
+        Example damage_before_a_good_batch_is_no_unfinished_write,
+        Example a_deadline_survives_a_restart,
+        Example a_persistent_session_that_ends_with_its_connection_is_reported,
+    }
+}
 
 fn config() -> SessionConfig {
     SessionConfig {
@@ -138,7 +140,7 @@ fn a_session_does_not_outlive_its_interval_by_another_clock() {
     let mut driver =
         Driver::configured(config()).go(&[Property::SessionExpiryInterval(60)], false, &[]);
     let _: Lines = driver.lose();
-    let export = driver.client.session().export();
+    let export = driver.machine.session().export();
     for now in [0, 500_000, 1_000_000] {
         let now = Instant::from_millis(now);
         let session = Session::restore(now, &export, config()).expect("a good export");

@@ -5,24 +5,26 @@ use mqtt5_session_fsm::codec::{Connect, PacketType, Property, ReasonCode};
 use super::driver::{Driver, KEEPS, Lines, connect_with};
 use super::make;
 
-checks!["client::resume":
-    Domain every_state_is_resumed,
-    Example dup_marks_every_further_attempt,
-    Example dup_of_what_was_never_written,
-    Example released_messages_are_not_published_again,
-    Example settled_messages_are_not_sent_again,
-    Example qos0_is_not_sent_again,
-    Example a_full_window_is_resumed,
-    Example the_session_outlives_the_connection,
-    Example a_session_without_expiry_ends_with_the_connection,
-    Example the_session_ends_when_it_expires,
-    Domain session_expiry_to_the_millisecond,
-    Example it_does_not_expire_while_the_server_is_asked_for_it,
-    Example the_server_decides_on_the_expiry,
-    Example the_disconnect_decides_on_the_expiry,
-    Example an_error_keeps_the_session,
-    Example an_unfinished_packet_does_not_reach_the_next_connection,
-];
+crate::check::checks! { "resume":
+    client {
+        Domain every_state_is_resumed,
+        Example dup_marks_every_further_attempt,
+        Example dup_of_what_was_never_written,
+        Example released_messages_are_not_published_again,
+        Example settled_messages_are_not_sent_again,
+        Example qos0_is_not_sent_again,
+        Example a_full_window_is_resumed,
+        Example the_session_outlives_the_connection,
+        Example a_session_without_expiry_ends_with_the_connection,
+        Example the_session_ends_when_it_expires,
+        Domain session_expiry_to_the_millisecond,
+        Example it_does_not_expire_while_the_server_is_asked_for_it,
+        Example the_server_decides_on_the_expiry,
+        Example the_disconnect_decides_on_the_expiry,
+        Example an_error_keeps_the_session,
+        Example an_unfinished_packet_does_not_reach_the_next_connection,
+    }
+}
 
 fn nothing() -> Lines {
     Lines::new()
@@ -101,7 +103,7 @@ fn released_messages_are_not_published_again() {
     let mut driver = Driver::connected();
     let _ = driver.publish(2, "a", "2");
     let now = driver.now;
-    assert_eq!(driver.client.receive(now, &mut &make::pubrec(1)[..]), None);
+    assert_eq!(driver.machine.receive(now, &mut &make::pubrec(1)[..]), None);
     assert_eq!(driver.resume(), ["> PUBREL #1"]);
 }
 
@@ -112,7 +114,7 @@ fn settled_messages_are_not_sent_again() {
         let _ = driver.publish(qos, "a", "x");
         let bytes = make::ack(packet_type, 1, ReasonCode::QuotaExceeded);
         let now = driver.now;
-        assert!(driver.client.receive(now, &mut &bytes[..]).is_some());
+        assert!(driver.machine.receive(now, &mut &bytes[..]).is_some());
         assert_eq!(driver.resume(), nothing());
     }
 }
@@ -148,7 +150,7 @@ fn the_session_outlives_the_connection() {
     );
     assert_eq!(driver.lose(), nothing());
     assert_eq!(driver.tick(59_999), nothing());
-    assert!(driver.client.session().exists());
+    assert!(driver.machine.session().exists());
     assert_eq!(
         driver.reconnect(&connect, true, &[]),
         ["> PUBLISH q1 #1 dup a \"1\""]
@@ -165,7 +167,7 @@ fn a_session_without_expiry_ends_with_the_connection() {
         let mut driver = Driver::new().go(connect, false, &[]);
         let _ = driver.publish(1, "a", "1");
         assert_eq!(driver.lose(), ["t1 Indeterminate", "session ended"]);
-        assert!(!driver.client.session().exists());
+        assert!(!driver.machine.session().exists());
         assert_eq!(driver.reconnect(connect, false, &[]), nothing());
     }
 }
@@ -199,7 +201,7 @@ fn session_expiry_to_the_millisecond() -> u64 {
     let _ = driver.lose();
     assert_eq!(driver.deadline(), None);
     assert_eq!(driver.tick(1 << 50), nothing());
-    assert!(driver.client.session().exists());
+    assert!(driver.machine.session().exists());
     judged + 1
 }
 
@@ -315,7 +317,7 @@ fn an_unfinished_packet_does_not_reach_the_next_connection() {
     let packet = make::publish(1, 3, "topic", "payload");
     let now = driver.now;
     let mut input = &packet[..9];
-    assert_eq!(driver.client.receive(now, &mut input), None);
+    assert_eq!(driver.machine.receive(now, &mut input), None);
     assert_eq!(input.len(), 9, "left to the caller");
     assert_eq!(driver.resume(), nothing());
     let said = driver.feed(&packet);

@@ -6,20 +6,22 @@ use mqtt5_session_fsm::{PublishError, SessionConfig, StoredLimits, WaitingLimits
 use super::driver::{Driver, KEEPS, Lines, publication};
 use super::make;
 
-checks!["client::stored":
-    Example messages_in_flight_count,
-    Example bytes_in_flight_count_until_the_message_is_forgotten,
-    Example what_is_in_flight_is_never_dropped,
-    Example nothing_is_dropped_in_vain_in_bytes,
-    Example nothing_is_dropped_in_vain_in_messages,
-    Example no_message_waits,
-    Example no_message_waits_without_a_connection,
-    Example room_for_each_kind_of_message,
-    Example larger_than_everything,
-    Example outcomes_that_nobody_asks_for,
-    Example changes_that_nobody_asks_for,
-    Example a_restart_counts_what_is_in_flight,
-];
+crate::check::checks! { "stored":
+    client {
+        Example messages_in_flight_count,
+        Example bytes_in_flight_count_until_the_message_is_forgotten,
+        Example what_is_in_flight_is_never_dropped,
+        Example nothing_is_dropped_in_vain_in_bytes,
+        Example nothing_is_dropped_in_vain_in_messages,
+        Example no_message_waits,
+        Example no_message_waits_without_a_connection,
+        Example room_for_each_kind_of_message,
+        Example larger_than_everything,
+        Example outcomes_that_nobody_asks_for,
+        Example changes_that_nobody_asks_for,
+        Example a_restart_counts_what_is_in_flight,
+    }
+}
 
 const PLENTY: (u32, usize) = (1_000, 1 << 20);
 
@@ -73,7 +75,7 @@ fn messages_in_flight_count() {
     assert_eq!(accept(&mut driver, 1, 10), Ok(()));
     assert_eq!(accept(&mut driver, 2, 10), Ok(()));
     let _ = driver.settle();
-    assert_eq!(driver.client.session().in_flight(), 2);
+    assert_eq!(driver.machine.session().in_flight(), 2);
     for qos in 0..3 {
         assert_eq!(accept(&mut driver, qos, 10), Err(PublishError::Busy));
     }
@@ -89,17 +91,17 @@ fn bytes_in_flight_count_until_the_message_is_forgotten() {
         let mut driver = online(session((100, 100), PLENTY, WhenFull::Refuse), 10);
         assert_eq!(accept(&mut driver, qos, 60), Ok(()));
         let _ = driver.settle();
-        assert_eq!(driver.client.session().stored_bytes(), 60);
+        assert_eq!(driver.machine.session().stored_bytes(), 60);
         assert_eq!(accept(&mut driver, 1, 41), Err(PublishError::Busy));
         assert_eq!(accept(&mut driver, 0, 41), Err(PublishError::Busy));
         assert_eq!(accept(&mut driver, 1, 40), Ok(()));
         // A lost connection forgets nothing, and neither does a resumption.
         let said = driver.resume();
         assert_eq!(room(&said), 0, "{said:?}");
-        assert_eq!(driver.client.session().stored_bytes(), 100);
+        assert_eq!(driver.machine.session().stored_bytes(), 100);
         let said = driver.feed(&answer);
         assert_eq!(room(&said), 1, "{said:?}");
-        assert_eq!(driver.client.session().stored_bytes(), 40);
+        assert_eq!(driver.machine.session().stored_bytes(), 40);
         assert_eq!(accept(&mut driver, 1, 60), Ok(()));
     }
 }
@@ -114,11 +116,11 @@ fn what_is_in_flight_is_never_dropped() {
         assert_eq!(accept(&mut driver, 0, 30), Ok(()));
         // There is room for 70 only without the message in flight.
         assert_eq!(accept(&mut driver, 1, 70), Err(PublishError::Busy));
-        assert_eq!(driver.client.session().waiting(), 1, "nothing is dropped");
+        assert_eq!(driver.machine.session().waiting(), 1, "nothing is dropped");
         assert_eq!(accept(&mut driver, 1, 35), Ok(()));
         let said = driver.settle();
         assert_eq!(said, ["t2 Dropped"]);
-        assert_eq!(driver.client.session().stored_bytes(), 95);
+        assert_eq!(driver.machine.session().stored_bytes(), 95);
         // The one of 35 is in flight now, which leaves too little for one of 70.
         assert_eq!(room(&driver.feed(&make::puback(1))), 0);
         assert_eq!(room(&driver.feed(&make::puback(2))), 1);
@@ -135,7 +137,7 @@ fn nothing_is_dropped_in_vain_in_bytes() {
         if when_full == WhenFull::DropOldestQos0 {
             assert_eq!(accept(&mut driver, 1, 106), Err(PublishError::Busy));
             assert_eq!(driver.settle(), Lines::new());
-            assert_eq!(driver.client.session().waiting(), 3);
+            assert_eq!(driver.machine.session().waiting(), 3);
         }
         assert_eq!(accept(&mut driver, 1, 204), Err(PublishError::TooLarge));
         assert_eq!(driver.settle(), Lines::new());
@@ -282,7 +284,7 @@ fn a_restart_counts_what_is_in_flight() {
     let mut driver = online(config, 10);
     assert_eq!(accept(&mut driver, 1, 60), Ok(()));
     let _ = driver.settle();
-    let stored = driver.client.session().export();
+    let stored = driver.machine.session().export();
     let session = mqtt5_session_fsm::Session::restore(driver.now, &stored, config).expect("whole");
     assert_eq!(session.stored_bytes(), 60);
     let mut driver = Driver::with(mqtt5_session_fsm::ClientConfig::default(), session);

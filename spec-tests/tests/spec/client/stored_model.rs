@@ -240,7 +240,7 @@ impl Run {
     }
 
     fn compare(&self) -> Result<(), TestCaseError> {
-        let session = self.driver.client.session();
+        let session = self.driver.machine.session();
         let Model {
             in_flight,
             qos0,

@@ -12,19 +12,21 @@ use mqtt5_session_fsm::{
 use super::driver::{Driver, KEEPS, Lines, publication};
 use super::make;
 
-checks!["client::topic_alias":
-    Example directions_are_independent,
-    Example no_alias_unless_announced,
-    Domain automatic_aliases_stay_within_the_maximum,
-    Example least_recently_used_alias_is_replaced,
-    Example manual_alias_is_sent,
-    Example manual_alias_that_the_server_does_not_take,
-    Example sent_aliases_end_with_the_connection,
-    Example an_alias_exists_once_it_was_written,
-    Example resolved_topics_are_always_right,
-    Example aliases_do_not_exceed_the_maximum_packet_size,
-    Example no_alias_stands_for_a_topic_that_is_not_there,
-];
+crate::check::checks! { "topic_alias":
+    client {
+        Example directions_are_independent,
+        Example no_alias_unless_announced,
+        Domain automatic_aliases_stay_within_the_maximum,
+        Example least_recently_used_alias_is_replaced,
+        Example manual_alias_is_sent,
+        Example manual_alias_that_the_server_does_not_take,
+        Example sent_aliases_end_with_the_connection,
+        Example an_alias_exists_once_it_was_written,
+        Example resolved_topics_are_always_right,
+        Example aliases_do_not_exceed_the_maximum_packet_size,
+        Example no_alias_stands_for_a_topic_that_is_not_there,
+    }
+}
 
 fn nothing() -> Lines {
     Lines::new()
@@ -247,7 +249,7 @@ fn an_alias_exists_once_it_was_written() {
     driver.accept(publication(0, "a", "", &[])).unwrap();
     let now = driver.now;
     let mut small = [0_u8; 3];
-    let output = driver.client.poll(now, &mut &mut small[..]);
+    let output = driver.machine.poll(now, &mut &mut small[..]);
     assert!(
         matches!(output, Some(mqtt5_session_fsm::Output::NeedsRoom(_))),
         "{output:?}"
@@ -316,7 +318,7 @@ fn no_alias_stands_for_a_topic_that_is_not_there() {
     for mut driver in [automatic(3, &maximum), Driver::announced(&maximum)] {
         let (now, before) = (driver.now, driver.wire.len());
         let publish = Publish::default();
-        let result = driver.client.publish_now(now, &publish, &mut driver.wire);
+        let result = driver.machine.publish_now(now, &publish, &mut driver.wire);
         assert!(
             matches!(result, Err(PublishError::Invalid(_))),
             "{result:?}"

@@ -5,13 +5,15 @@ use mqtt5_session_fsm::codec::Property;
 use super::driver::{Driver, KEEPS};
 use super::make;
 
-checks!["client::topic_alias_received":
-    Domain every_announced_alias_is_accepted,
-    Example aliases_above_the_maximum_are_refused,
-    Example an_alias_without_topic_is_refused,
-    Example an_alias_gets_another_topic,
-    Example received_aliases_end_with_the_connection,
-];
+crate::check::checks! { "topic_alias_received":
+    client {
+        Domain every_announced_alias_is_accepted,
+        Example aliases_above_the_maximum_are_refused,
+        Example an_alias_without_topic_is_refused,
+        Example an_alias_gets_another_topic,
+        Example received_aliases_end_with_the_connection,
+    }
+}
 
 fn alias(alias: u16) -> Property<'static> {
     Property::TopicAlias(alias.try_into().unwrap())

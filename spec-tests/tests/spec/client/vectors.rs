@@ -6,11 +6,13 @@ use mqtt5_spec_tests::vectors::{self, Expectation};
 
 use super::driver::{Driver, KEEPS};
 
-checks!["client::vectors":
-    Domain rejected_vectors_end_the_connection,
-    Domain rejected_vectors_end_the_handshake,
-    Domain accepted_vectors_do_not_malform,
-];
+crate::check::checks! { "vectors":
+    client {
+        Domain rejected_vectors_end_the_connection,
+        Domain rejected_vectors_end_the_handshake,
+        Domain accepted_vectors_do_not_malform,
+    }
+}
 
 /// That the connection ended with a DISCONNECT that has this code.
 fn assert_ended(driver: &mut Driver, said: &[String], code: ReasonCode, what: &str) {
@@ -76,7 +78,7 @@ fn rejected_vectors_end_the_handshake() -> u64 {
             said.last().is_some_and(|line| line.starts_with("close ")),
             "{name}: {said:?}"
         );
-        assert!(!driver.client.is_connected());
+        assert!(!driver.machine.is_connected());
         driver.assert_dead();
     })
 }

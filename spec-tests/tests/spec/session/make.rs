@@ -1,11 +1,15 @@
-//! The packets of the Server, as bytes.
+//! The packets of the other side, as bytes.
 
 use mqtt5_session_fsm::codec::{
     Auth, ConnAck, Delivery, Disconnect, Packet, PacketIdentifier, PacketType, Properties,
-    Property, Publish, Qos, ReasonCode, SubAck, SubAckReasonCodes, TopicName, UnsubAck,
-    UnsubAckReasonCodes,
+    Property, Publish, Qos, ReasonCode, Role, SubAck, SubAckReasonCodes, Subscribe, Subscription,
+    SubscriptionOptions, Subscriptions, TopicFilter, TopicFilters, TopicName, UnsubAck,
+    UnsubAckReasonCodes, Unsubscribe,
 };
 
+use super::driver::connect_with;
+
+pub(crate) const PINGREQ: &[u8] = &[0xC0, 0];
 pub(crate) const PINGRESP: &[u8] = &[0xD0, 0];
 
 pub(crate) fn bytes<'a>(packet: impl Into<Packet<'a>>) -> Vec<u8> {
@@ -99,6 +103,31 @@ pub(crate) fn unsuback(identifier: u16, codes: &[ReasonCode]) -> Vec<u8> {
     ))
 }
 
+pub(crate) fn subscribe(identifier: u16, filters: &[&str]) -> Vec<u8> {
+    let list: Vec<_> = filters
+        .iter()
+        .map(|filter| Subscription {
+            filter: TopicFilter::new(filter).unwrap(),
+            options: SubscriptionOptions::default(),
+        })
+        .collect();
+    bytes(Subscribe::new(
+        id(identifier),
+        Subscriptions::new(&list).unwrap(),
+    ))
+}
+
+pub(crate) fn unsubscribe(identifier: u16, filters: &[&str]) -> Vec<u8> {
+    let list: Vec<_> = filters
+        .iter()
+        .map(|filter| TopicFilter::new(filter).unwrap())
+        .collect();
+    bytes(Unsubscribe::new(
+        id(identifier),
+        TopicFilters::new(&list).unwrap(),
+    ))
+}
+
 pub(crate) fn disconnect(reason_code: ReasonCode, properties: &[Property<'_>]) -> Vec<u8> {
     bytes(Disconnect {
         reason_code,
@@ -113,17 +142,35 @@ pub(crate) fn auth(reason_code: ReasonCode, properties: &[Property<'_>]) -> Vec<
     })
 }
 
-/// One good packet of each type that a Server may send.
-pub(crate) const ONE_OF_EACH: [fn() -> Vec<u8>; 11] = [
-    || connack(false, ReasonCode::Success, &[]),
-    || publish(0, 0, "t", "q0"),
-    || publish(2, 77, "t", "q2"),
-    || puback(78),
-    || pubrec(79),
-    || pubrel(80),
-    || pubcomp(81),
-    || suback(82, &[ReasonCode::Success]),
-    || unsuback(83, &[ReasonCode::Success]),
-    || PINGRESP.to_vec(),
-    || disconnect(ReasonCode::ServerBusy, &[]),
-];
+/// One good packet of each type that this side may send, but AUTH.
+pub(crate) fn one_of_each(role: Role) -> Vec<Vec<u8>> {
+    let mut all = vec![
+        publish(0, 0, "t", "q0"),
+        publish(2, 77, "t", "q2"),
+        puback(78),
+        pubrec(79),
+        pubrel(80),
+        pubcomp(81),
+    ];
+    match role {
+        Role::Client => {
+            all.insert(0, bytes(connect_with(&[])));
+            all.extend([
+                subscribe(82, &["a"]),
+                unsubscribe(83, &["a"]),
+                PINGREQ.to_vec(),
+                disconnect(ReasonCode::Success, &[]),
+            ]);
+        }
+        Role::Server => {
+            all.insert(0, connack(false, ReasonCode::Success, &[]));
+            all.extend([
+                suback(82, &[ReasonCode::Success]),
+                unsuback(83, &[ReasonCode::Success]),
+                PINGRESP.to_vec(),
+                disconnect(ReasonCode::ServerBusy, &[]),
+            ]);
+        }
+    }
+    all
+}

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use mqtt5_session_fsm::codec::property::Scope;
-use mqtt5_session_fsm::codec::{Packet, Properties, Publish, ReasonCode};
+use mqtt5_session_fsm::codec::{Packet, Properties, Publish, ReasonCode, Subscribe, Unsubscribe};
 use mqtt5_session_fsm::{Cause, Event, Outcome, PeerError, Token};
 
 pub(crate) fn packet(packet: &Packet<'_>) -> String {
@@ -43,29 +43,58 @@ pub(crate) fn packet(packet: &Packet<'_>) -> String {
             it.reason_code,
             &it.properties,
         ),
-        Packet::Subscribe(it) => {
-            let mut text = format!("SUBSCRIBE #{}", it.packet_identifier);
-            for subscription in it.subscriptions {
-                let _ = write!(text, " {}", subscription.filter.as_str());
-            }
-            text + &properties(&it.properties)
-        }
-        Packet::Unsubscribe(it) => {
-            let mut text = format!("UNSUBSCRIBE #{}", it.packet_identifier);
-            for filter in it.filters {
-                let _ = write!(text, " {}", filter.as_str());
-            }
-            text + &properties(&it.properties)
-        }
+        Packet::Subscribe(it) => format!("SUBSCRIBE {}", subscribe(it)),
+        Packet::Unsubscribe(it) => format!("UNSUBSCRIBE {}", unsubscribe(it)),
         Packet::PingReq => "PINGREQ".into(),
+        Packet::PingResp => "PINGRESP".into(),
+        Packet::ConnAck(it) => format!(
+            "CONNACK{}{}{}",
+            if it.session_present { " present" } else { "" },
+            code(it.reason_code),
+            properties(&it.properties)
+        ),
+        Packet::SubAck(it) => answers(
+            &format!("SUBACK #{}", it.packet_identifier),
+            it.reason_codes.iter(),
+            &it.properties,
+        ),
+        Packet::UnsubAck(it) => answers(
+            &format!("UNSUBACK #{}", it.packet_identifier),
+            it.reason_codes.iter(),
+            &it.properties,
+        ),
         Packet::Disconnect(it) => format!(
             "DISCONNECT {:?}{}",
             it.reason_code,
             properties(&it.properties)
         ),
         Packet::Auth(it) => format!("AUTH {:?}{}", it.reason_code, properties(&it.properties)),
-        other => panic!("a Client wrote {other:?}"),
     }
+}
+
+fn subscribe(it: &Subscribe<'_>) -> String {
+    let mut text = format!("#{}", it.packet_identifier);
+    for subscription in it.subscriptions {
+        let _ = write!(text, " {}", subscription.filter.as_str());
+    }
+    text + &properties(&it.properties)
+}
+
+fn unsubscribe(it: &Unsubscribe<'_>) -> String {
+    let mut text = format!("#{}", it.packet_identifier);
+    for filter in it.filters {
+        let _ = write!(text, " {}", filter.as_str());
+    }
+    text + &properties(&it.properties)
+}
+
+fn answers<S: Scope>(
+    name: &str,
+    codes: impl Iterator<Item = ReasonCode>,
+    set: &Properties<'_, S>,
+) -> String {
+    let codes: Vec<_> = codes.collect();
+    format!("{name} {codes:?}{}", properties(set))
 }
 
 fn publish(it: &Publish<'_>) -> String {
@@ -160,7 +189,14 @@ pub(crate) fn event(event: &Event<'_>, tokens: &[Token]) -> String {
         }
         Event::SessionEnded => "session ended".into(),
         Event::PingResp { round_trip } => format!("pong after {} ms", round_trip.as_millis()),
-        other => panic!("not for a Client: {other:?}"),
+        Event::Connect(it) => format!("connect {:?}", it.client_identifier.as_str()),
+        Event::Subscribe(it) => format!("subscribe {}", subscribe(it)),
+        Event::Unsubscribe(it) => format!("unsubscribe {}", unsubscribe(it)),
+        Event::Will(it) => {
+            let will = it.message.publish();
+            format!("will q{}{}", it.qos as u8, content(&will))
+        }
+        other => panic!("in pieces: {other:?}"),
     }
 }
 
@@ -169,14 +205,8 @@ fn outcome(outcome: &Outcome<'_>) -> String {
         Outcome::PubAck(reason, set) => format!("puback{}{}", code(*reason), properties(set)),
         Outcome::PubRec(reason, set) => format!("pubrec{}{}", code(*reason), properties(set)),
         Outcome::PubComp(reason, set) => format!("pubcomp{}{}", code(*reason), properties(set)),
-        Outcome::SubAck(it) => {
-            let codes: Vec<_> = it.reason_codes.iter().collect();
-            format!("suback {codes:?}{}", properties(&it.properties))
-        }
-        Outcome::UnsubAck(it) => {
-            let codes: Vec<_> = it.reason_codes.iter().collect();
-            format!("unsuback {codes:?}{}", properties(&it.properties))
-        }
+        Outcome::SubAck(it) => answers("suback", it.reason_codes.iter(), &it.properties),
+        Outcome::UnsubAck(it) => answers("unsuback", it.reason_codes.iter(), &it.properties),
         other => format!("{other:?}"),
     }
 }
