@@ -133,9 +133,7 @@ pub(crate) fn encode_to_slice<'a>(
     body: &impl Body<'a>,
     out: &mut [u8],
 ) -> Result<usize, EncodeError> {
-    if let Some(packet) = body.short()
-        && let Some(room) = out.first_chunk_mut::<4>()
-    {
+    if let (Some(packet), Some(room)) = (body.short(), out.first_chunk_mut::<4>()) {
         *room = packet;
         return Ok(packet.len());
     }

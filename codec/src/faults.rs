@@ -52,7 +52,7 @@ impl Switch {
     #[cold]
     fn find_out(&self) -> bool {
         let is_on = env::var(VARIABLE).is_ok_and(|name| name == self.name);
-        if is_on && let Some(path) = env::var_os(REACHED) {
+        if let Some(path) = env::var_os(REACHED).filter(|_| is_on) {
             fs::write(path, self.name).expect("the file of the reached fault can be written");
         }
         if let Some(path) = env::var_os(ASKED) {

@@ -179,18 +179,15 @@ impl Message {
     #[must_use]
     #[inline]
     pub fn has_properties(&self) -> bool {
-        if let [first_byte, 0..0x80, high, low, ..] = self.packet[..]
-            && !has_identifier(first_byte)
-        {
-            // Mostly.
-            let topic_end = 4 + usize::from(u16::from_be_bytes([high, low]));
-            let property_length = self.packet.get(topic_end);
-            return property_length.is_some_and(|&length| length != 0);
-        }
-        self.parts()
-            .rest
-            .first()
-            .is_some_and(|&property_length| property_length != 0)
+        let property_length = match self.packet[..] {
+            // Most messages.
+            [first_byte, 0..0x80, high, low, ..] if !has_identifier(first_byte) => {
+                let topic_end = 4 + usize::from(u16::from_be_bytes([high, low]));
+                self.packet.get(topic_end)
+            }
+            _ => self.parts().rest.first(),
+        };
+        property_length.is_some_and(|&length| length != 0)
     }
 
     /// How many bytes of memory the message takes.
@@ -223,28 +220,30 @@ impl Message {
         out: &mut B,
     ) -> Result<(), EncodeError> {
         let packet = &self.packet[..];
-        if let Some(packet_identifier) = delivery.packet_identifier()
-            && let [first_byte, length @ 0..SHORT, high, low, ..] = *packet
-            && !has_identifier(first_byte)
-            && let topic_end = 4 + usize::from(u16::from_be_bytes([high, low]))
-            && topic_end + 2 <= SHORT_HEAD
-            && let Some((topic, rest)) = packet.split_at_checked(topic_end)
+        if let (Some(packet_identifier), &[first_byte, length @ 0..SHORT, high, low, ..]) =
+            (delivery.packet_identifier(), packet)
         {
-            // Mostly. Two pieces are written faster than four.
-            let needed = packet.len() + 2;
-            if out.remaining_mut() < needed {
-                return Err(EncodeError::NoRoom { needed });
+            let topic_end = 4 + usize::from(u16::from_be_bytes([high, low]));
+            let is_short = !has_identifier(first_byte) && topic_end + 2 <= SHORT_HEAD;
+            let parts = packet.split_at_checked(topic_end).filter(|_| is_short);
+            if let Some((topic, rest)) = parts {
+                // Most messages. Two pieces are written faster than four.
+                let needed = packet.len() + 2;
+                if out.remaining_mut() < needed {
+                    return Err(EncodeError::NoRoom { needed });
+                }
+                let mut head = match packet.first_chunk() {
+                    Some(start) => *start,
+                    None => padded(topic),
+                };
+                head[0] = Publish::first_byte_of(delivery, retain);
+                head[1] = length + 2;
+                head[topic_end..topic_end + 2]
+                    .copy_from_slice(&packet_identifier.get().to_be_bytes());
+                out.put_slice(&head[..topic_end + 2]);
+                out.put_slice(rest);
+                return Ok(());
             }
-            let mut head = match packet.first_chunk() {
-                Some(start) => *start,
-                None => padded(topic),
-            };
-            head[0] = Publish::first_byte_of(delivery, retain);
-            head[1] = length + 2;
-            head[topic_end..topic_end + 2].copy_from_slice(&packet_identifier.get().to_be_bytes());
-            out.put_slice(&head[..topic_end + 2]);
-            out.put_slice(rest);
-            return Ok(());
         }
         self.encode_parts(delivery, retain, out)
     }

@@ -338,15 +338,16 @@ impl fmt::Display for Hexadecimal<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         // Writing digits one by one would cost more than finding them.
-        let mut digits = [0; 64];
-        for bytes in self.0.chunks(digits.len() / 2) {
-            for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(bytes) {
+        let mut digits = [[0; 2]; 32];
+        for bytes in self.0.chunks(digits.len()) {
+            for (pair, byte) in digits.iter_mut().zip(bytes) {
                 *pair = [
                     DIGITS[usize::from(byte >> 4)],
                     DIGITS[usize::from(byte & 0xF)],
                 ];
             }
-            let written = core::str::from_utf8(&digits[..2 * bytes.len()]).unwrap_or_default();
+            let written = digits[..bytes.len()].as_flattened();
+            let written = core::str::from_utf8(written).unwrap_or_default();
             formatter.write_str(written)?;
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! UTF-8 Encoded Strings (section 1.5.4) and Binary Data (section 1.5.6) as validated types.
 
 use core::fmt;
+use core::iter;
 use core::ops::Deref;
 
 use ascii::AsciiStr;
@@ -271,7 +272,7 @@ fn any_in_words(bytes: &[u8], in_word: impl Fn(u64) -> u64) -> bool {
     };
     let mut found = in_word(u64::from_le_bytes(*last));
     // The last byte is in `last`, so what is left over here is, too.
-    for word in bytes[..bytes.len() - 1].as_chunks().0 {
+    for word in blocks(&bytes[..bytes.len() - 1]) {
         found |= in_word(u64::from_le_bytes(*word));
     }
     found & HIGH_BITS != 0
@@ -300,7 +301,7 @@ fn any_in_ends<const SIZE: usize>(
 #[inline(always)]
 fn any_in_middle(bytes: &[u8], in_byte: impl Fn(u8) -> bool) -> bool {
     // What is left over behind the blocks is among the last 32.
-    for block in bytes[32..bytes.len() - 1].as_chunks::<32>().0 {
+    for block in blocks::<32>(&bytes[32..bytes.len() - 1]) {
         let mut found = false;
         for &byte in block {
             found |= in_byte(byte);
@@ -315,8 +316,8 @@ fn any_in_middle(bytes: &[u8], in_byte: impl Fn(u8) -> bool) -> bool {
 /// Where the first `+` or `#` stands.
 #[inline]
 pub(crate) fn position_of_wildcard(bytes: &[u8]) -> Option<usize> {
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
+    let (words, rest) = bytes.split_at(bytes.len() / 8 * 8);
+    for (index, word) in blocks(words).enumerate() {
         let zeros = wildcards_to_zero(u64::from_le_bytes(*word));
         // Exact up to the first that is found.
         let found = zeros.wrapping_sub(LOW_BITS) & !zeros & HIGH_BITS;
@@ -325,7 +326,17 @@ pub(crate) fn position_of_wildcard(bytes: &[u8]) -> Option<usize> {
         }
     }
     let found = rest.iter().position(|byte| matches!(byte, b'+' | b'#'))?;
-    Some(words.len() * 8 + found)
+    Some(words.len() + found)
+}
+
+/// As many whole blocks as there are; what is left over behind them is left out.
+#[inline(always)]
+fn blocks<const SIZE: usize>(mut bytes: &[u8]) -> impl Iterator<Item = &[u8; SIZE]> {
+    iter::from_fn(move || {
+        let (block, rest) = bytes.split_first_chunk()?;
+        bytes = rest;
+        Some(block)
+    })
 }
 
 /// Up to seven bytes as a word, filled up with a harmless letter.
@@ -352,10 +363,10 @@ pub(crate) fn ascii_str(bytes: &[u8]) -> Option<&str> {
 pub(crate) fn checked_str(bytes: &[u8]) -> Result<&str, (usize, Violation)> {
     let decoded = core::str::from_utf8(bytes);
     let well_formed = decoded.map_or_else(|error| error.valid_up_to(), str::len);
-    if fault!("MQTT-1.5.4-2", has_null(bytes), false)
-        && let Some(at) = bytes[..well_formed].iter().position(|&byte| byte == 0)
-    {
-        return Err((at, Violation::NullCharacter));
+    if fault!("MQTT-1.5.4-2", has_null(bytes), false) {
+        if let Some(at) = bytes[..well_formed].iter().position(|&byte| byte == 0) {
+            return Err((at, Violation::NullCharacter));
+        }
     }
     if fault!("MQTT-1.5.4-1") {
         return Ok(decoded.unwrap_or_default());

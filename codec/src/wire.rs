@@ -107,11 +107,11 @@ pub(crate) fn four_byte_integer(input: &[u8]) -> Parsed<'_, u32> {
 /// Binary Data (section 1.5.6), and what a UTF-8 Encoded String is before its bytes are looked at.
 #[inline(always)]
 pub(crate) fn length_prefixed(input: &[u8]) -> Parsed<'_, &[u8]> {
-    if let Some((prefix, rest)) = input.split_first_chunk::<2>()
-        && let Some((content, rest)) =
-            rest.split_at_checked(usize::from(u16::from_be_bytes(*prefix)))
-    {
-        return Ok((rest, content));
+    if let Some((prefix, rest)) = input.split_first_chunk::<2>() {
+        let length = usize::from(u16::from_be_bytes(*prefix));
+        if let Some((content, rest)) = rest.split_at_checked(length) {
+            return Ok((rest, content));
+        }
     }
     Err(Fault::at(input, Violation::FieldTruncated))
 }

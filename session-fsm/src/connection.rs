@@ -229,10 +229,10 @@ impl Connection {
         now: Instant,
         publication: Publication,
     ) -> Result<Token, RefusedPublication> {
-        if self.is_open()
-            && let Err(limit) = self.check_message(&publication)
-        {
-            return Err(publication.refused(limit.into()));
+        if self.is_open() {
+            if let Err(limit) = self.check_message(&publication) {
+                return Err(publication.refused(limit.into()));
+            }
         }
         session.accept(now, publication, self.window())
     }

@@ -406,12 +406,12 @@ impl Server {
         if self.connection.phase == Phase::Opening && fault!("MQTT-3.1.4-1") {
             return;
         }
-        if self.connection.phase == Phase::Opening
-            && let Some(Packet::ConnAck(connack)) = error.answer(Role::Server, false)
-        {
-            let cause = Cause::PeerError(error.into());
-            self.refuse_with(now, connack.reason_code, &[], cause);
-            return;
+        if self.connection.phase == Phase::Opening {
+            if let Some(Packet::ConnAck(connack)) = error.answer(Role::Server, false) {
+                let cause = Cause::PeerError(error.into());
+                self.refuse_with(now, connack.reason_code, &[], cause);
+                return;
+            }
         }
         self.fail(now, PeerError::Packet(error));
     }

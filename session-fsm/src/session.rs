@@ -505,9 +505,7 @@ impl Session {
             client_identifier,
             expiry_interval,
         });
-        if self.config.persistent
-            && let Some(pending) = &self.will
-        {
+        if let Some(pending) = self.will.as_ref().filter(|_| self.config.persistent) {
             self.untold_bytes += pending.will.message.size();
             self.changes.push_back(Change::WillStored {
                 will: pending.will.clone(),

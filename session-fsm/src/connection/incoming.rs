@@ -112,7 +112,12 @@ pub(crate) trait Side {
                 }
             };
             // The second shortest way.
-            if reads && let Some(publish) = packet.decode_plain_publish() {
+            let publish = if reads {
+                packet.decode_plain_publish()
+            } else {
+                None
+            };
+            if let Some(publish) = publish {
                 if let Some(receipt) = self.plain_message(now, publish.delivery, publish.retain) {
                     self.has_read(now, offered, input);
                     return Some(Event::Message(Delivered { publish, receipt }));

@@ -272,10 +272,11 @@ impl Connection {
     /// because it borrows from the connection.
     #[inline]
     pub(crate) fn complete<'a>(&'a self, event: &mut Event<'a>) {
-        if let Event::Message(delivered) = event
-            && delivered.publish.topic.is_none()
-        {
-            self.put_topic(delivered);
+        match event {
+            Event::Message(delivered) if delivered.publish.topic.is_none() => {
+                self.put_topic(delivered);
+            }
+            _ => {}
         }
     }
 

@@ -48,20 +48,21 @@ impl Connection {
         self.observe(session.as_deref_mut(), now);
         // Mostly there is nothing to do, or there are acknowledgements to be written, or messages that were given
         // an identifier, and nothing else.
-        if let Some(session) = session.as_deref_mut()
-            && self.phase == Phase::Open
-            && session.is_silent()
-            && !self.liveness.is_blocked()
-            && (self.outbox.is_empty() || self.write_answers(Some(session), now, wire).is_ok())
-        {
-            while session.sender.publishes_next() {
-                let Some(Written::Yes) = self.write_unsent(session, now, wire) else {
-                    return self.poll_busy(Some(session), now, wire);
-                };
-            }
-            if session.has_nothing_to_send() {
-                self.liveness.drain();
-                return None;
+        let is_usual = self.phase == Phase::Open && !self.liveness.is_blocked();
+        let silent = session
+            .as_deref_mut()
+            .filter(|session| is_usual && session.is_silent());
+        if let Some(session) = silent {
+            if self.outbox.is_empty() || self.write_answers(Some(session), now, wire).is_ok() {
+                while session.sender.publishes_next() {
+                    let Some(Written::Yes) = self.write_unsent(session, now, wire) else {
+                        return self.poll_busy(Some(session), now, wire);
+                    };
+                }
+                if session.has_nothing_to_send() {
+                    self.liveness.drain();
+                    return None;
+                }
             }
         }
         self.poll_busy(session, now, wire)
@@ -84,11 +85,11 @@ impl Connection {
             }
             None => {
                 self.liveness.drain();
-                if self.liveness.is_blocked()
-                    && let Some(limit) = self.liveness.unblock(now)
-                    && let Some(session) = session.as_deref_mut()
-                {
-                    session.sender.clamp_requests(limit);
+                if self.liveness.is_blocked() {
+                    let limit = self.liveness.unblock(now);
+                    if let (Some(limit), Some(session)) = (limit, session.as_deref_mut()) {
+                        session.sender.clamp_requests(limit);
+                    }
                 }
                 return session?.poll_room(self.window(), true);
             }
@@ -109,10 +110,10 @@ impl Connection {
     ) -> Option<Output> {
         loop {
             // Whatever has to be stored comes before the packets that depend on it.
-            if let Some(session) = session.as_deref_mut()
-                && !session.is_silent()
-                && let Some(output) = session.poll_pending(self.window())
-            {
+            let telling = session
+                .as_deref_mut()
+                .filter(|session| !session.is_silent());
+            if let Some(output) = telling.and_then(|session| session.poll_pending(self.window())) {
                 return Some(output);
             }
             if self.phase == Phase::Accepted && !self.unread.is_set() {

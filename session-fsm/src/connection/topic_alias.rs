@@ -257,10 +257,10 @@ impl Sets {
 
     fn forget(&mut self, number: NonZeroU16) {
         let topic = self.topic(number);
-        if let Ok(found) = self.search(topic)
-            && self.by_topic.get(found) == Some(&number)
-        {
-            self.by_topic.remove(found);
+        if let Ok(found) = self.search(topic) {
+            if self.by_topic.get(found) == Some(&number) {
+                self.by_topic.remove(found);
+            }
         }
     }
 

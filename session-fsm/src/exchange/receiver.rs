@@ -114,7 +114,7 @@ impl Receiver {
                 }
             }
             ReceiverAction::Await => {
-                if !counted && let Some(manual) = &mut self.manual {
+                if let Some(manual) = self.manual.as_mut().filter(|_| !counted) {
                     manual.again(packet_identifier);
                 }
                 self.set(packet_identifier, state, true);
@@ -144,9 +144,7 @@ impl Receiver {
         let (state, action) = state_of(bits).on(ReceiverEvent::PubRel);
         if action == ReceiverAction::PubComp && !fault!("MQTT-4.3.3-12") {
             self.set(packet_identifier, state, false);
-            if bits & REPEAT != 0
-                && let Some(manual) = &mut self.manual
-            {
+            if let Some(manual) = self.manual.as_mut().filter(|_| bits & REPEAT != 0) {
                 manual.released(packet_identifier);
             }
         }

@@ -430,9 +430,10 @@ impl Sender {
         }
         self.last_request_due = latest;
         let mut position = self.request_due;
-        while position != self.request_next
-            && let Some(slot) = self.slots.get_mut(position)
-        {
+        while position != self.request_next {
+            let Some(slot) = self.slots.get_mut(position) else {
+                break;
+            };
             if let Some(pending) = slot.used_for.request_mut() {
                 pending.due = pending.due.min(latest);
             }

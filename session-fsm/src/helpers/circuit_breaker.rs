@@ -315,10 +315,10 @@ impl CircuitBreaker {
 
     /// The operation was not made, or ended without saying anything. After a probe, another one may go.
     pub fn withdraw(&mut self, pass: Pass) {
-        if pass.generation == self.generation
-            && let Phase::HalfOpen { probe, .. } = &mut self.phase
-        {
-            *probe = None;
+        if let Phase::HalfOpen { probe, .. } = &mut self.phase {
+            if pass.generation == self.generation {
+                *probe = None;
+            }
         }
     }
 

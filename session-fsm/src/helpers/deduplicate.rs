@@ -138,11 +138,11 @@ impl Deduplicator {
                 return Sighting::Duplicate;
             }
         }
-        if self.known.len() > self.limit
-            && let Some((_, oldest)) = self.order.pop_first()
-        {
-            self.known.remove(&oldest);
-            self.forgotten = self.forgotten.saturating_add(1);
+        if self.known.len() > self.limit {
+            if let Some((_, oldest)) = self.order.pop_first() {
+                self.known.remove(&oldest);
+                self.forgotten = self.forgotten.saturating_add(1);
+            }
         }
         Sighting::First
     }
@@ -194,12 +194,11 @@ impl Deduplicator {
 
     /// From the least recently seen one on.
     fn drop_outdated(&mut self, now: Instant) {
-        while let Some(oldest) = self.order.first_entry()
-            && self
-                .known
-                .get(oldest.get())
-                .is_none_or(|seen| seen.known_until <= now)
-        {
+        while let Some(oldest) = self.order.first_entry() {
+            let seen = self.known.get(oldest.get());
+            if seen.is_some_and(|seen| seen.known_until > now) {
+                break;
+            }
             let (_, fingerprint) = oldest.remove_entry();
             self.known.remove(&fingerprint);
         }

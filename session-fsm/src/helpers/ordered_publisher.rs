@@ -203,9 +203,10 @@ impl<P> OrderedPublisher<P> {
     /// Returns the publication to give to the machine next: the same one until it has been
     /// [`accepted`](Self::accepted) or [`refused`](Self::refused).
     pub fn next(&mut self, now: Instant) -> Option<&P> {
-        while self.delayed.first().is_some_and(|&(at, _)| at <= now)
-            && let Some((_, name)) = self.delayed.pop_first()
-        {
+        while self.delayed.first().is_some_and(|&(at, _)| at <= now) {
+            let Some((_, name)) = self.delayed.pop_first() else {
+                break;
+            };
             let state = self.turn(&name);
             if let Some(topic) = self.topics.get_mut(&name) {
                 topic.state = state;

@@ -178,9 +178,8 @@ impl<M, R> Processor<M, R> {
     ) -> Intake<R> {
         count(&mut self.statistics.received);
         let fingerprint = key.map(|key| self.seen.fingerprint(key));
-        if let Some(fingerprint) = fingerprint
-            && self.seen.knows_fingerprint(now, fingerprint)
-        {
+        let known = fingerprint.filter(|&it| self.seen.knows_fingerprint(now, it));
+        if let Some(fingerprint) = known {
             // Now it is the one that was seen last.
             let _ = self.seen.check_fingerprint(now, fingerprint);
             count(&mut self.statistics.duplicates);
@@ -230,9 +229,10 @@ impl<M, R> Processor<M, R> {
         if let Some(finished) = self.finish() {
             return Some(Step::Finished(finished));
         }
-        while let Some(&(due, id)) = self.delayed.first()
-            && due <= now
-        {
+        while let Some(&(due, id)) = self.delayed.first() {
+            if due > now {
+                break;
+            }
             self.delayed.pop_first();
             if self.settings.hold_place {
                 return self.start(now, due, id);

@@ -239,9 +239,10 @@ impl PublishBreaker {
 
     /// Counts the messages whose outcome should have come by now. Returns the state after that.
     pub fn handle_timeout(&mut self, now: Instant) -> CircuitState {
-        while let Some(first) = self.waiting.first_entry()
-            && first.get().deadline <= now
-        {
+        while let Some(first) = self.waiting.first_entry() {
+            if first.get().deadline > now {
+                break;
+            }
             let Waiting { pass, .. } = first.remove();
             add(&mut self.counts.timed_out);
             self.breaker.failed(now, pass);

@@ -213,11 +213,11 @@ impl Server {
             self.connection.own.lowered_to(limits),
             self.connection.own,
         );
-        if let Some(PendingWill { will, .. }) = handshake.will.as_deref()
-            && let Some(violation) = unsupported_will(&own, will.qos, will.message.retain())
-        {
-            self.refuse_will(now, violation);
-            return Ok(());
+        if let Some(PendingWill { will, .. }) = handshake.will.as_deref() {
+            if let Some(violation) = unsupported_will(&own, will.qos, will.message.retain()) {
+                self.refuse_will(now, violation);
+                return Ok(());
+            }
         }
         let mut session = match self.session.take() {
             None if fault!("MQTT-3.1.2-6") => return Err(SendError::NotExpected),
@@ -305,20 +305,16 @@ impl Server {
     ) -> Result<Vec<Property<'p>>, SendError> {
         let none = Limits::NONE;
         let mut list = Vec::with_capacity(properties.len() + 9);
-        if own.receive_maximum != none.receive_maximum
-            && let Some(maximum) = NonZeroU16::new(own.receive_maximum)
-        {
-            list.push(Property::ReceiveMaximum(maximum));
+        if own.receive_maximum != none.receive_maximum {
+            list.extend(NonZeroU16::new(own.receive_maximum).map(Property::ReceiveMaximum));
         }
         match fault!("MQTT-3.2.2-9", own.maximum_qos, Qos::ExactlyOnce) {
             Qos::ExactlyOnce => {}
             Qos::AtLeastOnce => list.push(Property::MaximumQos(MaximumQos::AtLeastOnce)),
             Qos::AtMostOnce => list.push(Property::MaximumQos(MaximumQos::AtMostOnce)),
         }
-        if own.maximum_packet_size < LARGEST_PACKET
-            && let Some(size) = NonZeroU32::new(own.maximum_packet_size)
-        {
-            list.push(Property::MaximumPacketSize(size));
+        if own.maximum_packet_size < LARGEST_PACKET {
+            list.extend(NonZeroU32::new(own.maximum_packet_size).map(Property::MaximumPacketSize));
         }
         if own.topic_alias_maximum > 0 {
             list.push(Property::TopicAliasMaximum(own.topic_alias_maximum));

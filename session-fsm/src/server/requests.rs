@@ -222,9 +222,7 @@ impl Server {
             PacketType::SubAck => fault!("MQTT-3.8.4-1"),
             _ => fault!("MQTT-3.10.4-4"),
         };
-        if let Some(packet) = packet
-            && !is_lost
-        {
+        if let Some(packet) = packet.filter(|_| !is_lost) {
             self.connection.send(&packet);
         }
         Ok(fits)

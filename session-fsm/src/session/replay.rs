@@ -52,9 +52,8 @@ impl Session {
                 let mut queued = queued.clone();
                 queued.expires_at = clock::message_expiry(now, &queued.message, queued.expires_at);
                 self.waiting.push(queued);
-                if let Some(deadline) = deadline
-                    && !fault!("deadlines end with the process")
-                {
+                let kept = deadline.filter(|_| !fault!("deadlines end with the process"));
+                if let Some(deadline) = kept {
                     let at = clock::clamped(deadline.at, now + deadline.within);
                     self.set_deadline(token, Deadline { at, ..deadline }, None);
                 }

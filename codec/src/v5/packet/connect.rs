@@ -262,13 +262,13 @@ impl<'a> Body<'a> for Connect<'a> {
             sink.length_prefixed(will.payload.as_bytes());
         }
         let password_first = fault!("MQTT-3.1.3-1");
-        if password_first && let Some(password) = self.password {
+        if let Some(password) = self.password.filter(|_| password_first) {
             sink.length_prefixed(password.as_bytes());
         }
         if let Some(user_name) = self.user_name {
             sink.length_prefixed(user_name.as_bytes());
         }
-        if !password_first && let Some(password) = self.password {
+        if let Some(password) = self.password.filter(|_| !password_first) {
             sink.length_prefixed(password.as_bytes());
         }
     }

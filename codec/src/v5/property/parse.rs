@@ -65,12 +65,11 @@ fn check(wire: &[u8], scope: u16) -> Result<Seen, nom::Err<Fault>> {
             return Err(Fault::at(input, refusal(row.allowed, scope)));
         }
         seen |= bit;
-        if fault!("MQTT-3.3.2-19")
-            && identifier == PropertyIdentifier::ContentType as u8
-            && let Ok((rest, _)) = length_prefixed(value)
-        {
-            input = rest;
-            continue;
+        if fault!("MQTT-3.3.2-19") && identifier == PropertyIdentifier::ContentType as u8 {
+            if let Ok((rest, _)) = length_prefixed(value) {
+                input = rest;
+                continue;
+            }
         }
         input = match check_value(identifier, value) {
             Ok((rest, ())) => rest,

@@ -61,10 +61,8 @@ impl Pings {
             return;
         };
         let wanted = self.0.get(position).is_some_and(|ping| ping.wanted);
-        if let Some(before) = position.checked_sub(1).and_then(|it| self.0.get_mut(it))
-            && !wanted
-            && !before.wanted
-        {
+        let before = position.checked_sub(1).and_then(|it| self.0.get_mut(it));
+        if let Some(before) = before.filter(|before| !wanted && !before.wanted) {
             before.count = before.count.saturating_add(1);
             self.0.remove(position);
         } else if let Some(ping) = self.0.get_mut(position) {

@@ -144,9 +144,7 @@ impl Manual {
         let found = self
             .earlier
             .binary_search_by_key(&packet_identifier, |&(identifier, _)| identifier);
-        if let Ok(found) = found
-            && let Some(&(_, place)) = self.earlier.get(found)
-        {
+        if let Some(&(_, place)) = found.ok().and_then(|found| self.earlier.get(found)) {
             self.due2.push_back(place);
         }
     }
@@ -194,12 +192,11 @@ impl Manual {
     /// The next acknowledgement that may leave: all before it have left.
     pub(super) fn next(&mut self) -> Option<(PacketIdentifier, Qos, Decision)> {
         for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
-            while let Some(&place) = self.due(qos).front()
-                && self
-                    .entries
-                    .get(place as usize)
-                    .is_some_and(|entry| entry.void)
-            {
+            while let Some(&place) = self.due(qos).front() {
+                let entry = self.entries.get(place as usize);
+                if !entry.is_some_and(|entry| entry.void) {
+                    break;
+                }
                 self.due(qos).pop_front();
                 self.free(place);
             }

@@ -10,9 +10,10 @@ pub(super) fn fingerprint(key: &[u8; 16], bytes: &[u8]) -> u128 {
         v2: low ^ 0x6C79_6765_6E65_7261,
         v3: high ^ 0x7465_6462_7974_6573,
     };
-    let (words, rest) = bytes.as_chunks::<8>();
-    for word in words {
+    let mut rest = bytes;
+    while let Some((word, after)) = rest.split_first_chunk() {
         state.absorb(u64::from_le_bytes(*word));
+        rest = after;
     }
     let mut last = [0; 8];
     for (place, byte) in last.iter_mut().zip(rest) {

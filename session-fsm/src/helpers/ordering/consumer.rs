@@ -187,9 +187,10 @@ impl<M> OrderedConsumer<M> {
 
     /// Gives up what is missing before messages that have waited long enough. Poll afterwards.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(&((due, _), place, position)) = self.due.first()
-            && due <= now
-        {
+        while let Some(&((due, _), place, position)) = self.due.first() {
+            if due > now {
+                break;
+            }
             self.due.pop_first();
             self.release(place, Some(position));
         }
@@ -372,9 +373,11 @@ impl<M> OrderedConsumer<M> {
 
     /// Hands over what waits in a stream: up to this position, and then what is next.
     fn release(&mut self, place: u16, through: Option<Position>) {
-        while let Some(stream) = self.streams.get_mut(place)
-            && let Some(position) = stream.first_waiting()
-            && let Some((gap, waiting)) = stream.take(through)
+        while let Some((position, (gap, waiting))) =
+            self.streams.get_mut(place).and_then(|stream| {
+                let position = stream.first_waiting()?;
+                Some((position, stream.take(through)?))
+            })
         {
             self.bytes = self.bytes.saturating_sub(waiting.size);
             self.due.remove(&(waiting.due, place, position));

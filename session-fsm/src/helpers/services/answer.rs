@@ -115,9 +115,7 @@ impl Answer {
             (ERROR, self.error.as_deref()),
         ];
         for (name, value) in named {
-            if let Some(value) = value
-                && let (Ok(name), Ok(value)) = (Text::new(name), Text::new(value))
-            {
+            if let (Ok(name), Some(Ok(value))) = (Text::new(name), value.map(Text::new)) {
                 properties.push(Property::UserProperty(UserProperty { name, value }));
             }
         }
@@ -168,6 +166,10 @@ impl<'a> AnswerStatus<'a> {
 /// 65,535 bytes.
 fn valid(text: &str) -> &str {
     let text = text.split('\0').next().unwrap_or("");
-    let end = text.floor_char_boundary(usize::from(u16::MAX));
-    text.get(..end).unwrap_or("")
+    // A character takes at most four bytes.
+    let longest = usize::from(u16::MAX);
+    (longest - 3..=longest)
+        .rev()
+        .find_map(|end| text.get(..end))
+        .unwrap_or(text)
 }
