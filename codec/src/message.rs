@@ -5,9 +5,11 @@ pub(crate) mod pool;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::encode::encode_into_empty;
-use crate::framing::FixedHeader;
-use crate::framing::Frame;
+use crate::framing::{FixedHeader, Frame};
 use crate::sink::{Put, Sink};
+use crate::v5::packet::{
+    PACKET_IDENTIFIER_LENGTH, PublishLayout, has_packet_identifier, is_retained,
+};
 use crate::wire::{
     VARIABLE_BYTE_INTEGER_MAX, leading_variable_byte_integer, variable_byte_integer_length,
 };
@@ -61,6 +63,15 @@ struct Parts<'a> {
     first_byte: u8,
     topic_field: &'a [u8],
     /// Properties and payload.
+    rest: &'a [u8],
+}
+
+/// What [`Message::short`] finds.
+struct ShortMessage<'a> {
+    /// The Remaining Length.
+    length: u8,
+    /// Everything up to the end of the Topic Name.
+    topic: &'a [u8],
     rest: &'a [u8],
 }
 
@@ -172,22 +183,17 @@ impl Message {
     pub fn retain(&self) -> bool {
         self.packet
             .first()
-            .is_some_and(|first_byte| first_byte & 1 != 0)
+            .is_some_and(|&first_byte| is_retained(first_byte))
     }
 
     /// Whether there are any properties; found without decoding.
     #[must_use]
     #[inline]
     pub fn has_properties(&self) -> bool {
-        let property_length = match self.packet[..] {
-            // Most messages.
-            [first_byte, 0..0x80, high, low, ..] if !has_identifier(first_byte) => {
-                let topic_end = 4 + usize::from(u16::from_be_bytes([high, low]));
-                self.packet.get(topic_end)
-            }
-            _ => self.parts().rest.first(),
-        };
-        property_length.is_some_and(|&length| length != 0)
+        self.parts()
+            .rest
+            .first()
+            .is_some_and(|&property_length| property_length != 0)
     }
 
     /// How many bytes of memory the message takes.
@@ -219,31 +225,28 @@ impl Message {
         retain: bool,
         out: &mut B,
     ) -> Result<(), EncodeError> {
-        let packet = &self.packet[..];
-        if let (Some(packet_identifier), &[first_byte, length @ 0..SHORT, high, low, ..]) =
-            (delivery.packet_identifier(), packet)
+        if let (Some(packet_identifier), Some(short)) = (delivery.packet_identifier(), self.short())
         {
-            let topic_end = 4 + usize::from(u16::from_be_bytes([high, low]));
-            let is_short = !has_identifier(first_byte) && topic_end + 2 <= SHORT_HEAD;
-            let parts = packet.split_at_checked(topic_end).filter(|_| is_short);
-            if let Some((topic, rest)) = parts {
-                // Most messages. Two pieces are written faster than four.
-                let needed = packet.len() + 2;
-                if out.remaining_mut() < needed {
-                    return Err(EncodeError::NoRoom { needed });
-                }
-                let mut head = match packet.first_chunk() {
-                    Some(start) => *start,
-                    None => padded(topic),
-                };
-                head[0] = Publish::first_byte_of(delivery, retain);
-                head[1] = length + 2;
-                head[topic_end..topic_end + 2]
-                    .copy_from_slice(&packet_identifier.get().to_be_bytes());
-                out.put_slice(&head[..topic_end + 2]);
-                out.put_slice(rest);
-                return Ok(());
+            let ShortMessage {
+                length,
+                topic,
+                rest,
+            } = short;
+            let needed = self.packet.len() + PACKET_IDENTIFIER_LENGTH;
+            if out.remaining_mut() < needed {
+                return Err(EncodeError::NoRoom { needed });
             }
+            let mut head = match self.packet.first_chunk() {
+                Some(start) => *start,
+                None => padded(topic),
+            };
+            let head_end = topic.len() + PACKET_IDENTIFIER_LENGTH;
+            head[0] = Publish::first_byte_of(delivery, retain);
+            head[1] = length + PACKET_IDENTIFIER_LENGTH as u8;
+            head[topic.len()..head_end].copy_from_slice(&packet_identifier.get().to_be_bytes());
+            out.put_slice(&head[..head_end]);
+            out.put_slice(rest);
+            return Ok(());
         }
         self.encode_parts(delivery, retain, out)
     }
@@ -303,40 +306,57 @@ impl Message {
         Message::from_frame(&frame).ok_or(Violation::TopicMissing)
     }
 
+    /// The parts of a message without Packet Identifier that are put together on the stack, in two
+    /// pieces, because that is faster than writing four.
+    #[inline(always)]
+    fn short(&self) -> Option<ShortMessage<'_>> {
+        let [first_byte, length @ 0..SHORT, body @ ..] = &self.packet[..] else {
+            return None;
+        };
+        let topic_end = SHORT_HEADER + PublishLayout::of(*first_byte, body)?.topic_end;
+        let fits = topic_end + PACKET_IDENTIFIER_LENGTH <= SHORT_HEAD;
+        if has_packet_identifier(*first_byte) || !fits {
+            return None;
+        }
+        let (topic, rest) = self.packet.split_at_checked(topic_end)?;
+        Some(ShortMessage {
+            length: *length,
+            topic,
+            rest,
+        })
+    }
+
     #[inline(always)]
     fn parts(&self) -> Parts<'_> {
         let (first_byte, body) = match &self.packet[..] {
-            // Mostly, the Remaining Length takes one byte.
+            // Fast path: the Remaining Length takes one byte.
             [first_byte, 0..0x80, body @ ..] => (*first_byte, body),
             packet => after_long_header(packet),
         };
-        let topic_length = body
-            .first_chunk()
-            .map_or(0, |&length| usize::from(u16::from_be_bytes(length)));
-        let (topic_field, rest) = body
-            .split_at_checked(2 + topic_length)
-            .unwrap_or((body, &[]));
+        let (topic_field, rest) = match PublishLayout::of(first_byte, body) {
+            Some(layout) => (
+                body.get(..layout.topic_end).unwrap_or(body),
+                body.get(layout.properties_at..).unwrap_or_default(),
+            ),
+            // It was encoded or decoded before, so it has a topic.
+            None => (body, Default::default()),
+        };
         Parts {
             first_byte,
             topic_field,
-            rest: rest
-                .get(if has_identifier(first_byte) { 2 } else { 0 }..)
-                .unwrap_or_default(),
+            rest,
         }
     }
 }
+
+/// The length of a fixed header whose Remaining Length takes one byte.
+const SHORT_HEADER: usize = 2;
 
 /// A Remaining Length below this takes one byte even with a Packet Identifier.
 const SHORT: u8 = 0x7E;
 
 /// What comes before the properties is put together first if it takes no more than this.
 const SHORT_HEAD: usize = 64;
-
-/// Whether a PUBLISH with this first byte has a Packet Identifier.
-#[inline(always)]
-const fn has_identifier(first_byte: u8) -> bool {
-    first_byte & 0b110 != 0
-}
 
 #[inline(never)]
 fn padded(topic: &[u8]) -> [u8; SHORT_HEAD] {
@@ -361,11 +381,9 @@ fn after_long_header(packet: &[u8]) -> (u8, &[u8]) {
 
 #[inline]
 fn remaining_length(parts: &Parts<'_>, delivery: Delivery) -> usize {
-    let identifier = if delivery.packet_identifier().is_some() {
-        2
-    } else {
-        0
-    };
+    let identifier = delivery
+        .packet_identifier()
+        .map_or(0, |_| PACKET_IDENTIFIER_LENGTH);
     parts.topic_field.len() + identifier + parts.rest.len()
 }
 

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::splitter::{Frame, SplitterOutput, next_header, share, take_frame};
 use crate::framing::FixedHeader;
-use crate::v5::packet::parse_publish_head;
+use crate::v5::packet::{PublishLayout, parse_publish_head};
 use crate::wire::{fault_of, leading_variable_byte_integer};
 use crate::{
     DecodeError, Delivery, EncodeError, PacketType, Publish, PublishProperties, Role, TopicName,
@@ -186,17 +186,14 @@ fn head_length(header: FixedHeader, input: &[u8]) -> Result<usize, (Violation, u
         }
     };
     let topic_at = header.length();
-    let Some(topic) = input
-        .get(topic_at..)
-        .and_then(|bytes| bytes.first_chunk::<2>())
-    else {
+    let body = input.get(topic_at..).unwrap_or(&[]);
+    let Some(layout) = PublishLayout::of(header.first_byte(), body) else {
         return fits(topic_at + 2, Violation::FieldTruncated, topic_at);
     };
-    let identifier_at = topic_at + 2 + usize::from(u16::from_be_bytes(*topic));
-    fits(identifier_at, Violation::FieldTruncated, topic_at)?;
-    let has_identifier = header.first_byte() & 0b0110 != 0;
-    let set_at = identifier_at + if has_identifier { 2 } else { 0 };
-    fits(set_at, Violation::FieldTruncated, identifier_at)?;
+    let topic_end = topic_at + layout.topic_end;
+    fits(topic_end, Violation::FieldTruncated, topic_at)?;
+    let set_at = topic_at + layout.properties_at;
+    fits(set_at, Violation::FieldTruncated, topic_end)?;
     let property_length = match leading_variable_byte_integer(input.get(set_at..).unwrap_or(&[])) {
         Ok(property_length) => property_length,
         Err(violation) => return Err((violation, set_at)),

@@ -34,7 +34,10 @@ pub use subscribe::{
     Subscriptions, TopicFilters, Unsubscribe, UnsubscribeProperties,
 };
 
-pub(crate) use publish::parse_head as parse_publish_head;
+pub(crate) use publish::{
+    PACKET_IDENTIFIER_LENGTH, PublishLayout, has_packet_identifier, is_retained,
+    parse_head as parse_publish_head, plain_publish,
+};
 
 use self::decode::Parse;
 use crate::encode::{self, Body};

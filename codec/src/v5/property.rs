@@ -9,4 +9,4 @@ pub use set::Properties;
 pub use table::{Carries, Property, PropertyIdentifier, Scope, scope};
 pub use value::{MaximumQos, PayloadFormat, SubscriptionIdentifier, UserProperty};
 
-pub(crate) use parse::{property_set, property_set_and_seen};
+pub(crate) use parse::{Contains, property_set, property_set_and_seen};

@@ -2,10 +2,11 @@
 
 use bytes::{Bytes, BytesMut};
 use mqtt5_codec::framing::{
-    Frame, LARGEST_PACKET, Piece, Split, Splitter, SplitterOutput, StreamSplitter, split,
+    Frame, Incoming, LARGEST_PACKET, Piece, Split, Splitter, SplitterOutput, StreamSplitter, split,
 };
 use mqtt5_codec::{DecodeError, Packet, PacketType, Role, Violation, strategies};
 use proptest::prelude::*;
+use proptest::sample::Index;
 
 use crate::check::Check;
 use crate::random::property;
@@ -49,6 +50,17 @@ pub(crate) fn checks() -> Vec<Check> {
             3_000,
             strategies::frame(),
             every_prefix,
+        ),
+        property(
+            "splitting::incoming_is_what_decoding_says",
+            20_000,
+            (
+                streams(),
+                any::<Index>(),
+                any::<u8>(),
+                prop_oneof![Just(LARGEST_PACKET), 2..64_u32],
+            ),
+            incoming_is_what_decoding_says,
         ),
         property(
             "splitting::every_cut_of_a_stream",
@@ -121,6 +133,50 @@ fn any_chunks(stream: strategies::Stream) -> Result<(), TestCaseError> {
     }
     prop_assert!(input.is_empty());
     Ok(())
+}
+
+/// A stream in which one byte was changed, perhaps: `Incoming` is what `split` and `decode` say.
+fn incoming_is_what_decoding_says(
+    (stream, at, byte, limit): (strategies::Stream, Index, u8, u32),
+) -> Result<(), TestCaseError> {
+    let mut bytes = stream.chunks.concat();
+    if !bytes.is_empty() {
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+    }
+    let mut input = &bytes[..];
+    loop {
+        let (packet, rest) = match split(input, limit) {
+            Ok(Split::Packet { packet, rest }) => (packet, rest),
+            Ok(Split::Incomplete { .. }) => {
+                prop_assert_eq!(Incoming::split(input, limit), Ok(None));
+                return Ok(());
+            }
+            Err(error) => {
+                prop_assert_eq!(Incoming::split(input, limit), Err(error));
+                return Ok(());
+            }
+        };
+        let expected = match packet.decode() {
+            Ok(Packet::Publish(publish)) if publish.properties.is_empty() => {
+                Incoming::Publish(publish)
+            }
+            Ok(decoded) if packet.as_bytes().len() == 4 && is_exchange(packet.packet_type()) => {
+                let identifier = decoded.packet_identifier().expect("these have one");
+                Incoming::Acknowledgement(packet.packet_type(), identifier)
+            }
+            _ => Incoming::Other(packet),
+        };
+        prop_assert_eq!(Incoming::split(input, limit), Ok(Some((expected, rest))));
+        input = rest;
+    }
+}
+
+fn is_exchange(packet_type: PacketType) -> bool {
+    matches!(
+        packet_type,
+        PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp
+    )
 }
 
 /// What all three splitters say about the same bytes.

@@ -45,18 +45,23 @@ impl<'a> Parse<'a> for Auth<'a> {
             properties,
         };
         // A Property Length that says 0 leaves the method out, too.
-        if input.len() > 1 && !auth.has_method() {
-            return Err(Fault::at(rest, Violation::AuthenticationMethodMissing));
+        match authentication_method(input.len() > 1, &auth.properties) {
+            Ok(()) => Ok((rest, auth)),
+            Err(violation) => Err(Fault::at(rest, violation)),
         }
-        Ok((rest, auth))
     }
 }
 
-impl Auth<'_> {
-    fn has_method(&self) -> bool {
-        self.properties
-            .contains(PropertyIdentifier::AuthenticationMethod)
+/// An AUTH that does not leave its properties out has an Authentication Method (section 3.15.2.2.2).
+#[inline]
+fn authentication_method(
+    has_properties: bool,
+    properties: &AuthProperties<'_>,
+) -> Result<(), Violation> {
+    if has_properties && !properties.contains(PropertyIdentifier::AuthenticationMethod) {
+        return Err(Violation::AuthenticationMethodMissing);
     }
+    Ok(())
 }
 
 impl<'a> Body<'a> for Auth<'a> {
@@ -68,10 +73,8 @@ impl<'a> Body<'a> for Auth<'a> {
     fn check(&self) -> Result<(), Violation> {
         if !self.reason_code.allowed_in(PacketType::Auth) {
             Err(Violation::ReasonCodeNotAllowed)
-        } else if !self.properties.is_empty() && !self.has_method() {
-            Err(Violation::AuthenticationMethodMissing)
         } else {
-            Ok(())
+            authentication_method(!self.properties.is_empty(), &self.properties)
         }
     }
 

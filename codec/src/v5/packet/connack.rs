@@ -70,6 +70,15 @@ impl RawPacket<'_> {
     }
 }
 
+/// A refusal has no Session Present [MQTT-3.2.2-6].
+#[inline]
+fn only_on_success(session_present: bool, reason_code: ReasonCode) -> Result<(), Violation> {
+    if session_present && reason_code != ReasonCode::Success {
+        return Err(Violation::SessionPresentOnRefusal);
+    }
+    Ok(())
+}
+
 impl<'a> Parse<'a> for ConnAck<'a> {
     #[inline(always)]
     fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
@@ -78,14 +87,16 @@ impl<'a> Parse<'a> for ConnAck<'a> {
             return Err(Fault::at(input, Violation::ConnectAcknowledgeFlags));
         }
         let (rest, reason_code) = reason_code(PacketType::ConnAck, after_flags)?;
-        if flags == 1 && reason_code != ReasonCode::Success && !fault!("MQTT-3.2.2-6") {
-            return Err(Fault::at(input, Violation::SessionPresentOnRefusal));
+        let session_present = flags == 1;
+        match only_on_success(session_present, reason_code) {
+            Err(violation) if !fault!("MQTT-3.2.2-6") => return Err(Fault::at(input, violation)),
+            _ => {}
         }
         let (rest, properties) = property_set(rest)?;
         Ok((
             rest,
             ConnAck {
-                session_present: flags == 1,
+                session_present,
                 reason_code,
                 properties,
             },
@@ -103,10 +114,8 @@ impl<'a> Body<'a> for ConnAck<'a> {
     fn check(&self) -> Result<(), Violation> {
         if !self.reason_code.allowed_in(PacketType::ConnAck) {
             Err(Violation::ReasonCodeNotAllowed)
-        } else if self.session_present && self.reason_code != ReasonCode::Success {
-            Err(Violation::SessionPresentOnRefusal)
         } else {
-            Ok(())
+            only_on_success(self.session_present, self.reason_code)
         }
     }
 

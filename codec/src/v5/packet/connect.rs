@@ -14,7 +14,7 @@ use crate::framing::FixedHeader;
 use crate::sink::Sink;
 use crate::text::{binary, text};
 use crate::topic::{WILL_TOPIC, topic_name};
-use crate::v5::property::{Properties, property_set, property_set_and_seen, scope};
+use crate::v5::property::{Contains, Properties, property_set, property_set_and_seen, scope};
 use crate::wire::{Fault, Parsed, byte, length_prefixed, two_byte_integer};
 use crate::{Binary, PacketType, PropertyIdentifier, Text, TopicName, Violation};
 
@@ -194,15 +194,24 @@ fn connect_flags(input: &[u8]) -> Parsed<'_, u8> {
     Err(Fault::at(input, violation))
 }
 
+/// Authentication Data is of an Authentication Method (section 3.1.2.11.10).
+#[inline]
+fn authentication_method(properties: &impl Contains) -> Result<(), Violation> {
+    if properties.contains(PropertyIdentifier::AuthenticationData)
+        && !properties.contains(PropertyIdentifier::AuthenticationMethod)
+    {
+        return Err(Violation::AuthenticationDataWithoutMethod);
+    }
+    Ok(())
+}
+
 fn connect_properties(input: &[u8]) -> Parsed<'_, ConnectProperties<'_>> {
     let (rest, (properties, seen)) = property_set_and_seen(input)?;
-    if seen.contains(PropertyIdentifier::AuthenticationData)
-        && !seen.contains(PropertyIdentifier::AuthenticationMethod)
-    {
+    match authentication_method(&seen) {
+        Ok(()) => Ok((rest, properties)),
         // What is wrong with the set is seen at its end.
-        return Err(Fault::at(rest, Violation::AuthenticationDataWithoutMethod));
+        Err(violation) => Err(Fault::at(rest, violation)),
     }
-    Ok((rest, properties))
 }
 
 fn will(flags: u8, input: &[u8]) -> Parsed<'_, Will<'_>> {
@@ -236,17 +245,7 @@ impl<'a> Body<'a> for Connect<'a> {
     }
 
     fn check(&self) -> Result<(), Violation> {
-        if self
-            .properties
-            .contains(PropertyIdentifier::AuthenticationData)
-            && !self
-                .properties
-                .contains(PropertyIdentifier::AuthenticationMethod)
-        {
-            Err(Violation::AuthenticationDataWithoutMethod)
-        } else {
-            Ok(())
-        }
+        authentication_method(&self.properties)
     }
 
     fn write<S: Sink>(&self, sink: &mut S) {

@@ -1,25 +1,26 @@
 //! PUBLISH (section 3.3).
 
+mod layout;
+
 use core::fmt;
 
+pub(crate) use layout::{
+    PACKET_IDENTIFIER_LENGTH, PublishLayout, has_packet_identifier, is_retained,
+};
+
+use self::layout::flag;
 use super::decode::{Parse, packet_identifier};
 use super::{PacketIdentifier, Qos};
 use crate::encode::{self, Body, encodable};
 use crate::framing::FixedHeader;
 use crate::sink::Sink;
 use crate::topic::{PUBLISH_TOPIC, topic_name};
-use crate::v5::property::{PayloadFormat, Properties, property_set_and_seen, scope};
+use crate::v5::property::{Contains, PayloadFormat, Properties, property_set_and_seen, scope};
 use crate::wire::{Fault, Parsed};
 use crate::{EncodeError, PacketType, PropertyIdentifier, TopicName, Violation};
 
 /// The properties of a PUBLISH.
 pub type PublishProperties<'a> = Properties<'a, scope::Publish>;
-
-/// Flags of the fixed header (section 3.3.1).
-const RETAIN: u8 = 1;
-const QOS_SHIFT: u8 = 1;
-const QOS_BITS: u8 = 0b11 << QOS_SHIFT;
-const DUPLICATE: u8 = 1 << 3;
 
 /// How a message is delivered: QoS, and what only QoS 1 and 2 have (sections 3.3.1.1, 3.3.1.2,
 /// 3.3.2.2).
@@ -162,11 +163,11 @@ impl<'a> Publish<'a> {
     pub(crate) fn first_byte_of(delivery: Delivery, retain: bool) -> u8 {
         let duplicate =
             delivery.duplicate() || fault!("MQTT-4.3.1-1") && delivery == Delivery::AtMostOnce;
-        let duplicate = if duplicate { DUPLICATE } else { 0 };
+        let duplicate = if duplicate { flag::DUPLICATE } else { 0 };
         PacketType::Publish.first_byte()
             | duplicate
-            | (delivery.qos() as u8) << QOS_SHIFT
-            | u8::from(retain)
+            | (delivery.qos() as u8) << flag::QOS_SHIFT
+            | if retain { flag::RETAIN } else { 0 }
     }
 
     /// Whether the payload is what the Payload Format Indicator says: with 1 it must be UTF-8
@@ -188,11 +189,9 @@ impl<'a> Parse<'a> for Publish<'a> {
 
 /// The whole packet, if its Property Length is 0.
 #[inline(always)]
-pub(super) fn plain_publish(first_byte: u8, body: &[u8]) -> Option<Publish<'_>> {
-    let has_identifier = first_byte & QOS_BITS != 0;
-    let topic_length = usize::from(u16::from_be_bytes(*body.first_chunk()?));
-    let property_length = 2 + topic_length + if has_identifier { 2 } else { 0 };
-    if *body.get(property_length)? != 0 {
+pub(crate) fn plain_publish(first_byte: u8, body: &[u8]) -> Option<Publish<'_>> {
+    let property_length = body.get(PublishLayout::of(first_byte, body)?.properties_at)?;
+    if *property_length != 0 {
         return None;
     }
     match parse_head(first_byte, body) {
@@ -209,6 +208,18 @@ pub(super) fn payload_format_is_right(format: Option<PayloadFormat>, payload: &[
     format != Some(PayloadFormat::Utf8Text) || core::str::from_utf8(payload).is_ok()
 }
 
+/// A PUBLISH without a Topic Name has a Topic Alias (section 3.3.2.1).
+#[inline]
+fn topic_or_alias(
+    topic: Option<TopicName<'_>>,
+    properties: &impl Contains,
+) -> Result<(), Violation> {
+    if topic.is_none() && !properties.contains(PropertyIdentifier::TopicAlias) {
+        return Err(Violation::TopicMissing);
+    }
+    Ok(())
+}
+
 /// Everything before the payload.
 #[inline(always)]
 pub(crate) fn parse_head(first_byte: u8, input: &[u8]) -> Parsed<'_, Publish<'_>> {
@@ -217,8 +228,8 @@ pub(crate) fn parse_head(first_byte: u8, input: &[u8]) -> Parsed<'_, Publish<'_>
         topic_name(input, &PUBLISH_TOPIC),
         crate::faults::unchecked_topic_name(input)
     )?;
-    let qos = first_byte >> QOS_SHIFT & 0b11;
-    let duplicate = first_byte & DUPLICATE != 0;
+    let qos = (first_byte & flag::QOS) >> flag::QOS_SHIFT;
+    let duplicate = first_byte & flag::DUPLICATE != 0;
     let (rest, delivery) = if fault!("MQTT-2.2.1-2") && qos == 0 {
         let (rest, _) = packet_identifier(rest)?;
         (rest, Delivery::AtMostOnce)
@@ -241,14 +252,14 @@ pub(crate) fn parse_head(first_byte: u8, input: &[u8]) -> Parsed<'_, Publish<'_>
         (rest, delivery)
     };
     let (rest, (properties, seen)) = property_set_and_seen(rest)?;
-    if topic.is_none() && !seen.contains(PropertyIdentifier::TopicAlias) {
-        return Err(Fault::at(input, Violation::TopicMissing));
+    if let Err(violation) = topic_or_alias(topic, &seen) {
+        return Err(Fault::at(input, violation));
     }
     Ok((
         rest,
         Publish {
             delivery,
-            retain: first_byte & RETAIN != 0,
+            retain: is_retained(first_byte),
             topic,
             properties,
             payload: &[],
@@ -285,11 +296,7 @@ impl<'a> Body<'a> for Publish<'a> {
 
     #[inline(always)]
     fn check(&self) -> Result<(), Violation> {
-        if self.topic.is_none() && !self.properties.contains(PropertyIdentifier::TopicAlias) {
-            Err(Violation::TopicMissing)
-        } else {
-            Ok(())
-        }
+        topic_or_alias(self.topic, &self.properties)
     }
 
     #[inline(always)]

@@ -1,5 +1,6 @@
 //! What one side may send and the other may not, inside packets that both send.
 
+use super::publish::PublishLayout;
 use super::{Packet, Publish};
 use crate::v5::property::{Properties, Scope};
 use crate::wire::variable_byte_integer_length;
@@ -85,13 +86,13 @@ impl Publish<'_> {
         if self.properties.is_empty() || sender == Role::Server {
             return None;
         }
-        let topic = self.topic.map_or(0, |topic| topic.len());
-        let identifier = self.delivery.packet_identifier().map_or(0, |_| 2);
+        let first_byte = Publish::first_byte_of(self.delivery, self.retain);
+        let topic_length = self.topic.map_or(0, |topic| topic.len());
         property(
             &self.properties,
             PropertyIdentifier::SubscriptionIdentifier,
             Violation::SubscriptionIdentifierFromClient,
-            2 + topic + identifier,
+            PublishLayout::new(first_byte, topic_length).properties_at,
         )
     }
 }

@@ -25,14 +25,27 @@ pub(crate) fn property_set_and_seen<S: Scope>(
     Ok((rest, (Properties::trusted(wire), seen)))
 }
 
-/// A set of Property Identifiers: one bit each, the largest is 42.
+/// Whether a property is given: for rules that are judged while a packet is decoded, and again before one
+/// is encoded.
+pub(crate) trait Contains {
+    fn contains(&self, identifier: PropertyIdentifier) -> bool;
+}
+
+/// The Property Identifiers that were seen in a set: one bit each, the largest is 42.
 #[derive(Clone, Copy)]
 pub(crate) struct Seen(u64);
 
-impl Seen {
-    #[inline(always)]
-    pub(crate) const fn contains(self, identifier: PropertyIdentifier) -> bool {
+impl Contains for Seen {
+    #[inline]
+    fn contains(&self, identifier: PropertyIdentifier) -> bool {
         self.0 & 1 << identifier as u8 != 0
+    }
+}
+
+impl<S: Scope> Contains for Properties<'_, S> {
+    #[inline]
+    fn contains(&self, identifier: PropertyIdentifier) -> bool {
+        Properties::contains(self, identifier)
     }
 }
 
