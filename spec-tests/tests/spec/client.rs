@@ -17,7 +17,6 @@ mod errors;
 mod expiry;
 mod first_byte;
 mod first_contact;
-mod flow_control;
 mod handshake;
 mod keep_alive;
 mod limits;
@@ -29,7 +28,6 @@ mod outcomes;
 mod packet_size;
 mod phases;
 mod publications;
-mod qos_receiver;
 mod queue;
 mod receive_maximum;
 mod requests;
@@ -37,8 +35,6 @@ mod restart;
 mod resume;
 mod stored;
 mod stored_model;
-mod topic_alias;
-mod topic_alias_received;
 mod vectors;
 
 pub(crate) fn checks() -> Vec<Check> {
@@ -52,7 +48,6 @@ pub(crate) fn checks() -> Vec<Check> {
         expiry::checks(),
         first_contact::checks(),
         first_byte::checks(),
-        flow_control::checks(),
         handshake::checks(),
         keep_alive::checks(),
         liveness::checks(),
@@ -64,7 +59,6 @@ pub(crate) fn checks() -> Vec<Check> {
         packet_size::checks(),
         phases::checks(),
         publications::checks(),
-        qos_receiver::checks(),
         queue::checks(),
         receive_maximum::checks(),
         requests::checks(),
@@ -72,8 +66,6 @@ pub(crate) fn checks() -> Vec<Check> {
         resume::checks(),
         stored::checks(),
         stored_model::checks(),
-        topic_alias::checks(),
-        topic_alias_received::checks(),
         vectors::checks(),
     ]
     .into_iter()

@@ -12,7 +12,6 @@ mod client_identifier;
 mod disconnect;
 mod errors;
 mod first_byte;
-mod flow_control;
 mod handshake;
 mod keep_alive;
 mod limits_of_one_client;
@@ -22,7 +21,6 @@ mod packet_size;
 mod persistence;
 mod phases;
 mod problem_information;
-mod qos_receiver;
 mod re_authentication;
 mod receive_maximum;
 mod redirection;
@@ -30,7 +28,6 @@ mod requests;
 mod retransmission;
 mod session_expiry;
 mod take_over;
-mod topic_alias;
 mod waiting;
 mod will;
 
@@ -45,7 +42,6 @@ pub(crate) fn checks() -> Vec<Check> {
     checks.extend(disconnect::checks());
     checks.extend(errors::checks());
     checks.extend(first_byte::checks());
-    checks.extend(flow_control::checks());
     checks.extend(handshake::checks());
     checks.extend(keep_alive::checks());
     checks.extend(liveness::checks());
@@ -55,7 +51,6 @@ pub(crate) fn checks() -> Vec<Check> {
     checks.extend(persistence::checks());
     checks.extend(phases::checks());
     checks.extend(problem_information::checks());
-    checks.extend(qos_receiver::checks());
     checks.extend(receive_maximum::checks());
     checks.extend(re_authentication::checks());
     checks.extend(redirection::checks());
@@ -63,7 +58,6 @@ pub(crate) fn checks() -> Vec<Check> {
     checks.extend(retransmission::checks());
     checks.extend(session_expiry::checks());
     checks.extend(take_over::checks());
-    checks.extend(topic_alias::checks());
     checks.extend(waiting::checks());
     checks.extend(will::checks());
     checks

@@ -11,8 +11,21 @@ pub(crate) mod machine;
 pub(crate) mod make;
 pub(crate) mod tell;
 
+mod flow_control;
+mod qos_receiver;
 mod qos_sender;
+mod topic_alias;
+mod topic_alias_received;
 
 pub(crate) fn checks() -> Vec<Check> {
-    [qos_sender::checks()].into_iter().flatten().collect()
+    [
+        flow_control::checks(),
+        qos_receiver::checks(),
+        qos_sender::checks(),
+        topic_alias::checks(),
+        topic_alias_received::checks(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

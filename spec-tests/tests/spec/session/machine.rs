@@ -2,8 +2,9 @@
 
 use mqtt5_session_fsm::codec::{Properties, Property, Publish, ReasonCode, Role};
 use mqtt5_session_fsm::{
-    Client, ClientConfig, Instant, Output, Publication, PublishError, Receipt, RefusedPublication,
-    SendError, Server, ServerConfig, Session, SessionConfig, Token, TopicAliases,
+    Client, ClientConfig, Instant, Limits, Output, Publication, PublishError, Receipt,
+    RefusedPublication, SendError, Server, ServerConfig, Session, SessionConfig, Token,
+    TopicAliases,
 };
 
 use super::driver::{Driver, Lines, connect_with};
@@ -39,6 +40,7 @@ pub(crate) trait Machine: Entrance + Clone {
 
     fn is_connected(&self) -> bool;
     fn session(&self) -> &Session;
+    fn peer_limits(&self) -> &Limits;
     /// Takes the Session out, if the host keeps it while there is no connection.
     fn take_session(&mut self, now: Instant) -> Option<Session>;
     /// The Maximum Packet Size that this side announces, if it was this one in its CONNECT.
@@ -181,6 +183,10 @@ impl Machine for Client {
         Client::session(self)
     }
 
+    fn peer_limits(&self) -> &Limits {
+        self.server_limits()
+    }
+
     fn take_session(&mut self, _: Instant) -> Option<Session> {
         None
     }
@@ -247,6 +253,10 @@ impl Machine for Server {
 
     fn session(&self) -> &Session {
         Server::session(self).expect("connected")
+    }
+
+    fn peer_limits(&self) -> &Limits {
+        self.client_limits()
     }
 
     fn take_session(&mut self, now: Instant) -> Option<Session> {
