@@ -14,7 +14,6 @@ mod driver;
 mod early_packets;
 mod early_requests;
 mod errors;
-mod expiry;
 mod first_byte;
 mod first_contact;
 mod handshake;
@@ -23,16 +22,12 @@ mod limits;
 mod limits_of_resumption;
 mod liveness;
 mod order_of_sessions;
-mod ordering;
 mod outcomes;
 mod packet_size;
 mod phases;
 mod publications;
-mod queue;
-mod receive_maximum;
 mod requests;
 mod restart;
-mod resume;
 mod stored;
 mod stored_model;
 mod vectors;
@@ -45,7 +40,6 @@ pub(crate) fn checks() -> Vec<Check> {
         early_packets::checks(),
         early_requests::checks(),
         errors::checks(),
-        expiry::checks(),
         first_contact::checks(),
         first_byte::checks(),
         handshake::checks(),
@@ -53,17 +47,13 @@ pub(crate) fn checks() -> Vec<Check> {
         liveness::checks(),
         limits::checks(),
         limits_of_resumption::checks(),
-        ordering::checks(),
         order_of_sessions::checks(),
         outcomes::checks(),
         packet_size::checks(),
         phases::checks(),
         publications::checks(),
-        queue::checks(),
-        receive_maximum::checks(),
         requests::checks(),
         restart::checks(),
-        resume::checks(),
         stored::checks(),
         stored_model::checks(),
         vectors::checks(),

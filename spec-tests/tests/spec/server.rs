@@ -22,13 +22,10 @@ mod persistence;
 mod phases;
 mod problem_information;
 mod re_authentication;
-mod receive_maximum;
 mod redirection;
 mod requests;
-mod retransmission;
 mod session_expiry;
 mod take_over;
-mod waiting;
 mod will;
 
 use crate::check::Check;
@@ -51,14 +48,11 @@ pub(crate) fn checks() -> Vec<Check> {
     checks.extend(persistence::checks());
     checks.extend(phases::checks());
     checks.extend(problem_information::checks());
-    checks.extend(receive_maximum::checks());
     checks.extend(re_authentication::checks());
     checks.extend(redirection::checks());
     checks.extend(requests::checks());
-    checks.extend(retransmission::checks());
     checks.extend(session_expiry::checks());
     checks.extend(take_over::checks());
-    checks.extend(waiting::checks());
     checks.extend(will::checks());
     checks
 }

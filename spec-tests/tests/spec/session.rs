@@ -11,19 +11,31 @@ pub(crate) mod machine;
 pub(crate) mod make;
 pub(crate) mod tell;
 
+mod expiry;
 mod flow_control;
+mod ordering;
+pub(crate) mod packet_size;
 mod qos_receiver;
 mod qos_sender;
+mod receive_maximum;
+mod resume;
 mod topic_alias;
 mod topic_alias_received;
+mod waiting;
 
 pub(crate) fn checks() -> Vec<Check> {
     [
+        expiry::checks(),
         flow_control::checks(),
+        ordering::checks(),
+        packet_size::checks(),
         qos_receiver::checks(),
         qos_sender::checks(),
+        receive_maximum::checks(),
+        resume::checks(),
         topic_alias::checks(),
         topic_alias_received::checks(),
+        waiting::checks(),
     ]
     .into_iter()
     .flatten()

@@ -2,8 +2,7 @@
 //! (sections 3.2.2.3.4 to 3.2.2.3.13).
 
 use mqtt5_session_fsm::codec::{
-    MaximumQos, Message, Property, Publish, Qos, SubscriptionIdentifier, Text, TopicName,
-    UserProperty,
+    MaximumQos, Message, Property, Publish, Qos, SubscriptionIdentifier, TopicName,
 };
 use mqtt5_session_fsm::{LimitExceeded, Limits, Publication, PublishError, SendError};
 
@@ -18,8 +17,6 @@ crate::check::checks! { "limits":
         Domain subscriptions_that_are_not_available,
         Example everything_is_available_unless_denied,
         Example maximum_packet_size_of_requests,
-        Domain maximum_packet_size_of_messages,
-        Domain maximum_packet_size_of_what_waited,
         Example what_waited_is_judged_by_the_connack,
         Example what_is_in_flight_is_judged_again,
         Example limits_end_with_the_connection,
@@ -252,80 +249,6 @@ fn maximum_packet_size_of_requests() {
             }
         }
     }
-}
-
-/// MQTT-3.2.2-15: messages around the limit, by payload, topic and properties.
-fn maximum_packet_size_of_messages() -> u64 {
-    let mut judged = 0;
-    let user = [Property::UserProperty(UserProperty::new("k", "v").unwrap())];
-    let content = [Property::ContentType(Text::new("text/plain").unwrap())];
-    let expiry = [Property::MessageExpiryInterval(60)];
-    for limit in 8..160_u32 {
-        let connack = [Property::MaximumPacketSize(limit.try_into().unwrap())];
-        let mut driver = Driver::announced(&connack);
-        for properties in [&[][..], &user, &content, &expiry] {
-            for qos in 0..=2 {
-                for payload in [0, 1, 2, 100, 117, 118, 119, 120, 121, 122, 123, 124] {
-                    let payload = "p".repeat(payload);
-                    let size = size_of(qos, "t", &payload, properties);
-                    let before = driver.wire.len();
-                    let result = driver.accept(publication(qos, "t", &payload, properties));
-                    let _ = driver.settle();
-                    if size <= limit as usize {
-                        assert_eq!(driver.wire.len() - before, size);
-                    } else {
-                        let limit = LimitExceeded::MaximumPacketSize;
-                        assert_eq!(result, Err(PublishError::Forbidden(limit)));
-                        assert_eq!(driver.wire.len(), before);
-                    }
-                    judged += 1;
-                }
-            }
-        }
-    }
-    judged
-}
-
-fn size_of(qos: u8, topic: &str, payload: &str, properties: &[Property<'_>]) -> usize {
-    make::publish_with(qos, 1, false, topic, payload, properties).len()
-}
-
-/// MQTT-3.2.2-15: to the byte, for what waited and for what is sent again.
-fn maximum_packet_size_of_what_waited() -> u64 {
-    let limit = 60;
-    let connack = [Property::MaximumPacketSize(limit.try_into().unwrap())];
-    let mut judged = 0;
-    for properties in [&[][..], &[Property::MessageExpiryInterval(60)]] {
-        for qos in 0..=2 {
-            for payload in 35..60 {
-                let payload = "p".repeat(payload);
-                let size = size_of(qos, "t", &payload, properties);
-                let mut waits = Driver::new();
-                let mut again = Driver::connected();
-                for driver in [&mut waits, &mut again] {
-                    let _ = driver.publish_with(publication(qos, "t", &payload, properties));
-                }
-                let _ = again.lose();
-                let resumes = again.machine.session().in_flight() == 1;
-                for (mut driver, present) in [(waits, false), (again, true)] {
-                    let said = driver.reconnect(KEEPS, present, &connack);
-                    let written = said.iter().any(|line| line.starts_with("> PUBLISH"));
-                    let goes = size <= limit as usize && (!present || resumes);
-                    assert_eq!(written, goes, "{size}: {said:?}");
-                    // What was sent before may have arrived.
-                    let outcome = if present {
-                        "t1 Indeterminate"
-                    } else {
-                        "t1 Forbidden(MaximumPacketSize)"
-                    };
-                    let gone = said.contains(&outcome.to_owned());
-                    assert_eq!(gone, !goes && (!present || resumes), "{size}: {said:?}");
-                    judged += 1;
-                }
-            }
-        }
-    }
-    judged
 }
 
 /// MQTT-3.2.2-11, -14, -15: accepted before the limits were known: not sent, and told so.

@@ -2,130 +2,30 @@
 
 use std::num::NonZeroU32;
 
-use mqtt5_codec::{Binary, Delivery, Packet, PacketType, Property, Qos, ReasonCode};
-use mqtt5_session_fsm::{
-    Cause, Instant, LimitExceeded, Limits, PublishError, SendError, ServerConfig,
-};
+use mqtt5_codec::{Binary, Packet, PacketType, Property, Qos, ReasonCode};
+use mqtt5_session_fsm::{Cause, Instant, Limits, SendError, ServerConfig};
 
 use super::driver::{Driver, Report, Seen, explanation};
 use super::make::{
-    Hello, PINGREQ, Testament, config, id, limited, manual, message, publication, publish,
-    publish_1, publish_2, pubrec, pubrel, subscribe, text, unsubscribe,
+    Hello, Testament, config, id, limited, publication, subscribe, text, unsubscribe,
 };
 use crate::check::Outcome;
 
 super::listed! { "packet_size":
-    Domain a_message_that_is_too_large_is_not_sent,
-    Domain a_message_that_waited_and_is_too_large_is_dropped,
-    Example the_others_go_on,
     Domain explanations_are_left_out_of_the_connack,
-    Domain explanations_are_left_out_of_the_puback,
-    Domain explanations_are_left_out_of_the_pubrec,
     Domain explanations_are_left_out_of_the_suback,
     Domain explanations_are_left_out_of_the_unsuback,
     Domain explanations_are_left_out_of_the_disconnect,
     Domain explanations_are_left_out_of_the_auth,
-    Domain pubrel_and_pubcomp_have_no_explanations,
     Example what_has_to_be_sent_and_cannot_ends_the_connection,
     Example an_acceptance_that_cannot_be_told_accepts_nothing,
     Example a_server_reference_that_does_not_fit_is_left_out,
-    Domain a_packet_that_is_too_large_for_us_is_an_error,
     Domain a_connect_that_is_too_large_is_refused,
 }
 
 fn taking(size: u32) -> Hello {
     let size = NonZeroU32::new(size).expect("not 0");
     Hello::lasting().with(Property::MaximumPacketSize(size))
-}
-
-/// [MQTT-3.1.2-24], [MQTT-3.1.2-25]: each QoS, each size around the limit: not sent, no identifier held.
-fn a_message_that_is_too_large_is_not_sent() -> Outcome {
-    let mut tried = 0;
-    for qos in super::make::QOS {
-        for limit in [20, 130, 131, 132] {
-            for length in limit - 12..limit + 3 {
-                let message = message("t", &vec![b'x'; length as usize], &[]);
-                let size = message.encoded_len(Delivery::new(qos, id(1), false));
-                let mut driver = Driver::connected(config(), &taking(limit));
-                let publication = mqtt5_session_fsm::Publication::new(qos, message);
-                let result = driver.publish(publication);
-                if size <= limit as usize {
-                    let (_, report) = result.expect("small enough");
-                    assert_eq!(report.wire.len(), size);
-                } else {
-                    let limit = LimitExceeded::MaximumPacketSize;
-                    assert_eq!(result.map(|_| ()), Err(PublishError::Forbidden(limit)));
-                    assert!(driver.pump().is_empty());
-                    let session = driver.server.session().expect("connected");
-                    assert_eq!((session.in_flight(), session.waiting()), (0, 0));
-                }
-                tried += 1;
-            }
-        }
-    }
-    Ok(tried)
-}
-
-/// [MQTT-3.1.2-25]: accepted while the Client was away, or for a Client that took more before.
-fn a_message_that_waited_and_is_too_large_is_dropped() -> Outcome {
-    for qos in super::make::QOS {
-        for was_sent in [false, true] {
-            if was_sent && qos == Qos::AtMostOnce {
-                continue;
-            }
-            let mut driver = Driver::connected(config(), &Hello::lasting());
-            let large = publication(qos, &[b'x'; 100]);
-            let sent = was_sent.then(|| driver.publish(large.clone()).expect("room").0);
-            let (mut keeper, _) = driver.part();
-            let token = match sent {
-                Some(token) => token,
-                None => keeper.session.publish(keeper.now, large).expect("room"),
-            };
-            keeper.pump();
-            let (mut driver, report) =
-                Driver::resumed(keeper.now, config(), &taking(100), Some(keeper.session));
-            assert_eq!(
-                report.packet().packet_type(),
-                PacketType::ConnAck,
-                "{qos:?}, {was_sent}"
-            );
-            let outcome = |seen: &&Seen| matches!(seen, Seen::Outcome(of, ..) if *of == token);
-            assert_eq!(
-                report.log.iter().filter(outcome).count(),
-                1,
-                "{qos:?}, {was_sent}"
-            );
-            let session = driver.server.session().expect("connected");
-            assert_eq!((session.in_flight(), session.waiting()), (0, 0));
-            let (_, report) = driver.publish(publication(qos, b"y")).expect("room");
-            assert_eq!(report.packets().len(), 1);
-        }
-    }
-    Ok(5)
-}
-
-/// [MQTT-3.1.2-25]: as if it had been sent: what comes behind it is sent, within the quota.
-fn the_others_go_on() -> Outcome {
-    let (mut keeper, _) = Driver::connected(config(), &Hello::lasting()).part();
-    for length in [1, 100, 2, 100, 100, 3] {
-        let publication = publication(Qos::AtLeastOnce, &vec![b'x'; length]);
-        keeper
-            .session
-            .publish(keeper.now, publication)
-            .expect("room");
-    }
-    let one = Property::ReceiveMaximum(3.try_into().expect("not 0"));
-    let hello = taking(50).with(one);
-    let (_, report) = Driver::resumed(keeper.now, config(), &hello, Some(keeper.session));
-    let lengths: Vec<usize> = report.packets()[1..]
-        .iter()
-        .map(|packet| match packet {
-            Packet::Publish(publish) => publish.payload.len(),
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    assert_eq!(lengths, [1, 2, 3]);
-    Ok(6)
 }
 
 /// Reason String and User Property of the packet of this type.
@@ -178,34 +78,6 @@ fn explanations_are_left_out_of_the_connack() -> Outcome {
             .expect("good properties")
     })?;
     Ok(accepting + refusing)
-}
-
-fn acknowledged(hello: &Hello, sent: &[u8], code: ReasonCode, list: &[Property<'_>]) -> Report {
-    let mut driver = Driver::connected(manual(), hello);
-    let receipt = driver.send(sent).receipt();
-    driver
-        .acknowledge_with(receipt, code, list)
-        .expect("good properties")
-}
-
-/// [MQTT-3.4.2-2], [MQTT-3.4.2-3].
-fn explanations_are_left_out_of_the_puback() -> Outcome {
-    let failure = all_limits(|hello, list| {
-        acknowledged(hello, &publish_1(1), ReasonCode::QuotaExceeded, list)
-    })?;
-    let success =
-        all_limits(|hello, list| acknowledged(hello, &publish_1(1), ReasonCode::Success, list))?;
-    Ok(failure + success)
-}
-
-/// [MQTT-3.5.2-2], [MQTT-3.5.2-3].
-fn explanations_are_left_out_of_the_pubrec() -> Outcome {
-    let failure = all_limits(|hello, list| {
-        acknowledged(hello, &publish_2(1), ReasonCode::QuotaExceeded, list)
-    })?;
-    let success =
-        all_limits(|hello, list| acknowledged(hello, &publish_2(1), ReasonCode::Success, list))?;
-    Ok(failure + success)
 }
 
 /// [MQTT-3.9.2-1], [MQTT-3.9.2-2].
@@ -278,40 +150,6 @@ fn explanations_are_left_out_of_the_auth() -> Outcome {
         assert!(auth.properties.authentication_data().is_some());
         report
     })
-}
-
-/// [MQTT-3.6.2-2], [MQTT-3.6.2-3], [MQTT-3.7.2-2], [MQTT-3.7.2-3]: at the smallest limit under which they can
-/// be sent, and without any.
-fn pubrel_and_pubcomp_have_no_explanations() -> Outcome {
-    for hello in [Hello::lasting(), taking(12)] {
-        let mut driver = Driver::connected(config(), &hello);
-        driver
-            .publish(publication(Qos::ExactlyOnce, b""))
-            .expect("room");
-        let success = ReasonCode::Success;
-        let unknown = ReasonCode::PacketIdentifierNotFound;
-        for (bytes, expected) in [
-            (
-                pubrec(1, success),
-                Packet::PubRel(mqtt5_codec::PubRel::new(id(1), success)),
-            ),
-            (
-                pubrec(9, success),
-                Packet::PubRel(mqtt5_codec::PubRel::new(id(9), unknown)),
-            ),
-            (
-                pubrel(9, success),
-                Packet::PubComp(mqtt5_codec::PubComp::new(id(9), unknown)),
-            ),
-        ] {
-            assert_eq!(driver.send(&bytes).packet(), expected);
-        }
-        driver.send(&publish_2(3));
-        let report = driver.send(&pubrel(3, success));
-        let expected = Packet::PubComp(mqtt5_codec::PubComp::new(id(3), success));
-        assert_eq!(report.packet(), expected);
-    }
-    Ok(8)
 }
 
 /// T19.4: a CONNACK, SUBACK or PINGRESP that does not fit: the connection is closed, and nothing is written
@@ -388,31 +226,6 @@ fn accepting(size: u32) -> ServerConfig {
         maximum_packet_size: size,
         ..Limits::NONE
     })
-}
-
-/// PER-13, section 3.2.2.3.6: the limit itself is good, one more is DISCONNECT 0x95.
-fn a_packet_that_is_too_large_for_us_is_an_error() -> Outcome {
-    let whole = publish(Qos::AtLeastOnce, 1, false, &[b'x'; 200]);
-    for (size, bytes) in [
-        (whole.len(), &whole),
-        (60, &publish(Qos::AtMostOnce, 1, false, &[b'x'; 54])),
-    ] {
-        assert_eq!(size, bytes.len());
-        for (limit, is_good) in [(size, true), (size + 1, true), (size - 1, false)] {
-            let limit = u32::try_from(limit).expect("small");
-            let mut driver = Driver::connected(accepting(limit), &Hello::new());
-            let report = driver.send(bytes);
-            assert_eq!(report.payloads().len(), usize::from(is_good));
-            if is_good {
-                assert_eq!(report.close(), None);
-            } else {
-                assert_eq!(report.last_word(), Some(ReasonCode::PacketTooLarge));
-                assert!(matches!(report.close(), Some(Cause::PeerError(_))));
-                assert!(driver.send(PINGREQ).is_empty());
-            }
-        }
-    }
-    Ok(6)
 }
 
 /// PER-13, section 3.2.2.2: CONNACK 0x95, or nothing.

@@ -104,6 +104,16 @@ impl<M: Machine> Driver<M> {
         self
     }
 
+    /// As [`Driver::open`], with a Session that lives for so many seconds after the connection.
+    pub(crate) fn open_for(mut self, seconds: u32, peer: &[Property<'_>]) -> Self {
+        let interval = [Property::SessionExpiryInterval(seconds)];
+        match M::ROLE {
+            Role::Client => self.reopen(&interval, false, peer),
+            Role::Server => self.reopen(&[], false, &[&interval, peer].concat()),
+        };
+        self
+    }
+
     /// Goes through CONNECT and CONNACK, and returns what came beside them.
     pub(crate) fn reopen(
         &mut self,
@@ -132,6 +142,11 @@ impl<M: Machine> Driver<M> {
     pub(crate) fn begin_again(&mut self, maximum: u32) {
         self.watch = Watch::default();
         self.maximum = maximum;
+    }
+
+    /// There is no connection any more, and the host keeps this Session.
+    pub(crate) fn keep(&mut self, session: Session) {
+        self.kept = Some(session);
     }
 
     /// What the peer announces from here on.

@@ -28,7 +28,6 @@ crate::check::checks! { "qos_sender":
         Domain a_used_identifier_is_not_given_again,
         Domain all_identifiers_in_use_are_different,
         Domain each_identifier_is_free_after_its_end,
-        Example a_message_of_qos_2_that_was_sent_does_not_expire,
         Example messages_go_out_as_they_were_given,
     }
     client {
@@ -443,19 +442,6 @@ fn each_identifier_is_free_after_its_end<M: Machine>() -> u64 {
         judged += 1;
     }
     judged
-}
-
-/// MQTT-4.3.3-7: once its PUBLISH was sent, in this connection and the next.
-fn a_message_of_qos_2_that_was_sent_does_not_expire<M: Machine>() {
-    let mut driver = Driver::<M>::connected();
-    let expires = [Property::MessageExpiryInterval(2)];
-    let said = driver.publish_with(publication(2, "a", "x", &expires));
-    assert!(said[0].starts_with("> PUBLISH q2 #1 a"), "{said:?}");
-    assert_eq!(driver.tick(10_000), nothing());
-    assert_eq!(driver.lose(), nothing());
-    assert_eq!(driver.tick(10_000), nothing());
-    let said = driver.reopen(&[], true, &[]);
-    assert!(said[0].starts_with("> PUBLISH q2 #1 dup a"), "{said:?}");
 }
 
 /// MQTT-4.6.0-5, section 3.3.2.3: in their order, with RETAIN and all properties.

@@ -19,6 +19,7 @@ crate::check::checks! { "topic_alias":
         Example least_recently_used_alias_is_replaced,
         Example manual_alias_is_sent,
         Example manual_alias_that_the_peer_does_not_take,
+        Domain a_manual_alias_waits_too,
         Domain sent_aliases_end_with_the_connection,
         Example an_alias_exists_once_it_was_written,
         Domain resolved_topics_are_always_right,
@@ -207,6 +208,43 @@ fn manual_alias_that_the_peer_does_not_take<M: Machine>() {
             "> PUBLISH q1 #2 a \"\""
         ]
     );
+}
+
+/// MQTT-3.1.2-26, MQTT-3.1.2-27, MQTT-3.3.2-11: the peer's maximum counts when the message is sent, also for one that was sent with
+/// the alias before.
+fn a_manual_alias_waits_too<M: Machine>() -> u64 {
+    let mut judged = 0;
+    for (qos, was_sent) in [
+        (0, false),
+        (0, true),
+        (1, false),
+        (1, true),
+        (2, false),
+        (2, true),
+    ] {
+        for next in [None, Some(0), Some(6), Some(7)] {
+            let mut driver = Driver::<M>::announced(&maximum(9));
+            if was_sent {
+                let _ = driver.publish_with(wish(qos, "a", 7));
+            }
+            assert_eq!(driver.lose(), nothing());
+            if !was_sent {
+                assert_eq!(driver.publish_with(wish(qos, "a", 7)), nothing());
+            }
+            let before = driver.wire.len();
+            let peer: Vec<_> = next.map(Property::TopicAliasMaximum).into_iter().collect();
+            let said = driver.reopen(&[], true, &peer);
+            let sent = said.iter().filter(|line| line.starts_with("> PUBLISH"));
+            assert!(sent.clone().all(|line| !line.contains(" - ")), "{said:?}");
+            assert_eq!(sent.count(), usize::from(!was_sent || qos > 0));
+            for (topic, alias) in resolve::<M>(&driver.wire[before..]) {
+                assert_eq!(topic, "a");
+                assert!(alias.is_none_or(|alias| alias <= next.unwrap_or(0)));
+            }
+            judged += 1;
+        }
+    }
+    judged
 }
 
 fn refuses<M: Machine>(driver: &mut Driver<M>, publication: Publication) {

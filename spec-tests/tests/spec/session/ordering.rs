@@ -1,44 +1,45 @@
-//! Section 4.6: the order of what a Client sends.
+//! Section 4.6: the order of what is sent.
 
 use std::collections::VecDeque;
 
-use mqtt5_session_fsm::codec::{PacketType, ReasonCode};
+use mqtt5_session_fsm::Client;
+use mqtt5_session_fsm::codec::{PacketType, Property, ReasonCode};
 
-use super::driver::{Driver, KEEPS, Lines, connect_with};
+use super::driver::{Driver, Lines, connect_with, identifier_of};
+use super::machine::Machine;
 use super::make;
 
 crate::check::checks! { "ordering":
-    client {
+    both {
         Example messages_are_sent_in_their_order,
         Example resent_messages_keep_their_order,
         Example resent_messages_keep_their_order_when_identifiers_wrap,
         Example resent_messages_come_before_new_ones,
+        Example resent_messages_and_pubrels_keep_their_orders,
         Domain pubacks_in_the_order_of_messages,
         Domain pubrecs_in_the_order_of_messages,
         Example pubrels_in_the_order_of_pubrecs,
         Example pubrels_are_resent_in_the_order_of_pubrecs,
-        Example a_repeated_pubrec_releases_no_other_message,
         Example refusals_keep_the_order,
+    }
+    client {
+        Example a_repeated_pubrec_releases_no_other_message,
     }
 }
 
 fn identifiers(said: &[String], packet: &str) -> Vec<u16> {
-    said.iter()
-        .filter(|line| line.starts_with(packet))
-        .map(|line| {
-            let (_, rest) = line.split_once('#').unwrap();
-            rest.split(' ').next().unwrap().parse().unwrap()
-        })
-        .collect()
+    let packets = said.iter().filter(|line| line.starts_with(packet));
+    packets.map(|line| identifier_of(line)).collect()
 }
 
 /// Section 4.6: an application's messages leave in the order in which they were accepted.
-fn messages_are_sent_in_their_order() {
-    let mut driver = Driver::new();
+fn messages_are_sent_in_their_order<M: Machine>() {
+    let mut driver = Driver::<M>::connected();
+    assert_eq!(driver.lose(), Lines::new());
     for n in 0..20 {
         let _ = driver.publish(n % 3, "a", &n.to_string());
     }
-    let said = driver.reconnect(&[], false, &[]);
+    let said = driver.reopen(&[], true, &[]);
     let of = |qos: &[u8]| -> Vec<u8> {
         said.iter()
             .filter(|line| line.starts_with("> PUBLISH"))
@@ -51,8 +52,8 @@ fn messages_are_sent_in_their_order() {
 }
 
 /// MQTT-4.6.0-1: QoS 1 and 2 mixed, some finished.
-fn resent_messages_keep_their_order() {
-    let mut driver = Driver::connected();
+fn resent_messages_keep_their_order<M: Machine>() {
+    let mut driver = Driver::<M>::connected();
     for n in 0..20 {
         let _ = driver.publish(1 + n % 2, "a", "");
     }
@@ -71,8 +72,8 @@ fn resent_messages_keep_their_order() {
 }
 
 /// MQTT-4.6.0-1: after more messages than there are identifiers, with messages on both sides of a wrap.
-fn resent_messages_keep_their_order_when_identifiers_wrap() {
-    let mut driver = Driver::connected();
+fn resent_messages_keep_their_order_when_identifiers_wrap<M: Machine>() {
+    let mut driver = Driver::<M>::connected();
     let mut sent = VecDeque::new();
     // Always so many in flight.
     for _ in 0..65_550_u32 {
@@ -91,14 +92,14 @@ fn resent_messages_keep_their_order_when_identifiers_wrap() {
 }
 
 /// MQTT-4.6.0-1, section 4.4: what waited while there was no connection comes after the re-sends.
-fn resent_messages_come_before_new_ones() {
-    let mut driver = Driver::connected();
+fn resent_messages_come_before_new_ones<M: Machine>() {
+    let mut driver = Driver::<M>::connected();
     let _ = driver.publish(1, "a", "1");
     let _ = driver.publish(2, "a", "2");
     let _ = driver.lose();
     let _ = driver.publish(1, "a", "3");
     assert_eq!(
-        driver.reconnect(KEEPS, true, &[]),
+        driver.reopen(&[], true, &[]),
         [
             "> PUBLISH q1 #1 dup a \"1\"",
             "> PUBLISH q2 #2 dup a \"2\"",
@@ -107,20 +108,34 @@ fn resent_messages_come_before_new_ones() {
     );
 }
 
+/// MQTT-4.6.0-1, MQTT-4.6.0-4: PUBLISH in the order in which they were first sent, PUBREL in the order of the PUBRECs.
+fn resent_messages_and_pubrels_keep_their_orders<M: Machine>() {
+    let mut driver = Driver::<M>::connected();
+    for n in 1..=6 {
+        let _ = driver.publish(1 + n % 2, "a", "");
+    }
+    let _ = driver.feed(&make::pubrec(5));
+    let _ = driver.feed(&make::pubrec(1));
+    let _ = driver.feed(&make::puback(4));
+    let said = driver.resume();
+    assert_eq!(identifiers(&said, "> PUBLISH"), [2, 3, 6]);
+    assert_eq!(identifiers(&said, "> PUBREL"), [5, 1]);
+}
+
 /// MQTT-4.6.0-2: PUBACK in the order of the messages, for all orders of four decisions.
-fn pubacks_in_the_order_of_messages() -> u64 {
-    in_the_order_of_messages(1, "> PUBACK")
+fn pubacks_in_the_order_of_messages<M: Machine>() -> u64 {
+    in_the_order_of_messages::<M>(1, "> PUBACK")
 }
 
 /// MQTT-4.6.0-3: PUBREC in the order of the messages, for all orders of four decisions.
-fn pubrecs_in_the_order_of_messages() -> u64 {
-    in_the_order_of_messages(2, "> PUBREC")
+fn pubrecs_in_the_order_of_messages<M: Machine>() -> u64 {
+    in_the_order_of_messages::<M>(2, "> PUBREC")
 }
 
-fn in_the_order_of_messages(qos: u8, packet: &str) -> u64 {
+fn in_the_order_of_messages<M: Machine>(qos: u8, packet: &str) -> u64 {
     let mut judged = 0;
     for order in permutations() {
-        let mut driver = Driver::manual().go(KEEPS, false, &[]);
+        let mut driver = Driver::<M>::manual().open(&[], &[]);
         for identifier in [40, 30, 20, 10] {
             let _ = driver.feed(&make::publish(qos, identifier, "a", ""));
         }
@@ -151,9 +166,9 @@ fn permutations() -> Vec<[usize; 4]> {
     all
 }
 
-/// MQTT-4.6.0-4: PUBREL in the order of PUBREC, also if many come before the Client writes.
-fn pubrels_in_the_order_of_pubrecs() {
-    let mut driver = Driver::connected();
+/// MQTT-4.6.0-4: PUBREL in the order of PUBREC, also if many come before this side writes.
+fn pubrels_in_the_order_of_pubrecs<M: Machine>() {
+    let mut driver = Driver::<M>::connected();
     for _ in 0..6 {
         let _ = driver.publish(2, "a", "");
     }
@@ -166,8 +181,8 @@ fn pubrels_in_the_order_of_pubrecs() {
 }
 
 /// MQTT-4.6.0-4, MQTT-4.4.0-1: the re-sent PUBREL packets, too, in the order of the PUBREC packets.
-fn pubrels_are_resent_in_the_order_of_pubrecs() {
-    let mut driver = Driver::connected();
+fn pubrels_are_resent_in_the_order_of_pubrecs<M: Machine>() {
+    let mut driver = Driver::<M>::connected();
     for _ in 0..6 {
         let _ = driver.publish(2, "a", "");
     }
@@ -178,26 +193,9 @@ fn pubrels_are_resent_in_the_order_of_pubrecs() {
     assert_eq!(identifiers(&driver.resume(), "> PUBREL"), [4, 1, 2, 5, 3]);
 }
 
-/// MQTT-2.2.1-5, MQTT-4.3.3-4: a PUBREC comes again before the PUBRELs are sent again. Each has its own
-/// identifier.
-fn a_repeated_pubrec_releases_no_other_message() {
-    let mut driver = Driver::connected();
-    for identifier in [1, 2, 3] {
-        let _ = driver.publish(2, "a", "");
-        let _ = driver.feed(&make::pubrec(identifier));
-    }
-    let _ = driver.lose();
-    let _ = driver.connect(&connect_with(KEEPS));
-    let connack = make::connack(true, ReasonCode::Success, &[]);
-    let input = [connack, make::pubrec(2)].concat();
-    let mut input = &input[..];
-    while driver.machine.receive(driver.now, &mut input).is_some() {}
-    assert_eq!(identifiers(&driver.settle(), "> PUBREL"), [1, 2, 3, 2]);
-}
-
 /// MQTT-4.6.0-2, MQTT-4.6.0-3: a refusal, and one that is made by the machine, do not overtake.
-fn refusals_keep_the_order() {
-    let mut driver = Driver::manual().go(KEEPS, false, &[]);
+fn refusals_keep_the_order<M: Machine>() {
+    let mut driver = Driver::<M>::manual().open(&[], &[]);
     let _ = driver.feed(&make::publish(1, 1, "a", ""));
     let _ = driver.feed(&make::publish(2, 2, "a", ""));
     let _ = driver.feed(&make::publish(1, 3, "a", ""));
@@ -213,4 +211,21 @@ fn refusals_keep_the_order() {
         driver.feed(&make::ack(PacketType::PubRel, 2, ReasonCode::Success)),
         ["> PUBCOMP #2"]
     );
+}
+
+/// MQTT-2.2.1-5, MQTT-4.3.3-4: a PUBREC comes again before the PUBRELs are sent again. Each has its own
+/// identifier.
+fn a_repeated_pubrec_releases_no_other_message() {
+    let mut driver = Driver::<Client>::connected();
+    for identifier in [1, 2, 3] {
+        let _ = driver.publish(2, "a", "");
+        let _ = driver.feed(&make::pubrec(identifier));
+    }
+    let _ = driver.lose();
+    let _ = driver.connect(&connect_with(&[Property::SessionExpiryInterval(u32::MAX)]));
+    let connack = make::connack(true, ReasonCode::Success, &[]);
+    let input = [connack, make::pubrec(2)].concat();
+    let mut input = &input[..];
+    while driver.machine.receive(driver.now, &mut input).is_some() {}
+    assert_eq!(identifiers(&driver.settle(), "> PUBREL"), [1, 2, 3, 2]);
 }
