@@ -2,6 +2,7 @@
 //! made by hand, and its packets, events and deadlines are looked at.
 
 mod driver;
+pub(crate) mod host;
 mod make;
 mod report;
 

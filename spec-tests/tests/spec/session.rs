@@ -11,6 +11,7 @@ pub(crate) mod machine;
 pub(crate) mod make;
 pub(crate) mod tell;
 
+mod errors;
 mod expiry;
 mod flow_control;
 mod ordering;
@@ -25,6 +26,7 @@ mod waiting;
 
 pub(crate) fn checks() -> Vec<Check> {
     [
+        errors::checks(),
         expiry::checks(),
         flow_control::checks(),
         ordering::checks(),

@@ -1,64 +1,18 @@
 //! What a Client finds wrong, and how it says so: T18.3 and T18.4, section 4.13.
 
-use mqtt5_session_fsm::codec::{
-    DecodeError, Packet, PacketType, Property, ReasonCode, Role, Text, UserProperty, Violation,
-};
+use mqtt5_session_fsm::codec::{Packet, Property, ReasonCode, Role, Text, UserProperty};
 
 use super::driver::{Driver, KEEPS, Lines};
 use super::make;
 
 crate::check::checks! { "errors":
     client {
-        Example malformed_packets,
         Domain values_of_the_connack,
         Domain repeated_properties,
         Domain problem_information_that_was_declined,
         Example problem_information_where_it_is_allowed,
-        Example topic_missing,
         Example subscription_identifier_0,
-        Domain reason_codes_of_other_packets,
-        Example packet_identifier_0,
-        Example splits_do_not_matter,
-        Example rejected_from_outside,
-        Example rejected_after_the_end,
-    }
-}
-
-/// That the connection ended with a DISCONNECT that has this code.
-fn assert_ended(driver: &mut Driver, said: &[String], code: ReasonCode, what: &str) {
-    assert_eq!(said.len(), 2, "{what}: {said:?}");
-    assert_eq!(said[0], format!("> DISCONNECT {code:?}"), "{what}");
-    assert!(said[1].starts_with("close "), "{what}: {said:?}");
-    driver.assert_dead();
-}
-
-/// MQTT-4.13.2-1: some of T18.3 by hand, with the rule that is named.
-fn malformed_packets() {
-    let cases: [(&[u8], Violation); 9] = [
-        (b"\x00\x00", Violation::ReservedPacketType),
-        (b"\x30\x05\x00\x01\xFFab", Violation::IllFormedUtf8),
-        (b"\x30\x05\x00\x01\x00ab", Violation::NullCharacter),
-        (
-            b"\x30\xFF\xFF\xFF\xFF\x7F",
-            Violation::VariableByteIntegerTooLong,
-        ),
-        (b"\x41\x02\x00\x01", Violation::FixedHeaderFlags),
-        (b"\x36\x06\x00\x01a\x00\x01\x00", Violation::PublishQos3),
-        (b"\x38\x04\x00\x01a\x00", Violation::DuplicateAtQos0),
-        (b"\xD0\x01\x00", Violation::BytesLeftOver),
-        (b"\x40\x01\x00", Violation::FieldTruncated),
-    ];
-    for (bytes, violation) in cases {
-        let mut driver = Driver::connected();
-        let said = driver.feed(bytes);
-        assert_eq!(
-            said,
-            [
-                "> DISCONNECT MalformedPacket".to_owned(),
-                format!("close {violation:?}")
-            ]
-        );
-        driver.assert_dead();
+        Example rejected_before_the_beginning,
     }
 }
 
@@ -85,14 +39,14 @@ fn values_of_the_connack() -> u64 {
             if value < 2 {
                 assert!(driver.machine.is_connected());
             } else {
-                assert_ended(&mut driver, &said, ReasonCode::ProtocolError, "value");
+                driver.assert_ended(&said, ReasonCode::ProtocolError, "value");
             }
             judged += 1;
         }
     }
     for bytes in [&[0x21, 0, 0][..], &[0x27, 0, 0, 0, 0]] {
         let (mut driver, said) = handshake(&connack(bytes));
-        assert_ended(&mut driver, &said, ReasonCode::ProtocolError, "0");
+        driver.assert_ended(&said, ReasonCode::ProtocolError, "0");
         judged += 1;
     }
     judged
@@ -161,7 +115,7 @@ fn repeated_properties() -> u64 {
             "close PropertyRepeated",
             "{bytes:02x?}"
         );
-        assert_ended(&mut driver, &said, ReasonCode::ProtocolError, "repeated");
+        driver.assert_ended(&said, ReasonCode::ProtocolError, "repeated");
     }
     judged
 }
@@ -211,12 +165,7 @@ fn problem_information_that_was_declined() -> u64 {
             } else {
                 let end = said.len() - 2;
                 assert_eq!(said[end + 1], "close ProblemInformationUnexpected");
-                assert_ended(
-                    &mut driver,
-                    &said[end..],
-                    ReasonCode::ProtocolError,
-                    "problem",
-                );
+                driver.assert_ended(&said[end..], ReasonCode::ProtocolError, "problem");
             }
             judged += 1;
         }
@@ -239,149 +188,19 @@ fn problem_information_where_it_is_allowed() {
     );
 }
 
-/// PER-20: neither Topic Name nor Topic Alias.
-fn topic_missing() {
-    let mut driver = Driver::connected();
-    let said = driver.feed(b"\x30\x03\x00\x00\x00");
-    assert_ended(&mut driver, &said, ReasonCode::ProtocolError, "no topic");
-    // PER-21: alias 0.
-    let mut driver = Driver::connected();
-    let said = driver.feed(b"\x30\x07\x00\x01a\x03\x23\x00\x00");
-    assert_ended(&mut driver, &said, ReasonCode::TopicAliasInvalid, "alias 0");
-}
-
 /// PER-23: Subscription Identifier 0; others are taken, any number of them.
 fn subscription_identifier_0() {
     let mut driver = Driver::connected();
     let said = driver.feed(b"\x30\x0C\x00\x01a\x08\x0B\x01\x0B\x01\x0B\xFF\xFF\x03");
     assert_eq!(said.len(), 1);
     let said = driver.feed(b"\x30\x06\x00\x01a\x02\x0B\x00");
-    assert_ended(
-        &mut driver,
-        &said,
-        ReasonCode::ProtocolError,
-        "identifier 0",
-    );
+    driver.assert_ended(&said, ReasonCode::ProtocolError, "identifier 0");
 }
 
-/// T19.4: a Reason Code outside the packet's table, or from the wrong side: Protocol Error.
-fn reason_codes_of_other_packets() -> u64 {
-    let mut judged = 0;
-    for code in 0..=u8::MAX {
-        let known = ReasonCode::from_byte(code);
-        for packet_type in [
-            PacketType::PubAck,
-            PacketType::PubRec,
-            PacketType::PubRel,
-            PacketType::PubComp,
-            PacketType::Disconnect,
-        ] {
-            if known.is_some_and(|code| code.allowed_from(packet_type, Role::Server)) {
-                continue;
-            }
-            let mut driver = Driver::connected();
-            let bytes = match packet_type {
-                PacketType::Disconnect => vec![0xE0, 1, code],
-                _ => vec![packet_type.first_byte(), 3, 0, 1, code],
-            };
-            let said = driver.feed(&bytes);
-            assert_ended(&mut driver, &said, ReasonCode::ProtocolError, "reason code");
-            judged += 1;
-        }
-    }
-    judged
-}
-
-/// T19.4, section 2.2.1: Packet Identifier 0.
-fn packet_identifier_0() {
-    for bytes in [
-        &b"\x32\x06\x00\x01a\x00\x00\x00"[..],
-        b"\x40\x02\x00\x00",
-        b"\x50\x02\x00\x00",
-        b"\x62\x02\x00\x00",
-        b"\x70\x02\x00\x00",
-        b"\x90\x04\x00\x00\x00\x00",
-        b"\xB0\x04\x00\x00\x00\x00",
-    ] {
-        let mut driver = Driver::connected();
-        let said = driver.feed(bytes);
-        assert_ended(
-            &mut driver,
-            &said,
-            ReasonCode::ProtocolError,
-            "identifier 0",
-        );
-    }
-}
-
-/// Section 4.2: the network may deliver byte by byte; all that is said is the same.
-fn splits_do_not_matter() {
-    let packets = &make::one_of_each(Role::Server)[1..];
-    let expected = [
-        "message q0 t \"q0\"",
-        "message q2 t \"q2\"",
-        "> PUBREC #77",
-        "unknown PubAck #78",
-        "unknown PubRec #79",
-        "> PUBREL #79 PacketIdentifierNotFound",
-        "unknown PubRel #80",
-        "> PUBCOMP #80 PacketIdentifierNotFound",
-        "unknown PubComp #81",
-        "unknown SubAck #82",
-        "unknown UnsubAck #83",
-        "disconnect ServerBusy",
-        "close PeerDisconnected(ServerBusy)",
-    ];
-    let mut said = Lines::new();
-    let mut whole = Driver::connected();
-    for packet in packets {
-        said.extend(whole.feed(packet));
-    }
-    assert_eq!(said, expected);
-    let mut driver = Driver::connected();
-    let mut held = Vec::new();
-    let mut said = Lines::new();
-    for byte in packets.concat() {
-        held.push(byte);
-        let now = driver.now;
-        let mut input = &held[..];
-        let mut lines = Lines::new();
-        while let Some(event) = driver.machine.receive(now, &mut input) {
-            lines.push(super::tell::event(&event, &[]));
-        }
-        lines.extend(driver.settle());
-        said.extend(lines);
-        let rest = input.len();
-        held.drain(..held.len() - rest);
-    }
-    assert_eq!(said, expected);
-}
-
-/// What a splitter of the caller's found.
-fn bad() -> DecodeError {
-    Packet::decode_from(Role::Server, b"\x40\x01\x00").unwrap_err()
-}
-
-/// Section 4.13: the same if another splitter found the error.
-fn rejected_from_outside() {
-    let mut driver = Driver::connected();
-    let now = driver.now;
-    driver.machine.reject(now, bad());
-    let said = driver.settle();
-    assert_ended(&mut driver, &said, ReasonCode::MalformedPacket, "rejected");
-}
-
-/// MQTT-3.14.4-1: what was on its way when the connection ended has no DISCONNECT of its own.
-fn rejected_after_the_end() {
-    let mut driver = Driver::connected();
-    let now = driver.now;
-    let code = ReasonCode::NORMAL_DISCONNECTION;
-    driver.machine.disconnect(now, code, &[]).unwrap();
-    driver.machine.reject(now, bad());
-    let end = ["> DISCONNECT Success", "close Disconnected(Success)"];
-    assert_eq!(driver.settle(), end);
-    for mut driver in [driver, Driver::new()] {
-        driver.machine.reject(now, bad());
-        assert_eq!(driver.settle(), Lines::new());
-    }
+/// MQTT-3.14.4-1: nor is anything said about it before there is a connection.
+fn rejected_before_the_beginning() {
+    let mut driver = Driver::new();
+    let bad = Packet::decode_from(Role::Server, b"\x40\x01\x00").unwrap_err();
+    driver.machine.reject(driver.now, bad);
+    assert_eq!(driver.settle(), Lines::new());
 }

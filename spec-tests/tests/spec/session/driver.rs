@@ -40,6 +40,8 @@ pub(crate) struct Driver<M: Machine> {
     pub(crate) wire: Vec<u8>,
     /// The Session that a Server's host keeps while there is no connection.
     kept: Option<Session>,
+    /// The Session that a Server's host has for the Client that connects.
+    pub(crate) found: Option<Session>,
     /// The Maximum Packet Size of this side, if it is a Client.
     maximum: u32,
     watch: Watch,
@@ -55,6 +57,7 @@ impl<M: Machine> Driver<M> {
             receipts: Vec::new(),
             wire: Vec::new(),
             kept: None,
+            found: None,
             maximum: LARGEST_PACKET,
             watch: Watch::default(),
         }
@@ -131,11 +134,11 @@ impl<M: Machine> Driver<M> {
         self.reopen(&[], true, &[])
     }
 
-    /// A new Network Connection of this machine begins. Returns the Session that was kept.
-    pub(crate) fn begin(&mut self, machine: M) -> Option<Session> {
+    /// A new Network Connection begins, of this machine; the Session that was kept is there for it.
+    pub(crate) fn begin(&mut self, machine: M) {
         self.machine = machine;
         self.watch = Watch::default();
-        self.kept.take()
+        self.found = self.kept.take();
     }
 
     /// A new Network Connection of this Client begins, with its Maximum Packet Size.
@@ -442,4 +445,16 @@ pub(crate) fn publication(
 pub(crate) fn identifier_of(line: &str) -> u16 {
     let (_, rest) = line.split_once('#').unwrap();
     rest.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// What a line says about the end of the connection, if one does.
+pub(crate) fn close_of(said: &[String]) -> Option<&str> {
+    said.iter().find_map(|line| line.strip_prefix("close "))
+}
+
+/// The packets that were written.
+pub(crate) fn packets(said: &[String]) -> Vec<&str> {
+    said.iter()
+        .filter_map(|line| line.strip_prefix("> "))
+        .collect()
 }

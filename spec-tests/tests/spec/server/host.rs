@@ -1,0 +1,114 @@
+//! What a Server's host alone does.
+
+use mqtt5_session_fsm::codec::{Property, ReasonCode};
+use mqtt5_session_fsm::{Instant, SendError, Server, ServerConfig};
+
+use super::make::{self, Hello};
+use crate::session::driver::Lines;
+
+pub(crate) type Driver = crate::session::driver::Driver<Server>;
+
+impl Driver {
+    /// A Network Connection has begun.
+    pub(crate) fn serving(config: ServerConfig) -> Self {
+        let now = Instant::from_millis(1_000_000);
+        Driver::of(Server::new(now, config), config, now)
+    }
+
+    /// A Network Connection whose CONNECT waits for the decision.
+    pub(crate) fn deciding(config: ServerConfig, hello: &Hello) -> Self {
+        let mut driver = Driver::serving(config);
+        let said = driver.hello(hello);
+        assert_eq!(said, [format!("connect {:?}", hello.id)]);
+        driver
+    }
+
+    /// A Client has connected, without an earlier Session.
+    pub(crate) fn with(config: ServerConfig, hello: &Hello) -> Self {
+        let mut driver = Driver::deciding(config, hello);
+        driver.accept_client(&[]).expect("a good CONNECT");
+        driver
+    }
+
+    /// The Client is connected, and this is its Session.
+    pub(crate) fn lasting() -> Self {
+        Driver::with(make::config(), &Hello::lasting())
+    }
+
+    /// The Client sends this CONNECT.
+    pub(crate) fn hello(&mut self, hello: &Hello) -> Lines {
+        self.announce(&hello.properties);
+        self.feed(&hello.bytes())
+    }
+
+    /// The connection is gone, and the Client sends this CONNECT on a new one.
+    pub(crate) fn returning(&mut self, hello: &Hello) {
+        self.begin(Server::new(self.now, self.config));
+        let said = self.hello(hello);
+        assert_eq!(said, [format!("connect {:?}", hello.id)]);
+    }
+
+    /// As [`Driver::returning`]; it is accepted: the CONNACK and all that follows it.
+    pub(crate) fn again(&mut self, hello: &Hello) -> Lines {
+        self.returning(hello);
+        self.accept_client(&[]).expect("a good CONNECT")
+    }
+
+    /// The CONNECT is accepted, with the Session that is there for the Client.
+    pub(crate) fn accept_client(
+        &mut self,
+        properties: &[Property<'_>],
+    ) -> Result<Lines, SendError> {
+        let session = self.found.clone();
+        self.machine.accept(self.now, session, properties)?;
+        self.found = None;
+        Ok(self.settle())
+    }
+
+    pub(crate) fn refuse_client(
+        &mut self,
+        code: ReasonCode,
+        properties: &[Property<'_>],
+    ) -> Result<Lines, SendError> {
+        self.machine.refuse(self.now, code, properties)?;
+        Ok(self.settle())
+    }
+
+    pub(crate) fn authenticate(&mut self, properties: &[Property<'_>]) -> Result<Lines, SendError> {
+        self.machine.authenticate(self.now, properties)?;
+        Ok(self.settle())
+    }
+
+    pub(crate) fn try_disconnect(
+        &mut self,
+        code: ReasonCode,
+        properties: &[Property<'_>],
+    ) -> Result<Lines, SendError> {
+        self.machine.disconnect(self.now, code, properties)?;
+        Ok(self.settle())
+    }
+
+    pub(crate) fn acknowledge_subscribe(
+        &mut self,
+        identifier: u16,
+        codes: &[ReasonCode],
+        properties: &[Property<'_>],
+    ) -> Result<Lines, SendError> {
+        let identifier = make::id(identifier);
+        self.machine
+            .acknowledge_subscribe(self.now, identifier, codes, properties)?;
+        Ok(self.settle())
+    }
+
+    pub(crate) fn acknowledge_unsubscribe(
+        &mut self,
+        identifier: u16,
+        codes: &[ReasonCode],
+        properties: &[Property<'_>],
+    ) -> Result<Lines, SendError> {
+        let identifier = make::id(identifier);
+        self.machine
+            .acknowledge_unsubscribe(self.now, identifier, codes, properties)?;
+        Ok(self.settle())
+    }
+}
