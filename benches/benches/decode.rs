@@ -8,14 +8,22 @@ mod common;
 fn decode(criterion: &mut Criterion) {
     for row in packets::rows() {
         let mut group = criterion.benchmark_group(format!("decode/{}", row.id));
+        let packet = common::Iteration {
+            packets: 1,
+            bytes: row.bytes.len(),
+        };
         for contender in contenders() {
             if let Some(decode) = contender.decode {
-                common::bench(&mut group, contender.name, decode(&row.bytes));
+                common::bench(&mut group, contender.name, packet, decode(&row.bytes));
             }
         }
         group.finish();
     }
 }
 
-criterion_group!(benches, decode);
+criterion_group! {
+    name = benches;
+    config = common::settings();
+    targets = decode
+}
 criterion_main!(benches);

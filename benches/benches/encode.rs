@@ -9,14 +9,22 @@ mod common;
 fn encode(criterion: &mut Criterion) {
     for row in packets::rows() {
         let mut group = criterion.benchmark_group(format!("encode/{}", row.id));
+        let packet = common::Iteration {
+            packets: 1,
+            bytes: row.bytes.len(),
+        };
         for contender in contenders() {
             if let Some(encode) = contender.encode {
-                common::bench(&mut group, contender.name, encode(&row.bytes));
+                common::bench(&mut group, contender.name, packet, encode(&row.bytes));
             }
         }
         group.finish();
     }
 }
 
-criterion_group!(benches, encode);
+criterion_group! {
+    name = benches;
+    config = common::settings();
+    targets = encode
+}
 criterion_main!(benches);

@@ -1,5 +1,5 @@
 //! Whole exchanges through state machines: a group per row, a benchmark per
-//! contender; the time is that of one message.
+//! contender. An iteration is one message, with all packets that it takes.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use mqtt5_benches::sessions::rows::{EXCHANGES, Shape, WINDOWED, shaped};
@@ -9,12 +9,19 @@ mod common;
 
 fn sessions(criterion: &mut Criterion) {
     let windows = WINDOWED.map(|row| shaped(row, Shape::Window(100)));
-    for (sides, contenders) in [("pair", PAIRS), ("client", CLIENTS)] {
-        for row in EXCHANGES.into_iter().chain(windows) {
+    let pairs = EXCHANGES.into_iter().chain(windows).collect();
+    let clients = EXCHANGES.to_vec();
+    let all: [(_, _, Vec<_>); 2] = [("pair", PAIRS, pairs), ("client", CLIENTS, clients)];
+    for (sides, contenders, rows) in all {
+        for row in rows {
             let mut group = criterion.benchmark_group(format!("session-{sides}/{}", row.id));
+            let message = common::Iteration {
+                packets: 1,
+                bytes: row.bytes_of_exchange(),
+            };
             for contender in contenders {
                 if let Some(run) = contender.run(row) {
-                    common::bench(&mut group, contender.name, run);
+                    common::bench(&mut group, contender.name, message, run);
                 }
             }
             group.finish();
@@ -22,5 +29,9 @@ fn sessions(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, sessions);
+criterion_group! {
+    name = benches;
+    config = common::settings();
+    targets = sessions
+}
 criterion_main!(benches);

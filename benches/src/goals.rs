@@ -1,4 +1,4 @@
-//! How much faster than the fastest opponent our codec is to be.
+//! How much faster than the fastest peer our codec is to be.
 
 use std::time::Duration;
 

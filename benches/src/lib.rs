@@ -1,10 +1,11 @@
-//! Benchmarks side by side with the published MQTT 5.0 codecs and state machines.
+//! Benchmarks of the codec and the state machines, alone and side by side with
+//! the published ones.
 //!
 //! * [`packets`] builds the packets and [`mixed`] the stream as raw bytes,
 //!   without the help of any codec.
 //! * [`contender`] says what every codec has to do: decode a packet, encode it
 //!   again into a reused buffer, and split a stream that arrives in chunks.
-//! * [`opponents`] does it with the published codecs, each in the fastest way
+//! * [`peers`] does it with the published codecs, each in the fastest way
 //!   its public API offers; [`ours`] does it with `mqtt5-codec`; and
 //!   [`baseline`] does next to nothing, as a floor.
 //! * [`measure`] times the contenders of one row in turn, and [`report`] makes
@@ -12,15 +13,9 @@
 //! * [`malformed`] tries which wrong packets a codec accepts.
 //! * [`sessions`] is about whole exchanges through state machines.
 //!
-//! `cargo run --release -p mqtt5-benches --bin ratios` prints the table. It is
-//! what to compare by: there every contender has its turn in each of many short
-//! rounds, while `cargo bench -p mqtt5-benches`, which runs the same rows under
-//! Criterion, measures one contender after the other, and is good for following
-//! one of them. `cargo run --release -p mqtt5-benches --bin instructions` counts
-//! instructions with Callgrind, and needs `valgrind`.
+//! Without the feature `peers`, only ours and the baselines take part.
 //!
-//! `cargo run --release -p mqtt5-benches --bin sessions` prints the tables about
-//! state machines, and `--bin session_memory` counts what they allocate.
+//! `benches/README.md` lists the commands, and what they printed last.
 
 pub mod baseline;
 pub mod contender;
@@ -29,23 +24,33 @@ pub mod goals;
 pub mod malformed;
 pub mod measure;
 pub mod mixed;
-pub mod opponents;
 pub mod ours;
 pub mod packets;
+#[cfg(feature = "peers")]
+pub mod peers;
 pub mod report;
 pub mod sessions;
 
+/// Nobody, without the feature `peers`.
+#[cfg(not(feature = "peers"))]
+pub mod peers {
+    use crate::contender::Contender;
+
+    /// All peers.
+    pub const ALL: [Contender; 0] = [];
+}
+
 use contender::Contender;
 
-/// Everyone who takes part: our codec, its opponents, and the baselines.
+/// Everyone who takes part: our codec, its peers, and the baselines.
 pub fn contenders() -> Vec<Contender> {
     let mut contenders = vec![ours::CONTENDER];
-    contenders.extend(opponents::ALL);
+    contenders.extend(peers::ALL);
     contenders.extend(NOT_OPPONENTS);
     contenders
 }
 
-/// Who is measured without being an opponent: variants of our codec, and the
+/// Who is measured without being a peer: variants of our codec, and the
 /// baselines.
 pub const NOT_OPPONENTS: [Contender; 5] = [
     ours::ALL_READ,
@@ -55,7 +60,7 @@ pub const NOT_OPPONENTS: [Contender; 5] = [
     baseline::HEADER_AND_TOPIC,
 ];
 
-/// Whether the contender with this name is an opponent.
-fn is_opponent(name: &str) -> bool {
-    opponents::ALL.iter().any(|opponent| opponent.name == name)
+/// Whether the contender with this name is a peer.
+fn is_peer(name: &str) -> bool {
+    peers::ALL.iter().any(|peer| peer.name == name)
 }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::contender::{BoxedRun, Contender};
-use crate::{contenders, is_opponent, ours};
+use crate::{contenders, is_peer, ours};
 
 /// How long a contender runs before it is the next one's turn.
 const TURN: Duration = Duration::from_micros(150);
@@ -28,7 +28,7 @@ pub enum Task {
 pub struct Comparison {
     /// The row's title.
     pub title: &'static str,
-    /// The factor by which the fastest opponent is to be slower than ours.
+    /// The factor by which the fastest peer is to be slower than ours.
     pub goal: Option<f64>,
     /// Name and nanoseconds per packet of every contender that takes part.
     pub times: Vec<(&'static str, f64)>,
@@ -74,16 +74,16 @@ impl Comparison {
         self.time(name).map(|ns| ns / self.ours())
     }
 
-    /// Names and ratios of all opponents, the fastest first.
-    pub fn opponents(&self) -> Vec<(&'static str, f64)> {
-        let mut opponents: Vec<_> = self
+    /// Names and ratios of all peers, the fastest first.
+    pub fn peers(&self) -> Vec<(&'static str, f64)> {
+        let mut peers: Vec<_> = self
             .times
             .iter()
-            .filter(|(name, _)| is_opponent(name))
+            .filter(|(name, _)| is_peer(name))
             .map(|&(name, ns)| (name, ns / self.ours()))
             .collect();
-        opponents.sort_by(|a, b| a.1.total_cmp(&b.1));
-        opponents
+        peers.sort_by(|a, b| a.1.total_cmp(&b.1));
+        peers
     }
 }
 

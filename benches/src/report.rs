@@ -10,11 +10,11 @@ pub fn ratios(comparisons: &[Comparison]) -> String {
     let others = columns(comparisons);
     let mut head = vec!["packet".to_owned()];
     head.extend(others.iter().map(|name| format!("{name} ÷ ours")));
-    head.extend(["fastest opponent", "goal", "ours, ns (indicative)"].map(str::to_owned));
+    head.extend(["fastest peer", "goal", "ours, ns (indicative)"].map(str::to_owned));
     let rows = comparisons.iter().map(|comparison| {
         let mut row = vec![comparison.title.to_owned()];
         row.extend(others.iter().map(|name| number(comparison.ratio(name))));
-        let fastest = comparison.opponents().first().copied();
+        let fastest = comparison.peers().first().copied();
         row.push(fastest.map_or_else(nothing, |(name, ratio)| format!("{name}, {ratio:.2}")));
         row.push(goal(comparison));
         row.push(format!("{:.1}", comparison.ours()));
@@ -79,16 +79,16 @@ fn columns(comparisons: &[Comparison]) -> Vec<&'static str> {
         .collect()
 }
 
-/// The goal, whether the fastest opponent is slower by that much, and how many
-/// of the opponents are.
+/// The goal, whether the fastest peer is slower by that much, and how many
+/// of the peers are.
 fn goal(comparison: &Comparison) -> String {
     let Some(goal) = comparison.goal else {
         return nothing();
     };
-    let opponents = comparison.opponents();
-    let beaten = opponents.iter().filter(|(_, ratio)| *ratio >= goal).count();
-    let met = goals::met(beaten == opponents.len());
-    format!("≥ {goal}: {met} ({beaten} of {})", opponents.len())
+    let peers = comparison.peers();
+    let beaten = peers.iter().filter(|(_, ratio)| *ratio >= goal).count();
+    let met = goals::met(beaten == peers.len());
+    format!("≥ {goal}: {met} ({beaten} of {})", peers.len())
 }
 
 fn number(value: Option<f64>) -> String {

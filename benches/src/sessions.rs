@@ -29,9 +29,12 @@ pub mod report;
 pub mod rows;
 pub mod scripted;
 
+#[cfg(feature = "peers")]
 mod flowsdk;
+#[cfg(feature = "peers")]
 mod mqtt_protocol_core;
 mod ours;
+#[cfg(feature = "peers")]
 mod rumqttc;
 
 use contender::Contender;
@@ -39,13 +42,14 @@ use contender::Contender;
 /// The name of our state machines.
 pub const OURS: &str = "mqtt5-session-fsm";
 
-/// The opponent that the goals are set against: the only other one with both
+/// The peer that the goals are set against: the only other one with both
 /// sides.
 pub const RIVAL: &str = "mqtt-protocol-core";
 
 /// Who has a client and a server, and the floor: what the link itself costs.
 pub const PAIRS: &[Contender] = &[
     Contender::of::<ours::Client, ours::Server>(OURS),
+    #[cfg(feature = "peers")]
     Contender::of::<mqtt_protocol_core::Client, mqtt_protocol_core::Server>(RIVAL),
     Contender::of::<scripted::Client, scripted::Server>("scripted, both sides"),
 ];
@@ -53,8 +57,11 @@ pub const PAIRS: &[Contender] = &[
 /// Whose client is driven against a scripted server.
 pub const CLIENTS: &[Contender] = &[
     Contender::of::<ours::Client, scripted::Server>(OURS),
+    #[cfg(feature = "peers")]
     Contender::of::<mqtt_protocol_core::Client, scripted::Server>(RIVAL),
+    #[cfg(feature = "peers")]
     Contender::of::<rumqttc::Client, scripted::Server>("rumqttc"),
+    #[cfg(feature = "peers")]
     Contender::of::<flowsdk::Client, scripted::Server>("flowsdk"),
     Contender::of::<scripted::Client, scripted::Server>("scripted, both sides"),
 ];

@@ -101,7 +101,7 @@ fn row_name(row: Row) -> String {
     }
 }
 
-/// Ours alone: some opponents would take hours under Callgrind.
+/// Ours alone: some peers would take hours under Callgrind.
 fn window_table() -> Result<String, Error> {
     let mut head = vec![format!("instructions per message, {OURS}")];
     head.extend(WINDOWS.map(|window| format!("{window} in flight")));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mqtt5_benches::contender::{BoxedRun, Contender};
 use mqtt5_benches::measure::{Comparison, Task};
-use mqtt5_benches::{goals, mixed, opponents, ours, packets, report};
+use mqtt5_benches::{goals, mixed, ours, packets, peers, report};
 
 const USAGE: &str = "\
 usage: ratios [--decode] [--encode] [--stream] [--seconds N] [--nanoseconds] [--markdown FILE]
@@ -104,7 +104,7 @@ impl Options {
             text += &bullets("## Other goals", lines);
         }
         let unchecked = std::iter::once(ours::CONTENDER)
-            .chain(opponents::ALL)
+            .chain(peers::ALL)
             .map(|contender| format!("**{}**: {}.", contender.name, contender.unchecked));
         text += &bullets("## What is not checked", unchecked);
         text + &report::leniency()

@@ -1,5 +1,7 @@
 //! What is measured on a link.
 
+use crate::packets;
+use crate::sessions::link::PAYLOAD;
 use crate::sessions::{Qos, Session, Setup};
 
 /// One row of a table.
@@ -40,6 +42,17 @@ impl Row {
         Setup {
             session: self.session,
             window,
+        }
+    }
+
+    /// How many bytes an exchange takes on the wire, in both directions together.
+    pub fn bytes_of_exchange(&self) -> usize {
+        let publish = packets::publish(packets::TOPIC, &packets::payload(PAYLOAD)).len();
+        let (identifier, acknowledgement) = (2, 4);
+        match self.qos {
+            AtMostOnce => publish,
+            AtLeastOnce => publish + identifier + acknowledgement,
+            ExactlyOnce => publish + identifier + 3 * acknowledgement,
         }
     }
 }
@@ -90,4 +103,41 @@ const fn single(id: &'static str, title: &'static str, session: Session, qos: Qo
 #[must_use]
 pub fn shaped(row: Row, shape: Shape) -> Row {
     Row { shape, ..row }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sessions::ours;
+    use crate::sessions::{Client, Seen, Server};
+
+    /// Carries bytes until there are no more, and counts them.
+    fn carry(client: &mut ours::Client, server: &mut ours::Server, mut up: Vec<u8>) -> usize {
+        let mut seen = Seen::default();
+        let mut count = 0;
+        while !up.is_empty() {
+            let mut down = Vec::new();
+            server.receive(&up, &mut down, &mut seen);
+            count += up.len() + down.len();
+            up.clear();
+            client.receive(&down, &mut up, &mut seen);
+        }
+        count
+    }
+
+    #[test]
+    fn an_exchange_takes_the_bytes_that_throughput_counts() {
+        for row in EXCHANGES {
+            let mut client = ours::Client::new(row.setup());
+            let mut server = ours::Server::new(row.setup());
+            let mut wire = Vec::new();
+            client.connect(&mut wire);
+            carry(&mut client, &mut server, wire);
+            let (mut wire, mut seen) = (Vec::new(), Seen::default());
+            let payload = packets::payload(PAYLOAD);
+            client.publish(row.qos, packets::TOPIC, &payload, &mut wire, &mut seen);
+            let count = carry(&mut client, &mut server, wire);
+            assert_eq!(count, row.bytes_of_exchange(), "{}", row.title);
+        }
+    }
 }

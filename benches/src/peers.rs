@@ -16,7 +16,7 @@ mod mqute_codec;
 mod rmqtt_codec;
 mod rumqttc;
 
-/// All opponents.
+/// All peers.
 pub const ALL: [Contender; 8] = [
     rumqttc::CONTENDER,
     rmqtt_codec::CONTENDER,
