@@ -57,13 +57,14 @@ fn size<'a>(body: &impl Body<'a>, payload: usize) -> Result<Size, EncodeError> {
     body.check().map_err(invalid)?;
     let mut count = Count(0);
     body.write(&mut count);
-    let remaining_length = count.0.saturating_add(payload);
-    if remaining_length > VARIABLE_BYTE_INTEGER_MAX as usize {
+    let remaining_length = count.0 + payload as u64;
+    if remaining_length > u64::from(VARIABLE_BYTE_INTEGER_MAX) {
         return Err(invalid(Violation::PacketTooLong));
     }
+    let remaining_length = remaining_length as usize;
     Ok(Size {
         remaining_length,
-        head: 1 + variable_byte_integer_length(remaining_length) + count.0,
+        head: 1 + variable_byte_integer_length(remaining_length) + remaining_length - payload,
         payload,
     })
 }
@@ -166,15 +167,24 @@ pub(crate) fn encode_into_empty<'a>(
 
 #[inline(always)]
 fn fill<'a>(body: &impl Body<'a>, size: &Size, room: &mut [u8]) {
-    let mut fill = Fill { room, filled: 0 };
+    let mut fill = Fill(room);
     write_head(body, size.remaining_length, &mut fill);
     fill.bytes(body.payload());
 }
 
 #[inline(always)]
 fn write_head<'a>(body: &impl Body<'a>, remaining_length: usize, sink: &mut impl Sink) {
-    sink.byte(body.first_byte());
-    sink.variable_byte_integer(remaining_length);
+    let first_byte = body.first_byte();
+    let low = remaining_length as u8;
+    match remaining_length {
+        // Fast paths: one piece.
+        0..0x80 => sink.array(&[first_byte, low]),
+        0x80..0x4000 => sink.array(&[first_byte, low | 0x80, (remaining_length >> 7) as u8]),
+        _ => {
+            sink.byte(first_byte);
+            sink.variable_byte_integer(remaining_length);
+        }
+    }
     body.write(sink);
 }
 

@@ -31,8 +31,8 @@ pub(crate) trait Element<'a>: Copy {
 pub(crate) struct Sequence<'a, T> {
     wire: &'a [u8],
     list: &'a [T],
-    /// How many bytes the list takes on the wire, counted once.
-    list_len: u32,
+    /// How many bytes all elements take when they are written, counted once.
+    length: u32,
     /// Which elements on the wire to leave out.
     hidden: u32,
 }
@@ -45,45 +45,57 @@ impl<'a, T: Element<'a>> Sequence<'a, T> {
         Sequence {
             wire,
             list: &[],
-            list_len: 0,
+            // A packet has at most 268,435,460 bytes.
+            length: wire.len() as u32,
             hidden: 0,
         }
     }
 
+    /// A list, of which each element is checked and counted in one walk.
+    ///
     /// # Errors
     ///
-    /// [`Violation::PacketTooLong`] if no packet has room for the elements.
-    pub(crate) fn from_list(list: &'a [T]) -> Result<Self, Violation> {
-        Self::EMPTY.and(list)
+    /// What `check` says, [`Violation::PacketTooLong`] if no packet has room for the elements.
+    pub(crate) fn from_list(
+        list: &'a [T],
+        check: impl FnMut(&T) -> Result<(), Violation>,
+    ) -> Result<Self, Violation> {
+        Self::EMPTY.and(list, check)
     }
 
-    /// The elements on the wire, followed by another list in place of the present one.
+    /// The elements of this sequence, which has no list, followed by a list.
     ///
     /// # Errors
     ///
-    /// [`Violation::PacketTooLong`] if no packet has room for the elements.
-    pub(crate) fn and(self, list: &'a [T]) -> Result<Self, Violation> {
-        let mut count = Count(0);
+    /// As [`Sequence::from_list`].
+    pub(crate) fn and(
+        self,
+        list: &'a [T],
+        mut check: impl FnMut(&T) -> Result<(), Violation>,
+    ) -> Result<Self, Violation> {
+        let mut count = Count(u64::from(self.length));
         for element in list {
+            check(element)?;
             element.write(&mut count);
         }
-        let length = count.0.saturating_add(self.wire_len());
-        if length > VARIABLE_BYTE_INTEGER_MAX as usize {
+        if count.0 > u64::from(VARIABLE_BYTE_INTEGER_MAX) {
             return Err(Violation::PacketTooLong);
         }
         Ok(Sequence {
             list,
-            list_len: count.0 as u32,
+            length: count.0 as u32,
             ..self
         })
     }
 
     /// The same without those elements on the wire that the mask names.
-    pub(crate) const fn without(self, mask: u32) -> Self {
-        Sequence {
+    pub(crate) fn without(self, mask: u32) -> Self {
+        let mut less = Sequence {
             hidden: self.hidden | mask,
             ..self
-        }
+        };
+        less.length = self.length - self.visible_len() + less.visible_len();
+        less
     }
 
     /// Which elements on the wire are left out.
@@ -93,8 +105,8 @@ impl<'a, T: Element<'a>> Sequence<'a, T> {
     }
 
     #[inline(always)]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.list.is_empty() && self.wire_len() == 0
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.length == 0
     }
 
     /// The elements that are still encoded.
@@ -118,26 +130,20 @@ impl<'a, T: Element<'a>> Sequence<'a, T> {
         }
     }
 
-    /// How many bytes the elements take on the wire.
+    /// How many bytes the elements take when they are written.
     #[inline(always)]
-    pub(crate) fn encoded_len(&self) -> usize {
-        self.wire_len() + self.list_len as usize
+    pub(crate) const fn encoded_len(&self) -> usize {
+        self.length as usize
     }
 
-    #[inline(always)]
-    fn wire_len(&self) -> usize {
+    /// How many bytes are written of the elements on the wire.
+    fn visible_len(&self) -> u32 {
         if self.hidden == 0 {
-            self.wire.len()
-        } else {
-            self.visible_len()
+            return self.wire.len() as u32;
         }
-    }
-
-    #[cold]
-    fn visible_len(&self) -> usize {
         let mut count = Count(0);
         self.write_visible(&mut count);
-        count.0
+        count.0 as u32
     }
 
     fn write_visible<S: Sink>(&self, sink: &mut S) {
@@ -160,8 +166,8 @@ impl<'a, T: Element<'a>> Sequence<'a, T> {
         } else if !self.wire.is_empty() {
             sink.bytes(self.wire);
         }
-        for element in self.list {
-            element.write(sink);
+        if !self.list.is_empty() {
+            sink.elements(self.list);
         }
     }
 }

@@ -1,29 +1,40 @@
 //! Where encoding walks to: one walk, into a counter or into the output.
 
+use core::mem::take;
+
 use bytes::BufMut;
 
+use crate::sequence::Element;
 use crate::wire::variable_byte_integer_length;
 
 /// The same walk runs into [`Count`], [`Put`] and [`Fill`], so the announced length and the bytes
 /// cannot disagree.
-pub(crate) trait Sink {
+///
+/// Each call costs more than the bytes that it writes, so fields of fixed size that stand side by side are
+/// written as one array.
+pub(crate) trait Sink: Sized {
     /// Whether bytes that were counted by a walk before may be [skipped](Sink::skip): a list counts
     /// its elements when it is made.
     const ONLY_COUNTS: bool;
 
     fn bytes(&mut self, bytes: &[u8]);
 
+    fn array<const N: usize>(&mut self, bytes: &[u8; N]);
+
+    /// The elements of a list, one after the other.
+    fn elements<'a, T: Element<'a>>(&mut self, list: &[T]);
+
     /// Takes note of this many bytes; only if the sink [only counts](Sink::ONLY_COUNTS).
     fn skip(&mut self, length: usize);
 
     #[inline(always)]
     fn byte(&mut self, value: u8) {
-        self.bytes(&[value]);
+        self.array(&[value]);
     }
 
     #[inline(always)]
     fn two_byte_integer(&mut self, value: u16) {
-        self.bytes(&value.to_be_bytes());
+        self.array(&value.to_be_bytes());
     }
 
     /// Binary Data or a UTF-8 Encoded String of at most 65,535 bytes.
@@ -43,16 +54,16 @@ pub(crate) trait Sink {
         let more = |shift: u32| (value >> shift) as u8 | 0x80;
         let last = |shift: u32| (value >> shift) as u8;
         match variable_byte_integer_length(value) {
-            1 => self.byte(last(0)),
-            2 => self.bytes(&[more(0), last(7)]),
-            3 => self.bytes(&[more(0), more(7), last(14)]),
-            _ => self.bytes(&[more(0), more(7), more(14), last(21)]),
+            1 => self.array(&[last(0)]),
+            2 => self.array(&[more(0), last(7)]),
+            3 => self.array(&[more(0), more(7), last(14)]),
+            _ => self.array(&[more(0), more(7), more(14), last(21)]),
         }
     }
 }
 
-/// Counts what is written.
-pub(crate) struct Count(pub(crate) usize);
+/// Counts what is written. 64 bits hold the sum of any list that fits into memory.
+pub(crate) struct Count(pub(crate) u64);
 
 impl Sink for Count {
     const ONLY_COUNTS: bool = true;
@@ -63,8 +74,20 @@ impl Sink for Count {
     }
 
     #[inline(always)]
+    fn array<const N: usize>(&mut self, _: &[u8; N]) {
+        self.skip(N);
+    }
+
+    #[inline]
+    fn elements<'a, T: Element<'a>>(&mut self, list: &[T]) {
+        for element in list {
+            element.write(self);
+        }
+    }
+
+    #[inline(always)]
     fn skip(&mut self, length: usize) {
-        self.0 = self.0.saturating_add(length);
+        self.0 += length as u64;
     }
 }
 
@@ -79,29 +102,67 @@ impl<B: BufMut + ?Sized> Sink for Put<'_, B> {
         self.0.put_slice(bytes);
     }
 
+    #[inline(always)]
+    fn array<const N: usize>(&mut self, bytes: &[u8; N]) {
+        self.0.put_slice(bytes);
+    }
+
+    /// One copy for all packets that have a list of this type.
+    #[inline(never)]
+    fn elements<'a, T: Element<'a>>(&mut self, list: &[T]) {
+        for element in list {
+            element.write(self);
+        }
+    }
+
     fn skip(&mut self, _: usize) {}
 }
 
 /// Fills a slice that was checked to have room.
-pub(crate) struct Fill<'b> {
-    pub(crate) room: &'b mut [u8],
-    pub(crate) filled: usize,
-}
+pub(crate) struct Fill<'b>(pub(crate) &'b mut [u8]);
 
 impl Sink for Fill<'_> {
     const ONLY_COUNTS: bool = false;
 
     #[inline(always)]
     fn bytes(&mut self, bytes: &[u8]) {
-        let end = self.filled + bytes.len();
-        debug_assert!(end <= self.room.len(), "the room was checked");
-        if let Some(room) = self.room.get_mut(self.filled..end) {
-            copy(room, bytes);
-            self.filled = end;
+        match take(&mut self.0).split_at_mut_checked(bytes.len()) {
+            Some((room, rest)) => {
+                copy(room, bytes);
+                self.0 = rest;
+            }
+            None => debug_assert!(false, "the room was checked"),
         }
     }
 
+    #[inline(always)]
+    fn array<const N: usize>(&mut self, bytes: &[u8; N]) {
+        match take(&mut self.0).split_first_chunk_mut() {
+            Some((room, rest)) => {
+                *room = *bytes;
+                self.0 = rest;
+            }
+            None => debug_assert!(false, "the room was checked"),
+        }
+    }
+
+    #[inline(always)]
+    fn elements<'a, T: Element<'a>>(&mut self, list: &[T]) {
+        self.0 = fill_elements(take(&mut self.0), list);
+    }
+
     fn skip(&mut self, _: usize) {}
+}
+
+/// One copy for all packets that have a list of this type. Takes the slice by value, which keeps it in
+/// registers.
+#[inline(never)]
+fn fill_elements<'a, 'b, T: Element<'a>>(room: &'b mut [u8], list: &[T]) -> &'b mut [u8] {
+    let mut fill = Fill(room);
+    for element in list {
+        element.write(&mut fill);
+    }
+    fill.0
 }
 
 /// Copies between slices of the same length; most are short, and a call would take longer.

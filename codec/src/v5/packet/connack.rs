@@ -121,8 +121,7 @@ impl<'a> Body<'a> for ConnAck<'a> {
 
     #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
-        sink.byte(u8::from(self.session_present));
-        sink.byte(self.reason_code.to_byte());
+        sink.array(&[u8::from(self.session_present), self.reason_code.to_byte()]);
         self.properties.write(sink);
     }
 }

@@ -24,7 +24,7 @@ pub type ConnectProperties<'a> = Properties<'a, scope::Connect>;
 /// The Will Properties.
 pub type WillProperties<'a> = Properties<'a, scope::Will>;
 
-const PROTOCOL_NAME: &[u8] = b"MQTT";
+const PROTOCOL_NAME: &[u8; 4] = b"MQTT";
 const PROTOCOL_VERSION: u8 = 5;
 
 /// Connect Flags (section 3.1.2.3).
@@ -140,25 +140,20 @@ impl fmt::Debug for Connect<'_> {
 }
 
 impl Connect<'_> {
+    #[inline]
     fn flags(&self) -> u8 {
-        let will = self.will.map_or(0, |will| {
-            flag::WILL
-                | (will.qos as u8) << flag::WILL_QOS_SHIFT
-                | if will.retain { flag::WILL_RETAIN } else { 0 }
-        });
-        will | if self.clean_start {
-            flag::CLEAN_START
-        } else {
-            0
-        } | if self.user_name.is_some() {
-            flag::USER_NAME
-        } else {
-            0
-        } | if self.password.is_some() {
-            flag::PASSWORD
-        } else {
-            0
-        }
+        let set = |is_set, flag| if is_set { flag } else { 0 };
+        let will = match &self.will {
+            Some(will) => {
+                flag::WILL
+                    | (will.qos as u8) << flag::WILL_QOS_SHIFT
+                    | set(will.retain, flag::WILL_RETAIN)
+            }
+            None => 0,
+        };
+        will | set(self.clean_start, flag::CLEAN_START)
+            | set(self.user_name.is_some(), flag::USER_NAME)
+            | set(self.password.is_some(), flag::PASSWORD)
     }
 }
 
@@ -249,10 +244,21 @@ impl<'a> Body<'a> for Connect<'a> {
     }
 
     fn write<S: Sink>(&self, sink: &mut S) {
-        sink.length_prefixed(PROTOCOL_NAME);
-        sink.byte(PROTOCOL_VERSION);
-        sink.byte(self.flags());
-        sink.two_byte_integer(self.keep_alive);
+        let [keep_alive_high, keep_alive_low] = self.keep_alive.to_be_bytes();
+        let [m, q, t, u] = *PROTOCOL_NAME;
+        let name_length = PROTOCOL_NAME.len() as u8;
+        sink.array(&[
+            0,
+            name_length,
+            m,
+            q,
+            t,
+            u,
+            PROTOCOL_VERSION,
+            self.flags(),
+            keep_alive_high,
+            keep_alive_low,
+        ]);
         self.properties.write(sink);
         sink.length_prefixed(self.client_identifier.as_bytes());
         if let Some(will) = &self.will {

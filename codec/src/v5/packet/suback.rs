@@ -48,10 +48,14 @@ impl<'a, S: Scope> ReasonCodes<'a, S> {
         if list.is_empty() {
             return Err(Violation::ReasonCodesMissing);
         }
-        if !list.iter().all(|code| code.allowed_in(S::PACKET_TYPE)) {
-            return Err(Violation::ReasonCodeNotAllowed);
-        }
-        Ok(Self::from_sequence(Sequence::from_list(list)?))
+        let sequence = Sequence::from_list(list, |code| {
+            if code.allowed_in(S::PACKET_TYPE) {
+                Ok(())
+            } else {
+                Err(Violation::ReasonCodeNotAllowed)
+            }
+        })?;
+        Ok(Self::from_sequence(sequence))
     }
 
     /// The codes in wire order.

@@ -214,15 +214,12 @@ impl<'a> Subscriptions<'a> {
     /// [`Violation::PacketTooLong`].
     pub fn new(list: &'a [Subscription<'a>]) -> Result<Self, Violation> {
         if list.is_empty() {
-            Err(Violation::SubscribeWithoutFilter)
-        } else if list
-            .iter()
-            .any(|subscription| subscription.options.no_local && subscription.filter.is_shared())
-        {
-            Err(Violation::NoLocalOnSharedSubscription)
-        } else {
-            Ok(Subscriptions(Sequence::from_list(list)?))
+            return Err(Violation::SubscribeWithoutFilter);
         }
+        let sequence = Sequence::from_list(list, |subscription| {
+            no_local_unless_shared(subscription.options, subscription.filter)
+        })?;
+        Ok(Subscriptions(sequence))
     }
 
     #[inline(always)]
@@ -254,7 +251,20 @@ impl<'a> Subscriptions<'a> {
 
 fn check_options(options: u8, filter: &[u8]) -> Result<(), Violation> {
     let options = SubscriptionOptions::from_byte(options)?;
-    if options.no_local && TopicFilter::trusted(filter).is_shared() && !fault!("MQTT-3.8.3-4") {
+    fault!(
+        "MQTT-3.8.3-4",
+        no_local_unless_shared(options, TopicFilter::trusted(filter)),
+        Ok(())
+    )
+}
+
+/// A Shared Subscription has no No Local [MQTT-3.8.3-4].
+#[inline]
+fn no_local_unless_shared(
+    options: SubscriptionOptions,
+    filter: TopicFilter<'_>,
+) -> Result<(), Violation> {
+    if options.no_local && filter.is_shared() {
         return Err(Violation::NoLocalOnSharedSubscription);
     }
     Ok(())
@@ -268,10 +278,9 @@ impl<'a> TopicFilters<'a> {
     /// [`Violation::UnsubscribeWithoutFilter`], [`Violation::PacketTooLong`].
     pub fn new(list: &'a [TopicFilter<'a>]) -> Result<Self, Violation> {
         if list.is_empty() {
-            Err(Violation::UnsubscribeWithoutFilter)
-        } else {
-            Ok(TopicFilters(Sequence::from_list(list)?))
+            return Err(Violation::UnsubscribeWithoutFilter);
         }
+        Ok(TopicFilters(Sequence::from_list(list, |_| Ok(()))?))
     }
 
     #[inline(always)]

@@ -87,7 +87,7 @@ impl<'a, S: Scope> Properties<'a, S> {
         let mut seen = self
             .raw()
             .fold(0, |seen, (identifier, _)| seen | bit_of(identifier));
-        for property in list {
+        let sequence = self.sequence.and(list, |property| {
             let row = &TABLE[usize::from(property.identifier() as u8)];
             if row.allowed & S::BIT == 0 {
                 return Err(Violation::PropertyNotAllowed);
@@ -96,8 +96,9 @@ impl<'a, S: Scope> Properties<'a, S> {
                 return Err(Violation::PropertyRepeated);
             }
             seen |= row.bit;
-        }
-        Ok(Self::from_sequence(self.sequence.and(list)?))
+            Ok(())
+        })?;
+        Ok(Self::from_sequence(sequence))
     }
 
     /// The same without all received properties that have one of these identifiers: how a received
@@ -136,12 +137,9 @@ impl<'a, S: Scope> Properties<'a, S> {
     /// Whether the property is given.
     #[must_use]
     pub fn contains(&self, identifier: PropertyIdentifier) -> bool {
-        self.position(identifier).is_some()
-            || self
-                .sequence
-                .list()
-                .iter()
-                .any(|property| property.identifier() == identifier)
+        let is_listed = |property: &Property<'_>| property.identifier() == identifier;
+        self.sequence.list().iter().any(is_listed)
+            || !self.sequence.wire().is_empty() && self.position(identifier).is_some()
     }
 
     /// The first property with this identifier.

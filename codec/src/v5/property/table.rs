@@ -96,10 +96,11 @@ macro_rules! properties {
         /// A property with its value. Every value is valid by its type; whether a packet may carry
         /// the property, and how often, is checked by [`Properties::new`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
         pub enum Property<'a> {
             $(
                 #[doc = concat!("`", stringify!($identifier), "` ", $text, ". ", $doc)]
-                $name($type),
+                $name($type) = $identifier,
             )*
         }
 
@@ -190,11 +191,12 @@ macro_rules! properties {
                 self.identifier().bit() & mask != 0
             }
 
-            #[inline]
+            #[inline(always)]
             fn write<S: Sink>(&self, sink: &mut S) {
-                match self {
-                    $(Property::$name(value) => value.write($identifier, sink),)*
-                }
+                let value = match self {
+                    $(Property::$name(value) => value.wire(),)*
+                };
+                value.write(self.identifier() as u8, sink);
             }
         }
     };

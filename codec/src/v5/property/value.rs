@@ -110,6 +110,52 @@ pub(crate) enum Shape {
     Pair,
 }
 
+/// A value as it lies on the wire. Few shapes for many types: what has the same shape is written by the same
+/// code, which is small enough to be part of the loop over a list.
+#[derive(Clone, Copy)]
+pub(crate) enum Wire<'a> {
+    Byte(u8),
+    TwoBytes(u16),
+    FourBytes(u32),
+    VariableByteInteger(u32),
+    LengthPrefixed(&'a [u8]),
+    Pair(&'a [u8], &'a [u8]),
+}
+
+impl Wire<'_> {
+    /// Writes identifier and value, in as few pieces as possible.
+    #[inline(always)]
+    pub(crate) fn write<S: Sink>(self, identifier: u8, sink: &mut S) {
+        match self {
+            Wire::Byte(value) => sink.array(&[identifier, value]),
+            Wire::TwoBytes(value) => sink.array(&tagged_two(identifier, value)),
+            Wire::FourBytes(value) => {
+                let [first, second, third, fourth] = value.to_be_bytes();
+                sink.array(&[identifier, first, second, third, fourth]);
+            }
+            Wire::VariableByteInteger(value) => {
+                sink.byte(identifier);
+                sink.variable_byte_integer(value as usize);
+            }
+            Wire::LengthPrefixed(content) => {
+                sink.array(&tagged_two(identifier, content.len() as u16));
+                sink.bytes(content);
+            }
+            Wire::Pair(name, value) => {
+                sink.array(&tagged_two(identifier, name.len() as u16));
+                sink.bytes(name);
+                sink.length_prefixed(value);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn tagged_two(identifier: u8, value: u16) -> [u8; 3] {
+    let [high, low] = value.to_be_bytes();
+    [identifier, high, low]
+}
+
 /// A type of property value.
 pub(crate) trait Value<'a>: Copy {
     const SHAPE: Shape;
@@ -120,8 +166,8 @@ pub(crate) trait Value<'a>: Copy {
     /// Reads a value that was checked.
     fn read(wire: &mut &'a [u8]) -> Option<Self>;
 
-    /// Writes identifier and value, in as few pieces as possible.
-    fn write<S: Sink>(&self, identifier: u8, sink: &mut S);
+    /// The value as it is to be written.
+    fn wire(&self) -> Wire<'a>;
 }
 
 /// Runs one of the parsers over bytes that were checked.
@@ -152,8 +198,8 @@ macro_rules! one_byte_value {
             }
 
             #[inline(always)]
-            fn write<S: Sink>(&self, identifier: u8, sink: &mut S) {
-                sink.bytes(&[identifier, $byte(*self)]);
+            fn wire(&self) -> Wire<'a> {
+                Wire::Byte($byte(*self))
             }
         }
     };
@@ -180,7 +226,7 @@ one_byte_value!(
 );
 
 macro_rules! integer_value {
-    ($type:ty, $non_zero:ty, $parser:ident, $tagged:ident) => {
+    ($type:ty, $non_zero:ty, $parser:ident, $shape:ident) => {
         impl<'a> Value<'a> for $type {
             const SHAPE: Shape = Shape::Fixed(size_of::<$type>() as u8);
 
@@ -197,8 +243,8 @@ macro_rules! integer_value {
             }
 
             #[inline(always)]
-            fn write<S: Sink>(&self, identifier: u8, sink: &mut S) {
-                sink.bytes(&$tagged(identifier, *self));
+            fn wire(&self) -> Wire<'a> {
+                Wire::$shape(*self)
             }
         }
 
@@ -229,34 +275,15 @@ macro_rules! integer_value {
             }
 
             #[inline(always)]
-            fn write<S: Sink>(&self, identifier: u8, sink: &mut S) {
-                sink.bytes(&$tagged(identifier, self.get()));
+            fn wire(&self) -> Wire<'a> {
+                Wire::$shape(self.get())
             }
         }
     };
 }
 
-integer_value!(u16, NonZeroU16, two_byte_integer, tagged_two);
-integer_value!(u32, NonZeroU32, four_byte_integer, tagged_four);
-
-#[inline(always)]
-fn tagged_two(identifier: u8, value: u16) -> [u8; 3] {
-    let [high, low] = value.to_be_bytes();
-    [identifier, high, low]
-}
-
-#[inline(always)]
-fn tagged_four(identifier: u8, value: u32) -> [u8; 5] {
-    let [first, second, third, fourth] = value.to_be_bytes();
-    [identifier, first, second, third, fourth]
-}
-
-/// Content of at most 65,535 bytes, after identifier and length.
-#[inline(always)]
-fn write_prefixed<S: Sink>(identifier: u8, content: &[u8], sink: &mut S) {
-    sink.bytes(&tagged_two(identifier, content.len() as u16));
-    sink.bytes(content);
-}
+integer_value!(u16, NonZeroU16, two_byte_integer, TwoBytes);
+integer_value!(u32, NonZeroU32, four_byte_integer, FourBytes);
 
 impl<'a> Value<'a> for SubscriptionIdentifier {
     const SHAPE: Shape = Shape::VariableByteInteger;
@@ -276,9 +303,8 @@ impl<'a> Value<'a> for SubscriptionIdentifier {
     }
 
     #[inline(always)]
-    fn write<S: Sink>(&self, identifier: u8, sink: &mut S) {
-        sink.byte(identifier);
-        sink.variable_byte_integer(self.get() as usize);
+    fn wire(&self) -> Wire<'a> {
+        Wire::VariableByteInteger(self.get())
     }
 }
 
@@ -298,8 +324,8 @@ impl<'a> Value<'a> for Text<'a> {
     }
 
     #[inline(always)]
-    fn write<S: Sink>(&self, identifier: u8, sink: &mut S) {
-        write_prefixed(identifier, self.as_bytes(), sink);
+    fn wire(&self) -> Wire<'a> {
+        Wire::LengthPrefixed(self.as_str().as_bytes())
     }
 }
 
@@ -321,8 +347,8 @@ impl<'a> Value<'a> for TopicName<'a> {
     }
 
     #[inline(always)]
-    fn write<S: Sink>(&self, identifier: u8, sink: &mut S) {
-        write_prefixed(identifier, self.as_bytes(), sink);
+    fn wire(&self) -> Wire<'a> {
+        Wire::LengthPrefixed(self.as_str().as_bytes())
     }
 }
 
@@ -342,8 +368,8 @@ impl<'a> Value<'a> for Binary<'a> {
     }
 
     #[inline(always)]
-    fn write<S: Sink>(&self, identifier: u8, sink: &mut S) {
-        write_prefixed(identifier, self.as_bytes(), sink);
+    fn wire(&self) -> Wire<'a> {
+        Wire::LengthPrefixed(Binary::as_bytes(*self))
     }
 }
 
@@ -367,8 +393,10 @@ impl<'a> Value<'a> for UserProperty<'a> {
     }
 
     #[inline(always)]
-    fn write<S: Sink>(&self, identifier: u8, sink: &mut S) {
-        write_prefixed(identifier, self.name.as_bytes(), sink);
-        sink.length_prefixed(self.value.as_bytes());
+    fn wire(&self) -> Wire<'a> {
+        Wire::Pair(
+            self.name.as_str().as_bytes(),
+            self.value.as_str().as_bytes(),
+        )
     }
 }
