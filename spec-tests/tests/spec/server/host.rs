@@ -1,6 +1,6 @@
 //! What a Server's host alone does.
 
-use mqtt5_session_fsm::codec::{Property, ReasonCode};
+use mqtt5_session_fsm::codec::{Binary, Property, ReasonCode};
 use mqtt5_session_fsm::{Instant, SendError, Server, ServerConfig};
 
 use super::make::{self, Hello};
@@ -111,4 +111,19 @@ impl Driver {
             .acknowledge_unsubscribe(self.now, identifier, codes, properties)?;
         Ok(self.settle())
     }
+}
+
+/// How many Will Messages were handed out.
+pub(crate) fn wills(said: &[String]) -> usize {
+    said.iter().filter(|line| line.starts_with("will ")).count()
+}
+
+pub(crate) fn data(data: &[u8]) -> Property<'_> {
+    Property::AuthenticationData(Binary::new(data).expect("short"))
+}
+
+/// An AUTH of the Client, as it is told.
+pub(crate) fn asked(code: ReasonCode, method: &str, bytes: &[u8]) -> String {
+    let method = Property::AuthenticationMethod(make::text(method));
+    format!("authentication {code:?} {method:?} {:?}", data(bytes))
 }

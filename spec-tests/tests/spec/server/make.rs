@@ -4,7 +4,7 @@ use mqtt5_codec::{
     Auth, Binary, Connect, Delivery, Disconnect, Message, Packet, PacketIdentifier, Properties,
     Property, PubAck, PubComp, PubRec, PubRel, Publish, Qos, ReasonCode, Subscribe, Subscription,
     SubscriptionOptions, Subscriptions, Text, TopicFilter, TopicFilters, TopicName, Unsubscribe,
-    Will,
+    UserProperty, Will,
 };
 use mqtt5_session_fsm::{Acknowledgement, Limits, Publication, ServerConfig, SessionConfig};
 
@@ -73,6 +73,15 @@ impl Hello {
     /// With a Session that does not end with the connection.
     pub(crate) fn lasting() -> Hello {
         Hello::new().with(Property::SessionExpiryInterval(u32::MAX))
+    }
+
+    /// With a Session that lasts for so many seconds after the connection.
+    pub(crate) fn expiring(seconds: Option<u32>) -> Hello {
+        let properties = seconds.map(Property::SessionExpiryInterval);
+        Hello {
+            properties: properties.into_iter().collect(),
+            ..Hello::new()
+        }
     }
 
     pub(crate) fn with(mut self, property: Property<'static>) -> Hello {
@@ -284,4 +293,12 @@ pub(crate) fn limits_and_wills() -> impl Iterator<Item = (Limits, Testament, Vec
         }
         (limits, will, refusals)
     })
+}
+
+/// A Reason String and a User Property, of 13 and 9 bytes.
+pub(crate) fn explanation() -> [Property<'static>; 2] {
+    [
+        Property::ReasonString(text("because of")),
+        Property::UserProperty(UserProperty::new("na", "va").expect("good strings")),
+    ]
 }

@@ -1,43 +1,39 @@
 //! Every packet type in every phase of a Network Connection (sections 3.1, 3.1.2.11.9, 3.14, 4.12, 4.13).
 
-use mqtt5_codec::{Packet, PacketType, Property, ReasonCode, Role, SubAck, SubAckReasonCodes};
-use mqtt5_session_fsm::{Cause, Instant};
+use mqtt5_session_fsm::codec::{PacketType, Property, ReasonCode, Role};
 
-use super::driver::{Driver, Seen};
-use super::make::{
-    Hello, PINGREQ, auth, bytes, config, disconnect, id, puback, pubcomp, publish_1, pubrec,
-    pubrel, subscribe, text, unsubscribe,
-};
-use crate::check::Outcome;
+use super::host::Driver;
+use super::make::{Hello, PINGREQ, auth, config, text};
+use crate::session::driver::{Lines, close_of, packets};
+use crate::session::make;
 
-super::listed! { "phases":
-    Domain before_the_connect,
-    Domain while_the_host_decides,
-    Domain during_the_authentication,
-    Domain while_connected,
-    Domain after_the_close,
+crate::check::checks! { "phases":
+    server {
+        Domain before_the_connect,
+        Domain while_the_host_decides,
+        Domain during_the_authentication,
+        Domain while_connected,
+        Domain after_the_close,
+    }
 }
 
 /// A good packet of each type.
 fn packet(packet_type: PacketType) -> Vec<u8> {
     match packet_type {
         PacketType::Connect => Hello::new().bytes(),
-        PacketType::ConnAck => b"\x20\x03\x00\x00\x00".to_vec(),
-        PacketType::Publish => publish_1(9),
-        PacketType::PubAck => puback(9, ReasonCode::Success),
-        PacketType::PubRec => pubrec(9, ReasonCode::Success),
-        PacketType::PubRel => pubrel(9, ReasonCode::Success),
-        PacketType::PubComp => pubcomp(9, ReasonCode::Success),
-        PacketType::Subscribe => subscribe(9, &["a"]),
-        PacketType::SubAck => {
-            let codes = SubAckReasonCodes::new(&[ReasonCode::Success]).expect("one");
-            bytes(SubAck::new(id(9), codes))
-        }
-        PacketType::Unsubscribe => unsubscribe(9, &["a"]),
-        PacketType::UnsubAck => b"\xB0\x04\x00\x09\x00\x00".to_vec(),
+        PacketType::ConnAck => make::connack(false, ReasonCode::Success, &[]),
+        PacketType::Publish => make::publish(1, 9, "a", "x"),
+        PacketType::PubAck => make::puback(9),
+        PacketType::PubRec => make::pubrec(9),
+        PacketType::PubRel => make::pubrel(9),
+        PacketType::PubComp => make::pubcomp(9),
+        PacketType::Subscribe => make::subscribe(9, &["a"]),
+        PacketType::SubAck => make::suback(9, &[ReasonCode::Success]),
+        PacketType::Unsubscribe => make::unsubscribe(9, &["a"]),
+        PacketType::UnsubAck => make::unsuback(9, &[ReasonCode::Success]),
         PacketType::PingReq => PINGREQ.to_vec(),
-        PacketType::PingResp => b"\xD0\x00".to_vec(),
-        PacketType::Disconnect => disconnect(ReasonCode::Success),
+        PacketType::PingResp => make::PINGRESP.to_vec(),
+        PacketType::Disconnect => make::disconnect(ReasonCode::Success, &[]),
         PacketType::Auth => auth(ReasonCode::ContinueAuthentication, "m", b"d"),
     }
 }
@@ -47,150 +43,135 @@ fn types() -> impl Iterator<Item = PacketType> {
 }
 
 /// [MQTT-3.1.0-1], [MQTT-3.14.0-1]: all but a CONNECT ends the connection without a word.
-fn before_the_connect() -> Outcome {
+fn before_the_connect() -> u64 {
     for packet_type in types() {
-        let mut driver = Driver::new(Instant::ORIGIN, config());
-        let report = driver.send(&packet(packet_type));
-        assert!(report.wire.is_empty(), "{packet_type:?}");
+        let mut driver = Driver::serving(config());
+        let said = driver.feed(&packet(packet_type));
+        assert_eq!(said.len(), 1, "{packet_type:?}: {said:?}");
         if packet_type == PacketType::Connect {
-            assert_eq!(report.close(), None);
+            assert_eq!(said, ["connect \"c1\""]);
             continue;
         }
-        assert_eq!(report.events().len(), 1, "{packet_type:?}: {report:?}");
-        assert!(
-            matches!(report.close(), Some(Cause::PeerError(_))),
-            "{packet_type:?}"
-        );
-        assert!(driver.server.session().is_none());
-        assert!(driver.send(&Hello::new().bytes()).is_empty());
+        assert!(close_of(&said).is_some(), "{packet_type:?}: {said:?}");
+        assert!(driver.machine.session().is_none());
+        assert_eq!(driver.feed(&Hello::new().bytes()), Lines::new());
     }
-    Ok(15)
+    15
 }
 
 /// [MQTT-3.1.4-6], section 3.1.4: whatever it is, it waits.
-fn while_the_host_decides() -> Outcome {
+fn while_the_host_decides() -> u64 {
     for packet_type in types() {
-        let mut driver = Driver::deciding(Instant::ORIGIN, config(), &Hello::new());
-        assert!(
-            driver.send(&packet(packet_type)).is_empty(),
-            "{packet_type:?}"
-        );
-        let mut refused = driver.clone();
-        let report = refused.refuse(ReasonCode::Banned, &[]).expect("a refusal");
-        assert_eq!(report.packets().len(), 1, "{packet_type:?}");
-        assert_eq!(report.events().len(), 1, "{packet_type:?}");
-        let report = driver.accept(None, &[]).expect("a good CONNECT");
-        assert_eq!(report.packets()[0].packet_type(), PacketType::ConnAck);
-        assert!(report.log.len() > 1, "{packet_type:?} is lost");
+        let mut driver = Driver::deciding(config(), &Hello::new());
+        let packet = packet(packet_type);
+        let mut input = &packet[..];
+        let said = driver.offer(&mut input);
+        assert_eq!(said, Lines::new(), "{packet_type:?}");
+        let (mut refused, mut rest) = (driver.clone(), input);
+        let said = refused.refuse_client(ReasonCode::Banned, &[]);
+        assert_eq!(said.unwrap(), ["> CONNACK Banned", "close Refused(Banned)"]);
+        assert_eq!(refused.offer(&mut rest), Lines::new(), "{packet_type:?}");
+        assert_eq!(driver.accept_client(&[]).unwrap(), ["> CONNACK"]);
+        let said = driver.offer(&mut input);
+        assert!(!said.is_empty(), "{packet_type:?} is lost");
     }
-    Ok(15)
+    15
 }
 
 /// [MQTT-3.1.2-30]: AUTH and DISCONNECT only; all else ends the connection, and not by a DISCONNECT.
-fn during_the_authentication() -> Outcome {
+fn during_the_authentication() -> u64 {
     for packet_type in types() {
         let hello = Hello::new().with(Property::AuthenticationMethod(text("m")));
-        let mut driver = Driver::deciding(Instant::ORIGIN, config(), &hello);
+        let mut driver = Driver::deciding(config(), &hello);
         driver.authenticate(&[]).expect("there is a method");
-        let report = driver.send(&packet(packet_type));
+        let said = driver.feed(&packet(packet_type));
         match packet_type {
             PacketType::Auth => {
-                let expected =
-                    Seen::Authentication(ReasonCode::ContinueAuthentication, b"d".to_vec());
-                assert_eq!(report.log, [expected]);
+                assert_eq!(said.len(), 1);
+                assert!(said[0].starts_with("authentication Continue"), "{said:?}");
             }
-            PacketType::Disconnect => {
-                assert!(report.wire.is_empty());
-                let cause = Cause::PeerDisconnected(ReasonCode::Success);
-                assert_eq!(report.close(), Some(cause));
-            }
+            PacketType::Disconnect => assert_eq!(
+                said,
+                ["disconnect Success", "close PeerDisconnected(Success)"]
+            ),
             _ => {
-                if let [first, rest @ ..] = &report.packets()[..] {
-                    assert!(rest.is_empty(), "{packet_type:?}");
-                    let Packet::ConnAck(connack) = first else {
-                        return Err(format!("{packet_type:?}: {first:?}"));
-                    };
-                    assert!(connack.reason_code.is_error());
+                let (close, rest) = said.split_last().expect("the end");
+                assert!(close.starts_with("close "), "{packet_type:?}: {said:?}");
+                assert!(rest.len() <= 1, "{packet_type:?}: {said:?}");
+                for line in rest {
+                    assert!(line.starts_with("> CONNACK "), "{packet_type:?}: {said:?}");
                 }
-                assert_eq!(report.events().len(), 1, "{packet_type:?}: {report:?}");
-                assert!(matches!(report.close(), Some(Cause::PeerError(_))));
             }
         }
     }
-    Ok(15)
+    15
 }
 
 /// Sections 2.1.2, 4.13.1: what only a Server sends, and what has no place here, is a Protocol Error.
-fn while_connected() -> Outcome {
+fn while_connected() -> u64 {
     for packet_type in types() {
-        let mut driver = Driver::connected(config(), &Hello::new());
-        let report = driver.send(&packet(packet_type));
-        let answers = report.packets();
-        let answer = answers.first().map(Packet::packet_type);
+        let mut driver = Driver::with(config(), &Hello::lasting());
+        let said = driver.feed(&packet(packet_type));
         let expected = match packet_type {
-            PacketType::Publish => Some(PacketType::PubAck),
-            PacketType::PubRec => Some(PacketType::PubRel),
-            PacketType::PubRel => Some(PacketType::PubComp),
-            PacketType::PingReq => Some(PacketType::PingResp),
-            PacketType::PubAck | PacketType::PubComp => None,
-            PacketType::Subscribe | PacketType::Unsubscribe | PacketType::Disconnect => None,
-            _ => Some(PacketType::Disconnect),
+            PacketType::Publish => "PUBACK #9",
+            PacketType::PubRec => "PUBREL #9 PacketIdentifierNotFound",
+            PacketType::PubRel => "PUBCOMP #9 PacketIdentifierNotFound",
+            PacketType::PingReq => "PINGRESP",
+            PacketType::PubAck | PacketType::PubComp => "",
+            PacketType::Subscribe | PacketType::Unsubscribe => "",
+            PacketType::Disconnect => {
+                assert_eq!(close_of(&said), Some("PeerDisconnected(Success)"));
+                assert_eq!(packets(&said), [""; 0]);
+                continue;
+            }
+            _ => {
+                let here = matches!(packet_type, PacketType::Connect | PacketType::Auth);
+                assert!(here || !packet_type.sent_by(Role::Client));
+                driver.assert_ended(&said, ReasonCode::ProtocolError, "no place here");
+                continue;
+            }
         };
-        assert_eq!(answer, expected, "{packet_type:?}");
-        assert!(answers.len() <= 1, "{packet_type:?}");
-        match (packet_type, expected) {
-            (_, Some(PacketType::Disconnect)) => {
-                assert!(
-                    !packet_type.sent_by(Role::Client)
-                        || matches!(packet_type, PacketType::Connect | PacketType::Auth)
-                );
-                assert_eq!(report.last_word(), Some(ReasonCode::ProtocolError));
-                assert!(matches!(report.close(), Some(Cause::PeerError(_))));
-            }
-            (PacketType::Disconnect, _) => {
-                let cause = Cause::PeerDisconnected(ReasonCode::Success);
-                assert_eq!(report.close(), Some(cause));
-            }
-            _ => assert_eq!(report.close(), None, "{packet_type:?}"),
-        }
+        assert_eq!(packets(&said).concat(), expected, "{packet_type:?}");
+        assert_eq!(close_of(&said), None, "{packet_type:?}");
     }
-    Ok(15)
+    15
 }
 
 /// [MQTT-3.14.4-1], [MQTT-3.14.4-2], section 4.13: of a connection that ends nothing more is read.
-fn after_the_close() -> Outcome {
-    let open = || Driver::connected(config(), &Hello::lasting());
+fn after_the_close() -> u64 {
+    let ends: [(bool, fn(&mut Driver) -> Lines); 4] = [
+        (true, |driver| {
+            driver.disconnect(ReasonCode::ServerBusy, &[])
+        }),
+        (true, |driver| driver.feed(&packet(PacketType::Disconnect))),
+        (true, |driver| driver.feed(b"\x00\x00")),
+        (false, |driver| driver.feed(PINGREQ)),
+    ];
     let mut dead = Vec::new();
-    let mut driver = open();
+    for (connected, end) in ends {
+        let mut driver = match connected {
+            true => Driver::lasting(),
+            false => Driver::serving(config()),
+        };
+        assert!(close_of(&end(&mut driver)).is_some());
+        dead.push(driver);
+    }
+    let mut driver = Driver::lasting();
+    let _ = driver.lose();
+    dead.push(driver);
+    let mut driver = Driver::deciding(config(), &Hello::new());
     driver
-        .disconnect(ReasonCode::ServerBusy, &[])
-        .expect("connected");
-    dead.push(driver);
-    let mut driver = open();
-    driver.send(&disconnect(ReasonCode::Success));
-    dead.push(driver);
-    let mut driver = open();
-    driver.send(b"\x00\x00");
-    dead.push(driver);
-    let mut driver = open();
-    driver.lose();
-    dead.push(driver);
-    let mut driver = Driver::new(Instant::ORIGIN, config());
-    driver.send(PINGREQ);
-    dead.push(driver);
-    let mut driver = Driver::deciding(Instant::ORIGIN, config(), &Hello::new());
-    driver.refuse(ReasonCode::Banned, &[]).expect("a refusal");
+        .refuse_client(ReasonCode::Banned, &[])
+        .expect("a refusal");
     dead.push(driver);
     let count = dead.len() as u64;
     for driver in dead {
         for packet_type in types() {
             let mut driver = driver.clone();
-            assert!(
-                driver.send(&packet(packet_type)).is_empty(),
-                "{packet_type:?}"
-            );
-            assert!(!driver.server.is_connected());
+            let said = driver.feed(&packet(packet_type));
+            assert_eq!(said, Lines::new(), "{packet_type:?}");
+            assert!(!driver.machine.is_connected());
         }
     }
-    Ok(15 * count)
+    15 * count
 }

@@ -1,185 +1,148 @@
 //! Request Problem Information (section 3.1.2.11.7).
 
-use mqtt5_codec::{Packet, Property, Qos, ReasonCode};
-use mqtt5_session_fsm::Instant;
+use mqtt5_session_fsm::codec::{Property, ReasonCode};
 
-use super::driver::{Driver, Report, explanation};
-use super::make::{
-    Hello, auth, id, manual, message, publish, publish_1, publish_2, pubrec, pubrel, subscribe,
-    text, unsubscribe,
-};
-use crate::check::Outcome;
+use super::host::Driver;
+use super::make::{Hello, auth, explanation, manual, text};
+use crate::session::driver::{Lines, publication};
+use crate::session::make;
 
-super::listed! { "problem_information":
-    Domain none_on_the_packets_that_may_not_have_it,
-    Example still_on_connack_disconnect_and_publish,
-    Example none_on_what_was_decided_before,
+crate::check::checks! { "problem_information":
+    server {
+        Domain none_on_the_packets_that_may_not_have_it,
+        Example still_on_connack_disconnect_and_publish,
+        Example none_on_what_was_decided_before,
+    }
 }
 
 /// Asked with 1, not at all, with 0; whether explanations may be given.
 fn hellos() -> [(Hello, bool); 3] {
     let hello = Hello::lasting().with(Property::AuthenticationMethod(text("m")));
+    let asking = |asks| {
+        hello
+            .clone()
+            .with(Property::RequestProblemInformation(asks))
+    };
     [
-        (
-            hello
-                .clone()
-                .with(Property::RequestProblemInformation(true)),
-            true,
-        ),
+        (asking(true), true),
         (hello.clone(), true),
-        (
-            hello.with(Property::RequestProblemInformation(false)),
-            false,
-        ),
+        (asking(false), false),
     ]
 }
 
-fn properties(packet: &Packet<'_>) -> usize {
-    match packet {
-        Packet::ConnAck(packet) => packet.properties.iter().count(),
-        Packet::Publish(packet) => packet.properties.iter().count(),
-        Packet::PubAck(packet) => packet.properties.iter().count(),
-        Packet::PubRec(packet) => packet.properties.iter().count(),
-        Packet::PubRel(packet) => packet.properties.iter().count(),
-        Packet::PubComp(packet) => packet.properties.iter().count(),
-        Packet::SubAck(packet) => packet.properties.iter().count(),
-        Packet::UnsubAck(packet) => packet.properties.iter().count(),
-        Packet::Disconnect(packet) => packet.properties.iter().count(),
-        Packet::Auth(packet) => packet.properties.iter().count(),
-        other => panic!("{other:?}"),
-    }
+/// How the explanations are told.
+fn explained() -> String {
+    explanation()
+        .map(|property| format!(" {property:?}"))
+        .concat()
 }
 
-/// A packet, how many properties it has beside explanations, and how it comes about.
-type Case = (&'static str, usize, fn(&mut Driver) -> Report);
+/// A packet without explanations, and how it comes about.
+type Case = (&'static str, fn(&mut Driver) -> Lines);
+
+fn acknowledged(driver: &mut Driver, qos: u8, code: ReasonCode) -> Lines {
+    let _ = driver.feed(&make::publish(qos, 1, "a", ""));
+    let receipt = driver.receipts[0];
+    driver
+        .try_acknowledge(receipt, code, &explanation())
+        .unwrap();
+    driver.settle()
+}
 
 /// [MQTT-3.1.2-29]: PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK, AUTH; with 1 or absent they have it.
-fn none_on_the_packets_that_may_not_have_it() -> Outcome {
-    let list = explanation();
-    let cases: [Case; 9] = [
-        ("AUTH", 1, |driver| {
+fn none_on_the_packets_that_may_not_have_it() -> u64 {
+    let cases: [Case; 7] = [
+        (
+            "> AUTH ContinueAuthentication AuthenticationMethod(\"m\")",
+            |driver| driver.authenticate(&explanation()).unwrap(),
+        ),
+        ("> PUBACK #1 QuotaExceeded", |driver| {
+            acknowledged(driver, 1, ReasonCode::QuotaExceeded)
+        }),
+        ("> PUBACK #1", |driver| {
+            acknowledged(driver, 1, ReasonCode::Success)
+        }),
+        ("> PUBREC #1 QuotaExceeded", |driver| {
+            acknowledged(driver, 2, ReasonCode::QuotaExceeded)
+        }),
+        ("> SUBACK #3 [NotAuthorized]", |driver| {
+            let _ = driver.feed(&make::subscribe(3, &["a"]));
             driver
-                .authenticate(&explanation())
-                .expect("this side's turn")
+                .acknowledge_subscribe(3, &[ReasonCode::NotAuthorized], &explanation())
+                .unwrap()
         }),
-        ("PUBACK", 0, |driver| {
-            let receipt = driver.send(&publish_1(1)).receipt();
-            let code = ReasonCode::QuotaExceeded;
+        ("> UNSUBACK #4 [NotAuthorized]", |driver| {
+            let _ = driver.feed(&make::unsubscribe(4, &["a"]));
             driver
-                .acknowledge_with(receipt, code, &explanation())
-                .expect("a message")
+                .acknowledge_unsubscribe(4, &[ReasonCode::NotAuthorized], &explanation())
+                .unwrap()
         }),
-        ("PUBACK of success", 0, |driver| {
-            let receipt = driver.send(&publish_1(1)).receipt();
-            let code = ReasonCode::Success;
+        ("> AUTH Success AuthenticationMethod(\"m\")", |driver| {
+            let _ = driver.feed(&auth(ReasonCode::ReAuthenticate, "m", b""));
             driver
-                .acknowledge_with(receipt, code, &explanation())
-                .expect("a message")
-        }),
-        ("PUBREC", 0, |driver| {
-            let receipt = driver.send(&publish_2(2)).receipt();
-            let code = ReasonCode::QuotaExceeded;
-            driver
-                .acknowledge_with(receipt, code, &explanation())
-                .expect("a message")
-        }),
-        ("SUBACK", 0, |driver| {
-            driver.send(&subscribe(3, &["a"]));
-            let codes = [ReasonCode::NotAuthorized];
-            let now = driver.now;
-            let result = driver
-                .server
-                .acknowledge_subscribe(now, id(3), &codes, &explanation());
-            result.expect("it waits");
-            driver.pump()
-        }),
-        ("UNSUBACK", 0, |driver| {
-            driver.send(&unsubscribe(4, &["a"]));
-            let codes = [ReasonCode::NotAuthorized];
-            let now = driver.now;
-            let result = driver
-                .server
-                .acknowledge_unsubscribe(now, id(4), &codes, &explanation());
-            result.expect("it waits");
-            driver.pump()
-        }),
-        ("AUTH of success", 1, |driver| {
-            driver.send(&auth(ReasonCode::ReAuthenticate, "m", b""));
-            driver
-                .server
+                .machine
                 .finish_re_authentication(&explanation())
-                .expect("this side's turn");
-            driver.pump()
-        }),
-        ("PUBREL", usize::MAX, |driver| {
-            driver.send(&pubrec(9, ReasonCode::Success))
-        }),
-        ("PUBCOMP", usize::MAX, |driver| {
-            driver.send(&pubrel(9, ReasonCode::Success))
+                .unwrap();
+            driver.settle()
         }),
     ];
     for (hello, allowed) in hellos() {
-        for (name, others, run) in &cases {
-            let mut driver = Driver::deciding(Instant::ORIGIN, manual(), &hello);
-            if *name != "AUTH" {
-                driver.accept(None, &[]).expect("a good CONNECT");
+        for (packet, run) in &cases {
+            let mut driver = Driver::deciding(manual(), &hello);
+            if !packet.contains("Continue") {
+                driver.accept_client(&[]).expect("a good CONNECT");
             }
-            let report = run(&mut driver);
-            let found = properties(&report.packet());
-            if *others == usize::MAX {
-                assert_eq!(found, 0, "{name}: the Server itself explains nothing");
-            } else {
-                let explained = if allowed { list.len() } else { 0 };
-                assert_eq!(found, others + explained, "{name}, {allowed}");
-            }
+            let said = run(&mut driver);
+            let mut words: Vec<_> = said[0].split(' ').collect();
+            words.sort_unstable();
+            let explained = if allowed { explained() } else { String::new() };
+            let expected = format!("{packet}{explained}");
+            let mut expected: Vec<_> = expected.split(' ').collect();
+            expected.sort_unstable();
+            assert_eq!(words, expected, "{packet}, {allowed}");
         }
+        // The Server itself explains nothing.
+        let mut driver = Driver::with(manual(), &hello);
+        let said = driver.feed(&make::pubrec(9));
+        assert_eq!(said.last().unwrap(), "> PUBREL #9 PacketIdentifierNotFound");
+        let said = driver.feed(&make::pubrel(9));
+        assert_eq!(
+            said.last().unwrap(),
+            "> PUBCOMP #9 PacketIdentifierNotFound"
+        );
     }
-    Ok(27)
+    27
 }
 
 /// [MQTT-3.1.2-29]: with 0, too, a Server may return them on CONNACK and DISCONNECT; a PUBLISH has its own.
-fn still_on_connack_disconnect_and_publish() -> Outcome {
+fn still_on_connack_disconnect_and_publish() -> u64 {
+    let list = explanation();
+    let explained = explained();
     for (hello, _) in hellos() {
-        let list = explanation();
-        let deciding = Driver::deciding(Instant::ORIGIN, manual(), &hello);
-        let mut refused = deciding.clone();
-        let report = refused
-            .refuse(ReasonCode::Banned, &list)
-            .expect("a refusal");
-        assert_eq!(properties(&report.packet()), 2);
-        let mut driver = deciding;
-        let report = driver.accept(None, &list).expect("a good CONNECT");
-        assert_eq!(
-            properties(&report.packet()),
-            3,
-            "and the Authentication Method"
-        );
-        let message = message("t", b"x", &list[1..]);
-        let publication = mqtt5_session_fsm::Publication::new(Qos::AtLeastOnce, message);
-        let (_, report) = driver.publish(publication).expect("room");
-        assert_eq!(properties(&report.packet()), 1);
-        let report = driver
-            .disconnect(ReasonCode::ServerBusy, &list)
-            .expect("connected");
-        assert_eq!(properties(&report.packet()), 2);
+        let mut driver = Driver::deciding(manual(), &hello);
+        let said = driver.clone().refuse_client(ReasonCode::Banned, &list);
+        assert_eq!(said.unwrap()[0], format!("> CONNACK Banned{explained}"));
+        let said = driver.accept_client(&list).expect("a good CONNECT");
+        for property in &list {
+            assert!(said[0].contains(&format!("{property:?}")), "{said:?}");
+        }
+        let said = driver.publish_with(publication(1, "a", "", &list[1..]));
+        assert_eq!(said, [format!("> PUBLISH q1 #1 a \"\" {:?}", list[1])]);
+        let said = driver.disconnect(ReasonCode::ServerBusy, &list);
+        assert_eq!(said[0], format!("> DISCONNECT ServerBusy{explained}"));
     }
-    Ok(12)
+    12
 }
 
 /// [MQTT-3.1.2-29]: the CONNECT of the Network Connection on which the packet leaves counts.
-fn none_on_what_was_decided_before() -> Outcome {
-    let mut driver = Driver::connected(manual(), &Hello::lasting());
-    let receipt = driver.send(&publish_2(7)).receipt();
-    driver.lose();
-    driver
-        .acknowledge_with(receipt, ReasonCode::Success, &explanation())
-        .expect("a message");
-    let session = driver.server.take_session(driver.now);
-    let hello = Hello::lasting().with(Property::RequestProblemInformation(false));
-    let (mut driver, _) = Driver::resumed(driver.now, manual(), &hello, session);
-    let report = driver.send(&publish(Qos::ExactlyOnce, 7, true, b"two"));
-    let packet = report.packet();
-    assert!(matches!(packet, Packet::PubRec(_)), "{packet:?}");
-    assert_eq!(properties(&packet), 0);
-    Ok(1)
+fn none_on_what_was_decided_before() {
+    let mut driver = Driver::with(manual(), &Hello::lasting());
+    let _ = driver.feed(&make::publish(2, 7, "a", "two"));
+    driver.machine.connection_lost(driver.now);
+    let result = driver.try_acknowledge(driver.receipts[0], ReasonCode::Success, &explanation());
+    assert_eq!(result, Ok(()));
+    let _ = driver.lose();
+    let _ = driver.again(&Hello::lasting().with(Property::RequestProblemInformation(false)));
+    let said = driver.feed(&make::publish_with(2, 7, true, "a", "two", &[]));
+    assert_eq!(said, ["> PUBREC #7"]);
 }

@@ -1,174 +1,173 @@
-//! Re-authentication (section 4.12.1; table T17.2).
+//! Re-authentication (section 4.12.1).
 
-use mqtt5_codec::{Binary, Packet, Property, Qos, ReasonCode};
-use mqtt5_session_fsm::{Cause, SendError};
+use mqtt5_session_fsm::SendError;
+use mqtt5_session_fsm::codec::{Property, ReasonCode};
 
-use super::driver::{Driver, Report, Seen, explanation};
-use super::make::{Hello, PINGREQ, auth, config, publication, publish, publish_1, text};
-use crate::check::Outcome;
+use super::host::{Driver, asked, data};
+use super::make::{Hello, PINGREQ, auth, config, explanation, text};
+use crate::session::driver::Lines;
+use crate::session::make;
 
-super::listed! { "re_authentication":
-    Domain any_number_of_steps,
-    Example it_can_be_repeated,
-    Example other_packets_go_on_meanwhile,
-    Example its_failure_ends_the_connection,
-    Example only_the_client_starts_it,
-    Domain an_auth_out_of_turn_is_an_error,
-    Example another_method_or_none_is_an_error,
-    Example explanations_are_sent,
+crate::check::checks! { "re_authentication":
+    server {
+        Domain any_number_of_steps,
+        Example it_can_be_repeated,
+        Example other_packets_go_on_meanwhile,
+        Example its_failure_ends_the_connection,
+        Example only_the_client_starts_it,
+        Domain an_auth_out_of_turn_is_an_error,
+        Example another_method_or_none_is_an_error,
+        Example explanations_are_sent,
+    }
 }
 
 const CONTINUE: ReasonCode = ReasonCode::ContinueAuthentication;
 const AGAIN: ReasonCode = ReasonCode::ReAuthenticate;
 
 fn open() -> Driver {
-    let hello = Hello::lasting().with(Property::AuthenticationMethod(text("SCRAM")));
-    Driver::connected(config(), &hello)
+    let method = Property::AuthenticationMethod(text("SCRAM"));
+    Driver::with(config(), &Hello::lasting().with(method))
 }
 
-fn finish(driver: &mut Driver, list: &[Property<'_>]) -> Result<Report, SendError> {
-    driver.server.finish_re_authentication(list)?;
-    Ok(driver.pump())
+fn finish(driver: &mut Driver, list: &[Property<'_>]) -> Result<Lines, SendError> {
+    driver.machine.finish_re_authentication(list)?;
+    Ok(driver.settle())
 }
 
 /// An AUTH with this code and the method.
-fn is_auth(report: &Report, code: ReasonCode) {
-    let Packet::Auth(auth) = report.packet() else {
-        panic!("{report:?}");
-    };
-    assert_eq!(auth.reason_code, code);
-    assert_eq!(auth.properties.authentication_method(), Some(text("SCRAM")));
+fn is_auth(said: &[String], code: ReasonCode) {
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0].starts_with(&format!("> AUTH {code:?} ")),
+        "{said:?}"
+    );
+    assert!(
+        said[0].contains("AuthenticationMethod(\"SCRAM\")"),
+        "{said:?}"
+    );
 }
 
 /// [MQTT-4.12.1-1], [MQTT-4.12.0-5]: 0x19, then 0x18 in both directions, then 0x00.
-fn any_number_of_steps() -> Outcome {
+fn any_number_of_steps() -> u64 {
     for steps in 0..10_u8 {
         let mut driver = open();
-        let report = driver.send(&auth(AGAIN, "SCRAM", b"first"));
-        assert_eq!(report.log, [Seen::Authentication(AGAIN, b"first".to_vec())]);
+        let said = driver.feed(&auth(AGAIN, "SCRAM", b"first"));
+        assert_eq!(said, [asked(AGAIN, "SCRAM", b"first")]);
         for step in 0..steps {
-            let report = driver.authenticate(&[]).expect("this side's turn");
-            is_auth(&report, CONTINUE);
-            let report = driver.send(&auth(CONTINUE, "SCRAM", &[step]));
-            assert_eq!(report.log, [Seen::Authentication(CONTINUE, vec![step])]);
+            is_auth(
+                &driver.authenticate(&[]).expect("this side's turn"),
+                CONTINUE,
+            );
+            let said = driver.feed(&auth(CONTINUE, "SCRAM", &[step]));
+            assert_eq!(said, [asked(CONTINUE, "SCRAM", &[step])]);
         }
-        let data = [Property::AuthenticationData(
-            Binary::new(b"last").expect("short"),
-        )];
-        let report = finish(&mut driver, &data).expect("this side's turn");
-        is_auth(&report, ReasonCode::Success);
-        assert_eq!(report.close(), None);
-        assert!(driver.server.is_connected());
+        let said = finish(&mut driver, &[data(b"last")]).expect("this side's turn");
+        is_auth(&said, ReasonCode::Success);
+        assert!(
+            said[0].contains(&format!("{:?}", data(b"last"))),
+            "{said:?}"
+        );
+        assert!(driver.machine.is_connected());
     }
-    Ok(10)
+    10
 }
 
 /// [MQTT-4.12.1-1]: at any time after the CONNACK.
-fn it_can_be_repeated() -> Outcome {
+fn it_can_be_repeated() -> u64 {
     let mut driver = open();
     for _ in 0..5 {
-        driver.wait(1_000);
-        assert_eq!(driver.send(&auth(AGAIN, "SCRAM", b"")).events().len(), 1);
+        let _ = driver.tick(1_000);
+        assert_eq!(driver.feed(&auth(AGAIN, "SCRAM", b"")).len(), 1);
         assert!(finish(&mut driver, &[]).is_ok());
     }
-    Ok(5)
+    5
 }
 
 /// Section 4.12.1: other packets go on under the previous authentication, whoever's turn it is.
-fn other_packets_go_on_meanwhile() -> Outcome {
+fn other_packets_go_on_meanwhile() -> u64 {
     for waits_for_client in [false, true] {
         let mut driver = open();
-        driver.send(&auth(AGAIN, "SCRAM", b""));
+        let _ = driver.feed(&auth(AGAIN, "SCRAM", b""));
         if waits_for_client {
             driver.authenticate(&[]).expect("this side's turn");
         }
-        assert_eq!(driver.send(PINGREQ).packet(), Packet::PingResp);
-        assert_eq!(driver.send(&publish_1(1)).payloads(), [b"one"]);
-        let report = driver.send(&publish(Qos::AtMostOnce, 1, false, b"zero"));
-        assert_eq!(report.payloads(), [b"zero"]);
-        let (_, report) = driver
-            .publish(publication(Qos::AtLeastOnce, b"x"))
-            .expect("room");
-        assert!(matches!(report.packet(), Packet::Publish(_)));
-        assert!(driver.wait(1 << 40).is_empty());
-        if waits_for_client {
-            driver.send(&auth(CONTINUE, "SCRAM", b""));
-        }
-        is_auth(
-            &finish(&mut driver, &[]).expect("this side's turn"),
-            ReasonCode::Success,
+        assert_eq!(driver.feed(PINGREQ), ["> PINGRESP"]);
+        assert_eq!(
+            driver.feed(&make::publish(1, 1, "a", "1")),
+            ["message q1 a \"1\"", "> PUBACK #1"]
         );
+        let said = driver.feed(&make::publish(0, 0, "a", "0"));
+        assert_eq!(said, ["message q0 a \"0\""]);
+        assert_eq!(driver.publish(1, "a", "x"), ["> PUBLISH q1 #1 a \"x\""]);
+        // The Client's turn has its time, the host's has as much as it likes.
+        if waits_for_client {
+            assert_eq!(driver.tick(29_999), Lines::new());
+            let _ = driver.feed(&auth(CONTINUE, "SCRAM", b""));
+        }
+        assert_eq!(driver.tick(1 << 40), Lines::new());
+        let said = finish(&mut driver, &[]).expect("this side's turn");
+        is_auth(&said, ReasonCode::Success);
     }
-    Ok(2)
+    2
 }
 
 /// [MQTT-4.12.1-2]: DISCONNECT, and the end.
-fn its_failure_ends_the_connection() -> Outcome {
+fn its_failure_ends_the_connection() {
     let mut driver = open();
-    driver.send(&auth(AGAIN, "SCRAM", b""));
-    let code = ReasonCode::NotAuthorized;
-    let report = driver.disconnect(code, &[]).expect("connected");
-    assert_eq!(report.last_word(), Some(code));
-    assert_eq!(report.close(), Some(Cause::Disconnected(code)));
+    let _ = driver.feed(&auth(AGAIN, "SCRAM", b""));
+    let expected = [
+        "> DISCONNECT NotAuthorized",
+        "close Disconnected(NotAuthorized)",
+    ];
+    assert_eq!(driver.disconnect(ReasonCode::NotAuthorized, &[]), expected);
     assert!(finish(&mut driver, &[]).is_err());
     assert!(driver.authenticate(&[]).is_err());
-    assert!(driver.pump().is_empty());
-    Ok(1)
+    assert_eq!(driver.settle(), Lines::new());
 }
 
 /// Section 4.12.1: the Server sends no AUTH by itself.
-fn only_the_client_starts_it() -> Outcome {
+fn only_the_client_starts_it() {
     let mut driver = open();
     let expect_refused = |driver: &mut Driver| {
-        let result = driver.authenticate(&[]);
-        assert_eq!(result.map(|_| ()), Err(SendError::NotExpected));
-        let result = finish(driver, &[]);
-        assert_eq!(result.map(|_| ()), Err(SendError::NotExpected));
-        assert!(driver.pump().is_empty());
+        assert_eq!(driver.authenticate(&[]), Err(SendError::NotExpected));
+        assert_eq!(finish(driver, &[]), Err(SendError::NotExpected));
+        assert_eq!(driver.settle(), Lines::new());
     };
     expect_refused(&mut driver);
-    driver.send(&auth(AGAIN, "SCRAM", b""));
+    let _ = driver.feed(&auth(AGAIN, "SCRAM", b""));
     driver.authenticate(&[]).expect("this side's turn");
     expect_refused(&mut driver);
-    driver.send(&auth(CONTINUE, "SCRAM", b""));
+    let _ = driver.feed(&auth(CONTINUE, "SCRAM", b""));
     finish(&mut driver, &[]).expect("this side's turn");
     expect_refused(&mut driver);
-    Ok(3)
 }
 
-/// Sections 3.15.2.1, 4.12.1 (reading of T19.4): 0x18 that nobody asked for, 0x19 in the middle, 0x00.
-fn an_auth_out_of_turn_is_an_error() -> Outcome {
+/// Sections 3.15.2.1, 4.12.1: 0x18 that nobody asked for, 0x19 in the middle, 0x00.
+fn an_auth_out_of_turn_is_an_error() -> u64 {
     let mut tried = 0;
     for steps in 0..3 {
         for code in [ReasonCode::Success, CONTINUE, AGAIN] {
             let mut driver = open();
             if steps > 0 {
-                driver.send(&auth(AGAIN, "SCRAM", b""));
+                let _ = driver.feed(&auth(AGAIN, "SCRAM", b""));
             }
             if steps > 1 {
                 driver.authenticate(&[]).expect("this side's turn");
             }
-            let report = driver.send(&auth(code, "SCRAM", b""));
-            let is_good = matches!((steps, code), (0, AGAIN) | (2, CONTINUE));
-            if is_good {
-                assert_eq!(report.events().len(), 1);
-                assert_eq!(report.close(), None);
+            let said = driver.feed(&auth(code, "SCRAM", b""));
+            if matches!((steps, code), (0, AGAIN) | (2, CONTINUE)) {
+                assert_eq!(said, [asked(code, "SCRAM", b"")]);
             } else {
-                assert_eq!(
-                    report.last_word(),
-                    Some(ReasonCode::ProtocolError),
-                    "{steps}, {code}"
-                );
-                assert!(matches!(report.close(), Some(Cause::PeerError(_))));
+                driver.assert_ended(&said, ReasonCode::ProtocolError, "out of turn");
             }
             tried += 1;
         }
     }
-    Ok(tried)
+    tried
 }
 
-/// PER-32, PER-33, [MQTT-4.12.1-1]: the method is that of the CONNECT.
-fn another_method_or_none_is_an_error() -> Outcome {
+/// [MQTT-4.12.1-1]: the method is that of the CONNECT.
+fn another_method_or_none_is_an_error() -> u64 {
     let others = [
         auth(AGAIN, "PLAIN", b""),
         auth(AGAIN, "scram", b""),
@@ -179,32 +178,23 @@ fn another_method_or_none_is_an_error() -> Outcome {
     ];
     for bytes in &others {
         let mut driver = open();
-        let report = driver.send(bytes);
-        assert_eq!(
-            report.last_word(),
-            Some(ReasonCode::ProtocolError),
-            "{bytes:?}"
-        );
-        assert!(matches!(report.close(), Some(Cause::PeerError(_))));
+        let said = driver.feed(bytes);
+        driver.assert_ended(&said, ReasonCode::ProtocolError, "another method");
     }
-    Ok(others.len() as u64)
+    others.len() as u64
 }
 
 /// Sections 3.15.2.2.4, 3.15.2.2.5: Reason String and User Properties; the method of the host's own stays.
-fn explanations_are_sent() -> Outcome {
+fn explanations_are_sent() {
     let mut driver = open();
-    driver.send(&auth(AGAIN, "SCRAM", b""));
-    for report in [
+    let _ = driver.feed(&auth(AGAIN, "SCRAM", b""));
+    for said in [
         driver.clone().authenticate(&explanation()),
         finish(&mut driver, &explanation()),
     ] {
-        let report = report.expect("this side's turn");
-        let Packet::Auth(auth) = report.packet() else {
-            return Err("no AUTH".to_owned());
-        };
+        let said = said.expect("this side's turn");
         for property in explanation() {
-            assert!(auth.properties.iter().any(|found| found == property));
+            assert!(said[0].contains(&format!("{property:?}")), "{said:?}");
         }
     }
-    Ok(2)
 }
