@@ -37,6 +37,24 @@ pub fn nanoseconds(comparisons: &[Comparison]) -> String {
     table(&head, rows)
 }
 
+/// How many characters the longest bar of a [`chart`] has.
+const LONGEST_BAR: f64 = 40.0;
+
+/// A bar for our codec and for each peer, the fastest first: million packets per second.
+pub fn chart(comparison: &Comparison) -> String {
+    let mut rates = vec![(ours::NAME, 1e3 / comparison.ours())];
+    let peers = comparison.peers().into_iter();
+    rates.extend(peers.map(|(name, ratio)| (name, 1e3 / (comparison.ours() * ratio))));
+    rates.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let most = rates.first().map_or(1.0, |first| first.1);
+    let width = rates.iter().map(|rate| rate.0.len()).max().unwrap_or(0);
+    let bars = rates.iter().map(|(name, rate)| {
+        let bar = "█".repeat((rate / most * LONGEST_BAR).round().max(1.0) as usize);
+        format!("{name:width$}  {bar} {rate:.1}\n")
+    });
+    bars.collect()
+}
+
 /// A table of malformed packets, and whether the codecs accept them.
 pub fn leniency() -> String {
     let codecs: Vec<_> = contenders()
@@ -101,4 +119,38 @@ fn number(value: Option<f64>) -> String {
 
 fn nothing() -> String {
     "–".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_are_as_long_as_rates_are_high() {
+        let chart = chart(&Comparison {
+            title: "",
+            goal: None,
+            // Who is neither ours nor a peer has no bar.
+            times: vec![(ours::NAME, 50.0), ("header", 10.0)],
+        });
+        let bar = "█".repeat(LONGEST_BAR as usize);
+        assert_eq!(chart, format!("{}  {bar} 20.0\n", ours::NAME));
+    }
+
+    #[test]
+    #[cfg(feature = "peers")]
+    fn the_fastest_comes_first() {
+        let chart = chart(&Comparison {
+            title: "",
+            goal: None,
+            times: vec![(ours::NAME, 50.0), ("rumqttc", 25.0), ("flowsdk", 100.0)],
+        });
+        let bar = |length| "█".repeat(length);
+        let lines = [
+            format!("rumqttc      {} 40.0\n", bar(40)),
+            format!("mqtt5-codec  {} 20.0\n", bar(20)),
+            format!("flowsdk      {} 10.0\n", bar(10)),
+        ];
+        assert_eq!(chart, lines.concat());
+    }
 }

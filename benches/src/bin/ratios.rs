@@ -9,10 +9,12 @@ use mqtt5_benches::{goals, mixed, ours, packets, peers, report};
 
 const USAGE: &str = "\
 usage: ratios [--decode] [--encode] [--stream] [--seconds N] [--nanoseconds] [--markdown FILE]
+       ratios --chart [--seconds N]
 
   --decode, --encode, --stream   measure only this (may be combined)
   --seconds N                    time for each row, 4 by default
   --nanoseconds                  print times instead of ratios
+  --chart                        print packets per second of the stream as bars
   --markdown FILE                write the tables to FILE, too";
 
 fn main() {
@@ -34,6 +36,7 @@ struct Options {
     tasks: Vec<Task>,
     time_per_row: Duration,
     nanoseconds: bool,
+    chart: bool,
     markdown: Option<String>,
 }
 
@@ -43,6 +46,7 @@ impl Options {
             tasks: Vec::new(),
             time_per_row: Duration::from_secs(4),
             nanoseconds: false,
+            chart: false,
             markdown: None,
         };
         while let Some(argument) = arguments.next() {
@@ -62,6 +66,7 @@ impl Options {
                         .ok_or("--seconds needs a number")?;
                 }
                 "--nanoseconds" => options.nanoseconds = true,
+                "--chart" => options.chart = true,
                 "--markdown" => options.markdown = Some(value()?),
                 unknown => return Err(format!("unknown argument {unknown}")),
             }
@@ -73,6 +78,9 @@ impl Options {
     }
 
     fn measure(&self) -> String {
+        if self.chart {
+            return report::chart(&self.stream());
+        }
         let table = if self.nanoseconds {
             report::nanoseconds
         } else {
