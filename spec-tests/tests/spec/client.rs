@@ -1,7 +1,4 @@
-//! What binds a Client, and what binds either side: a Client against packets written by hand.
-//!
-//! What is right comes from the standard, in particular its sections 3, 4.1 to 4.6, 4.9, 4.12 and
-//! 4.13.
+//! What the standard asks of a Client alone.
 
 use crate::check::Check;
 

@@ -1,10 +1,7 @@
-//! The Server's session layer, judged by the standard: a `Server` is driven with the packets of a Client
-//! made by hand, and its packets, events and deadlines are looked at.
+//! What the standard asks of a Server alone.
 
 mod driver;
-pub(crate) mod host;
 mod make;
-mod report;
 
 mod announced_limits;
 mod authentication;
@@ -57,19 +54,3 @@ pub(crate) fn checks() -> Vec<Check> {
     checks.extend(will::checks());
     checks
 }
-
-/// The checks of a module, each named after its function.
-macro_rules! listed {
-    ($module:literal: $($kind:ident $name:ident,)*) => {
-        pub(crate) fn checks() -> Vec<crate::check::Check> {
-            vec![$(
-                crate::check::Check::new(
-                    crate::check::Kind::$kind,
-                    concat!("server::", $module, "::", stringify!($name)),
-                    $name,
-                ),
-            )*]
-        }
-    };
-}
-use listed;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mqtt5_session_fsm::codec::{Property, ReasonCode};
 use mqtt5_session_fsm::{SendError, ServerConfig};
 
-use super::host::{Driver, asked, data};
+use super::driver::{Driver, asked, data};
 use super::make::{Hello, PINGREQ, auth, config, text};
 use crate::session::driver::{Lines, close_of, packets};
 use crate::session::make;

@@ -3,7 +3,7 @@
 use mqtt5_session_fsm::codec::ReasonCode;
 use mqtt5_session_fsm::{SendError, Session, SessionConfig};
 
-use super::host::{Driver, wills};
+use super::driver::{Driver, wills};
 use super::make::{Hello, Testament, config, manual};
 use crate::session::driver::{Lines, packets};
 use crate::session::make;

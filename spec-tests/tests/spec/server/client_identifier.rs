@@ -3,7 +3,7 @@
 use mqtt5_session_fsm::codec::{Property, PropertyIdentifier, ReasonCode};
 use mqtt5_session_fsm::{SendError, Session, SessionConfig};
 
-use super::host::Driver;
+use super::driver::Driver;
 use super::make::{Hello, config, text};
 use crate::session::driver::Lines;
 

@@ -3,7 +3,7 @@
 use mqtt5_session_fsm::codec::{PacketType, Property, ReasonCode, Role};
 use mqtt5_session_fsm::{SendError, Session};
 
-use super::host::Driver;
+use super::driver::Driver;
 use super::make::{Hello, PINGREQ, config, explanation, manual, text};
 use crate::session::driver::{Lines, packets, publication};
 use crate::session::make;

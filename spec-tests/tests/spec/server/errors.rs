@@ -3,7 +3,7 @@
 use mqtt5_session_fsm::codec::{PacketType, Qos, ReasonCode, Role};
 use mqtt5_session_fsm::{Limits, ServerConfig, SessionViolation};
 
-use super::host::Driver;
+use super::driver::Driver;
 use super::make::{Hello, config, limited, manual};
 use crate::packets::{packet, with_properties};
 use crate::session::driver::{Lines, close_of, packets};

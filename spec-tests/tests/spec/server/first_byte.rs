@@ -1,21 +1,26 @@
 //! What the first byte of a packet shows is not waited for (sections 2.1.2, 3.1, 3.1.2.11.9, 4.13), and how much
 //! a Server takes of a Client that it has not accepted (section 3.1.4).
 
-use mqtt5_codec::{Connect, Packet, PacketType, Property, ReasonCode, Role, Text, Violation};
-use mqtt5_session_fsm::{Cause, Instant, Limits, PeerError, ServerConfig, SessionViolation};
+use mqtt5_session_fsm::codec::{
+    Binary, Connect, Packet, PacketType, Property, Qos, ReasonCode, Role, Text, Violation,
+};
+use mqtt5_session_fsm::{Limits, ServerConfig};
 
-use super::driver::{Driver, Report};
-use super::make::{Hello, auth, bytes, config, text};
-use crate::check::Outcome;
+use super::driver::Driver;
+use super::make::{Hello, auth, config, text};
+use crate::session::driver::{Lines, close_of, packets};
+use crate::session::make;
 
-super::listed! { "first_byte":
-    Domain before_the_connect,
-    Domain during_the_authentication,
-    Domain while_connected,
-    Example a_message_that_is_not_supported,
-    Example the_largest_connect,
-    Example the_largest_auth_before_the_connack,
-    Example nothing_is_kept_of_what_is_refused,
+crate::check::checks! { "first_byte":
+    server {
+        Domain before_the_connect,
+        Domain during_the_authentication,
+        Domain while_connected,
+        Example a_message_that_is_not_supported,
+        Example the_largest_connect,
+        Example the_largest_auth_before_the_connack,
+        Example nothing_is_kept_of_what_is_refused,
+    }
 }
 
 /// A Remaining Length of 268,435,455, of which nothing has come yet.
@@ -28,11 +33,9 @@ fn beginnings(first_byte: u8) -> [Vec<u8>; 2] {
     [vec![first_byte], long]
 }
 
-fn error_of(report: &Report) -> Option<PeerError> {
-    match report.close() {
-        Some(Cause::PeerError(error)) => Some(error),
-        _ => None,
-    }
+/// Offers what has begun to come, of which a part may be left.
+fn offer(driver: &mut Driver, mut begun: &[u8]) -> Lines {
+    driver.offer(&mut begun)
 }
 
 /// Whether the flags of a first byte are right (Table 2-2), and whether a Client sends the type (Table 2-1).
@@ -48,113 +51,111 @@ fn is_of_a_client(first_byte: u8) -> Option<PacketType> {
     (flags && packet_type.sent_by(Role::Client)).then_some(packet_type)
 }
 
+/// What a packet that breaks a rule by its first byte breaks.
+fn violation_of(first_byte: u8) -> Violation {
+    let bytes = [first_byte, 0];
+    let error = Packet::decode_from(Role::Client, &bytes);
+    error.expect_err("not from a Client").violation()
+}
+
 /// [MQTT-3.1.0-1]: only a CONNECT is worth waiting for; the connection ends without a word.
-fn before_the_connect() -> Outcome {
+fn before_the_connect() -> u64 {
     for first_byte in 0..=255 {
         for begun in beginnings(first_byte) {
-            let mut driver = Driver::new(Instant::ORIGIN, config());
-            let report = driver.send(&begun);
+            let said = offer(&mut Driver::serving(config()), &begun);
             match is_of_a_client(first_byte) {
                 Some(PacketType::Connect) if begun.len() == 1 => {
-                    assert!(report.is_empty());
+                    assert_eq!(said, Lines::new());
                     continue;
                 }
                 // It is larger than any CONNECT may be.
                 Some(PacketType::Connect) => continue,
-                Some(_) => assert_eq!(
-                    error_of(&report),
-                    Some(SessionViolation::ConnectExpected.into()),
-                    "{first_byte:#04x}"
-                ),
-                None => assert!(
-                    matches!(error_of(&report), Some(PeerError::Packet(_))),
-                    "{first_byte:#04x}: {report:?}"
-                ),
+                Some(_) => {
+                    assert_eq!(
+                        close_of(&said),
+                        Some("ConnectExpected"),
+                        "{first_byte:#04x}"
+                    );
+                }
+                None => {
+                    let close = close_of(&said).expect("the end");
+                    let rule = format!("{:?}", violation_of(first_byte));
+                    assert_eq!(close, rule, "{first_byte:#04x}: {said:?}");
+                }
             }
             // Reserved flags in a CONNECT or AUTH may be answered.
             if !matches!(first_byte >> 4, 1 | 15) {
-                assert!(report.wire.is_empty(), "{first_byte:#04x}");
+                assert!(packets(&said).is_empty(), "{first_byte:#04x}");
             }
         }
     }
-    Ok(512)
+    512
 }
 
 fn with_method() -> Hello {
     Hello::new().with(Property::AuthenticationMethod(text("m")))
 }
 
+/// It is the Client's turn.
+fn authenticating(config: ServerConfig) -> Driver {
+    let mut driver = Driver::deciding(config, &with_method());
+    driver.authenticate(&[]).expect("its turn");
+    driver
+}
+
 /// [MQTT-3.1.2-30]: AUTH and DISCONNECT alone.
-fn during_the_authentication() -> Outcome {
+fn during_the_authentication() -> u64 {
     for first_byte in 0..=255 {
         for begun in beginnings(first_byte) {
-            let mut driver = Driver::deciding(Instant::ORIGIN, config(), &with_method());
-            driver.authenticate(&[]).expect("its turn");
-            let report = driver.send(&begun);
+            let said = offer(&mut authenticating(config()), &begun);
             let expected = match is_of_a_client(first_byte) {
                 Some(PacketType::Auth | PacketType::Disconnect) => continue,
-                Some(PacketType::Connect) => SessionViolation::SecondConnect,
-                Some(_) => SessionViolation::BeforeConnAck,
-                None => {
-                    let error = error_of(&report);
-                    assert!(matches!(error, Some(PeerError::Packet(_))), "{report:?}");
-                    continue;
-                }
+                Some(PacketType::Connect) => "SecondConnect".to_owned(),
+                Some(_) => "BeforeConnAck".to_owned(),
+                None => format!("{:?}", violation_of(first_byte)),
             };
-            assert_eq!(
-                error_of(&report),
-                Some(expected.into()),
-                "{first_byte:#04x}"
-            );
+            assert_eq!(close_of(&said), Some(&expected[..]), "{first_byte:#04x}");
         }
     }
-    Ok(512)
+    512
 }
 
 /// [MQTT-3.1.0-2], Table 2-1: a second CONNECT, and what a Server alone sends. The whole packet gets the same error.
-fn while_connected() -> Outcome {
+fn while_connected() -> u64 {
     for first_byte in 0..=255 {
         for begun in beginnings(first_byte) {
-            let mut driver = Driver::connected(config(), &Hello::new());
-            let report = driver.send(&begun);
+            let said = offer(&mut Driver::lasting(), &begun);
             match is_of_a_client(first_byte) {
                 Some(PacketType::Connect) => {
-                    assert_eq!(
-                        error_of(&report),
-                        Some(SessionViolation::SecondConnect.into())
-                    );
-                    let mut driver = Driver::connected(config(), &Hello::new());
-                    let whole = driver.send(&Hello::new().bytes());
-                    assert_eq!(error_of(&whole), error_of(&report));
+                    assert_eq!(close_of(&said), Some("SecondConnect"));
+                    assert_eq!(Driver::lasting().feed(&Hello::new().bytes()), said);
                 }
-                Some(_) => assert!(report.is_empty(), "{first_byte:#04x}: {report:?}"),
+                Some(_) => assert_eq!(said, Lines::new(), "{first_byte:#04x}"),
                 None => {
-                    let Some(PeerError::Packet(error)) = error_of(&report) else {
-                        return Err(format!("{first_byte:#04x}: {report:?}"));
-                    };
-                    assert_eq!(error.offset(), 0, "{first_byte:#04x}");
+                    let violation = violation_of(first_byte);
                     let sent = PacketType::from_number(first_byte >> 4)
                         .filter(|packet_type| !packet_type.sent_by(Role::Client))
                         .filter(|packet_type| packet_type.first_byte() == first_byte);
                     if sent.is_some() {
-                        assert_eq!(error.violation(), Violation::PacketFromWrongSide);
+                        assert_eq!(violation, Violation::PacketFromWrongSide);
                     }
-                    let packets = report.packets();
-                    let [Packet::Disconnect(disconnect)] = packets[..] else {
-                        return Err(format!("{first_byte:#04x}: {packets:?}"));
-                    };
-                    assert_eq!(disconnect.reason_code, error.reason_code());
+                    let code = violation.reason_code();
+                    let expected = [
+                        format!("> DISCONNECT {code:?}"),
+                        format!("close {violation:?}"),
+                    ];
+                    assert_eq!(said, expected, "{first_byte:#04x}");
                 }
             }
         }
     }
-    Ok(512)
+    512
 }
 
 /// Sections 3.2.2.3.4 and 3.2.2.3.5: QoS and RETAIN are in the first byte.
-fn a_message_that_is_not_supported() -> Outcome {
+fn a_message_that_is_not_supported() -> u64 {
     let limits = Limits {
-        maximum_qos: mqtt5_codec::Qos::AtLeastOnce,
+        maximum_qos: Qos::AtLeastOnce,
         retain_available: false,
         ..Limits::NONE
     };
@@ -162,17 +163,16 @@ fn a_message_that_is_not_supported() -> Outcome {
     for (first_byte, expected) in [
         (0x30, None),
         (0x32, None),
-        (0x31, Some(SessionViolation::RetainNotSupported)),
-        (0x34, Some(SessionViolation::QosNotSupported)),
-        (0x3D, Some(SessionViolation::QosNotSupported)),
+        (0x31, Some("RetainNotSupported")),
+        (0x34, Some("QosNotSupported")),
+        (0x3D, Some("QosNotSupported")),
     ] {
         for begun in beginnings(first_byte) {
-            let mut driver = Driver::connected(config, &Hello::new());
-            let error = error_of(&driver.send(&begun));
-            assert_eq!(error, expected.map(PeerError::from), "{first_byte:#04x}");
+            let said = offer(&mut Driver::with(config, &Hello::new()), &begun);
+            assert_eq!(close_of(&said), expected, "{first_byte:#04x}");
         }
     }
-    Ok(10)
+    10
 }
 
 /// A CONNECT of exactly this size.
@@ -181,10 +181,10 @@ fn connect_of(size: usize) -> Vec<u8> {
         let password = vec![b'p'; padding];
         let connect = Connect {
             client_identifier: Text::new("c").expect("text"),
-            password: Some(mqtt5_codec::Binary::new(&password).expect("short")),
+            password: Some(Binary::new(&password).expect("short")),
             ..Connect::default()
         };
-        bytes(connect)
+        make::bytes(connect)
     };
     let least = padded(size - 64).len();
     let packet = padded(size - 64 + (size - least));
@@ -192,8 +192,13 @@ fn connect_of(size: usize) -> Vec<u8> {
     packet
 }
 
+fn is_too_large(said: &[String]) {
+    assert_eq!(packets(said), ["CONNACK PacketTooLarge"]);
+    assert!(close_of(said).is_some(), "{said:?}");
+}
+
 /// Section 3.2.2.2, 0x95: refused once its fixed header is there, however much the Server takes later.
-fn the_largest_connect() -> Outcome {
+fn the_largest_connect() -> u64 {
     let default = ServerConfig::default();
     assert_eq!(default.maximum_connect_size, 65_536);
     let announced = |maximum_packet_size, maximum_connect_size| ServerConfig {
@@ -209,58 +214,41 @@ fn the_largest_connect() -> Outcome {
         (announced(1 << 20, 300), 300),
         (announced(200, 300), 200),
     ] {
-        let report = Driver::new(Instant::ORIGIN, config).send(&connect_of(largest));
-        assert_eq!(report.close(), None, "{report:?}");
+        let said = Driver::serving(config).feed(&connect_of(largest));
+        assert_eq!(said, ["connect \"c\""]);
         let larger = connect_of(largest + 1);
         for begun in [&larger[..], &larger[..5], b"\x10\xFF\xFF\xFF\x7F"] {
-            let report = Driver::new(Instant::ORIGIN, config).send(begun);
-            let packets = report.packets();
-            let [Packet::ConnAck(connack)] = packets[..] else {
-                return Err(format!("{packets:?}"));
-            };
-            assert_eq!(connack.reason_code, ReasonCode::PacketTooLarge);
-            assert!(error_of(&report).is_some());
+            is_too_large(&offer(&mut Driver::serving(config), begun));
         }
     }
     // What comes after the CONNACK may be as large as was announced.
-    let mut driver = Driver::connected(announced(1 << 20, 300), &Hello::new());
-    let payload = "x".repeat(1_000);
-    let topic = mqtt5_codec::TopicName::new("a").expect("a name");
-    let publish = bytes(mqtt5_codec::Publish::new(topic, payload.as_bytes()));
-    assert_eq!(driver.send(&publish).close(), None);
-    Ok(16)
+    let mut driver = Driver::with(announced(1 << 20, 300), &Hello::new());
+    let said = driver.feed(&make::publish(0, 0, "a", &"x".repeat(1_000)));
+    assert_eq!(close_of(&said), None);
+    16
 }
 
 /// Section 4.12: whoever is not accepted yet sends no larger AUTH, either.
-fn the_largest_auth_before_the_connack() -> Outcome {
+fn the_largest_auth_before_the_connack() {
     let config = ServerConfig {
         maximum_connect_size: 100,
         ..config()
     };
     let large = auth(ReasonCode::ContinueAuthentication, "m", &[7; 100]);
-    let mut driver = Driver::deciding(Instant::ORIGIN, config, &with_method());
-    driver.authenticate(&[]).expect("its turn");
+    let mut driver = authenticating(config);
     let mut accepted = driver.clone();
-    let report = driver.send(&large[..3]);
-    let packets = report.packets();
-    let [Packet::ConnAck(connack)] = packets[..] else {
-        return Err(format!("{packets:?}"));
-    };
-    assert_eq!(connack.reason_code, ReasonCode::PacketTooLarge);
+    is_too_large(&offer(&mut driver, &large[..3]));
     let small = auth(ReasonCode::ContinueAuthentication, "m", b"d");
-    assert_eq!(accepted.send(&small).close(), None);
-    accepted.accept(None, &[]).expect("a good CONNECT");
+    assert_eq!(close_of(&accepted.feed(&small)), None);
+    accepted.accept_client(&[]).expect("a good CONNECT");
     let large = auth(ReasonCode::ReAuthenticate, "m", &[7; 100]);
-    assert_eq!(accepted.send(&large).close(), None);
-    Ok(3)
+    assert_eq!(close_of(&accepted.feed(&large)), None);
 }
 
 /// The bytes are gone, and so are those that follow.
-fn nothing_is_kept_of_what_is_refused() -> Outcome {
-    let mut driver = Driver::new(Instant::ORIGIN, config());
-    let _ = driver.send(b"\x30");
-    assert!(driver.input.is_empty());
-    assert!(driver.send(&Hello::new().bytes()).is_empty());
-    assert!(driver.input.is_empty());
-    Ok(1)
+fn nothing_is_kept_of_what_is_refused() {
+    let mut driver = Driver::serving(config());
+    let said = driver.feed(b"\x30");
+    assert!(close_of(&said).is_some());
+    assert_eq!(driver.feed(&Hello::new().bytes()), Lines::new());
 }

@@ -2,7 +2,7 @@
 
 use mqtt5_session_fsm::codec::{Property, ReasonCode};
 
-use super::host::Driver;
+use super::driver::Driver;
 use super::make::{Hello, PINGREQ, auth, config, text};
 use crate::session::driver::Lines;
 use crate::session::make;

@@ -1,12 +1,13 @@
-//! What Clients send, and what applications publish.
+//! What a Client alone sends, and how a Server is configured.
 
-use mqtt5_codec::{
-    Auth, Binary, Connect, Delivery, Disconnect, Message, Packet, PacketIdentifier, Properties,
-    Property, PubAck, PubComp, PubRec, PubRel, Publish, Qos, ReasonCode, Subscribe, Subscription,
-    SubscriptionOptions, Subscriptions, Text, TopicFilter, TopicFilters, TopicName, Unsubscribe,
-    UserProperty, Will,
+use mqtt5_session_fsm::codec::{
+    Auth, Binary, Connect, Disconnect, Properties, Property, Qos, ReasonCode, Subscribe,
+    Subscription, SubscriptionOptions, Subscriptions, Text, TopicFilter, TopicName, UserProperty,
+    Will,
 };
-use mqtt5_session_fsm::{Acknowledgement, Limits, Publication, ServerConfig, SessionConfig};
+use mqtt5_session_fsm::{Acknowledgement, Limits, ServerConfig, SessionConfig};
+
+pub(crate) use crate::session::make::{PINGREQ, bytes, id};
 
 pub(crate) fn text(text: &str) -> Text<'_> {
     Text::new(text).expect("a good string")
@@ -14,16 +15,6 @@ pub(crate) fn text(text: &str) -> Text<'_> {
 
 pub(crate) fn topic(name: &str) -> TopicName<'_> {
     TopicName::new(name).expect("a good Topic Name")
-}
-
-pub(crate) fn id(number: u16) -> PacketIdentifier {
-    PacketIdentifier::new(number).expect("not 0")
-}
-
-pub(crate) fn bytes<'a>(packet: impl Into<Packet<'a>>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    packet.into().encode(&mut bytes).expect("a good packet");
-    bytes
 }
 
 /// A Will to be.
@@ -129,53 +120,6 @@ impl Hello {
 
 pub(crate) const QOS: [Qos; 3] = [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce];
 
-/// A Client's PUBLISH to topic `t`.
-pub(crate) fn publish(qos: Qos, identifier: u16, duplicate: bool, payload: &[u8]) -> Vec<u8> {
-    publish_with(qos, identifier, duplicate, payload, &[])
-}
-
-pub(crate) fn publish_with(
-    qos: Qos,
-    identifier: u16,
-    duplicate: bool,
-    payload: &[u8],
-    properties: &[Property<'_>],
-) -> Vec<u8> {
-    bytes(Publish {
-        delivery: Delivery::new(qos, id(identifier), duplicate),
-        properties: Properties::new(properties).expect("properties of a PUBLISH"),
-        ..Publish::new(topic("t"), payload)
-    })
-}
-
-pub(crate) fn publish_1(identifier: u16) -> Vec<u8> {
-    publish(Qos::AtLeastOnce, identifier, false, b"one")
-}
-
-pub(crate) fn publish_2(identifier: u16) -> Vec<u8> {
-    publish(Qos::ExactlyOnce, identifier, false, b"two")
-}
-
-pub(crate) fn puback(identifier: u16, code: ReasonCode) -> Vec<u8> {
-    bytes(PubAck::new(id(identifier), code))
-}
-
-pub(crate) fn pubrec(identifier: u16, code: ReasonCode) -> Vec<u8> {
-    bytes(PubRec::new(id(identifier), code))
-}
-
-pub(crate) fn pubrel(identifier: u16, code: ReasonCode) -> Vec<u8> {
-    bytes(PubRel::new(id(identifier), code))
-}
-
-pub(crate) fn pubcomp(identifier: u16, code: ReasonCode) -> Vec<u8> {
-    bytes(PubComp::new(id(identifier), code))
-}
-
-pub(crate) fn subscribe(identifier: u16, filters: &[&str]) -> Vec<u8> {
-    subscribe_with(identifier, filters, &[])
-}
-
 pub(crate) fn subscribe_with(identifier: u16, filters: &[&str], list: &[Property<'_>]) -> Vec<u8> {
     let subscriptions: Vec<Subscription<'_>> = filters
         .iter()
@@ -193,15 +137,6 @@ pub(crate) fn subscribe_with(identifier: u16, filters: &[&str], list: &[Property
     })
 }
 
-pub(crate) fn unsubscribe(identifier: u16, filters: &[&str]) -> Vec<u8> {
-    let filters: Vec<TopicFilter<'_>> = filters
-        .iter()
-        .map(|filter| TopicFilter::new(filter).expect("a good Topic Filter"))
-        .collect();
-    let filters = TopicFilters::new(&filters).expect("at least one");
-    bytes(Unsubscribe::new(id(identifier), filters))
-}
-
 pub(crate) fn auth(code: ReasonCode, method: &str, data: &[u8]) -> Vec<u8> {
     bytes(Auth {
         reason_code: code,
@@ -213,10 +148,6 @@ pub(crate) fn auth(code: ReasonCode, method: &str, data: &[u8]) -> Vec<u8> {
     })
 }
 
-pub(crate) fn disconnect(code: ReasonCode) -> Vec<u8> {
-    bytes(Disconnect::new(code))
-}
-
 /// A DISCONNECT with a Session Expiry Interval.
 pub(crate) fn disconnect_with(code: ReasonCode, expiry: u32) -> Vec<u8> {
     bytes(Disconnect {
@@ -224,22 +155,6 @@ pub(crate) fn disconnect_with(code: ReasonCode, expiry: u32) -> Vec<u8> {
         properties: Properties::new(&[Property::SessionExpiryInterval(expiry)])
             .expect("a property of a DISCONNECT"),
     })
-}
-
-pub(crate) const PINGREQ: &[u8] = &[0xC0, 0];
-
-/// A message of the application.
-pub(crate) fn message(name: &str, payload: &[u8], properties: &[Property<'_>]) -> Message {
-    Message::new(&Publish {
-        properties: Properties::new(properties).expect("properties of a PUBLISH"),
-        ..Publish::new(topic(name), payload)
-    })
-    .expect("a good message")
-}
-
-/// To topic `t`, with this payload.
-pub(crate) fn publication(qos: Qos, payload: &[u8]) -> Publication {
-    Publication::new(qos, message("t", payload, &[]))
 }
 
 pub(crate) fn config() -> ServerConfig {

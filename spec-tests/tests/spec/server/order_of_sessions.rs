@@ -1,130 +1,121 @@
 //! What happened before a Network Connection comes before what the Client sends on it (sections 3.1.2.4, 3.1.4, 4.1), in
 //! hosts that read all that there is before they poll.
 
-use mqtt5_codec::{Packet, Qos, Role};
-use mqtt5_session_fsm::{Event, Instant, NotTaken, Server, Session};
+use mqtt5_session_fsm::codec::{Packet, Role};
+use mqtt5_session_fsm::{Event, Instant, NotTaken, Server};
 
-use super::driver::{Driver, Seen};
-use super::make::{Hello, PINGREQ, Testament, config, publication, publish_1, subscribe};
-use crate::check::Outcome;
+use super::driver::Driver;
+use super::make::{Hello, PINGREQ, Testament, config};
+use crate::session::driver::Lines;
+use crate::session::{make, tell};
 
-super::listed! { "order_of_sessions":
-    Domain the_end_of_a_session_comes_before_the_next_packet,
-    Domain an_expired_session_ends_before_the_next_packet,
-    Example a_resumed_session_reports_what_was_left,
-    Domain what_lies_behind_the_connect_is_not_forgotten,
-    Domain handle_gives_back_what_it_cannot_take,
+crate::check::checks! { "order_of_sessions":
+    server {
+        Domain the_end_of_a_session_comes_before_the_next_packet,
+        Domain an_expired_session_ends_before_the_next_packet,
+        Example a_resumed_session_reports_what_was_left,
+        Domain what_lies_behind_the_connect_is_not_forgotten,
+        Domain handle_gives_back_what_it_cannot_take,
+    }
 }
 
 /// A Session with two messages in flight, whose Client is away.
-fn away(hello: &Hello) -> (Session, Instant) {
-    let mut driver = Driver::connected(config(), hello);
-    for payload in [b"1", b"2"] {
-        driver
-            .publish(publication(Qos::AtLeastOnce, payload))
-            .expect("room");
-    }
-    let (keeper, _) = driver.part();
-    (keeper.session, keeper.now)
+fn away(hello: &Hello) -> Driver {
+    let mut driver = Driver::with(config(), hello);
+    let _ = driver.publish(1, "a", "1");
+    let _ = driver.publish(1, "a", "2");
+    let _ = driver.lose();
+    driver
 }
 
-/// Reads as long as there are events, and accepts the CONNECT; no poll.
-fn read_all(server: &mut Server, now: Instant, bytes: &[u8], session: Session) -> Vec<Seen> {
-    let mut session = Some(session);
-    let mut seen = Vec::new();
+/// The Client connects again. Reads as long as there are events, and accepts the CONNECT; no poll.
+fn read_all(driver: &mut Driver, bytes: &[u8]) -> Lines {
+    driver.begin(Server::new(driver.now, config()));
+    let (now, mut session) = (driver.now, driver.found.take());
+    let mut said = Lines::new();
     let mut input = bytes;
-    while let Some(event) = server.receive(now, &mut input) {
+    while let Some(event) = driver.machine.receive(now, &mut input) {
         let is_connect = matches!(event, Event::Connect(_));
-        seen.push(Seen::of(event));
+        said.push(tell::event(&event, &driver.tokens));
         if is_connect {
-            server
-                .accept(now, session.take(), &[])
-                .expect("a good CONNECT");
+            let result = driver.machine.accept(now, session.take(), &[]);
+            result.expect("a good CONNECT");
         }
     }
     assert!(input.is_empty(), "{} bytes are left", input.len());
-    seen
+    said
 }
 
 /// What follows the CONNECT, and the event of it.
-fn followers() -> Vec<(Vec<u8>, Seen)> {
-    let mut driver = Driver::connected(config(), &Hello::lasting());
-    let message = driver.send(&publish_1(1)).events().remove(0);
-    vec![
+fn followers() -> [(Vec<u8>, &'static str); 3] {
+    [
+        (make::subscribe(1, &["f"]), "subscribe #1 f"),
+        (make::publish(1, 1, "a", "x"), "message q1 a \"x\""),
         (
-            subscribe(1, &["f"]),
-            Seen::Subscribe(1, vec!["f".to_owned()]),
+            [PINGREQ, &make::subscribe(7, &["g"])].concat(),
+            "subscribe #7 g",
         ),
-        (publish_1(1), message),
-        ([PINGREQ, &subscribe(7, &["g"])].concat(), {
-            Seen::Subscribe(7, vec!["g".to_owned()])
-        }),
     ]
 }
 
-fn ends_first(seen: &[Seen], follower: Seen) {
-    let [
-        Seen::Connect(_),
-        Seen::Outcome(..),
-        Seen::Outcome(..),
-        rest @ ..,
-    ] = seen
-    else {
-        panic!("{seen:?}");
-    };
-    assert_eq!(rest, [Seen::SessionEnded, follower]);
+fn ends_first(said: &[String], follower: &str) {
+    let expected = [
+        "connect \"c1\"",
+        "t1 Indeterminate",
+        "t2 Indeterminate",
+        "session ended",
+        follower,
+    ];
+    assert_eq!(said, expected);
 }
 
 /// MQTT-3.1.2-4: by Clean Start 1.
-fn the_end_of_a_session_comes_before_the_next_packet() -> Outcome {
-    let mut cases = 0;
+fn the_end_of_a_session_comes_before_the_next_packet() -> u64 {
     for (packet, event) in followers() {
-        let (session, now) = away(&Hello::lasting());
-        let mut server = Server::new(now, config());
+        let mut driver = away(&Hello::lasting());
         let bytes = [Hello::lasting().clean(true).bytes(), packet].concat();
-        ends_first(&read_all(&mut server, now, &bytes, session), event);
-        cases += 1;
+        ends_first(&read_all(&mut driver, &bytes), event);
     }
-    Ok(cases)
+    3
 }
 
 /// Section 3.1.2.11.2: by its interval, which nobody has looked at.
-fn an_expired_session_ends_before_the_next_packet() -> Outcome {
-    let mut cases = 0;
+fn an_expired_session_ends_before_the_next_packet() -> u64 {
     for (packet, event) in followers() {
-        let hello = Hello::new().with(mqtt5_codec::Property::SessionExpiryInterval(5));
-        let (session, now) = away(&hello);
-        let now = Instant::from_millis(now.as_millis() + 5_000);
-        let mut server = Server::new(now, config());
-        let bytes = [hello.bytes(), packet].concat();
-        ends_first(&read_all(&mut server, now, &bytes, session), event);
-        cases += 1;
+        let hello = Hello::expiring(Some(5));
+        let mut driver = away(&hello);
+        driver.wait(5_000);
+        ends_first(
+            &read_all(&mut driver, &[hello.bytes(), packet].concat()),
+            event,
+        );
     }
-    Ok(cases)
+    3
 }
 
 /// A Will that was due, and that nobody took, is of the time before.
-fn a_resumed_session_reports_what_was_left() -> Outcome {
+fn a_resumed_session_reports_what_was_left() {
     let hello = Hello::lasting().and_will(Testament::new(None));
-    let mut driver = Driver::connected(config(), &hello);
-    let now = driver.now;
-    driver.server.connection_lost(now);
-    let session = driver.server.take_session(now).expect("a Session");
-    let mut server = Server::new(now, config());
-    let bytes = [Hello::lasting().bytes(), subscribe(1, &["f"])].concat();
-    let seen = read_all(&mut server, now, &bytes, session);
-    assert!(matches!(
-        seen[..],
-        [Seen::Connect(_), Seen::Will(_), Seen::Subscribe(..)]
-    ));
-    Ok(1)
+    let mut driver = Driver::with(config(), &hello);
+    driver.machine.connection_lost(driver.now);
+    let session = driver.machine.take_session(driver.now);
+    driver.keep(session.expect("a Session"));
+    let bytes = [Hello::lasting().bytes(), make::subscribe(1, &["f"])].concat();
+    assert_eq!(
+        read_all(&mut driver, &bytes),
+        ["connect \"c1\"", "will q1 will \"gone\"", "subscribe #1 f"]
+    );
 }
 
 /// Section 3.1.4: a host that decides later is woken for packets that it has offered already; not before, not for a part of
 /// a packet that is missing the rest after it was offered again, and not for ever.
-fn what_lies_behind_the_connect_is_not_forgotten() -> Outcome {
+fn what_lies_behind_the_connect_is_not_forgotten() -> u64 {
     let mut cases = 0;
-    for behind in [subscribe(1, &["f"]), publish_1(3), PINGREQ.to_vec()] {
+    for behind in [
+        make::subscribe(1, &["f"]),
+        make::publish(1, 3, "a", "x"),
+        PINGREQ.to_vec(),
+    ] {
         for length in 1..=behind.len() {
             let now = Instant::from_millis(99);
             let mut server = Server::new(now, config());
@@ -145,15 +136,17 @@ fn what_lies_behind_the_connect_is_not_forgotten() -> Outcome {
             cases += 1;
         }
     }
-    Ok(cases)
+    cases
 }
 
 /// `Server::handle` takes nothing that it would lose: while the host decides, and before the end of a Session is known.
-fn handle_gives_back_what_it_cannot_take() -> Outcome {
+fn handle_gives_back_what_it_cannot_take() -> u64 {
     for (packet, event) in followers().into_iter().take(2) {
         let packet = Packet::decode_from(Role::Client, &packet).expect("a good packet");
-        let (session, now) = away(&Hello::lasting());
-        let mut server = Server::new(now, config());
+        let mut driver = away(&Hello::lasting());
+        driver.begin(Server::new(driver.now, config()));
+        let (now, session) = (driver.now, driver.found.take());
+        let server = &mut driver.machine;
         let hello = Hello::lasting().clean(true).bytes();
         let hello = Packet::decode_from(Role::Client, &hello).expect("a good CONNECT");
         assert!(matches!(
@@ -163,20 +156,25 @@ fn handle_gives_back_what_it_cannot_take() -> Outcome {
         let before = server.session().cloned();
         assert_eq!(server.handle(now, packet), Err(NotTaken::Undecided));
         assert_eq!(server.session(), before.as_ref());
-        server
-            .accept(now, Some(session), &[])
-            .expect("a good CONNECT");
+        server.accept(now, session, &[]).expect("a good CONNECT");
         assert_eq!(server.handle(now, packet), Err(NotTaken::EventsFirst));
         assert!(server.next_timeout() <= now);
-        let mut wire = Vec::new();
-        let mut said = 0;
-        while server.poll(now, &mut wire).is_some() {
-            said += 1;
-        }
-        assert_eq!(said, 3);
-        let taken = server.handle(now, packet).expect("can be taken now");
-        assert_eq!(taken.map(Seen::of), Some(event));
-        assert!(server.next_timeout() > now);
+        assert_eq!(
+            driver.settle(),
+            [
+                "t1 Indeterminate",
+                "t2 Indeterminate",
+                "session ended",
+                "> CONNACK"
+            ]
+        );
+        let taken = driver
+            .machine
+            .handle(now, packet)
+            .expect("can be taken now");
+        let taken = tell::event(&taken.expect("an event"), &driver.tokens);
+        assert_eq!(taken, event);
+        assert!(driver.machine.next_timeout() > now);
     }
-    Ok(2)
+    2
 }

@@ -2,7 +2,7 @@
 
 use mqtt5_session_fsm::codec::{PacketType, Property, ReasonCode, Role};
 
-use super::host::Driver;
+use super::driver::Driver;
 use super::make::{Hello, PINGREQ, auth, config, text};
 use crate::session::driver::{Lines, close_of, packets};
 use crate::session::make;

@@ -2,7 +2,7 @@
 
 use mqtt5_session_fsm::codec::{Property, ReasonCode};
 
-use super::host::Driver;
+use super::driver::Driver;
 use super::make::{Hello, auth, explanation, manual, text};
 use crate::session::driver::{Lines, publication};
 use crate::session::make;

@@ -3,7 +3,7 @@
 use mqtt5_session_fsm::SendError;
 use mqtt5_session_fsm::codec::{Property, ReasonCode};
 
-use super::host::{Driver, asked, data};
+use super::driver::{Driver, asked, data};
 use super::make::{Hello, PINGREQ, auth, config, explanation, text};
 use crate::session::driver::Lines;
 use crate::session::make;

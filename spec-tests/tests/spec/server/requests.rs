@@ -3,7 +3,7 @@
 use mqtt5_session_fsm::codec::{PacketType, Qos, ReasonCode, Role};
 use mqtt5_session_fsm::{Limits, SendError};
 
-use super::host::Driver;
+use super::driver::Driver;
 use super::make::{Hello, QOS, config, explanation, limited};
 use crate::session::driver::Lines;
 use crate::session::make;

@@ -1,210 +1,201 @@
-//! How long a Session lasts (sections 3.1.2.11.2, 3.2.2.3.2, 3.14.2.2.2, 4.1; table T14.1).
+//! How long a Session lasts (sections 3.1.2.11.2, 3.2.2.3.2, 3.14.2.2.2, 4.1).
 
-use std::time::Duration;
+use mqtt5_session_fsm::codec::{Property, ReasonCode};
+use mqtt5_session_fsm::{PublishError, Session};
 
-use mqtt5_codec::{Packet, Property, Qos, ReasonCode};
-use mqtt5_session_fsm::{Cause, Instant, PeerError, PublishError, Session, SessionViolation};
+use super::driver::{Driver, wills};
+use super::make::{Hello, Testament, config, disconnect_with, text};
+use crate::session::driver::{Lines, close_of, publication};
+use crate::session::make;
 
-use super::driver::{Driver, Report, Seen};
-use super::make::{
-    Hello, Testament, config, disconnect, disconnect_with, publication, publish, text,
-};
-use crate::check::Outcome;
-
-super::listed! { "session_expiry":
-    Domain it_ends_at_its_time_and_not_before,
-    Example an_identifier_is_new_after_the_end,
-    Domain the_connack_overrides_the_connect,
-    Domain the_disconnect_overrides_both,
-    Domain raised_from_0_is_a_protocol_error,
-    Domain what_the_connack_lowered_may_be_raised,
-    Example it_is_the_same_before_the_connack,
-    Example it_does_not_end_while_connected,
-    Example a_new_connection_stops_the_clock,
-    Example the_end_is_told_with_all_outcomes,
-    Example a_session_that_ended_takes_nothing,
-    Example the_server_does_not_send_it_in_a_disconnect,
-}
-
-fn expiring(seconds: Option<u32>) -> Hello {
-    let mut hello = Hello::new();
-    hello
-        .properties
-        .extend(seconds.map(Property::SessionExpiryInterval));
-    hello
-}
-
-/// The Session of a connection that has just ended lives on for so many seconds, and no millisecond more.
-fn lives(mut driver: Driver, mut report: Report, seconds: u32) {
-    report = report.and(driver.lose());
-    if seconds == 0 {
-        assert!(report.saw(&Seen::SessionEnded), "{report:?}");
-        assert!(
-            driver
-                .server
-                .take_session(driver.now)
-                .is_none_or(|session| !session.exists())
-        );
-        return;
+crate::check::checks! { "session_expiry":
+    server {
+        Domain it_ends_at_its_time_and_not_before,
+        Example an_identifier_is_new_after_the_end,
+        Domain the_connack_overrides_the_connect,
+        Domain the_disconnect_overrides_both,
+        Domain raised_from_0_is_a_protocol_error,
+        Domain what_the_connack_lowered_may_be_raised,
+        Example it_is_the_same_before_the_connack,
+        Example it_does_not_end_while_connected,
+        Example a_new_connection_stops_the_clock,
+        Example the_end_is_told_with_all_outcomes,
+        Example a_session_that_ended_takes_nothing,
+        Example the_server_does_not_send_it_in_a_disconnect,
     }
-    assert!(!report.saw(&Seen::SessionEnded));
-    let mut in_server = driver.clone();
-    let (mut keeper, _) = driver.part();
-    if seconds == u32::MAX {
-        assert!(keeper.wait(1 << 50).is_empty());
-        assert!(keeper.session.exists());
-        return;
-    }
-    let time = u64::from(seconds) * 1_000;
-    assert!(keeper.wait(time - 1).is_empty());
-    assert!(keeper.session.exists());
-    assert_eq!(keeper.wait(1).log, [Seen::SessionEnded]);
-    assert!(!keeper.session.exists());
-    assert_eq!(keeper.session.next_timeout(), Instant::NEVER);
-
-    assert!(in_server.wait(time - 1).is_empty());
-    assert_eq!(in_server.wait(1).log, [Seen::SessionEnded]);
 }
 
 const EXPIRIES: [u32; 7] = [0, 1, 2, 60, 86_400, u32::MAX - 1, u32::MAX];
 
-/// [MQTT-4.1.0-2], [MQTT-3.1.2-23], section 3.1.2.11.2: absent, 0, some seconds, never.
-fn it_ends_at_its_time_and_not_before() -> Outcome {
-    lives(
-        Driver::connected(config(), &Hello::new()),
-        Report::default(),
-        0,
+fn nothing() -> Lines {
+    Lines::new()
+}
+
+fn open(seconds: Option<u32>) -> Driver {
+    Driver::with(config(), &Hello::expiring(seconds))
+}
+
+/// It was accepted with this Session Expiry Interval in the CONNACK, or none.
+fn granting(mut driver: Driver, granted: Option<u32>) -> Driver {
+    let list: Vec<_> = granted
+        .map(Property::SessionExpiryInterval)
+        .into_iter()
+        .collect();
+    let said = driver.accept_client(&list).expect("a good property");
+    let told = list.iter().map(|property| format!(" {property:?}"));
+    let connack = said.iter().find(|line| line.starts_with("> CONNACK"));
+    assert!(
+        connack
+            .expect("a CONNACK")
+            .ends_with(&told.collect::<String>()),
+        "{said:?}"
     );
-    for seconds in EXPIRIES {
-        let mut driver = Driver::connected(config(), &expiring(Some(seconds)));
-        driver.wait(123_456);
-        lives(driver, Report::default(), seconds);
+    driver
+}
+
+/// The Session of a connection that ends now, or has just ended with these words, lives on for so many seconds, and no
+/// millisecond more.
+fn lives(mut driver: Driver, said: &[String], seconds: u32) {
+    let ended = "session ended".to_owned();
+    let mut in_server = driver.clone();
+    in_server.machine.connection_lost(driver.now);
+    let mut said = said.to_vec();
+    said.extend(in_server.settle());
+    assert_eq!(said.contains(&ended), seconds == 0, "{said:?}");
+    let _ = driver.lose();
+    if seconds == 0 {
+        let session = in_server.machine.take_session(driver.now);
+        assert!(session.is_none_or(|session| !session.exists()));
+        return;
     }
-    Ok(EXPIRIES.len() as u64 + 1)
+    if seconds == u32::MAX {
+        assert_eq!(driver.tick(1 << 50), nothing());
+        assert!(driver.session().exists());
+        return;
+    }
+    let time = u64::from(seconds) * 1_000;
+    for mut driver in [driver, in_server] {
+        assert_eq!(driver.tick(time - 1), nothing());
+        assert!(driver.session().exists());
+        assert_eq!(driver.tick(1), ["session ended"]);
+        assert_eq!(driver.deadline(), None);
+    }
+}
+
+/// [MQTT-4.1.0-2], [MQTT-3.1.2-23], section 3.1.2.11.2: absent, 0, some seconds, never.
+fn it_ends_at_its_time_and_not_before() -> u64 {
+    lives(open(None), &[], 0);
+    for seconds in EXPIRIES {
+        let mut driver = open(Some(seconds));
+        assert_eq!(driver.tick(123_456), nothing());
+        lives(driver, &[], seconds);
+    }
+    EXPIRIES.len() as u64 + 1
 }
 
 /// [MQTT-4.1.0-2]: nothing is left of the Session, the received Packet Identifiers with QoS 2 included.
-fn an_identifier_is_new_after_the_end() -> Outcome {
-    let one = publish(Qos::ExactlyOnce, 7, false, b"one");
-    let two = publish(Qos::ExactlyOnce, 7, false, b"two");
-    for (waits, expected) in [(29_999, vec![]), (30_000, vec![b"two".to_vec()])] {
-        let mut driver = Driver::connected(config(), &expiring(Some(30)));
-        assert_eq!(driver.send(&one).payloads(), [b"one"]);
-        let (keeper, _) = driver.part();
-        let later = keeper.now + Duration::from_millis(waits);
-        let hello = expiring(Some(30)).clean(false);
-        let (mut driver, _) = Driver::resumed(later, config(), &hello, Some(keeper.session));
-        assert_eq!(driver.send(&two).payloads(), expected);
+fn an_identifier_is_new_after_the_end() {
+    for (waits, is_new) in [(29_999, false), (30_000, true)] {
+        let mut driver = open(Some(30));
+        let _ = driver.feed(&make::publish(2, 7, "a", "one"));
+        let _ = driver.lose();
+        driver.wait(waits);
+        let _ = driver.again(&Hello::expiring(Some(30)));
+        let said = driver.feed(&make::publish(2, 7, "a", "two"));
+        let expected = ["message q2 a \"two\"", "> PUBREC #7"];
+        assert_eq!(said, expected[usize::from(!is_new)..]);
     }
-    Ok(2)
 }
 
 /// Section 3.2.2.3.2: the Server's value counts, and is told.
-fn the_connack_overrides_the_connect() -> Outcome {
+fn the_connack_overrides_the_connect() -> u64 {
     for asked in [None, Some(0), Some(30), Some(u32::MAX)] {
         for granted in EXPIRIES {
-            let mut driver = Driver::deciding(Instant::ORIGIN, config(), &expiring(asked));
-            let report = driver.accept(None, &[Property::SessionExpiryInterval(granted)]);
-            let report = report.expect("a good property");
-            let Packet::ConnAck(connack) = report.packet() else {
-                return Err("no CONNACK".to_owned());
-            };
-            assert_eq!(connack.properties.session_expiry_interval(), Some(granted));
-            lives(driver, Report::default(), granted);
+            let driver = Driver::deciding(config(), &Hello::expiring(asked));
+            lives(granting(driver, Some(granted)), &[], granted);
         }
     }
-    Ok(28)
+    28
 }
 
 /// Section 3.14.2.2.2: a value in the DISCONNECT counts from then on; without one, that in force does.
-fn the_disconnect_overrides_both() -> Outcome {
+fn the_disconnect_overrides_both() -> u64 {
     let mut cases = 0;
     for asked in [Some(30), Some(u32::MAX)] {
         for granted in [None, Some(0), Some(5), Some(40)] {
             for last in [None, Some(0), Some(1), Some(60), Some(u32::MAX)] {
                 for code in [ReasonCode::Success, ReasonCode::DisconnectWithWillMessage] {
-                    let mut driver = Driver::deciding(Instant::ORIGIN, config(), &expiring(asked));
-                    let list: Vec<_> = granted
-                        .map(Property::SessionExpiryInterval)
-                        .into_iter()
-                        .collect();
-                    driver.accept(None, &list).expect("a good property");
-                    let report = driver.send(&match last {
+                    let driver = Driver::deciding(config(), &Hello::expiring(asked));
+                    let mut driver = granting(driver, granted);
+                    let said = driver.feed(&match last {
                         Some(seconds) => disconnect_with(code, seconds),
-                        None => disconnect(code),
+                        None => make::disconnect(code, &[]),
                     });
-                    assert_eq!(report.close(), Some(Cause::PeerDisconnected(code)));
-                    let expected = last.or(granted).or(asked).unwrap_or(0);
-                    lives(driver, report, expected);
+                    let cause = format!("PeerDisconnected({code:?})");
+                    assert_eq!(close_of(&said), Some(&cause[..]));
+                    lives(driver, &said, last.or(granted).or(asked).unwrap_or(0));
                     cases += 1;
                 }
             }
         }
     }
-    Ok(cases)
+    cases
 }
 
-/// PER-31, section 3.14.2.2.2, T19.4: DISCONNECT 0x82 if the CONNECT packet had 0 or none, whatever the CONNACK said, and
+/// Section 3.14.2.2.2: DISCONNECT 0x82 if the CONNECT packet had 0 or none, whatever the CONNACK said, and
 /// whatever an earlier connection had; the value in force is not changed, and the Will is not deleted.
-fn raised_from_0_is_a_protocol_error() -> Outcome {
+fn raised_from_0_is_a_protocol_error() -> u64 {
     let mut cases = 0;
     for resumed in [false, true] {
         for asked in [None, Some(0)] {
             for granted in [None, Some(0), Some(30)] {
                 for raised in [0, 1, 60, u32::MAX] {
-                    let session = resumed.then(|| {
-                        let hello = Hello::lasting();
-                        Driver::connected(config(), &hello).part().0.session
-                    });
-                    let hello = expiring(asked).and_will(Testament::new(None));
-                    let mut driver =
-                        Driver::deciding(Instant::from_millis(2_000), config(), &hello);
-                    let list: Vec<_> = granted
-                        .map(Property::SessionExpiryInterval)
-                        .into_iter()
-                        .collect();
-                    driver.accept(session, &list).expect("good properties");
-                    let report = driver.send(&disconnect_with(ReasonCode::Success, raised));
+                    let mut driver = Driver::lasting();
+                    let _ = driver.lose();
+                    let hello = Hello::expiring(asked).and_will(Testament::new(None));
+                    driver.returning(&hello);
+                    if !resumed {
+                        driver.found = None;
+                    }
+                    let mut driver = granting(driver, granted);
+                    let said = driver.feed(&disconnect_with(ReasonCode::Success, raised));
                     if raised == 0 {
-                        let cause = Cause::PeerDisconnected(ReasonCode::Success);
-                        assert_eq!(report.close(), Some(cause));
-                        assert!(report.wills().is_empty());
-                        lives(driver, report, 0);
+                        assert_eq!(close_of(&said), Some("PeerDisconnected(Success)"));
+                        assert_eq!(wills(&said), 0);
+                        lives(driver, &said, 0);
                     } else {
-                        assert_eq!(report.last_word(), Some(ReasonCode::ProtocolError));
-                        let violation = PeerError::Session(SessionViolation::SessionExpiryRaised);
-                        assert_eq!(report.close(), Some(Cause::PeerError(violation)));
-                        assert_eq!(report.wills().len(), 1);
-                        lives(driver, report, granted.unwrap_or(0));
+                        let error = "> DISCONNECT ProtocolError".to_owned();
+                        assert!(said.contains(&error), "{said:?}");
+                        assert_eq!(close_of(&said), Some("SessionExpiryRaised"));
+                        assert_eq!(wills(&said), 1);
+                        lives(driver, &said, granted.unwrap_or(0));
                     }
                     cases += 1;
                 }
             }
         }
     }
-    Ok(cases)
+    cases
 }
 
-/// T19.4: CONNECT 300, CONNACK 0, DISCONNECT 10 is good: it deletes the Will, and the Session lives for 10 seconds.
-fn what_the_connack_lowered_may_be_raised() -> Outcome {
+/// Section 3.14.2.2.2: CONNECT 300, CONNACK 0, DISCONNECT 10 is good: it deletes the Will, and the Session lives for 10
+/// seconds.
+fn what_the_connack_lowered_may_be_raised() -> u64 {
     for asked in [1, 300, u32::MAX] {
         for raised in [1, 10, u32::MAX] {
-            let hello = expiring(Some(asked)).and_will(Testament::new(None));
-            let mut driver = Driver::deciding(Instant::ORIGIN, config(), &hello);
-            let granted = [Property::SessionExpiryInterval(0)];
-            driver.accept(None, &granted).expect("good properties");
-            let report = driver.send(&disconnect_with(ReasonCode::Success, raised));
-            let cause = Cause::PeerDisconnected(ReasonCode::Success);
-            assert_eq!(report.close(), Some(cause));
-            assert!(report.wills().is_empty());
-            lives(driver, report, raised);
+            let hello = Hello::expiring(Some(asked)).and_will(Testament::new(None));
+            let mut driver = granting(Driver::deciding(config(), &hello), Some(0));
+            let said = driver.feed(&disconnect_with(ReasonCode::Success, raised));
+            assert_eq!(close_of(&said), Some("PeerDisconnected(Success)"));
+            assert_eq!(wills(&said), 0);
+            lives(driver, &said, raised);
         }
     }
-    Ok(9)
+    9
 }
 
 /// Sections 3.1.2.11.9, 3.14.2.2.2: the same for a DISCONNECT while the authentication goes on.
-fn it_is_the_same_before_the_connack() -> Outcome {
+fn it_is_the_same_before_the_connack() -> u64 {
     for (asked, raised, good) in [
         (None, 5, false),
         (Some(0), 5, false),
@@ -212,103 +203,93 @@ fn it_is_the_same_before_the_connack() -> Outcome {
         (Some(7), 5, true),
     ] {
         let method = Property::AuthenticationMethod(text("m"));
-        let hello = expiring(asked).with(method);
-        let mut driver = Driver::deciding(Instant::ORIGIN, config(), &hello);
+        let hello = Hello::expiring(asked).with(method);
+        let mut driver = Driver::deciding(config(), &hello);
         driver.authenticate(&[]).expect("this side's turn");
-        let report = driver.send(&disconnect_with(ReasonCode::Success, raised));
-        let expected = if good {
-            Cause::PeerDisconnected(ReasonCode::Success)
-        } else {
-            Cause::PeerError(PeerError::Session(SessionViolation::SessionExpiryRaised))
+        let said = driver.feed(&disconnect_with(ReasonCode::Success, raised));
+        let expected = match good {
+            true => "PeerDisconnected(Success)",
+            false => "SessionExpiryRaised",
         };
-        assert_eq!(report.close(), Some(expected));
+        assert_eq!(close_of(&said), Some(expected));
     }
-    Ok(4)
+    4
 }
 
 /// [MQTT-4.1.0-1]: while the Network Connection is open the Session lasts, whatever its interval.
-fn it_does_not_end_while_connected() -> Outcome {
+fn it_does_not_end_while_connected() -> u64 {
     for seconds in EXPIRIES {
-        let mut driver = Driver::connected(config(), &expiring(Some(seconds)));
-        driver
-            .publish(publication(Qos::AtLeastOnce, b"1"))
-            .expect("room");
-        assert_eq!(driver.server.next_timeout(), Instant::NEVER);
-        assert!(driver.wait(1 << 45).is_empty());
-        let session = driver.server.session().expect("connected");
+        let mut driver = open(Some(seconds));
+        let _ = driver.publish(1, "a", "1");
+        assert_eq!(driver.deadline(), None);
+        assert_eq!(driver.tick(1 << 45), nothing());
+        let session = driver.session();
         assert!(session.exists() && session.in_flight() == 1);
     }
-    Ok(EXPIRIES.len() as u64)
+    EXPIRIES.len() as u64
 }
 
 /// Section 4.1: the interval begins anew at the end of each connection, with that connection's value.
-fn a_new_connection_stops_the_clock() -> Outcome {
+fn a_new_connection_stops_the_clock() -> u64 {
     for next in [0, 1, 20] {
-        let (mut keeper, _) = Driver::connected(config(), &expiring(Some(10))).part();
-        assert!(keeper.wait(9_999).is_empty());
-        let hello = expiring(Some(next));
-        let (mut driver, report) =
-            Driver::resumed(keeper.now, config(), &hello, Some(keeper.session));
-        assert_eq!(report.packets().len(), 1);
-        assert!(driver.wait(500_000).is_empty());
-        lives(driver, Report::default(), next);
+        let mut driver = open(Some(10));
+        let _ = driver.lose();
+        assert_eq!(driver.tick(9_999), nothing());
+        let said = driver.again(&Hello::expiring(Some(next)));
+        assert_eq!(said, ["> CONNACK present"]);
+        assert_eq!(driver.tick(500_000), nothing());
+        lives(driver, &[], next);
     }
-    Ok(3)
+    3
 }
 
 /// Section 4.1: with the Session all that it held is gone, and each message has its outcome.
-fn the_end_is_told_with_all_outcomes() -> Outcome {
-    let mut driver = Driver::connected(config(), &expiring(Some(10)));
-    let (one, _) = driver
-        .publish(publication(Qos::AtLeastOnce, b"1"))
-        .expect("room");
-    let (two, _) = driver
-        .publish(publication(Qos::ExactlyOnce, b"2"))
-        .expect("room");
-    let (mut keeper, _) = driver.part();
-    let late = keeper
-        .session
-        .publish(keeper.now, publication(Qos::ExactlyOnce, b"3"));
-    let late = late.expect("room");
-    keeper.pump();
-    let report = keeper.wait(10_000);
-    assert!(report.saw(&Seen::Outcome(one, "indeterminate", None)));
-    assert!(report.saw(&Seen::Outcome(two, "indeterminate", None)));
-    assert!(report.saw(&Seen::Outcome(late, "not sent", None)));
-    assert!(report.saw(&Seen::SessionEnded));
-    assert_eq!(report.events().len(), 4);
-    assert_eq!(
-        (keeper.session.in_flight(), keeper.session.waiting()),
-        (0, 0)
-    );
-    Ok(4)
+fn the_end_is_told_with_all_outcomes() {
+    let mut driver = open(Some(10));
+    let _ = driver.publish(1, "a", "1");
+    let _ = driver.publish(2, "a", "2");
+    let _ = driver.lose();
+    assert_eq!(driver.publish(2, "a", "3"), nothing());
+    let mut said = driver.tick(10_000);
+    said.sort();
+    let expected = [
+        "session ended",
+        "t1 Indeterminate",
+        "t2 Indeterminate",
+        "t3 NotSent",
+    ];
+    assert_eq!(said, expected);
+    let session = driver.session();
+    assert_eq!((session.in_flight(), session.waiting()), (0, 0));
 }
 
 /// Section 4.1: a Session that has ended is no place for messages.
-fn a_session_that_ended_takes_nothing() -> Outcome {
-    let mut driver = Driver::connected(config(), &expiring(None));
-    driver.lose();
-    let result = driver.publish(publication(Qos::AtLeastOnce, b"1"));
-    assert_eq!(result.map(|_| ()), Err(PublishError::NoSession));
-    let (mut keeper, _) = Driver::connected(config(), &expiring(Some(1))).part();
-    keeper.wait(1_000);
-    let result = keeper
-        .session
-        .publish(keeper.now, publication(Qos::AtLeastOnce, b"1"));
-    let error = result.map_err(|refused| refused.error);
-    assert_eq!(error, Err(PublishError::NoSession));
-    assert_eq!(keeper.session.waiting(), 0);
-    Ok(2)
+fn a_session_that_ended_takes_nothing() {
+    let mut driver = open(None);
+    driver.machine.connection_lost(driver.now);
+    let _ = driver.settle();
+    let mut kept = open(Some(1));
+    let _ = kept.lose();
+    let _ = kept.tick(1_000);
+    for mut driver in [driver, kept] {
+        let result = driver.accept(publication(1, "a", "1", &[]));
+        assert_eq!(result, Err(PublishError::NoSession));
+        assert_eq!(driver.session().waiting(), 0);
+    }
 }
 
 /// [MQTT-3.14.2-2]: no Session Expiry Interval in a DISCONNECT of the Server.
-fn the_server_does_not_send_it_in_a_disconnect() -> Outcome {
+fn the_server_does_not_send_it_in_a_disconnect() -> u64 {
     for seconds in EXPIRIES {
-        let mut driver = Driver::connected(config(), &expiring(Some(10)));
+        let mut driver = open(Some(10));
         let list = [Property::SessionExpiryInterval(seconds)];
-        assert!(driver.disconnect(ReasonCode::ServerBusy, &list).is_err());
-        assert!(driver.pump().is_empty());
-        assert!(driver.server.session().is_some_and(Session::exists));
+        assert!(
+            driver
+                .try_disconnect(ReasonCode::ServerBusy, &list)
+                .is_err()
+        );
+        assert_eq!(driver.settle(), nothing());
+        assert!(driver.machine.session().is_some_and(Session::exists));
     }
-    Ok(EXPIRIES.len() as u64)
+    EXPIRIES.len() as u64
 }

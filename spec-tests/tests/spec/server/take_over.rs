@@ -3,7 +3,7 @@
 use mqtt5_session_fsm::Session;
 use mqtt5_session_fsm::codec::ReasonCode;
 
-use super::host::{Driver, wills};
+use super::driver::{Driver, wills};
 use super::make::{Hello, PINGREQ, Testament, config};
 use crate::session::driver::{Lines, packets, publication};
 use crate::session::make;
