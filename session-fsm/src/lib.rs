@@ -42,6 +42,11 @@
 //! Both are on by default. `persistence`: [`Session::export`], [`Session::restore`], and the stored form of a
 //! [`Change`]. `std`: passed on to the codec; nothing here needs it.
 //!
+//! # Guides
+//!
+//! [`guide::qos`] helps to choose a QoS, and says what each level costs and promises. [`guide::persistence`] says what to
+//! store and when. [`guide::performance`] says what a message costs, and which command measures it.
+//!
 //! # Helpers
 //!
 //! They are pure, bounded and without a clock, as the machines are, and work beside them.
@@ -143,6 +148,7 @@ mod connection;
 mod error;
 mod event;
 mod exchange;
+pub mod guide;
 mod helpers;
 mod limits;
 pub mod memory;
