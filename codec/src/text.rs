@@ -1,11 +1,13 @@
 //! UTF-8 Encoded Strings (section 1.5.4) and Binary Data (section 1.5.6) as validated types.
 
+pub(crate) mod scan;
+
 use core::fmt;
-use core::iter;
 use core::ops::Deref;
 
 use ascii::AsciiStr;
 
+use self::scan::{has_null, may_be_invalid};
 use crate::Violation;
 use crate::wire::{Fault, Parsed, length_prefixed};
 
@@ -197,170 +199,15 @@ impl<'a> TryFrom<&'a [u8]> for Binary<'a> {
     }
 }
 
-const LOW_BITS: u64 = 0x0101_0101_0101_0101;
-const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
-
-/// Sets a high bit if one of eight bytes is U+0000 or not ASCII. The other bits mean nothing.
-#[inline(always)]
-fn null_or_not_ascii(word: u64) -> u64 {
-    // Subtracting 1 borrows into the high bit only where a byte is 0 (or, then, beside it).
-    word.wrapping_sub(LOW_BITS) | word
-}
-
-/// Sets a high bit if one of eight bytes is U+0000. The other bits mean nothing.
-#[inline(always)]
-fn null(word: u64) -> u64 {
-    word.wrapping_sub(LOW_BITS) & !word
-}
-
-/// Turns `#` and `+` into 0, and everything else that is ASCII into something else.
-#[inline(always)]
-fn wildcards_to_zero(word: u64) -> u64 {
-    // They differ in one bit: with it set, both are `+`, and `+ ^ +` is 0.
-    (word | (0x08 * LOW_BITS)) ^ (u64::from(b'+') * LOW_BITS)
-}
-
-/// Sets a high bit if one of eight bytes is U+0000, not ASCII, `#` or `+`. The other bits mean nothing.
-#[inline(always)]
-fn null_or_not_ascii_or_wildcard(word: u64) -> u64 {
-    null_or_not_ascii(word) | wildcards_to_zero(word).wrapping_sub(LOW_BITS)
-}
-
-/// Whether a UTF-8 Encoded String needs a closer look: it may have U+0000 or be ill-formed.
-#[inline(always)]
-pub(crate) fn is_suspicious(bytes: &[u8]) -> bool {
-    any(bytes, null_or_not_ascii, |byte| (byte as i8) < 1)
-}
-
-/// Whether a Topic Name or Topic Filter needs a closer look: it may also have wildcard characters.
-#[inline(always)]
-pub(crate) fn is_suspicious_topic(bytes: &[u8]) -> bool {
-    any(bytes, null_or_not_ascii_or_wildcard, |byte| {
-        (byte as i8) < 1 || byte | 0x08 == b'+'
-    })
-}
-
-#[inline(always)]
-pub(crate) fn has_null(bytes: &[u8]) -> bool {
-    any(bytes, null, |byte| byte == 0)
-}
-
-/// Whether something is among these bytes: `in_word` sets a high bit if it is among eight.
-///
-/// Looks at the first and the last bytes together, so at some of them twice.
-#[inline(always)]
-fn any(bytes: &[u8], in_word: impl Fn(u64) -> u64, in_byte: impl Fn(u8) -> bool) -> bool {
-    // Only with vector instructions are single bytes better than words. Other targets have them, too,
-    // but what the compiler makes of this there was not looked at.
-    if !cfg!(target_feature = "sse2") {
-        any_in_words(bytes, in_word)
-    } else if let Some(ends) = ends::<32>(bytes) {
-        any_in_ends(ends, &in_byte) || bytes.len() > 64 && any_in_middle(bytes, in_byte)
-    } else if let Some(ends) = ends::<16>(bytes) {
-        any_in_ends(ends, in_byte)
-    } else if let Some(ends) = ends::<8>(bytes) {
-        any_in_ends(ends, in_byte)
-    } else {
-        any_in_words(bytes, in_word)
-    }
-}
-
-#[inline(always)]
-fn any_in_words(bytes: &[u8], in_word: impl Fn(u64) -> u64) -> bool {
-    let Some(last) = bytes.last_chunk::<8>() else {
-        return in_word(short_word(bytes)) & HIGH_BITS != 0;
-    };
-    let mut found = in_word(u64::from_le_bytes(*last));
-    // The last byte is in `last`, so what is left over here is, too.
-    for word in blocks(&bytes[..bytes.len() - 1]) {
-        found |= in_word(u64::from_le_bytes(*word));
-    }
-    found & HIGH_BITS != 0
-}
-
-#[inline(always)]
-fn ends<const SIZE: usize>(bytes: &[u8]) -> Option<(&[u8; SIZE], &[u8; SIZE])> {
-    Some((bytes.first_chunk()?, bytes.last_chunk()?))
-}
-
-/// The compiler makes a few vector instructions of this. It does not if more than two blocks are
-/// looked at before something depends on the result.
-#[inline(always)]
-fn any_in_ends<const SIZE: usize>(
-    (first, last): (&[u8; SIZE], &[u8; SIZE]),
-    in_byte: impl Fn(u8) -> bool,
-) -> bool {
-    let mut found = false;
-    for (&a, &b) in first.iter().zip(last) {
-        found |= in_byte(a) | in_byte(b);
-    }
-    found
-}
-
-/// The same of what is between the first and the last 32 bytes.
-#[inline(always)]
-fn any_in_middle(bytes: &[u8], in_byte: impl Fn(u8) -> bool) -> bool {
-    // What is left over behind the blocks is among the last 32.
-    for block in blocks::<32>(&bytes[32..bytes.len() - 1]) {
-        let mut found = false;
-        for &byte in block {
-            found |= in_byte(byte);
-        }
-        if found {
-            return true;
-        }
-    }
-    false
-}
-
-/// Where the first `+` or `#` stands.
-#[inline]
-pub(crate) fn position_of_wildcard(bytes: &[u8]) -> Option<usize> {
-    let (words, rest) = bytes.split_at(bytes.len() / 8 * 8);
-    for (index, word) in blocks(words).enumerate() {
-        let zeros = wildcards_to_zero(u64::from_le_bytes(*word));
-        // Exact up to the first that is found.
-        let found = zeros.wrapping_sub(LOW_BITS) & !zeros & HIGH_BITS;
-        if found != 0 {
-            return Some(index * 8 + found.trailing_zeros() as usize / 8);
-        }
-    }
-    let found = rest.iter().position(|byte| matches!(byte, b'+' | b'#'))?;
-    Some(words.len() + found)
-}
-
-/// As many whole blocks as there are; what is left over behind them is left out.
-#[inline(always)]
-fn blocks<const SIZE: usize>(mut bytes: &[u8]) -> impl Iterator<Item = &[u8; SIZE]> {
-    iter::from_fn(move || {
-        let (block, rest) = bytes.split_first_chunk()?;
-        bytes = rest;
-        Some(block)
-    })
-}
-
-/// Up to seven bytes as a word, filled up with a harmless letter.
-#[inline(always)]
-fn short_word(bytes: &[u8]) -> u64 {
-    const FILLER: u64 = 0x6161_6161_6161_6161;
-    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        return u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32;
-    }
-    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
-        return FILLER;
-    };
-    let middle = bytes[bytes.len() / 2];
-    FILLER << 24 | u64::from(*first) | u64::from(middle) << 8 | u64::from(*last) << 16
-}
-
 /// Without the UTF-8 decoder.
 #[inline(always)]
 pub(crate) fn ascii_str(bytes: &[u8]) -> Option<&str> {
     AsciiStr::from_ascii(bytes).ok().map(AsciiStr::as_str)
 }
 
-/// The string, or the first byte that cannot stand in a UTF-8 Encoded String.
-pub(crate) fn checked_str(bytes: &[u8]) -> Result<&str, (usize, Violation)> {
+/// The string, or the first byte that cannot stand in a UTF-8 Encoded String. Looks at each character, so it
+/// is called only for strings that [`may_be_invalid`].
+pub(crate) fn validate_slowly(bytes: &[u8]) -> Result<&str, (usize, Violation)> {
     let decoded = core::str::from_utf8(bytes);
     let well_formed = decoded.map_or_else(|error| error.valid_up_to(), str::len);
     if fault!("MQTT-1.5.4-2", has_null(bytes), false) {
@@ -384,8 +231,8 @@ pub(crate) fn fault_in_content(input: &[u8], fault: (usize, Violation)) -> nom::
 #[inline(always)]
 pub(crate) fn checked_text(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (rest, bytes) = length_prefixed(input)?;
-    if is_suspicious(bytes) {
-        checked_str(bytes).map_err(|fault| fault_in_content(input, fault))?;
+    if may_be_invalid(bytes) {
+        validate_slowly(bytes).map_err(|fault| fault_in_content(input, fault))?;
     }
     Ok((rest, bytes))
 }
@@ -394,8 +241,8 @@ pub(crate) fn checked_text(input: &[u8]) -> Parsed<'_, &[u8]> {
 #[inline(always)]
 pub(crate) fn text(input: &[u8]) -> Parsed<'_, Text<'_>> {
     let (rest, bytes) = length_prefixed(input)?;
-    let text = if is_suspicious(bytes) {
-        checked_str(bytes).map_err(|fault| fault_in_content(input, fault))?
+    let text = if may_be_invalid(bytes) {
+        validate_slowly(bytes).map_err(|fault| fault_in_content(input, fault))?
     } else {
         ascii_str(bytes).unwrap_or_default()
     };
@@ -412,6 +259,3 @@ pub(crate) fn binary(input: &[u8]) -> Parsed<'_, Binary<'_>> {
     let (rest, bytes) = length_prefixed(input)?;
     Ok((rest, Binary(bytes)))
 }
-
-#[cfg(test)]
-mod tests;

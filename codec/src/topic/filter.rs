@@ -1,10 +1,10 @@
 //! Topic Filters and Shared Subscriptions.
 
 use super::matching;
-use crate::text::{
-    MAXIMUM_LENGTH, Text, checked_str, fault_in_content, is_suspicious, is_suspicious_topic,
-    position_of_wildcard, string_type,
+use crate::text::scan::{
+    is_wildcard, may_be_invalid, may_be_invalid_filter, may_be_invalid_or_has_wildcard,
 };
+use crate::text::{MAXIMUM_LENGTH, Text, fault_in_content, string_type, validate_slowly};
 use crate::wire::{Fault, Parsed, length_prefixed};
 use crate::{TopicName, Violation};
 
@@ -89,7 +89,7 @@ impl<'a> TopicFilter<'a> {
     /// Available*, section 3.2.2.3.11).
     #[must_use]
     pub fn has_wildcard(self) -> bool {
-        self.0.bytes().any(|byte| matches!(byte, b'+' | b'#'))
+        self.0.bytes().any(is_wildcard)
     }
 
     /// Whether the filter matches a Topic Name (section 4.7).
@@ -124,16 +124,25 @@ fn check(filter: &[u8]) -> Result<(), (usize, Violation)> {
         }
         return Err((0, Violation::TopicFilterEmpty));
     };
-    if is_suspicious_topic(filter) || *first == b'$' {
-        look_closely(filter)?;
+    if may_be_invalid_or_has_wildcard(filter) || *first == b'$' {
+        check_closely(filter)?;
+    }
+    Ok(())
+}
+
+/// Wildcard characters are mostly where they may be.
+#[inline(never)]
+fn check_closely(filter: &[u8]) -> Result<(), (usize, Violation)> {
+    if may_be_invalid_filter(filter) || is_shared(filter) {
+        check_slowly(filter)?;
     }
     Ok(())
 }
 
 #[inline(never)]
-fn look_closely(filter: &[u8]) -> Result<(), (usize, Violation)> {
-    if is_suspicious(filter) {
-        checked_str(filter)?;
+fn check_slowly(filter: &[u8]) -> Result<(), (usize, Violation)> {
+    if may_be_invalid(filter) {
+        validate_slowly(filter)?;
     }
     let start = if is_shared(filter) {
         matching_part_of_share(filter)?
@@ -153,10 +162,7 @@ fn matching_part_of_share(filter: &[u8]) -> Result<usize, (usize, Violation)> {
     let name_end = name_start + share_name.len();
     if share_name.is_empty() && !fault!("MQTT-4.8.2-1") {
         Err((name_start, Violation::ShareNameEmpty))
-    } else if let Some(at) = share_name
-        .iter()
-        .position(|byte| matches!(byte, b'+' | b'#'))
-    {
+    } else if let Some(at) = share_name.iter().position(|&byte| is_wildcard(byte)) {
         fault!(
             "MQTT-4.8.2-2",
             Err((name_start + at, Violation::ShareNameWildcard)),
@@ -169,21 +175,18 @@ fn matching_part_of_share(filter: &[u8]) -> Result<usize, (usize, Violation)> {
     }
 }
 
-/// Walks from wildcard to wildcard: each must have a level of its own.
+/// Each wildcard character must have a level of its own.
 fn check_wildcards(filter: &[u8]) -> Result<(), (usize, Violation)> {
-    let mut start = 0;
-    while let Some(distance) = position_of_wildcard(&filter[start..]) {
-        let at = start + distance;
+    for (at, &byte) in filter.iter().enumerate() {
         let level_starts = at == 0 || filter[at - 1] == b'/';
         let next = filter.get(at + 1);
-        if filter[at] == b'#' {
-            if (!level_starts || next.is_some()) && !fault!("MQTT-4.7.1-1") {
-                return Err((at, Violation::MultiLevelWildcard));
-            }
-        } else if (!level_starts || !matches!(next, None | Some(b'/'))) && !fault!("MQTT-4.7.1-2") {
+        if byte == b'#' && (!level_starts || next.is_some()) && !fault!("MQTT-4.7.1-1") {
+            return Err((at, Violation::MultiLevelWildcard));
+        }
+        let level_ends = matches!(next, None | Some(b'/'));
+        if byte == b'+' && !(level_starts && level_ends) && !fault!("MQTT-4.7.1-2") {
             return Err((at, Violation::SingleLevelWildcard));
         }
-        start = at + 1;
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! Topic Names.
 
+use crate::text::scan::{has_null, is_wildcard, may_be_invalid_or_has_wildcard};
 use crate::text::{
-    MAXIMUM_LENGTH, Text, ascii_str, checked_str, fault_in_content, has_null, is_suspicious_topic,
-    position_of_wildcard, string_type,
+    MAXIMUM_LENGTH, Text, ascii_str, fault_in_content, string_type, validate_slowly,
 };
 use crate::wire::{Fault, Parsed, length_prefixed};
 use crate::{TopicFilter, Violation};
@@ -105,18 +105,18 @@ fn check(name: &str) -> Result<(), Violation> {
         Err(Violation::StringTooLong)
     } else if name.is_empty() && !fault!("MQTT-4.7.3-1") {
         Err(Violation::TopicNameEmpty)
-    } else if is_suspicious_topic(name.as_bytes()) {
-        look_closely(name)
+    } else if may_be_invalid_or_has_wildcard(name.as_bytes()) {
+        check_slowly(name)
     } else {
         Ok(())
     }
 }
 
 #[inline(never)]
-fn look_closely(name: &str) -> Result<(), Violation> {
+fn check_slowly(name: &str) -> Result<(), Violation> {
     if has_null(name.as_bytes()) && !fault!("MQTT-4.7.3-2") {
         Err(Violation::NullCharacter)
-    } else if position_of_wildcard(name.as_bytes()).is_some() && !fault!("MQTT-4.7.0-1") {
+    } else if name.bytes().any(is_wildcard) && !fault!("MQTT-4.7.0-1") {
         Err(Violation::TopicNameWildcard)
     } else {
         Ok(())
@@ -130,8 +130,8 @@ pub(crate) fn checked_topic_name<'a>(input: &'a [u8], rules: &NameRules) -> Pars
     if name.is_empty() && !rules.may_be_empty {
         return Err(Fault::at(input, Violation::TopicNameEmpty));
     }
-    if is_suspicious_topic(name) {
-        name_after_closer_look(input, name, rules.wildcard)?;
+    if may_be_invalid_or_has_wildcard(name) {
+        name_slowly(input, name, rules.wildcard)?;
     }
     Ok((rest, name))
 }
@@ -143,8 +143,8 @@ pub(crate) fn topic_name<'a>(
     rules: &NameRules,
 ) -> Parsed<'a, Option<TopicName<'a>>> {
     let (rest, bytes) = length_prefixed(input)?;
-    let name = if is_suspicious_topic(bytes) {
-        name_after_closer_look(input, bytes, rules.wildcard)?
+    let name = if may_be_invalid_or_has_wildcard(bytes) {
+        name_slowly(input, bytes, rules.wildcard)?
     } else {
         ascii_str(bytes).unwrap_or_default()
     };
@@ -156,13 +156,13 @@ pub(crate) fn topic_name<'a>(
 }
 
 #[inline(never)]
-fn name_after_closer_look<'a>(
+fn name_slowly<'a>(
     input: &[u8],
     bytes: &'a [u8],
     wildcard: Violation,
 ) -> Result<&'a str, nom::Err<Fault>> {
-    let name = checked_str(bytes).map_err(|fault| fault_in_content(input, fault))?;
-    match position_of_wildcard(bytes) {
+    let name = validate_slowly(bytes).map_err(|fault| fault_in_content(input, fault))?;
+    match bytes.iter().position(|&byte| is_wildcard(byte)) {
         Some(_) if fault!("MQTT-3.3.2-2") && wildcard == Violation::PublishTopicWildcard => {
             Ok(name)
         }
