@@ -8,4 +8,4 @@ pub use filter::{SharedFilter, TopicFilter};
 pub use name::TopicName;
 
 pub(crate) use filter::checked_topic_filter;
-pub(crate) use name::{PUBLISH_TOPIC, RESPONSE_TOPIC, WILL_TOPIC, checked_topic_name, topic_name};
+pub(crate) use name::{PUBLISH_TOPIC, WILL_TOPIC, checked_topic_name, topic_name};

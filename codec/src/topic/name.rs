@@ -94,12 +94,6 @@ pub(crate) const PUBLISH_TOPIC: NameRules = NameRules {
 /// The Will Topic (section 3.1.3.3).
 pub(crate) const WILL_TOPIC: NameRules = TOPIC_NAME;
 
-/// The Response Topic (section 3.3.2.3.5).
-pub(crate) const RESPONSE_TOPIC: NameRules = NameRules {
-    may_be_empty: false,
-    wildcard: Violation::ResponseTopicWildcard,
-};
-
 fn check(name: &str) -> Result<(), Violation> {
     if name.len() > fault!("MQTT-4.7.3-3", MAXIMUM_LENGTH, MAXIMUM_LENGTH + 1) {
         Err(Violation::StringTooLong)
@@ -123,15 +117,15 @@ fn check_slowly(name: &str) -> Result<(), Violation> {
     }
 }
 
-/// A Topic Name, checked but left as bytes.
+/// A Topic Name, checked but left as bytes. `wildcard` is the rule that a wildcard character breaks.
 #[inline(always)]
-pub(crate) fn checked_topic_name<'a>(input: &'a [u8], rules: &NameRules) -> Parsed<'a, &'a [u8]> {
+pub(crate) fn checked_topic_name(input: &[u8], wildcard: Violation) -> Parsed<'_, &[u8]> {
     let (rest, name) = length_prefixed(input)?;
-    if name.is_empty() && !rules.may_be_empty {
+    if name.is_empty() {
         return Err(Fault::at(input, Violation::TopicNameEmpty));
     }
     if may_be_invalid_or_has_wildcard(name) {
-        name_slowly(input, name, rules.wildcard)?;
+        name_slowly(input, name, wildcard)?;
     }
     Ok((rest, name))
 }

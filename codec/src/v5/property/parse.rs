@@ -74,8 +74,8 @@ fn check(wire: &[u8], scope: u16) -> Result<Seen, nom::Err<Fault>> {
         }
         let row = &TABLE[usize::from(identifier)];
         let bit = 1 << identifier;
-        if row.allowed & scope == 0 || (seen & bit != 0 && row.repeatable & scope == 0) {
-            return Err(Fault::at(input, refusal(row.allowed, scope)));
+        if let Err(violation) = row.check(scope, seen & bit != 0) {
+            return Err(Fault::at(input, violation));
         }
         seen |= bit;
         if fault!("MQTT-3.3.2-19") && identifier == PropertyIdentifier::ContentType as u8 {
@@ -90,17 +90,6 @@ fn check(wire: &[u8], scope: u16) -> Result<Seen, nom::Err<Fault>> {
         };
     }
     Ok(Seen(seen))
-}
-
-#[cold]
-fn refusal(allowed: u16, scope: u16) -> Violation {
-    if allowed == 0 {
-        Violation::PropertyUnknown
-    } else if allowed & scope == 0 {
-        Violation::PropertyNotAllowed
-    } else {
-        Violation::PropertyRepeated
-    }
 }
 
 /// Identifiers are Variable Byte Integers. All that exist take one byte, so that a longer one is

@@ -89,12 +89,7 @@ impl<'a, S: Scope> Properties<'a, S> {
             .fold(0, |seen, (identifier, _)| seen | bit_of(identifier));
         let sequence = self.sequence.and(list, |property| {
             let row = &TABLE[usize::from(property.identifier() as u8)];
-            if row.allowed & S::BIT == 0 {
-                return Err(Violation::PropertyNotAllowed);
-            }
-            if seen & row.bit != 0 && row.repeatable & S::BIT == 0 {
-                return Err(Violation::PropertyRepeated);
-            }
+            row.check(S::BIT, seen & row.bit != 0)?;
             seen |= row.bit;
             Ok(())
         })?;

@@ -1,4 +1,4 @@
-//! The 27 properties: identifier, name, type, packets, repetition (section 2.2.2.2, Table 2-4).
+//! The 27 properties: identifier, name, type, packets, repetition, meaning (section 2.2.2.2, Table 2-4).
 //!
 //! Nothing else in this crate knows any of it.
 
@@ -6,7 +6,10 @@ use core::fmt;
 use core::num::{NonZeroU16, NonZeroU32};
 
 use super::Properties;
-use super::value::{MaximumQos, PayloadFormat, Shape, SubscriptionIdentifier, UserProperty, Value};
+use super::value::{
+    MaximumQos, PayloadFormat, Restricted, Shape, SubscriptionIdentifier, Unrestricted,
+    UserProperty, Value,
+};
 use crate::sequence::Element;
 use crate::sink::Sink;
 use crate::wire::Parsed;
@@ -87,19 +90,55 @@ pub(super) struct Row {
     pub(super) bit: u32,
 }
 
+impl Row {
+    /// Checks that a packet may carry the property, and may carry it again if it is repeated.
+    #[inline(always)]
+    pub(super) fn check(&self, scope: u16, is_repeated: bool) -> Result<(), Violation> {
+        if self.allowed & scope != 0 && (!is_repeated || self.repeatable & scope != 0) {
+            return Ok(());
+        }
+        Err(self.refusal(scope))
+    }
+
+    #[cold]
+    fn refusal(&self, scope: u16) -> Violation {
+        if self.allowed == 0 {
+            Violation::PropertyUnknown
+        } else if self.allowed & scope == 0 {
+            Violation::PropertyNotAllowed
+        } else {
+            Violation::PropertyRepeated
+        }
+    }
+}
+
+/// Steps over a value of this type, having checked it.
+macro_rules! checked {
+    ($type:ty, $input:expr) => {
+        <$type as Unrestricted<'a>>::check($input)
+    };
+    ($type:ty, $input:expr, $wrong:ident) => {
+        <$type as Restricted<'a>>::check($input, Violation::$wrong)
+    };
+}
+
 macro_rules! properties {
     ($(
-        $identifier:literal $name:ident($type:ty) $text:literal,
-        in [$($scope:ident)*], repeated in [$($repeatable:ident)*], else $wrong:ident,
-        $doc:literal;
+        $identifier:literal $name:ident($type:ty) $text:literal $sections:literal
+        in [$($scope:ident)*] $(repeated in [$($repeatable:ident)*])? $(else $wrong:ident)?
+        $(as $accessor:ident)?: $meaning:literal, absent: $absent:literal;
     )*) => {
         /// A property with its value. Every value is valid by its type; whether a packet may carry
         /// the property, and how often, is checked by [`Properties::new`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        // The discriminant is the identifier, so that writing a property need not look it up.
         #[repr(u8)]
         pub enum Property<'a> {
             $(
-                #[doc = concat!("`", stringify!($identifier), "` ", $text, ". ", $doc)]
+                #[doc = concat!(
+                    "`", stringify!($identifier), "` ", $text, ": ", $meaning, ". If it is absent, ", $absent,
+                    " (section ", $sections, ")."
+                )]
                 $name($type) = $identifier,
             )*
         }
@@ -109,7 +148,7 @@ macro_rules! properties {
         #[repr(u8)]
         pub enum PropertyIdentifier {
             $(
-                #[doc = concat!("`", stringify!($identifier), "` ", $text)]
+                #[doc = concat!("`", stringify!($identifier), "` ", $text, " (section ", $sections, ")")]
                 $name = $identifier,
             )*
         }
@@ -143,6 +182,25 @@ macro_rules! properties {
             }
         }
 
+        /// The value of one property each; `None` if it is absent, which the standard gives a meaning of its own.
+        impl<'a, S: Scope> Properties<'a, S> {
+            $($(
+                #[doc = concat!($text, ": ", $meaning, " (section ", $sections, ").")]
+                #[doc = ""]
+                #[doc = concat!("`None` if it is absent: ", $absent, ".")]
+                #[must_use]
+                pub fn $accessor(&self) -> Option<$type>
+                where
+                    S: Carries<$identifier>,
+                {
+                    match self.find($identifier) {
+                        Some(Property::$name(value)) => Some(value),
+                        _ => None,
+                    }
+                }
+            )?)*
+        }
+
         $($(impl Carries<$identifier> for scope::$scope {})*)*
 
         pub(super) static TABLE: [Row; IDENTIFIERS] = table();
@@ -156,7 +214,7 @@ macro_rules! properties {
             $(
                 table[$identifier] = Row {
                     allowed: 0 $(| <scope::$scope as sealed::Sealed>::BIT)*,
-                    repeatable: 0 $(| <scope::$repeatable as sealed::Sealed>::BIT)*,
+                    repeatable: 0 $($(| <scope::$repeatable as sealed::Sealed>::BIT)*)?,
                     shape: <$type as Value<'a>>::SHAPE,
                     bit: 1 << rows,
                 };
@@ -170,7 +228,7 @@ macro_rules! properties {
         #[inline(always)]
         pub(super) fn check_value<'a>(identifier: u8, input: &'a [u8]) -> Parsed<'a, ()> {
             match identifier {
-                $($identifier => <$type as Value<'a>>::check(input, Violation::$wrong),)*
+                $($identifier => checked!($type, input $(, $wrong)?),)*
                 _ => Err(crate::wire::Fault::at(input, Violation::PropertyUnknown)),
             }
         }
@@ -202,142 +260,95 @@ macro_rules! properties {
     };
 }
 
-// `else` names the rule that a value out of range breaks; types without such values name the one
-// that they would.
+// identifier, name, type of the value, the standard's name, sections
+//     in the packets that may carry it, repeated in those that may carry it more than once,
+//     else the rule that a value out of range breaks, as the accessor
+//     : what it says, absent: what it means if it is absent
 properties! {
-    0x01 PayloadFormatIndicator(PayloadFormat) "Payload Format Indicator",
-        in [Publish Will], repeated in [], else PayloadFormatIndicatorValue,
-        "Whether the payload is text (sections 3.1.3.2.3, 3.3.2.3.2).";
-    0x02 MessageExpiryInterval(u32) "Message Expiry Interval",
-        in [Publish Will], repeated in [], else PropertyTruncated,
-        "Lifetime of the message in seconds; absent: it never expires (sections 3.1.3.2.4, 3.3.2.3.3).";
-    0x03 ContentType(Text<'a>) "Content Type",
-        in [Publish Will], repeated in [], else PropertyTruncated,
-        "What the payload is, for the applications (sections 3.1.3.2.5, 3.3.2.3.9).";
-    0x08 ResponseTopic(TopicName<'a>) "Response Topic",
-        in [Publish Will], repeated in [], else ResponseTopicWildcard,
-        "Where to publish the answer to a request (sections 3.1.3.2.6, 3.3.2.3.5).";
-    0x09 CorrelationData(Binary<'a>) "Correlation Data",
-        in [Publish Will], repeated in [], else PropertyTruncated,
-        "What the requester recognizes the answer by (sections 3.1.3.2.7, 3.3.2.3.6).";
-    0x0B SubscriptionIdentifier(SubscriptionIdentifier) "Subscription Identifier",
-        in [Publish Subscribe], repeated in [Publish], else SubscriptionIdentifierZero,
-        "Which subscriptions a message matched; in a PUBLISH only from a Server (sections 3.3.2.3.8, 3.8.2.1.2).";
-    0x11 SessionExpiryInterval(u32) "Session Expiry Interval",
-        in [Connect ConnAck Disconnect], repeated in [], else PropertyTruncated,
-        "Seconds that the Session outlives the connection; 0xFFFF_FFFF: for ever; in a DISCONNECT only from a Client (sections 3.1.2.11.2, 3.2.2.3.2, 3.14.2.2.2).";
-    0x12 AssignedClientIdentifier(Text<'a>) "Assigned Client Identifier",
-        in [ConnAck], repeated in [], else PropertyTruncated,
-        "The ClientID that the Server chose (section 3.2.2.3.7).";
-    0x13 ServerKeepAlive(u16) "Server Keep Alive",
-        in [ConnAck], repeated in [], else PropertyTruncated,
-        "Seconds, to be used instead of the Client's Keep Alive (section 3.2.2.3.14).";
-    0x15 AuthenticationMethod(Text<'a>) "Authentication Method",
-        in [Connect ConnAck Auth], repeated in [], else PropertyTruncated,
-        "The method of enhanced authentication (sections 3.1.2.11.9, 3.2.2.3.17, 3.15.2.2.2).";
-    0x16 AuthenticationData(Binary<'a>) "Authentication Data",
-        in [Connect ConnAck Auth], repeated in [], else PropertyTruncated,
-        "What the method says (sections 3.1.2.11.10, 3.2.2.3.18, 3.15.2.2.3).";
-    0x17 RequestProblemInformation(bool) "Request Problem Information",
-        in [Connect], repeated in [], else RequestProblemInformationValue,
-        "Whether the Server may explain failures in every packet; absent: true (section 3.1.2.11.7).";
-    0x18 WillDelayInterval(u32) "Will Delay Interval",
-        in [Will], repeated in [], else PropertyTruncated,
-        "Seconds before the Will Message is published; absent: 0 (section 3.1.3.2.2).";
-    0x19 RequestResponseInformation(bool) "Request Response Information",
-        in [Connect], repeated in [], else RequestResponseInformationValue,
-        "Whether the Server may send Response Information; absent: false (section 3.1.2.11.6).";
-    0x1A ResponseInformation(Text<'a>) "Response Information",
-        in [ConnAck], repeated in [], else PropertyTruncated,
-        "Basis for Response Topics (section 3.2.2.3.15).";
-    0x1C ServerReference(Text<'a>) "Server Reference",
-        in [ConnAck Disconnect], repeated in [], else PropertyTruncated,
-        "Another Server to use; only from a Server (sections 3.2.2.3.16, 3.14.2.2.5).";
-    0x1F ReasonString(Text<'a>) "Reason String",
-        in [ConnAck PubAck PubRec PubRel PubComp SubAck UnsubAck Disconnect Auth], repeated in [],
-        else PropertyTruncated,
-        "Explanation for a person, not to be parsed (sections 3.2.2.3.9, 3.4.2.2.2 and others).";
-    0x21 ReceiveMaximum(NonZeroU16) "Receive Maximum",
-        in [Connect ConnAck], repeated in [], else ReceiveMaximumZero,
-        "How many QoS 1 and 2 messages the sender processes at a time; absent: 65,535 (sections 3.1.2.11.3, 3.2.2.3.3).";
-    0x22 TopicAliasMaximum(u16) "Topic Alias Maximum",
-        in [Connect ConnAck], repeated in [], else PropertyTruncated,
-        "The highest Topic Alias that the sender accepts; absent: 0, none (sections 3.1.2.11.5, 3.2.2.3.8).";
-    0x23 TopicAlias(NonZeroU16) "Topic Alias",
-        in [Publish], repeated in [], else TopicAliasZero,
-        "A number in place of the Topic Name (section 3.3.2.3.4).";
-    0x24 MaximumQos(MaximumQos) "Maximum QoS",
-        in [ConnAck], repeated in [], else MaximumQosValue,
-        "The highest QoS that the Server supports; absent: 2 (section 3.2.2.3.4).";
-    0x25 RetainAvailable(bool) "Retain Available",
-        in [ConnAck], repeated in [], else RetainAvailableValue,
-        "Whether the Server supports retained messages; absent: true (section 3.2.2.3.5).";
-    0x26 UserProperty(UserProperty<'a>) "User Property",
-        in [Connect ConnAck Publish Will PubAck PubRec PubRel PubComp Subscribe SubAck Unsubscribe UnsubAck Disconnect Auth],
-        repeated in [Connect ConnAck Publish Will PubAck PubRec PubRel PubComp Subscribe SubAck Unsubscribe UnsubAck Disconnect Auth],
-        else PropertyTruncated,
-        "A pair of strings for the applications; may repeat (section 3.1.2.11.8 and others).";
-    0x27 MaximumPacketSize(NonZeroU32) "Maximum Packet Size",
-        in [Connect ConnAck], repeated in [], else MaximumPacketSizeZero,
-        "The largest packet that the sender accepts, in bytes; absent: no limit (sections 3.1.2.11.4, 3.2.2.3.6).";
-    0x28 WildcardSubscriptionAvailable(bool) "Wildcard Subscription Available",
-        in [ConnAck], repeated in [], else WildcardSubscriptionAvailableValue,
-        "Whether the Server supports wildcards; absent: true (section 3.2.2.3.11).";
-    0x29 SubscriptionIdentifierAvailable(bool) "Subscription Identifier Available",
-        in [ConnAck], repeated in [], else SubscriptionIdentifierAvailableValue,
-        "Whether the Server supports Subscription Identifiers; absent: true (section 3.2.2.3.12).";
-    0x2A SharedSubscriptionAvailable(bool) "Shared Subscription Available",
-        in [ConnAck], repeated in [], else SharedSubscriptionAvailableValue,
-        "Whether the Server supports Shared Subscriptions; absent: true (section 3.2.2.3.13).";
-}
-
-macro_rules! accessors {
-    ($($identifier:literal $name:ident $accessor:ident -> $type:ty;)*) => {
-        /// One property each; `None` if it is absent, which the standard gives a meaning of its own.
-        impl<'a, S: Scope> Properties<'a, S> {
-            $(
-                #[doc = concat!("The value of [`Property::", stringify!($name), "`].")]
-                #[must_use]
-                pub fn $accessor(&self) -> Option<$type>
-                where
-                    S: Carries<$identifier>,
-                {
-                    match self.find($identifier) {
-                        Some(Property::$name(value)) => Some(value),
-                        _ => None,
-                    }
-                }
-            )*
-        }
-    };
-}
-
-accessors! {
-    0x01 PayloadFormatIndicator payload_format_indicator -> PayloadFormat;
-    0x02 MessageExpiryInterval message_expiry_interval -> u32;
-    0x03 ContentType content_type -> Text<'a>;
-    0x08 ResponseTopic response_topic -> TopicName<'a>;
-    0x09 CorrelationData correlation_data -> Binary<'a>;
-    0x11 SessionExpiryInterval session_expiry_interval -> u32;
-    0x12 AssignedClientIdentifier assigned_client_identifier -> Text<'a>;
-    0x13 ServerKeepAlive server_keep_alive -> u16;
-    0x15 AuthenticationMethod authentication_method -> Text<'a>;
-    0x16 AuthenticationData authentication_data -> Binary<'a>;
-    0x17 RequestProblemInformation request_problem_information -> bool;
-    0x18 WillDelayInterval will_delay_interval -> u32;
-    0x19 RequestResponseInformation request_response_information -> bool;
-    0x1A ResponseInformation response_information -> Text<'a>;
-    0x1C ServerReference server_reference -> Text<'a>;
-    0x1F ReasonString reason_string -> Text<'a>;
-    0x21 ReceiveMaximum receive_maximum -> NonZeroU16;
-    0x22 TopicAliasMaximum topic_alias_maximum -> u16;
-    0x23 TopicAlias topic_alias -> NonZeroU16;
-    0x24 MaximumQos maximum_qos -> MaximumQos;
-    0x25 RetainAvailable retain_available -> bool;
-    0x27 MaximumPacketSize maximum_packet_size -> NonZeroU32;
-    0x28 WildcardSubscriptionAvailable wildcard_subscription_available -> bool;
-    0x29 SubscriptionIdentifierAvailable subscription_identifier_available -> bool;
-    0x2A SharedSubscriptionAvailable shared_subscription_available -> bool;
+    0x01 PayloadFormatIndicator(PayloadFormat) "Payload Format Indicator" "3.1.3.2.3, 3.3.2.3.2"
+        in [Publish Will] else PayloadFormatIndicatorValue as payload_format_indicator:
+        "whether the payload is text", absent: "the payload is bytes of unspecified meaning";
+    0x02 MessageExpiryInterval(u32) "Message Expiry Interval" "3.1.3.2.4, 3.3.2.3.3"
+        in [Publish Will] as message_expiry_interval:
+        "the lifetime of the message in seconds", absent: "the message never expires";
+    0x03 ContentType(Text<'a>) "Content Type" "3.1.3.2.5, 3.3.2.3.9"
+        in [Publish Will] as content_type:
+        "what the payload is; only the applications understand it", absent: "nothing is said about the payload";
+    0x08 ResponseTopic(TopicName<'a>) "Response Topic" "3.1.3.2.6, 3.3.2.3.5"
+        in [Publish Will] else ResponseTopicWildcard as response_topic:
+        "the topic to publish the response to", absent: "the message is not a request";
+    0x09 CorrelationData(Binary<'a>) "Correlation Data" "3.1.3.2.7, 3.3.2.3.6"
+        in [Publish Will] as correlation_data:
+        "what the requester recognizes the response by", absent: "the requester needs none";
+    0x0B SubscriptionIdentifier(SubscriptionIdentifier) "Subscription Identifier" "3.3.2.3.8, 3.8.2.1.2"
+        in [Publish Subscribe] repeated in [Publish] else SubscriptionIdentifierZero:
+        "which subscription the message matched, or which this one is to be called; in a PUBLISH only from a Server",
+        absent: "the subscription has no identifier";
+    0x11 SessionExpiryInterval(u32) "Session Expiry Interval" "3.1.2.11.2, 3.2.2.3.2, 3.14.2.2.2"
+        in [Connect ConnAck Disconnect] as session_expiry_interval:
+        "the seconds that the Session outlives the Network Connection, `0xFFFF_FFFF` for ever; in a DISCONNECT only from a Client",
+        absent: "it is 0 in a CONNECT, and in a CONNACK or DISCONNECT what it was before";
+    0x12 AssignedClientIdentifier(Text<'a>) "Assigned Client Identifier" "3.2.2.3.7"
+        in [ConnAck] as assigned_client_identifier:
+        "the ClientID that the Server chose", absent: "the Client's own ClientID holds";
+    0x13 ServerKeepAlive(u16) "Server Keep Alive" "3.2.2.3.14"
+        in [ConnAck] as server_keep_alive:
+        "the Keep Alive in seconds that the Client must use instead of its own", absent: "the Client's Keep Alive holds";
+    0x15 AuthenticationMethod(Text<'a>) "Authentication Method" "3.1.2.11.9, 3.2.2.3.17, 3.15.2.2.2"
+        in [Connect ConnAck Auth] as authentication_method:
+        "the method of enhanced authentication", absent: "there is no enhanced authentication";
+    0x16 AuthenticationData(Binary<'a>) "Authentication Data" "3.1.2.11.10, 3.2.2.3.18, 3.15.2.2.3"
+        in [Connect ConnAck Auth] as authentication_data:
+        "what the method has to say", absent: "it has nothing to say";
+    0x17 RequestProblemInformation(bool) "Request Problem Information" "3.1.2.11.7"
+        in [Connect] else RequestProblemInformationValue as request_problem_information:
+        "whether the Server may explain failures in every packet", absent: "it is true";
+    0x18 WillDelayInterval(u32) "Will Delay Interval" "3.1.3.2.2"
+        in [Will] as will_delay_interval:
+        "the seconds that the Server waits before it publishes the Will Message", absent: "it is 0";
+    0x19 RequestResponseInformation(bool) "Request Response Information" "3.1.2.11.6"
+        in [Connect] else RequestResponseInformationValue as request_response_information:
+        "whether the Server may send Response Information", absent: "it is false";
+    0x1A ResponseInformation(Text<'a>) "Response Information" "3.2.2.3.15"
+        in [ConnAck] as response_information:
+        "a basis for Response Topics", absent: "the Server offers none";
+    0x1C ServerReference(Text<'a>) "Server Reference" "3.2.2.3.16, 3.14.2.2.5"
+        in [ConnAck Disconnect] as server_reference:
+        "another Server to use; only from a Server", absent: "none is named";
+    0x1F ReasonString(Text<'a>) "Reason String" "3.2.2.3.9, 3.4.2.2.2 and others"
+        in [ConnAck PubAck PubRec PubRel PubComp SubAck UnsubAck Disconnect Auth] as reason_string:
+        "an explanation for a person, not to be parsed", absent: "the Reason Code says everything";
+    0x21 ReceiveMaximum(NonZeroU16) "Receive Maximum" "3.1.2.11.3, 3.2.2.3.3"
+        in [Connect ConnAck] else ReceiveMaximumZero as receive_maximum:
+        "how many QoS 1 and QoS 2 messages the sender of this packet processes at a time", absent: "it is 65,535";
+    0x22 TopicAliasMaximum(u16) "Topic Alias Maximum" "3.1.2.11.5, 3.2.2.3.8"
+        in [Connect ConnAck] as topic_alias_maximum:
+        "the highest Topic Alias that the sender of this packet accepts", absent: "it is 0, no Topic Alias";
+    0x23 TopicAlias(NonZeroU16) "Topic Alias" "3.3.2.3.4"
+        in [Publish] else TopicAliasZero as topic_alias:
+        "a number for the Topic Name", absent: "the Topic Name stands for itself";
+    0x24 MaximumQos(MaximumQos) "Maximum QoS" "3.2.2.3.4"
+        in [ConnAck] else MaximumQosValue as maximum_qos:
+        "the highest QoS that the Server supports", absent: "it is 2";
+    0x25 RetainAvailable(bool) "Retain Available" "3.2.2.3.5"
+        in [ConnAck] else RetainAvailableValue as retain_available:
+        "whether the Server supports retained messages", absent: "it is true";
+    0x26 UserProperty(UserProperty<'a>) "User Property" "3.1.2.11.8, 3.3.2.3.7 and others"
+        in [Connect ConnAck Publish Will PubAck PubRec PubRel PubComp Subscribe SubAck Unsubscribe UnsubAck Disconnect Auth]
+        repeated in [Connect ConnAck Publish Will PubAck PubRec PubRel PubComp Subscribe SubAck Unsubscribe UnsubAck Disconnect Auth]:
+        "a pair of strings that only the applications understand", absent: "there is none";
+    0x27 MaximumPacketSize(NonZeroU32) "Maximum Packet Size" "3.1.2.11.4, 3.2.2.3.6"
+        in [Connect ConnAck] else MaximumPacketSizeZero as maximum_packet_size:
+        "the largest packet in bytes that the sender of this packet accepts", absent: "there is no limit but the protocol's own";
+    0x28 WildcardSubscriptionAvailable(bool) "Wildcard Subscription Available" "3.2.2.3.11"
+        in [ConnAck] else WildcardSubscriptionAvailableValue as wildcard_subscription_available:
+        "whether the Server supports wildcard characters in Topic Filters", absent: "it is true";
+    0x29 SubscriptionIdentifierAvailable(bool) "Subscription Identifier Available" "3.2.2.3.12"
+        in [ConnAck] else SubscriptionIdentifierAvailableValue as subscription_identifier_available:
+        "whether the Server supports Subscription Identifiers", absent: "it is true";
+    0x2A SharedSubscriptionAvailable(bool) "Shared Subscription Available" "3.2.2.3.13"
+        in [ConnAck] else SharedSubscriptionAvailableValue as shared_subscription_available:
+        "whether the Server supports Shared Subscriptions", absent: "it is true";
 }
 
 impl PropertyIdentifier {

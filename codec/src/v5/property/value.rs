@@ -6,7 +6,7 @@ use core::num::{NonZeroU16, NonZeroU32};
 use crate::faults::ill_formed_passes;
 use crate::sink::Sink;
 use crate::text::{binary, checked_text};
-use crate::topic::{RESPONSE_TOPIC, checked_topic_name};
+use crate::topic::checked_topic_name;
 use crate::wire::{
     Fault, Parsed, VARIABLE_BYTE_INTEGER_MAX, byte, four_byte_integer, length_prefixed,
     two_byte_integer, variable_byte_integer,
@@ -160,14 +160,23 @@ fn tagged_two(identifier: u8, value: u16) -> [u8; 3] {
 pub(crate) trait Value<'a>: Copy {
     const SHAPE: Shape;
 
-    /// Steps over a value, having checked it. `wrong` is the rule that a value out of range breaks.
-    fn check(input: &'a [u8], wrong: Violation) -> Parsed<'a, ()>;
-
     /// Reads a value that was checked.
     fn read(wire: &mut &'a [u8]) -> Option<Self>;
 
     /// The value as it is to be written.
     fn wire(&self) -> Wire<'a>;
+}
+
+/// A type that every value of its data type belongs to.
+pub(crate) trait Unrestricted<'a>: Value<'a> {
+    /// Steps over a value, having checked it.
+    fn check(input: &'a [u8]) -> Parsed<'a, ()>;
+}
+
+/// A type that some values of its data type do not belong to.
+pub(crate) trait Restricted<'a>: Value<'a> {
+    /// Steps over a value, having checked it. `wrong` is the rule that a value out of range breaks.
+    fn check(input: &'a [u8], wrong: Violation) -> Parsed<'a, ()>;
 }
 
 /// Runs one of the parsers over bytes that were checked.
@@ -184,14 +193,6 @@ macro_rules! one_byte_value {
             const SHAPE: Shape = Shape::Fixed(1);
 
             #[inline(always)]
-            fn check(input: &'a [u8], wrong: Violation) -> Parsed<'a, ()> {
-                match byte(input)? {
-                    (rest, 0 | 1) => Ok((rest, ())),
-                    _ => Err(Fault::at(input, wrong)),
-                }
-            }
-
-            #[inline(always)]
             fn read(wire: &mut &'a [u8]) -> Option<Self> {
                 let parsed = byte(wire);
                 advance(wire, parsed).map($read)
@@ -200,6 +201,16 @@ macro_rules! one_byte_value {
             #[inline(always)]
             fn wire(&self) -> Wire<'a> {
                 Wire::Byte($byte(*self))
+            }
+        }
+
+        impl<'a> Restricted<'a> for $type {
+            #[inline(always)]
+            fn check(input: &'a [u8], wrong: Violation) -> Parsed<'a, ()> {
+                match byte(input)? {
+                    (rest, 0 | 1) => Ok((rest, ())),
+                    _ => Err(Fault::at(input, wrong)),
+                }
             }
         }
     };
@@ -231,12 +242,6 @@ macro_rules! integer_value {
             const SHAPE: Shape = Shape::Fixed(size_of::<$type>() as u8);
 
             #[inline(always)]
-            fn check(input: &'a [u8], _: Violation) -> Parsed<'a, ()> {
-                let (rest, _) = $parser(input)?;
-                Ok((rest, ()))
-            }
-
-            #[inline(always)]
             fn read(wire: &mut &'a [u8]) -> Option<Self> {
                 let parsed = $parser(wire);
                 advance(wire, parsed)
@@ -248,9 +253,30 @@ macro_rules! integer_value {
             }
         }
 
+        impl<'a> Unrestricted<'a> for $type {
+            #[inline(always)]
+            fn check(input: &'a [u8]) -> Parsed<'a, ()> {
+                let (rest, _) = $parser(input)?;
+                Ok((rest, ()))
+            }
+        }
+
         impl<'a> Value<'a> for $non_zero {
             const SHAPE: Shape = Shape::Fixed(size_of::<$type>() as u8);
 
+            #[inline(always)]
+            fn read(wire: &mut &'a [u8]) -> Option<Self> {
+                let parsed = $parser(wire);
+                advance(wire, parsed).and_then(<$non_zero>::new)
+            }
+
+            #[inline(always)]
+            fn wire(&self) -> Wire<'a> {
+                Wire::$shape(self.get())
+            }
+        }
+
+        impl<'a> Restricted<'a> for $non_zero {
             #[inline(always)]
             fn check(input: &'a [u8], wrong: Violation) -> Parsed<'a, ()> {
                 match $parser(input)? {
@@ -267,17 +293,6 @@ macro_rules! integer_value {
                     (rest, _) => Ok((rest, ())),
                 }
             }
-
-            #[inline(always)]
-            fn read(wire: &mut &'a [u8]) -> Option<Self> {
-                let parsed = $parser(wire);
-                advance(wire, parsed).and_then(<$non_zero>::new)
-            }
-
-            #[inline(always)]
-            fn wire(&self) -> Wire<'a> {
-                Wire::$shape(self.get())
-            }
         }
     };
 }
@@ -287,14 +302,6 @@ integer_value!(u32, NonZeroU32, four_byte_integer, FourBytes);
 
 impl<'a> Value<'a> for SubscriptionIdentifier {
     const SHAPE: Shape = Shape::VariableByteInteger;
-
-    #[inline(always)]
-    fn check(input: &'a [u8], wrong: Violation) -> Parsed<'a, ()> {
-        match variable_byte_integer(input)? {
-            (_, 0) => Err(Fault::at(input, wrong)),
-            (rest, _) => Ok((rest, ())),
-        }
-    }
 
     #[inline(always)]
     fn read(wire: &mut &'a [u8]) -> Option<Self> {
@@ -308,14 +315,18 @@ impl<'a> Value<'a> for SubscriptionIdentifier {
     }
 }
 
+impl<'a> Restricted<'a> for SubscriptionIdentifier {
+    #[inline(always)]
+    fn check(input: &'a [u8], wrong: Violation) -> Parsed<'a, ()> {
+        match variable_byte_integer(input)? {
+            (_, 0) => Err(Fault::at(input, wrong)),
+            (rest, _) => Ok((rest, ())),
+        }
+    }
+}
+
 impl<'a> Value<'a> for Text<'a> {
     const SHAPE: Shape = Shape::LengthPrefixed;
-
-    #[inline(always)]
-    fn check(input: &'a [u8], _: Violation) -> Parsed<'a, ()> {
-        let (rest, _) = checked_text(input)?;
-        Ok((rest, ()))
-    }
 
     #[inline(always)]
     fn read(wire: &mut &'a [u8]) -> Option<Self> {
@@ -329,16 +340,17 @@ impl<'a> Value<'a> for Text<'a> {
     }
 }
 
+impl<'a> Unrestricted<'a> for Text<'a> {
+    #[inline(always)]
+    fn check(input: &'a [u8]) -> Parsed<'a, ()> {
+        let (rest, _) = checked_text(input)?;
+        Ok((rest, ()))
+    }
+}
+
 /// The only Topic Name among the properties is the Response Topic.
 impl<'a> Value<'a> for TopicName<'a> {
     const SHAPE: Shape = Shape::LengthPrefixed;
-
-    #[inline(always)]
-    fn check(input: &'a [u8], _: Violation) -> Parsed<'a, ()> {
-        let checked = checked_topic_name(input, &RESPONSE_TOPIC);
-        let (rest, _) = fault!("MQTT-3.3.2-13", checked, ill_formed_passes(input, checked))?;
-        Ok((rest, ()))
-    }
 
     #[inline(always)]
     fn read(wire: &mut &'a [u8]) -> Option<Self> {
@@ -352,14 +364,17 @@ impl<'a> Value<'a> for TopicName<'a> {
     }
 }
 
-impl<'a> Value<'a> for Binary<'a> {
-    const SHAPE: Shape = Shape::LengthPrefixed;
-
+impl<'a> Restricted<'a> for TopicName<'a> {
     #[inline(always)]
-    fn check(input: &'a [u8], _: Violation) -> Parsed<'a, ()> {
-        let (rest, _) = binary(input)?;
+    fn check(input: &'a [u8], wrong: Violation) -> Parsed<'a, ()> {
+        let checked = checked_topic_name(input, wrong);
+        let (rest, _) = fault!("MQTT-3.3.2-13", checked, ill_formed_passes(input, checked))?;
         Ok((rest, ()))
     }
+}
+
+impl<'a> Value<'a> for Binary<'a> {
+    const SHAPE: Shape = Shape::LengthPrefixed;
 
     #[inline(always)]
     fn read(wire: &mut &'a [u8]) -> Option<Self> {
@@ -373,15 +388,16 @@ impl<'a> Value<'a> for Binary<'a> {
     }
 }
 
-impl<'a> Value<'a> for UserProperty<'a> {
-    const SHAPE: Shape = Shape::Pair;
-
+impl<'a> Unrestricted<'a> for Binary<'a> {
     #[inline(always)]
-    fn check(input: &'a [u8], _: Violation) -> Parsed<'a, ()> {
-        let (rest, _) = checked_text(input)?;
-        let (rest, _) = fault!("MQTT-1.5.7-1", checked_text(rest), length_prefixed(rest))?;
+    fn check(input: &'a [u8]) -> Parsed<'a, ()> {
+        let (rest, _) = binary(input)?;
         Ok((rest, ()))
     }
+}
+
+impl<'a> Value<'a> for UserProperty<'a> {
+    const SHAPE: Shape = Shape::Pair;
 
     #[inline(always)]
     fn read(wire: &mut &'a [u8]) -> Option<Self> {
@@ -398,5 +414,14 @@ impl<'a> Value<'a> for UserProperty<'a> {
             self.name.as_str().as_bytes(),
             self.value.as_str().as_bytes(),
         )
+    }
+}
+
+impl<'a> Unrestricted<'a> for UserProperty<'a> {
+    #[inline(always)]
+    fn check(input: &'a [u8]) -> Parsed<'a, ()> {
+        let (rest, _) = checked_text(input)?;
+        let (rest, _) = fault!("MQTT-1.5.7-1", checked_text(rest), length_prefixed(rest))?;
+        Ok((rest, ()))
     }
 }
