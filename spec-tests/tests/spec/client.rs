@@ -19,14 +19,10 @@ mod limits;
 mod limits_of_resumption;
 mod liveness;
 mod order_of_sessions;
-mod outcomes;
 mod packet_size;
 mod phases;
-mod publications;
 mod requests;
 mod restart;
-mod stored;
-mod stored_model;
 mod vectors;
 
 pub(crate) fn checks() -> Vec<Check> {
@@ -45,14 +41,10 @@ pub(crate) fn checks() -> Vec<Check> {
         limits::checks(),
         limits_of_resumption::checks(),
         order_of_sessions::checks(),
-        outcomes::checks(),
         packet_size::checks(),
         phases::checks(),
-        publications::checks(),
         requests::checks(),
         restart::checks(),
-        stored::checks(),
-        stored_model::checks(),
         vectors::checks(),
     ]
     .into_iter()

@@ -11,30 +11,40 @@ pub(crate) mod machine;
 pub(crate) mod make;
 pub(crate) mod tell;
 
+mod disconnect;
 mod errors;
 mod expiry;
 mod flow_control;
 mod ordering;
+mod outcomes;
 pub(crate) mod packet_size;
+mod publications;
 mod qos_receiver;
 mod qos_sender;
 mod receive_maximum;
 mod resume;
+mod stored;
+mod stored_model;
 mod topic_alias;
 mod topic_alias_received;
 mod waiting;
 
 pub(crate) fn checks() -> Vec<Check> {
     [
+        disconnect::checks(),
         errors::checks(),
         expiry::checks(),
         flow_control::checks(),
         ordering::checks(),
+        outcomes::checks(),
         packet_size::checks(),
+        publications::checks(),
         qos_receiver::checks(),
         qos_sender::checks(),
         receive_maximum::checks(),
         resume::checks(),
+        stored::checks(),
+        stored_model::checks(),
         topic_alias::checks(),
         topic_alias_received::checks(),
         waiting::checks(),

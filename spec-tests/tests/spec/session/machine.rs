@@ -4,7 +4,7 @@ use mqtt5_session_fsm::codec::{Properties, Property, Publish, ReasonCode, Role};
 use mqtt5_session_fsm::{
     Client, ClientConfig, Instant, Limits, Output, Publication, PublishError, Receipt,
     RefusedPublication, SendError, Server, ServerConfig, Session, SessionConfig, Token,
-    TopicAliases,
+    TopicAliases, WithdrawError,
 };
 
 use super::driver::{Driver, Lines, connect_with};
@@ -58,6 +58,7 @@ pub(crate) trait Machine: Entrance + Clone {
         publish: &Publish<'_>,
         wire: &mut Vec<u8>,
     ) -> Result<(), PublishError>;
+    fn withdraw(&mut self, token: Token) -> Result<(), WithdrawError>;
     fn acknowledge_with(
         &mut self,
         receipt: Receipt,
@@ -105,6 +106,10 @@ macro_rules! alike {
             wire: &mut Vec<u8>,
         ) -> Result<(), PublishError> {
             $machine::publish_now(self, now, publish, wire)
+        }
+
+        fn withdraw(&mut self, token: Token) -> Result<(), WithdrawError> {
+            $machine::withdraw(self, token)
         }
 
         fn acknowledge_with(

@@ -2,17 +2,25 @@
 
 use std::collections::VecDeque;
 
-use mqtt5_session_fsm::codec::Property;
-use mqtt5_session_fsm::{PublishError, WhenFull};
+use mqtt5_session_fsm::codec::{Property, Role};
+use mqtt5_session_fsm::{Client, PublishError, Server, WhenFull};
 use proptest::prelude::*;
 
-use super::driver::{Driver, KEEPS, publication};
+use super::driver::{Driver, publication};
+use super::machine::Machine;
 use super::make;
 use super::stored::session;
 use crate::check::Check;
 use crate::random::property;
 
 pub(crate) fn checks() -> Vec<Check> {
+    vec![
+        as_the_model_does::<Client>("client::stored_model::queues_do_as_the_model_does"),
+        as_the_model_does::<Server>("server::stored_model::queues_do_as_the_model_does"),
+    ]
+}
+
+fn as_the_model_does<M: Machine>(name: &'static str) -> Check {
     let limits = (
         (0_u32..5, 0_usize..120),
         (0_u32..4, 0_usize..90),
@@ -20,8 +28,8 @@ pub(crate) fn checks() -> Vec<Check> {
         0_usize..3,
     );
     let steps = prop::collection::vec((0_u8..8, 8_usize..60), 1..40);
-    vec![property(
-        "client::stored_model::queues_do_as_the_model_does",
+    property(
+        name,
         3_000,
         (limits, steps),
         |((stored, waiting, window, policy), steps)| {
@@ -30,9 +38,9 @@ pub(crate) fn checks() -> Vec<Check> {
                 WhenFull::DropOldestQos0,
                 WhenFull::DropOldest,
             ][policy];
-            Run::new(stored, waiting, window, when_full).run(&steps)
+            Run::<M>::new(stored, waiting, window, when_full).run(&steps)
         },
-    )]
+    )
 }
 
 /// A message by the order of its acceptance, from 1 on, and its size.
@@ -46,13 +54,15 @@ struct Model {
     is_connected: bool,
 }
 
-struct Run {
+struct Run<M: Machine> {
     stored: (u32, usize),
     waiting: (u32, usize),
     window: u16,
     when_full: WhenFull,
     model: Model,
-    driver: Driver,
+    driver: Driver<M>,
+    /// Whether the next connection has a Session to go on with.
+    session_present: bool,
     accepted: usize,
     /// What has been dropped since the last poll.
     dropped: Vec<usize>,
@@ -66,16 +76,23 @@ fn bytes<'a>(kept: impl IntoIterator<Item = &'a Kept>) -> usize {
     kept.into_iter().map(|(_, size)| size).sum()
 }
 
-impl Run {
+impl<M: Machine> Run<M> {
     fn new(stored: (u32, usize), waiting: (u32, usize), window: u16, when_full: WhenFull) -> Self {
-        let config = session(stored, waiting, when_full);
+        let mut driver = Driver::<M>::configured(session(stored, waiting, when_full));
+        // A Server has no Session before its first connection.
+        let session_present = M::ROLE == Role::Server;
+        if session_present {
+            driver = driver.open(&[], &[]);
+            let _ = driver.lose();
+        }
         Run {
             stored,
             waiting,
             window,
             when_full,
             model: Model::default(),
-            driver: Driver::configured(config),
+            driver,
+            session_present,
             accepted: 0,
             dropped: Vec::new(),
             refused: [None; 2],
@@ -84,7 +101,6 @@ impl Run {
     }
 
     fn run(mut self, steps: &[(u8, usize)]) -> Result<(), TestCaseError> {
-        let mut session_present = false;
         for &(step, size) in steps {
             match step {
                 0..=2 => self.publish(0, size)?,
@@ -112,8 +128,8 @@ impl Run {
                         self.window.try_into().expect("not 0"),
                     )];
                     self.model.is_connected = true;
-                    let lines = self.driver.reconnect(KEEPS, session_present, &maximum);
-                    session_present = true;
+                    let lines = self.driver.reopen(&[], self.session_present, &maximum);
+                    self.session_present = true;
                     self.judge(&lines)?;
                 }
             }
@@ -240,7 +256,7 @@ impl Run {
     }
 
     fn compare(&self) -> Result<(), TestCaseError> {
-        let session = self.driver.machine.session();
+        let session = self.driver.session();
         let Model {
             in_flight,
             qos0,

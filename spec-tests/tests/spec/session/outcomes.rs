@@ -2,27 +2,36 @@
 
 use std::collections::BTreeSet;
 
-use mqtt5_session_fsm::codec::{PacketType, Property, ReasonCode, SubAck, SubAckReasonCodes};
-use mqtt5_session_fsm::{Outcome, SessionConfig, Token, WaitingLimits, WhenFull};
+use mqtt5_session_fsm::codec::{PacketType, Property, ReasonCode, Role, SubAck, SubAckReasonCodes};
+use mqtt5_session_fsm::table::SenderState;
+use mqtt5_session_fsm::{Client, Outcome, Server, SessionConfig, Token, WaitingLimits, WhenFull};
 
-use super::driver::{Driver, KEEPS, publication};
+use super::driver::{Driver, Lines, publication};
+use super::machine::Machine;
 use super::make;
 
 crate::check::checks! { "outcomes":
-    client {
+    both {
         Example properties_are_told,
-        Example what_success_is,
         Example tokens_ascend,
-        Example a_lost_session_leaves_no_token_open,
         Example what_was_never_written_is_not_uncertain,
         Example what_was_never_written_is_not_acknowledged,
+    }
+    client {
+        Example properties_of_answers_are_told,
+        Example what_success_is,
+        Example tokens_of_requests_ascend,
+        Example a_lost_session_leaves_no_token_open,
         Domain exactly_one_outcome_in_random_histories,
+    }
+    server {
+        Domain exactly_one_outcome_in_random_histories_of_a_server,
     }
 }
 
-/// Sections 3.4.2.2, 3.5.2.2, 3.7.2.2, 3.9.2.1: the Reason String of each acknowledgement.
-fn properties_are_told() {
-    let mut driver = Driver::connected();
+/// Sections 3.4.2.2, 3.5.2.2, 3.7.2.2: the Reason String of each acknowledgement.
+fn properties_are_told<M: Machine>() {
+    let mut driver = Driver::<M>::connected();
     let _ = driver.publish(1, "a", "");
     let said = driver.feed(&make::ack_with_reason(PacketType::PubAck, 1, "fine"));
     assert_eq!(said, ["t1 puback ReasonString(\"fine\")"]);
@@ -36,14 +45,19 @@ fn properties_are_told() {
     refusal[4] = 0x97;
     let said = driver.feed(&refusal);
     assert_eq!(said, ["t3 pubrec QuotaExceeded ReasonString(\"no\")"]);
+}
+
+/// Section 3.9.2.1: and of the answers to requests.
+fn properties_of_answers_are_told() {
+    let mut driver = Driver::<Client>::connected();
     let _ = driver.subscribe(&["a"]);
-    let said = driver.feed(b"\x90\x08\x00\x04\x04\x1F\x00\x01x\x02");
-    assert_eq!(said, ["t4 suback [GrantedQos2] ReasonString(\"x\")"]);
+    let said = driver.feed(b"\x90\x08\x00\x01\x04\x1F\x00\x01x\x02");
+    assert_eq!(said, ["t1 suback [GrantedQos2] ReasonString(\"x\")"]);
     let _ = driver.unsubscribe(&["a"]);
-    let said = driver.feed(b"\xB0\x08\x00\x05\x04\x1F\x00\x01x\x11");
+    let said = driver.feed(b"\xB0\x08\x00\x02\x04\x1F\x00\x01x\x11");
     assert_eq!(
         said,
-        ["t5 unsuback [NoSubscriptionExisted] ReasonString(\"x\")"]
+        ["t2 unsuback [NoSubscriptionExisted] ReasonString(\"x\")"]
     );
 }
 
@@ -72,9 +86,24 @@ fn what_success_is() {
     }
 }
 
-/// Tokens ascend and never repeat, over Sessions and kinds.
-fn tokens_ascend() {
-    let mut driver = Driver::connected();
+/// Tokens ascend and never repeat, over Sessions.
+fn tokens_ascend<M: Machine>() {
+    let mut driver = Driver::<M>::connected();
+    for _ in 0..5 {
+        for qos in 0..3 {
+            let _ = driver.publish(qos, "a", "");
+        }
+        let _ = driver.lose();
+        let _ = driver.reopen(&[], true, &[]);
+    }
+    assert!(driver.tokens.is_sorted_by(|one, other| one < other));
+    let last = driver.tokens[14];
+    assert_eq!(Token::from_number(last.number()), last);
+}
+
+/// Over kinds, too, and over a Client's Sessions that are lost.
+fn tokens_of_requests_ascend() {
+    let mut driver = Driver::<Client>::connected();
     for round in 0..5 {
         for qos in 0..3 {
             let _ = driver.publish(qos, "a", "");
@@ -82,7 +111,7 @@ fn tokens_ascend() {
         let _ = driver.subscribe(&["a"]);
         let _ = driver.unsubscribe(&["a"]);
         let _ = driver.lose();
-        let _ = driver.reconnect(KEEPS, round % 2 == 0, &[]);
+        let _ = driver.reopen(&[], round % 2 == 0, &[]);
     }
     assert!(driver.tokens.is_sorted_by(|one, other| one < other));
     assert_eq!(
@@ -93,26 +122,27 @@ fn tokens_ascend() {
 
 /// MQTT-3.2.2-5: what was sent is uncertain, what was not sent still goes.
 fn a_lost_session_leaves_no_token_open() {
-    let mut driver = Driver::announced(&[Property::ReceiveMaximum(3.try_into().unwrap())]);
+    let mut driver =
+        Driver::<Client>::announced(&[Property::ReceiveMaximum(3.try_into().unwrap())]);
     for qos in [1, 2, 2, 1] {
         let _ = driver.publish(qos, "a", "");
     }
     let _ = driver.feed(&make::pubrec(3));
     let _ = driver.lose();
-    let mut said = driver.reconnect(KEEPS, false, &[]);
+    let mut said = driver.reopen(&[], false, &[]);
     said.retain(|line| line.starts_with('t'));
     said.sort();
     assert_eq!(
         said,
         ["t1 Indeterminate", "t2 Indeterminate", "t3 Indeterminate"]
     );
-    assert_eq!(driver.machine.session().in_flight(), 1);
+    assert_eq!(driver.session().in_flight(), 1);
 }
 
 /// Section 3.1.2.11.2: the Session ends with the connection; what was not written to it cannot have arrived.
-fn what_was_never_written_is_not_uncertain() {
+fn what_was_never_written_is_not_uncertain<M: Machine>() {
     for qos in [1, 2] {
-        let mut driver = Driver::new().go(&[], false, &[]);
+        let mut driver = Driver::<M>::new().open_for(0, &[]);
         let _ = driver.publish(qos, "a", "");
         driver.accept(publication(qos, "a", "", &[])).unwrap();
         let mut said = driver.lose();
@@ -122,9 +152,9 @@ fn what_was_never_written_is_not_uncertain() {
 }
 
 /// MQTT-4.3.2-3, MQTT-4.3.3-4: an answer to what was not written yet is meant for another message.
-fn what_was_never_written_is_not_acknowledged() {
+fn what_was_never_written_is_not_acknowledged<M: Machine>() {
     for (qos, answer) in [(1, make::puback(1)), (2, make::pubrec(1))] {
-        let mut driver = Driver::connected();
+        let mut driver = Driver::<M>::connected();
         driver.accept(publication(qos, "a", "", &[])).unwrap();
         let said = driver.feed(&answer);
         assert!(said[0].starts_with("unknown Pub"), "{said:?}");
@@ -136,6 +166,20 @@ fn what_was_never_written_is_not_acknowledged() {
 /// Random publishing, subscribing, answers (also wrong ones), losses, time; at the end the Session
 /// is lost and everything that waited is sent: each token has had one outcome.
 fn exactly_one_outcome_in_random_histories() -> u64 {
+    histories::<Client>(|driver, kind| {
+        let _ = match kind {
+            5 => driver.try_subscribe(&["a"], &[]),
+            _ => driver.try_unsubscribe(&["a"], &[]),
+        };
+    })
+}
+
+/// The same for what a Server sends.
+fn exactly_one_outcome_in_random_histories_of_a_server() -> u64 {
+    histories::<Server>(|_, _| {})
+}
+
+fn histories<M: Machine>(request: fn(&mut Driver<M>, u32)) -> u64 {
     let mut judged = 0;
     for seed in 0..400_u32 {
         let mut random = Random(seed);
@@ -152,31 +196,23 @@ fn exactly_one_outcome_in_random_histories() -> u64 {
             },
             ..SessionConfig::default()
         };
-        let mut driver = Driver::configured(config);
+        let mut driver = Driver::<M>::configured(config).open(&[], &[]);
         let mut said = Vec::new();
         for _ in 0..120 {
-            said.extend(step(&mut driver, &mut random));
+            said.extend(step(&mut driver, &mut random, request));
         }
         said.extend(driver.lose());
-        let _ = driver.connect(&super::driver::connect_with(KEEPS));
-        said.extend(driver.feed(&make::connack(false, ReasonCode::Success, &[])));
+        said.extend(driver.reopen(&[], false, &[]));
         // What waits for others is sent as these are answered.
-        while driver.machine.session().in_flight() > 0 {
+        while driver.session().in_flight() > 0 {
             for identifier in 1..=2_000 {
-                said.extend(
-                    match driver.machine.session().sender_state(make::id(identifier)) {
-                        mqtt5_session_fsm::table::SenderState::WaitPubAck => {
-                            driver.feed(&make::puback(identifier))
-                        }
-                        mqtt5_session_fsm::table::SenderState::WaitPubRec => {
-                            driver.feed(&make::pubrec(identifier))
-                        }
-                        mqtt5_session_fsm::table::SenderState::WaitPubComp => {
-                            driver.feed(&make::pubcomp(identifier))
-                        }
-                        mqtt5_session_fsm::table::SenderState::Free => Vec::new(),
-                    },
-                );
+                let answer = match driver.session().sender_state(make::id(identifier)) {
+                    SenderState::WaitPubAck => make::puback(identifier),
+                    SenderState::WaitPubRec => make::pubrec(identifier),
+                    SenderState::WaitPubComp => make::pubcomp(identifier),
+                    SenderState::Free => continue,
+                };
+                said.extend(driver.feed(&answer));
             }
         }
         let mut open: BTreeSet<usize> = (1..=driver.tokens.len()).collect();
@@ -197,22 +233,22 @@ fn exactly_one_outcome_in_random_histories() -> u64 {
     judged
 }
 
-fn step(driver: &mut Driver, random: &mut Random) -> Vec<String> {
+fn step<M: Machine>(
+    driver: &mut Driver<M>,
+    random: &mut Random,
+    request: fn(&mut Driver<M>, u32),
+) -> Lines {
     let identifier = 1 + random.below(8) as u16;
     match random.below(16) {
         0..=4 => {
             let expires = [Property::MessageExpiryInterval(1 + random.below(9))];
             let properties = &expires[..random.below(2) as usize];
             let qos = random.below(3) as u8;
-            let _ = driver.accept(super::driver::publication(qos, "a", "", properties));
+            let _ = driver.accept(publication(qos, "a", "", properties));
             driver.settle()
         }
-        5 => {
-            let _ = driver.try_subscribe(&["a"], &[]);
-            driver.settle()
-        }
-        6 => {
-            let _ = driver.try_unsubscribe(&["a"], &[]);
+        kind @ 5..=6 => {
+            request(driver, kind);
             driver.settle()
         }
         7 | 8 => driver.feed(&make::puback(identifier)),
@@ -223,15 +259,16 @@ fn step(driver: &mut Driver, random: &mut Random) -> Vec<String> {
             identifier,
             ReasonCode::QuotaExceeded,
         )),
-        12 => driver.feed(&make::suback(identifier, &[ReasonCode::Success])),
+        12 if M::ROLE == Role::Client => {
+            driver.feed(&make::suback(identifier, &[ReasonCode::Success]))
+        }
         13 => driver.tick(u64::from(random.below(4_000))),
         14 if random.below(3) == 0 => driver.lose(),
         _ if driver.machine.is_connected() => Vec::new(),
         _ => {
             let mut said = driver.lose();
-            said.extend(driver.connect(&super::driver::connect_with(KEEPS)));
-            let present = driver.machine.session().exists() && random.below(4) != 0;
-            said.extend(driver.feed(&make::connack(present, ReasonCode::Success, &[])));
+            let present = driver.session().exists() && random.below(4) != 0;
+            said.extend(driver.reopen(&[], present, &[]));
             said
         }
     }
