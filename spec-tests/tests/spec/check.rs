@@ -121,14 +121,14 @@ macro_rules! checks {
     ) => {
         pub(crate) fn checks() -> Vec<crate::check::Check> {
             use crate::check::check;
-            let mut checks = Vec::new();
-            $($(
-                checks.push(check!($both_kind "client" $subject $both::<mqtt5_session_fsm::Client>));
-                checks.push(check!($both_kind "server" $subject $both::<mqtt5_session_fsm::Server>));
-            )*)?
-            $($(checks.push(check!($client_kind "client" $subject $client));)*)?
-            $($(checks.push(check!($server_kind "server" $subject $server));)*)?
-            checks
+            vec![
+                $($(
+                    check!($both_kind "client" $subject $both::<mqtt5_session_fsm::Client>),
+                    check!($both_kind "server" $subject $both::<mqtt5_session_fsm::Server>),
+                )*)?
+                $($(check!($client_kind "client" $subject $client),)*)?
+                $($(check!($server_kind "server" $subject $server),)*)?
+            ]
         }
     };
 }

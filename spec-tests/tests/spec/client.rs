@@ -1,7 +1,6 @@
 //! What the standard asks of a Client alone.
 
 use crate::check::Check;
-
 use crate::session::{make, tell};
 
 mod authentication;

@@ -1,6 +1,6 @@
 //! The two ways by which packets come into a machine: as bytes, by `receive`, or decoded elsewhere, by `handle`.
 //!
-//! The checks of `client::` and `server::` run twice, the second time through `handle`, under names that begin with
+//! The checks of `session`, `client` and `server` run twice, the second time through `handle`, under names that begin with
 //! `handled::`.
 
 use std::cell::Cell;

@@ -160,7 +160,7 @@ fn it_is_only_answered_when_asked() {
     assert_eq!(driver.settle(), nothing());
 }
 
-/// MQTT-4.12.0-7, PER-32: no method in the CONNECT, no AUTH, neither sent nor taken.
+/// MQTT-4.12.0-7: no method in the CONNECT, no AUTH, neither sent nor taken.
 fn no_auth_without_a_method() {
     for is_connected in [false, true] {
         for code in [ASKS, ReasonCode::Success] {
@@ -181,7 +181,7 @@ fn no_auth_without_a_method() {
     }
 }
 
-/// MQTT-4.12.0-5, PER-32, PER-33: another method, or none, in AUTH and in the CONNACK.
+/// MQTT-4.12.0-5: another method, or none, in AUTH and in the CONNACK.
 fn the_method_is_the_same_everywhere() -> u64 {
     let wrong: [&[Property<'_>]; 4] = [&[method("M")], &[method("mm")], &[method("")], &[]];
     for properties in wrong {
@@ -233,7 +233,7 @@ fn a_refusal_needs_no_method() {
     }
 }
 
-/// MQTT-4.12.0-6, T19.4: a method in the CONNACK although the CONNECT had none.
+/// MQTT-4.12.0-6: a method in the CONNACK although the CONNECT had none.
 fn a_method_that_was_not_asked_for() {
     let mut driver = Driver::new();
     let _ = driver.connect(&connect_with(KEEPS));

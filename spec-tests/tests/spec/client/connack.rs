@@ -64,7 +64,7 @@ fn every_property_is_told() {
     assert_eq!(limits.maximum_packet_size, 7_000);
 }
 
-/// Section 3.2.2.3.7, MQTT-3.1.3-7, T19.4: needed if the CONNECT had no ClientID, and used in any case.
+/// Section 3.2.2.3.7, MQTT-3.1.3-7: needed if the CONNECT had no ClientID, and used in any case.
 fn assigned_client_identifier() -> u64 {
     for (given, assigned) in [("", false), ("", true), ("c", false), ("c", true)] {
         let mut driver = Driver::new();
@@ -109,7 +109,7 @@ fn assigned_client_identifier() -> u64 {
     5
 }
 
-/// T19.4: with Session Present 1 the Session goes on under the new ClientID; otherwise it has ended, with outcomes, and
+/// Section 3.2.2.3.7: with Session Present 1 the Session goes on under the new ClientID; otherwise it has ended, with outcomes, and
 /// the next one has the new ClientID.
 fn an_assigned_client_identifier_renames_the_session() -> u64 {
     let assigned = [Property::AssignedClientIdentifier(
@@ -153,7 +153,7 @@ fn an_assigned_client_identifier_renames_the_session() -> u64 {
     4
 }
 
-/// MQTT-3.1.2-28, T19.4: Response Information only if it was requested.
+/// MQTT-3.1.2-28: Response Information only if it was requested.
 fn response_information() -> u64 {
     for requested in [None, Some(false), Some(true)] {
         let mut connect = KEEPS.to_vec();
@@ -193,7 +193,7 @@ fn server_reference_and_reason_are_told() {
     );
 }
 
-/// MQTT-3.2.2-6, T19.4: Session Present with an error is a Protocol Error.
+/// MQTT-3.2.2-6: Session Present with an error is a Protocol Error.
 fn session_present_on_a_refusal() {
     let mut driver = Driver::connected();
     let _ = driver.lose();

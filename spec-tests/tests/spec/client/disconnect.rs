@@ -56,7 +56,7 @@ fn properties_of_the_server_only() {
     }
 }
 
-/// PER-31, section 3.14.2.2.2: a Client must not set an interval that was 0.
+/// Section 3.14.2.2.2: a Client must not set an interval that was 0.
 fn the_expiry_cannot_be_raised_from_0() {
     for connect in [&[][..], &[Property::SessionExpiryInterval(0)]] {
         let mut driver = Driver::new().go(connect, false, &[]);
@@ -79,7 +79,7 @@ fn the_expiry_cannot_be_raised_from_0() {
     }
 }
 
-/// Section 3.14.2.2.2, T19.4: the value of the CONNECT packet decides whether there may be one, not that of the CONNACK;
+/// Section 3.14.2.2.2: the value of the CONNECT packet decides whether there may be one, not that of the CONNACK;
 /// also where an earlier connection of the Session had another, and before the CONNACK.
 fn the_expiry_of_the_connect_counts() -> u64 {
     let mut judged = 0;

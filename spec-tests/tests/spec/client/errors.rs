@@ -1,4 +1,4 @@
-//! What a Client finds wrong, and how it says so: T18.3 and T18.4, section 4.13.
+//! What a Client alone finds wrong, and how it says so (section 4.13).
 
 use mqtt5_session_fsm::codec::{Packet, Property, ReasonCode, Role, Text, UserProperty};
 
@@ -30,7 +30,7 @@ fn handshake(bytes: &[u8]) -> (Driver, Lines) {
     (driver, said)
 }
 
-/// PER-03, -04, -08 to -12: every value of a byte, and 0 where it is forbidden.
+/// Section 3.2.2.3: every value of a byte, and 0 where it is forbidden.
 fn values_of_the_connack() -> u64 {
     let mut judged = 0;
     for identifier in [0x24, 0x25, 0x28, 0x29, 0x2A] {
@@ -52,7 +52,7 @@ fn values_of_the_connack() -> u64 {
     judged
 }
 
-/// PER-02: each property of the Server's packets twice, but User Property, and Subscription Identifier
+/// Section 2.2.2: each property of the Server's packets twice, but User Property, and Subscription Identifier
 /// in PUBLISH.
 fn repeated_properties() -> u64 {
     let connack: [&[u8]; 15] = [
@@ -120,7 +120,7 @@ fn repeated_properties() -> u64 {
     judged
 }
 
-/// PER-14, MQTT-3.1.2-29: on each packet type where it is forbidden, either property.
+/// MQTT-3.1.2-29: on each packet type where it is forbidden, either property.
 fn problem_information_that_was_declined() -> u64 {
     let connect = [
         KEEPS[0],
@@ -188,7 +188,7 @@ fn problem_information_where_it_is_allowed() {
     );
 }
 
-/// PER-23: Subscription Identifier 0; others are taken, any number of them.
+/// Section 3.3.2.3.8: Subscription Identifier 0; others are taken, any number of them.
 fn subscription_identifier_0() {
     let mut driver = Driver::connected();
     let said = driver.feed(b"\x30\x0C\x00\x01a\x08\x0B\x01\x0B\x01\x0B\xFF\xFF\x03");

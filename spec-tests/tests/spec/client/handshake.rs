@@ -232,7 +232,7 @@ fn clean_start_discards_what_was_received() {
     );
 }
 
-/// T8.2: with Clean Start 1 the Client has no state, so Session Present 1 is wrong (MQTT-3.2.2-4).
+/// Section 3.2.2.1.1: with Clean Start 1 the Client has no state, so Session Present 1 is wrong (MQTT-3.2.2-4).
 fn clean_start_needs_session_present_0() {
     let mut driver = Driver::connected();
     let _ = driver.lose();

@@ -248,7 +248,7 @@ fn only_pingresp_ends_the_wait_for_it() {
     assert_eq!(driver.tick(1), ["close TimedOut(PingResp)"]);
 }
 
-/// T19.4: PINGRESP without PINGREQ does no harm, and is no answer to a later PINGREQ.
+/// Section 3.13: PINGRESP without PINGREQ does no harm, and is no answer to a later PINGREQ.
 fn an_extra_pingresp_is_ignored() {
     let mut driver = driver(60, 0, 5_000, &[]);
     assert_eq!(driver.feed(make::PINGRESP), nothing());
@@ -357,7 +357,7 @@ fn each_connection_has_its_own_keep_alive() {
     assert_eq!(driver.tick(1), ["> PINGREQ"]);
 }
 
-/// Table T14.4: whatever arrives while PINGRESP is waited for, the wait begins anew; whatever the packet means.
+/// Section 3.1.2.10: whatever arrives while PINGRESP is waited for, the wait begins anew; whatever the packet means.
 fn every_packet_shows_that_the_server_is_there() -> u64 {
     let packets = [
         make::publish(0, 0, "a", ""),

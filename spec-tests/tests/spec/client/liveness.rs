@@ -1,4 +1,4 @@
-//! Liveness, beyond the Keep Alive (section 3.1.2.10, table T14.4): bytes that arrive, questions that were written, this
+//! Liveness, beyond the Keep Alive (section 3.1.2.10): bytes that arrive, questions that were written, this
 //! side that did not read, and clocks.
 
 use std::time::Duration;
@@ -91,7 +91,7 @@ impl Slow {
     }
 }
 
-/// Table T14.4: a packet is being received as long as its bytes come, however the PINGRESP waits behind it.
+/// A packet is being received as long as its bytes come, however the PINGRESP waits behind it.
 fn a_packet_that_arrives_slowly_is_received() -> u64 {
     let mut judged = 0;
     for keep_alive in [0, 1, 2, 10, 60] {
@@ -123,7 +123,7 @@ fn a_packet_that_arrives_slowly_is_received() -> u64 {
     judged
 }
 
-/// Table T14.4: when it stalls, or comes too slowly for too long, the connection ends; with Keep Alive 0, too.
+/// When it stalls, or comes too slowly for too long, the connection ends; with Keep Alive 0, too.
 fn a_packet_that_stalls_ends_the_connection() -> u64 {
     let mut judged = 0;
     for keep_alive in [0, 10, 60_000] {

@@ -43,7 +43,7 @@ fn auth_gives_way() -> u64 {
     )
 }
 
-/// T19.4: a packet that has to be sent, but is larger than the Server's limit, ends the connection.
+/// Section 3.2.2.3.6: a packet that has to be sent, but is larger than the Server's limit, ends the connection.
 fn an_answer_that_the_server_cannot_take_closes() -> u64 {
     for limit in 1..=3 {
         let mut driver = limited(limit);

@@ -159,7 +159,7 @@ impl Came {
     }
 }
 
-/// MQTT-3.2.0-1, MQTT-3.2.0-2, MQTT-3.14.0-1, MQTT-4.12.0-2, -6, MQTT-4.13.2-1, T8.4, T17, T18.
+/// MQTT-3.2.0-1, MQTT-3.2.0-2, MQTT-3.14.0-1, MQTT-4.12.0-2, -6, MQTT-4.13.2-1.
 fn every_packet_in_every_phase() -> u64 {
     for phase in Phase::ALL {
         for came in CAME {

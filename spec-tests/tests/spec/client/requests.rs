@@ -124,7 +124,7 @@ fn every_reason_code(packet_type: PacketType, expected: u64) -> u64 {
     judged
 }
 
-/// Sections 3.9.3, 3.11.3, T19.4: one Reason Code for each filter; otherwise a Protocol Error.
+/// Sections 3.9.3, 3.11.3: one Reason Code for each filter; otherwise a Protocol Error.
 fn the_number_of_reason_codes() -> u64 {
     let filters = ["a", "b", "c", "d"];
     let codes = [ReasonCode::Success; 6];
@@ -160,7 +160,7 @@ fn the_number_of_reason_codes() -> u64 {
     judged
 }
 
-/// T19.4: an acknowledgement of the wrong kind is a Protocol Error.
+/// Sections 3.9, 3.11: an acknowledgement of the wrong kind is a Protocol Error.
 fn answers_of_the_wrong_kind() -> u64 {
     type Start = fn(&mut Driver) -> Lines;
     let starts: [(Start, PacketType); 4] = [
@@ -202,7 +202,7 @@ fn answers_of_the_wrong_kind() -> u64 {
     judged
 }
 
-/// T19.4: fixed for this project: an answer to nothing is reported and ignored.
+/// The standard leaves it open: an answer to nothing is reported and ignored.
 fn an_unknown_answer_does_no_harm() {
     let mut driver = Driver::connected();
     assert_eq!(

@@ -54,7 +54,7 @@ fn rejected(mut judge: impl FnMut(&[u8], ReasonCode, bool, &str)) -> u64 {
     judged
 }
 
-/// Section 4.13, MAL-01 to MAL-13: each golden vector that is rejected, on an open connection.
+/// Section 4.13: each golden vector that is rejected, on an open connection.
 fn rejected_vectors_end_the_connection() -> u64 {
     rejected(|bytes, code, has_another, name| {
         let mut driver = Driver::connected();

@@ -139,7 +139,8 @@ fn while_connected() -> u64 {
 
 /// [MQTT-3.14.4-1], [MQTT-3.14.4-2], section 4.13: of a connection that ends nothing more is read.
 fn after_the_close() -> u64 {
-    let ends: [(bool, fn(&mut Driver) -> Lines); 4] = [
+    type End = fn(&mut Driver) -> Lines;
+    let ends: [(bool, End); 4] = [
         (true, |driver| {
             driver.disconnect(ReasonCode::ServerBusy, &[])
         }),

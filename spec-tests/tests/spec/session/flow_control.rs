@@ -75,11 +75,13 @@ fn quota_is_the_receive_maximum<M: Machine>() -> u64 {
         // Each end of an exchange lets exactly one more go.
         for n in 1..=messages {
             let identifier = open.pop_front().unwrap();
-            let mut said = driver.feed(&match n % 2 {
-                1 => make::puback(identifier),
-                _ => make::pubrec(identifier),
+            let refusal = make::ack(PacketType::PubRec, identifier, ReasonCode::QuotaExceeded);
+            let mut said = driver.feed(&match n % 4 {
+                1 | 3 => make::puback(identifier),
+                2 => make::pubrec(identifier),
+                _ => refusal,
             });
-            if n % 2 == 0 {
+            if n % 4 == 2 {
                 assert_eq!(said, [format!("> PUBREL #{identifier}")]);
                 said = driver.feed(&make::pubcomp(identifier));
             }
@@ -341,7 +343,7 @@ fn a_smaller_receive_maximum_holds_back_what_was_in_flight<M: Machine>() {
     assert_eq!(driver.feed(&make::pubcomp(3)), ["t3 pubcomp"]);
 }
 
-/// MQTT-3.3.4-7, T19.4: 12 unacknowledged messages, each smaller Receive Maximum of the next
+/// MQTT-3.3.4-7: 12 unacknowledged messages, each smaller Receive Maximum of the next
 /// connection: as many at once, the next when one is acknowledged, all of them as re-sends.
 fn every_smaller_receive_maximum<M: Machine>() -> u64 {
     for receive_maximum in 1..=12 {

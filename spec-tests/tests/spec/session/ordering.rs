@@ -120,6 +120,8 @@ fn resent_messages_and_pubrels_keep_their_orders<M: Machine>() {
     let said = driver.resume();
     assert_eq!(identifiers(&said, "> PUBLISH"), [2, 3, 6]);
     assert_eq!(identifiers(&said, "> PUBREL"), [5, 1]);
+    let mut again = said.iter().filter(|line| line.starts_with("> PUBLISH"));
+    assert!(again.all(|line| line.contains(" dup ")), "{said:?}");
 }
 
 /// MQTT-4.6.0-2: PUBACK in the order of the messages, for all orders of four decisions.

@@ -152,37 +152,23 @@ fn disconnect_gives_way<M: Machine>() -> u64 {
 /// MQTT-3.6.2-2, -3, MQTT-3.7.2-2, -3: the machine's own PUBREL and PUBCOMP have neither, so they fit
 /// wherever any fits.
 fn pubrel_and_pubcomp_have_nothing_to_leave_out<M: Machine>() -> u64 {
-    let reasoned = |packet_type| make::ack_with_reason(packet_type, 1, "a long reason");
+    use PacketType::{PubRec, PubRel};
+    let reasoned = |packet_type, n| make::ack_with_reason(packet_type, n, "a long reason");
     for limit in [6, 8, 12, 20, LARGEST_PACKET as usize] {
         let mut driver = Driver::<M>::announced(&size(limit));
-        assert_eq!(
-            driver.feed(&make::publish(2, 1, "a", "")).last().unwrap(),
-            "> PUBREC #1"
-        );
-        assert_eq!(driver.feed(&reasoned(PacketType::PubRel)), ["> PUBCOMP #1"]);
-        let said = driver.feed(&make::ack_with_reason(
-            PacketType::PubRel,
-            1,
-            "a long reason",
-        ));
-        assert_eq!(
-            said.last().unwrap(),
-            "> PUBCOMP #1 PacketIdentifierNotFound"
-        );
-        let said = driver.feed(&make::ack_with_reason(
-            PacketType::PubRec,
-            1,
-            "a long reason",
-        ));
-        assert_eq!(said.last().unwrap(), "> PUBREL #1 PacketIdentifierNotFound");
+        let _ = driver.feed(&make::publish(2, 3, "a", ""));
+        assert_eq!(driver.feed(&reasoned(PubRel, 3)), ["> PUBCOMP #3"]);
+        for n in [3, 9] {
+            let said = driver.feed(&reasoned(PubRel, n));
+            let answer = format!("> PUBCOMP #{n} PacketIdentifierNotFound");
+            assert_eq!(said.last(), Some(&answer));
+            let said = driver.feed(&reasoned(PubRec, n));
+            let answer = format!("> PUBREL #{n} PacketIdentifierNotFound");
+            assert_eq!(said.last(), Some(&answer));
+        }
         if limit >= 8 {
             let _ = driver.publish(2, "a", "");
-            let said = driver.feed(&make::ack_with_reason(
-                PacketType::PubRec,
-                1,
-                "a long reason",
-            ));
-            assert_eq!(said, ["> PUBREL #1"]);
+            assert_eq!(driver.feed(&reasoned(PubRec, 1)), ["> PUBREL #1"]);
         }
     }
     5

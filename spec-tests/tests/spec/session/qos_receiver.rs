@@ -347,7 +347,7 @@ fn expiry_does_not_end_the_exchange<M: Machine>() {
     }
 }
 
-/// Tables 3-4, 3-5, T19.4: an identifier that another exchange uses is refused with 0x91.
+/// Tables 3-4, 3-5: an identifier that another exchange uses is refused with 0x91.
 fn identifier_in_another_exchange<M: Machine>() {
     let mut driver = Driver::<M>::connected();
     let _ = driver.feed(&make::publish(2, 7, "a", "2"));

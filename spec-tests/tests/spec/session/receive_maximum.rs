@@ -119,7 +119,7 @@ fn only_written_acknowledgements_give_room<M: Machine>() {
     }
 }
 
-/// T19.4: PUBREC from 0x80 ends the exchange for the receiver, too.
+/// Section 3.3.4: PUBREC from 0x80 ends the exchange for the receiver, too.
 fn refusals_give_room<M: Machine>() {
     let mut driver = Driver::<M>::manual().open(&maximum(1), &[]);
     for n in 0..5 {
@@ -135,8 +135,10 @@ fn refusals_give_room<M: Machine>() {
 /// Section 3.3.4: on a new connection the peer's quota is whole again; a waiting PUBREL is no PUBLISH.
 fn what_a_connection_left_open_counts_on_the_next<M: Machine>() {
     let mut driver = Driver::<M>::new().open(&maximum(2), &[]);
-    let _ = driver.feed(&make::publish(2, 1, "a", ""));
-    let _ = driver.feed(&make::publish(2, 2, "a", ""));
+    for n in [1, 2] {
+        let said = driver.feed(&make::publish(2, n, "a", ""));
+        assert_eq!(said[1], format!("> PUBREC #{n}"));
+    }
     let _ = driver.lose();
     assert_eq!(driver.reopen(&maximum(2), true, &[]), nothing());
     // The peer sends one of them again and two that are new, as its quota of 2 does not allow;
