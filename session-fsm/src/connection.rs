@@ -41,6 +41,7 @@ use crate::connection::large::Arriving;
 use crate::error::SendError;
 use crate::event::Cause;
 use crate::exchange::Decision;
+use crate::exchange::table::ReceiverAction;
 use crate::session::{Publication, RefusedPublication, Session};
 use crate::{Instant, LimitExceeded, Limits, PeerError, Receipt, SessionViolation, Token};
 
@@ -378,19 +379,19 @@ impl Connection {
 
     /// The answers of the receiver half whose turn it is.
     fn answer_decided(&mut self, session: &mut Session) {
-        while let Some((packet_identifier, qos, decision)) = session.receiver.next_decided() {
+        while let Some((packet_identifier, action, decision)) = session.receiver.next_in_turn() {
             let Decision {
                 reason_code,
                 packet,
             } = decision;
             match packet {
                 Some(packet) => self.outbox.push(&packet),
-                None if qos == Qos::ExactlyOnce => {
-                    self.outbox.pubrec(packet_identifier, reason_code);
+                None if action == ReceiverAction::PubAck => {
+                    self.outbox.puback(packet_identifier, reason_code);
                 }
-                None => self.outbox.puback(packet_identifier, reason_code),
+                None => self.outbox.pubrec(packet_identifier, reason_code),
             }
-            if qos == Qos::AtLeastOnce || reason_code.is_error() {
+            if action == ReceiverAction::PubAck || reason_code.is_error() {
                 self.outbox.answers();
             }
         }

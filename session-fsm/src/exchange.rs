@@ -7,5 +7,5 @@ mod sender;
 pub mod table;
 
 pub use receiver::Receipt;
-pub(crate) use receiver::{Arrival, Decision, Receiver};
+pub(crate) use receiver::{Decision, Receiver};
 pub(crate) use sender::{Request, Sender};

@@ -522,12 +522,9 @@ impl Session {
 
     /// What a Client sent for a new Session before the CONNACK, which did not come, or refused: that is its ending.
     pub(crate) fn unconfirmed(&mut self, ending: Ending) {
-        while let Some((token, sent)) = self.sender.discard_one() {
-            let ending = if sent { ending } else { Ending::NotSent };
-            self.notice(Notice::Outcome(token, ending));
-        }
-        while let Some(token) = self.sender.take_request() {
-            self.notice(Notice::Outcome(token, ending));
+        while let Some((token, written)) = self.sender.discard_one() {
+            let ending = if written { ending } else { Ending::NotSent };
+            self.ended(token, ending);
         }
         self.sender.reset();
     }
@@ -536,17 +533,14 @@ impl Session {
     /// Client's messages that were never sent wait for the next Session.
     pub(crate) fn end(&mut self) {
         self.hand_out_will();
-        while let Some((token, sent)) = self.sender.discard_one() {
-            let ending = if sent {
+        while let Some((token, written)) = self.sender.discard_one() {
+            let ending = if written {
                 Ending::Indeterminate
             } else {
                 Ending::NotSent
             };
             self.forget_deadline(token);
-            self.notice(Notice::Outcome(token, ending));
-        }
-        while let Some(token) = self.sender.take_request() {
-            self.notice(Notice::Outcome(token, Ending::Indeterminate));
+            self.ended(token, ending);
         }
         if !fault!("released messages outlive the Session") {
             self.sender.reset();
@@ -570,6 +564,13 @@ impl Session {
         }
         if core::mem::replace(&mut self.exists, false) {
             self.notice(Notice::SessionEnded);
+        }
+    }
+
+    /// Something that the application gave is over, unless that was reported before.
+    fn ended(&mut self, token: Token, ending: Ending) {
+        if token != Token::NONE {
+            self.notice(Notice::Outcome(token, ending));
         }
     }
 

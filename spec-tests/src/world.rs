@@ -49,7 +49,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 pub use config::Config;
-pub use points::{Kind, Monitor, impossible_rows};
+pub use points::{Kind, Monitor, rows_not_run};
 
 use self::absence::Attention;
 use self::application::{Flow, Side};

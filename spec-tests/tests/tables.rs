@@ -136,257 +136,155 @@ fn receiver_table() {
     RECEIVER.check();
 }
 
-/// Each cell is compared with what the standard's state tables say, written by hand from
-/// section 4.3 and where it says nothing from the sections given.
-fn compare<S, E, A>(half: &Half<S, E, A>, expected: &[(S, E, S, A, &str)])
+/// Some states, an event, the state afterwards (`None`: the same), the action, and where that is said.
+type Row<S, E, A> = (&'static [S], E, Option<S>, A, &'static str);
+
+/// Each cell is compared with what the standard says, written by hand from section 4.3 and, where it says nothing, from
+/// the sections given.
+fn compare<S, E, A>(half: &Half<S, E, A>, expected: &[Row<S, E, A>])
 where
     S: Copy + Debug + PartialEq,
     E: Copy + Debug + PartialEq,
     A: Copy + Debug + PartialEq,
 {
-    assert_eq!(expected.len(), half.states.len() * half.events.len());
     for &state in half.states {
         for &event in half.events {
             let mut of_cell = expected
                 .iter()
-                .filter(|expected| expected.0 == state && expected.1 == event);
+                .filter(|expected| expected.0.contains(&state) && expected.1 == event);
             let Some(&(.., next, action, why)) = of_cell.next() else {
                 panic!("nothing is expected of {state:?} at {event:?}");
             };
             assert!(of_cell.next().is_none(), "{state:?}, {event:?}: twice");
             let actual = (half.on)(state, event);
+            let next = next.unwrap_or(state);
             assert_eq!(actual, (next, action), "{state:?}, {event:?}: {why}");
         }
     }
 }
 
+const UNIQUE: &str = "2.2.1: an identifier in use is not given away";
+const KIND: &str = "2.2.1, 4.3: an acknowledgement of the wrong kind is a Protocol Error";
+const UNKNOWN: &str = "an identifier that the peer cannot know does no harm";
+const DISCARDED: &str = "3.1.2.4, 3.2.2.1.1: the Session is discarded, and the identifiers with it";
+
 #[test]
+#[rustfmt::skip]
 fn sender_is_as_the_standard_says() {
     use SenderAction as Do;
     use SenderEvent as On;
-    use SenderState::{Free, WaitPubAck, WaitPubComp, WaitPubRec};
-    // Rows that mean the same at every state in use.
-    const UNIQUE: &str = "2.2.1: an identifier in use is not given to another message";
-    const SAME: &str =
-        "4.4: unacknowledged PUBLISH and PUBREL are sent again with their identifiers";
-    const DISCARDED: &str =
-        "3.1.2.4, 3.2.2.1.1: the Session is discarded, and the identifiers with it";
-    const KIND: &str = "2.2.1, 4.3: an acknowledgement of the wrong kind is a Protocol Error";
-    const UNKNOWN: &str = "an unknown identifier does no harm";
+    use SenderState::{
+        Free, Lost, Unsent1, Unsent2, WaitPubAck, WaitPubComp, WaitPubRec, WaitSubAck,
+        WaitUnsubAck,
+    };
+    // What the peer has heard nothing of.
+    const UNHEARD: &[SenderState] = &[Free, Unsent1, Unsent2, Lost];
+    const USED: &[SenderState] = &[
+        Unsent1, Unsent2, WaitPubAck, WaitPubRec, WaitPubComp, Lost, WaitSubAck, WaitUnsubAck,
+    ];
+    const SAME: &str = "4.4: unacknowledged PUBLISH and PUBREL are sent again with their identifiers";
+    const NEVER_SENT: &str = "4.3: without a PUBLISH no exchange began";
+    const STAYS: &str = "4.3.2, 4.3.3: what is unacknowledged stays so";
     compare(
         &SENDER,
         &[
-            (
-                Free,
-                On::PublishQos1,
-                WaitPubAck,
-                Do::Publish,
-                "4.3.2: PUBLISH with DUP 0",
-            ),
-            (
-                Free,
-                On::PublishQos2,
-                WaitPubRec,
-                Do::Publish,
-                "4.3.3: PUBLISH with DUP 0",
-            ),
-            (Free, On::PubAck, Free, Do::Report, UNKNOWN),
-            (
-                Free,
-                On::PubRec,
-                Free,
-                Do::ReleaseUnknown,
-                "3.6.2.1: PUBREL with 0x92",
-            ),
-            (
-                Free,
-                On::PubRecError,
-                Free,
-                Do::Report,
-                "4.3.3: no PUBREL after an error; unknown",
-            ),
-            (Free, On::PubComp, Free, Do::Report, UNKNOWN),
-            (Free, On::Resume, Free, Do::Nothing, "nothing to send again"),
-            (Free, On::Discard, Free, Do::Nothing, "nothing to discard"),
-            (WaitPubAck, On::PublishQos1, WaitPubAck, Do::Never, UNIQUE),
-            (WaitPubAck, On::PublishQos2, WaitPubAck, Do::Never, UNIQUE),
-            (
-                WaitPubAck,
-                On::PubAck,
-                Free,
-                Do::Finish,
-                "4.3.2: any code ends it; quota +1",
-            ),
-            (WaitPubAck, On::PubRec, WaitPubAck, Do::WrongKind, KIND),
-            (WaitPubAck, On::PubRecError, WaitPubAck, Do::WrongKind, KIND),
-            (WaitPubAck, On::PubComp, WaitPubAck, Do::WrongKind, KIND),
-            (WaitPubAck, On::Resume, WaitPubAck, Do::PublishAgain, SAME),
-            (WaitPubAck, On::Discard, Free, Do::Lose, DISCARDED),
-            (WaitPubRec, On::PublishQos1, WaitPubRec, Do::Never, UNIQUE),
-            (WaitPubRec, On::PublishQos2, WaitPubRec, Do::Never, UNIQUE),
-            (WaitPubRec, On::PubAck, WaitPubRec, Do::WrongKind, KIND),
-            (
-                WaitPubRec,
-                On::PubRec,
-                WaitPubComp,
-                Do::Release,
-                "4.3.3: PUBREL",
-            ),
-            (
-                WaitPubRec,
-                On::PubRecError,
-                Free,
-                Do::Finish,
-                "4.3.3, 4.9: the end; quota +1",
-            ),
-            (WaitPubRec, On::PubComp, WaitPubRec, Do::WrongKind, KIND),
-            (WaitPubRec, On::Resume, WaitPubRec, Do::PublishAgain, SAME),
-            (WaitPubRec, On::Discard, Free, Do::Lose, DISCARDED),
-            (WaitPubComp, On::PublishQos1, WaitPubComp, Do::Never, UNIQUE),
-            (WaitPubComp, On::PublishQos2, WaitPubComp, Do::Never, UNIQUE),
-            (WaitPubComp, On::PubAck, WaitPubComp, Do::WrongKind, KIND),
-            (
-                WaitPubComp,
-                On::PubRec,
-                WaitPubComp,
-                Do::ReleaseAgain,
-                "4.3.3: PUBREL",
-            ),
-            (
-                WaitPubComp,
-                On::PubRecError,
-                Free,
-                Do::Finish,
-                "4.3.3: taken for the end",
-            ),
-            (
-                WaitPubComp,
-                On::PubComp,
-                Free,
-                Do::Finish,
-                "4.3.3: any code ends it; quota +1",
-            ),
-            (WaitPubComp, On::Resume, WaitPubComp, Do::ReleaseAgain, SAME),
-            (WaitPubComp, On::Discard, Free, Do::Lose, DISCARDED),
+            (&[Free], On::PublishQos1, Some(Unsent1), Do::Publish, "4.3.2: PUBLISH with DUP 0"),
+            (USED, On::PublishQos1, None, Do::Never, UNIQUE),
+            (&[Free], On::PublishQos2, Some(Unsent2), Do::Publish, "4.3.3: PUBLISH with DUP 0"),
+            (USED, On::PublishQos2, None, Do::Never, UNIQUE),
+            (&[Free], On::Subscribe, Some(WaitSubAck), Do::Ask, "3.8.2: SUBSCRIBE has an identifier"),
+            (USED, On::Subscribe, None, Do::Never, UNIQUE),
+            (&[Free], On::Unsubscribe, Some(WaitUnsubAck), Do::Ask, "3.10.2: so has UNSUBSCRIBE"),
+            (USED, On::Unsubscribe, None, Do::Never, UNIQUE),
+            (&[Unsent1], On::Written, Some(WaitPubAck), Do::Nothing, "4.3.2: unacknowledged from now on"),
+            (&[Unsent2], On::Written, Some(WaitPubRec), Do::Nothing, "4.3.3: unacknowledged from now on"),
+            (&[WaitPubAck, WaitPubRec], On::Written, None, Do::Nothing, SAME),
+            (&[Free, WaitPubComp, Lost, WaitSubAck, WaitUnsubAck], On::Written, None, Do::Never, "4.3.3: no PUBLISH after PUBREC"),
+            (&[WaitPubAck], On::PubAck, Some(Free), Do::Finish, "4.3.2: any code ends it; quota +1"),
+            (&[WaitPubRec, WaitPubComp, WaitSubAck, WaitUnsubAck], On::PubAck, None, Do::WrongKind, KIND),
+            (UNHEARD, On::PubAck, None, Do::Report, UNKNOWN),
+            (&[WaitPubRec], On::PubRec, Some(WaitPubComp), Do::Release, "4.3.3: PUBREL"),
+            (&[WaitPubComp], On::PubRec, None, Do::ReleaseAgain, "4.3.3: PUBREL"),
+            (&[WaitPubAck, WaitSubAck, WaitUnsubAck], On::PubRec, None, Do::WrongKind, KIND),
+            (UNHEARD, On::PubRec, None, Do::ReleaseUnknown, "3.6.2.1: PUBREL with 0x92"),
+            (&[WaitPubRec], On::PubRecError, Some(Free), Do::Finish, "4.3.3, 4.9: the end; quota +1"),
+            (&[WaitPubComp], On::PubRecError, Some(Free), Do::Finish, "4.3.3: taken for the end"),
+            (&[WaitPubAck, WaitSubAck, WaitUnsubAck], On::PubRecError, None, Do::WrongKind, KIND),
+            (UNHEARD, On::PubRecError, None, Do::Report, "4.3.3: no PUBREL after an error; unknown"),
+            (&[WaitPubComp], On::PubComp, Some(Free), Do::Finish, "4.3.3: any code ends it; quota +1"),
+            (&[WaitPubAck, WaitPubRec, WaitSubAck, WaitUnsubAck], On::PubComp, None, Do::WrongKind, KIND),
+            (UNHEARD, On::PubComp, None, Do::Report, UNKNOWN),
+            (&[WaitSubAck], On::SubAck, Some(Free), Do::Finish, "3.8.4: the answer to SUBSCRIBE"),
+            (&[WaitPubAck, WaitPubRec, WaitPubComp, WaitUnsubAck], On::SubAck, None, Do::WrongKind, KIND),
+            (UNHEARD, On::SubAck, None, Do::Report, UNKNOWN),
+            (&[WaitUnsubAck], On::UnsubAck, Some(Free), Do::Finish, "3.10.4: the answer to UNSUBSCRIBE"),
+            (&[WaitPubAck, WaitPubRec, WaitPubComp, WaitSubAck], On::UnsubAck, None, Do::WrongKind, KIND),
+            (UNHEARD, On::UnsubAck, None, Do::Report, UNKNOWN),
+            (&[Unsent1, Unsent2], On::Forbidden, Some(Free), Do::TakeBack, "3.1.2.11.4: not sent, as if it was completed"),
+            (&[WaitPubAck], On::Forbidden, Some(Free), Do::Lose, "3.1.2.11.4: not sent, as if it was completed; the peer may have it"),
+            (&[WaitPubRec], On::Forbidden, Some(Lost), Do::Lose, "4.3.3: the peer may have it, and takes the identifier for it"),
+            (&[Free, WaitPubComp, Lost, WaitSubAck, WaitUnsubAck], On::Forbidden, None, Do::Never, "there is no PUBLISH to send"),
+            (&[Unsent1, Unsent2, WaitSubAck, WaitUnsubAck], On::Withdrawn, Some(Free), Do::TakeBack, NEVER_SENT),
+            (&[WaitPubAck, WaitPubRec, WaitPubComp], On::Withdrawn, None, Do::TooLate, "4.3.3: once sent, it goes on"),
+            (&[Free, Lost], On::Withdrawn, None, Do::Never, "there is nothing to withdraw"),
+            (&[WaitSubAck, WaitUnsubAck], On::ConnectionEnded, Some(Free), Do::Lose, "4.1: not Session State"),
+            (&[Free, Unsent1, Unsent2, WaitPubAck, WaitPubRec, WaitPubComp, Lost], On::ConnectionEnded, None, Do::Nothing, STAYS),
+            (&[Unsent1, Unsent2], On::Resume, None, Do::Publish, "4.3.2: DUP 0 the first time"),
+            (&[WaitPubAck, WaitPubRec], On::Resume, None, Do::PublishAgain, SAME),
+            (&[WaitPubComp], On::Resume, None, Do::ReleaseAgain, SAME),
+            (&[Free, Lost], On::Resume, None, Do::Nothing, "nothing to send again"),
+            (&[WaitSubAck, WaitUnsubAck], On::Resume, None, Do::Never, "4.1: not Session State"),
+            (&[Unsent1, Unsent2], On::Discard, Some(Free), Do::TakeBack, NEVER_SENT),
+            (&[WaitPubAck, WaitPubRec, WaitPubComp, WaitSubAck, WaitUnsubAck], On::Discard, Some(Free), Do::Lose, DISCARDED),
+            (&[Free, Lost], On::Discard, Some(Free), Do::Nothing, DISCARDED),
+            (&[WaitPubAck, WaitPubRec, WaitPubComp], On::Finished, Some(Free), Do::Finish, "4.1: what was stored last"),
+            (&[Free, Unsent1, Unsent2, Lost, WaitSubAck, WaitUnsubAck], On::Finished, None, Do::Never, "4.1: a PUBLISH that is stored counts as written"),
         ],
     );
 }
 
 #[test]
+#[rustfmt::skip]
 fn receiver_is_as_the_standard_says() {
     use ReceiverAction as Do;
     use ReceiverEvent as On;
-    use ReceiverState::{Deciding1, Deciding2, Free, WaitPubRel};
+    use ReceiverState::{Asked, Deciding1, Deciding2, Free, Repeating, WaitPubRel};
     // The standard's tables have no state between PUBLISH and the decision: for them, what comes
     // after both is what counts.
-    const IN_USE: &str = "2.2.1, 3.4.2.1, 3.5.2.1: 0x91 for an identifier in another exchange";
-    const DISCARDED: &str = "3.1.2.4: the Session is discarded";
-    const LATE: &str = "nothing is to be decided";
+    const IN_USE: &str = "2.2.1, 3.4.2.1, 3.5.2.1, 3.9.3: 0x91 for an identifier in another exchange";
+    const UNDECIDED: &str = "nothing is to be decided";
     const ONCE: &str = "4.3.2, 4.3.3: not delivered again before it is acknowledged";
     const NOTHING: &str = "4.4: the sender sends again, not the receiver";
     compare(
         &RECEIVER,
         &[
-            (
-                Free,
-                On::PublishQos1,
-                Deciding1,
-                Do::Deliver,
-                "4.3.2: whatever DUP says",
-            ),
-            (
-                Free,
-                On::PublishQos2,
-                Deciding2,
-                Do::Deliver,
-                "4.3.3: whatever DUP says",
-            ),
-            (Free, On::Accept, Free, Do::Late, LATE),
-            (Free, On::Refuse, Free, Do::Late, LATE),
-            (
-                Free,
-                On::PubRel,
-                Free,
-                Do::PubCompUnknown,
-                "3.7.2.1: PUBCOMP with 0x92",
-            ),
-            (Free, On::Resume, Free, Do::Nothing, NOTHING),
-            (Free, On::Discard, Free, Do::Nothing, DISCARDED),
-            (Deciding1, On::PublishQos1, Deciding1, Do::Await, ONCE),
-            (Deciding1, On::PublishQos2, Deciding1, Do::InUse, IN_USE),
-            (
-                Deciding1,
-                On::Accept,
-                Free,
-                Do::PubAck,
-                "4.3.2: then it is a new message",
-            ),
-            (
-                Deciding1,
-                On::Refuse,
-                Free,
-                Do::PubAck,
-                "4.3.2: PUBACK of 0x80 or above",
-            ),
-            (
-                Deciding1,
-                On::PubRel,
-                Deciding1,
-                Do::PubCompUnknown,
-                "3.7.2.1: no QoS 2 exchange",
-            ),
-            (
-                Deciding1,
-                On::Resume,
-                Free,
-                Do::Nothing,
-                "4.1: not Session State",
-            ),
-            (Deciding1, On::Discard, Free, Do::Nothing, DISCARDED),
-            (Deciding2, On::PublishQos1, Deciding2, Do::InUse, IN_USE),
-            (Deciding2, On::PublishQos2, Deciding2, Do::Await, ONCE),
-            (
-                Deciding2,
-                On::Accept,
-                WaitPubRel,
-                Do::PubRec,
-                "4.3.3: PUBREC below 0x80",
-            ),
-            (
-                Deciding2,
-                On::Refuse,
-                Free,
-                Do::PubRec,
-                "4.3.3: PUBREC of 0x80 or above; not stored",
-            ),
-            (
-                Deciding2,
-                On::PubRel,
-                Deciding2,
-                Do::TooEarly,
-                "4.3.3: PUBREL follows PUBREC",
-            ),
-            (Deciding2, On::Resume, Deciding2, Do::Nothing, NOTHING),
-            (Deciding2, On::Discard, Free, Do::Nothing, DISCARDED),
-            (WaitPubRel, On::PublishQos1, WaitPubRel, Do::InUse, IN_USE),
-            (
-                WaitPubRel,
-                On::PublishQos2,
-                WaitPubRel,
-                Do::PubRecAgain,
-                "4.3.3: no second delivery",
-            ),
-            (WaitPubRel, On::Accept, WaitPubRel, Do::Late, LATE),
-            (WaitPubRel, On::Refuse, WaitPubRel, Do::Late, LATE),
-            (
-                WaitPubRel,
-                On::PubRel,
-                Free,
-                Do::PubComp,
-                "4.3.3: PUBCOMP with 0x00",
-            ),
-            (WaitPubRel, On::Resume, WaitPubRel, Do::Nothing, NOTHING),
-            (WaitPubRel, On::Discard, Free, Do::Nothing, DISCARDED),
+            (&[Free], On::PublishQos1, Some(Deciding1), Do::Deliver, "4.3.2: whatever DUP says"),
+            (&[Deciding1], On::PublishQos1, None, Do::Await, ONCE),
+            (&[Deciding2, WaitPubRel, Repeating, Asked], On::PublishQos1, None, Do::InUse, IN_USE),
+            (&[Free], On::PublishQos2, Some(Deciding2), Do::Deliver, "4.3.3: whatever DUP says"),
+            (&[Deciding2, Repeating], On::PublishQos2, None, Do::Await, ONCE),
+            (&[WaitPubRel], On::PublishQos2, Some(Repeating), Do::Repeat, "4.3.3, 4.6: PUBREC again in its turn, no second delivery"),
+            (&[Deciding1, Asked], On::PublishQos2, None, Do::InUse, IN_USE),
+            (&[Deciding1], On::Accept, Some(Free), Do::PubAck, "4.3.2: then it is a new message"),
+            (&[Deciding2], On::Accept, Some(WaitPubRel), Do::PubRec, "4.3.3: PUBREC below 0x80"),
+            (&[Free, WaitPubRel, Repeating, Asked], On::Accept, None, Do::Never, UNDECIDED),
+            (&[Deciding1], On::Refuse, Some(Free), Do::PubAck, "4.3.2: PUBACK of 0x80 or above"),
+            (&[Deciding2], On::Refuse, Some(Free), Do::PubRec, "4.3.3: PUBREC of 0x80 or above; not stored"),
+            (&[Free, WaitPubRel, Repeating, Asked], On::Refuse, None, Do::Never, UNDECIDED),
+            (&[Repeating], On::InTurn, Some(WaitPubRel), Do::PubRecAgain, "4.3.3, 4.6"),
+            (&[Free, Deciding1, Deciding2, WaitPubRel, Asked], On::InTurn, None, Do::Nothing, "4.3.3: released in the meantime"),
+            (&[WaitPubRel, Repeating], On::PubRel, Some(Free), Do::PubComp, "4.3.3: PUBCOMP with 0x00"),
+            (&[Deciding2], On::PubRel, None, Do::TooEarly, "4.3.3: PUBREL follows PUBREC"),
+            (&[Free, Deciding1, Asked], On::PubRel, None, Do::PubCompUnknown, "3.7.2.1: PUBCOMP with 0x92"),
+            (&[Free], On::Request, Some(Asked), Do::Deliver, "3.8.4, 3.10.4"),
+            (&[Deciding1, Deciding2, WaitPubRel, Repeating, Asked], On::Request, None, Do::InUse, IN_USE),
+            (&[Asked], On::Answer, Some(Free), Do::Nothing, "3.8.4, 3.10.4: the answer ends it"),
+            (&[Free, Deciding1, Deciding2, WaitPubRel, Repeating], On::Answer, None, Do::Never, "there is no request"),
+            (&[Deciding1, Asked], On::ConnectionEnded, Some(Free), Do::Nothing, "4.1: not Session State"),
+            (&[Repeating], On::ConnectionEnded, Some(WaitPubRel), Do::Nothing, NOTHING),
+            (&[Free, Deciding2, WaitPubRel], On::ConnectionEnded, None, Do::Nothing, NOTHING),
+            (&[Free, Deciding2, WaitPubRel], On::Discard, Some(Free), Do::Nothing, DISCARDED),
+            (&[Deciding1, Repeating, Asked], On::Discard, None, Do::Never, "its Network Connection ended before"),
         ],
     );
 }

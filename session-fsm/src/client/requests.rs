@@ -117,7 +117,7 @@ impl Client {
                 Ok(token)
             }
             Err(error) => {
-                sender.finish_request(packet_identifier);
+                sender.take_back(packet_identifier);
                 Err(error)
             }
         }
@@ -125,7 +125,7 @@ impl Client {
 
     pub(super) fn receive_suback<'a>(&mut self, suback: SubAck<'a>) -> Handled<'a> {
         self.connection.check_explanations(&suback.properties)?;
-        self.connection.answered_request(
+        self.connection.receive_answer(
             &mut self.session,
             PacketType::SubAck,
             suback.packet_identifier,
@@ -136,7 +136,7 @@ impl Client {
 
     pub(super) fn receive_unsuback<'a>(&mut self, unsuback: UnsubAck<'a>) -> Handled<'a> {
         self.connection.check_explanations(&unsuback.properties)?;
-        self.connection.answered_request(
+        self.connection.receive_answer(
             &mut self.session,
             PacketType::UnsubAck,
             unsuback.packet_identifier,

@@ -9,7 +9,6 @@ use mqtt5_codec::{
 use super::Connection;
 use crate::event::{Delivered, Event};
 use crate::exchange::table::{ReceiverAction, SenderAction, SenderEvent};
-use crate::exchange::{Arrival, Request};
 use crate::session::{Acknowledgement, Notice, Session};
 use crate::{Change, Outcome, Receipt, SessionViolation, Token};
 
@@ -107,13 +106,13 @@ impl Connection {
             _ => SenderEvent::PubComp,
         };
         let (action, token) = session.sender.acknowledge(packet_identifier, event);
-        self.acknowledged(session, packet_type, packet_identifier, action, token)?;
+        self.follow(session, packet_type, packet_identifier, action, token)?;
         Ok(token)
     }
 
-    /// Does what the sender half wants done after an acknowledgement.
+    /// Does what the sender's table says about an acknowledgement.
     #[inline]
-    fn acknowledged(
+    fn follow(
         &mut self,
         session: &mut Session,
         packet_type: PacketType,
@@ -152,7 +151,15 @@ impl Connection {
                 session.notice(Notice::UnknownIdentifier(packet_type, packet_identifier));
             }
             SenderAction::WrongKind => return Err(SessionViolation::WrongAcknowledgement),
-            _ => {}
+            // Not what an acknowledgement leads to.
+            SenderAction::Nothing
+            | SenderAction::Publish
+            | SenderAction::PublishAgain
+            | SenderAction::Ask
+            | SenderAction::TakeBack
+            | SenderAction::Lose
+            | SenderAction::TooLate
+            | SenderAction::Never => {}
         }
         Ok(())
     }
@@ -196,48 +203,57 @@ impl Connection {
             }
             let receive_maximum = self.own.receive_maximum;
             let receiver = &mut session.receiver;
-            match receiver.publish(packet_identifier, qos, receive_maximum, manual) {
-                Arrival::Deliver(Some(undecided)) => receipt = Some(undecided),
-                Arrival::Deliver(None) => self.accept(session, packet_identifier, qos),
-                Arrival::PubRecAgain if fault!("repetition is an error") => {
+            let received = receiver.publish(packet_identifier, qos, receive_maximum, manual);
+            let Ok((action, undecided)) = received else {
+                return Err(SessionViolation::ReceiveMaximumExceeded);
+            };
+            receipt = undecided;
+            match action {
+                ReceiverAction::Deliver => {}
+                // By the rules of its QoS [MQTT-4.5.0-2].
+                ReceiverAction::PubAck if fault!("MQTT-4.3.2-4") => {}
+                ReceiverAction::PubAck => {
+                    let named = fault!("MQTT-2.2.1-5", packet_identifier, PacketIdentifier::MIN);
+                    self.outbox.puback(named, ReasonCode::Success);
+                    self.outbox.answers();
+                }
+                ReceiverAction::PubRec if fault!("MQTT-3.3.4-1") => {
+                    self.outbox.puback(packet_identifier, ReasonCode::Success);
+                    self.outbox.answers();
+                }
+                ReceiverAction::PubRec => {
+                    session.change(|| Change::Received { packet_identifier });
+                    if !fault!("MQTT-4.3.3-8") {
+                        let named =
+                            fault!("MQTT-2.2.1-5", packet_identifier, PacketIdentifier::MIN);
+                        self.outbox.pubrec(named, ReasonCode::Success);
+                    }
+                }
+                ReceiverAction::PubRecAgain if fault!("repetition is an error") => {
                     return Err(SessionViolation::ReleasedTooEarly);
                 }
-                Arrival::PubRecAgain => {
+                ReceiverAction::PubRecAgain => {
                     self.outbox.pubrec(packet_identifier, ReasonCode::Success);
                     return Ok(None);
                 }
-                Arrival::Await => {
+                ReceiverAction::Repeat | ReceiverAction::Await => {
                     // It may have been decided while there was no connection.
                     self.answer_decided(session);
                     return Ok(None);
                 }
-                Arrival::InUse => {
+                ReceiverAction::InUse => {
                     self.refuse_identifier(packet_identifier, qos);
                     return Ok(None);
                 }
-                Arrival::TooMany => return Err(SessionViolation::ReceiveMaximumExceeded),
+                // Not what a PUBLISH leads to.
+                ReceiverAction::Nothing
+                | ReceiverAction::PubComp
+                | ReceiverAction::PubCompUnknown
+                | ReceiverAction::TooEarly
+                | ReceiverAction::Never => return Ok(None),
             }
         }
         Ok(Some(receipt))
-    }
-
-    /// Automatic acknowledgement.
-    #[inline]
-    fn accept(&mut self, session: &mut Session, packet_identifier: PacketIdentifier, qos: Qos) {
-        // By the rules of its QoS [MQTT-4.5.0-2].
-        if fault!("MQTT-4.3.2-4") && qos == Qos::AtLeastOnce {
-            return;
-        }
-        let named = fault!("MQTT-2.2.1-5", packet_identifier, PacketIdentifier::MIN);
-        if qos == Qos::ExactlyOnce && !fault!("MQTT-3.3.4-1") {
-            session.change(|| Change::Received { packet_identifier });
-            if !fault!("MQTT-4.3.3-8") {
-                self.outbox.pubrec(named, ReasonCode::Success);
-            }
-        } else {
-            self.outbox.puback(named, ReasonCode::Success);
-            self.outbox.answers();
-        }
     }
 
     fn refuse_identifier(&mut self, packet_identifier: PacketIdentifier, qos: Qos) {
@@ -305,7 +321,7 @@ impl Connection {
                 ReasonCode::Success
             }
             ReceiverAction::TooEarly => return Err(SessionViolation::ReleasedTooEarly),
-            _ => {
+            ReceiverAction::PubCompUnknown => {
                 let packet_type = PacketType::PubRel;
                 session.notice(Notice::UnknownIdentifier(packet_type, packet_identifier));
                 if fault!("unknown PUBREL unanswered") {
@@ -313,6 +329,16 @@ impl Connection {
                 }
                 ReasonCode::PacketIdentifierNotFound
             }
+            // Not what a PUBREL leads to.
+            ReceiverAction::Nothing
+            | ReceiverAction::Deliver
+            | ReceiverAction::PubAck
+            | ReceiverAction::PubRec
+            | ReceiverAction::PubRecAgain
+            | ReceiverAction::Repeat
+            | ReceiverAction::Await
+            | ReceiverAction::InUse
+            | ReceiverAction::Never => return Ok(()),
         };
         let named = fault!("MQTT-4.3.3-11", packet_identifier, PacketIdentifier::MIN);
         self.outbox.pubcomp(named, reason_code);
@@ -339,8 +365,8 @@ impl Connection {
         Ok(())
     }
 
-    /// SUBACK or UNSUBACK: the token of its request. `None` if there is none.
-    pub(crate) fn answered_request<'a>(
+    /// SUBACK or UNSUBACK, with this many Reason Codes: the outcome of its request, unless that was reported before.
+    pub(crate) fn receive_answer<'a>(
         &mut self,
         session: &mut Session,
         packet_type: PacketType,
@@ -348,20 +374,17 @@ impl Connection {
         codes: usize,
         outcome: Outcome<'a>,
     ) -> Handled<'a> {
-        let pending = session.sender.pending_request(packet_identifier);
-        let filters = match (pending, packet_type) {
-            (Ok(None), _) => {
-                session.notice(Notice::UnknownIdentifier(packet_type, packet_identifier));
-                return Ok(None);
-            }
-            (Ok(Some(Request::Subscribe { filters })), PacketType::SubAck)
-            | (Ok(Some(Request::Unsubscribe { filters })), PacketType::UnsubAck) => filters,
-            _ => return Err(SessionViolation::WrongAcknowledgement),
+        let event = match packet_type {
+            PacketType::SubAck => SenderEvent::SubAck,
+            _ => SenderEvent::UnsubAck,
         };
-        if u32::try_from(codes) != Ok(filters) {
+        let filters = session.sender.filters(packet_identifier, event);
+        if filters.is_some_and(|filters| u32::try_from(codes) != Ok(filters)) {
             return Err(SessionViolation::ReasonCodeCount);
         }
-        let token = session.sender.finish_request(packet_identifier);
+        let (action, token) = session.sender.acknowledge(packet_identifier, event);
+        self.follow(session, packet_type, packet_identifier, action, None)?;
+        let token = token.filter(|token| *token != Token::NONE);
         Ok(token.map(|token| Event::Outcome(token, outcome)))
     }
 }

@@ -12,6 +12,7 @@ use mqtt5_codec::{
 use super::outbox::Blocked;
 use super::{Connection, Phase, TopicAliases};
 use crate::event::{Cause, Output};
+use crate::exchange::table::{SenderEvent, SenderState};
 use crate::session::{Ending, Notice, QueuedMessage, Session};
 use crate::{Change, Instant, LimitExceeded, PublishError};
 
@@ -245,12 +246,17 @@ impl Connection {
         let quota = fault!("MQTT-3.3.4-7", self.peer.receive_maximum, u16::MAX);
         let (queued, delivery) = session.sender.next_publish(quota)?;
         if let Some(limit) = self.forbids(queued) {
-            give_up(session, Ending::Forbidden(limit));
+            give_up(session, SenderEvent::Forbidden, Ending::Forbidden(limit));
             return Some(Written::Skipped);
         }
         // Once it was sent it goes on, expired or not [MQTT-4.3.3-7].
         if queued.expires_at <= now && (!delivery.duplicate() || fault!("MQTT-4.3.3-7")) {
-            give_up(session, Ending::Expired);
+            let event = fault!(
+                "MQTT-4.3.3-7",
+                SenderEvent::Withdrawn,
+                SenderEvent::Forbidden
+            );
+            give_up(session, event, Ending::Expired);
             return Some(Written::Skipped);
         }
         let written = self.write_publish(queued, delivery, now, wire);
@@ -261,7 +267,7 @@ impl Connection {
             }
             Written::TooLarge => {
                 let limit = LimitExceeded::MaximumPacketSize;
-                give_up(session, Ending::Forbidden(limit));
+                give_up(session, SenderEvent::Forbidden, Ending::Forbidden(limit));
                 return Some(Written::Skipped);
             }
             Written::NoRoom(_) | Written::Skipped => {}
@@ -445,18 +451,18 @@ impl Connection {
 
 /// A message that has an identifier already is not sent: if it is too large for the peer, it counts as sent
 /// \[MQTT-3.1.2-25\].
-fn give_up(session: &mut Session, ending: Ending) {
-    let Some(given_up) = session.sender.give_up_next() else {
+fn give_up(session: &mut Session, event: SenderEvent, ending: Ending) {
+    let Some(given_up) = session.sender.give_up_next(event) else {
         return;
     };
     let packet_identifier = given_up.packet_identifier;
     let token = Some(given_up.token);
-    if given_up.is_lost && !fault!("lost identifier announced as free") {
+    if given_up.state == SenderState::Lost && !fault!("lost identifier announced as free") {
         session.watched_gone(Change::Lost { packet_identifier }, token);
     } else {
         session.finished(packet_identifier, token);
     }
-    let ending = if given_up.sent_before {
+    let ending = if given_up.written {
         Ending::Indeterminate
     } else {
         ending

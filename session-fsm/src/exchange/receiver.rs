@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 
 use mqtt5_codec::{PacketIdentifier, Qos};
 
-use self::deferred::{Manual, Stale};
+use self::deferred::{Deferred, Stale};
 use self::identifiers::Identifiers;
 use super::table::{ReceiverAction, ReceiverEvent, ReceiverState};
 
@@ -18,33 +18,19 @@ pub use self::deferred::Receipt;
 /// Set beside the state of an identifier that counts against our Receive Maximum on this Network
 /// Connection.
 const COUNTED: u8 = 0b1000;
-/// Set instead of a state: a SUBSCRIBE or UNSUBSCRIBE with the identifier is to be answered.
-const REQUEST: u8 = 0b0100;
-/// Set beside [`ReceiverState::WaitPubRel`]: a PUBREC is to be sent again, and waits for its turn.
-const REPEAT: u8 = 0b0100;
+const STATE: u8 = 0b0111;
 
-/// What a PUBLISH with QoS 1 or 2 means.
-pub(crate) enum Arrival {
-    /// A new message; with manual acknowledgement, with a receipt.
-    Deliver(Option<Receipt>),
-    /// PUBREC is due again.
-    PubRecAgain,
-    /// The PUBREC follows later.
-    Await,
-    /// The identifier is in use by another exchange.
-    InUse,
-    /// There are more unanswered ones than our Receive Maximum.
-    TooMany,
-}
+/// There are more unanswered messages than our Receive Maximum (section 3.3.4).
+pub(crate) struct TooMany;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Receiver {
     identifiers: Identifiers,
     /// How many messages count against our Receive Maximum.
     open: u16,
-    /// How often the places of a [`Manual`] were used that is gone.
+    /// How often the places of a [`Deferred`] were used that is gone.
     first_use: u32,
-    manual: Option<Box<Manual>>,
+    deferred: Option<Box<Deferred>>,
 }
 
 impl Receiver {
@@ -52,7 +38,8 @@ impl Receiver {
         state_of(self.identifiers.state(packet_identifier))
     }
 
-    /// A PUBLISH with QoS 1 or 2 came. With automatic acknowledgement its acceptance is part of it.
+    /// A PUBLISH with QoS 1 or 2 came: what to do. With manual acknowledgement a message that is delivered has a
+    /// receipt; with automatic acknowledgement its acceptance is part of it, so the action is its acknowledgement.
     #[inline]
     pub(crate) fn publish(
         &mut self,
@@ -60,78 +47,58 @@ impl Receiver {
         qos: Qos,
         receive_maximum: u16,
         manual: bool,
-    ) -> Arrival {
+    ) -> Result<(ReceiverAction, Option<Receipt>), TooMany> {
         let bits = self.identifiers.state(packet_identifier);
-        let event = match qos {
-            Qos::ExactlyOnce => ReceiverEvent::PublishQos2,
-            _ => ReceiverEvent::PublishQos1,
-        };
-        let (state, mut action) = state_of(bits).on(event);
-        if bits & !COUNTED == REQUEST {
-            action = ReceiverAction::InUse;
-        }
         let counted = bits & COUNTED != 0;
+        let (mut state, mut action) = state_of(bits).run(publish_event(qos));
         if !counted || action == ReceiverAction::InUse {
             if self.open >= receive_maximum {
-                return Arrival::TooMany;
+                return Err(TooMany);
             }
             self.open += 1;
         }
+        let mut receipt = None;
         match action {
             ReceiverAction::Deliver if manual => {
-                self.set(packet_identifier, state, true);
                 let first_use = self.first_use;
-                let manual = self
-                    .manual
-                    .get_or_insert_with(|| Box::new(Manual::after(first_use)));
-                Arrival::Deliver(Some(manual.deliver(packet_identifier, qos)))
+                let deferred = self
+                    .deferred
+                    .get_or_insert_with(|| Box::new(Deferred::after(first_use)));
+                receipt = Some(deferred.deliver(packet_identifier, qos));
             }
             ReceiverAction::Deliver => {
-                let (state, _) = state.on(ReceiverEvent::Accept);
-                let state = match qos {
-                    Qos::AtLeastOnce => fault!("MQTT-4.3.2-5", state, ReceiverState::WaitPubRel),
-                    _ => state,
-                };
-                if state != ReceiverState::Free {
-                    self.set(packet_identifier, state, true);
-                }
-                Arrival::Deliver(None)
-            }
-            ReceiverAction::PubRecAgain if fault!("MQTT-4.3.3-10") => Arrival::Deliver(None),
-            ReceiverAction::PubRecAgain => {
-                // Those of earlier messages go first [MQTT-4.6.0-3]. One answer is enough for a peer that
-                // sends a message more often.
-                let manual = self.manual.as_mut();
-                let waits = bits & REPEAT != 0
-                    || manual.is_some_and(|manual| manual.repeat(packet_identifier));
-                let repeat = if waits { REPEAT } else { 0 };
-                self.identifiers
-                    .set(packet_identifier, state as u8 | COUNTED | repeat);
-                if waits {
-                    Arrival::Await
-                } else {
-                    Arrival::PubRecAgain
+                (state, action) = state.run(ReceiverEvent::Accept);
+                if fault!("MQTT-4.3.2-5") && qos == Qos::AtLeastOnce {
+                    state = ReceiverState::WaitPubRel;
                 }
             }
-            ReceiverAction::Await => {
-                if let Some(manual) = self.manual.as_mut().filter(|_| !counted) {
-                    manual.again(packet_identifier);
-                }
-                self.set(packet_identifier, state, true);
-                Arrival::Await
+            ReceiverAction::Repeat if fault!("MQTT-4.3.3-10") => {
+                return Ok((ReceiverAction::PubRec, None));
             }
-            _ => Arrival::InUse,
+            ReceiverAction::Repeat => {
+                let deferred = self.deferred.as_mut();
+                if !deferred.is_some_and(|it| it.repeat(packet_identifier)) {
+                    (state, action) = state.run(ReceiverEvent::InTurn);
+                }
+            }
+            ReceiverAction::Await if !counted => {
+                if let Some(deferred) = &mut self.deferred {
+                    deferred.again(packet_identifier);
+                }
+            }
+            ReceiverAction::InUse => return Ok((action, None)),
+            _ => {}
         }
+        // Nothing is kept of QoS 1 with automatic acknowledgement.
+        if state != ReceiverState::Free {
+            self.set(packet_identifier, state, true);
+        }
+        Ok((action, receipt))
     }
 
     /// Whether a PUBLISH with QoS 1 or 2 would be a new message.
     pub(crate) fn is_new(&self, packet_identifier: PacketIdentifier, qos: Qos) -> bool {
-        let bits = self.identifiers.state(packet_identifier);
-        let event = match qos {
-            Qos::ExactlyOnce => ReceiverEvent::PublishQos2,
-            _ => ReceiverEvent::PublishQos1,
-        };
-        bits & !COUNTED != REQUEST && state_of(bits).on(event).1 == ReceiverAction::Deliver
+        self.state(packet_identifier).on(publish_event(qos)).1 == ReceiverAction::Deliver
     }
 
     /// A PUBREL came: what to do, and whether the message counts until its PUBCOMP is sent.
@@ -141,17 +108,12 @@ impl Receiver {
         packet_identifier: PacketIdentifier,
     ) -> (ReceiverAction, bool) {
         let bits = self.identifiers.state(packet_identifier);
-        let (state, action) = state_of(bits).on(ReceiverEvent::PubRel);
-        if action == ReceiverAction::PubComp && !fault!("MQTT-4.3.3-12") {
+        let (state, action) = state_of(bits).run(ReceiverEvent::PubRel);
+        let is_over = action == ReceiverAction::PubComp;
+        if is_over && !fault!("MQTT-4.3.3-12") {
             self.set(packet_identifier, state, false);
-            if let Some(manual) = self.manual.as_mut().filter(|_| bits & REPEAT != 0) {
-                manual.released(packet_identifier);
-            }
         }
-        (
-            action,
-            action == ReceiverAction::PubComp && bits & COUNTED != 0,
-        )
+        (action, is_over && bits & COUNTED != 0)
     }
 
     /// PUBACK, PUBCOMP, or PUBREC with an error was sent for so many messages that count.
@@ -160,90 +122,106 @@ impl Receiver {
         self.open = self.open.saturating_sub(messages);
     }
 
-    /// Whether an identifier is in use for nothing.
-    pub(crate) fn is_free(&self, packet_identifier: PacketIdentifier) -> bool {
-        self.identifiers.state(packet_identifier) == 0
-    }
-
     /// A SUBSCRIBE or UNSUBSCRIBE came: whether its identifier is free to be used.
     pub(crate) fn request(&mut self, packet_identifier: PacketIdentifier) -> bool {
-        let free = self.identifiers.state(packet_identifier) == 0;
-        if free {
-            self.identifiers.set(packet_identifier, REQUEST);
+        let (state, action) = self.state(packet_identifier).run(ReceiverEvent::Request);
+        let is_free = action == ReceiverAction::Deliver;
+        if is_free {
+            self.set(packet_identifier, state, false);
         }
-        free
+        is_free
     }
 
     /// The SUBACK or UNSUBACK is sent.
     pub(crate) fn answered_request(&mut self, packet_identifier: PacketIdentifier) {
-        self.identifiers.set(packet_identifier, 0);
+        let (state, _) = self.state(packet_identifier).run(ReceiverEvent::Answer);
+        self.set(packet_identifier, state, false);
     }
 
     /// What a receipt stands for.
     pub(crate) fn undecided(&self, receipt: Receipt) -> Result<(PacketIdentifier, Qos), Stale> {
-        self.manual.as_ref().ok_or(Stale)?.undecided(receipt)
+        self.deferred.as_ref().ok_or(Stale)?.undecided(receipt)
     }
 
     /// The bytes of decided acknowledgements with properties that wait for their turn.
     pub(crate) fn explained(&self) -> usize {
-        self.manual.as_ref().map_or(0, |manual| manual.explained())
+        self.deferred.as_ref().map_or(0, |it| it.explained())
     }
 
     pub(crate) fn decide(&mut self, receipt: Receipt, decision: Decision) {
-        if let Some(manual) = &mut self.manual {
-            manual.decide(receipt, decision);
+        if let Some(deferred) = &mut self.deferred {
+            deferred.decide(receipt, decision);
         }
     }
 
-    /// The next decided acknowledgement whose turn it is; its message is now acknowledged.
+    /// The next acknowledgement whose turn it is, with the decision about the message. The message is now acknowledged.
     #[inline]
-    pub(crate) fn next_decided(&mut self) -> Option<(PacketIdentifier, Qos, Decision)> {
-        let decided = self.manual.as_mut()?.next()?;
-        let (packet_identifier, _, decision) = &decided;
-        let event = if decision.reason_code.is_error() && !fault!("MQTT-4.3.3-9") {
-            ReceiverEvent::Refuse
-        } else {
-            ReceiverEvent::Accept
-        };
-        let (state, _) = self.state(*packet_identifier).on(event);
-        self.set(*packet_identifier, state, true);
-        Some(decided)
+    pub(crate) fn next_in_turn(&mut self) -> Option<(PacketIdentifier, ReceiverAction, Decision)> {
+        loop {
+            let (packet_identifier, decision) = self.deferred.as_mut()?.next()?;
+            let event = match &decision {
+                None => ReceiverEvent::InTurn,
+                Some(it) if it.reason_code.is_error() && !fault!("MQTT-4.3.3-9") => {
+                    ReceiverEvent::Refuse
+                }
+                Some(_) => ReceiverEvent::Accept,
+            };
+            let (state, action) = self.state(packet_identifier).run(event);
+            // It was released in the meantime: the PUBREC is not owed any more.
+            if action != ReceiverAction::Nothing {
+                self.set(packet_identifier, state, true);
+                return Some((
+                    packet_identifier,
+                    action,
+                    decision.unwrap_or(Decision::SUCCESS),
+                ));
+            }
+        }
     }
 
     /// The Network Connection is gone.
     pub(crate) fn connection_ended(&mut self) {
         self.open = 0;
-        if let Some(manual) = &mut self.manual {
-            manual.connection_ended();
+        if let Some(deferred) = &mut self.deferred {
+            deferred.connection_ended();
         }
-        self.identifiers
-            .change_all(|bits| state_of(bits).on(ReceiverEvent::Resume).0 as u8);
+        self.change_all(ReceiverEvent::ConnectionEnded);
     }
 
     /// The Session is gone.
     pub(crate) fn discard(&mut self) {
         self.open = 0;
-        if let Some(manual) = &mut self.manual {
-            manual.discard();
+        if let Some(deferred) = &mut self.deferred {
+            deferred.discard();
         }
+        self.change_all(ReceiverEvent::Discard);
         self.identifiers = Identifiers::default();
+    }
+
+    fn change_all(&mut self, event: ReceiverEvent) {
+        self.identifiers
+            .change_all(|bits| state_of(bits).run(event).0 as u8);
     }
 
     /// The identifiers of accepted messages with QoS 2: what survives a crash.
     #[cfg(feature = "persistence")]
     pub(crate) fn accepted(&self) -> impl Iterator<Item = PacketIdentifier> + '_ {
         let released_next = self.identifiers.iter().filter_map(|(identifier, bits)| {
-            (state_of(bits) == ReceiverState::WaitPubRel).then_some(identifier)
+            let is_accepted = matches!(
+                state_of(bits),
+                ReceiverState::WaitPubRel | ReceiverState::Repeating
+            );
+            is_accepted.then_some(identifier)
         });
-        released_next.chain(self.manual.iter().flat_map(|manual| manual.accepted()))
+        released_next.chain(self.deferred.iter().flat_map(|it| it.accepted()))
     }
 
     /// Gives back memory that is not in use.
     pub(crate) fn shrink(&mut self) {
         self.identifiers.shrink();
-        if let Some(first_use) = self.manual.as_ref().and_then(|manual| manual.unused()) {
+        if let Some(first_use) = self.deferred.as_ref().and_then(|it| it.unused()) {
             self.first_use = first_use;
-            self.manual = None;
+            self.deferred = None;
         }
     }
 
@@ -263,12 +241,21 @@ impl Receiver {
     }
 }
 
+const fn publish_event(qos: Qos) -> ReceiverEvent {
+    match qos {
+        Qos::ExactlyOnce => ReceiverEvent::PublishQos2,
+        _ => ReceiverEvent::PublishQos1,
+    }
+}
+
 #[inline]
 const fn state_of(bits: u8) -> ReceiverState {
-    match bits & 0b11 {
+    match bits & STATE {
         0 => ReceiverState::Free,
         1 => ReceiverState::Deciding1,
         2 => ReceiverState::Deciding2,
-        _ => ReceiverState::WaitPubRel,
+        3 => ReceiverState::WaitPubRel,
+        4 => ReceiverState::Repeating,
+        _ => ReceiverState::Asked,
     }
 }

@@ -4,31 +4,27 @@
 mod equality;
 #[cfg(mqtt5_faults)]
 mod faults;
+mod requests;
 mod slots;
+mod stored;
 
 use mqtt5_codec::{Delivery, PacketIdentifier, Qos};
 
-use self::slots::{PendingRequest, Slot, Slots, Use};
+pub(crate) use self::requests::Request;
+use self::slots::{Slots, Use};
 use super::table::{SenderAction, SenderEvent, SenderState};
 use crate::exchange::linked_list::List;
-use crate::session::{MessageState, QueuedMessage, Unsettled, UnsettledKind, message_expiry};
+use crate::session::{MessageState, QueuedMessage, Unsettled, UnsettledKind};
 use crate::{Instant, Token};
-
-/// A request of a Client that is not a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Request {
-    Subscribe { filters: u32 },
-    Unsubscribe { filters: u32 },
-}
 
 /// A message in flight that was forgotten, because it cannot be sent.
 pub(crate) struct GivenUp {
     pub(crate) packet_identifier: PacketIdentifier,
     pub(crate) token: Token,
-    /// It was sent, on this Network Connection or an earlier one.
-    pub(crate) sent_before: bool,
-    /// The identifier is not used again before the Session ends.
-    pub(crate) is_lost: bool,
+    /// Its PUBLISH was written, on this Network Connection or an earlier one.
+    pub(crate) written: bool,
+    /// The state of the identifier from now on.
+    pub(crate) state: SenderState,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -68,11 +64,13 @@ impl Sender {
         self.bytes
     }
 
-    /// The state of an identifier, as far as messages go.
+    /// The state of an identifier.
     pub(crate) fn state(&self, packet_identifier: PacketIdentifier) -> SenderState {
         let slot = self.slots.find(packet_identifier);
-        let slot = slot.and_then(|position| self.slots.get(position));
-        slot.map_or(SenderState::Free, |slot| slot.used_for.state())
+        match slot.and_then(|position| self.slots.get(position)) {
+            Some(slot) => slot.state,
+            None => self.slots.state_without_slot(packet_identifier),
+        }
     }
 
     /// Whether an identifier is left.
@@ -85,20 +83,18 @@ impl Sender {
     #[inline]
     pub(crate) fn publish(&mut self, queued: QueuedMessage) -> Option<PacketIdentifier> {
         let position = self.slots.take()?;
-        self.place(position, queued, false)
+        self.place(position, queued)
     }
 
     #[inline]
-    fn place(
-        &mut self,
-        position: u16,
-        queued: QueuedMessage,
-        sent_before: bool,
-    ) -> Option<PacketIdentifier> {
+    fn place(&mut self, position: u16, queued: QueuedMessage) -> Option<PacketIdentifier> {
         let slot = self.slots.get_mut(position)?;
+        slot.run(match queued.qos {
+            Qos::ExactlyOnce => SenderEvent::PublishQos2,
+            _ => SenderEvent::PublishQos1,
+        });
         self.bytes += queued.size();
         slot.used_for = Use::Publish(queued);
-        slot.sent_before = sent_before;
         slot.sent = false;
         let packet_identifier = slot.packet_identifier();
         self.publishing.push(self.slots.all(), position);
@@ -108,8 +104,7 @@ impl Sender {
         packet_identifier
     }
 
-    /// An acknowledgement of a message came: what to do, and the message's token if its exchange is
-    /// over.
+    /// An acknowledgement came: what to do, and the token of the message or request if the exchange is over.
     #[inline]
     pub(crate) fn acknowledge(
         &mut self,
@@ -117,36 +112,30 @@ impl Sender {
         event: SenderEvent,
     ) -> (SenderAction, Option<Token>) {
         let position = self.slots.find(packet_identifier).unwrap_or_default();
-        let state = match self.slots.get(position) {
-            // It is not for a message that was never written.
-            Some(slot) if slot.is_unsent() => SenderState::Free,
-            Some(slot) if slot.used_for.request().is_some() => {
-                return (SenderAction::WrongKind, None);
-            }
-            Some(slot) => slot.used_for.state(),
-            None => SenderState::Free,
+        let Some(slot) = self.slots.get_mut(position) else {
+            let (_, action) = self.slots.state_without_slot(packet_identifier).run(event);
+            return (action, None);
         };
-        let (next, action) = state.on(event);
-        match action {
-            SenderAction::Finish if fault!("MQTT-4.4.0-2") && event == SenderEvent::PubRecError => {
-                (SenderAction::Nothing, None)
-            }
+        if fault!("MQTT-4.4.0-2") && event == SenderEvent::PubRecError {
+            return (SenderAction::Nothing, None);
+        }
+        match slot.run(event) {
             SenderAction::Release if fault!("PUBREC completes") => {
-                (SenderAction::Finish, self.finish(position))
+                (SenderAction::Finish, self.remove(position))
             }
-            SenderAction::Finish => (action, self.finish(position)),
+            SenderAction::Finish => (SenderAction::Finish, self.remove(position)),
             SenderAction::Release => {
-                debug_assert_eq!(next, SenderState::WaitPubComp);
                 self.release(position);
-                (action, None)
+                (SenderAction::Release, None)
             }
-            _ => (action, None),
+            // Nothing changes here.
+            action => (action, None),
         }
     }
 
-    /// The exchange is over: frees the identifier.
+    /// Forgets what is in a slot whose state says that it is over, and frees the identifier unless it is lost.
     #[inline(always)]
-    fn finish(&mut self, position: u16) -> Option<Token> {
+    fn remove(&mut self, position: u16) -> Option<Token> {
         let token = self.unlist(position)?;
         self.slots.vacate(position);
         Some(token)
@@ -262,7 +251,7 @@ impl Sender {
         );
         // [MQTT-4.3.3-2].
         let duplicate =
-            fault!("MQTT-3.3.1-1", slot.sent_before, false) || fault!("MQTT-4.3.2-2 DUP");
+            fault!("MQTT-3.3.1-1", !slot.is_unsent(), false) || fault!("MQTT-4.3.2-2 DUP");
         Some((
             queued,
             Delivery::new(queued.qos, packet_identifier, duplicate),
@@ -272,54 +261,54 @@ impl Sender {
     #[inline]
     pub(crate) fn publish_sent(&mut self) {
         if let Some(slot) = self.slots.get_mut(self.publish_next) {
+            slot.run(SenderEvent::Written);
             slot.sent = true;
-            slot.sent_before = true;
             self.publish_next = slot.following();
             self.outstanding += 1;
         }
     }
 
-    /// The next PUBLISH cannot be sent at all: forgets it.
-    pub(crate) fn give_up_next(&mut self) -> Option<GivenUp> {
+    /// The next PUBLISH cannot be written: [`SenderEvent::Forbidden`] or [`SenderEvent::Withdrawn`]. `None` if the
+    /// message stays.
+    pub(crate) fn give_up_next(&mut self, event: SenderEvent) -> Option<GivenUp> {
         let position = self.publish_next;
-        let slot = self.slots.get(position)?;
+        let slot = self.slots.get_mut(position)?;
         let packet_identifier = slot.packet_identifier()?;
-        let sent_before = slot.sent_before;
-        // The peer may have it, and would take another message for it [MQTT-4.3.3-10].
-        let is_lost = sent_before && slot.used_for.state() == SenderState::WaitPubRec;
-        let token = self.unlist(position)?;
-        if is_lost {
-            self.slots.lose(position);
-        } else {
-            self.slots.vacate(position);
-        }
+        let written = match slot.run(event) {
+            SenderAction::TakeBack => false,
+            SenderAction::Lose => true,
+            _ => return None,
+        };
+        let state = slot.state;
+        let token = self.remove(position)?;
         Some(GivenUp {
             packet_identifier,
             token,
-            sent_before,
-            is_lost,
+            written,
+            state,
         })
     }
 
-    /// Forgets a message with QoS 2 whose PUBREC has not come, and loses its identifier.
-    pub(crate) fn lose(&mut self, packet_identifier: PacketIdentifier) -> Option<Token> {
-        let position = self.slots.find(packet_identifier)?;
-        let token = self.unlist(position)?;
-        self.slots.lose(position);
-        Some(token)
-    }
-
-    /// Forgets a message whose PUBLISH was never written; `false` if there is none.
+    /// Forgets a message whose PUBLISH was never written, or a request that was not; `false` if there is none.
     pub(crate) fn take_back(&mut self, packet_identifier: PacketIdentifier) -> bool {
         let position = self.slots.find(packet_identifier).unwrap_or_default();
-        let unsent = self.slots.get(position).is_some_and(Slot::is_unsent);
-        unsent && self.finish(position).is_some()
+        let Some(slot) = self.slots.get_mut(position) else {
+            return false;
+        };
+        if fault!("what was sent is taken back") {
+            slot.state = SenderState::Unsent1;
+        }
+        slot.run(SenderEvent::Withdrawn) == SenderAction::TakeBack
+            && self.remove(position).is_some()
     }
 
     /// The identifier of a message whose PUBLISH was never written.
     pub(crate) fn unsent_publish(&self, token: Token) -> Option<PacketIdentifier> {
         let slots = self.slots.listed_from(self.publish_next);
-        let mut unsent = slots.filter(|slot| slot.is_unsent() && slot.used_for.token() == token);
+        let mut unsent = slots.filter(|slot| {
+            (slot.is_unsent() || fault!("what was sent is taken back"))
+                && slot.used_for.token() == token
+        });
         unsent.next()?.packet_identifier()
     }
 
@@ -342,7 +331,7 @@ impl Sender {
                         message: Some(&queued.message),
                         state: MessageState::InFlight {
                             packet_identifier,
-                            sent: slot.sent_before,
+                            sent: !slot.is_unsent(),
                         },
                     },
                     Use::Request(pending) => match pending.request {
@@ -368,145 +357,38 @@ impl Sender {
         self.slots.lost()
     }
 
-    /// The identifiers that are not used again before the Session ends, ascending.
-    #[cfg(feature = "persistence")]
-    pub(crate) fn lost_identifiers(&self) -> impl Iterator<Item = PacketIdentifier> + '_ {
-        self.slots.lost_identifiers()
-    }
-
-    /// Takes an identifier for a SUBSCRIBE or UNSUBSCRIBE.
-    pub(crate) fn request(&mut self, request: Request, token: Token) -> Option<PacketIdentifier> {
-        let position = self.slots.take()?;
-        let slot = self.slots.get_mut(position)?;
-        slot.used_for = Use::Request(PendingRequest {
-            request,
-            token,
-            due: Instant::NEVER,
-        });
-        let packet_identifier = slot.packet_identifier();
-        self.requests.push(self.slots.all(), position);
-        for first in [&mut self.request_due, &mut self.request_next] {
-            if *first == 0 {
-                *first = position;
-            }
-        }
-        packet_identifier
-    }
-
-    /// So many requests were written, and are to be answered by then, in the connection's reading time.
-    pub(crate) fn requests_written(&mut self, count: u32, due: Instant) {
-        for _ in 0..count {
-            if let Some(slot) = self.slots.get_mut(self.request_next) {
-                if let Some(pending) = slot.used_for.request_mut() {
-                    pending.due = fault!("a request waits for ever", due, Instant::NEVER);
-                }
-                self.request_next = slot.following();
-                self.last_request_due = due;
-            }
-        }
-    }
-
-    /// When the first request has to be answered; never if none is waited for.
-    pub(crate) fn next_request_due(&self) -> Instant {
-        let first = self.slots.get(self.request_due);
-        let pending = first.and_then(|slot| slot.used_for.request());
-        pending.map_or(Instant::NEVER, |pending| pending.due)
-    }
-
-    /// Gives up the wait for the first request. Its identifier stays in use until the answer comes, or the Network
-    /// Connection ends.
-    pub(crate) fn time_out_request(&mut self) -> Option<Token> {
-        let slot = self.slots.get_mut(self.request_due)?;
-        self.request_due = slot.following();
-        let pending = slot.used_for.request_mut()?;
-        pending.due = Instant::NEVER;
-        Some(core::mem::replace(&mut pending.token, Token::NONE))
-    }
-
-    /// No request has a later deadline than this.
-    pub(crate) fn clamp_requests(&mut self, latest: Instant) {
-        if self.last_request_due <= latest {
-            return;
-        }
-        self.last_request_due = latest;
-        let mut position = self.request_due;
-        while position != self.request_next {
-            let Some(slot) = self.slots.get_mut(position) else {
-                break;
-            };
-            if let Some(pending) = slot.used_for.request_mut() {
-                pending.due = pending.due.min(latest);
-            }
-            position = slot.following();
-        }
-    }
-
-    /// What request an identifier is in use for: `Ok(None)` if for nothing, `Err` if for a message.
-    pub(crate) fn pending_request(
-        &self,
-        packet_identifier: PacketIdentifier,
-    ) -> Result<Option<Request>, ()> {
-        let position = self.slots.find(packet_identifier);
-        let Some(slot) = position.and_then(|position| self.slots.get(position)) else {
-            return Ok(None);
-        };
-        match &slot.used_for {
-            Use::Request(pending) => Ok(Some(pending.request)),
-            _ => Err(()),
-        }
-    }
-
-    /// A request is answered. Its token, unless its outcome was reported before.
-    pub(crate) fn finish_request(&mut self, packet_identifier: PacketIdentifier) -> Option<Token> {
-        let token = self.finish(self.slots.find(packet_identifier)?)?;
-        (token != Token::NONE).then_some(token)
-    }
-
-    /// The Network Connection is gone: what its requests led to will never be known. Takes the next one of which no
-    /// outcome was reported.
-    pub(crate) fn take_request(&mut self) -> Option<Token> {
-        loop {
-            let token = self.finish(self.requests.first())?;
-            if token != Token::NONE {
-                return Some(token);
-            }
-        }
-    }
-
     /// A new Network Connection goes on with the Session: everything unacknowledged is to be sent
     /// again, in its order (section 4.4).
     pub(crate) fn resume(&mut self) {
         #[cfg(mqtt5_faults)]
         self.resume_wrongly();
-        self.publish_next = self.publishing.first();
-        self.release_next = self.releasing.first();
-        self.outstanding = fault!("MQTT-4.9.0-1", self.releasing.len(), self.outstanding);
+        (self.publish_next, self.release_next) = (0, 0);
         for slot in self.slots.all() {
+            match slot.run(SenderEvent::Resume) {
+                SenderAction::Publish | SenderAction::PublishAgain => {
+                    self.publish_next = self.publishing.first();
+                }
+                SenderAction::ReleaseAgain => self.release_next = self.releasing.first(),
+                _ => {}
+            }
             slot.sent = false;
         }
+        self.outstanding = fault!("MQTT-4.9.0-1", self.releasing.len(), self.outstanding);
     }
 
-    /// Forgets one message in flight, and says whether it was sent; `None` if there is none left.
+    /// The Session is discarded: forgets one message or request, and says whether it was written; `None` if there
+    /// is none left. A request has no token if its outcome was reported.
     pub(crate) fn discard_one(&mut self) -> Option<(Token, bool)> {
         // Those of which less is known to have arrived come last; each list keeps its order.
-        let first = match self.releasing.first() {
-            0 => self.publishing.first(),
-            _ if fault!("released messages outlive the Session") => self.publishing.first(),
+        let released = match self.releasing.first() {
+            _ if fault!("released messages outlive the Session") => 0,
             first => first,
         };
-        let slot = self.slots.get(first)?;
-        let sent = slot.sent_before || slot.used_for.state() == SenderState::WaitPubComp;
-        Some((self.finish(first)?, sent))
-    }
-
-    #[cfg_attr(not(feature = "persistence"), allow(dead_code))]
-    /// The clock may have gone back: nothing expires later than its interval from now.
-    pub(crate) fn clamp(&mut self, now: Instant) {
-        for slot in self.slots.all() {
-            if let Use::Publish(queued) = &mut slot.used_for {
-                queued.expires_at = message_expiry(now, &queued.message, queued.expires_at);
-            }
-        }
+        let lists = [released, self.publishing.first(), self.requests.first()];
+        let position = lists.into_iter().find(|first| *first != 0)?;
+        let slot = self.slots.get_mut(position)?;
+        let written = slot.run(SenderEvent::Discard) == SenderAction::Lose;
+        Some((self.remove(position)?, written))
     }
 
     /// Gives back memory that is not in use.
@@ -519,62 +401,5 @@ impl Sender {
     /// Forgets the identifiers, too, once nothing is in flight.
     pub(crate) fn reset(&mut self) {
         *self = Sender::default();
-    }
-
-    /// Whether an identifier is in use for nothing at all.
-    pub(crate) fn is_free(&self, packet_identifier: PacketIdentifier) -> bool {
-        self.slots.is_free(packet_identifier)
-    }
-
-    /// Puts a message in flight that was in flight when the Session was exported; `None` if its identifier is in
-    /// use.
-    pub(crate) fn restore(
-        &mut self,
-        packet_identifier: PacketIdentifier,
-        queued: QueuedMessage,
-    ) -> Option<PacketIdentifier> {
-        let position = self.slots.claim(packet_identifier)?;
-        self.place(position, queued, true)
-    }
-
-    /// Puts a PUBREL in flight that was in flight when the Session was exported; `None` if its identifier is in use.
-    #[cfg(feature = "persistence")]
-    pub(crate) fn restore_released(
-        &mut self,
-        packet_identifier: PacketIdentifier,
-        token: Token,
-    ) -> Option<()> {
-        let position = self.slots.claim(packet_identifier)?;
-        let slot = self.slots.get_mut(position)?;
-        slot.used_for = Use::Release(token);
-        slot.sent = false;
-        self.releasing.push(self.slots.all(), position);
-        if self.release_next == 0 {
-            self.release_next = position;
-        }
-        self.outstanding += 1;
-        Some(())
-    }
-
-    /// Loses an identifier that was lost when the Session was exported; `None` if it is in use.
-    #[cfg(feature = "persistence")]
-    pub(crate) fn restore_lost(&mut self, packet_identifier: PacketIdentifier) -> Option<()> {
-        self.slots.claim_lost(packet_identifier)
-    }
-
-    /// The messages in flight that are still stored, in the order of their first sending.
-    #[cfg(feature = "persistence")]
-    pub(crate) fn unacknowledged(
-        &self,
-    ) -> impl Iterator<Item = (PacketIdentifier, &QueuedMessage)> {
-        let slots = self.slots.listed(&self.publishing);
-        slots.filter_map(|slot| Some((slot.packet_identifier()?, slot.used_for.queued()?)))
-    }
-
-    /// The released messages, in the order in which PUBREC came.
-    #[cfg(feature = "persistence")]
-    pub(crate) fn released(&self) -> impl Iterator<Item = (PacketIdentifier, Token)> + '_ {
-        let slots = self.slots.listed(&self.releasing);
-        slots.filter_map(|slot| Some((slot.packet_identifier()?, slot.used_for.token())))
     }
 }

@@ -1,16 +1,60 @@
-//! The transition tables of both halves (section 4.3, 4.4): what the machines run, and what there is
-//! to draw and to read.
+//! The transition tables of both halves (sections 4.3, 4.4): the machines run them, and they can be drawn and read.
 //!
-//! A row is for one Packet Identifier. Every state has a row for every event; a missing one does not
-//! compile.
+//! A table is about one Packet Identifier. Every state has a row for every event; a missing one does not compile. What
+//! concerns several identifiers, such as their order and the quotas, is not in it.
+//!
+//! The tables are public for tools that check or draw them. A new version may have other rows.
+//!
+//! # What this side sends
+//!
+//! ```text
+//!         PublishQos1            Written                PubAck
+//!   Free ─────────────▶ Unsent1 ─────────▶ WaitPubAck ─────────▶ Free
+//!                                           ▲      │
+//!                                           └──────┘ Resume: PUBLISH again, DUP 1
+//!
+//!         PublishQos2            Written                PubRec                 PubComp
+//!   Free ─────────────▶ Unsent2 ─────────▶ WaitPubRec ─────────▶ WaitPubComp ──────────▶ Free
+//!                                           ▲  │   │              ▲       │
+//!                                           └──┘   │              └───────┘ Resume: PUBREL again
+//!                      Resume: PUBLISH again,      │ PubRecError
+//!                      DUP 1                       └─────────────▶ Free
+//!
+//!         Subscribe                SubAck
+//!   Free ───────────▶ WaitSubAck ─────────▶ Free
+//! ```
+//!
+//! # What the other side sends
+//!
+//! ```text
+//!         PublishQos1               Accept or Refuse: PUBACK
+//!   Free ─────────────▶ Deciding1 ───────────────────────────▶ Free
+//!
+//!         PublishQos2              Accept: PUBREC               PubRel: PUBCOMP
+//!   Free ─────────────▶ Deciding2 ────────────────▶ WaitPubRel ────────────────▶ Free
+//!                           │                        │      ▲
+//!                           │            PublishQos2 │      │ InTurn: PUBREC again
+//!                           │                        ▼      │
+//!                           │                        Repeating
+//!                           │ Refuse: PUBREC of 0x80 or above
+//!                           └─────────────────────────────────▶ Free
+//! ```
+//!
+//! With automatic acknowledgement, `Accept` follows a PUBLISH at once.
+
+#[cfg(feature = "inspect")]
+use core::sync::atomic::Ordering;
 
 macro_rules! transitions {
     (
         $(#[$doc:meta])* $half:ident,
         states $state:ident { $($(#[$state_doc:meta])* $state_name:ident,)* }
-        events $event:ident { $($(#[$event_doc:meta])* $event_name:ident,)* }
         actions $action:ident { $($(#[$action_doc:meta])* $action_name:ident,)* }
-        rows { $($from:ident + $on:ident => $to:ident, $do:ident;)* }
+        events $event:ident { $(
+            $(#[$event_doc:meta])* $event_name:ident {
+                $($($from:ident)|+ => $to:ident, $do:ident;)*
+            }
+        )* }
     ) => {
         #[doc = concat!("The state of one Packet Identifier in the ", stringify!($half), " half.")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,9 +79,29 @@ macro_rules! transitions {
             #[must_use]
             #[inline]
             pub const fn on(self, event: $event) -> ($state, $action) {
-                match (self, event) {
-                    $(($state::$from, $event::$on) => ($state::$to, $action::$do),)*
+                match event {
+                    $($event::$event_name => match self {
+                        $($($state::$from)|+ => (transitions!(@to self $state $to), $action::$do),)*
+                    },)*
                 }
+            }
+
+            /// As `on`, where a machine runs the row.
+            #[inline]
+            pub(crate) fn run(self, event: $event) -> ($state, $action) {
+                #[cfg(feature = "inspect")]
+                if !self.has_run(event) {
+                    $half::row(self, event).store(true, Ordering::Relaxed);
+                }
+                self.on(event)
+            }
+
+            /// Whether a machine of this process has run the row.
+            #[cfg(feature = "inspect")]
+            #[doc(hidden)]
+            #[must_use]
+            pub fn has_run(self, event: $event) -> bool {
+                $half::row(self, event).load(Ordering::Relaxed)
             }
         }
 
@@ -45,100 +109,183 @@ macro_rules! transitions {
             /// Every event.
             pub const ALL: &'static [$event] = &[$($event::$event_name),*];
         }
+
+        #[cfg(feature = "inspect")]
+        mod $half {
+            use core::sync::atomic::AtomicBool;
+
+            use super::{$event, $state};
+
+            const ROWS: usize = $state::ALL.len() * $event::ALL.len();
+            static HAS_RUN: [AtomicBool; ROWS] = [const { AtomicBool::new(false) }; ROWS];
+
+            pub(super) fn row(state: $state, event: $event) -> &'static AtomicBool {
+                &HAS_RUN[state as usize * $event::ALL.len() + event as usize]
+            }
+        }
     };
+    (@to $self:ident $state:ident same) => { $self };
+    (@to $self:ident $state:ident $to:ident) => { $state::$to };
 }
 
 transitions! {
     sender,
     states SenderState {
-        /// The identifier is not in use by a message.
+        /// The identifier is not in use.
         Free,
-        /// QoS 1: a PUBLISH was sent, or is to be sent.
+        /// QoS 1: a message has the identifier, and its PUBLISH was never written.
+        Unsent1,
+        /// QoS 2: a message has the identifier, and its PUBLISH was never written.
+        Unsent2,
+        /// QoS 1: a PUBLISH was written; on a new Network Connection it is to be written again.
         WaitPubAck,
-        /// QoS 2: a PUBLISH was sent, or is to be sent.
+        /// QoS 2: a PUBLISH was written; on a new Network Connection it is to be written again.
         WaitPubRec,
-        /// QoS 2: a PUBREL was sent, or is to be sent; the message is forgotten.
+        /// QoS 2: a PUBREL was written, or is to be written; the message is forgotten.
         WaitPubComp,
-    }
-    events SenderEvent {
-        /// A message with QoS 1 gets the identifier.
-        PublishQos1,
-        /// A message with QoS 2 gets the identifier.
-        PublishQos2,
-        /// PUBACK with any Reason Code.
-        PubAck,
-        /// PUBREC with a Reason Code below 0x80.
-        PubRec,
-        /// PUBREC with a Reason Code of 0x80 or above.
-        PubRecError,
-        /// PUBCOMP with any Reason Code.
-        PubComp,
-        /// A new Network Connection goes on with the Session.
-        Resume,
-        /// The Session is discarded.
-        Discard,
+        /// QoS 2: the message was given up after its PUBLISH was written. The peer may have it, and would take another
+        /// one with the identifier for it, so the identifier is not used again before the Session ends.
+        Lost,
+        /// A SUBSCRIBE has the identifier.
+        WaitSubAck,
+        /// An UNSUBSCRIBE has the identifier.
+        WaitUnsubAck,
     }
     actions SenderAction {
         /// Nothing.
         Nothing,
-        /// Send the PUBLISH with DUP 0, as soon as the send quota allows.
+        /// Write the PUBLISH with DUP 0, as soon as the send quota allows.
         Publish,
-        /// Send the PUBLISH again with DUP 1, as soon as the send quota allows.
+        /// Write the PUBLISH again with DUP 1, as soon as the send quota allows.
         PublishAgain,
-        /// Forget the message, send PUBREL.
+        /// Forget the message, write PUBREL.
         Release,
-        /// Send PUBREL again.
+        /// Write PUBREL again.
         ReleaseAgain,
-        /// Send PUBREL with 0x92: there is nothing to release.
+        /// Write PUBREL with 0x92: there is nothing to release.
         ReleaseUnknown,
+        /// Write the SUBSCRIBE or UNSUBSCRIBE.
+        Ask,
         /// The exchange is over, as the Reason Code says; the identifier is free, and the send quota
         /// is given back.
         Finish,
+        /// Forget the message: it was never written.
+        TakeBack,
+        /// Forget the message, or the request: it is unknown what became of it.
+        Lose,
+        /// The message stays: it was written.
+        TooLate,
         /// Report an acknowledgement of something unknown.
         Report,
-        /// It is unknown what became of the message.
-        Lose,
         /// An acknowledgement of the wrong kind: a Protocol Error.
         WrongKind,
-        /// Cannot happen: an identifier in use is not given away.
+        /// Cannot happen.
         Never,
     }
-    rows {
-        Free + PublishQos1 => WaitPubAck, Publish;
-        Free + PublishQos2 => WaitPubRec, Publish;
-        Free + PubAck => Free, Report;
-        Free + PubRec => Free, ReleaseUnknown;
-        Free + PubRecError => Free, Report;
-        Free + PubComp => Free, Report;
-        Free + Resume => Free, Nothing;
-        Free + Discard => Free, Nothing;
-
-        WaitPubAck + PublishQos1 => WaitPubAck, Never;
-        WaitPubAck + PublishQos2 => WaitPubAck, Never;
-        WaitPubAck + PubAck => Free, Finish;
-        WaitPubAck + PubRec => WaitPubAck, WrongKind;
-        WaitPubAck + PubRecError => WaitPubAck, WrongKind;
-        WaitPubAck + PubComp => WaitPubAck, WrongKind;
-        WaitPubAck + Resume => WaitPubAck, PublishAgain;
-        WaitPubAck + Discard => Free, Lose;
-
-        WaitPubRec + PublishQos1 => WaitPubRec, Never;
-        WaitPubRec + PublishQos2 => WaitPubRec, Never;
-        WaitPubRec + PubAck => WaitPubRec, WrongKind;
-        WaitPubRec + PubRec => WaitPubComp, Release;
-        WaitPubRec + PubRecError => Free, Finish;
-        WaitPubRec + PubComp => WaitPubRec, WrongKind;
-        WaitPubRec + Resume => WaitPubRec, PublishAgain;
-        WaitPubRec + Discard => Free, Lose;
-
-        WaitPubComp + PublishQos1 => WaitPubComp, Never;
-        WaitPubComp + PublishQos2 => WaitPubComp, Never;
-        WaitPubComp + PubAck => WaitPubComp, WrongKind;
-        WaitPubComp + PubRec => WaitPubComp, ReleaseAgain;
-        WaitPubComp + PubRecError => Free, Finish;
-        WaitPubComp + PubComp => Free, Finish;
-        WaitPubComp + Resume => WaitPubComp, ReleaseAgain;
-        WaitPubComp + Discard => Free, Lose;
+    events SenderEvent {
+        /// A message with QoS 1 gets the identifier. It was not in use \[MQTT-2.2.1-3\].
+        PublishQos1 {
+            Free => Unsent1, Publish;
+            Unsent1 | Unsent2 | WaitPubAck | WaitPubRec | WaitPubComp | Lost | WaitSubAck | WaitUnsubAck => same, Never;
+        }
+        /// A message with QoS 2 gets the identifier. It was not in use.
+        PublishQos2 {
+            Free => Unsent2, Publish;
+            Unsent1 | Unsent2 | WaitPubAck | WaitPubRec | WaitPubComp | Lost | WaitSubAck | WaitUnsubAck => same, Never;
+        }
+        /// The PUBLISH was written.
+        Written {
+            Unsent1 => WaitPubAck, Nothing;
+            Unsent2 => WaitPubRec, Nothing;
+            WaitPubAck | WaitPubRec => same, Nothing;
+            Free | WaitPubComp | Lost | WaitSubAck | WaitUnsubAck => same, Never;
+        }
+        /// PUBACK with any Reason Code. Nobody acknowledges what was never written.
+        PubAck {
+            WaitPubAck => Free, Finish;
+            WaitPubRec | WaitPubComp | WaitSubAck | WaitUnsubAck => same, WrongKind;
+            Free | Unsent1 | Unsent2 | Lost => same, Report;
+        }
+        /// PUBREC with a Reason Code below 0x80.
+        PubRec {
+            WaitPubRec => WaitPubComp, Release;
+            WaitPubComp => same, ReleaseAgain;
+            WaitPubAck | WaitSubAck | WaitUnsubAck => same, WrongKind;
+            Free | Unsent1 | Unsent2 | Lost => same, ReleaseUnknown;
+        }
+        /// PUBREC with a Reason Code of 0x80 or above.
+        PubRecError {
+            WaitPubRec | WaitPubComp => Free, Finish;
+            WaitPubAck | WaitSubAck | WaitUnsubAck => same, WrongKind;
+            Free | Unsent1 | Unsent2 | Lost => same, Report;
+        }
+        /// PUBCOMP with any Reason Code.
+        PubComp {
+            WaitPubComp => Free, Finish;
+            WaitPubAck | WaitPubRec | WaitSubAck | WaitUnsubAck => same, WrongKind;
+            Free | Unsent1 | Unsent2 | Lost => same, Report;
+        }
+        /// The peer's limits do not let the PUBLISH be written, or be written again.
+        Forbidden {
+            Unsent1 | Unsent2 => Free, TakeBack;
+            WaitPubAck => Free, Lose;
+            WaitPubRec => Lost, Lose;
+            Free | WaitPubComp | Lost | WaitSubAck | WaitUnsubAck => same, Never;
+        }
+        /// The message has expired, its deadline has passed, or the application withdraws it; or the request turned out
+        /// not to be allowed.
+        Withdrawn {
+            Unsent1 | Unsent2 | WaitSubAck | WaitUnsubAck => Free, TakeBack;
+            WaitPubAck | WaitPubRec | WaitPubComp => same, TooLate;
+            Free | Lost => same, Never;
+        }
+        /// A SUBSCRIBE gets the identifier.
+        Subscribe {
+            Free => WaitSubAck, Ask;
+            Unsent1 | Unsent2 | WaitPubAck | WaitPubRec | WaitPubComp | Lost | WaitSubAck | WaitUnsubAck => same, Never;
+        }
+        /// An UNSUBSCRIBE gets the identifier.
+        Unsubscribe {
+            Free => WaitUnsubAck, Ask;
+            Unsent1 | Unsent2 | WaitPubAck | WaitPubRec | WaitPubComp | Lost | WaitSubAck | WaitUnsubAck => same, Never;
+        }
+        /// SUBACK.
+        SubAck {
+            WaitSubAck => Free, Finish;
+            WaitPubAck | WaitPubRec | WaitPubComp | WaitUnsubAck => same, WrongKind;
+            Free | Unsent1 | Unsent2 | Lost => same, Report;
+        }
+        /// UNSUBACK.
+        UnsubAck {
+            WaitUnsubAck => Free, Finish;
+            WaitPubAck | WaitPubRec | WaitPubComp | WaitSubAck => same, WrongKind;
+            Free | Unsent1 | Unsent2 | Lost => same, Report;
+        }
+        /// The Network Connection is gone. Requests are not Session State; what is unacknowledged stays so
+        /// \[MQTT-4.3.2-3\] \[MQTT-4.3.3-3\] \[MQTT-4.3.3-5\].
+        ConnectionEnded {
+            WaitSubAck | WaitUnsubAck => Free, Lose;
+            Free | Unsent1 | Unsent2 | WaitPubAck | WaitPubRec | WaitPubComp | Lost => same, Nothing;
+        }
+        /// A new Network Connection goes on with the Session.
+        Resume {
+            Unsent1 | Unsent2 => same, Publish;
+            WaitPubAck | WaitPubRec => same, PublishAgain;
+            WaitPubComp => same, ReleaseAgain;
+            Free | Lost => same, Nothing;
+            WaitSubAck | WaitUnsubAck => same, Never;
+        }
+        /// The Session is discarded. Identifiers that are lost are free again all at once.
+        Discard {
+            Unsent1 | Unsent2 => Free, TakeBack;
+            WaitPubAck | WaitPubRec | WaitPubComp | WaitSubAck | WaitUnsubAck => Free, Lose;
+            Free | Lost => Free, Nothing;
+        }
+        /// After a restart: it was stored that the exchange is over.
+        Finished {
+            WaitPubAck | WaitPubRec | WaitPubComp => Free, Finish;
+            Free | Unsent1 | Unsent2 | Lost | WaitSubAck | WaitUnsubAck => same, Never;
+        }
     }
 }
 
@@ -147,35 +294,24 @@ transitions! {
     states ReceiverState {
         /// The identifier means nothing: a PUBLISH with it is a new message.
         Free,
-        /// QoS 1: handed to the application, which has not decided yet. Only with manual
+        /// QoS 1: handed to the application, which has not decided yet, or whose PUBACK is not due yet. Only with manual
         /// acknowledgement, and only until the Network Connection ends.
         Deciding1,
-        /// QoS 2: handed to the application, which has not decided yet. Only with manual
+        /// QoS 2: handed to the application, which has not decided yet, or whose PUBREC is not due yet. Only with manual
         /// acknowledgement.
         Deciding2,
         /// QoS 2: accepted; the identifier is the memory of it.
         WaitPubRel,
-    }
-    events ReceiverEvent {
-        /// PUBLISH with QoS 1.
-        PublishQos1,
-        /// PUBLISH with QoS 2.
-        PublishQos2,
-        /// The application takes the message; with automatic acknowledgement at once.
-        Accept,
-        /// The application refuses the message.
-        Refuse,
-        /// PUBREL with any Reason Code.
-        PubRel,
-        /// A new Network Connection goes on with the Session.
-        Resume,
-        /// The Session is discarded.
-        Discard,
+        /// QoS 2: as `WaitPubRel`, but the PUBLISH came again, and the PUBREC for it waits for those of earlier messages
+        /// \[MQTT-4.6.0-3\].
+        Repeating,
+        /// A SUBSCRIBE or UNSUBSCRIBE with the identifier is to be answered.
+        Asked,
     }
     actions ReceiverAction {
         /// Nothing.
         Nothing,
-        /// Hand the message to the application.
+        /// Hand the message, or the request, to the application.
         Deliver,
         /// Send PUBACK as the application decided.
         PubAck,
@@ -183,9 +319,11 @@ transitions! {
         PubRec,
         /// Send PUBREC again; do not deliver again.
         PubRecAgain,
-        /// The PUBREC follows when the application has decided; do not deliver again.
+        /// The PUBREC follows again in its turn; do not deliver again.
+        Repeat,
+        /// The acknowledgement follows, as it would have without this packet; do not deliver again.
         Await,
-        /// Send PUBACK or PUBREC with 0x91: the identifier is in use by another exchange.
+        /// Answer with 0x91: the identifier is in use by another exchange.
         InUse,
         /// Send PUBCOMP.
         PubComp,
@@ -193,40 +331,68 @@ transitions! {
         PubCompUnknown,
         /// PUBREL for what was not yet acknowledged by a PUBREC: a Protocol Error.
         TooEarly,
-        /// The decision comes too late.
-        Late,
+        /// Cannot happen.
+        Never,
     }
-    rows {
-        Free + PublishQos1 => Deciding1, Deliver;
-        Free + PublishQos2 => Deciding2, Deliver;
-        Free + Accept => Free, Late;
-        Free + Refuse => Free, Late;
-        Free + PubRel => Free, PubCompUnknown;
-        Free + Resume => Free, Nothing;
-        Free + Discard => Free, Nothing;
-
-        Deciding1 + PublishQos1 => Deciding1, Await;
-        Deciding1 + PublishQos2 => Deciding1, InUse;
-        Deciding1 + Accept => Free, PubAck;
-        Deciding1 + Refuse => Free, PubAck;
-        Deciding1 + PubRel => Deciding1, PubCompUnknown;
-        Deciding1 + Resume => Free, Nothing;
-        Deciding1 + Discard => Free, Nothing;
-
-        Deciding2 + PublishQos1 => Deciding2, InUse;
-        Deciding2 + PublishQos2 => Deciding2, Await;
-        Deciding2 + Accept => WaitPubRel, PubRec;
-        Deciding2 + Refuse => Free, PubRec;
-        Deciding2 + PubRel => Deciding2, TooEarly;
-        Deciding2 + Resume => Deciding2, Nothing;
-        Deciding2 + Discard => Free, Nothing;
-
-        WaitPubRel + PublishQos1 => WaitPubRel, InUse;
-        WaitPubRel + PublishQos2 => WaitPubRel, PubRecAgain;
-        WaitPubRel + Accept => WaitPubRel, Late;
-        WaitPubRel + Refuse => WaitPubRel, Late;
-        WaitPubRel + PubRel => Free, PubComp;
-        WaitPubRel + Resume => WaitPubRel, Nothing;
-        WaitPubRel + Discard => Free, Nothing;
+    events ReceiverEvent {
+        /// PUBLISH with QoS 1.
+        PublishQos1 {
+            Free => Deciding1, Deliver;
+            Deciding1 => same, Await;
+            Deciding2 | WaitPubRel | Repeating | Asked => same, InUse;
+        }
+        /// PUBLISH with QoS 2.
+        PublishQos2 {
+            Free => Deciding2, Deliver;
+            Deciding2 | Repeating => same, Await;
+            WaitPubRel => Repeating, Repeat;
+            Deciding1 | Asked => same, InUse;
+        }
+        /// The application takes the message, and it is the turn of its acknowledgement; with automatic acknowledgement
+        /// at once.
+        Accept {
+            Deciding1 => Free, PubAck;
+            Deciding2 => WaitPubRel, PubRec;
+            Free | WaitPubRel | Repeating | Asked => same, Never;
+        }
+        /// The application refuses the message, and it is the turn of its acknowledgement.
+        Refuse {
+            Deciding1 => Free, PubAck;
+            Deciding2 => Free, PubRec;
+            Free | WaitPubRel | Repeating | Asked => same, Never;
+        }
+        /// No PUBREC of an earlier message is owed any more.
+        InTurn {
+            Repeating => WaitPubRel, PubRecAgain;
+            Free | Deciding1 | Deciding2 | WaitPubRel | Asked => same, Nothing;
+        }
+        /// PUBREL with any Reason Code.
+        PubRel {
+            WaitPubRel | Repeating => Free, PubComp;
+            Deciding2 => same, TooEarly;
+            Free | Deciding1 | Asked => same, PubCompUnknown;
+        }
+        /// SUBSCRIBE or UNSUBSCRIBE.
+        Request {
+            Free => Asked, Deliver;
+            Deciding1 | Deciding2 | WaitPubRel | Repeating | Asked => same, InUse;
+        }
+        /// SUBACK or UNSUBACK is sent.
+        Answer {
+            Asked => Free, Nothing;
+            Free | Deciding1 | Deciding2 | WaitPubRel | Repeating => same, Never;
+        }
+        /// The Network Connection is gone. What was handed out with QoS 1 comes again as a new message; requests are over;
+        /// the peer sends again what it wants to have acknowledged.
+        ConnectionEnded {
+            Deciding1 | Asked => Free, Nothing;
+            Repeating => WaitPubRel, Nothing;
+            Free | Deciding2 | WaitPubRel => same, Nothing;
+        }
+        /// The Session is discarded, after its Network Connection ended.
+        Discard {
+            Free | Deciding2 | WaitPubRel => Free, Nothing;
+            Deciding1 | Repeating | Asked => same, Never;
+        }
     }
 }

@@ -12,6 +12,7 @@ use super::Server;
 use crate::connection::{EncodeToVec, Explanations, Handled};
 use crate::error::SendError;
 use crate::event::{Cause, Event};
+use crate::table::ReceiverState;
 use crate::{Instant, SessionViolation};
 
 /// The requests that the caller has not answered yet.
@@ -95,7 +96,9 @@ impl Server {
             return false;
         };
         let refusal = match answer {
-            _ if !session.receiver.is_free(packet_identifier) => ReasonCode::PacketIdentifierInUse,
+            _ if session.receiver.state(packet_identifier) != ReceiverState::Free => {
+                ReasonCode::PacketIdentifierInUse
+            }
             PacketType::SubAck => ReasonCode::QuotaExceeded,
             // An UNSUBACK has no Reason Code of its own for it.
             _ => ReasonCode::ImplementationSpecificError,

@@ -64,7 +64,7 @@
 //! | `Slot.links` | stored | see `Sender.publishing` and `Sender.releasing` |
 //! | `Slot.identifier` | stored | `Sent` |
 //! | `Slot.used_for` | stored | `Accepted`, `Sent`, `Released`; a request is of the connection |
-//! | `Slot.sent_before` | derived | true: it may have been sent, so it goes on with DUP 1, and its identifier is lost if it is given up |
+//! | `Slot.state` | stored | `Sent`, `Released`; a PUBLISH that is in flight may have been written, so it goes on with DUP 1, and its identifier is lost if it is given up |
 //! | `Slot.sent` | connection | |
 //! | `Links.previous` | derived | a place in memory |
 //! | `Links.next` | derived | a place in memory |
@@ -73,24 +73,21 @@
 //! | `List.length` | derived | a count |
 //! | `Receiver.identifiers` | stored | accepted with QoS 2: `Received`, `Completed`; what is undecided comes again; requests are of the connection |
 //! | `Receiver.open` | connection | counted anew (section 4.9) |
-//! | `Receiver.first_use` | process | see `Manual.first_use` |
-//! | `Receiver.manual` | stored | see `Manual` |
+//! | `Receiver.first_use` | process | see `Deferred.first_use` |
+//! | `Receiver.deferred` | stored | see `Deferred` |
 //! | `Identifiers.in_use` | derived | a count |
 //! | `Identifiers.kept` | stored | see `Receiver.identifiers` |
-//! | `Manual.entries` | stored | see `manual::Entry` |
-//! | `Manual.free` | derived | places in memory |
-//! | `Manual.due1` | connection | messages with QoS 1 come again |
-//! | `Manual.due2` | connection | the order in which they came on it |
-//! | `Manual.earlier` | derived | from `entries` |
-//! | `Manual.repeating` | connection | PUBRECs that are repeated on it |
-//! | `Manual.explained` | derived | the bytes of the decisions in `entries` |
-//! | `Manual.first_use` | process | old receipts stay void; those of another process do not exist |
-//! | `manual::Entry.handed_out` | process | an undecided message comes again, and is handed out again |
-//! | `manual::Entry.decision` | stored | accepted with QoS 2: `Received`; a refusal that has not left is decided again, when its message comes again |
-//! | `manual::Entry.use_of_place` | process | of receipts |
-//! | `manual::Entry.repeats` | connection | see `Manual.repeating` |
-//! | `manual::Entry.void` | connection | see `Manual.repeating` |
-//! | `Decision.reason_code` | stored | an acceptance is; see `manual::Entry.decision` |
+//! | `Deferred.entries` | stored | see `deferred::Entry` |
+//! | `Deferred.free` | derived | places in memory |
+//! | `Deferred.due1` | connection | messages with QoS 1 come again |
+//! | `Deferred.due2` | connection | the order in which they came on it |
+//! | `Deferred.earlier` | derived | from `entries` |
+//! | `Deferred.explained` | derived | the bytes of the decisions in `entries` |
+//! | `Deferred.first_use` | process | old receipts stay void; those of another process do not exist |
+//! | `deferred::Entry.handed_out` | process | an undecided message comes again, and is handed out again |
+//! | `deferred::Entry.decision` | stored | accepted with QoS 2: `Received`; a refusal that has not left is decided again, when its message comes again |
+//! | `deferred::Entry.use_of_place` | process | of receipts |
+//! | `Decision.reason_code` | stored | an acceptance is; see `deferred::Entry.decision` |
 //! | `Decision.packet` | connection | its properties are for the peer's limits of this one |
 //! | `Waiting.qos0` | process | QoS 0 promises nothing |
 //! | `Waiting.others` | stored | `Accepted`, `Sent`, `Dropped` |
@@ -147,12 +144,12 @@ mod tests {
             include_str!("../exchange/receiver/identifiers.rs"),
         ),
         (
-            "Manual",
-            "Manual",
+            "Deferred",
+            "Deferred",
             include_str!("../exchange/receiver/deferred.rs"),
         ),
         (
-            "manual::Entry",
+            "deferred::Entry",
             "Entry",
             include_str!("../exchange/receiver/deferred.rs"),
         ),
@@ -175,7 +172,12 @@ mod tests {
     ];
 
     /// Enums with a struct in each variant, or nothing that a Session is made of beside tokens.
-    const ENUMS: [(&str, &str, &str); 2] = [
+    const ENUMS: [(&str, &str, &str); 3] = [
+        (
+            "Due",
+            include_str!("../exchange/receiver/deferred.rs"),
+            "Place(u32), Again(PacketIdentifier)",
+        ),
         (
             "Use",
             include_str!("../exchange/sender/slots.rs"),
@@ -189,12 +191,13 @@ mod tests {
     ];
 
     /// Types without fields of their own that matter: numbers, collections, values of the standard, what is not stored.
-    const LEAVES: [&str; 33] = [
+    const LEAVES: [&str; 34] = [
         "BTreeMap",
         "BTreeSet",
         "Box",
         "Change",
         "Instant",
+        "Due",
         "Duration",
         "Kept",
         "Message",

@@ -8,7 +8,7 @@ use super::deadlines::Deadline;
 use super::{Change, NEVER_EXPIRES, PendingWill, Session, clock};
 use crate::Instant;
 use crate::error::RestoreError;
-use crate::exchange::table::{ReceiverState, SenderEvent, SenderState};
+use crate::exchange::table::{ReceiverState, SenderAction, SenderEvent};
 
 impl Session {
     /// Makes a change once more that was announced by [`Output::Persist`](crate::Output::Persist) before
@@ -70,30 +70,20 @@ impl Session {
                 self.deadline_in_flight(token, packet_identifier);
             }
             Change::Released { packet_identifier } => {
-                if self.sender.state(packet_identifier) != SenderState::WaitPubRec {
+                let event = SenderEvent::PubRec;
+                if self.sender.state(packet_identifier).on(event).1 != SenderAction::Release {
                     return None;
                 }
-                self.sender
-                    .acknowledge(packet_identifier, SenderEvent::PubRec);
+                self.sender.acknowledge(packet_identifier, event);
             }
             Change::Finished { packet_identifier } => {
-                let event = match self.sender.state(packet_identifier) {
-                    SenderState::Free => return None,
-                    SenderState::WaitPubAck => SenderEvent::PubAck,
-                    SenderState::WaitPubRec => SenderEvent::PubRecError,
-                    SenderState::WaitPubComp => SenderEvent::PubComp,
-                };
-                if let (_, Some(token)) = self.sender.acknowledge(packet_identifier, event) {
-                    self.forget_deadline(token);
-                }
+                let event = SenderEvent::Finished;
+                let (_, token) = self.sender.acknowledge(packet_identifier, event);
+                self.forget_deadline(token?);
             }
             Change::Lost { packet_identifier } => {
-                if self.sender.state(packet_identifier) != SenderState::WaitPubRec {
-                    return None;
-                }
-                if let Some(token) = self.sender.lose(packet_identifier) {
-                    self.forget_deadline(token);
-                }
+                let token = self.sender.lose(packet_identifier)?;
+                self.forget_deadline(token);
             }
             Change::Overdue { token } => {
                 self.forget_deadline(token)?;

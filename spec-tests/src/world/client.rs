@@ -202,7 +202,6 @@ impl SessionWorld {
     pub(super) fn client_lost(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
         self.hang_up(turn);
         let census = Census::of(self.client.machine.session());
-        census.disconnected(turn);
         let existed = self.client.machine.session().exists();
         self.client.machine.connection_lost(self.client.clock);
         self.note_end(existed, &census, At::Client, turn)?;

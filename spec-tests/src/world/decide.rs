@@ -2,12 +2,11 @@
 
 use mqtt5_session_fsm::SendError;
 use mqtt5_session_fsm::codec::{Qos, ReasonCode};
-use mqtt5_session_fsm::table::{ReceiverAction, ReceiverEvent};
 
 use super::SessionWorld;
 use super::application::{Side, Undecided, violation};
 use super::host::At;
-use super::points::{Monitor, of_monitor, of_receiver};
+use super::points::{Monitor, of_monitor};
 use crate::explore::{Turn, Violation};
 
 impl SessionWorld {
@@ -30,18 +29,12 @@ impl SessionWorld {
         let number = undecided.number;
         let verb = if accept { "accepts" } else { "refuses" };
         turn.note(side.lane(), format_args!("{verb} message {number}"));
-        let event = decision(accept);
-        let id = std::num::NonZeroU16::new(undecided.identifier).expect("QoS 1 or 2");
-        let state = self.session(side).map(|it| it.receiver_state(id));
         let flow = &mut self.flows[side.other() as usize];
         if accept {
             flow.records[usize::from(number)].accepted = true;
         } else {
             self.left.refusals -= 1;
             flow.taken_back(number);
-        }
-        if let Some(state) = state {
-            turn.cover(of_receiver(state, event));
         }
         let answer = self.acknowledge(side, undecided, accept);
         answer.map_err(|error| violation(Monitor::VoidReceipt, error.to_string()))?;
@@ -50,17 +43,10 @@ impl SessionWorld {
         for again in [true, false] {
             turn.cover(of_monitor(Monitor::VoidReceipt));
             let before = self.session(side).cloned();
-            let state = before.as_ref().map(|it| it.receiver_state(id));
             let answer = self.acknowledge(side, undecided, again);
             if answer != Err(SendError::Stale) || self.session(side) != before.as_ref() {
                 let message = format!("message {number} was decided twice");
                 return Err(violation(Monitor::VoidReceipt, message));
-            }
-            let event = decision(again);
-            if let Some(state) = state
-                && state.on(event).1 == ReceiverAction::Late
-            {
-                turn.cover(of_receiver(state, event));
             }
         }
         self.drain(self.at(side), turn)
@@ -102,13 +88,5 @@ impl SessionWorld {
     /// void.
     pub(super) fn forget_undecided(&mut self, side: Side) {
         self.undecided(side).retain(|it| it.qos == Qos::ExactlyOnce);
-    }
-}
-
-const fn decision(accept: bool) -> ReceiverEvent {
-    if accept {
-        ReceiverEvent::Accept
-    } else {
-        ReceiverEvent::Refuse
     }
 }

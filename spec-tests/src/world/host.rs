@@ -254,13 +254,13 @@ impl SessionWorld {
         let flow = &mut self.flows[to as usize];
         for (packet, _) in packets(bytes, to.other().role()) {
             turn.message(to.other().lane(), to.lane(), Words(&packet));
-            let effect = forecast.follow(&packet, manual, turn);
+            let effect = forecast.follow(&packet, manual);
             let id = packet.packet_identifier().map_or(0, |id| id.get());
             match (&packet, effect) {
                 (Packet::ConnAck(connack), _) if connack.session_present => watch.resumed(flow),
                 (Packet::Publish(publish), Effect::Receiver(action)) => {
                     let again =
-                        action == ReceiverAction::PubRecAgain || action == ReceiverAction::Deliver;
+                        action == ReceiverAction::Repeat || action == ReceiverAction::Deliver;
                     if action != ReceiverAction::InUse {
                         watch.received_publish(id, publish.delivery.qos(), again);
                     }

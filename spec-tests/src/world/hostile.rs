@@ -108,7 +108,8 @@ fn hostile_packets(to: Side, session: &Session) -> Vec<Vec<u8>> {
     }
     let received = used().filter(|id| session.receiver_state(*id) != ReceiverState::Free);
     for id in received.clone().chain([UNKNOWN]) {
-        if session.receiver_state(id) != ReceiverState::WaitPubRel {
+        let state = session.receiver_state(id);
+        if !matches!(state, ReceiverState::WaitPubRel | ReceiverState::Repeating) {
             push(Packet::PubRel(PubRel::new(id, ReasonCode::Success)));
         }
     }

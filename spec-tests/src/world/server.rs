@@ -82,7 +82,6 @@ impl SessionWorld {
             self.server.stored = self.machine(old).take_over(now);
             self.forget_undecided(Side::Server);
             if let Some(census) = census {
-                census.disconnected(turn);
                 self.note_end(existed, &census, At::Stored, turn)?;
             }
             self.drain(At::Server(old), turn)?;
@@ -156,7 +155,6 @@ impl SessionWorld {
         let now = self.server.clock;
         self.machine(link).connection_lost(now);
         if let Some(census) = census {
-            census.disconnected(turn);
             let session = self.session_of_link(link);
             if existed && session.is_some_and(|it| !it.exists()) {
                 census.befell(Fate::Discard, session, turn)?;

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::config::Config;
-use super::points::{Monitor, impossible_rows};
+use super::points::{Monitor, rows_not_run};
 use crate::explore::coverage::Thousands;
 use crate::explore::{CoverageTable, Report, Verdict};
 
@@ -421,19 +421,6 @@ impl Total {
         self.failed.is_empty()
     }
 
-    /// Rows of the transition tables that could fire and did not.
-    #[must_use]
-    pub fn unfired(&self) -> Vec<&str> {
-        let impossible = impossible_rows();
-        let rows = self.coverage.rows.iter();
-        let unfired = rows.filter(|(point, count)| {
-            point.group.ends_with("transitions")
-                && *count == 0
-                && !impossible.iter().any(|(row, _)| *row == point.name)
-        });
-        unfired.map(|(point, _)| &*point.name).collect()
-    }
-
     /// Monitors that saw nothing that they could have refused.
     #[must_use]
     pub fn unarmed(&self) -> Vec<&str> {
@@ -448,11 +435,8 @@ impl fmt::Display for Total {
         write!(out, "{}", self.coverage)?;
         // Of a single configuration, the table says it.
         if self.explorations > 1 {
-            for (row, reason) in impossible_rows() {
-                writeln!(out, "  cannot fire: {row}: {reason}")?;
-            }
-            for row in self.unfired() {
-                writeln!(out, "  DID NOT FIRE: {row}")?;
+            for row in rows_not_run() {
+                writeln!(out, "  no machine has run: {row}")?;
             }
         }
         writeln!(

@@ -6,12 +6,11 @@
 use std::collections::VecDeque;
 
 use mqtt5_session_fsm::codec::{Packet, Publish, Qos, ReasonCode};
-use mqtt5_session_fsm::table::{SenderEvent, SenderState};
 use mqtt5_session_fsm::{Instant, Limits};
 
 use super::announced::check_publish;
 use super::application::{Flow, Side, violation};
-use super::points::{Monitor, of_monitor, of_sender};
+use super::points::{Monitor, of_monitor};
 use super::storage::Shadow;
 use crate::explore::{Turn, Violation};
 
@@ -250,15 +249,6 @@ impl Watch {
             shadow.may_send_publish(id)?;
         }
         let record = &mut around.flow.records[usize::from(number)];
-        if record.identifier == 0 {
-            turn.cover(of_sender(
-                SenderState::Free,
-                match record.qos {
-                    Qos::ExactlyOnce => SenderEvent::PublishQos2,
-                    _ => SenderEvent::PublishQos1,
-                },
-            ));
-        }
         record.identifier = id;
         record.transmitted = true;
         Ok(())

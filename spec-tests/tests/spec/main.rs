@@ -35,9 +35,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use libtest_mimic::{Arguments, FormatSetting, Trial};
+use mqtt5_spec_tests::world::rows_not_run;
 use mqtt5_spec_tests::{path_of, vectors};
 
-use crate::check::{Check, Record};
+use crate::check::{Check, Kind, Record};
 
 /// The environment variable with the names of the checks that are to run, and no others.
 const ONLY: &str = "MQTT5_CHECKS";
@@ -101,10 +102,29 @@ fn main() -> ExitCode {
     }
     let checks_failed = libtest_mimic::run(&arguments, trials).has_failed();
     let checks_time = started.elapsed();
-    let ledger = ledger_checks::checks(&files, names, Some(record.passed()));
+    let mut ledger = ledger_checks::checks(&files, names, Some(record.passed()));
+    ledger.push(Check::new(
+        Kind::Ledger,
+        "tables::every_row_that_does_something_was_run",
+        every_row_was_run,
+    ));
     let ledger_failed = libtest_mimic::run(&arguments, into_trials(ledger, &record)).has_failed();
     summary::finish(&record, &files, checks_time);
     exit_code(checks_failed || ledger_failed)
+}
+
+/// The checks, which have run before, made the machines run every row of the state tables that does something. Only
+/// restarts run `Finished`, and the explorer has these.
+fn every_row_was_run() -> check::Outcome {
+    let mut missing = rows_not_run();
+    missing.retain(|row| !row.contains(" Finished "));
+    if missing.is_empty() {
+        return Ok(1);
+    }
+    Err(format!(
+        "the machines have run none of these rows in any check:\n{}",
+        missing.join("\n")
+    ))
 }
 
 fn into_trials(checks: Vec<Check>, record: &Arc<Record>) -> Vec<Trial> {

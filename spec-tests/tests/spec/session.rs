@@ -23,6 +23,7 @@ mod qos_receiver;
 mod qos_sender;
 mod receive_maximum;
 mod resume;
+mod states;
 mod stored;
 mod stored_model;
 mod topic_alias;
@@ -43,6 +44,7 @@ pub(crate) fn checks() -> Vec<Check> {
         qos_sender::checks(),
         receive_maximum::checks(),
         resume::checks(),
+        states::checks(),
         stored::checks(),
         stored_model::checks(),
         topic_alias::checks(),

@@ -2,7 +2,7 @@
 //! section 4.6 demands.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use mqtt5_codec::{PacketIdentifier, Qos, ReasonCode};
@@ -36,46 +36,53 @@ pub(crate) struct Decision {
 }
 
 impl Decision {
+    pub(super) const SUCCESS: Decision = Decision {
+        reason_code: ReasonCode::Success,
+        packet: None,
+    };
+
     fn packet_len(&self) -> usize {
         self.packet.as_ref().map_or(0, |packet| packet.len())
     }
 }
 
-/// 40 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Entry {
     /// What waits here for the application, or for those before it; `None` if the place is free.
     handed_out: Option<(PacketIdentifier, Qos)>,
     decision: Option<Decision>,
     use_of_place: u32,
-    /// Not a message, but a PUBREC that is sent again and has to wait for its turn.
-    repeats: bool,
-    /// The PUBREC that was to be sent again is no longer owed.
-    void: bool,
+}
+
+/// An acknowledgement that waits for its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Due {
+    /// That of the message in this place.
+    Place(u32),
+    /// The PUBREC of a message that came again, unless it was released in the meantime.
+    Again(PacketIdentifier),
 }
 
 /// The messages that wait for the application, or for those before them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Manual {
+pub(super) struct Deferred {
     entries: Vec<Entry>,
     /// Places that can be used again.
     free: Vec<u32>,
-    /// Entries whose acknowledgement is due on this Network Connection, in the order in which the
+    /// The acknowledgements that are due on this Network Connection, in the order in which the
     /// PUBLISH packets came.
-    due1: VecDeque<u32>,
-    due2: VecDeque<u32>,
+    due1: VecDeque<Due>,
+    due2: VecDeque<Due>,
     /// Entries with QoS 2 of an earlier Network Connection, in the order of their identifiers: their
     /// PUBLISH comes again.
     earlier: Vec<(PacketIdentifier, u32)>,
-    /// The entries that repeat.
-    repeating: BTreeMap<PacketIdentifier, u32>,
     /// How often the places of an earlier one were used: receipts for them stay void.
     first_use: u32,
     /// The bytes of the packets of decisions.
     explained: usize,
 }
 
-impl Manual {
+impl Deferred {
     /// A message was handed out.
     pub(super) fn deliver(&mut self, packet_identifier: PacketIdentifier, qos: Qos) -> Receipt {
         let place = self.take_place();
@@ -85,9 +92,9 @@ impl Manual {
             use_of_place = entry.use_of_place;
         }
         match qos {
-            Qos::AtLeastOnce if fault!("MQTT-4.6.0-2") => self.due1.push_front(place),
-            Qos::ExactlyOnce if fault!("MQTT-4.6.0-3") => self.due2.push_front(place),
-            _ => self.due(qos).push_back(place),
+            Qos::AtLeastOnce if fault!("MQTT-4.6.0-2") => self.due1.push_front(Due::Place(place)),
+            Qos::ExactlyOnce if fault!("MQTT-4.6.0-3") => self.due2.push_front(Due::Place(place)),
+            _ => self.due(qos).push_back(Due::Place(place)),
         }
         Receipt {
             place,
@@ -100,26 +107,8 @@ impl Manual {
         if self.due2.is_empty() || fault!("repetition overtakes") {
             return false;
         }
-        let place = self.take_place();
-        if let Some(entry) = self.entries.get_mut(place as usize) {
-            entry.handed_out = Some((packet_identifier, Qos::ExactlyOnce));
-            entry.decision = Some(Decision {
-                reason_code: ReasonCode::Success,
-                packet: None,
-            });
-            entry.repeats = true;
-        }
-        self.repeating.insert(packet_identifier, place);
-        self.due2.push_back(place);
+        self.due2.push_back(Due::Again(packet_identifier));
         true
-    }
-
-    /// The exchange is over: a PUBREC that was still to be sent again is no longer owed.
-    pub(super) fn released(&mut self, packet_identifier: PacketIdentifier) {
-        let place = self.repeating.remove(&packet_identifier);
-        if let Some(entry) = place.and_then(|place| self.entries.get_mut(place as usize)) {
-            entry.void = true;
-        }
     }
 
     fn take_place(&mut self) -> u32 {
@@ -131,8 +120,6 @@ impl Manual {
                 handed_out: None,
                 decision: None,
                 use_of_place: self.first_use,
-                repeats: false,
-                void: false,
             });
             // There are no more than Packet Identifiers.
             (self.entries.len() - 1) as u32
@@ -145,7 +132,7 @@ impl Manual {
             .earlier
             .binary_search_by_key(&packet_identifier, |&(identifier, _)| identifier);
         if let Some(&(_, place)) = found.ok().and_then(|found| self.earlier.get(found)) {
-            self.due2.push_back(place);
+            self.due2.push_back(Due::Place(place));
         }
     }
 
@@ -166,7 +153,6 @@ impl Manual {
     pub(super) fn accepted(&self) -> impl Iterator<Item = PacketIdentifier> + '_ {
         self.entries
             .iter()
-            .filter(|entry| !entry.repeats)
             .filter_map(|entry| match (entry.handed_out, &entry.decision) {
                 (Some((identifier, Qos::ExactlyOnce)), Some(decision))
                     if !decision.reason_code.is_error() =>
@@ -189,28 +175,25 @@ impl Manual {
         }
     }
 
-    /// The next acknowledgement that may leave: all before it have left.
-    pub(super) fn next(&mut self) -> Option<(PacketIdentifier, Qos, Decision)> {
+    /// The next acknowledgement that may leave: all before it have left. Without a decision it is one that repeats.
+    pub(super) fn next(&mut self) -> Option<(PacketIdentifier, Option<Decision>)> {
         for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
-            while let Some(&place) = self.due(qos).front() {
-                let entry = self.entries.get(place as usize);
-                if !entry.is_some_and(|entry| entry.void) {
-                    break;
+            match self.due(qos).front() {
+                Some(&Due::Again(packet_identifier)) => {
+                    self.due(qos).pop_front();
+                    return Some((packet_identifier, None));
                 }
-                self.due(qos).pop_front();
-                self.free(place);
+                Some(&Due::Place(place)) => {
+                    let entry = self.entries.get_mut(place as usize);
+                    if let Some(decision) = entry.and_then(|entry| entry.decision.take()) {
+                        self.explained -= decision.packet_len();
+                        self.due(qos).pop_front();
+                        let (packet_identifier, _) = self.free(place)?;
+                        return Some((packet_identifier, Some(decision)));
+                    }
+                }
+                None => {}
             }
-            let Some(&place) = self.due(qos).front() else {
-                continue;
-            };
-            let entry = self.entries.get_mut(place as usize);
-            let Some(decision) = entry.and_then(|entry| entry.decision.take()) else {
-                continue;
-            };
-            self.explained -= decision.packet_len();
-            self.due(qos).pop_front();
-            let (packet_identifier, qos) = self.free(place)?;
-            return Some((packet_identifier, qos, decision));
         }
         None
     }
@@ -227,11 +210,8 @@ impl Manual {
             if let Some(decision) = entry.as_mut().and_then(|entry| entry.decision.as_mut()) {
                 decision.packet = None;
             }
-            let repeats = entry.as_ref().is_some_and(|entry| entry.repeats);
             match entry.and_then(|entry| entry.handed_out) {
-                Some((identifier, Qos::ExactlyOnce)) if !repeats => {
-                    self.earlier.push((identifier, place))
-                }
+                Some((identifier, Qos::ExactlyOnce)) => self.earlier.push((identifier, place)),
                 Some(_) => {
                     self.free(place);
                 }
@@ -253,15 +233,17 @@ impl Manual {
 
     /// One in which no receipt for a place that was used as often is valid.
     pub(super) fn after(first_use: u32) -> Self {
-        Manual {
+        Deferred {
             first_use,
-            ..Manual::default()
+            ..Deferred::default()
         }
     }
 
     /// If nothing is in it: how often its places were used, for the next one.
     pub(super) fn unused(&self) -> Option<u32> {
-        (self.free.len() == self.entries.len()).then(|| {
+        // A PUBREC that repeats has no entry.
+        let is_unused = self.free.len() == self.entries.len() && self.due2.is_empty();
+        is_unused.then(|| {
             let uses = self.entries.iter().map(|entry| entry.use_of_place);
             uses.max().unwrap_or(self.first_use)
         })
@@ -272,16 +254,12 @@ impl Manual {
         let handed_out = entry.handed_out.take()?;
         let decision = entry.decision.take();
         self.explained -= decision.map_or(0, |it| it.packet_len());
-        let void = core::mem::take(&mut entry.void);
-        if core::mem::take(&mut entry.repeats) && !void {
-            self.repeating.remove(&handed_out.0);
-        }
         entry.use_of_place = entry.use_of_place.wrapping_add(1);
         self.free.push(place);
         Some(handed_out)
     }
 
-    fn due(&mut self, qos: Qos) -> &mut VecDeque<u32> {
+    fn due(&mut self, qos: Qos) -> &mut VecDeque<Due> {
         match qos {
             Qos::ExactlyOnce => &mut self.due2,
             _ => &mut self.due1,

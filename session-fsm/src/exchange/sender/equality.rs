@@ -5,17 +5,17 @@ use core::hash::{Hash, Hasher};
 use mqtt5_codec::PacketIdentifier;
 
 use super::Sender;
-use crate::exchange::sender::slots::{Slot, Use};
+use super::slots::{Slot, Use};
+use crate::exchange::table::SenderState;
 
-/// What there is to compare in a slot: its identifier, what that is in use for, whether a PUBLISH was sent before, and
-/// whether a PUBLISH or PUBREL was sent on this Network Connection.
-fn content(slot: &Slot) -> (Option<PacketIdentifier>, &Use, bool, bool) {
-    let is_publish = slot.used_for.queued().is_some();
+/// What there is to compare in a slot: its identifier, the state of that and what is kept beside it, and whether a PUBLISH
+/// or PUBREL was written on this Network Connection.
+fn content(slot: &Slot) -> (Option<PacketIdentifier>, SenderState, &Use, bool) {
     let is_message = slot.used_for.request().is_none();
     (
         slot.packet_identifier(),
+        slot.state,
         &slot.used_for,
-        is_publish && slot.sent_before,
         is_message && slot.sent,
     )
 }

@@ -5,13 +5,13 @@ use mqtt5_codec::{Message, PacketIdentifier, Publish, Qos, TopicName};
 use super::{Sender, Use};
 use crate::Token;
 use crate::exchange::linked_list::List;
+use crate::exchange::table::SenderState;
 use crate::session::{Publication, QueuedMessage};
 
 impl Sender {
     /// What [`Sender::resume`] does first.
     pub(super) fn resume_wrongly(&mut self) {
         if fault!("MQTT-4.3.3-6") {
-            // At every second resume.
             for position in self.positions() {
                 let Some(slot) = self.slots.get_mut(position) else {
                     continue;
@@ -19,14 +19,12 @@ impl Sender {
                 let Use::Release(token) = slot.used_for else {
                     continue;
                 };
-                slot.sent_before = !slot.sent_before;
-                if slot.sent_before {
-                    let queued = forgotten(token);
-                    self.bytes += queued.size();
-                    slot.used_for = Use::Publish(queued);
-                    self.releasing.remove(self.slots.all(), position);
-                    self.publishing.push(self.slots.all(), position);
-                }
+                let queued = forgotten(token);
+                self.bytes += queued.size();
+                slot.used_for = Use::Publish(queued);
+                slot.state = SenderState::WaitPubRec;
+                self.releasing.remove(self.slots.all(), position);
+                self.publishing.push(self.slots.all(), position);
             }
         }
         if fault!("MQTT-4.6.0-4") {

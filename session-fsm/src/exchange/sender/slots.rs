@@ -5,20 +5,20 @@
 
 use alloc::vec::Vec;
 
-use mqtt5_codec::{PacketIdentifier, Qos};
+use mqtt5_codec::PacketIdentifier;
 
 use super::Request;
 use crate::exchange::linked_list::{Linked, Links, List};
-use crate::exchange::table::SenderState;
+use crate::exchange::table::{SenderAction, SenderEvent, SenderState};
 use crate::memory::growth_step;
 use crate::session::QueuedMessage;
 use crate::{Instant, Token};
 
-/// A freed identifier is not used again before so many others were freed after it, so that an acknowledgement
-/// that a careless peer repeats does not hit the next message. Only if there are no others, it is.
+/// A freed identifier is reused only after this many others have been freed, unless none is left: an acknowledgement
+/// that a careless peer repeats does not hit the next message.
 const REUSE_DISTANCE: u16 = 5;
 
-/// What a Packet Identifier is in use for.
+/// What is kept beside the state of a Packet Identifier that is in use.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Use {
     /// For nothing.
@@ -42,18 +42,6 @@ pub(super) struct PendingRequest {
 }
 
 impl Use {
-    #[inline]
-    pub(super) const fn state(&self) -> SenderState {
-        match self {
-            Use::Publish(queued) => match queued.qos {
-                Qos::ExactlyOnce => SenderState::WaitPubRec,
-                _ => SenderState::WaitPubAck,
-            },
-            Use::Release(_) => SenderState::WaitPubComp,
-            Use::Vacant | Use::Request(_) => SenderState::Free,
-        }
-    }
-
     #[inline]
     pub(super) const fn token(&self) -> Token {
         match self {
@@ -101,9 +89,8 @@ pub(super) struct Slot {
     links: Links,
     /// 0 in a vacant slot.
     identifier: u16,
-    /// The PUBLISH was sent, on whatever connection: it has DUP 1 from now on.
-    pub(super) sent_before: bool,
-    /// Sent on this Network Connection.
+    pub(super) state: SenderState,
+    /// The PUBLISH or PUBREL was written on this Network Connection.
     pub(super) sent: bool,
 }
 
@@ -115,7 +102,7 @@ const VACANT: Slot = Slot {
     used_for: Use::Vacant,
     links: Links::NONE,
     identifier: 0,
-    sent_before: false,
+    state: SenderState::Free,
     sent: false,
 };
 
@@ -125,10 +112,18 @@ impl Slot {
         PacketIdentifier::new(self.identifier)
     }
 
+    /// Runs the row of the table for what happened: the state changes here, and nowhere else.
+    #[inline]
+    pub(super) fn run(&mut self, event: SenderEvent) -> SenderAction {
+        let (state, action) = self.state.run(event);
+        self.state = state;
+        action
+    }
+
     /// Whether it has a message whose PUBLISH was never written.
-    pub(super) fn is_unsent(&self) -> bool {
-        self.used_for.queued().is_some()
-            && (!self.sent_before || fault!("what was sent is taken back"))
+    #[inline]
+    pub(super) const fn is_unsent(&self) -> bool {
+        matches!(self.state, SenderState::Unsent1 | SenderState::Unsent2)
     }
 
     /// The position of the next slot in the same list; 0 if there is none.
@@ -230,6 +225,15 @@ impl Slots {
         (self.get(position)?.identifier == identifier).then_some(position)
     }
 
+    /// The state of an identifier that has no slot.
+    pub(super) fn state_without_slot(&self, packet_identifier: PacketIdentifier) -> SenderState {
+        let identifier = packet_identifier.get();
+        match self.identifiers.get(usize::from(identifier) - 1) {
+            Some(entry) if entry.is_mark(identifier) => SenderState::Lost,
+            _ => SenderState::Free,
+        }
+    }
+
     /// Gives a free identifier to a vacant slot, whose other fields are the caller's; `None` if there is no
     /// such identifier.
     #[inline]
@@ -289,10 +293,8 @@ impl Slots {
 
     /// Whether a certain identifier can be claimed: it is neither in use nor lost.
     pub(super) fn is_free(&self, packet_identifier: PacketIdentifier) -> bool {
-        let identifier = packet_identifier.get();
-        let entry = self.identifiers.get(usize::from(identifier) - 1);
         self.find(packet_identifier).is_none()
-            && !entry.is_some_and(|entry| entry.is_mark(identifier))
+            && self.state_without_slot(packet_identifier) == SenderState::Free
     }
 
     /// Gives a certain identifier, which must be free, to a vacant slot.
@@ -323,18 +325,24 @@ impl Slots {
         Some(identifier)
     }
 
-    /// Frees a slot, which is in no list any more, and its identifier.
+    /// Frees a slot, which is in no list any more, and its identifier, unless that is lost.
     #[inline]
     pub(super) fn vacate(&mut self, position: u16) {
-        if let Some(identifier) = self.empty(position) {
-            self.free.push(&mut self.identifiers, identifier);
-        }
-    }
-
-    /// Frees a slot, but not its identifier: nobody gets that before the Session ends.
-    pub(super) fn lose(&mut self, position: u16) {
-        if let Some(identifier) = self.empty(position) {
+        let vacant = self.vacant;
+        let Some(slot) = self.get_mut(position) else {
+            return;
+        };
+        let identifier = slot.identifier;
+        let is_lost = core::mem::replace(&mut slot.state, SenderState::Free) == SenderState::Lost;
+        // The other fields are written when it is taken again.
+        slot.used_for = Use::Vacant;
+        slot.identifier = 0;
+        slot.links = Links::to(vacant);
+        self.vacant = position;
+        if is_lost {
             self.mark_lost(identifier);
+        } else if identifier != 0 {
+            self.free.push(&mut self.identifiers, identifier);
         }
     }
 
@@ -343,18 +351,5 @@ impl Slots {
             *entry = Links::mark(identifier);
             self.lost += 1;
         }
-    }
-
-    #[inline]
-    fn empty(&mut self, position: u16) -> Option<u16> {
-        let vacant = self.vacant;
-        let slot = self.get_mut(position)?;
-        let identifier = slot.identifier;
-        // The other fields are written when it is taken again.
-        slot.used_for = Use::Vacant;
-        slot.identifier = 0;
-        slot.links = Links::to(vacant);
-        self.vacant = position;
-        (identifier != 0).then_some(identifier)
     }
 }

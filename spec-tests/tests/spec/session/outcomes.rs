@@ -210,7 +210,7 @@ fn histories<M: Machine>(request: fn(&mut Driver<M>, u32)) -> u64 {
                     SenderState::WaitPubAck => make::puback(identifier),
                     SenderState::WaitPubRec => make::pubrec(identifier),
                     SenderState::WaitPubComp => make::pubcomp(identifier),
-                    SenderState::Free => continue,
+                    _ => continue,
                 };
                 said.extend(driver.feed(&answer));
             }

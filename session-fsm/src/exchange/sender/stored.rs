@@ -1,0 +1,104 @@
+//! What is stored of the sender half, and put back after a restart.
+
+use mqtt5_codec::PacketIdentifier;
+
+use super::Sender;
+use super::slots::Use;
+use crate::exchange::table::{SenderEvent, SenderState};
+use crate::session::{QueuedMessage, message_expiry};
+use crate::{Instant, Token};
+
+impl Sender {
+    /// The identifiers that are not used again before the Session ends, ascending.
+    #[cfg(feature = "persistence")]
+    pub(crate) fn lost_identifiers(&self) -> impl Iterator<Item = PacketIdentifier> + '_ {
+        self.slots.lost_identifiers()
+    }
+
+    /// Forgets a message that was given up after its PUBLISH was written, and loses its identifier; `None` if there is
+    /// no such message.
+    pub(crate) fn lose(&mut self, packet_identifier: PacketIdentifier) -> Option<Token> {
+        let position = self.slots.find(packet_identifier)?;
+        let slot = self.slots.get_mut(position)?;
+        if slot.state.on(SenderEvent::Forbidden).0 != SenderState::Lost {
+            return None;
+        }
+        slot.run(SenderEvent::Forbidden);
+        self.remove(position)
+    }
+
+    /// The clock may have gone back: nothing expires later than its interval from now.
+    pub(crate) fn clamp(&mut self, now: Instant) {
+        for slot in self.slots.all() {
+            if let Use::Publish(queued) = &mut slot.used_for {
+                queued.expires_at = message_expiry(now, &queued.message, queued.expires_at);
+            }
+        }
+    }
+
+    /// Whether an identifier is in use for nothing at all.
+    pub(crate) fn is_free(&self, packet_identifier: PacketIdentifier) -> bool {
+        self.slots.is_free(packet_identifier)
+    }
+
+    /// Puts a message in flight that was in flight when the Session was exported; `None` if its identifier is in
+    /// use.
+    pub(crate) fn restore(
+        &mut self,
+        packet_identifier: PacketIdentifier,
+        queued: QueuedMessage,
+    ) -> Option<PacketIdentifier> {
+        let position = self.slots.claim(packet_identifier)?;
+        let packet_identifier = self.place(position, queued);
+        self.slots.get_mut(position)?.run(SenderEvent::Written);
+        packet_identifier
+    }
+
+    /// Puts a PUBREL in flight that was in flight when the Session was exported; `None` if its identifier is in use.
+    #[cfg(feature = "persistence")]
+    pub(crate) fn restore_released(
+        &mut self,
+        packet_identifier: PacketIdentifier,
+        token: Token,
+    ) -> Option<()> {
+        let position = self.slots.claim(packet_identifier)?;
+        let slot = self.slots.get_mut(position)?;
+        for event in [
+            SenderEvent::PublishQos2,
+            SenderEvent::Written,
+            SenderEvent::PubRec,
+        ] {
+            slot.run(event);
+        }
+        slot.used_for = Use::Release(token);
+        slot.sent = false;
+        self.releasing.push(self.slots.all(), position);
+        if self.release_next == 0 {
+            self.release_next = position;
+        }
+        self.outstanding += 1;
+        Some(())
+    }
+
+    /// Loses an identifier that was lost when the Session was exported; `None` if it is in use.
+    #[cfg(feature = "persistence")]
+    pub(crate) fn restore_lost(&mut self, packet_identifier: PacketIdentifier) -> Option<()> {
+        self.slots.claim_lost(packet_identifier)
+    }
+
+    /// The messages in flight that are still stored, in the order of their first sending.
+    #[cfg(feature = "persistence")]
+    pub(crate) fn unacknowledged(
+        &self,
+    ) -> impl Iterator<Item = (PacketIdentifier, &QueuedMessage)> {
+        let slots = self.slots.listed(&self.publishing);
+        slots.filter_map(|slot| Some((slot.packet_identifier()?, slot.used_for.queued()?)))
+    }
+
+    /// The released messages, in the order in which PUBREC came.
+    #[cfg(feature = "persistence")]
+    pub(crate) fn released(&self) -> impl Iterator<Item = (PacketIdentifier, Token)> + '_ {
+        let slots = self.slots.listed(&self.releasing);
+        slots.filter_map(|slot| Some((slot.packet_identifier()?, slot.used_for.token())))
+    }
+}
