@@ -383,7 +383,10 @@ impl Connection {
             return Err(SessionViolation::ReasonCodeCount);
         }
         let (action, token) = session.sender.acknowledge(packet_identifier, event);
-        self.follow(session, packet_type, packet_identifier, action, None)?;
+        // A request is not Session State: that it is over is not stored.
+        if action != SenderAction::Finish {
+            self.follow(session, packet_type, packet_identifier, action, None)?;
+        }
         let token = token.filter(|token| *token != Token::NONE);
         Ok(token.map(|token| Event::Outcome(token, outcome)))
     }

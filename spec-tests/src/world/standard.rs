@@ -120,6 +120,11 @@ pub fn normal() -> Vec<Named> {
             "up=1 down=1 qos=21 manual=1 cuts=1 clean-starts=1",
         ),
         named("requests", "up=1 qos=21 subscribes=1 unsubscribes=1 cuts=1"),
+        // What is stored knows nothing of them.
+        named(
+            "requests-stored",
+            "up=1 qos=21 subscribes=1 unsubscribes=1 cuts=1 client-crashes=1",
+        ),
         named(
             "early",
             "up=2 qos=21 subscribes=1 early=2 rejections=1 cuts=1 clean-starts=1",
