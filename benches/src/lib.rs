@@ -52,9 +52,10 @@ pub fn contenders() -> Vec<Contender> {
 
 /// Who is measured without being a peer: variants of our codec, and the
 /// baselines.
-pub const NOT_OPPONENTS: [Contender; 5] = [
+pub const NOT_OPPONENTS: [Contender; 6] = [
     ours::ALL_READ,
     ours::FORWARDED,
+    ours::APPENDED,
     ours::SHARED,
     baseline::HEADER,
     baseline::HEADER_AND_TOPIC,

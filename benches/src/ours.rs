@@ -9,6 +9,8 @@
 //!   are lists, as an application builds them;
 //! * [`ALL_READ`] decodes a packet and then reads every field of it;
 //! * [`FORWARDED`] encodes packets as they were decoded;
+//! * [`APPENDED`] appends packets to a `Vec`, while the others write to the start of a slice, which is the
+//!   fastest way that the public API offers;
 //! * [`SHARED`] takes packets off the buffer with [`Splitter`], so that a packet
 //!   or a part of it can be kept without copying it, while the others look at
 //!   the buffer with [`split`].
@@ -59,6 +61,17 @@ pub const FORWARDED: Contender = Contender {
     round_trip: Some(|packet| round_trip(decode(packet))),
 };
 
+/// Our codec, with packets that are appended to a `Vec`.
+pub const APPENDED: Contender = Contender {
+    name: "ours, appended",
+    unchecked: CONTENDER.unchecked,
+    accepts: None,
+    decode: None,
+    encode: Some(|packet| append_again(built(decode(packet)), packet.len())),
+    stream: None,
+    round_trip: Some(|packet| round_trip(built(decode(packet)))),
+};
+
 /// Our codec, with packets that share the memory of the receive buffer.
 pub const SHARED: Contender = Contender {
     name: "ours, shared",
@@ -82,6 +95,14 @@ fn decode(packet: &[u8]) -> Packet<'_> {
 }
 
 fn encode_again(packet: Packet<'static>, len: usize) -> BoxedRun {
+    let mut buffer = vec![0; len];
+    contender::repeat(len, move || {
+        let written = packet.encode_to_slice(&mut buffer);
+        used(&buffer[..written.expect("packet encodes")]);
+    })
+}
+
+fn append_again(packet: Packet<'static>, len: usize) -> BoxedRun {
     let mut buffer = Vec::with_capacity(len);
     contender::repeat(len, move || {
         buffer.clear();

@@ -2,7 +2,7 @@
 //!
 //! | to | use |
 //! | --- | --- |
-//! | find packets in a buffer of your own | [`split`], [`FixedHeader::peek`] |
+//! | find packets in a buffer of your own | [`split()`], [`FixedHeader::peek`] |
 //! | find packets in a growing buffer and share them | [`Splitter`], [`Frame`] |
 //! | drive a session | [`Incoming`] |
 //! | take large payloads in pieces | [`StreamSplitter`], [`Piece`] |

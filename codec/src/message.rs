@@ -25,9 +25,9 @@ use crate::{
 /// 32 bytes. Cloning shares the bytes, it copies and allocates nothing.
 ///
 /// ```
-/// use mqtt5_codec::{Delivery, Message, PacketIdentifier, Publish, TopicName};
+/// use mqtt5_codec::{Delivery, Message, PacketIdentifier};
 ///
-/// let message = Message::new(&Publish::new(TopicName::new("a/b")?, b"hi"))?;
+/// let message = Message::of("a/b", b"hi")?;
 /// let delivery = Delivery::AtLeastOnce {
 ///     packet_identifier: PacketIdentifier::MIN,
 ///     duplicate: false,
@@ -76,6 +76,24 @@ struct ShortMessage<'a> {
 }
 
 impl Message {
+    /// A message without properties and without RETAIN: the usual case. One allocation.
+    ///
+    /// ```
+    /// use mqtt5_codec::{Message, Publish, TopicName};
+    ///
+    /// let message = Message::of("a/b", b"hi")?;
+    /// assert_eq!(message, Message::new(&Publish::new(TopicName::new("a/b")?, b"hi"))?);
+    /// # Ok::<(), mqtt5_codec::EncodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`] if the topic is not a Topic Name, as [`TopicName::new`] says, or if the packet would
+    /// be too long.
+    pub fn of(topic: &str, payload: &[u8]) -> Result<Self, EncodeError> {
+        Message::new(&Publish::new(TopicName::new(topic)?, payload))
+    }
+
     /// Copies a message into memory of its own: one allocation. `delivery` is not looked at, and a
     /// Topic Alias that the message was received with is left out.
     ///
@@ -111,8 +129,7 @@ impl Message {
     /// As [`Message::new`].
     #[inline]
     pub fn new_in(buffer: &mut BytesMut, publish: &Publish<'_>) -> Result<Self, EncodeError> {
-        // The parts of the result are put together once, and by the caller: what was just written in parts
-        // is slow to be read whole.
+        // Put together once, and by the caller: see "Whole writes" in `encode.rs`.
         let packet = if buffer.is_empty() {
             append(publish, buffer)?;
             buffer.split().freeze()
@@ -161,9 +178,9 @@ impl Message {
     /// The payload; found without decoding the properties.
     ///
     /// ```
-    /// use mqtt5_codec::{Message, Publish, TopicName};
+    /// use mqtt5_codec::Message;
     ///
-    /// let message = Message::new(&Publish::new(TopicName::new("a/b")?, b"hi"))?;
+    /// let message = Message::of("a/b", b"hi")?;
     /// assert_eq!(message.payload(), b"hi");
     /// # Ok::<(), mqtt5_codec::EncodeError>(())
     /// ```
@@ -308,7 +325,7 @@ impl Message {
 
     /// The parts of a message without Packet Identifier that are put together on the stack, in two
     /// pieces, because that is faster than writing four.
-    #[inline(always)]
+    #[inline]
     fn short(&self) -> Option<ShortMessage<'_>> {
         let [first_byte, length @ 0..SHORT, body @ ..] = &self.packet[..] else {
             return None;
@@ -326,7 +343,7 @@ impl Message {
         })
     }
 
-    #[inline(always)]
+    #[inline]
     fn parts(&self) -> Parts<'_> {
         let (first_byte, body) = match &self.packet[..] {
             // Fast path: the Remaining Length takes one byte.

@@ -17,7 +17,7 @@ pub(crate) trait Element<'a>: Copy {
     fn write<S: Sink>(&self, sink: &mut S);
 
     /// Whether the element is one of those that a mask names.
-    #[inline(always)]
+    #[inline]
     fn is_in(&self, _mask: u32) -> bool {
         false
     }
@@ -40,7 +40,7 @@ pub(crate) struct Sequence<'a, T> {
 impl<'a, T: Element<'a>> Sequence<'a, T> {
     pub(crate) const EMPTY: Self = Self::from_wire(&[]);
 
-    #[inline(always)]
+    #[inline]
     pub(crate) const fn from_wire(wire: &'a [u8]) -> Self {
         Sequence {
             wire,
@@ -99,29 +99,29 @@ impl<'a, T: Element<'a>> Sequence<'a, T> {
     }
 
     /// Which elements on the wire are left out.
-    #[inline(always)]
+    #[inline]
     pub(crate) const fn hidden(&self) -> u32 {
         self.hidden
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
         self.length == 0
     }
 
     /// The elements that are still encoded.
-    #[inline(always)]
+    #[inline]
     pub(crate) const fn wire(&self) -> &'a [u8] {
         self.wire
     }
 
     /// The elements that are not encoded yet.
-    #[inline(always)]
+    #[inline]
     pub(crate) const fn list(&self) -> &'a [T] {
         self.list
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn iter(&self) -> ListIter<'a, T> {
         ListIter {
             wire: self.wire,
@@ -131,7 +131,7 @@ impl<'a, T: Element<'a>> Sequence<'a, T> {
     }
 
     /// How many bytes the elements take when they are written.
-    #[inline(always)]
+    #[inline]
     pub(crate) const fn encoded_len(&self) -> usize {
         self.length as usize
     }

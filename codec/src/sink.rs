@@ -27,25 +27,25 @@ pub(crate) trait Sink: Sized {
     /// Takes note of this many bytes; only if the sink [only counts](Sink::ONLY_COUNTS).
     fn skip(&mut self, length: usize);
 
-    #[inline(always)]
+    #[inline]
     fn byte(&mut self, value: u8) {
         self.array(&[value]);
     }
 
-    #[inline(always)]
+    #[inline]
     fn two_byte_integer(&mut self, value: u16) {
         self.array(&value.to_be_bytes());
     }
 
     /// Binary Data or a UTF-8 Encoded String of at most 65,535 bytes.
-    #[inline(always)]
+    #[inline]
     fn length_prefixed(&mut self, content: &[u8]) {
         self.two_byte_integer(content.len() as u16);
         self.bytes(content);
     }
 
     /// A value of at most 268,435,455.
-    #[inline(always)]
+    #[inline]
     fn variable_byte_integer(&mut self, value: usize) {
         if Self::ONLY_COUNTS {
             return self.skip(variable_byte_integer_length(value));
@@ -68,12 +68,12 @@ pub(crate) struct Count(pub(crate) u64);
 impl Sink for Count {
     const ONLY_COUNTS: bool = true;
 
-    #[inline(always)]
+    #[inline]
     fn bytes(&mut self, bytes: &[u8]) {
         self.skip(bytes.len());
     }
 
-    #[inline(always)]
+    #[inline]
     fn array<const N: usize>(&mut self, _: &[u8; N]) {
         self.skip(N);
     }
@@ -85,7 +85,7 @@ impl Sink for Count {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn skip(&mut self, length: usize) {
         self.0 += length as u64;
     }
@@ -97,12 +97,12 @@ pub(crate) struct Put<'b, B: BufMut + ?Sized>(pub(crate) &'b mut B);
 impl<B: BufMut + ?Sized> Sink for Put<'_, B> {
     const ONLY_COUNTS: bool = false;
 
-    #[inline(always)]
+    #[inline]
     fn bytes(&mut self, bytes: &[u8]) {
         self.0.put_slice(bytes);
     }
 
-    #[inline(always)]
+    #[inline]
     fn array<const N: usize>(&mut self, bytes: &[u8; N]) {
         self.0.put_slice(bytes);
     }
@@ -124,7 +124,7 @@ pub(crate) struct Fill<'b>(pub(crate) &'b mut [u8]);
 impl Sink for Fill<'_> {
     const ONLY_COUNTS: bool = false;
 
-    #[inline(always)]
+    #[inline]
     fn bytes(&mut self, bytes: &[u8]) {
         match take(&mut self.0).split_at_mut_checked(bytes.len()) {
             Some((room, rest)) => {
@@ -135,7 +135,7 @@ impl Sink for Fill<'_> {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn array<const N: usize>(&mut self, bytes: &[u8; N]) {
         match take(&mut self.0).split_first_chunk_mut() {
             Some((room, rest)) => {
@@ -146,7 +146,7 @@ impl Sink for Fill<'_> {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn elements<'a, T: Element<'a>>(&mut self, list: &[T]) {
         self.0 = fill_elements(take(&mut self.0), list);
     }
@@ -166,7 +166,7 @@ fn fill_elements<'a, 'b, T: Element<'a>>(room: &'b mut [u8], list: &[T]) -> &'b 
 }
 
 /// Copies between slices of the same length; most are short, and a call would take longer.
-#[inline(always)]
+#[inline]
 fn copy(room: &mut [u8], bytes: &[u8]) {
     match bytes.len() {
         0..4 => {
@@ -183,7 +183,7 @@ fn copy(room: &mut [u8], bytes: &[u8]) {
 }
 
 /// Copies the first and the last `N` bytes, which may overlap.
-#[inline(always)]
+#[inline]
 fn copy_ends<const N: usize>(room: &mut [u8], bytes: &[u8]) {
     if let (Some(from), Some(last_from)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) {
         if let Some(to) = room.first_chunk_mut::<N>() {

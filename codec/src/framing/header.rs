@@ -26,7 +26,7 @@ impl FixedHeader {
     ///
     /// [`DecodeError`] if the type is reserved, a flag is wrong, or the Remaining Length is not a
     /// Variable Byte Integer in its shortest form.
-    #[inline(always)]
+    #[inline]
     pub fn peek(input: &[u8]) -> Result<Option<Self>, DecodeError> {
         let [first_byte, rest @ ..] = input else {
             return Ok(None);
@@ -86,7 +86,7 @@ impl FixedHeader {
     /// # Errors
     ///
     /// [`Violation::PacketTooLarge`] if the packet is larger than this many bytes.
-    #[inline(always)]
+    #[inline]
     pub(crate) const fn check_size(&self, maximum_packet_size: u32) -> Result<(), DecodeError> {
         if self.packet_size() > maximum_packet_size as usize {
             return Err(DecodeError::new(

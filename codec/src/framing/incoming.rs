@@ -39,7 +39,7 @@ impl<'a> Incoming<'a> {
     /// assert_eq!(Incoming::split(&input, LARGEST_PACKET), Ok(Some((acknowledgement, &input[4..]))));
     /// assert_eq!(Incoming::split(&input[4..], LARGEST_PACKET), Ok(None));
     /// ```
-    #[inline(always)]
+    #[inline]
     pub fn split(
         input: &'a [u8],
         maximum_packet_size: u32,

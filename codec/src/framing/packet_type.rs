@@ -120,7 +120,7 @@ impl PacketType {
     }
 
     /// The type that a first byte announces, with its flags checked.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn of_first_byte(byte: u8) -> Result<PacketType, Violation> {
         #[cfg(mqtt5_faults)]
         if let Some(packet_type) = crate::faults::passing_flags(byte) {

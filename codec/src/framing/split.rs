@@ -17,7 +17,7 @@ impl<'a> RawPacket<'a> {
     ///
     /// [`DecodeError`] as [`FixedHeader::peek`]; [`Violation::FieldTruncated`] or
     /// [`Violation::BytesLeftOver`] if the length is not what the fixed header says.
-    #[inline(always)]
+    #[inline]
     pub fn whole(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         match FixedHeader::peek(bytes)? {
             Some(header) if header.packet_size() == bytes.len() => Ok(RawPacket { bytes, header }),
@@ -27,34 +27,34 @@ impl<'a> RawPacket<'a> {
 
     /// The type of the packet.
     #[must_use]
-    #[inline(always)]
+    #[inline]
     pub const fn packet_type(&self) -> PacketType {
         self.header.packet_type()
     }
 
     /// The fixed header.
     #[must_use]
-    #[inline(always)]
+    #[inline]
     pub const fn header(&self) -> FixedHeader {
         self.header
     }
 
     /// The whole packet.
     #[must_use]
-    #[inline(always)]
+    #[inline]
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
     /// What follows the fixed header.
     #[must_use]
-    #[inline(always)]
+    #[inline]
     pub fn body(&self) -> &'a [u8] {
         &self.bytes[self.header.length()..]
     }
 
     /// Wraps a whole packet whose header was read from it.
-    #[inline(always)]
+    #[inline]
     pub(crate) const fn trusted(bytes: &'a [u8], header: FixedHeader) -> Self {
         RawPacket { bytes, header }
     }
@@ -127,7 +127,7 @@ pub enum Split<'a> {
 /// assert_eq!(missing, 1);
 /// # Ok::<(), mqtt5_codec::DecodeError>(())
 /// ```
-#[inline(always)]
+#[inline]
 pub fn split(input: &[u8], maximum_packet_size: u32) -> Result<Split<'_>, DecodeError> {
     let Some(header) = FixedHeader::peek(input)? else {
         return Ok(Split::Incomplete {

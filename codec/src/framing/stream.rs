@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::splitter::{Frame, SplitterOutput, next_header, share, take_frame};
+use crate::encode::encode_head_for;
 use crate::framing::FixedHeader;
 use crate::v5::packet::{PublishLayout, parse_publish_head};
 use crate::wire::{fault_of, leading_variable_byte_integer};
@@ -252,7 +253,7 @@ impl<'a> LargePublish<'a> {
     ///
     /// As [`Publish::encode`].
     pub fn encode_head<B: bytes::BufMut + ?Sized>(&self, out: &mut B) -> Result<(), EncodeError> {
-        self.head().encode_head_for(self.payload_length, out)
+        encode_head_for(&self.head(), self.payload_length, out)
     }
 
     /// The whole message, once its payload has been put together; `None` if that has another length.

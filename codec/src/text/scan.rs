@@ -49,7 +49,7 @@ pub(crate) fn may_be_invalid_or_has_wildcard(bytes: &[u8]) -> bool {
     })
 }
 
-#[inline(always)]
+#[inline]
 pub(crate) fn has_null(bytes: &[u8]) -> bool {
     any(bytes, null, |byte| byte == 0)
 }
@@ -69,36 +69,36 @@ pub(crate) fn may_be_invalid_filter(filter: &[u8]) -> bool {
 }
 
 /// Whether these two cannot stand side by side in a Topic Filter.
-#[inline(always)]
+#[inline]
 const fn is_misplaced(before: u8, byte: u8) -> bool {
     is_wildcard(byte) & (before != b'/') | is_wildcard(before) & (byte != b'/') | (before == b'#')
 }
 
-#[inline(always)]
+#[inline]
 pub(crate) const fn is_wildcard(byte: u8) -> bool {
     byte | 0x08 == b'+'
 }
 
 /// Sets a high bit if one of eight bytes is U+0000 or not ASCII. The other bits mean nothing.
-#[inline(always)]
+#[inline]
 fn null_or_not_ascii(word: u64) -> u64 {
     word.wrapping_sub(LOW_BITS) | word
 }
 
 /// Sets a high bit if one of eight bytes is U+0000. The other bits mean nothing.
-#[inline(always)]
+#[inline]
 fn null(word: u64) -> u64 {
     word.wrapping_sub(LOW_BITS) & !word
 }
 
 /// Turns `#` and `+` into 0, and everything else into something else.
-#[inline(always)]
+#[inline]
 fn wildcards_to_zero(word: u64) -> u64 {
     (word | (0x08 * LOW_BITS)) ^ (u64::from(b'+') * LOW_BITS)
 }
 
 /// Sets a high bit if one of eight bytes is U+0000, not ASCII, `#` or `+`. The other bits mean nothing.
-#[inline(always)]
+#[inline]
 fn null_or_not_ascii_or_wildcard(word: u64) -> u64 {
     null_or_not_ascii(word) | wildcards_to_zero(word).wrapping_sub(LOW_BITS)
 }
@@ -138,7 +138,7 @@ fn any_in_words(bytes: &[u8], in_word: impl Fn(u64) -> u64) -> bool {
 /// The first and the last bytes of a string, which may overlap.
 type Ends<'a, const SIZE: usize> = (&'a [u8; SIZE], &'a [u8; SIZE]);
 
-#[inline(always)]
+#[inline]
 fn ends<const SIZE: usize>(bytes: &[u8]) -> Option<Ends<'_, SIZE>> {
     Some((bytes.first_chunk()?, bytes.last_chunk()?))
 }
@@ -158,7 +158,7 @@ fn any_in_ends<const SIZE: usize>(
 }
 
 /// The same of what is between the first and the last 32 bytes.
-#[inline(always)]
+#[inline]
 fn any_in_middle(bytes: &[u8], in_byte: impl Fn(u8) -> bool) -> bool {
     // What is left over behind the blocks is among the last 32.
     for block in blocks::<32>(&bytes[32..bytes.len() - 1]) {
@@ -207,7 +207,7 @@ fn any_pair_in_block(
 }
 
 /// The ends of a string, as often as they fit in.
-#[inline(always)]
+#[inline]
 fn joined<const SIZE: usize>((first, last): Ends<'_, SIZE>) -> [u8; 32] {
     let mut joined = [0; 32];
     for both in joined.chunks_exact_mut(2 * SIZE) {
@@ -218,7 +218,7 @@ fn joined<const SIZE: usize>((first, last): Ends<'_, SIZE>) -> [u8; 32] {
 }
 
 /// As many whole blocks as there are; what is left over behind them is left out.
-#[inline(always)]
+#[inline]
 fn blocks<const SIZE: usize>(mut bytes: &[u8]) -> impl Iterator<Item = &[u8; SIZE]> {
     core::iter::from_fn(move || {
         let (block, rest) = bytes.split_first_chunk()?;
@@ -231,7 +231,7 @@ fn blocks<const SIZE: usize>(mut bytes: &[u8]) -> impl Iterator<Item = &[u8; SIZ
 const FILLER: u64 = 0x6161_6161_6161_6161;
 
 /// Up to seven bytes as a word, anywhere in it and some of them twice: without a loop.
-#[inline(always)]
+#[inline]
 fn short_word(bytes: &[u8]) -> u64 {
     if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
         return u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32;

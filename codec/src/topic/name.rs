@@ -65,7 +65,7 @@ impl<'a> TopicName<'a> {
     }
 
     /// Reads a name that was checked before.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn trusted(bytes: &'a [u8]) -> Self {
         TopicName(Text::trusted(bytes).as_str())
     }
@@ -118,7 +118,7 @@ fn check_slowly(name: &str) -> Result<(), Violation> {
 }
 
 /// A Topic Name, checked but left as bytes. `wildcard` is the rule that a wildcard character breaks.
-#[inline(always)]
+#[inline]
 pub(crate) fn checked_topic_name(input: &[u8], wildcard: Violation) -> Parsed<'_, &[u8]> {
     let (rest, name) = length_prefixed(input)?;
     if name.is_empty() {
@@ -131,7 +131,7 @@ pub(crate) fn checked_topic_name(input: &[u8], wildcard: Violation) -> Parsed<'_
 }
 
 /// A Topic Name; `None` if it is empty and may be.
-#[inline(always)]
+#[inline]
 pub(crate) fn topic_name<'a>(
     input: &'a [u8],
     rules: &NameRules,

@@ -131,14 +131,14 @@ pub enum Packet<'a> {
 struct Ping(PacketType);
 
 impl<'a> Parse<'a> for Ping {
-    #[inline(always)]
+    #[inline]
     fn parse(header: FixedHeader, body: &'a [u8]) -> Parsed<'a, Self> {
         Ok((body, Ping(header.packet_type())))
     }
 }
 
 impl From<Ping> for Packet<'_> {
-    #[inline(always)]
+    #[inline]
     fn from(ping: Ping) -> Self {
         match ping.0 {
             PacketType::PingResp => Packet::PingResp,

@@ -4,7 +4,7 @@
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
-use mqtt5_codec::framing::{LARGEST_PACKET, Split, split};
+use mqtt5_codec::framing::{LARGEST_PACKET, LargePublish, Split, split};
 use mqtt5_codec::{
     Packet, PacketType, Property, PropertyIdentifier, PublishProperties, ReasonCode, Role,
     Violation, strategies,
@@ -43,16 +43,19 @@ pub(crate) fn checks(files: &Arc<Vec<VectorFile>>) -> Vec<Check> {
                     payload: &[],
                     ..publish
                 };
-                without_payload
-                    .encode_head_for(publish.payload.len(), &mut head)
+                let payload = without_payload
+                    .encode_head_for(publish.payload, &mut head)
                     .expect("a received packet can be encoded");
-                prop_assert_eq!([&head, publish.payload].concat(), encode(&publish.into()));
-                let too_long = LARGEST_PACKET as usize;
-                prop_assert!(
-                    without_payload
-                        .encode_head_for(too_long, &mut head)
-                        .is_err()
-                );
+                prop_assert_eq!(payload.as_ptr(), publish.payload.as_ptr());
+                prop_assert_eq!([&head, payload].concat(), encode(&publish.into()));
+                let too_long = LargePublish {
+                    delivery: publish.delivery,
+                    retain: publish.retain,
+                    topic: publish.topic,
+                    properties: publish.properties,
+                    payload_length: LARGEST_PACKET as usize,
+                };
+                prop_assert!(too_long.encode_head(&mut head).is_err());
                 Ok(())
             },
         ),

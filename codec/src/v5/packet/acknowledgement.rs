@@ -54,12 +54,12 @@ macro_rules! acknowledgement {
         }
 
         impl<'a> Body<'a> for $name<'a> {
-            #[inline(always)]
+            #[inline]
             fn packet_type(&self) -> PacketType {
                 PacketType::$name
             }
 
-            #[inline(always)]
+            #[inline]
             fn short(&self) -> Option<[u8; 4]> {
                 if self.reason_code != ReasonCode::Success || !self.properties.is_empty() {
                     return None;
@@ -68,7 +68,7 @@ macro_rules! acknowledgement {
                 Some([PacketType::$name.first_byte(), 2, high, low])
             }
 
-            #[inline(always)]
+            #[inline]
             fn check(&self) -> Result<(), Violation> {
                 if self.reason_code.allowed_in(PacketType::$name) {
                     Ok(())
@@ -77,7 +77,7 @@ macro_rules! acknowledgement {
                 }
             }
 
-            #[inline(always)]
+            #[inline]
             fn write<S: Sink>(&self, sink: &mut S) {
                 sink.two_byte_integer(self.packet_identifier.get());
                 write_reason(self.reason_code, &self.properties, sink);
@@ -136,7 +136,7 @@ pub(super) fn reason_code(packet_type: PacketType, input: &[u8]) -> Parsed<'_, R
 }
 
 /// The shortest form of what [`reason_and_properties`] reads, or of nothing at all.
-#[inline(always)]
+#[inline]
 pub(super) fn write_reason<P: Scope, S: Sink>(
     reason_code: ReasonCode,
     properties: &Properties<'_, P>,

@@ -28,7 +28,7 @@ pub struct Auth<'a> {
 }
 
 impl<'a> Parse<'a> for Auth<'a> {
-    #[inline(always)]
+    #[inline]
     fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
         if input.is_empty() {
             return Ok((
@@ -65,7 +65,7 @@ fn authentication_method(
 }
 
 impl<'a> Body<'a> for Auth<'a> {
-    #[inline(always)]
+    #[inline]
     fn packet_type(&self) -> PacketType {
         PacketType::Auth
     }
@@ -78,7 +78,7 @@ impl<'a> Body<'a> for Auth<'a> {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn write<S: Sink>(&self, sink: &mut S) {
         write_reason(self.reason_code, &self.properties, sink);
     }

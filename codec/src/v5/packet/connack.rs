@@ -80,7 +80,7 @@ fn only_on_success(session_present: bool, reason_code: ReasonCode) -> Result<(),
 }
 
 impl<'a> Parse<'a> for ConnAck<'a> {
-    #[inline(always)]
+    #[inline]
     fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
         let (after_flags, flags) = byte(input)?;
         if flags > 1 && !fault!("MQTT-3.2.2-1") {
@@ -105,12 +105,12 @@ impl<'a> Parse<'a> for ConnAck<'a> {
 }
 
 impl<'a> Body<'a> for ConnAck<'a> {
-    #[inline(always)]
+    #[inline]
     fn packet_type(&self) -> PacketType {
         PacketType::ConnAck
     }
 
-    #[inline(always)]
+    #[inline]
     fn check(&self) -> Result<(), Violation> {
         if !self.reason_code.allowed_in(PacketType::ConnAck) {
             Err(Violation::ReasonCodeNotAllowed)
@@ -119,7 +119,7 @@ impl<'a> Body<'a> for ConnAck<'a> {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.array(&[u8::from(self.session_present), self.reason_code.to_byte()]);
         self.properties.write(sink);

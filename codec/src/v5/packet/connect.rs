@@ -91,7 +91,7 @@ impl Will<'_> {
 }
 
 impl<'a> Parse<'a> for Connect<'a> {
-    #[inline(always)]
+    #[inline]
     fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
         let (rest, ()) = protocol(input)?;
         let (rest, flags) = connect_flags(rest)?;
@@ -234,7 +234,7 @@ fn will(flags: u8, input: &[u8]) -> Parsed<'_, Will<'_>> {
 }
 
 impl<'a> Body<'a> for Connect<'a> {
-    #[inline(always)]
+    #[inline]
     fn packet_type(&self) -> PacketType {
         PacketType::Connect
     }

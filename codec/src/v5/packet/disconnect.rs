@@ -35,7 +35,7 @@ impl<'a> Disconnect<'a> {
 }
 
 impl<'a> Parse<'a> for Disconnect<'a> {
-    #[inline(always)]
+    #[inline]
     fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
         if input.is_empty() {
             return Ok((input, Disconnect::new(ReasonCode::NORMAL_DISCONNECTION)));
@@ -53,12 +53,12 @@ impl<'a> Parse<'a> for Disconnect<'a> {
 }
 
 impl<'a> Body<'a> for Disconnect<'a> {
-    #[inline(always)]
+    #[inline]
     fn packet_type(&self) -> PacketType {
         PacketType::Disconnect
     }
 
-    #[inline(always)]
+    #[inline]
     fn check(&self) -> Result<(), Violation> {
         if self.reason_code.allowed_in(PacketType::Disconnect) {
             Ok(())
@@ -67,7 +67,7 @@ impl<'a> Body<'a> for Disconnect<'a> {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn write<S: Sink>(&self, sink: &mut S) {
         write_reason(self.reason_code, &self.properties, sink);
     }

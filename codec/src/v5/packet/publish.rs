@@ -129,20 +129,38 @@ impl<'a> Publish<'a> {
         }
     }
 
-    /// Appends only what comes before a payload of this many bytes, which is not at hand: `payload`
-    /// is ignored. Exactly this many bytes must be written next.
-    /// [`LargePublish::encode_head`](crate::framing::LargePublish::encode_head) does the same for a message that arrives
-    /// in pieces.
+    /// As [`Publish::encode_head`], for a payload that is given here in place of `payload`, and returned: it
+    /// keeps its own lifetime. So a packet that is changed on its way can be built on the stack, and what it
+    /// carries is handed out.
+    ///
+    /// ```
+    /// use mqtt5_codec::{EncodeError, Properties, Property, Publish};
+    ///
+    /// /// Writes the head of a message that waited, and returns what has to follow.
+    /// fn relay<'r>(
+    ///     received: Publish<'r>,
+    ///     seconds_left: u32,
+    ///     head: &mut Vec<u8>,
+    /// ) -> Result<&'r [u8], EncodeError> {
+    ///     let list = [Property::MessageExpiryInterval(seconds_left)];
+    ///     let properties = Properties::new(&list)?;
+    ///     Publish { properties, ..received }.encode_head_for(received.payload, head)
+    /// }
+    /// ```
+    ///
+    /// For a payload that is not at hand there is
+    /// [`LargePublish::encode_head`](crate::framing::LargePublish::encode_head).
     ///
     /// # Errors
     ///
     /// As [`Publish::encode`].
-    pub fn encode_head_for<B: bytes::BufMut + ?Sized>(
+    pub fn encode_head_for<'p, B: bytes::BufMut + ?Sized>(
         &self,
-        payload_length: usize,
+        payload: &'p [u8],
         out: &mut B,
-    ) -> Result<(), EncodeError> {
-        encode::encode_head_for(self, payload_length, out)
+    ) -> Result<&'p [u8], EncodeError> {
+        encode::encode_head_for(self, payload.len(), out)?;
+        Ok(payload)
     }
 
     /// As [`Publish::encode`], but writes only what comes before the payload and returns the
@@ -159,7 +177,7 @@ impl<'a> Publish<'a> {
         encode::encode_head(self, out)
     }
 
-    #[inline(always)]
+    #[inline]
     pub(crate) fn first_byte_of(delivery: Delivery, retain: bool) -> u8 {
         let duplicate =
             delivery.duplicate() || fault!("MQTT-4.3.1-1") && delivery == Delivery::AtMostOnce;
@@ -180,7 +198,7 @@ impl<'a> Publish<'a> {
 }
 
 impl<'a> Parse<'a> for Publish<'a> {
-    #[inline(always)]
+    #[inline]
     fn parse(header: FixedHeader, body: &'a [u8]) -> Parsed<'a, Self> {
         let (payload, head) = parse_head(header.first_byte(), body)?;
         Ok((&[], Publish { payload, ..head }))
@@ -188,7 +206,7 @@ impl<'a> Parse<'a> for Publish<'a> {
 }
 
 /// The whole packet, if its Property Length is 0.
-#[inline(always)]
+#[inline]
 pub(crate) fn plain_publish(first_byte: u8, body: &[u8]) -> Option<Publish<'_>> {
     let property_length = body.get(PublishLayout::of(first_byte, body)?.properties_at)?;
     if *property_length != 0 {
@@ -221,7 +239,7 @@ fn topic_or_alias(
 }
 
 /// Everything before the payload.
-#[inline(always)]
+#[inline]
 pub(crate) fn parse_head(first_byte: u8, input: &[u8]) -> Parsed<'_, Publish<'_>> {
     let (rest, topic) = fault!(
         "MQTT-3.3.2-1",
@@ -284,22 +302,22 @@ impl fmt::Debug for Publish<'_> {
 }
 
 impl<'a> Body<'a> for Publish<'a> {
-    #[inline(always)]
+    #[inline]
     fn packet_type(&self) -> PacketType {
         PacketType::Publish
     }
 
-    #[inline(always)]
+    #[inline]
     fn first_byte(&self) -> u8 {
         Publish::first_byte_of(self.delivery, self.retain)
     }
 
-    #[inline(always)]
+    #[inline]
     fn check(&self) -> Result<(), Violation> {
         topic_or_alias(self.topic, &self.properties)
     }
 
-    #[inline(always)]
+    #[inline]
     fn write<S: Sink>(&self, sink: &mut S) {
         let topic = self.topic.map_or("", TopicName::as_str);
         sink.length_prefixed(topic.as_bytes());
@@ -309,7 +327,7 @@ impl<'a> Body<'a> for Publish<'a> {
         self.properties.write(sink);
     }
 
-    #[inline(always)]
+    #[inline]
     fn payload(&self) -> &'a [u8] {
         self.payload
     }

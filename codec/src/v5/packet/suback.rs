@@ -72,7 +72,7 @@ impl<'a, S: Scope> ReasonCodes<'a, S> {
         self.sequence.encoded_len()
     }
 
-    #[inline(always)]
+    #[inline]
     fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
         if input.is_empty() {
             return Err(Fault::at(input, Violation::ReasonCodesMissing));
@@ -176,7 +176,7 @@ macro_rules! subscription_acknowledgement {
         }
 
         impl<'a> Parse<'a> for $name<'a> {
-            #[inline(always)]
+            #[inline]
             fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
                 let (rest, packet_identifier) = packet_identifier(input)?;
                 let (rest, properties) = property_set(rest)?;
@@ -193,17 +193,17 @@ macro_rules! subscription_acknowledgement {
         }
 
         impl<'a> Body<'a> for $name<'a> {
-            #[inline(always)]
+            #[inline]
             fn packet_type(&self) -> PacketType {
                 PacketType::$name
             }
 
-            #[inline(always)]
+            #[inline]
             fn check(&self) -> Result<(), Violation> {
                 Ok(())
             }
 
-            #[inline(always)]
+            #[inline]
             fn write<S: Sink>(&self, sink: &mut S) {
                 sink.two_byte_integer(self.packet_identifier.get());
                 self.properties.write(sink);

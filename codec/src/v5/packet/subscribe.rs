@@ -131,6 +131,33 @@ pub struct Subscription<'a> {
     pub options: SubscriptionOptions,
 }
 
+impl<'a> Subscription<'a> {
+    /// The subscription to a Topic Filter with this Maximum QoS and otherwise the default options: no No
+    /// Local, no Retain As Published, retained messages are sent.
+    ///
+    /// ```
+    /// use mqtt5_codec::{PacketIdentifier, Qos, Subscribe, Subscription, Subscriptions};
+    ///
+    /// let list = [Subscription::new("sensors/+/temperature", Qos::AtLeastOnce)?];
+    /// let subscribe = Subscribe::new(PacketIdentifier::MIN, Subscriptions::new(&list)?);
+    /// assert_eq!(subscribe.encoded_len()?, 29);
+    /// # Ok::<(), mqtt5_codec::EncodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`TopicFilter::new`].
+    pub fn new(filter: &'a str, maximum_qos: Qos) -> Result<Self, Violation> {
+        Ok(Subscription {
+            filter: TopicFilter::new(filter)?,
+            options: SubscriptionOptions {
+                maximum_qos,
+                ..SubscriptionOptions::default()
+            },
+        })
+    }
+}
+
 impl<'a> Element<'a> for Subscription<'a> {
     #[inline]
     fn read(wire: &mut &'a [u8]) -> Option<Self> {
@@ -222,7 +249,7 @@ impl<'a> Subscriptions<'a> {
         Ok(Subscriptions(sequence))
     }
 
-    #[inline(always)]
+    #[inline]
     fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
         if input.is_empty() && !fault!("MQTT-3.8.3-2") {
             return Err(Fault::at(input, Violation::SubscribeWithoutFilter));
@@ -283,7 +310,7 @@ impl<'a> TopicFilters<'a> {
         Ok(TopicFilters(Sequence::from_list(list, |_| Ok(()))?))
     }
 
-    #[inline(always)]
+    #[inline]
     fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
         if input.is_empty() && !fault!("MQTT-3.10.3-2") {
             return Err(Fault::at(input, Violation::UnsubscribeWithoutFilter));
@@ -313,7 +340,7 @@ impl<'a> Subscribe<'a> {
 }
 
 impl<'a> Parse<'a> for Subscribe<'a> {
-    #[inline(always)]
+    #[inline]
     fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
         let (rest, packet_identifier) = packet_identifier(input)?;
         let (rest, properties) = property_set(rest)?;
@@ -342,7 +369,7 @@ impl<'a> Unsubscribe<'a> {
 }
 
 impl<'a> Parse<'a> for Unsubscribe<'a> {
-    #[inline(always)]
+    #[inline]
     fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
         let (rest, packet_identifier) = packet_identifier(input)?;
         let (rest, properties) = property_set(rest)?;
@@ -359,17 +386,17 @@ impl<'a> Parse<'a> for Unsubscribe<'a> {
 }
 
 impl<'a> Body<'a> for Subscribe<'a> {
-    #[inline(always)]
+    #[inline]
     fn packet_type(&self) -> PacketType {
         PacketType::Subscribe
     }
 
-    #[inline(always)]
+    #[inline]
     fn check(&self) -> Result<(), Violation> {
         Ok(())
     }
 
-    #[inline(always)]
+    #[inline]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.two_byte_integer(self.packet_identifier.get());
         self.properties.write(sink);
@@ -378,17 +405,17 @@ impl<'a> Body<'a> for Subscribe<'a> {
 }
 
 impl<'a> Body<'a> for Unsubscribe<'a> {
-    #[inline(always)]
+    #[inline]
     fn packet_type(&self) -> PacketType {
         PacketType::Unsubscribe
     }
 
-    #[inline(always)]
+    #[inline]
     fn check(&self) -> Result<(), Violation> {
         Ok(())
     }
 
-    #[inline(always)]
+    #[inline]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.two_byte_integer(self.packet_identifier.get());
         self.properties.write(sink);

@@ -173,13 +173,13 @@ impl<'a, S: Scope> Properties<'a, S> {
     }
 
     /// Wraps bytes that were checked.
-    #[inline(always)]
+    #[inline]
     pub(crate) const fn trusted(wire: &'a [u8]) -> Self {
         Self::from_sequence(Sequence::from_wire(wire))
     }
 
     /// Writes Property Length and properties.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn write<K: Sink>(&self, sink: &mut K) {
         let length = self.sequence.encoded_len();
         if fault!("MQTT-2.2.2-1") && length == 0 {

@@ -249,7 +249,7 @@ macro_rules! properties {
                 self.identifier().bit() & mask != 0
             }
 
-            #[inline(always)]
+            #[inline]
             fn write<S: Sink>(&self, sink: &mut S) {
                 let value = match self {
                     $(Property::$name(value) => value.wire(),)*
@@ -353,7 +353,7 @@ properties! {
 
 impl PropertyIdentifier {
     /// The identifier's bit in a set of identifiers.
-    #[inline(always)]
+    #[inline]
     pub(super) fn bit(self) -> u32 {
         TABLE[usize::from(self as u8)].bit
     }

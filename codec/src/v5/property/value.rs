@@ -124,7 +124,7 @@ pub(crate) enum Wire<'a> {
 
 impl Wire<'_> {
     /// Writes identifier and value, in as few pieces as possible.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn write<S: Sink>(self, identifier: u8, sink: &mut S) {
         match self {
             Wire::Byte(value) => sink.array(&[identifier, value]),
@@ -150,7 +150,7 @@ impl Wire<'_> {
     }
 }
 
-#[inline(always)]
+#[inline]
 fn tagged_two(identifier: u8, value: u16) -> [u8; 3] {
     let [high, low] = value.to_be_bytes();
     [identifier, high, low]
@@ -180,7 +180,7 @@ pub(crate) trait Restricted<'a>: Value<'a> {
 }
 
 /// Runs one of the parsers over bytes that were checked.
-#[inline(always)]
+#[inline]
 fn advance<'a, T>(wire: &mut &'a [u8], parsed: Parsed<'a, T>) -> Option<T> {
     let (rest, value) = parsed.ok()?;
     *wire = rest;
@@ -192,13 +192,13 @@ macro_rules! one_byte_value {
         impl<'a> Value<'a> for $type {
             const SHAPE: Shape = Shape::Fixed(1);
 
-            #[inline(always)]
+            #[inline]
             fn read(wire: &mut &'a [u8]) -> Option<Self> {
                 let parsed = byte(wire);
                 advance(wire, parsed).map($read)
             }
 
-            #[inline(always)]
+            #[inline]
             fn wire(&self) -> Wire<'a> {
                 Wire::Byte($byte(*self))
             }
@@ -241,13 +241,13 @@ macro_rules! integer_value {
         impl<'a> Value<'a> for $type {
             const SHAPE: Shape = Shape::Fixed(size_of::<$type>() as u8);
 
-            #[inline(always)]
+            #[inline]
             fn read(wire: &mut &'a [u8]) -> Option<Self> {
                 let parsed = $parser(wire);
                 advance(wire, parsed)
             }
 
-            #[inline(always)]
+            #[inline]
             fn wire(&self) -> Wire<'a> {
                 Wire::$shape(*self)
             }
@@ -264,13 +264,13 @@ macro_rules! integer_value {
         impl<'a> Value<'a> for $non_zero {
             const SHAPE: Shape = Shape::Fixed(size_of::<$type>() as u8);
 
-            #[inline(always)]
+            #[inline]
             fn read(wire: &mut &'a [u8]) -> Option<Self> {
                 let parsed = $parser(wire);
                 advance(wire, parsed).and_then(<$non_zero>::new)
             }
 
-            #[inline(always)]
+            #[inline]
             fn wire(&self) -> Wire<'a> {
                 Wire::$shape(self.get())
             }
@@ -303,13 +303,13 @@ integer_value!(u32, NonZeroU32, four_byte_integer, FourBytes);
 impl<'a> Value<'a> for SubscriptionIdentifier {
     const SHAPE: Shape = Shape::VariableByteInteger;
 
-    #[inline(always)]
+    #[inline]
     fn read(wire: &mut &'a [u8]) -> Option<Self> {
         let parsed = variable_byte_integer(wire);
         advance(wire, parsed).and_then(|value| SubscriptionIdentifier::new(value).ok())
     }
 
-    #[inline(always)]
+    #[inline]
     fn wire(&self) -> Wire<'a> {
         Wire::VariableByteInteger(self.get())
     }
@@ -328,13 +328,13 @@ impl<'a> Restricted<'a> for SubscriptionIdentifier {
 impl<'a> Value<'a> for Text<'a> {
     const SHAPE: Shape = Shape::LengthPrefixed;
 
-    #[inline(always)]
+    #[inline]
     fn read(wire: &mut &'a [u8]) -> Option<Self> {
         let parsed = length_prefixed(wire);
         advance(wire, parsed).map(Text::trusted)
     }
 
-    #[inline(always)]
+    #[inline]
     fn wire(&self) -> Wire<'a> {
         Wire::LengthPrefixed(self.as_str().as_bytes())
     }
@@ -352,13 +352,13 @@ impl<'a> Unrestricted<'a> for Text<'a> {
 impl<'a> Value<'a> for TopicName<'a> {
     const SHAPE: Shape = Shape::LengthPrefixed;
 
-    #[inline(always)]
+    #[inline]
     fn read(wire: &mut &'a [u8]) -> Option<Self> {
         let parsed = length_prefixed(wire);
         advance(wire, parsed).map(TopicName::trusted)
     }
 
-    #[inline(always)]
+    #[inline]
     fn wire(&self) -> Wire<'a> {
         Wire::LengthPrefixed(self.as_str().as_bytes())
     }
@@ -376,13 +376,13 @@ impl<'a> Restricted<'a> for TopicName<'a> {
 impl<'a> Value<'a> for Binary<'a> {
     const SHAPE: Shape = Shape::LengthPrefixed;
 
-    #[inline(always)]
+    #[inline]
     fn read(wire: &mut &'a [u8]) -> Option<Self> {
         let parsed = binary(wire);
         advance(wire, parsed)
     }
 
-    #[inline(always)]
+    #[inline]
     fn wire(&self) -> Wire<'a> {
         Wire::LengthPrefixed(Binary::as_bytes(*self))
     }
@@ -399,7 +399,7 @@ impl<'a> Unrestricted<'a> for Binary<'a> {
 impl<'a> Value<'a> for UserProperty<'a> {
     const SHAPE: Shape = Shape::Pair;
 
-    #[inline(always)]
+    #[inline]
     fn read(wire: &mut &'a [u8]) -> Option<Self> {
         let parsed = length_prefixed(wire);
         let name = Text::trusted(advance(wire, parsed)?);
@@ -408,7 +408,7 @@ impl<'a> Value<'a> for UserProperty<'a> {
         Some(UserProperty { name, value })
     }
 
-    #[inline(always)]
+    #[inline]
     fn wire(&self) -> Wire<'a> {
         Wire::Pair(
             self.name.as_str().as_bytes(),
