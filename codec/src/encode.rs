@@ -7,7 +7,8 @@
 //! The walk over a list is a function for each type of element, [`Sink::elements`]. What may be inlined beyond
 //! that is left to the compiler, with a hint (`inline`) where it is called from other crates or for each sink.
 //! `inline(always)` stands where `benches --bin instructions` counts more without it: for encoding, at
-//! [`Sequence::write`](crate::sequence::Sequence::write), without which a SUBACK takes 10 % more. See
+//! [`Sequence::write`](crate::sequence::Sequence::write), without which a SUBACK takes 10 % more, and where a
+//! property is written into its loop, without which a CONNACK with 16 properties takes 40 % more. See
 //! `v5/packet/decode.rs` for the other direction.
 //!
 //! # Whole writes

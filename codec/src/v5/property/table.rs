@@ -249,7 +249,7 @@ macro_rules! properties {
                 self.identifier().bit() & mask != 0
             }
 
-            #[inline]
+            #[inline(always)]
             fn write<S: Sink>(&self, sink: &mut S) {
                 let value = match self {
                     $(Property::$name(value) => value.wire(),)*

@@ -124,7 +124,7 @@ pub(crate) enum Wire<'a> {
 
 impl Wire<'_> {
     /// Writes identifier and value, in as few pieces as possible.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write<S: Sink>(self, identifier: u8, sink: &mut S) {
         match self {
             Wire::Byte(value) => sink.array(&[identifier, value]),
