@@ -89,7 +89,7 @@ impl Check {
     }
 }
 
-/// How many cases a check has judged: one, unless it counts.
+/// What a check returns: the number of cases it has judged, or nothing for a single case.
 pub(crate) trait Judged {
     fn outcome(self) -> Outcome;
 }
@@ -112,7 +112,7 @@ impl Judged for Outcome {
     }
 }
 
-/// The checks of a subject, named after their functions: of either side, of a Client, of a Server.
+/// The checks of a subject, named after their functions: those of both sides, of a Client, of a Server.
 macro_rules! checks {
     ($subject:literal:
         $(both { $($both_kind:ident $both:ident,)* })?

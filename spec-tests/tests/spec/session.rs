@@ -1,8 +1,8 @@
 //! The Session's and the connection's layers: a machine of either side against packets written by hand.
 //!
-//! What is right comes from the standard, in particular its sections 3, 4.1 to 4.6, 4.9, 4.12 and 4.13. A check of what
-//! the standard asks of both sides is written once and runs for both, as `client::SUBJECT::NAME` and
-//! `server::SUBJECT::NAME`. What it asks of one side alone stands beside it, or in the folders `client` and `server`.
+//! The expectations come from the standard, in particular from its sections 3, 4.1 to 4.6, 4.9, 4.12 and 4.13. A rule that
+//! binds both sides has one check, which runs as `client::SUBJECT::NAME` and as `server::SUBJECT::NAME`. Checks of one side
+//! stand beside it, or in the folders `client` and `server`.
 
 use crate::check::Check;
 

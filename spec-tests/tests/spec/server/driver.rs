@@ -31,7 +31,7 @@ impl Driver {
         driver
     }
 
-    /// The Client is connected, and this is its Session.
+    /// A Client has connected whose Session does not expire.
     pub(crate) fn lasting() -> Self {
         Driver::with(make::config(), &Hello::lasting())
     }
@@ -49,13 +49,13 @@ impl Driver {
         assert_eq!(said, [format!("connect {:?}", hello.id)]);
     }
 
-    /// As [`Driver::returning`]; it is accepted: the CONNACK and all that follows it.
+    /// As [`Driver::returning`], and the CONNECT is accepted. Returns the CONNACK and all that follows it.
     pub(crate) fn again(&mut self, hello: &Hello) -> Lines {
         self.returning(hello);
         self.accept_client(&[]).expect("a good CONNECT")
     }
 
-    /// The CONNECT is accepted, with the Session that is there for the Client.
+    /// Accepts the CONNECT with the Session that the host has for the Client.
     pub(crate) fn accept_client(
         &mut self,
         properties: &[Property<'_>],
@@ -123,7 +123,7 @@ pub(crate) fn data(data: &[u8]) -> Property<'_> {
     Property::AuthenticationData(Binary::new(data).expect("short"))
 }
 
-/// An AUTH of the Client, as it is told.
+/// The line of an AUTH from the Client.
 pub(crate) fn asked(code: ReasonCode, method: &str, bytes: &[u8]) -> String {
     let method = Property::AuthenticationMethod(make::text(method));
     format!("authentication {code:?} {method:?} {:?}", data(bytes))

@@ -1,8 +1,8 @@
-//! Drives one machine against a peer that is nothing but packets written by hand, and watches what the standard asks of
-//! all that the machine writes.
+//! Drives one machine against a peer that consists of packets written by hand. The driver checks every packet that the
+//! machine writes against the rules that hold for all packets.
 //!
-//! All that comes out of the machine is told in lines: `> PACKET` was written, everything else is what it said. A token
-//! is told as `t1`, `t2`, ... in the order of acceptance.
+//! A line stands for each thing that comes out of the machine: `> PACKET` for a packet, anything else for an event. A
+//! token appears as `t1`, `t2`, ... in the order of acceptance.
 
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ impl<M: Machine> Driver<M> {
         })
     }
 
-    /// Connected, without any property on either side but a Session that does not expire.
+    /// Connected. Neither side announces anything but a Session that does not expire.
     pub(crate) fn connected() -> Self {
         Driver::new().open(&[], &[])
     }
@@ -101,13 +101,14 @@ impl<M: Machine> Driver<M> {
         Driver::new().open(own, &[])
     }
 
-    /// Goes through CONNECT and CONNACK, without an earlier Session: what this side announces, and what the other does.
+    /// Goes through CONNECT and CONNACK without an earlier Session. `own` is what this side announces, `peer` what the
+    /// other side does.
     pub(crate) fn open(mut self, own: &[Property<'_>], peer: &[Property<'_>]) -> Self {
         self.reopen(own, false, peer);
         self
     }
 
-    /// As [`Driver::open`], with a Session that lives for so many seconds after the connection.
+    /// As [`Driver::open`], with this Session Expiry Interval in seconds.
     pub(crate) fn open_for(mut self, seconds: u32, peer: &[Property<'_>]) -> Self {
         let interval = [Property::SessionExpiryInterval(seconds)];
         match M::ROLE {
@@ -117,7 +118,7 @@ impl<M: Machine> Driver<M> {
         self
     }
 
-    /// Goes through CONNECT and CONNACK, and returns what came beside them.
+    /// Goes through CONNECT and CONNACK, and returns all other lines.
     pub(crate) fn reopen(
         &mut self,
         own: &[Property<'_>],
@@ -134,7 +135,7 @@ impl<M: Machine> Driver<M> {
         self.reopen(&[], true, &[])
     }
 
-    /// A new Network Connection begins, of this machine; the Session that was kept is there for it.
+    /// A new Network Connection of this machine begins. The host has the kept Session for it.
     pub(crate) fn begin(&mut self, machine: M) {
         self.machine = machine;
         self.watch = Watch::default();
@@ -147,7 +148,7 @@ impl<M: Machine> Driver<M> {
         self.maximum = maximum;
     }
 
-    /// There is no connection any more, and the host keeps this Session.
+    /// The connection is gone, and the host keeps this Session.
     pub(crate) fn keep(&mut self, session: Session) {
         self.kept = Some(session);
     }
@@ -234,7 +235,7 @@ impl<M: Machine> Driver<M> {
         Ok(())
     }
 
-    /// Publishes, and gives what came out.
+    /// Publishes, and returns what came out.
     pub(crate) fn publish(&mut self, qos: u8, topic: &str, payload: &str) -> Lines {
         self.publish_with(publication(qos, topic, payload, &[]))
     }
@@ -244,7 +245,7 @@ impl<M: Machine> Driver<M> {
         self.settle()
     }
 
-    /// Publishes so many messages with QoS 1. To be fast, it does not read what was written.
+    /// Publishes `count` messages with QoS 1. It does not decode what was written, which would take long.
     pub(crate) fn fill(&mut self, count: u16) {
         for _ in 0..count {
             self.accept(publication(1, "a", "", &[])).unwrap();
@@ -310,7 +311,7 @@ impl<M: Machine> Driver<M> {
         (next != Instant::NEVER).then(|| u64::try_from(self.now.until(next).as_millis()).unwrap())
     }
 
-    /// Whether nothing is done any more, whatever comes.
+    /// Asserts that the machine does nothing more, whatever arrives.
     pub(crate) fn assert_dead(&mut self) {
         assert!(!self.machine.is_connected());
         let all = make::one_of_each(M::PEER).concat();
@@ -323,7 +324,7 @@ impl<M: Machine> Driver<M> {
         );
     }
 
-    /// That the connection ended with a DISCONNECT that has this code.
+    /// Asserts that the connection ended with a DISCONNECT that has this code.
     pub(crate) fn assert_ended(&mut self, said: &[String], code: ReasonCode, what: &str) {
         assert_eq!(said.len(), 2, "{what}: {said:?}");
         assert_eq!(said[0], format!("> DISCONNECT {code:?}"), "{what}");
@@ -332,7 +333,7 @@ impl<M: Machine> Driver<M> {
     }
 }
 
-/// What must hold for all that a side writes on a Network Connection (sections 3.1.2.11.4, 3.2, 3.14.4, 4.13.2).
+/// The rules for all packets of one side on a Network Connection (sections 3.1.2.11.4, 3.2, 3.14.4, 4.13.2).
 #[derive(Clone)]
 struct Watch {
     /// The peer's Maximum Packet Size.
@@ -355,7 +356,7 @@ impl Default for Watch {
 }
 
 impl Watch {
-    /// The packets in these bytes, as lines. Each has to be one that this side may send now.
+    /// The packets in these bytes, as lines. This side must be allowed to send each of them now.
     fn packets(&mut self, mut bytes: &[u8], role: Role) -> Lines {
         let mut lines = Lines::new();
         while !bytes.is_empty() {
@@ -403,7 +404,7 @@ fn first_packet(bytes: &[u8], role: Role) -> (Packet<'_>, usize, &[u8]) {
     (packet, bytes.len() - rest.len(), rest)
 }
 
-/// The packets in these bytes, as lines. Each has to be one that this side may send.
+/// The packets in these bytes, as lines. This side must be allowed to send each of them.
 pub(crate) fn written(mut bytes: &[u8], role: Role) -> Lines {
     let mut lines = Lines::new();
     while !bytes.is_empty() {
@@ -447,7 +448,7 @@ pub(crate) fn identifier_of(line: &str) -> u16 {
     rest.split(' ').next().unwrap().parse().unwrap()
 }
 
-/// What a line says about the end of the connection, if one does.
+/// Why the connection ended, if it did.
 pub(crate) fn close_of(said: &[String]) -> Option<&str> {
     said.iter().find_map(|line| line.strip_prefix("close "))
 }

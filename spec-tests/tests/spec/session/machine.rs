@@ -1,4 +1,4 @@
-//! What a Client and a Server have in common, beside the ways by which packets come in.
+//! What a Client and a Server have in common, apart from how packets reach them.
 
 use mqtt5_session_fsm::codec::{Properties, Property, Publish, ReasonCode, Role};
 use mqtt5_session_fsm::{
@@ -11,7 +11,7 @@ use super::driver::{Driver, Lines, connect_with};
 use super::make;
 use crate::entrance::Entrance;
 
-/// How either machine can be configured.
+/// The configuration that both machines have.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) session: SessionConfig,
@@ -29,8 +29,8 @@ pub(crate) trait Machine: Entrance + Clone {
     /// One that is not connected.
     fn new(now: Instant, config: &Self::Config, session: SessionConfig) -> Self;
 
-    /// A Network Connection, up to the CONNACK: `own` is what this side announces, `peer` what the other does. Returns
-    /// what was written and said, but for the handshake itself.
+    /// Opens a Network Connection, up to the CONNACK. `own` is what this side announces, `peer` what the other side does.
+    /// Returns the lines that do not belong to the handshake.
     fn open(
         driver: &mut Driver<Self>,
         own: &[Property<'_>],
@@ -41,9 +41,9 @@ pub(crate) trait Machine: Entrance + Clone {
     fn is_connected(&self) -> bool;
     fn session(&self) -> &Session;
     fn peer_limits(&self) -> &Limits;
-    /// Takes the Session out, if the host keeps it while there is no connection.
+    /// Takes the Session out if the host of this machine keeps it between connections.
     fn take_session(&mut self, now: Instant) -> Option<Session>;
-    /// The Maximum Packet Size that this side announces, if it was this one in its CONNECT.
+    /// The Maximum Packet Size of this side. `announced` is that of a Client's CONNECT.
     fn maximum_packet_size(&self, announced: u32) -> u32;
 
     fn connection_lost(&mut self, now: Instant);
@@ -80,7 +80,7 @@ pub(crate) trait Machine: Entrance + Clone {
     fn handle_timeout(&mut self, now: Instant);
 }
 
-/// The methods that are called alike.
+/// The methods that have the same name and signature.
 macro_rules! alike {
     ($machine:ident) => {
         fn is_connected(&self) -> bool {
@@ -148,7 +148,7 @@ macro_rules! alike {
     };
 }
 
-/// The Session does not end with the connection, unless the list says otherwise.
+/// Adds a Session Expiry Interval of "never", unless the list has one.
 fn lasting<'a>(list: &[Property<'a>]) -> Vec<Property<'a>> {
     let says = |property: &Property<'_>| matches!(property, Property::SessionExpiryInterval(_));
     let interval = Property::SessionExpiryInterval(u32::MAX);
