@@ -7,7 +7,8 @@
 //!   else that happens once per connection. Dropping the decoded packet is
 //!   timed: what a codec allocates it has to free.
 //! * **Encode**: the packet as the codec's own type, decoded beforehand, is
-//!   written to a buffer that is emptied, not freed, between packets.
+//!   written to a buffer that is used again for the next one: appended to an
+//!   emptied `Vec`, or written to the start of a slice, as the codec offers it.
 //! * **Stream**: [`mixed::chunks`] are appended to a
 //!   buffer one after the other, as reads from a socket would, and all packets
 //!   that are complete are decoded before the next chunk is appended.

@@ -158,7 +158,7 @@ fn any_in_ends<const SIZE: usize>(
 }
 
 /// The same of what is between the first and the last 32 bytes.
-#[inline]
+#[inline(always)]
 fn any_in_middle(bytes: &[u8], in_byte: impl Fn(u8) -> bool) -> bool {
     // What is left over behind the blocks is among the last 32.
     for block in blocks::<32>(&bytes[32..bytes.len() - 1]) {
