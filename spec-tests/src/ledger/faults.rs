@@ -87,11 +87,11 @@ pub fn faults(
             } else if passed.is_some_and(|passed| !passed.contains(&trial)) {
                 faults.push(Fault::EvidenceNotPassed(id(), evidence.clone()));
             }
-            if let Evidence::Vector(name) = evidence
-                && let Some(case) = cases.get(name.as_str())
-                && !case.is_about(&statement.id)
-            {
-                faults.push(Fault::VectorAboutSomethingElse(id(), name.clone()));
+            if let Evidence::Vector(name) = evidence {
+                let case = cases.get(name.as_str());
+                if case.is_some_and(|case| !case.is_about(&statement.id)) {
+                    faults.push(Fault::VectorAboutSomethingElse(id(), name.clone()));
+                }
             }
         }
     }

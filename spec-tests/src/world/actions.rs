@@ -292,14 +292,18 @@ impl SessionWorld {
             }
             Action::Fragment { link, to, length } => {
                 self.left.fragments -= 1;
-                let text = format_args!("{length} bytes of a packet reach the {}", to.name());
-                turn.log().fault(text);
+                turn.log().fault(format_args!(
+                    "{length} bytes of a packet reach the {}",
+                    to.name()
+                ));
                 self.deliver(link, to, length, turn)?;
             }
             Action::Cut { link, first } => {
                 self.left.cuts -= 1;
-                let text = format_args!("the connection breaks; the {} notices", first.name());
-                turn.log().fault(text);
+                turn.log().fault(format_args!(
+                    "the connection breaks; the {} notices",
+                    first.name()
+                ));
                 self.lose(link, first, turn)?;
             }
             Action::Notice { link, side } => {

@@ -138,10 +138,8 @@ impl SessionWorld {
         if let Some(window) = NonZeroU16::new(own.receive_maximum) {
             list.push(Property::ReceiveMaximum(window));
         }
-        if own.maximum_packet_size < Limits::NONE.maximum_packet_size
-            && let Some(size) = NonZeroU32::new(own.maximum_packet_size)
-        {
-            list.push(Property::MaximumPacketSize(size));
+        if own.maximum_packet_size < Limits::NONE.maximum_packet_size {
+            list.extend(NonZeroU32::new(own.maximum_packet_size).map(Property::MaximumPacketSize));
         }
         if own.topic_alias_maximum > 0 {
             list.push(Property::TopicAliasMaximum(own.topic_alias_maximum));
@@ -159,9 +157,7 @@ impl SessionWorld {
         let answer = self.client.machine.connect(now, &connect);
         answer.map_err(|error| violation(Monitor::FirstPacket, error.to_string()))?;
         let session = self.client.machine.session();
-        if let Some(census) = census
-            && !session.exists()
-        {
+        if let Some(census) = census.filter(|_| !session.exists()) {
             census.befell(Fate::Discard, Some(session), turn)?;
             // Its end came while a CONNECT waited for room.
             self.lost_session |= config.is_absent();

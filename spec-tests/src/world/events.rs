@@ -98,10 +98,10 @@ impl SessionWorld {
                 packet_identifier,
                 subscribe,
             } => {
-                if let At::Server(link) = at
-                    && let Some(end) = &mut self.links[link].server
-                {
-                    end.requests.push((packet_identifier, subscribe));
+                if let At::Server(link) = at {
+                    if let Some(end) = &mut self.links[link].server {
+                        end.requests.push((packet_identifier, subscribe));
+                    }
                 }
             }
             Told::Connected { session_present } => {

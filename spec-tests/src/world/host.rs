@@ -168,10 +168,10 @@ impl SessionWorld {
             let told = told.as_ref().map(Told::new);
             let consumed = &before[..before.len() - rest.len()];
             self.consumed(link, to, consumed, &mut forecast, turn)?;
-            if self.is_open(link, to)
-                && let Some(session) = self.session_at(at)
-            {
-                forecast.compare(session, turn)?;
+            if self.is_open(link, to) {
+                if let Some(session) = self.session_at(at) {
+                    forecast.compare(session, turn)?;
+                }
             }
             let Some(told) = told else {
                 self.drain(at, turn)?;
@@ -199,10 +199,10 @@ impl SessionWorld {
             }
         }
         let rest = rest.to_vec();
-        if self.links[link].has(to)
-            && let Some(inbox) = self.inbox(at)
-        {
-            *inbox = rest;
+        if self.links[link].has(to) {
+            if let Some(inbox) = self.inbox(at) {
+                *inbox = rest;
+            }
         }
         self.heard(link, to, bytes.len(), &arrived);
         Ok(())

@@ -125,7 +125,7 @@ impl Disk {
         is_needed: bool,
     ) -> Result<(), Violation> {
         self.shadow.store(change)?;
-        if is_needed && let Some(session) = &mut self.session {
+        if let Some(session) = self.session.as_mut().filter(|_| is_needed) {
             apply(session, now, change)?;
         }
         Ok(())

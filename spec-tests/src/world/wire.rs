@@ -134,9 +134,8 @@ impl Watch {
             Packet::PubRel(pubrel) => {
                 let id = pubrel.packet_identifier.get();
                 turn.cover(of_monitor(Monitor::ReleaseOrder));
-                if let Some(shadow) = around.shadow
-                    && !pubrel.reason_code.is_error()
-                {
+                let is_error = pubrel.reason_code.is_error();
+                if let Some(shadow) = around.shadow.filter(|_| !is_error) {
                     turn.cover(of_monitor(Monitor::PersistFirst));
                     shadow.may_send_pubrel(id)?;
                 }

@@ -107,9 +107,9 @@ impl<M: Machine> Run<M> {
                 3 | 4 => self.publish(1, size)?,
                 5 => {
                     self.settle()?;
-                    if self.model.is_connected
-                        && let Some(id) = self.identifiers.pop_front()
-                    {
+                    let connected = self.model.is_connected;
+                    let id = connected.then(|| self.identifiers.pop_front()).flatten();
+                    if let Some(id) = id {
                         self.model.in_flight.remove(0);
                         let lines = self.driver.feed(&make::puback(id));
                         self.judge(&lines)?;
@@ -221,9 +221,9 @@ impl<M: Machine> Run<M> {
             }
         }
         for line in lines {
-            if let Some(rest) = line.strip_prefix("> PUBLISH q1")
-                && let Some(id) = rest.split('#').nth(1).and_then(|it| it.split(' ').next())
-            {
+            let publish = line.strip_prefix("> PUBLISH q1");
+            let number = publish.and_then(|rest| rest.split('#').nth(1)?.split(' ').next());
+            if let Some(id) = number {
                 let id = id.parse().expect("a number");
                 if !self.identifiers.contains(&id) {
                     self.identifiers.push_back(id);
@@ -243,9 +243,8 @@ impl<M: Machine> Run<M> {
         let mut has_room = false;
         for qos in 0..=1 {
             let at_once = self.goes_at_once(&self.model, qos);
-            if let Some(size) = self.refused[usize::from(qos)]
-                && self.drops(size, at_once).is_some()
-            {
+            let refused = self.refused[usize::from(qos)];
+            if refused.is_some_and(|size| self.drops(size, at_once).is_some()) {
                 self.refused[usize::from(qos)] = None;
                 has_room = true;
             }
