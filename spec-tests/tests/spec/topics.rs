@@ -173,7 +173,7 @@ fn shared_examples() -> Outcome {
             "sport/tennis/+",
         ),
         ("$share/consumer1/sport/#", "consumer1", "sport/#"),
-        ("$share/comsumer1/finance/#", "comsumer1", "finance/#"),
+        ("$share/consumer1/finance/#", "consumer1", "finance/#"),
         ("$share/consumer1//finance", "consumer1", "/finance"),
         ("$share/a/$share/b/c", "a", "$share/b/c"),
     ];
