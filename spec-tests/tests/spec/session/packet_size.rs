@@ -156,7 +156,8 @@ fn pubrel_and_pubcomp_have_nothing_to_leave_out<M: Machine>() -> u64 {
     let reasoned = |packet_type, n| make::ack_with_reason(packet_type, n, "a long reason");
     for limit in [6, 8, 12, 20, LARGEST_PACKET as usize] {
         let mut driver = Driver::<M>::announced(&size(limit));
-        let _ = driver.feed(&make::publish(2, 3, "a", ""));
+        let said = driver.feed(&make::publish(2, 3, "a", ""));
+        assert_eq!(said[1], "> PUBREC #3");
         assert_eq!(driver.feed(&reasoned(PubRel, 3)), ["> PUBCOMP #3"]);
         for n in [3, 9] {
             let said = driver.feed(&reasoned(PubRel, n));
