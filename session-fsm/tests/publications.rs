@@ -3,6 +3,8 @@
 
 #[path = "publications/deadlines.rs"]
 mod deadlines;
+// What is sent is stored and restored on the way.
+#[cfg(feature = "persistence")]
 #[path = "publications/fan_out.rs"]
 mod fan_out;
 #[path = "publications/refused.rs"]
