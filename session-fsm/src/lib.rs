@@ -45,7 +45,8 @@
 //! # Guides
 //!
 //! [`guide::qos`] helps to choose a QoS, and says what each level costs and promises. [`guide::persistence`] says what to
-//! store and when. [`guide::performance`] says what a message costs, and which command measures it.
+//! store and when. [`guide::performance`] says what a message costs, and which command measures it. [`table`] draws the
+//! state machines.
 //!
 //! # Helpers
 //!

@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use mqtt5_session_fsm::codec::Qos;
-use mqtt5_session_fsm::{
-    Change, Client, ClientConfig, Event, Instant, Output, Publication, Session, Token,
-};
+use mqtt5_session_fsm::{Client, Event, Instant, Output, Publication, Session, Token};
 
-use super::{EVERY_QOS, at, client, config, connect, drain, message, note, publication};
+use super::{EVERY_QOS, at, client, config, connect, drain, note, publication};
 
 fn within(qos: Qos, milliseconds: u64) -> Publication {
     Publication {
@@ -247,6 +245,9 @@ fn many_deadlines_come_in_order() {
 
 #[cfg(feature = "persistence")]
 mod stored {
+    use mqtt5_session_fsm::{Change, ClientConfig};
+
+    use super::super::message;
     use super::*;
 
     /// The changes that a Client announces; it dies in the middle.
