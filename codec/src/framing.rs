@@ -4,21 +4,18 @@
 //! | --- | --- |
 //! | find packets in a buffer of your own | [`split()`], [`FixedHeader::peek`] |
 //! | find packets in a growing buffer and share them | [`Splitter`], [`Frame`] |
-//! | drive a session | [`Incoming`] |
 //! | take large payloads in pieces | [`StreamSplitter`], [`Piece`] |
 //!
 //! All of them look at no more than the lengths in a packet, never reserve memory, and refuse a packet
 //! that is too large as soon as its fixed header has arrived.
 
 mod header;
-mod incoming;
 pub(crate) mod packet_type;
 mod split;
 mod splitter;
 mod stream;
 
 pub use header::{FixedHeader, LARGEST_PACKET};
-pub use incoming::Incoming;
 pub use split::{RawPacket, Split, split};
 pub use splitter::{Frame, Splitter, SplitterOutput};
 pub use stream::{LargePublish, PayloadChunk, Piece, PublishHead, StreamSplitter};

@@ -9,20 +9,19 @@ use core::time::Duration;
 
 use mqtt5_codec::bytes::BufMut;
 use mqtt5_codec::framing::{Piece, RawPacket};
-use mqtt5_codec::{DecodeError, Packet, PacketType, Property, Publish, Qos, ReasonCode, Role};
+use mqtt5_codec::{DecodeError, Packet, Property, Publish, Qos, ReasonCode, Role};
 
 use self::early::EarlyRequests;
 use self::handshake::Handshake;
 use crate::bandwidth::AliasSavings;
 use crate::connection::incoming::Side;
-use crate::connection::large::take_piece;
 use crate::connection::{
     Connection, Handled, Liveness, PacketTimeouts, Phase, Timeouts, TopicAliases,
 };
 use crate::error::{PublishError, SendError};
 use crate::event::{Cause, Event, Output};
 use crate::session::{Publication, RefusedPublication, Session, WithdrawError};
-use crate::{Instant, Limits, NotTaken, Outcome, PeerError, Receipt, Token};
+use crate::{Instant, Limits, NotTaken, PeerError, Receipt, Token};
 
 /// How a [`Client`] works, beside what is in its CONNECT packets. Timeouts of more than 49 days never pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -135,269 +134,16 @@ impl Client {
         self.session
     }
 
-    /// Whether the Server has accepted the connection and it is not being closed.
-    #[must_use]
-    pub fn is_connected(&self) -> bool {
-        self.connection.is_open()
-    }
-
     /// What the Server announced in its CONNACK; [`Limits::NONE`] before.
     #[must_use]
     pub const fn server_limits(&self) -> &Limits {
         &self.connection.peer
     }
 
-    /// What Topic Aliases have saved on the present Network Connection. The count begins anew with each one.
-    #[must_use]
-    pub const fn alias_savings(&self) -> AliasSavings {
-        self.connection.alias_savings.0
-    }
-
     /// The Keep Alive in force, in seconds: the Server's, if it sent one (section 3.2.2.3.14); 0 is off.
     #[must_use]
     pub const fn keep_alive(&self) -> u16 {
         self.keep_alive
-    }
-
-    /// Accepts a message, connected or not. It is written by [`Client::poll`] as soon as the Server can
-    /// take it; what became of it is told by an [`Event::Outcome`] with the token. If the Session ends
-    /// while it waits, it waits for the next one.
-    ///
-    /// Allocates nothing once as many messages were in flight, or waiting, before; but a message that has to
-    /// wait and has a Message Expiry Interval takes a place in a tree, of which a node is allocated now and then.
-    ///
-    /// # Errors
-    ///
-    /// [`RefusedPublication`] gives the publication back, with a [`PublishError`]; nothing was accepted then.
-    #[inline]
-    pub fn publish(
-        &mut self,
-        now: Instant,
-        publication: Publication,
-    ) -> Result<Token, RefusedPublication> {
-        self.connection.publish(&mut self.session, now, publication)
-    }
-
-    /// Takes back a message that was not sent; it ends as [`Outcome::Withdrawn`]. [`Client::unsettled`] lists what
-    /// there is.
-    ///
-    /// # Errors
-    ///
-    /// [`WithdrawError`]; see [`Session::withdraw`].
-    pub fn withdraw(&mut self, token: Token) -> Result<(), WithdrawError> {
-        self.session.withdraw(token)
-    }
-
-    /// Asks whether `publish` has room for a message with this QoS, so that no message is built in vain. `size` is
-    /// that of the message, [`Message::size`](mqtt5_codec::Message::size): before it is built, the
-    /// [`encoded_len`](mqtt5_codec::Publish::encoded_len) of its PUBLISH with QoS 0. Nothing is dropped, and the room
-    /// is not reserved; if nothing else is published meanwhile, it is there. Other reasons to refuse the message,
-    /// such as the peer's limits, are not looked at. Allocates nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`PublishError::Busy`]; an [`Event::Room`] follows, as after `publish`. [`PublishError::TooLarge`].
-    ///
-    /// ```
-    /// use mqtt5_session_fsm::codec::{MessagePool, Publish, Qos, TopicName};
-    /// use mqtt5_session_fsm::{Client, ClientConfig, Instant, Publication, Session, SessionConfig};
-    ///
-    /// let session = Session::of_client(SessionConfig::default());
-    /// let mut client = Client::new(ClientConfig::default(), session);
-    /// let mut pool = MessagePool::new(32, 128);
-    ///
-    /// let publish = Publish::new(TopicName::new("pump/7")?, b"on");
-    /// if client.check_room(Qos::AtLeastOnce, publish.encoded_len()?).is_ok() && pool.has_room() {
-    ///     let message = pool.message(&publish)?;
-    ///     client.publish(Instant::ORIGIN, Publication::new(Qos::AtLeastOnce, message))?;
-    /// }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn check_room(&mut self, qos: Qos, size: usize) -> Result<(), PublishError> {
-        let window = self.connection.window();
-        self.session.check_room_in(qos, size, window)
-    }
-
-    /// Writes a message with QoS 0 to `wire` at once: it is not stored, not copied beforehand, and has no
-    /// token and no outcome. Allocates nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`PublishError::NotConnected`]; [`PublishError::Busy`] if something else waits to be written first: call
-    /// `poll`, and try again; [`PublishError::Forbidden`]; [`PublishError::Invalid`],
-    /// also for another QoS, for a Topic Alias, and if `wire` has no room. Nothing was written then.
-    #[inline]
-    pub fn publish_now<B: BufMut + ?Sized>(
-        &mut self,
-        now: Instant,
-        publish: &Publish<'_>,
-        wire: &mut B,
-    ) -> Result<(), PublishError> {
-        self.connection
-            .publish_now(&self.session, now, publish, wire)
-    }
-
-    /// Acknowledges a message, with Success.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError::Stale`].
-    pub fn acknowledge(&mut self, receipt: Receipt) -> Result<(), SendError> {
-        self.acknowledge_with(receipt, ReasonCode::Success, &[])
-    }
-
-    /// Acknowledges or refuses a message, with any Reason Code that a PUBACK or PUBREC of a Client may
-    /// have. Properties are left out if the Server cannot take them.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError::Stale`], [`SendError::Invalid`].
-    pub fn acknowledge_with(
-        &mut self,
-        receipt: Receipt,
-        reason_code: ReasonCode,
-        properties: &[Property<'_>],
-    ) -> Result<(), SendError> {
-        self.connection
-            .decide(&mut self.session, receipt, reason_code, properties)
-    }
-
-    /// Takes whole packets off the front of `input`, as the network brought them, until one of them
-    /// yields an event; `None` if there is no whole packet left. What is left has to be offered again
-    /// with what comes after it.
-    ///
-    /// Before the CONNACK is taken, what happened before is returned, without taking anything off `input`: the
-    /// [`Event::SessionEnded`] of a Session that does not go on, and the outcomes before it. They come before
-    /// [`Event::Connected`].
-    ///
-    /// Packets that were handled without an event may have left something for `poll` to do.
-    ///
-    /// Bytes of a Network Connection that is closing are thrown away. Those that are left of a closed one
-    /// must not be put in front of those of the next.
-    #[inline]
-    pub fn receive<'a, 'input: 'a>(
-        &'a mut self,
-        now: Instant,
-        input: &mut &'input [u8],
-    ) -> Option<Event<'a>> {
-        let offered = input.len();
-        let (connection, session) = self.parts();
-        connection.observe(session, now);
-        // The last call for each piece of input.
-        if offered == 0 {
-            self.connection.liveness.read(now, 0, 0);
-            return None;
-        }
-        if let Some((packet_type, token)) = self.take_acknowledgements(now, input) {
-            self.connection.liveness.read(now, offered, input.len());
-            // Two constants, so that a caller who looks at little of them need not copy them.
-            if packet_type == PacketType::PubAck {
-                return Some(Event::Outcome(token, Outcome::ACKNOWLEDGED));
-            }
-            return Some(Event::Outcome(token, Outcome::COMPLETED));
-        }
-        if input.is_empty() {
-            self.connection.liveness.read(now, offered, 0);
-            return None;
-        }
-        self.receive_some(now, offered, input)
-    }
-
-    #[inline(never)]
-    fn receive_some<'a, 'input: 'a>(
-        &'a mut self,
-        now: Instant,
-        offered: usize,
-        input: &mut &'input [u8],
-    ) -> Option<Event<'a>> {
-        self.take(now, offered, input)
-    }
-
-    /// Handles a packet of the Server that was split and decoded elsewhere, by
-    /// [`Frame::decode_from`](mqtt5_codec::framing::Frame::decode_from) for example, with the Maximum Packet Size
-    /// that the CONNECT announced. For what does not decode there is [`Client::reject`]; before the CONNACK it may be
-    /// the refusal of an older Server, see [`RawPacket::refusal_of_older_version`], which is to be given here.
-    ///
-    /// # Errors
-    ///
-    /// [`NotTaken::EventsFirst`] if the packet is a CONNACK: the events of before are to be taken from
-    /// [`Client::poll`], then the packet is to be given again.
-    pub fn handle<'a>(
-        &'a mut self,
-        now: Instant,
-        packet: Packet<'a>,
-    ) -> Result<Option<Event<'a>>, NotTaken> {
-        self.take_packet(now, &packet)
-    }
-
-    /// Handles a piece of what the Server sends, as [`StreamSplitter`](mqtt5_codec::framing::StreamSplitter) finds it: so
-    /// messages of any size can be received with little memory. Give it every piece, in order, and use only
-    /// what the events say: the payload of a message that was handed out before yields no event.
-    ///
-    /// A large message yields [`Event::LargeMessage`], then an [`Event::Payload`] for each part of its payload.
-    /// It is acknowledged when the last part has been handled, and not before. What the splitter cannot take is
-    /// for [`Client::reject`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::handle`]: the same piece is to be given again.
-    ///
-    /// ```
-    /// use mqtt5_session_fsm::codec::bytes::BytesMut;
-    /// use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, SplitterOutput, StreamSplitter};
-    /// use mqtt5_session_fsm::Event;
-    /// # use mqtt5_session_fsm::{Client, ClientConfig, Instant, NotTaken, Server, ServerConfig, Session, SessionConfig};
-    ///
-    /// # let now = Instant::ORIGIN;
-    /// # let mut client = Client::new(ClientConfig::default(), Session::of_client(SessionConfig::default()));
-    /// # let mut input = BytesMut::new();
-    /// // One for each Network Connection.
-    /// let mut splitter = StreamSplitter::new(LARGEST_PACKET, 64 * 1024);
-    /// loop {
-    ///     let piece = match splitter.next(&mut input) {
-    ///         Ok(SplitterOutput::Ready(piece)) => piece,
-    ///         Ok(SplitterOutput::Incomplete { .. }) => break, // until more has been read
-    ///         Err(error) => {
-    ///             client.reject(now, error);
-    ///             break;
-    ///         }
-    ///     };
-    ///     match client.handle_piece(now, &piece)? {
-    ///         Some(Event::LargeMessage(large)) => println!("{} bytes begin", large.payload_length),
-    ///         Some(Event::Payload(part)) => {
-    ///             println!("write {} bytes to a file", part.bytes.len());
-    ///             if part.remaining == 0 {
-    ///                 println!("store the message before the next poll");
-    ///             }
-    ///         }
-    ///         other => println!("{other:?}"),
-    ///     }
-    /// }
-    /// # Ok::<(), NotTaken>(())
-    /// ```
-    pub fn handle_piece<'a>(
-        &'a mut self,
-        now: Instant,
-        piece: &'a Piece,
-    ) -> Result<Option<Event<'a>>, NotTaken> {
-        take_piece(self, now, piece)
-    }
-
-    /// What came from the Server is not a good packet: the connection ends.
-    pub fn reject(&mut self, now: Instant, error: DecodeError) {
-        if !self.connection.is_over() {
-            self.fail(now, PeerError::Packet(error));
-        }
-    }
-
-    /// Says what is to be done, and appends to `wire` the packets that are to be sent: call it until
-    /// there is nothing, after every other call. Packets that are in `wire` may be sent at any time.
-    ///
-    /// Allocates nothing once as many messages were in flight before; but an automatic Topic Alias takes
-    /// the memory of its Topic Name.
-    #[inline]
-    pub fn poll<B: BufMut + ?Sized>(&mut self, now: Instant, wire: &mut B) -> Option<Output> {
-        self.connection.poll(Some(&mut self.session), now, wire)
     }
 
     /// The Network Connection is gone, or could not be made. The Session goes on if it may. Poll then, and
@@ -414,6 +160,26 @@ impl Client {
     }
 }
 
+machine_methods!(Client);
+
+impl Client {
+    #[inline(always)]
+    pub(crate) const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    #[inline(always)]
+    pub(crate) const fn parts(&mut self) -> (&mut Connection, Option<&mut Session>) {
+        (&mut self.connection, Some(&mut self.session))
+    }
+
+    /// What packets come to.
+    #[inline(always)]
+    const fn side(&mut self) -> &mut Self {
+        self
+    }
+}
+
 impl Side for Client {
     const PEER: Role = Role::Server;
 
@@ -424,7 +190,7 @@ impl Side for Client {
 
     #[inline(always)]
     fn parts(&mut self) -> (&mut Connection, Option<&mut Session>) {
-        (&mut self.connection, Some(&mut self.session))
+        Client::parts(self)
     }
 
     fn is_deciding(&self) -> bool {
@@ -472,8 +238,10 @@ impl Side for Client {
         }
     }
 
-    fn reject(&mut self, now: Instant, error: DecodeError) {
-        Client::reject(self, now, error);
+    fn malformed(&mut self, now: Instant, error: DecodeError) {
+        if !self.connection.is_over() {
+            self.fail(now, PeerError::Packet(error));
+        }
     }
 
     fn fail(&mut self, now: Instant, error: PeerError) {

@@ -147,19 +147,14 @@ impl Connection {
         }
     }
 
-    /// The size of the largest packet that is taken now. `reads` says whether the connection is open.
-    #[inline]
-    pub(crate) fn largest_packet(&self, reads: bool) -> u32 {
+    /// The size of the largest packet that is taken while the connection opens.
+    pub(crate) fn largest_opening_packet(&self) -> u32 {
         let announced = self.own.maximum_packet_size;
-        if reads || self.is_open() {
+        fault!(
+            "CONNECT of any size",
+            announced.min(self.maximum_connect_size),
             announced
-        } else {
-            fault!(
-                "CONNECT of any size",
-                announced.min(self.maximum_connect_size),
-                announced
-            )
-        }
+        )
     }
 
     /// What this side does not support of a message that comes.

@@ -142,6 +142,8 @@ extern crate alloc;
 
 #[macro_use]
 mod fault;
+#[macro_use]
+mod machine;
 
 pub mod bandwidth;
 mod client;
@@ -171,7 +173,7 @@ pub use helpers::{
     reconnect, request_response, routing, services,
 };
 pub use limits::Limits;
-pub use server::{Server, ServerConfig};
+pub use server::{Lent, Server, ServerConfig, ServerConnection};
 pub use session::{
     Acknowledgement, Change, Deadline, MessageState, Publication, QueuedMessage,
     RefusedPublication, Session, SessionConfig, StoredLimits, SubscriptionIdentifiers, Unsettled,

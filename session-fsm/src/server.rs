@@ -1,30 +1,26 @@
-//! The Server's side of one Network Connection.
+//! The Server's side of one Network Connection, and the Session of its Client.
 
+mod connection;
 mod handshake;
 mod liveness;
 mod requests;
 
-use alloc::boxed::Box;
 use core::time::Duration;
 
 use mqtt5_codec::bytes::BufMut;
 use mqtt5_codec::framing::{Piece, RawPacket};
 use mqtt5_codec::{
-    DecodeError, Disconnect, Packet, PacketType, Property, Publish, Qos, ReasonCode, Role,
+    DecodeError, Packet, PacketIdentifier, Property, Publish, Qos, ReasonCode, Role,
 };
 
-use self::handshake::Handshake;
-use self::requests::Requests;
+pub use self::connection::{Lent, ServerConnection};
 use crate::bandwidth::AliasSavings;
 use crate::connection::incoming::Side;
-use crate::connection::large::take_piece;
-use crate::connection::{
-    Connection, Handled, Liveness, PacketTimeouts, Phase, Question, Timeouts, TopicAliases,
-};
+use crate::connection::{Connection, Handled, PacketTimeouts, TopicAliases};
 use crate::error::{PublishError, SendError};
-use crate::event::{Cause, Event, Output};
+use crate::event::{Event, Output};
 use crate::session::{Publication, RefusedPublication, Session, SessionConfig, WithdrawError};
-use crate::{Instant, Limits, NotTaken, Outcome, PeerError, Receipt, SessionViolation, Token};
+use crate::{Instant, Limits, NotTaken, PeerError, Receipt, Token};
 
 /// How a [`Server`] works. Timeouts of more than 49 days never pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -81,54 +77,27 @@ impl Default for ServerConfig {
 ///
 /// When the connection is over, the Session may stay inside: it goes on to take messages, to expire, and to
 /// hand out its Will, until [`Server::take_over`] or [`Server::take_session`] gives it to the next
-/// connection. Who has very many Clients that are away saves memory by taking it out.
+/// connection. A broker with very many Clients keeps the Sessions itself, and uses a [`ServerConnection`].
 ///
 /// See the [crate] for the contract of its methods.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Server {
     /// See [`ServerConfig`].
     session_config: SessionConfig,
-    unanswered_requests: u16,
+    connection: ServerConnection,
     session: Option<Session>,
-    connection: Connection,
-    handshake: Option<Box<Handshake>>,
-    requests: Requests,
-    /// Seconds; 0 is off.
-    keep_alive: u16,
-    /// The Session Expiry Interval of the CONNECT packet, in seconds, whatever the CONNACK says.
-    connect_expiry: u32,
 }
+
+machine_methods!(Server);
 
 impl Server {
     /// The Server's side of a Network Connection that has just begun.
     #[must_use]
     pub fn new(now: Instant, config: ServerConfig) -> Self {
-        let liveness = Liveness::new(Timeouts {
-            opening: config.connect_timeout.into(),
-            authentication: config.authentication_timeout.into(),
-            ..Timeouts::new(config.packet)
-        });
-        let mut connection = Connection::new(Role::Server, config.topic_aliases, liveness);
-        connection.begin(now);
-        // Without being asked, the Client owes a CONNECT.
-        connection.liveness.question = Question::Written(now);
-        connection.own = Limits {
-            // These cannot be 0.
-            receive_maximum: config.limits.receive_maximum.max(1),
-            maximum_packet_size: config.limits.maximum_packet_size.max(1),
-            ..config.limits
-        };
-        connection.topic_alias_bytes = config.topic_alias_bytes;
-        connection.maximum_connect_size = config.maximum_connect_size;
         Server {
             session_config: config.session,
-            unanswered_requests: config.unanswered_requests,
+            connection: ServerConnection::new(now, &config),
             session: None,
-            connection,
-            handshake: None,
-            requests: Requests::default(),
-            keep_alive: 0,
-            connect_expiry: 0,
         }
     }
 
@@ -138,316 +107,141 @@ impl Server {
         self.session.as_ref()
     }
 
-    /// Takes the Session out, to keep it for the Client's next connection. A Network Connection that is
-    /// still there is taken for lost: close it, no [`Output::Close`] follows.
-    #[must_use = "the Session has to be kept for as long as it has not ended"]
-    pub fn take_session(&mut self, now: Instant) -> Option<Session> {
-        if !matches!(self.connection.phase, Phase::Closing(_)) {
-            self.connection_lost(now);
-        }
-        // What was not announced leaves with the Session; what depends on it is not written.
-        if self.session.as_ref().is_some_and(Session::has_changes) {
-            self.connection.keep_farewell();
-        }
-        self.session.take()
+    #[inline(always)]
+    const fn connection(&self) -> &Connection {
+        &self.connection.connection
     }
 
-    /// Whether the Client was accepted and the connection is not being closed.
-    #[must_use]
-    pub fn is_connected(&self) -> bool {
-        self.connection.is_open()
+    #[inline(always)]
+    const fn parts(&mut self) -> (&mut Connection, Option<&mut Session>) {
+        (&mut self.connection.connection, self.session.as_mut())
+    }
+
+    /// What packets come to.
+    #[inline(always)]
+    const fn side(&mut self) -> &mut Self {
+        self
+    }
+
+    const fn lent(&mut self) -> Lent<'_> {
+        self.connection.lend(self.session.as_mut())
+    }
+
+    /// Takes the Session out, to keep it for the Client's next connection. A Network Connection that is
+    /// still there counts as lost: close it, no [`Output::Close`] follows.
+    #[must_use = "the Session has to be kept for as long as it has not ended"]
+    pub fn take_session(&mut self, now: Instant) -> Option<Session> {
+        self.lent().leave(now);
+        self.session.take()
     }
 
     /// What the Client announced in its CONNECT; [`Limits::NONE`] before.
     #[must_use]
     pub const fn client_limits(&self) -> &Limits {
-        &self.connection.peer
-    }
-
-    /// What Topic Aliases have saved on the present Network Connection. The count begins anew with each one.
-    #[must_use]
-    pub const fn alias_savings(&self) -> AliasSavings {
-        self.connection.alias_savings.0
+        self.connection.client_limits()
     }
 
     /// What the Client is held to: what was announced to it in the CONNACK, and before that
     /// [`ServerConfig::limits`].
     #[must_use]
     pub const fn limits(&self) -> &Limits {
-        &self.connection.own
+        self.connection.limits()
     }
 
     /// The Keep Alive in force, in seconds; 0 is off.
     #[must_use]
     pub const fn keep_alive(&self) -> u16 {
-        self.keep_alive
+        self.connection.keep_alive()
     }
 
-    /// Accepts a message for the Client. It is written by [`Server::poll`] as soon as the Client can take
-    /// it; what became of it is told by an [`Event::Outcome`] with the token.
+    /// Accepts the CONNECT (section 3.1.4): sends the CONNACK, with the limits of
+    /// [`ServerConfig`](super::ServerConfig) and these properties. `session` is the one that the
+    /// caller has for the ClientID; whether it goes on is decided here, by Clean Start, and told by
+    /// Session Present. If there was another Session, its end is reported by [`Server::poll`] or by the next
+    /// [`Server::receive`], whichever is called first.
     ///
-    /// Allocates nothing once as many messages were in flight, or waiting, before; but a message that has to
-    /// wait and has a Message Expiry Interval takes a place in a tree, of which a node is allocated now and then.
+    /// The properties may be Server Keep Alive and Session Expiry Interval, which replace what the Client
+    /// asked for; Assigned Client Identifier, which has to be given if the ClientID was empty, and replaces it
+    /// otherwise, so that `session` has to be the one of the new ClientID (section 3.2.2.3.7);
+    /// Response Information, if it was requested; Authentication Data, Reason String and User Properties.
+    ///
+    /// Of two Network Connections of the same Client, the one that was opened first may be heard last: its
+    /// CONNECT should not take the Session from the other. Who remembers in which order the connections
+    /// were accepted from the network can close the older one instead.
     ///
     /// # Errors
     ///
-    /// [`RefusedPublication`] gives the publication back, with a [`PublishError`]; nothing was accepted then. A message that is too large for the Client counts as
-    /// sent \[MQTT-3.1.2-25\]: it is to be forgotten.
-    #[inline]
-    pub fn publish(
+    /// [`SendError`]; the CONNECT still waits then, and the session that was given is used the next time, or
+    /// given back by [`Server::take_session`]: [`SendError::ClientIdentifierDiffers`] if it is of another
+    /// Client, [`SendError::PropertyMissing`], [`SendError::PropertyUnwanted`], [`SendError::Invalid`].
+    pub fn accept(
         &mut self,
         now: Instant,
-        publication: Publication,
-    ) -> Result<Token, RefusedPublication> {
-        match &mut self.session {
-            Some(session) => self.connection.publish(session, now, publication),
-            None => Err(RefusedPublication {
-                error: PublishError::NoSession,
-                publication,
-            }),
-        }
-    }
-
-    /// Takes back a message that was not sent; it ends as [`Outcome::Withdrawn`]. [`Session::unsettled`] lists what
-    /// there is.
-    ///
-    /// # Errors
-    ///
-    /// [`WithdrawError`]; see [`Session::withdraw`].
-    pub fn withdraw(&mut self, token: Token) -> Result<(), WithdrawError> {
-        let session = self.session.as_mut().ok_or(WithdrawError::Unknown)?;
-        session.withdraw(token)
-    }
-
-    /// Asks whether `publish` has room for a message with this QoS, before the message is built: see
-    /// [`Client::check_room`](crate::Client::check_room).
-    ///
-    /// # Errors
-    ///
-    /// [`PublishError::Busy`], [`PublishError::TooLarge`], [`PublishError::NoSession`].
-    pub fn check_room(&mut self, qos: Qos, size: usize) -> Result<(), PublishError> {
-        let window = self.connection.window();
-        let session = self.session.as_mut().ok_or(PublishError::NoSession)?;
-        session.check_room_in(qos, size, window)
-    }
-
-    /// Writes a message with QoS 0 to `wire` at once: it is not stored, not copied beforehand, and has no
-    /// token and no outcome. Allocates nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`PublishError::NoSession`]; [`PublishError::NotConnected`]; [`PublishError::Busy`] if something else
-    /// waits to be written first: call `poll`, and try again; [`PublishError::Forbidden`];
-    /// [`PublishError::Invalid`], also for another QoS, for a Topic Alias, and if `wire` has no room. Nothing
-    /// was written then.
-    #[inline]
-    pub fn publish_now<B: BufMut + ?Sized>(
-        &mut self,
-        now: Instant,
-        publish: &Publish<'_>,
-        wire: &mut B,
-    ) -> Result<(), PublishError> {
-        match &self.session {
-            Some(session) => self.connection.publish_now(session, now, publish, wire),
-            None => Err(PublishError::NoSession),
-        }
-    }
-
-    /// Acknowledges a message, with Success.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError::Stale`].
-    pub fn acknowledge(&mut self, receipt: Receipt) -> Result<(), SendError> {
-        self.acknowledge_with(receipt, ReasonCode::Success, &[])
-    }
-
-    /// Acknowledges or refuses a message, with any Reason Code that a PUBACK or PUBREC of a Server may
-    /// have. Properties are left out if the Client does not want or cannot take them.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError::Stale`], [`SendError::Invalid`].
-    pub fn acknowledge_with(
-        &mut self,
-        receipt: Receipt,
-        reason_code: ReasonCode,
+        session: Option<Session>,
         properties: &[Property<'_>],
     ) -> Result<(), SendError> {
-        let session = self.session.as_mut().ok_or(SendError::Stale)?;
-        self.connection
-            .decide(session, receipt, reason_code, properties)
+        let limits = *self.limits();
+        self.accept_with(now, session, &limits, properties)
     }
 
-    /// Takes whole packets off the front of `input`, as the network brought them, until one of them
-    /// yields an event; `None` if there is no whole packet left, or if a CONNECT waits for the caller's
-    /// decision. What is left has to be offered again, with what comes after it. If whole packets were left,
-    /// [`Server::next_timeout`] lies in the past once the decision has been made.
+    /// As [`Server::accept`], with limits for this Client, by its plan or its rights for example. Of each limit the
+    /// lower one of `limits` and [`ServerConfig::limits`](super::ServerConfig::limits) is announced in the CONNACK, and
+    /// this Network Connection is held to it; so it is best to start from the latter. The next connection of the Client
+    /// may have others.
     ///
-    /// After [`Server::accept`], what happened before is returned first, without taking anything off `input`: the
-    /// [`Event::SessionEnded`] of an earlier Session, and the outcomes and the Will before it.
+    /// If the Will of the CONNECT is above the limits, the CONNECT is refused with 0x9B or 0x9A instead
+    /// \[MQTT-3.2.2-12\], \[MQTT-3.2.2-13\]: the call succeeds, and [`Output::Close`](crate::Output::Close) follows. The
+    /// Session is as it was then, and [`Server::take_session`] gives it back.
     ///
-    /// Packets that were handled without an event may have left something for `poll` to do.
+    /// ```
+    /// use mqtt5_session_fsm::codec::{Connect, Qos, Text};
+    /// use mqtt5_session_fsm::{Event, Instant, Limits, Server, ServerConfig};
     ///
-    /// Bytes of a Network Connection that is closing are thrown away.
-    #[inline]
-    pub fn receive<'a, 'input: 'a>(
-        &'a mut self,
-        now: Instant,
-        input: &mut &'input [u8],
-    ) -> Option<Event<'a>> {
-        let offered = input.len();
-        let (connection, session) = self.parts();
-        connection.observe(session, now);
-        // The last call for each piece of input.
-        if offered == 0 {
-            self.connection.liveness.read(now, 0, 0);
-            return None;
-        }
-        if let Some((packet_type, token)) = self.take_acknowledgements(now, input) {
-            self.connection.liveness.read(now, offered, input.len());
-            // Two constants, so that a caller who looks at little of them need not copy them.
-            if packet_type == PacketType::PubAck {
-                return Some(Event::Outcome(token, Outcome::ACKNOWLEDGED));
-            }
-            return Some(Event::Outcome(token, Outcome::COMPLETED));
-        }
-        if input.is_empty() {
-            self.connection.liveness.read(now, offered, 0);
-            return None;
-        }
-        self.receive_some(now, offered, input)
-    }
-
-    #[inline(never)]
-    fn receive_some<'a, 'input: 'a>(
-        &'a mut self,
-        now: Instant,
-        offered: usize,
-        input: &mut &'input [u8],
-    ) -> Option<Event<'a>> {
-        self.take(now, offered, input)
-    }
-
-    /// Handles a packet of the Client that was split and decoded elsewhere, by
-    /// [`Frame::decode_from`](mqtt5_codec::framing::Frame::decode_from) for example, with the Maximum Packet Size
-    /// of [`Server::limits`]. For what does not decode there is [`Server::reject`].
+    /// let config = ServerConfig::default();
+    /// let mut server = Server::new(Instant::ORIGIN, config);
+    /// let mut bytes = Vec::new();
+    /// let connect = Connect { client_identifier: Text::new("trial")?, ..Connect::default() };
+    /// connect.encode(&mut bytes)?;
+    /// let event = server.receive(Instant::ORIGIN, &mut &bytes[..]);
+    /// assert!(matches!(event, Some(Event::Connect(_))));
+    ///
+    /// let trial = Limits { maximum_qos: Qos::AtMostOnce, receive_maximum: 10, ..config.limits };
+    /// server.accept_with(Instant::ORIGIN, None, &trial, &[])?;
+    /// assert_eq!(server.limits().receive_maximum, 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`NotTaken`] while a CONNECT waits for the caller's decision, or events of an earlier Session for
-    /// [`Server::poll`]: the packet is to be given again.
-    pub fn handle<'a>(
-        &'a mut self,
+    /// As [`Server::accept`].
+    pub fn accept_with(
+        &mut self,
         now: Instant,
-        packet: Packet<'a>,
-    ) -> Result<Option<Event<'a>>, NotTaken> {
-        self.take_packet(now, &packet)
-    }
-
-    /// Handles a piece of what the Client sends, as [`StreamSplitter`](mqtt5_codec::framing::StreamSplitter) finds it: so
-    /// messages of any size can be received with little memory. Give it every piece, in order, and use only
-    /// what the events say: the payload of a message that was handed out before yields no event.
-    ///
-    /// A large message yields [`Event::LargeMessage`], then an [`Event::Payload`] for each part of its payload.
-    /// It is acknowledged when the last part has been handled, and not before. What the splitter cannot take is
-    /// for [`Server::reject`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Server::handle`]: the same piece is to be given again.
-    ///
-    /// ```
-    /// use mqtt5_session_fsm::codec::bytes::BytesMut;
-    /// use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, SplitterOutput, StreamSplitter};
-    /// use mqtt5_session_fsm::Event;
-    /// # use mqtt5_session_fsm::{Client, ClientConfig, Instant, NotTaken, Server, ServerConfig, Session, SessionConfig};
-    ///
-    /// # let now = Instant::ORIGIN;
-    /// # let mut server = Server::new(now, ServerConfig::default());
-    /// # let mut input = BytesMut::new();
-    /// // One for each Network Connection.
-    /// let mut splitter = StreamSplitter::new(LARGEST_PACKET, 64 * 1024);
-    /// loop {
-    ///     let piece = match splitter.next(&mut input) {
-    ///         Ok(SplitterOutput::Ready(piece)) => piece,
-    ///         Ok(SplitterOutput::Incomplete { .. }) => break, // until more has been read
-    ///         Err(error) => {
-    ///             server.reject(now, error);
-    ///             break;
-    ///         }
-    ///     };
-    ///     match server.handle_piece(now, &piece)? {
-    ///         Some(Event::LargeMessage(large)) => println!("{} bytes begin", large.payload_length),
-    ///         Some(Event::Payload(part)) => {
-    ///             println!("write {} bytes to a file", part.bytes.len());
-    ///             if part.remaining == 0 {
-    ///                 println!("store the message before the next poll");
-    ///             }
-    ///         }
-    ///         other => println!("{other:?}"),
-    ///     }
-    /// }
-    /// # Ok::<(), NotTaken>(())
-    /// ```
-    pub fn handle_piece<'a>(
-        &'a mut self,
-        now: Instant,
-        piece: &'a Piece,
-    ) -> Result<Option<Event<'a>>, NotTaken> {
-        take_piece(self, now, piece)
-    }
-
-    /// What came from the Client is not a good packet: the connection ends.
-    pub fn reject(&mut self, now: Instant, error: DecodeError) {
-        if self.connection.is_over() {
-            return;
+        session: Option<Session>,
+        limits: &Limits,
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        if !self.connection.is_deciding() {
+            return Err(SendError::NotExpected);
         }
-        if self.connection.phase == Phase::Opening && fault!("MQTT-3.1.4-1") {
-            return;
+        if session.is_some() {
+            // Kept for another try, should this one fail.
+            self.session = session;
         }
-        if self.connection.phase == Phase::Opening {
-            if let Some(Packet::ConnAck(connack)) = error.answer(Role::Server, false) {
-                let cause = Cause::PeerError(error.into());
-                self.refuse_with(now, connack.reason_code, &[], cause);
-                return;
-            }
+        if self.session.is_some() {
+            return self.lent().accept_with(now, limits, properties);
         }
-        self.fail(now, PeerError::Packet(error));
-    }
-
-    fn receive_disconnect<'a>(&mut self, now: Instant, disconnect: Disconnect<'a>) -> Handled<'a> {
-        if let Some(session) = self.session.as_mut() {
-            match disconnect.properties.session_expiry_interval() {
-                Some(1..)
-                    if fault!(
-                        "DISCONNECT judged by the expiry in force",
-                        self.connect_expiry,
-                        session.expiry_interval
-                    ) == 0 =>
-                {
-                    return Err(SessionViolation::SessionExpiryRaised);
-                }
-                Some(seconds) => session.expiry_interval = seconds,
-                None => {}
-            }
-            if disconnect.reason_code == ReasonCode::NORMAL_DISCONNECTION {
-                session.delete_will();
-            }
+        if fault!("MQTT-3.1.2-6") {
+            return Err(SendError::NotExpected);
         }
-        let cause = Cause::PeerDisconnected(disconnect.reason_code);
-        self.close(now, cause, false);
-        Ok(Some(Event::Disconnect(disconnect)))
-    }
-
-    /// Says what is to be done, and appends to `wire` the packets that are to be sent: call it until
-    /// there is nothing, after every other call. Packets that are in `wire` may be sent at any time.
-    ///
-    /// Allocates nothing once as many messages were in flight before; but an automatic Topic Alias takes
-    /// the memory of its Topic Name.
-    #[inline]
-    pub fn poll<B: BufMut + ?Sized>(&mut self, now: Instant, wire: &mut B) -> Option<Output> {
-        self.connection.poll(self.session.as_mut(), now, wire)
+        let client_identifier = self.connection.client_identifier(properties);
+        let mut session = Session::of_server(client_identifier, self.session_config);
+        let mut connection = self.connection.lend(Some(&mut session));
+        connection.accept_with(now, limits, properties)?;
+        if self.is_connected() {
+            self.session = Some(session);
+        }
+        Ok(())
     }
 
     /// Ends the Network Connection with a DISCONNECT (section 3.14); [`Output::Close`] follows. Reason
@@ -467,22 +261,14 @@ impl Server {
         reason_code: ReasonCode,
         properties: &[Property<'_>],
     ) -> Result<(), SendError> {
-        if !self.connection.is_open() {
-            return Err(SendError::NotConnected);
-        }
-        self.connection.send_disconnect(reason_code, properties)?;
-        // Also after a re-authentication that fails [MQTT-4.12.1-2], and after any error [MQTT-4.13.2-1].
-        if !fault!("MQTT-3.14.4-2") {
-            self.close(now, Cause::Disconnected(reason_code), true);
-        }
-        Ok(())
+        self.lent().disconnect(now, reason_code, properties)
     }
 
     /// The same Client connects anew (section 3.1.4): gives the Session for the new connection. If the old
     /// one is still there, it is told so, and closed; [`Server::poll`] still has to be called here then.
     ///
-    /// Decide before whether the new CONNECT is to be accepted. What the Session has not told yet, such as
-    /// the Will Message of the old connection, is told by the machine that gets it.
+    /// Decide before whether the new CONNECT is to be accepted. What the Session has not reported yet, such as
+    /// the Will Message of the old connection, is reported by the machine that gets it.
     #[must_use = "the Session goes on in the new connection"]
     pub fn take_over(&mut self, now: Instant) -> Option<Session> {
         // If it is not open, there is nobody to be told.
@@ -492,38 +278,132 @@ impl Server {
 
     /// The Network Connection is gone. Poll then. After [`Output::Close`] it does nothing.
     pub fn connection_lost(&mut self, now: Instant) {
-        self.handshake = None;
-        self.requests.clear();
-        self.connection.lost(self.session.as_mut(), now);
+        self.lent().connection_lost(now);
     }
 
-    fn close(&mut self, now: Instant, cause: Cause, flush: bool) {
-        self.handshake = None;
-        self.requests.clear();
-        self.connection
-            .close(self.session.as_mut(), now, cause, flush);
+    /// Refuses the CONNECT with a CONNACK (section 3.2.2.2); [`Output::Close`](crate::Output::Close)
+    /// follows. To refuse it without a word, close the Network Connection and call
+    /// [`Server::connection_lost`].
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotExpected`] if no CONNECT waits; [`SendError::Invalid`] if the Reason Code is not one
+    /// of a refusal, or for a property that a CONNACK cannot have; [`SendError::PropertyUnwanted`] for one that
+    /// this Client has not asked for.
+    pub fn refuse(
+        &mut self,
+        now: Instant,
+        reason_code: ReasonCode,
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        self.lent().refuse(now, reason_code, properties)
+    }
+
+    /// Asks the Client for more, before the CONNACK or during re-authentication (section 4.12): an AUTH with
+    /// Reason Code 0x18. The Authentication Method is added.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotExpected`] if it is not this side's turn; [`SendError::Invalid`].
+    pub fn authenticate(
+        &mut self,
+        now: Instant,
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        self.lent().authenticate(now, properties)
+    }
+
+    /// The re-authentication has succeeded (section 4.12.1): an AUTH with Reason Code 0x00. If it has
+    /// failed, use [`Server::disconnect`].
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotExpected`] if none is under way, or it is not this side's turn;
+    /// [`SendError::Invalid`].
+    pub fn finish_re_authentication(
+        &mut self,
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        self.lent().finish_re_authentication(properties)
+    }
+
+    /// Bytes of the Client have come that [`Server::receive`] does not see: they are split elsewhere, or wait because
+    /// reading is put off. They show that the Client is there. Not needed while `poll` answers
+    /// [`Output::NeedsRoom`](crate::Output::NeedsRoom). The time for a CONNECT, and that for an AUTH, goes on.
+    pub fn bytes_waiting(&mut self, now: Instant) {
+        self.lent().bytes_waiting(now)
+    }
+
+    /// Does what is due at this time. It does no harm if nothing is, and nothing depends on being called in time: if this
+    /// side was late, the Client gets a chance before it is taken for silent.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.lent().handle_timeout(now)
+    }
+
+    /// When [`Server::handle_timeout`] has to be called, unless something else happens before;
+    /// [`Instant::NEVER`] if there is nothing to wait for. Every other call may change it.
+    #[must_use]
+    pub fn next_timeout(&self) -> Instant {
+        self.connection.next_timeout(self.session.as_ref())
+    }
+
+    /// Answers a SUBSCRIBE, with a Reason Code for each of its Topic Filters, in their order: the QoS that
+    /// is granted, as [`ReasonCode::granted`] gives it, or why there is none. Properties are left out if the
+    /// Client does not want or cannot take them.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NotExpected`] if there is no such SUBSCRIBE, [`SendError::ReasonCodeCount`],
+    /// [`SendError::Invalid`]; it still waits for its answer then.
+    pub fn acknowledge_subscribe(
+        &mut self,
+        now: Instant,
+        packet_identifier: PacketIdentifier,
+        reason_codes: &[ReasonCode],
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        self.lent()
+            .acknowledge_subscribe(now, packet_identifier, reason_codes, properties)
+    }
+
+    /// Answers an UNSUBSCRIBE, with a Reason Code for each of its Topic Filters, in their order. Properties
+    /// are left out if the Client does not want or cannot take them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::acknowledge_subscribe`].
+    pub fn acknowledge_unsubscribe(
+        &mut self,
+        now: Instant,
+        packet_identifier: PacketIdentifier,
+        reason_codes: &[ReasonCode],
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        self.lent()
+            .acknowledge_unsubscribe(now, packet_identifier, reason_codes, properties)
     }
 }
 
+/// What is frequent goes straight to the parts: through a [`Lent`] in memory a message takes 40 instructions more.
 impl Side for Server {
     const PEER: Role = Role::Client;
 
     #[inline(always)]
     fn connection(&self) -> &Connection {
-        &self.connection
+        Server::connection(self)
     }
 
     #[inline(always)]
     fn parts(&mut self) -> (&mut Connection, Option<&mut Session>) {
-        (&mut self.connection, self.session.as_mut())
+        Server::parts(self)
     }
 
     fn is_deciding(&self) -> bool {
-        Server::is_deciding(self)
+        self.connection.is_deciding()
     }
 
-    fn ends_session(&mut self, _: &Packet<'_>) -> bool {
-        false
+    fn ends_session(&mut self, packet: &Packet<'_>) -> bool {
+        self.lent().ends_session(packet)
     }
 
     fn other_version(&self, _: &RawPacket<'_>) -> Option<Packet<'static>> {
@@ -531,40 +411,22 @@ impl Side for Server {
     }
 
     fn has_connect(&self) -> bool {
-        self.handshake.is_some()
+        self.connection.has_connect()
     }
 
     fn opening<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a> {
-        self.step_opening(now, packet)
+        self.lent().opening(now, packet)
     }
 
     fn open<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a> {
-        match *packet {
-            Packet::PingReq if fault!("MQTT-3.12.4-1") => Ok(None),
-            Packet::Connect(_) if fault!("MQTT-3.1.0-2") => Ok(None),
-            Packet::PingReq => {
-                if let Some(session) = &mut self.session {
-                    self.connection.shrink(session);
-                }
-                self.connection.send_ping(PacketType::PingResp);
-                Ok(None)
-            }
-            Packet::Subscribe(subscribe) => self.receive_subscribe(now, subscribe),
-            Packet::Unsubscribe(unsubscribe) => self.receive_unsubscribe(now, unsubscribe),
-            Packet::Disconnect(disconnect) => self.receive_disconnect(now, disconnect),
-            Packet::Auth(auth) => self.receive_auth(auth),
-            // What the Client must not send has been refused at its first byte.
-            _ => Ok(None),
-        }
+        self.lent().open(now, packet)
     }
 
-    fn reject(&mut self, now: Instant, error: DecodeError) {
-        Server::reject(self, now, error);
+    fn malformed(&mut self, now: Instant, error: DecodeError) {
+        self.lent().malformed(now, error);
     }
 
     fn fail(&mut self, now: Instant, error: PeerError) {
-        self.handshake = None;
-        self.requests.clear();
-        self.connection.fail(self.session.as_mut(), now, error);
+        self.lent().fail(now, error);
     }
 }

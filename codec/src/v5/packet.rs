@@ -36,7 +36,7 @@ pub use subscribe::{
 
 pub(crate) use publish::{
     PACKET_IDENTIFIER_LENGTH, PublishLayout, has_packet_identifier, is_retained,
-    parse_head as parse_publish_head, plain_publish,
+    parse_head as parse_publish_head,
 };
 
 use self::decode::Parse;

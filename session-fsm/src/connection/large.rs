@@ -45,17 +45,10 @@ impl Connection {
         });
         Ok(is_new)
     }
-
-    /// As [`Connection::complete`].
-    pub(crate) fn complete_large<'a>(&'a self, large: &mut LargePublish<'a>) {
-        if large.topic.is_none() {
-            large.topic = self.topic_of(&large.properties);
-        }
-    }
 }
 
 /// Takes a piece of what the peer sends.
-pub(crate) fn take_piece<'a, S: Side>(
+pub(super) fn take_piece<'a, S: Side>(
     side: &'a mut S,
     now: Instant,
     piece: &'a Piece,
@@ -66,7 +59,7 @@ pub(crate) fn take_piece<'a, S: Side>(
             Err(error) => match side.other_version(&frame.raw()) {
                 Some(packet) => side.take_packet(now, &packet),
                 None => {
-                    side.reject(now, error);
+                    side.malformed(now, error);
                     Ok(None)
                 }
             },
@@ -81,10 +74,10 @@ fn take_head<'a, S: Side>(
     now: Instant,
     head: &'a PublishHead,
 ) -> Result<Option<Event<'a>>, NotTaken> {
-    let mut large = match head.decode_from(S::PEER) {
+    let large = match head.decode_from(S::PEER) {
         Ok(large) => large,
         Err(error) => {
-            side.reject(now, error);
+            side.malformed(now, error);
             return Ok(None);
         }
     };
@@ -110,8 +103,8 @@ fn take_head<'a, S: Side>(
     let Some(()) = side.unless_failed(now, handled.map(|is_new| is_new.then_some(()))) else {
         return Ok(None);
     };
-    side.connection().complete_large(&mut large);
-    Ok(Some(Event::LargeMessage(large)))
+    let event = Event::LargeMessage(large);
+    Ok(Some(side.connection().complete(event)))
 }
 
 fn take_chunk<'a, S: Side>(

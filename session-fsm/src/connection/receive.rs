@@ -3,7 +3,7 @@
 use mqtt5_codec::property::Scope;
 use mqtt5_codec::{
     Delivery, Packet, PacketIdentifier, PacketType, Properties, PropertyIdentifier, Publish,
-    PublishProperties, Qos, ReasonCode, Role, TopicName, split_acknowledgement,
+    PublishProperties, Qos, ReasonCode, Role, TopicName,
 };
 
 use super::Connection;
@@ -52,20 +52,6 @@ impl Connection {
                 && matches!(outcome, Outcome::PubRec(code, _) if code != ReasonCode::Success);
         let token = self.receive_acknowledgement(session, packet_type, identifier, refused)?;
         Ok(token.map(|token| Event::Outcome(token, outcome)))
-    }
-
-    /// Takes an acknowledgement that says Success and no more off the front of the input.
-    #[inline]
-    pub(crate) fn split_acknowledgement(
-        &self,
-        input: &mut &[u8],
-    ) -> Option<(PacketType, PacketIdentifier)> {
-        let (packet_type, packet_identifier, rest) = split_acknowledgement(input)?;
-        if input.len() - rest.len() > self.own.maximum_packet_size as usize {
-            return None;
-        }
-        *input = rest;
-        Some((packet_type, packet_identifier))
     }
 
     /// As [`Connection::receive_exchange`], for a packet that says Success and no more: the token, if
@@ -286,23 +272,22 @@ impl Connection {
 
     /// Puts the Topic Name into a message for which an alias stood. It is not done any earlier,
     /// because it borrows from the connection.
-    #[inline]
-    pub(crate) fn complete<'a>(&'a self, event: &mut Event<'a>) {
-        match event {
-            Event::Message(delivered) if delivered.publish.topic.is_none() => {
-                self.put_topic(delivered);
+    #[inline(never)]
+    pub(crate) fn complete<'a>(&'a self, mut event: Event<'a>) -> Event<'a> {
+        match &mut event {
+            Event::Message(Delivered { publish, .. }) if publish.topic.is_none() => {
+                publish.topic = self.topic_of(&publish.properties);
+            }
+            Event::LargeMessage(large) if large.topic.is_none() => {
+                large.topic = self.topic_of(&large.properties);
             }
             _ => {}
         }
-    }
-
-    #[inline(never)]
-    fn put_topic<'a>(&'a self, delivered: &mut Delivered<'a>) {
-        delivered.publish.topic = self.topic_of(&delivered.publish.properties);
+        event
     }
 
     /// What a Topic Alias stands for.
-    pub(super) fn topic_of(&self, properties: &PublishProperties<'_>) -> Option<TopicName<'_>> {
+    fn topic_of(&self, properties: &PublishProperties<'_>) -> Option<TopicName<'_>> {
         let alias = properties.topic_alias()?;
         let topic = self.inbound.topic(alias, self.own.topic_alias_maximum);
         TopicName::new(topic.ok()?).ok()

@@ -4,17 +4,14 @@ use core::time::Duration;
 
 use mqtt5_codec::{Disconnect, ReasonCode};
 
-use super::Server;
+use super::connection::{Lent, ServerConnection};
 use crate::Instant;
 use crate::connection::Phase;
-use crate::connection::incoming::Side;
 use crate::event::{Awaited, Cause};
 use crate::session::Session;
 
-impl Server {
-    /// Bytes of the Client have come that [`Server::receive`] does not see: they are split elsewhere, or wait because
-    /// reading is put off. They show that the Client is there. Not needed while `poll` answers
-    /// [`Output::NeedsRoom`](crate::Output::NeedsRoom). The time for a CONNECT, and that for an AUTH, goes on.
+impl Lent<'_> {
+    /// As [`Server::bytes_waiting`](crate::Server::bytes_waiting).
     pub fn bytes_waiting(&mut self, now: Instant) {
         let (connection, session) = self.parts();
         connection.observe(session, now);
@@ -22,11 +19,71 @@ impl Server {
         connection.liveness.wait(now, in_pieces);
     }
 
-    /// When [`Server::handle_timeout`] has to be called, unless something else happens before;
-    /// [`Instant::NEVER`] if there is nothing to wait for. Every other call may change it.
+    /// As [`ServerConnection::next_timeout`].
     #[must_use]
     pub fn next_timeout(&self) -> Instant {
-        let peer = match self.connection.has_output(self.session.as_ref()) {
+        self.server.next_timeout(self.session.as_deref())
+    }
+
+    /// As [`Server::handle_timeout`](crate::Server::handle_timeout).
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let (connection, session) = self.parts();
+        connection.observe(session, now);
+        if let Some(session) = self.session.as_deref_mut() {
+            session.handle_timeout(now);
+        }
+        if !self.server.is_deciding() && self.server.connection.unread.woke() {
+            return;
+        }
+        let liveness = &mut self.server.connection.liveness;
+        if liveness.is_blocked() {
+            if liveness.takes_nothing(now) {
+                self.server.connection.give_up_output();
+                if !self.server.connection.is_over() {
+                    self.close(now, Cause::TimedOut(Awaited::Room), false);
+                }
+            }
+            return;
+        }
+        if self.server.connection.has_output(self.session.as_deref()) {
+            return;
+        }
+        let (due, awaited) = self.server.next_due();
+        if self.server.connection.liveness.has_passed(now, due) {
+            self.time_out(now, awaited);
+        }
+    }
+
+    fn time_out(&mut self, now: Instant, awaited: Awaited) {
+        let is_open = self.server.connection.is_open();
+        let begun = self.server.connection.liveness.begun();
+        let no_packet_since = match begun {
+            Instant::NEVER => self.server.connection.liveness.heard(),
+            begun => begun,
+        };
+        let here = self.server.connection.liveness.reading(now);
+        self.close(now, Cause::TimedOut(awaited), true);
+        if !is_open {
+            return;
+        }
+        let reason_code = match self.server.patience() {
+            // No packet for one and a half times the Keep Alive.
+            Some(patience) if no_packet_since + patience <= here => ReasonCode::KeepAliveTimeout,
+            _ if awaited == Awaited::Auth => ReasonCode::NotAuthorized,
+            _ => ReasonCode::UnspecifiedError,
+        };
+        self.server
+            .connection
+            .farewell(&Disconnect::new(reason_code));
+    }
+}
+
+impl ServerConnection {
+    /// When [`Lent::handle_timeout`] has to be called, with the Session that is lent, unless something else happens
+    /// before; [`Instant::NEVER`] if there is nothing to wait for. Every other call may change it.
+    #[must_use]
+    pub fn next_timeout(&self, session: Option<&Session>) -> Instant {
+        let peer = match self.connection.has_output(session) {
             true => Instant::NEVER,
             false => self.next_due().0,
         };
@@ -38,60 +95,8 @@ impl Server {
             true => Instant::NEVER,
             false => self.connection.unread.due(),
         };
-        let session = self.session.as_ref();
         let session = session.map_or(Instant::NEVER, Session::next_timeout);
         connection.min(session).min(unread)
-    }
-
-    /// Does what is due at this time. It does no harm if nothing is, and nothing depends on being called in time: if this
-    /// side was late, the Client gets a chance before it is taken for silent.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        let (connection, session) = self.parts();
-        connection.observe(session, now);
-        if let Some(session) = &mut self.session {
-            session.handle_timeout(now);
-        }
-        if !self.is_deciding() && self.connection.unread.woke() {
-            return;
-        }
-        let liveness = &mut self.connection.liveness;
-        if liveness.is_blocked() {
-            if liveness.takes_nothing(now) {
-                self.connection.give_up_output();
-                if !self.connection.is_over() {
-                    self.close(now, Cause::TimedOut(Awaited::Room), false);
-                }
-            }
-            return;
-        }
-        if self.connection.has_output(self.session.as_ref()) {
-            return;
-        }
-        let (due, awaited) = self.next_due();
-        if self.connection.liveness.has_passed(now, due) {
-            self.time_out(now, awaited);
-        }
-    }
-
-    fn time_out(&mut self, now: Instant, awaited: Awaited) {
-        let is_open = self.connection.is_open();
-        let begun = self.connection.liveness.begun();
-        let no_packet_since = match begun {
-            Instant::NEVER => self.connection.liveness.heard(),
-            begun => begun,
-        };
-        let here = self.connection.liveness.reading(now);
-        self.close(now, Cause::TimedOut(awaited), true);
-        if !is_open {
-            return;
-        }
-        let reason_code = match self.patience() {
-            // No packet for one and a half times the Keep Alive.
-            Some(patience) if no_packet_since + patience <= here => ReasonCode::KeepAliveTimeout,
-            _ if awaited == Awaited::Auth => ReasonCode::NotAuthorized,
-            _ => ReasonCode::UnspecifiedError,
-        };
-        self.connection.farewell(&Disconnect::new(reason_code));
     }
 
     /// One and a half times the Keep Alive.

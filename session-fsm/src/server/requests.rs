@@ -8,7 +8,7 @@ use mqtt5_codec::{
     ReasonCodes, SubAck, Subscribe, UnsubAck, Unsubscribe,
 };
 
-use super::Server;
+use super::connection::Lent;
 use crate::connection::{EncodeToVec, Explanations, Handled};
 use crate::error::SendError;
 use crate::event::{Cause, Event};
@@ -32,13 +32,13 @@ impl Requests {
     }
 }
 
-impl Server {
+impl Lent<'_> {
     pub(super) fn receive_subscribe<'a>(
         &mut self,
         now: Instant,
         subscribe: Subscribe<'a>,
     ) -> Handled<'a> {
-        let own = &self.connection.own;
+        let own = &self.server.connection.own;
         if !own.subscription_identifier_available
             && subscribe
                 .properties
@@ -92,7 +92,7 @@ impl Server {
         filters: u32,
         answer: PacketType,
     ) -> bool {
-        let Some(session) = &mut self.session else {
+        let Some(session) = self.session.as_deref_mut() else {
             return false;
         };
         let refusal = match answer {
@@ -103,11 +103,11 @@ impl Server {
             // An UNSUBACK has no Reason Code of its own for it.
             _ => ReasonCode::ImplementationSpecificError,
         };
-        if self.requests.0.len() < usize::from(self.unanswered_requests)
+        if self.server.requests.0.len() < usize::from(self.server.unanswered_requests)
             && session.receiver.request(packet_identifier)
         {
             let pending = Pending { filters, answer };
-            self.requests.0.insert(packet_identifier, pending);
+            self.server.requests.0.insert(packet_identifier, pending);
             return true;
         }
         let codes = vec![refusal; filters as usize];
@@ -120,14 +120,11 @@ impl Server {
         false
     }
 
-    /// Answers a SUBSCRIBE, with a Reason Code for each of its Topic Filters, in their order: the QoS that
-    /// is granted, as [`ReasonCode::granted`] gives it, or why there is none. Properties are left out if the
-    /// Client does not want or cannot take them.
+    /// As [`Server::acknowledge_subscribe`](crate::Server::acknowledge_subscribe).
     ///
     /// # Errors
     ///
-    /// [`SendError::NotExpected`] if there is no such SUBSCRIBE, [`SendError::ReasonCodeCount`],
-    /// [`SendError::Invalid`]; it still waits for its answer then.
+    /// As [`Server::acknowledge_subscribe`](crate::Server::acknowledge_subscribe).
     pub fn acknowledge_subscribe(
         &mut self,
         now: Instant,
@@ -139,12 +136,11 @@ impl Server {
         self.answer(now, packet_identifier, answer, reason_codes, properties)
     }
 
-    /// Answers an UNSUBSCRIBE, with a Reason Code for each of its Topic Filters, in their order. Properties
-    /// are left out if the Client does not want or cannot take them.
+    /// As [`Server::acknowledge_unsubscribe`](crate::Server::acknowledge_unsubscribe).
     ///
     /// # Errors
     ///
-    /// As [`Server::acknowledge_subscribe`].
+    /// As [`Server::acknowledge_unsubscribe`](crate::Server::acknowledge_unsubscribe).
     pub fn acknowledge_unsubscribe(
         &mut self,
         now: Instant,
@@ -164,9 +160,9 @@ impl Server {
         reason_codes: &[ReasonCode],
         properties: &[Property<'_>],
     ) -> Result<(), SendError> {
-        let pending = self.requests.0.get(&packet_identifier);
-        let open = self.connection.is_open();
-        if fault!("MQTT-3.3.4-10") && self.session.as_ref().is_some_and(|it| it.in_flight() > 0) {
+        let pending = self.server.requests.0.get(&packet_identifier);
+        let open = self.server.connection.is_open();
+        if fault!("MQTT-3.3.4-10") && self.session.as_deref().is_some_and(|it| it.in_flight() > 0) {
             return Err(SendError::NotExpected);
         }
         let Some(pending) = pending.filter(|pending| open && pending.answer == answer) else {
@@ -179,8 +175,8 @@ impl Server {
             self.close(now, Cause::CannotAnswer(answer), false);
             return Ok(());
         }
-        self.requests.0.remove(&packet_identifier);
-        if let Some(session) = &mut self.session {
+        self.server.requests.0.remove(&packet_identifier);
+        if let Some(session) = self.session.as_deref_mut() {
             session.receiver.answered_request(packet_identifier);
         }
         Ok(())
@@ -195,7 +191,7 @@ impl Server {
         properties: &[Property<'_>],
     ) -> Result<bool, SendError> {
         #[cfg(mqtt5_faults)]
-        let codes = &*wrong_codes(answer, codes, self.connection.own.maximum_qos);
+        let codes = &*wrong_codes(answer, codes, self.server.connection.own.maximum_qos);
         let named = match answer {
             // [MQTT-3.8.4-2].
             PacketType::SubAck => {
@@ -204,6 +200,7 @@ impl Server {
             _ => fault!("MQTT-3.10.4-5", packet_identifier, PacketIdentifier::MIN),
         };
         let packet = self
+            .server
             .connection
             .fit(Explanations::IfWanted, properties, |list| {
                 if answer == PacketType::SubAck {
@@ -226,7 +223,7 @@ impl Server {
             _ => fault!("MQTT-3.10.4-4"),
         };
         if let Some(packet) = packet.filter(|_| !is_lost) {
-            self.connection.send(&packet);
+            self.server.connection.send(&packet);
         }
         Ok(fits)
     }

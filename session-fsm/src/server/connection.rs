@@ -1,0 +1,329 @@
+//! The Server's side of a Network Connection without a Session: each call is lent one.
+
+use alloc::boxed::Box;
+
+use mqtt5_codec::bytes::BufMut;
+use mqtt5_codec::framing::{Piece, RawPacket};
+use mqtt5_codec::{
+    DecodeError, Disconnect, Packet, PacketType, Property, Publish, Qos, ReasonCode, Role,
+};
+
+use super::ServerConfig;
+use super::handshake::Handshake;
+use super::requests::Requests;
+use crate::bandwidth::AliasSavings;
+use crate::connection::incoming::Side;
+use crate::connection::{Connection, Handled, Liveness, Phase, Question, Timeouts};
+use crate::error::{PublishError, SendError};
+use crate::event::{Cause, Event, Output};
+use crate::session::{Publication, RefusedPublication, Session, WithdrawError};
+use crate::{Instant, Limits, NotTaken, PeerError, Receipt, SessionViolation, Token};
+
+/// The Server's side of one Network Connection, for a broker that owns all Sessions itself: it lends a Session to the
+/// connection for one call after the other. [`Server`](crate::Server) is a connection and a Session in one value.
+///
+/// Until [`Lent::accept`], lend none. From then on, lend the Session that was accepted, for every call, until the
+/// connection is over or [`Lent::leave`] was called. What another Session would lead to is not defined by the standard,
+/// but it is no panic.
+///
+/// A Session that has no connection is polled and kept in time by itself: [`Session::poll`], [`Session::next_timeout`].
+///
+/// ```
+/// use mqtt5_session_fsm::codec::{Connect, Text};
+/// use mqtt5_session_fsm::{Event, Instant, ServerConfig, ServerConnection, Session, SessionConfig};
+///
+/// let now = Instant::ORIGIN;
+/// let mut bytes = Vec::new();
+/// Connect { client_identifier: Text::new("pump")?, ..Connect::default() }.encode(&mut bytes)?;
+///
+/// let mut connection = ServerConnection::new(now, &ServerConfig::default());
+/// let event = connection.lend(None).receive(now, &mut &bytes[..]);
+/// let Some(Event::Connect(connect)) = event else { panic!() };
+/// let client_identifier = connect.client_identifier.as_str();
+///
+/// // Of a million, the one of this Client.
+/// let mut session = Session::of_server(client_identifier, SessionConfig::default());
+/// connection.lend(Some(&mut session)).accept(now, &[])?;
+/// assert_eq!(connection.lend(Some(&mut session)).poll(now, &mut bytes), None); // CONNACK
+/// assert!(session.exists());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ServerConnection {
+    pub(super) connection: Connection,
+    pub(super) unanswered_requests: u16,
+    pub(super) handshake: Option<Box<Handshake>>,
+    pub(super) requests: Requests,
+    /// Seconds; 0 is off.
+    pub(super) keep_alive: u16,
+    /// The Session Expiry Interval of the CONNECT packet, in seconds, whatever the CONNACK says.
+    pub(super) connect_expiry: u32,
+}
+
+/// A [`ServerConnection`] with the Session that it is lent.
+#[derive(Debug)]
+pub struct Lent<'a> {
+    pub(super) server: &'a mut ServerConnection,
+    pub(super) session: Option<&'a mut Session>,
+}
+
+impl ServerConnection {
+    /// The Server's side of a Network Connection that has just begun. [`ServerConfig::session`] is not used.
+    #[must_use]
+    pub fn new(now: Instant, config: &ServerConfig) -> Self {
+        let liveness = Liveness::new(Timeouts {
+            opening: config.connect_timeout.into(),
+            authentication: config.authentication_timeout.into(),
+            ..Timeouts::new(config.packet)
+        });
+        let mut connection = Connection::new(Role::Server, config.topic_aliases, liveness);
+        connection.begin(now);
+        // Without being asked, the Client owes a CONNECT.
+        connection.liveness.question = Question::Written(now);
+        connection.own = Limits {
+            // These cannot be 0.
+            receive_maximum: config.limits.receive_maximum.max(1),
+            maximum_packet_size: config.limits.maximum_packet_size.max(1),
+            ..config.limits
+        };
+        connection.topic_alias_bytes = config.topic_alias_bytes;
+        connection.maximum_connect_size = config.maximum_connect_size;
+        ServerConnection {
+            unanswered_requests: config.unanswered_requests,
+            connection,
+            handshake: None,
+            requests: Requests::default(),
+            keep_alive: 0,
+            connect_expiry: 0,
+        }
+    }
+
+    /// Lends it a Session, for one call.
+    #[inline]
+    pub const fn lend<'a>(&'a mut self, session: Option<&'a mut Session>) -> Lent<'a> {
+        Lent {
+            server: self,
+            session,
+        }
+    }
+
+    /// Whether the Client was accepted and the connection is not being closed.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connection.is_open()
+    }
+
+    /// What the Client announced in its CONNECT; [`Limits::NONE`] before.
+    #[must_use]
+    pub const fn client_limits(&self) -> &Limits {
+        &self.connection.peer
+    }
+
+    /// What the Client is held to: what was announced to it in the CONNACK, and before that
+    /// [`ServerConfig::limits`].
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.connection.own
+    }
+
+    /// The Keep Alive in force, in seconds; 0 is off.
+    #[must_use]
+    pub const fn keep_alive(&self) -> u16 {
+        self.keep_alive
+    }
+
+    /// Whether a CONNECT has come that was not accepted yet.
+    pub(super) const fn has_connect(&self) -> bool {
+        self.handshake.is_some()
+    }
+
+    /// Whether it is the caller's turn to accept, to refuse, or to ask for authentication.
+    pub(super) fn is_deciding(&self) -> bool {
+        self.handshake.as_ref().is_some_and(|it| it.deciding)
+    }
+}
+
+machine_methods!(Lent<'_>);
+
+impl Lent<'_> {
+    #[inline(always)]
+    const fn connection(&self) -> &Connection {
+        &self.server.connection
+    }
+
+    #[inline(always)]
+    pub(super) fn parts(&mut self) -> (&mut Connection, Option<&mut Session>) {
+        (&mut self.server.connection, self.session.as_deref_mut())
+    }
+
+    /// What packets come to.
+    #[inline(always)]
+    const fn side(&mut self) -> &mut Self {
+        self
+    }
+
+    fn receive_disconnect<'p>(&mut self, now: Instant, disconnect: Disconnect<'p>) -> Handled<'p> {
+        if let Some(session) = self.session.as_deref_mut() {
+            match disconnect.properties.session_expiry_interval() {
+                Some(1..)
+                    if fault!(
+                        "DISCONNECT judged by the expiry in force",
+                        self.server.connect_expiry,
+                        session.expiry_interval
+                    ) == 0 =>
+                {
+                    return Err(SessionViolation::SessionExpiryRaised);
+                }
+                Some(seconds) => session.expiry_interval = seconds,
+                None => {}
+            }
+            if disconnect.reason_code == ReasonCode::NORMAL_DISCONNECTION {
+                session.delete_will();
+            }
+        }
+        let cause = Cause::PeerDisconnected(disconnect.reason_code);
+        self.close(now, cause, false);
+        Ok(Some(Event::Disconnect(disconnect)))
+    }
+
+    /// As [`Server::disconnect`](crate::Server::disconnect).
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::disconnect`](crate::Server::disconnect).
+    pub fn disconnect(
+        &mut self,
+        now: Instant,
+        reason_code: ReasonCode,
+        properties: &[Property<'_>],
+    ) -> Result<(), SendError> {
+        let connection = &mut self.server.connection;
+        if !connection.is_open() {
+            return Err(SendError::NotConnected);
+        }
+        connection.send_disconnect(reason_code, properties)?;
+        // Also after a re-authentication that fails [MQTT-4.12.1-2], and after any error [MQTT-4.13.2-1].
+        if !fault!("MQTT-3.14.4-2") {
+            self.close(now, Cause::Disconnected(reason_code), true);
+        }
+        Ok(())
+    }
+
+    /// The Session leaves the connection, for the Client's next connection or to be kept alone: do not lend it here
+    /// again. A connection that is still there, and not closing, counts as lost: close it, no [`Output::Close`]
+    /// follows. After [`Lent::disconnect`], [`Lent::poll`] still has to be called.
+    ///
+    /// What the Session has not reported yet is reported by its [`Session::poll`], or by the next connection. Nothing
+    /// is written here any more that depends on a change which was not announced.
+    pub fn leave(&mut self, now: Instant) {
+        if !matches!(self.server.connection.phase, Phase::Closing(_)) {
+            self.connection_lost(now);
+        }
+        if self.session.as_deref().is_some_and(Session::has_changes) {
+            self.server.connection.keep_farewell();
+        }
+    }
+
+    /// The Network Connection is gone. Poll then. After [`Output::Close`] it does nothing.
+    pub fn connection_lost(&mut self, now: Instant) {
+        self.server.forget();
+        self.server
+            .connection
+            .lost(self.session.as_deref_mut(), now);
+    }
+
+    pub(super) fn close(&mut self, now: Instant, cause: Cause, flush: bool) {
+        self.server.forget();
+        self.server
+            .connection
+            .close(self.session.as_deref_mut(), now, cause, flush);
+    }
+}
+
+impl ServerConnection {
+    /// The connection is over: nothing is to be answered any more.
+    fn forget(&mut self) {
+        self.handshake = None;
+        self.requests.clear();
+    }
+}
+
+impl Side for Lent<'_> {
+    const PEER: Role = Role::Client;
+
+    #[inline(always)]
+    fn connection(&self) -> &Connection {
+        &self.server.connection
+    }
+
+    #[inline(always)]
+    fn parts(&mut self) -> (&mut Connection, Option<&mut Session>) {
+        Lent::parts(self)
+    }
+
+    fn is_deciding(&self) -> bool {
+        self.server.is_deciding()
+    }
+
+    fn ends_session(&mut self, _: &Packet<'_>) -> bool {
+        false
+    }
+
+    fn other_version(&self, _: &RawPacket<'_>) -> Option<Packet<'static>> {
+        None
+    }
+
+    fn has_connect(&self) -> bool {
+        self.server.has_connect()
+    }
+
+    fn opening<'p>(&mut self, now: Instant, packet: &Packet<'p>) -> Handled<'p> {
+        self.step_opening(now, packet)
+    }
+
+    fn open<'p>(&mut self, now: Instant, packet: &Packet<'p>) -> Handled<'p> {
+        match *packet {
+            Packet::PingReq if fault!("MQTT-3.12.4-1") => Ok(None),
+            Packet::Connect(_) if fault!("MQTT-3.1.0-2") => Ok(None),
+            Packet::PingReq => {
+                let (connection, session) = self.parts();
+                if let Some(session) = session {
+                    connection.shrink(session);
+                }
+                connection.send_ping(PacketType::PingResp);
+                Ok(None)
+            }
+            Packet::Subscribe(subscribe) => self.receive_subscribe(now, subscribe),
+            Packet::Unsubscribe(unsubscribe) => self.receive_unsubscribe(now, unsubscribe),
+            Packet::Disconnect(disconnect) => self.receive_disconnect(now, disconnect),
+            Packet::Auth(auth) => self.receive_auth(auth),
+            // What the Client must not send has been refused at its first byte.
+            _ => Ok(None),
+        }
+    }
+
+    fn malformed(&mut self, now: Instant, error: DecodeError) {
+        let connection = &self.server.connection;
+        if connection.is_over() {
+            return;
+        }
+        if connection.phase == Phase::Opening && fault!("MQTT-3.1.4-1") {
+            return;
+        }
+        if connection.phase == Phase::Opening {
+            if let Some(Packet::ConnAck(connack)) = error.answer(Role::Server, false) {
+                let cause = Cause::PeerError(error.into());
+                self.refuse_with(now, connack.reason_code, &[], cause);
+                return;
+            }
+        }
+        self.fail(now, PeerError::Packet(error));
+    }
+
+    fn fail(&mut self, now: Instant, error: PeerError) {
+        self.server.forget();
+        self.server
+            .connection
+            .fail(self.session.as_deref_mut(), now, error);
+    }
+}
