@@ -262,6 +262,7 @@ impl Liveness {
         }
         self.unread = left;
         self.begun = Instant::NEVER;
+        self.waiting = Instant::NEVER;
     }
 
     /// `receive` was offered `offered` bytes and left `left` of them, which begin an incomplete packet.
@@ -270,11 +271,11 @@ impl Liveness {
         let begun = self.begun;
         let more = offered > self.unread;
         let heard = self.heard;
+        let waiting = self.waiting;
         self.read(now, offered, left);
         if fault!("silence in whole packets") && left == offered {
             self.heard = heard;
         }
-        let waiting = core::mem::replace(&mut self.waiting, Instant::NEVER);
         if left == 0 {
             return;
         }
