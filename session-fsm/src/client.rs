@@ -36,8 +36,8 @@ pub struct ClientConfig {
     /// this side's.
     pub authentication_timeout: Duration,
     /// How long to wait for a SUBACK or UNSUBACK, from the `poll` that writes the request. Then the outcome is
-    /// [`Outcome::TimedOut`], and the connection goes on. The Packet Identifier stays in use until the answer comes, or
-    /// the connection ends.
+    /// [`Outcome::TimedOut`](crate::Outcome::TimedOut), and the connection goes on. The Packet Identifier stays in use
+    /// until the answer comes, or the connection ends.
     pub request_timeout: Duration,
     /// How long a packet may take.
     pub packet: PacketTimeouts,
@@ -53,8 +53,9 @@ pub struct ClientConfig {
     /// messages with QoS 1 and 2 wait for the CONNACK all the same.
     ///
     /// If the CONNACK refuses, the Server has processed none of them, and each ends as
-    /// [`Outcome::NotSent`]. If there is none, they end as [`Outcome::Indeterminate`], and messages with QoS 0 as
-    /// [`Outcome::Sent`].
+    /// [`Outcome::NotSent`](crate::Outcome::NotSent). If there is none, they end as
+    /// [`Outcome::Indeterminate`](crate::Outcome::Indeterminate), and messages with QoS 0 as
+    /// [`Outcome::Sent`](crate::Outcome::Sent).
     pub early_packets: u16,
     /// How many bytes the Topic Names of Topic Aliases may take in each direction. A Server that sets more is
     /// disconnected with 0x97; messages to it get no new alias. Default: 4 MiB, 64 bytes for each of 65,535

@@ -160,6 +160,9 @@ impl Census {
             Fate::Discard => (SenderEvent::Discard, ReceiverEvent::Discard),
         };
         for (id, sender, receiver) in &self.0 {
+            // A Session ends, or goes on, after its Network Connection.
+            let sender = sender.on(SenderEvent::ConnectionEnded).0;
+            let receiver = receiver.on(ReceiverEvent::ConnectionEnded).0;
             let expected = (sender.on(sent).0, receiver.on(received).0);
             let Some(session) = after else {
                 continue;

@@ -407,16 +407,18 @@ impl StateMachineTest for Test {
         };
         for number in IDENTIFIERS {
             let expected = match model.states.get(&number) {
-                None | Some(State::Request) => ReceiverState::Free,
+                None => ReceiverState::Free,
+                Some(State::Request) => ReceiverState::Asked,
                 Some(State::Deciding(1)) => ReceiverState::Deciding1,
                 Some(State::Deciding(_)) => ReceiverState::Deciding2,
                 Some(State::WaitPubRel) => ReceiverState::WaitPubRel,
             };
-            assert_eq!(
-                session.receiver_state(identifier(number)),
-                expected,
-                "{number}"
-            );
+            let state = match session.receiver_state(identifier(number)) {
+                // The model has no word for a PUBREC that is owed again.
+                ReceiverState::Repeating => ReceiverState::WaitPubRel,
+                state => state,
+            };
+            assert_eq!(state, expected, "{number}");
         }
     }
 }

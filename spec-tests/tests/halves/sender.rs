@@ -515,7 +515,7 @@ impl StateMachineTest for Test {
                     assert!(!sut.identifiers.contains_key(name));
                     continue;
                 }
-                State::WaitSubAck => SenderState::Free,
+                State::WaitSubAck => SenderState::WaitSubAck,
                 State::WaitPubAck => SenderState::WaitPubAck,
                 State::WaitPubRec => SenderState::WaitPubRec,
                 State::WaitPubComp => SenderState::WaitPubComp,
