@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::num::NonZeroU16;
 
 use mqtt5_session_fsm::codec::framing::{Split, split};
-use mqtt5_session_fsm::codec::{Packet, Property, Publish};
+use mqtt5_session_fsm::codec::{Message, Packet, Property, Publish, Qos};
 use mqtt5_session_fsm::{LimitExceeded, Output, Publication, PublishError, TopicAliases};
 
 use super::driver::{Driver, Lines, publication};
@@ -13,6 +13,7 @@ use super::make;
 
 crate::check::checks! { "topic_alias":
     both {
+        Example a_message_that_is_kept_has_no_alias,
         Example directions_are_independent,
         Domain no_alias_unless_announced,
         Domain automatic_aliases_stay_within_the_maximum,
@@ -441,4 +442,26 @@ fn no_alias_stands_for_a_topic_that_is_not_there<M: Machine>() {
         );
         assert_eq!(driver.wire.len(), before);
     }
+}
+
+/// Section 3.3.2.3.4: an alias means nothing on another connection, so a message that came with one, is kept and sent on
+/// has none.
+fn a_message_that_is_kept_has_no_alias<M: Machine>() {
+    let came = make::publish_with(
+        0,
+        0,
+        false,
+        "a",
+        "x",
+        &[Property::TopicAlias(NonZeroU16::MIN)],
+    );
+    let Ok(Packet::Publish(publish)) = Packet::decode(&came) else {
+        panic!("no PUBLISH: {came:02x?}");
+    };
+    let kept = Message::new(&publish).expect("a message");
+    let mut driver = Driver::<M>::announced(&maximum(10));
+    assert_eq!(
+        driver.publish_with(Publication::new(Qos::AtLeastOnce, kept)),
+        ["> PUBLISH q1 #1 a \"x\""]
+    );
 }
