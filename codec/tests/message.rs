@@ -112,6 +112,8 @@ fn a_pool_allocates_nothing_for_windows_of_any_size() {
         let mut pool = MessagePool::new(window, 100);
         let mut in_flight = std::collections::VecDeque::with_capacity(window);
         let mut random = 1_u64;
+        assert!(pool.has_room(), "before anything is counted");
+        assert_eq!(pool.slots(), window);
         let counted = measure(|| {
             for number in 0..2_000 {
                 if in_flight.len() == window {
