@@ -50,8 +50,7 @@ pub fn contenders() -> Vec<Contender> {
     contenders
 }
 
-/// Who is measured without being a peer: variants of our codec, and the
-/// baselines.
+/// Contenders that are not peers: variants of our codec, and the baselines.
 pub const NOT_OPPONENTS: [Contender; 6] = [
     ours::ALL_READ,
     ours::FORWARDED,

@@ -97,7 +97,7 @@ pub fn by_turns(runs: &mut [BoxedRun], budget: Duration) -> Vec<f64> {
     let mut round = 0;
     while round < FEWEST_ROUNDS || start.elapsed() < budget {
         for turn in 0..runs.len() {
-            // Who comes first changes from round to round.
+            // The order of the contenders changes from round to round.
             let index = (turn + round) % runs.len();
             rounds[index].push(take_turn(&mut runs[index], repeats[index], clock));
         }

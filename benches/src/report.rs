@@ -130,7 +130,7 @@ mod tests {
         let chart = chart(&Comparison {
             title: "",
             goal: None,
-            // Who is neither ours nor a peer has no bar.
+            // Only our codec and the peers have bars.
             times: vec![(ours::NAME, 50.0), ("header", 10.0)],
         });
         let bar = "█".repeat(LONGEST_BAR as usize);

@@ -46,7 +46,7 @@ pub const OURS: &str = "mqtt5-session-fsm";
 /// sides.
 pub const RIVAL: &str = "mqtt-protocol-core";
 
-/// Who has a client and a server, and the floor: what the link itself costs.
+/// Contenders with a client and a server, and the floor: what the link itself costs.
 pub const PAIRS: &[Contender] = &[
     Contender::of::<ours::Client, ours::Server>(OURS),
     #[cfg(feature = "peers")]
@@ -107,8 +107,8 @@ pub const CLIENT_ID: &str = "bench";
 
 /// A client's state machine, and what little an application has to do with it.
 ///
-/// Bytes that are to be sent are appended to `wire`; what the application learns
-/// is told to `seen`, in the same call.
+/// Each call appends the bytes to be sent to `wire`, and reports what the application
+/// learns to `seen`.
 pub trait Client: 'static {
     /// Whether it can resume a session.
     const RESUMES: bool = true;

@@ -25,7 +25,7 @@ pub enum Output {
     /// The Network Connection is over: write what is there, then close it. Nothing more comes for it.
     Close(Cause),
     /// The next packet does not fit into the rest of the buffer: write what is there, and poll again
-    /// with at least so many bytes of room.
+    /// with at least this many bytes of room.
     NeedsRoom(usize),
 }
 

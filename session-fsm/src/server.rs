@@ -166,8 +166,8 @@ impl Server {
     /// Response Information, if it was requested; Authentication Data, Reason String and User Properties.
     ///
     /// Of two Network Connections of the same Client, the one that was opened first may be heard last: its
-    /// CONNECT should not take the Session from the other. Who remembers in which order the connections
-    /// were accepted from the network can close the older one instead.
+    /// CONNECT should not take the Session from the other. A caller that remembers in which order the
+    /// connections were accepted from the network can close the older one instead.
     ///
     /// # Errors
     ///
@@ -264,8 +264,8 @@ impl Server {
         self.lent().disconnect(now, reason_code, properties)
     }
 
-    /// The same Client connects anew (section 3.1.4): gives the Session for the new connection. If the old
-    /// one is still there, it is told so, and closed; [`Server::poll`] still has to be called here then.
+    /// The same Client connects anew (section 3.1.4): gives the Session for the new connection. An
+    /// old connection that is still there is closed with DISCONNECT 0x8E: call [`Server::poll`] here once more, to write it.
     ///
     /// Decide before whether the new CONNECT is to be accepted. What the Session has not reported yet, such as
     /// the Will Message of the old connection, is reported by the machine that gets it.

@@ -58,7 +58,7 @@ impl Instant {
         Instant(self.0.saturating_add(milliseconds))
     }
 
-    /// The instant so many seconds later.
+    /// The instant this many seconds later.
     #[must_use]
     pub(crate) const fn plus_seconds(self, seconds: u32) -> Self {
         Instant(self.0.saturating_add(seconds as u64 * 1000))

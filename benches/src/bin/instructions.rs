@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Who takes part in [`COUNT`].
+/// The contenders of [`COUNT`].
 fn selected(all: bool) -> Vec<Contender> {
     contenders()
         .into_iter()
@@ -82,7 +82,7 @@ fn print_table(table: Result<String, Error>) -> ExitCode {
     }
 }
 
-/// Who takes part in [`COUNT_SESSION`].
+/// The contenders of [`COUNT_SESSION`].
 const SIDES: [(&str, &[sessions::Contender]); 2] =
     [("client and server", PAIRS), ("client alone", CLIENTS)];
 

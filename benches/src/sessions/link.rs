@@ -62,7 +62,7 @@ impl<C: Client, S: Server> Link<C, S> {
         self.carry();
     }
 
-    /// Publishes so many messages, as soon as fewer than `window` are in flight.
+    /// Publishes this many messages, each as soon as fewer than `window` are in flight.
     /// Every packet is read alone, so that windows differ in nothing else.
     #[inline]
     pub fn window(&mut self, qos: Qos, window: usize, messages: usize) {

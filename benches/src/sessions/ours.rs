@@ -44,7 +44,7 @@ impl Rest {
         self.0.extend_from_slice(bytes);
     }
 
-    /// Only so many bytes are left.
+    /// Only this many bytes are left.
     #[cold]
     fn keep(&mut self, left: usize) {
         let taken = self.0.len() - left;

@@ -13,8 +13,7 @@ use crate::exchange::Request;
 use crate::{Outcome, Token};
 
 impl Client {
-    /// Sends a SUBSCRIBE. What the Server says to each Topic Filter is told by an
-    /// [`Outcome::SubAck`] with the token.
+    /// Sends a SUBSCRIBE. An [`Outcome::SubAck`] with the token has the Server's answer to each Topic Filter.
     ///
     /// It is not repeated: if the Network Connection is lost before, the outcome is
     /// [`Outcome::Indeterminate`].
@@ -45,8 +44,7 @@ impl Client {
         })
     }
 
-    /// Sends an UNSUBSCRIBE. What the Server says to each Topic Filter is told by an
-    /// [`Outcome::UnsubAck`] with the token.
+    /// Sends an UNSUBSCRIBE. An [`Outcome::UnsubAck`] with the token has the Server's answer to each Topic Filter.
     ///
     /// It is not repeated: if the Network Connection is lost before, the outcome is
     /// [`Outcome::Indeterminate`]. Before the CONNACK it waits, as a SUBSCRIBE does.

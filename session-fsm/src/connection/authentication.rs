@@ -9,7 +9,7 @@ use crate::SessionViolation;
 /// Whose AUTH is awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Stage {
-    /// None is.
+    /// No AUTH is expected.
     Idle,
     /// The Server's.
     ServersTurn,

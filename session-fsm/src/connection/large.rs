@@ -114,7 +114,7 @@ fn take_chunk<'a, S: Side>(
 ) -> Option<Event<'a>> {
     side.bytes_arrived(now);
     let (connection, session) = side.parts();
-    // None is arriving if the connection is over, or if the head was refused.
+    // A connection that is over, and a head that was refused, leave no message that is arriving.
     let arriving = connection.arriving?;
     let left = chunk.remaining > 0;
     connection.liveness.read_payload(chunk.bytes.len(), left);

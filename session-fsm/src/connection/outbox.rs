@@ -50,9 +50,8 @@ impl Outbox {
     /// The packets that are put together here are no larger; whether all others fit was seen before.
     const LARGEST: usize = 5;
 
-    /// With so many bytes that wait to be written nothing more is read. It is more than the answers to all 65,535
-    /// Packet Identifiers take in each state that they can have, so only a peer that does not keep to the protocol,
-    /// or never waits for answers, comes so far.
+    /// Nothing more is read while this many bytes wait to be written. The answers to all 65,535 Packet Identifiers, in
+    /// whatever states, take less. Only a peer that breaks the protocol, or never waits for answers, reaches it.
     pub(super) const FULL: usize = 1 << 20;
 
     /// How many bytes wait to be written.

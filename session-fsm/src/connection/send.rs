@@ -47,8 +47,7 @@ impl Connection {
         wire: &mut B,
     ) -> Option<Output> {
         self.observe(session.as_deref_mut(), now);
-        // Mostly there is nothing to do, or there are acknowledgements to be written, or messages that were given
-        // an identifier, and nothing else.
+        // Fast path: nothing to do, or only acknowledgements and messages that have an identifier to write.
         let is_usual = self.phase == Phase::Open && !self.liveness.is_blocked();
         let silent = session
             .as_deref_mut()

@@ -116,7 +116,7 @@ impl Receiver {
         (action, is_over && bits & COUNTED != 0)
     }
 
-    /// PUBACK, PUBCOMP, or PUBREC with an error was sent for so many messages that count.
+    /// This many messages no longer count: PUBACK, PUBCOMP, or PUBREC with an error was written for them.
     #[inline]
     pub(crate) fn answered(&mut self, messages: u16) {
         self.open = self.open.saturating_sub(messages);

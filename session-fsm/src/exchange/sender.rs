@@ -229,7 +229,7 @@ impl Sender {
         }
     }
 
-    /// The next PUBLISH to send if the peer takes so many at a time; it stays until
+    /// The next PUBLISH to send, if the Receive Maximum of the peer permits it. It stays until
     /// [`Sender::publish_sent`].
     #[inline]
     pub(crate) fn next_publish(&self, receive_maximum: u16) -> Option<(&QueuedMessage, Delivery)> {

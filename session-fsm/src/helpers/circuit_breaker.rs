@@ -19,7 +19,7 @@ use crate::reconnect::Backoff;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CircuitBreakerSettings {
-    /// It opens after so many failures without a success between them; 0 counts as 1. Default: 5.
+    /// It opens after this many failures without a success between them; 0 counts as 1. Default: 5.
     pub failures_to_open: u8,
     /// Only failures that are not further apart than this count together. Default: one minute.
     pub window: Duration,
@@ -31,7 +31,7 @@ pub struct CircuitBreakerSettings {
     /// How long a probe may take. If it is not reported by then, another one may go, and once that
     /// has gone, the outcome of the first no longer counts. Less than a millisecond counts as one. Default: 30 seconds.
     pub probe_timeout: Duration,
-    /// It closes after so many probes in a row that succeeded; 0 counts as 1. Default: 1.
+    /// It closes after this many probes in a row have succeeded; 0 counts as 1. Default: 1.
     pub successes_to_close: u8,
 }
 

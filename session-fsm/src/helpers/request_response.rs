@@ -25,8 +25,8 @@ pub use self::reply::{Reply, response_topic};
 /// a response, by its timeout, or by [`cancel`](Self::cancel), and the value comes back.
 ///
 /// * Responses are recognized by their Correlation Data alone. The topic is not compared: it may be
-///   hidden behind a Topic Alias, or be an old one of this requester. Who may publish to the
-///   Response Topic can forge a response if it can guess the prefix and count.
+///   hidden behind a Topic Alias, or be an old one of this requester. A Client that may
+///   publish to the Response Topic can forge a response if it can guess the prefix and count.
 /// * Correlation Data is a prefix and a number that is never used again. **The prefix makes it unique
 ///   beyond this value's life**: give each start of the process and each Client another one, a
 ///   random or a stored and counted one, or the late response to a request before a restart

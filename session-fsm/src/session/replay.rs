@@ -16,7 +16,7 @@ impl Session {
     /// them, or for a new one, before it is used for anything else. `now` is the time of the restart, as
     /// for `Session::restore`: a Network Connection that is not known to have ended was lost then.
     ///
-    /// Nothing is announced and no event is told. Afterwards `Session::export` it and begin a new log, both
+    /// It announces no change and reports no event. Afterwards `Session::export` it and begin a new log, both
     /// in one step, for example under new names that one renamed file makes valid: changes that are in the
     /// export already do not fit to it.
     ///

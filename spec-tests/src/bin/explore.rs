@@ -228,7 +228,7 @@ fn run_set(
         let report = settings.explore::<SessionWorld>(&named.config);
         writeln!(out, "{}", total.add(named, &report))?;
         out.flush()?;
-        // Who asks for one wants to see what it shows; of a set only what it should not show.
+        // A single configuration prints whatever it shows; a set prints only what it should not show.
         let wanted = set.len() == 1 || !named.expects.is_met(&report);
         if let Some(counterexample) = report.counterexample().filter(|_| wanted) {
             let config = &named.config;

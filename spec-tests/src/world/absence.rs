@@ -297,7 +297,7 @@ impl SessionWorld {
         Ok(())
     }
 
-    /// Who is silent has been left by now.
+    /// A peer that is silent has been left by now.
     pub(super) fn check_silence(&self, turn: &mut Turn<'_>) -> Result<(), Violation> {
         for link in &self.links {
             for side in [Side::Client, Side::Server] {

@@ -23,7 +23,7 @@ const LIST_TO: usize = 1024;
 /// until [`Identifiers::shrink`], so that a number that goes up and down causes no allocation.
 #[derive(Clone, Default)]
 pub(super) struct Identifiers {
-    /// How many. Mostly none, which is then known at once.
+    /// Identifiers in use. Usually 0, so it is checked first.
     in_use: u16,
     kept: Kept,
 }

@@ -229,7 +229,8 @@ fn who_does_not_read_accuses_nobody() -> u64 {
     judged
 }
 
-/// Who takes nothing is closed in the end, whatever is to be written, by Keep Alive or without; Close needs no room.
+/// A Client that takes no bytes is closed in the end, whatever is to be written, with and without Keep Alive. Close needs
+/// no room.
 fn who_takes_nothing_is_closed() -> u64 {
     let mut judged = 0;
     for keep_alive in [0, 1, 60, u16::MAX] {

@@ -66,7 +66,7 @@ impl Hello {
         Hello::new().with(Property::SessionExpiryInterval(u32::MAX))
     }
 
-    /// With a Session that lasts for so many seconds after the connection.
+    /// With a Session Expiry Interval of this many seconds.
     pub(crate) fn expiring(seconds: Option<u32>) -> Hello {
         let properties = seconds.map(Property::SessionExpiryInterval);
         Hello {

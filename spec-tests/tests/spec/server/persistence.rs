@@ -44,7 +44,7 @@ fn sent(qos: u8) -> Driver {
     driver
 }
 
-/// That a change that begins so is told, and before the first packet that begins so.
+/// Checks that a line with this change comes before the first line with this packet.
 fn precedes(said: &[String], change: &str, packet: &str) {
     let at = |wanted: &str| said.iter().position(|line| line.starts_with(wanted));
     let (change, packet) = (at(&format!("persist {change}")), at(packet));
