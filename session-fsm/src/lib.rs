@@ -39,8 +39,9 @@
 //!
 //! # Features
 //!
-//! Both are on by default. `persistence`: [`Session::export`], [`Session::restore`], and the stored form of a
-//! [`Change`]. `std`: passed on to the codec; nothing here needs it.
+//! `persistence`, on by default: [`Session::export`], [`Session::restore`], and the stored form of a [`Change`]. `std`, on by
+//! default: passed on to the codec; nothing here needs it. `inspect`: for the checks of this crate, which ask what rows of
+//! the state [`table`]s the machines have run; nothing else should use it.
 //!
 //! # Guides
 //!

@@ -384,7 +384,8 @@ impl Server {
     }
 }
 
-/// What is frequent goes straight to the parts: through a [`Lent`] in memory a message takes 40 instructions more.
+/// What is frequent goes straight to the parts. Through a [`Lent`] in memory an exchange takes 15 instructions more at QoS 0,
+/// and 34 at QoS 1.
 impl Side for Server {
     const PEER: Role = Role::Client;
 

@@ -5,9 +5,9 @@
 //! Once it is open, acknowledgements that say Success and messages without properties, which nine of ten packets are, are
 //! taken as they are, and everything else is decoded and goes to [`Side::step`].
 //!
-//! A [`Packet`] is large. To build one for each acknowledgement, and to hand it on, costs an exchange with QoS 1 several
-//! hundred instructions of 2,000; to copy an [`Event`] to a caller who only learns that a message has arrived, 180. So
-//! [`Side::take_acknowledgements`] is inlined into the caller of `receive`.
+//! A [`Packet`] and an [`Event`] are large, so neither is built for an acknowledgement: [`Side::take_acknowledgements`] is
+//! inlined into the caller of `receive`. Out of line, an exchange of a Client with QoS 1 took 177 instructions more than
+//! its 1,562.
 
 mod first_byte;
 
