@@ -37,7 +37,9 @@ use crate::{Instant, Limits, NotTaken, PeerError, Receipt, SessionViolation, Tok
 /// Connect { client_identifier: Text::new("pump")?, ..Connect::default() }.encode(&mut bytes)?;
 ///
 /// let mut connection = ServerConnection::new(now, &ServerConfig::default());
-/// let event = connection.lend(None).receive(now, &mut &bytes[..]);
+/// // The event borrows from the connection, so it has to be lent for as long.
+/// let mut lent = connection.lend(None);
+/// let event = lent.receive(now, &mut &bytes[..]);
 /// let Some(Event::Connect(connect)) = event else { panic!() };
 /// let client_identifier = connect.client_identifier.as_str();
 ///
