@@ -9,9 +9,6 @@ use serde::Deserialize;
 
 pub use faults::{Fault, faults};
 
-/// The labels of all statements, with their layers, written down apart from the ledger.
-const KNOWN_STATEMENTS: &str = include_str!("../statements.txt");
-
 /// `ledger.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -202,12 +199,4 @@ impl Ledger {
             .flat_map(|statement| &statement.evidence)
             .collect()
     }
-}
-
-/// Label and layer of each statement that a ledger must have.
-pub fn known_statements() -> impl Iterator<Item = (&'static str, &'static str)> {
-    KNOWN_STATEMENTS
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| line.split_once(' '))
 }

@@ -1,6 +1,7 @@
 //! The formal side of the tests of `mqtt5-codec` and `mqtt5-session-fsm`.
 //!
 //! - [`vectors`] reads the golden byte vectors in `vectors/`.
+//! - [`standard`] knows which statements and sections there are.
 //! - [`ledger`] reads `ledger.toml`, the list of the 251 normative statements of MQTT 5.0 with the
 //!   evidence for each, and finds what is wrong with it.
 //! - [`explore`] walks through all states of a world that is built from the shipped machines, or through random
@@ -16,6 +17,7 @@ pub mod explore;
 pub mod faults;
 pub mod ledger;
 pub mod report;
+pub mod standard;
 pub mod vectors;
 pub mod world;
 

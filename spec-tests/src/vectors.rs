@@ -24,7 +24,7 @@ pub struct Case {
     pub name: String,
     /// The line of the file on which the case begins.
     pub line: usize,
-    /// Labels of the rules that the case is about.
+    /// Labels of the numbered statements that the case is about.
     pub statements: Vec<String>,
     /// Who sent the bytes, if the decoder is told.
     pub sender: Option<Role>,

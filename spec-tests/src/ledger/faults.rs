@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::{Evidence, Layer, Ledger, Statement, known_statements};
+use super::{Evidence, Layer, Ledger, Statement};
+use crate::standard::{has_heading, statements};
 use crate::vectors::Case;
 
 /// How many normative statements the standard has.
@@ -16,6 +17,8 @@ pub enum Fault {
     Count(usize),
     /// The standard has no such statement.
     UnknownStatement(String),
+    /// The standard has no section with this number and title.
+    UnknownSection(String),
     /// A statement of the standard is not there.
     MissingStatement(String),
     /// A statement is there twice.
@@ -40,6 +43,7 @@ impl fmt::Display for Fault {
         match self {
             Fault::Count(count) => write!(formatter, "{count} statements instead of {STATEMENTS}"),
             Fault::UnknownStatement(id) => write!(formatter, "{id}: no such statement"),
+            Fault::UnknownSection(id) => write!(formatter, "{id}: no such section"),
             Fault::MissingStatement(id) => write!(formatter, "{id}: missing"),
             Fault::DuplicateStatement(id) => write!(formatter, "{id}: given more than once"),
             Fault::WrongLayer(id) => write!(formatter, "{id}: on the wrong layer"),
@@ -103,22 +107,24 @@ fn statement_faults(ledger: &Ledger, faults: &mut Vec<Fault>) {
     if ledger.statements.len() != STATEMENTS {
         faults.push(Fault::Count(ledger.statements.len()));
     }
-    let known: BTreeMap<&str, &str> = known_statements().collect();
     let mut seen = BTreeSet::new();
     for statement in &ledger.statements {
         let id = statement.id.as_str();
-        match known.get(id) {
+        match statements().get(id) {
             None => faults.push(Fault::UnknownStatement(id.to_owned())),
             Some(layer) if *layer != statement.layer.to_string() => {
                 faults.push(Fault::WrongLayer(id.to_owned()));
             }
             Some(_) => {}
         }
+        if !has_heading(&statement.section) {
+            faults.push(Fault::UnknownSection(id.to_owned()));
+        }
         if !seen.insert(id) {
             faults.push(Fault::DuplicateStatement(id.to_owned()));
         }
     }
-    for id in known.keys().filter(|id| !seen.contains(**id)) {
+    for id in statements().keys().filter(|id| !seen.contains(**id)) {
         faults.push(Fault::MissingStatement((*id).to_owned()));
     }
 }
@@ -144,8 +150,9 @@ mod tests {
 
     /// A ledger without a fault: one check shows everything on the codec layer.
     fn sound() -> Ledger {
-        let statements = known_statements()
-            .map(|(id, layer)| {
+        let statements = statements()
+            .iter()
+            .map(|(&id, &layer)| {
                 let is_codec = layer == "codec";
                 Statement {
                     id: id.to_owned(),
@@ -234,6 +241,12 @@ mod tests {
         ];
         let rename = |statements: &mut Vec<Statement>| statements[0].id = "MQTT-2.2.1-1".into();
         assert_eq!(found(rename), expected);
+    }
+
+    #[test]
+    fn an_unknown_section_is_found() {
+        let change = |statements: &mut Vec<Statement>| statements[0].section = "1 Begin".into();
+        assert_eq!(found(change), [Fault::UnknownSection(FIRST.into())]);
     }
 
     #[test]

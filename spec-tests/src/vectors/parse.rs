@@ -3,6 +3,7 @@
 use mqtt5_codec::{Role, ViolationClass};
 
 use super::{Case, Expectation};
+use crate::standard::{has_section, statements};
 
 /// Line number and message.
 type Fault = (usize, String);
@@ -74,6 +75,10 @@ fn case(fields: &[Field<'_>]) -> Result<Case, Fault> {
         true => Some(required("statement")?.value).filter(|value| *value != "none"),
         false => None,
     };
+    for field in ["statements", "statement"].into_iter().filter_map(optional) {
+        check_statements(field)?;
+    }
+    check_sections(required("why")?)?;
     let bytes = bytes(required("bytes")?)?;
     let offset = optional("offset").map(|field| number(field, field.value));
     let offset = offset.transpose()?;
@@ -110,6 +115,27 @@ fn check_keys(fields: &[Field<'_>]) -> Result<(), Fault> {
         next = position + 1;
     }
     Ok(())
+}
+
+/// Each label is that of a numbered statement.
+fn check_statements(field: &Field<'_>) -> Result<(), Fault> {
+    let mut labels = field.value.split_whitespace();
+    match labels.find(|label| !statements().contains_key(label) && field.value != "none") {
+        Some(label) => Err((field.line, format!("there is no statement `{label}`"))),
+        None => Ok(()),
+    }
+}
+
+/// The reason ends with the sections of the standard, in parentheses.
+fn check_sections(field: &Field<'_>) -> Result<(), Fault> {
+    let sections = field.value.strip_suffix(')');
+    let sections = sections.and_then(|text| Some(text.rsplit_once(" (")?.1));
+    let sections =
+        sections.ok_or_else(|| (field.line, "the reason names no section".to_owned()))?;
+    match sections.split(", ").find(|number| !has_section(number)) {
+        Some(number) => Err((field.line, format!("there is no section `{number}`"))),
+        None => Ok(()),
+    }
 }
 
 fn sender(field: &Field<'_>) -> Result<Option<Role>, Fault> {
@@ -186,7 +212,7 @@ mod tests {
 # A comment.
 
 case: ping
-statements: MQTT-2.1.3-1 MAL-06
+statements: MQTT-2.1.3-1 MQTT-3.12.4-1
 sender: client
 bytes: C1  00*3
 expect: reject malformed 0x81
@@ -211,7 +237,7 @@ why: a flag (2.1.3)
         let expected = Case {
             name: "ping".to_owned(),
             line: 3,
-            statements: vec!["MQTT-2.1.3-1".to_owned(), "MAL-06".to_owned()],
+            statements: vec!["MQTT-2.1.3-1".to_owned(), "MQTT-3.12.4-1".to_owned()],
             sender: Some(Role::Client),
             bytes: vec![0xC1, 0, 0, 0],
             expect: Expectation::Reject {
@@ -249,6 +275,26 @@ why: a flag (2.1.3)
             ("offset: 0", "remark: none", 8, "there is no key `remark`"),
             ("offset: 0", "offset", 8, "`offset` is not `key: value`"),
             ("why: a flag (2.1.3)\n", "", 3, "the case has no `why`"),
+            (" (2.1.3)", "", 10, "the reason names no section"),
+            ("(2.1.3)", "(T19.4)", 10, "there is no section `T19.4`"),
+            (
+                "(2.1.3)",
+                "(2.1.3, 2.1.9)",
+                10,
+                "there is no section `2.1.9`",
+            ),
+            (
+                "MQTT-2.1.3-1 MQTT",
+                "MAL-06 MQTT",
+                4,
+                "there is no statement `MAL-06`",
+            ),
+            (
+                "statement: MQTT-2.1.3-1",
+                "statement: MQTT-2.1.3-9",
+                9,
+                "there is no statement `MQTT-2.1.3-9`",
+            ),
             (
                 "statement: MQTT-2.1.3-1\n",
                 "",

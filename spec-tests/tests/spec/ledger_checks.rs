@@ -17,7 +17,10 @@ const SELECTIONS: [(&str, Selection); 6] = [
     ("ledger::has_the_251_statements_of_the_standard", |fault| {
         matches!(
             fault,
-            Fault::Count(_) | Fault::UnknownStatement(_) | Fault::MissingStatement(_)
+            Fault::Count(_)
+                | Fault::UnknownStatement(_)
+                | Fault::UnknownSection(_)
+                | Fault::MissingStatement(_)
         )
     }),
     ("ledger::has_no_duplicates", |fault| {
