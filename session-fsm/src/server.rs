@@ -305,12 +305,8 @@ impl Server {
     /// # Errors
     ///
     /// [`SendError::NotExpected`] if it is not this side's turn; [`SendError::Invalid`].
-    pub fn authenticate(
-        &mut self,
-        now: Instant,
-        properties: &[Property<'_>],
-    ) -> Result<(), SendError> {
-        self.lent().authenticate(now, properties)
+    pub fn authenticate(&mut self, properties: &[Property<'_>]) -> Result<(), SendError> {
+        self.lent().authenticate(properties)
     }
 
     /// The re-authentication has succeeded (section 4.12.1): an AUTH with Reason Code 0x00. If it has

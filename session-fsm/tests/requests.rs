@@ -66,7 +66,7 @@ fn a_request_and_its_response_over_the_wire() {
         requests.handle_response(&received),
         Response::Completed("value")
     );
-    assert_eq!(requests.next_timeout(), None);
+    assert_eq!(requests.next_timeout(), Instant::NEVER);
     assert_eq!(requests.outstanding(), 0);
 }
 
@@ -100,7 +100,7 @@ fn a_second_response_changes_nothing() {
 fn a_response_after_the_timeout_is_late() {
     let mut requests = requests(3);
     let correlation = requests.start(at(0), SECOND, "value").unwrap();
-    assert_eq!(requests.next_timeout(), Some(at(1)));
+    assert_eq!(requests.next_timeout(), at(1));
     assert_eq!(requests.handle_timeout(Instant::from_millis(999)), None);
     let value = "value";
     assert_eq!(
@@ -108,7 +108,7 @@ fn a_response_after_the_timeout_is_late() {
         Some(Expired { correlation, value })
     );
     assert_eq!(requests.handle_timeout(at(1)), None);
-    assert_eq!(requests.next_timeout(), None);
+    assert_eq!(requests.next_timeout(), Instant::NEVER);
     assert_eq!(
         answer(&mut requests, correlation.as_bytes()),
         Response::Late
@@ -134,20 +134,20 @@ fn the_earliest_deadline_comes_first() {
             .start(at(0), Duration::from_secs(timeout), value)
             .unwrap();
     }
-    assert_eq!(requests.next_timeout(), Some(at(10)));
+    assert_eq!(requests.next_timeout(), at(10));
     let mut expired = String::new();
     while let Some(Expired { value, .. }) = requests.handle_timeout(at(25)) {
         expired.push(value);
     }
     assert_eq!(expired, "ab");
-    assert_eq!(requests.next_timeout(), Some(at(30)));
+    assert_eq!(requests.next_timeout(), at(30));
 }
 
 #[test]
 fn a_request_without_timeout_waits_until_it_is_cancelled() {
     let mut requests = requests(3);
     let correlation = requests.start(at(1), Duration::MAX, 1).unwrap();
-    assert_eq!(requests.next_timeout(), None);
+    assert_eq!(requests.next_timeout(), Instant::NEVER);
     assert_eq!(requests.handle_timeout(Instant::NEVER), None);
     assert_eq!(requests.cancel(&correlation), Some(1));
     assert_eq!(requests.cancel(&correlation), None);
@@ -384,7 +384,7 @@ proptest! {
                 End::Waiting { deadline } => Some(at(*deadline)),
                 _ => None,
             });
-            prop_assert_eq!(requests.next_timeout(), next.min());
+            prop_assert_eq!(requests.next_timeout(), next.min().unwrap_or(Instant::NEVER));
             prop_assert_eq!(requests.outstanding(), waiting(&model));
         }
     }

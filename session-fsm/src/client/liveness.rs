@@ -29,8 +29,7 @@ impl Client {
     ///
     /// [`SendError::NotConnected`]; [`SendError::NotExpected`] before the CONNACK, if the CONNECT had an
     /// Authentication Method \[MQTT-3.1.2-30\]; [`SendError::TooManyPings`] if 16 are unanswered.
-    pub fn ping(&mut self, now: Instant) -> Result<(), SendError> {
-        self.connection.observe(Some(&mut self.session), now);
+    pub fn ping(&mut self) -> Result<(), SendError> {
         if self.connection.is_over() {
             return Err(SendError::NotConnected);
         }

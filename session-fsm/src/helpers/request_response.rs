@@ -59,7 +59,7 @@ pub use self::reply::{Reply, response_topic};
 ///     properties: Properties::new(&properties)?,
 ///     ..Publish::new(TopicName::new("devices/sensor-1/configuration")?, b"network")
 /// };
-/// assert_eq!(requests.next_timeout(), Some(Instant::from_millis(10_000)));
+/// assert_eq!(requests.next_timeout(), Instant::from_millis(10_000));
 ///
 /// // The responder.
 /// let reply = Reply::to(&request).expect("a request");
@@ -219,11 +219,12 @@ impl<T> Requests<T> {
         }
     }
 
-    /// When the next request times out; `None` if none will. Changes with every call that takes
-    /// `&mut self`.
+    /// When the next request times out; [`Instant::NEVER`] if none will. Every call that takes
+    /// `&mut self` may change it.
     #[must_use]
-    pub fn next_timeout(&self) -> Option<Instant> {
-        self.deadlines.first().map(|&(deadline, _)| deadline)
+    pub fn next_timeout(&self) -> Instant {
+        let first = self.deadlines.first();
+        first.map_or(Instant::NEVER, |&(deadline, _)| deadline)
     }
 
     /// A request that has timed out by now, the one with the earliest deadline first; to be called

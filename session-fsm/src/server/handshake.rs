@@ -286,14 +286,7 @@ impl Lent<'_> {
     /// # Errors
     ///
     /// As [`Server::authenticate`](crate::Server::authenticate).
-    pub fn authenticate(
-        &mut self,
-        now: Instant,
-        properties: &[Property<'_>],
-    ) -> Result<(), SendError> {
-        self.server
-            .connection
-            .observe(self.session.as_deref_mut(), now);
+    pub fn authenticate(&mut self, properties: &[Property<'_>]) -> Result<(), SendError> {
         self.server.connection.send_auth(
             Role::Server,
             ReasonCode::ContinueAuthentication,

@@ -76,7 +76,7 @@ impl Driver {
     }
 
     pub(crate) fn authenticate(&mut self, properties: &[Property<'_>]) -> Result<Lines, SendError> {
-        self.machine.authenticate(self.now, properties)?;
+        self.machine.authenticate(properties)?;
         Ok(self.settle())
     }
 
