@@ -335,6 +335,7 @@ impl Connection {
         cause: Cause,
         flush: bool,
     ) {
+        trace_decision!(%cause, "the Network Connection ends");
         if !flush {
             self.outbox.clear();
         }
@@ -351,6 +352,7 @@ impl Connection {
     /// The peer broke a rule: says so, if that is allowed, and closes.
     pub(crate) fn fail(&mut self, session: Option<&mut Session>, now: Instant, error: PeerError) {
         let reason_code = error.reason_code();
+        trace_decision!(%error, %reason_code, "the peer broke a rule");
         let may_disconnect = self.role == Role::Client || self.is_open() || fault!("MQTT-3.14.0-1");
         // What came before the error is answered.
         self.close(session, now, Cause::PeerError(error), true);
@@ -365,6 +367,9 @@ impl Connection {
 
     /// The network is gone.
     pub(crate) fn lost(&mut self, session: Option<&mut Session>, now: Instant) {
+        if self.phase != Phase::Offline {
+            trace_decision!("the Network Connection is lost");
+        }
         self.begin(now);
         self.phase = Phase::Offline;
         if let Some(session) = session {

@@ -1,4 +1,4 @@
-//! Guides for those who build on this crate: which QoS to choose, what to store and when, and what it costs.
+//! Guides: which QoS to choose, what to store and when, what a message costs, and what the machines log.
 
 #[doc = include_str!("../docs/qos.md")]
 pub mod qos {}
@@ -9,3 +9,6 @@ pub mod persistence {}
 
 #[doc = include_str!("../docs/performance.md")]
 pub mod performance {}
+
+#[doc = include_str!("../docs/tracing.md")]
+pub mod tracing {}

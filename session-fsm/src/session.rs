@@ -344,6 +344,7 @@ impl Session {
 
     #[inline]
     pub(crate) fn notice(&mut self, notice: Notice) {
+        trace_notice!(notice);
         self.notices.push_back(notice);
     }
 
@@ -497,6 +498,11 @@ impl Session {
         if core::mem::replace(&mut self.resuming, false) || self.role == Role::Server {
             self.sender.resume();
         }
+        trace_decision!(
+            resumed = self.exists,
+            expiry_interval,
+            "a Network Connection begins"
+        );
         self.exists = true;
         self.expiry_interval = expiry_interval;
         self.ends_at = fault!("MQTT-4.1.0-1", Instant::NEVER, self.ends_at);

@@ -6,10 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::time::Duration;
 
-use mqtt5_session_fsm::codec::{
-    Connect, Message, Properties, Property, Publish, Qos, ReasonCode, SubscribeProperties,
-    Subscription, SubscriptionOptions, Subscriptions, Text, TopicFilter, TopicName,
-};
+use mqtt5_session_fsm::codec::{Connect, Properties, Property, Qos, ReasonCode, Text};
 use mqtt5_session_fsm::reconnect::{ReconnectPolicy, ReconnectSettings};
 use mqtt5_session_fsm::{Client, Event, Instant, Outcome, Publication, Token};
 use tokio::task::spawn_local;
@@ -172,15 +169,7 @@ impl Load {
                 return Ok(false);
             }
             let filter = format!("{}/#", self.group);
-            let subscriptions = [Subscription {
-                filter: TopicFilter::new(&filter)?,
-                options: SubscriptionOptions {
-                    maximum_qos: Qos::ExactlyOnce,
-                    ..SubscriptionOptions::default()
-                },
-            }];
-            let subscriptions = Subscriptions::new(&subscriptions)?;
-            self.subscription = Some(client.subscribe(SubscribeProperties::EMPTY, subscriptions)?);
+            self.subscription = Some(client.subscribe_to(&filter, Qos::ExactlyOnce)?);
             return Ok(true);
         }
         if !std::mem::replace(&mut self.was_ready, true) {
@@ -195,9 +184,8 @@ impl Load {
         if self.published < all && self.published - self.settled < window {
             let topic = format!("{}/{}", self.group, self.number);
             let payload = (self.number * all + self.published).to_string();
-            let publish = Publish::new(TopicName::new(&topic)?, payload.as_bytes());
-            let publication = Publication::new(qos_of(self.published), Message::new(&publish)?);
-            client.publish(now, publication)?;
+            let qos = qos_of(self.published);
+            client.publish(now, Publication::of(&topic, payload.as_bytes(), qos)?)?;
             self.published += 1;
             return Ok(true);
         }

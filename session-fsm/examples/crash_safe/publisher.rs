@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use mqtt5_session_fsm::codec::{
-    Connect, Message, Properties, Property, Publish, Qos, ReasonCode, Text, TopicName,
-};
+use mqtt5_session_fsm::codec::{Connect, Properties, Property, Qos, ReasonCode, Text};
 use mqtt5_session_fsm::{
     Client, ClientConfig, Event, Instant, Output, Publication, Session, SessionConfig,
 };
@@ -146,10 +144,8 @@ impl<F: Files> Publisher<F> {
     fn work(&mut self, now: Instant) -> io::Result<()> {
         while self.tasks().next < self.tasks && self.tasks().under_way.len() < AT_A_TIME {
             let task = self.tasks().next;
-            let topic = TopicName::new("tasks").map_err(invalid)?;
-            let message = Message::new(&Publish::new(topic, &task.to_be_bytes()));
-            let publication = Publication::new(Qos::ExactlyOnce, message.map_err(invalid)?);
-            match self.client.publish(now, publication) {
+            let publication = Publication::of("tasks", &task.to_be_bytes(), Qos::ExactlyOnce);
+            match self.client.publish(now, publication.map_err(invalid)?) {
                 // The task and its message are stored together, and so is its end.
                 Ok(token) => {
                     let fact = format!("published {task} {}", token.number());

@@ -1,8 +1,8 @@
 //! SUBSCRIBE and UNSUBSCRIBE, and their acknowledgements (sections 3.8 to 3.11).
 
 use mqtt5_codec::{
-    PacketIdentifier, PacketType, SubAck, Subscribe, SubscribeProperties, Subscriptions,
-    TopicFilters, UnsubAck, Unsubscribe, UnsubscribeProperties,
+    PacketIdentifier, PacketType, Qos, SubAck, Subscribe, SubscribeProperties, Subscription,
+    Subscriptions, TopicFilter, TopicFilters, UnsubAck, Unsubscribe, UnsubscribeProperties,
 };
 
 use super::Client;
@@ -13,6 +13,40 @@ use crate::exchange::Request;
 use crate::{Outcome, Token};
 
 impl Client {
+    /// Subscribes to one Topic Filter, without properties: the usual case of [`Client::subscribe`].
+    ///
+    /// ```
+    /// use mqtt5_session_fsm::codec::{Connect, Qos};
+    /// # use mqtt5_session_fsm::{Client, ClientConfig, Instant, Session, SessionConfig};
+    ///
+    /// # let now = Instant::ORIGIN;
+    /// # let mut client = Client::new(ClientConfig::default(), Session::of_client(SessionConfig::default()));
+    /// client.connect(now, &Connect::default())?;
+    /// let token = client.subscribe_to("greenhouse/+", Qos::AtLeastOnce)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::subscribe`]; [`SendError::Invalid`] also if `filter` is not a Topic Filter.
+    pub fn subscribe_to(&mut self, filter: &str, maximum_qos: Qos) -> Result<Token, SendError> {
+        let subscriptions = [Subscription::new(filter, maximum_qos)?];
+        self.subscribe(
+            SubscribeProperties::EMPTY,
+            Subscriptions::new(&subscriptions)?,
+        )
+    }
+
+    /// Ends the subscription to one Topic Filter: the usual case of [`Client::unsubscribe`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::unsubscribe`]; [`SendError::Invalid`] also if `filter` is not a Topic Filter.
+    pub fn unsubscribe_from(&mut self, filter: &str) -> Result<Token, SendError> {
+        let filters = [TopicFilter::new(filter)?];
+        self.unsubscribe(UnsubscribeProperties::EMPTY, TopicFilters::new(&filters)?)
+    }
+
     /// Sends a SUBSCRIBE. An [`Outcome::SubAck`] with the token has the Server's answer to each Topic Filter.
     ///
     /// It is not repeated: if the Network Connection is lost before, the outcome is

@@ -75,6 +75,7 @@ impl Connection {
             }
             return match packet.encode(wire) {
                 Ok(()) => {
+                    trace_publish!(packet.delivery, packet.retain, Some(length));
                     if let Some(alias) = alias {
                         self.outbound.sent(alias, topic);
                         self.alias_savings.count(

@@ -73,6 +73,7 @@ pub(crate) trait Side {
             if input.len() - rest.len() > self.connection().own.maximum_packet_size as usize {
                 break;
             }
+            trace_packets!("received", &input[..input.len() - rest.len()]);
             *input = rest;
             if let Some(token) = self.success(now, packet_type, packet_identifier) {
                 self.has_read(now, offered, input);
@@ -124,6 +125,7 @@ pub(crate) trait Side {
             let maximum_packet_size = self.connection().own.maximum_packet_size;
             let packet = match split(input, maximum_packet_size) {
                 Ok(Split::Packet { packet, rest }) => {
+                    trace_packets!("received", packet.as_bytes());
                     *input = rest;
                     packet
                 }
@@ -170,6 +172,7 @@ pub(crate) trait Side {
                 if self.opens_anew(&packet) {
                     return Taken::Nothing;
                 }
+                trace_packets!("received", packet.as_bytes());
                 *input = rest;
                 packet
             }
@@ -211,6 +214,7 @@ pub(crate) trait Side {
             }
             prepared?;
         }
+        trace_packet!("received", packet);
         let event = self.step(now, packet);
         Ok(event.map(|event| self.connection().complete(event)))
     }

@@ -93,6 +93,10 @@ fn take_head<'a, S: Side>(
             return side.take_packet(now, &before);
         }
     }
+    trace_decision!(
+        payload_length = large.payload_length,
+        "the head of a large message is there"
+    );
     side.bytes_arrived(now);
     let (connection, session) = side.parts();
     connection.liveness.read_head(now);
@@ -120,6 +124,7 @@ fn take_chunk<'a, S: Side>(
     connection.liveness.read_payload(chunk.bytes.len(), left);
     let mut receipt = None;
     if chunk.remaining == 0 {
+        trace_decision!("the last part of a large message is there");
         connection.arriving = None;
         let handled = connection.receive_plain(session?, arriving.delivery, arriving.retain);
         receipt = side.unless_failed(now, handled)?;

@@ -102,6 +102,7 @@ impl Outbox {
         {
             return None;
         }
+        trace_packets!("sent", pending);
         match *pending {
             // What is written most often; it is faster with its length known.
             [first_byte, length, high, low] => wire.put_slice(&[first_byte, length, high, low]),
@@ -131,6 +132,7 @@ impl Outbox {
             if length > wire.remaining_mut() {
                 break Err(Blocked::NoRoom(length));
             }
+            trace_packets!("sent", &self.pending()[..length]);
             wire.put_slice(&self.pending()[..length]);
             self.written += length;
             match packet_type {

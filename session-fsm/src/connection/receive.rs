@@ -219,15 +219,27 @@ impl Connection {
                     return Err(SessionViolation::ReleasedTooEarly);
                 }
                 ReceiverAction::PubRecAgain => {
+                    trace_decision!(
+                        packet_identifier = packet_identifier.get(),
+                        "a repeated message is not delivered"
+                    );
                     self.outbox.pubrec(packet_identifier, ReasonCode::Success);
                     return Ok(None);
                 }
                 ReceiverAction::Repeat | ReceiverAction::Await => {
+                    trace_decision!(
+                        packet_identifier = packet_identifier.get(),
+                        "a repeated message is not delivered"
+                    );
                     // It may have been decided while there was no connection.
                     self.answer_decided(session);
                     return Ok(None);
                 }
                 ReceiverAction::InUse => {
+                    trace_decision!(
+                        packet_identifier = packet_identifier.get(),
+                        "the Packet Identifier is in use"
+                    );
                     self.refuse_identifier(packet_identifier, qos);
                     return Ok(None);
                 }

@@ -217,6 +217,7 @@ impl Connection {
             }
             return Some(match release.encode(wire) {
                 Ok(()) => {
+                    trace_packet!("sent", &Packet::PubRel(release));
                     session.sender.release_sent();
                     Written::Yes
                 }
@@ -388,6 +389,7 @@ impl Connection {
         }
         if self.topic_aliases == TopicAliases::Off || self.peer.topic_alias_maximum == 0 {
             publish.encode(wire)?;
+            trace_publish!(publish.delivery, publish.retain, publish.encoded_len().ok());
         } else {
             // With an alias it would need no Topic Name.
             publish.encoded_len()?;
@@ -439,7 +441,10 @@ impl Connection {
                 return Written::TooLarge;
             }
             return match message.encode(delivery, queued.retain, wire) {
-                Ok(()) => Written::Yes,
+                Ok(()) => {
+                    trace_publish!(delivery, queued.retain, Some(message.encoded_len(delivery)));
+                    Written::Yes
+                }
                 Err(EncodeError::NoRoom { needed }) => Written::NoRoom(needed),
                 Err(_) => Written::TooLarge,
             };

@@ -52,7 +52,7 @@ enum StoredRecord<'a> {
 /// its own: count them, or take the time at which it begins.
 ///
 /// ```
-/// use mqtt5_session_fsm::codec::{Message, Publish, Qos, TopicName};
+/// use mqtt5_session_fsm::codec::Qos;
 /// use mqtt5_session_fsm::journal::{Journal, JournalError, JournalReader, Record};
 /// use mqtt5_session_fsm::{Client, ClientConfig, Instant, Output, Publication, Session, SessionConfig};
 ///
@@ -63,8 +63,7 @@ enum StoredRecord<'a> {
 /// // A process starts, takes a task and a message for it, and dies while it writes the next batch.
 /// let mut journal = Journal::new(1);
 /// let mut client = Client::new(ClientConfig::default(), Session::restore(now, &snapshot, config)?);
-/// let message = Message::new(&Publish::new(TopicName::new("greenhouse/3")?, b"21.5"))?;
-/// let token = client.publish(now, Publication::new(Qos::ExactlyOnce, message))?;
+/// let token = client.publish(now, Publication::of("greenhouse/3", b"21.5", Qos::ExactlyOnce)?)?;
 /// journal.data(b"task 17 is published");
 /// while let Some(Output::Persist(change)) = client.poll(now, &mut Vec::new()) {
 ///     journal.change(&change);

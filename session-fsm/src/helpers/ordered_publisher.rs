@@ -41,7 +41,7 @@ pub use self::settings::OrderedPublisherSettings;
 /// Message Expiry Interval and a deadline count from when the machine accepts the message.
 ///
 /// ```
-/// use mqtt5_session_fsm::codec::{Message, Publish, Qos, TopicName};
+/// use mqtt5_session_fsm::codec::Qos;
 /// use mqtt5_session_fsm::ordered_publisher::{
 ///     OrderedPublisher, OrderedPublisherSettings, Progress, Verdict,
 /// };
@@ -58,8 +58,7 @@ pub use self::settings::OrderedPublisherSettings;
 ///
 /// let mut publisher = OrderedPublisher::new(OrderedPublisherSettings::default());
 /// for (topic, payload) in [("valves/1", b"open "), ("valves/1", b"close"), ("valves/2", b"open ")] {
-///     let message = Message::new(&Publish::new(TopicName::new(topic)?, payload))?;
-///     publisher.push(Publication::new(Qos::AtMostOnce, message))?;
+///     publisher.push(Publication::of(topic, payload, Qos::AtMostOnce)?)?;
 /// }
 ///
 /// // Whenever something may have changed: after a push, an outcome, `Event::Room`, a timeout.

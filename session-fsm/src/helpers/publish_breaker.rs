@@ -65,7 +65,7 @@ impl Default for PublishBreakerSettings {
 /// All calls take logarithmic time in the number of messages that wait for their outcome.
 ///
 /// ```
-/// use mqtt5_session_fsm::codec::{Message, Publish, Qos, TopicName};
+/// use mqtt5_session_fsm::codec::Qos;
 /// use mqtt5_session_fsm::publish_breaker::{PublishBreaker, PublishBreakerSettings};
 /// use mqtt5_session_fsm::circuit_breaker::CircuitState;
 /// use mqtt5_session_fsm::{Client, ClientConfig, Instant, Publication, Session, SessionConfig};
@@ -76,8 +76,7 @@ impl Default for PublishBreakerSettings {
 /// let mut now = Instant::ORIGIN;
 /// for _ in 0..5 {
 ///     let pass = breaker.pass(now)?;
-///     let message = Message::new(&Publish::new(TopicName::new("valve/7")?, b"close"))?;
-///     match client.publish(now, Publication::new(Qos::AtLeastOnce, message)) {
+///     match client.publish(now, Publication::of("valve/7", b"close", Qos::AtLeastOnce)?) {
 ///         Ok(token) => breaker.published(now, pass, token),
 ///         Err(refused) => {
 ///             breaker.refused(now, pass, &refused.error);

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 #[cfg(mqtt5_faults)]
 use mqtt5_codec::Publish;
-use mqtt5_codec::{Message, Qos, SubscriptionIdentifier};
+use mqtt5_codec::{EncodeError, Message, Qos, SubscriptionIdentifier};
 
 use super::subscription_identifiers::{OtherIdentifiers, SubscriptionIdentifiers, others_of};
 use crate::error::PublishError;
@@ -51,6 +51,30 @@ pub struct Publication {
 }
 
 impl Publication {
+    /// A message without properties and without RETAIN: the usual case. One allocation.
+    ///
+    /// ```
+    /// use mqtt5_session_fsm::codec::{Message, Qos};
+    /// # use mqtt5_session_fsm::{Client, ClientConfig, Instant, Session, SessionConfig};
+    /// use mqtt5_session_fsm::Publication;
+    ///
+    /// # let now = Instant::ORIGIN;
+    /// # let mut client = Client::new(ClientConfig::default(), Session::of_client(SessionConfig::default()));
+    /// client.publish(now, Publication::of("greenhouse/3", b"21.5", Qos::AtLeastOnce)?)?;
+    ///
+    /// let message = Message::of("greenhouse/3", b"21.5")?; // shared by all receivers
+    /// let publication = Publication::of("greenhouse/3", b"21.5", Qos::AtLeastOnce)?;
+    /// assert_eq!(publication, Publication::new(Qos::AtLeastOnce, message));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Message::of`]: `topic` is not a Topic Name, or the packet would be too long.
+    pub fn of(topic: &str, payload: &[u8], qos: Qos) -> Result<Self, EncodeError> {
+        Ok(Publication::new(qos, Message::of(topic, payload)?))
+    }
+
     /// A message with this QoS, and with its own RETAIN.
     #[must_use]
     #[inline]
@@ -101,6 +125,7 @@ impl Publication {
     /// It is given back.
     #[cold]
     pub(crate) fn refused(self, error: PublishError) -> RefusedPublication {
+        trace_decision!(%error, "a publication is refused");
         let publication = fault!("refused publication lost", self, self.without_payload());
         RefusedPublication { error, publication }
     }

@@ -64,6 +64,12 @@ impl Session {
         let packet_identifier = if at_once && qos != Qos::AtMostOnce {
             self.put_in_flight(queued)
         } else {
+            trace_decision!(
+                token = token.number(),
+                window,
+                in_flight = self.in_flight(),
+                "a message waits"
+            );
             self.waiting.push(queued);
             None
         };
@@ -89,6 +95,11 @@ impl Session {
     pub(crate) fn put_in_flight(&mut self, queued: QueuedMessage) -> Option<PacketIdentifier> {
         let token = queued.token;
         let packet_identifier = self.sender.publish(queued)?;
+        trace_decision!(
+            token = token.number(),
+            packet_identifier = packet_identifier.get(),
+            "a message is in flight"
+        );
         if self.watched {
             self.watched_sent(token, packet_identifier);
         }

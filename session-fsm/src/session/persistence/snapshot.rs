@@ -108,7 +108,7 @@ impl Session {
     /// # Crash and restart
     ///
     /// ```
-    /// use mqtt5_session_fsm::codec::{Connect, Message, Publish, Qos, Text, TopicName};
+    /// use mqtt5_session_fsm::codec::{Connect, Qos, Text};
     /// use mqtt5_session_fsm::{
     ///     Change, Client, ClientConfig, Instant, Output, Publication, RestoreError, Session,
     ///     SessionConfig,
@@ -120,8 +120,7 @@ impl Session {
     ///
     /// // A process starts, accepts a message, and dies.
     /// let mut client = Client::new(ClientConfig::default(), Session::restore(now, &file, config)?);
-    /// let message = Message::new(&Publish::new(TopicName::new("greenhouse/3")?, b"21.5"))?;
-    /// let token = client.publish(now, Publication::new(Qos::ExactlyOnce, message))?;
+    /// let token = client.publish(now, Publication::of("greenhouse/3", b"21.5", Qos::ExactlyOnce)?)?;
     /// while let Some(Output::Persist(change)) = client.poll(now, &mut Vec::new()) {
     ///     log.extend(change.to_bytes()); // and fsync
     /// }

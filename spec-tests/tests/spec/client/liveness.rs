@@ -294,18 +294,12 @@ fn pings_of_the_application_are_limited() {
     for _ in 0..16 {
         driver.machine.ping().unwrap();
     }
-    assert_eq!(
-        driver.machine.ping(),
-        Err(SendError::TooManyPings)
-    );
+    assert_eq!(driver.machine.ping(), Err(SendError::TooManyPings));
     assert_eq!(driver.settle().len(), 16);
     assert_eq!(driver.feed(make::PINGRESP), ["pong after 0 ms"]);
     assert_eq!(driver.machine.ping(), Ok(()));
     let _ = driver.lose();
-    assert_eq!(
-        driver.machine.ping(),
-        Err(SendError::NotConnected)
-    );
+    assert_eq!(driver.machine.ping(), Err(SendError::NotConnected));
     // MQTT-3.1.2-30
     let method = [Property::AuthenticationMethod(Text::new("m").unwrap())];
     let _ = driver.connect(&connect_with(&method));
