@@ -23,49 +23,55 @@ use crate::event::{Cause, Event, Output};
 use crate::session::{Publication, RefusedPublication, Session, WithdrawError};
 use crate::{Instant, Limits, NotTaken, PeerError, Receipt, Token};
 
-/// How a [`Client`] works, beside what is in its CONNECT packets. Timeouts of more than 49 days never pass.
+/// How a [`Client`] works, beside what is in its CONNECT packets.
+///
+/// A timeout of more than 49 days never passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientConfig {
-    /// How long to wait for the CONNACK, or for the next AUTH before it: from the `poll` that writes the CONNECT or
-    /// the AUTH, or from the last byte that arrived since.
+    /// How long to wait for the CONNACK, or for the next AUTH before it. The time begins with the
+    /// `poll` that writes the CONNECT or the AUTH, and anew with each byte that arrives. Default:
+    /// 10 seconds.
     pub connack_timeout: Duration,
-    /// How long to wait for a PINGRESP: from the `poll` that writes the PINGREQ, or from the last byte that arrived
-    /// since.
+    /// How long to wait for a PINGRESP. The time begins with the `poll` that writes the PINGREQ, and
+    /// anew with each byte that arrives. Default: 10 seconds.
     pub pingresp_timeout: Duration,
-    /// How long to wait for each AUTH of the Server in re-authentication (section 4.12.1), from the `poll` that writes
-    /// this side's.
+    /// How long to wait for each AUTH of the Server in re-authentication (section 4.12.1). The time
+    /// begins with the `poll` that writes this side's AUTH. Default: 30 seconds, as the Server may
+    /// have to ask other systems.
     pub authentication_timeout: Duration,
-    /// How long to wait for a SUBACK or UNSUBACK, from the `poll` that writes the request. Then the outcome is
-    /// [`Outcome::TimedOut`](crate::Outcome::TimedOut), and the connection goes on. The Packet Identifier stays in use
-    /// until the answer comes, or the connection ends.
+    /// How long to wait for a SUBACK or UNSUBACK. The time begins with the `poll` that writes the
+    /// request. When it has passed, the outcome is
+    /// [`Outcome::TimedOut`](crate::Outcome::TimedOut), and the connection goes on. The Packet
+    /// Identifier stays in use until the answer comes or the connection ends. Default: 30 seconds.
     pub request_timeout: Duration,
-    /// How long a packet may take.
+    /// How long a packet may take. Default: [`PacketTimeouts::default`].
     pub packet: PacketTimeouts,
-    /// How much earlier than the Keep Alive demands a PINGREQ is sent, so that a timer that fires late
-    /// breaks no rule; at most half of the Keep Alive.
+    /// How much earlier than the Keep Alive demands a PINGREQ is sent, so that a timer that fires
+    /// late breaks no rule. At most half of the Keep Alive is used. Default: 250 milliseconds.
     pub ping_margin: Duration,
-    /// How Topic Aliases are used for messages that name none.
+    /// How Topic Aliases are used for messages that name none. Default: [`TopicAliases::Off`].
     pub topic_aliases: TopicAliases,
-    /// How many packets PUBLISH, SUBSCRIBE and UNSUBSCRIBE may be sent before the CONNACK, which saves a round trip
-    /// (section 3.1.4). They are sent with Clean Start 1, when no Session could go on, and without an Authentication Method,
-    /// with which they must not be \[MQTT-3.1.2-30\]. The Server's limits are not known then: what is above them is a
-    /// Protocol Error, and ends the connection. With [`SessionConfig::persistent`](crate::SessionConfig::persistent)
-    /// messages with QoS 1 and 2 wait for the CONNACK all the same.
+    /// How many packets PUBLISH, SUBSCRIBE and UNSUBSCRIBE may be sent before the CONNACK, which
+    /// saves a round trip (section 3.1.4). Default: 0.
     ///
-    /// If the CONNACK refuses, the Server has processed none of them, and each ends as
-    /// [`Outcome::NotSent`](crate::Outcome::NotSent). If there is none, they end as
-    /// [`Outcome::Indeterminate`](crate::Outcome::Indeterminate), and messages with QoS 0 as
+    /// They are sent with Clean Start 1, so that no Session can go on, and without an Authentication
+    /// Method, which forbids them \[MQTT-3.1.2-30\]. The Server's limits are not known yet: a packet
+    /// that exceeds one is a Protocol Error and ends the connection. If the Session is
+    /// [`persistent`](crate::SessionConfig::persistent), messages with QoS 1 and 2 wait for the
+    /// CONNACK all the same.
+    ///
+    /// If the CONNACK refuses, the Server has processed none of the packets, and each ends as
+    /// [`Outcome::NotSent`](crate::Outcome::NotSent). If no CONNACK comes, each ends as
+    /// [`Outcome::Indeterminate`](crate::Outcome::Indeterminate), and messages with QoS 0 end as
     /// [`Outcome::Sent`](crate::Outcome::Sent).
     pub early_packets: u16,
-    /// How many bytes the Topic Names of Topic Aliases may take in each direction. A Server that sets more is
-    /// disconnected with 0x97; messages to it get no new alias. Default: 4 MiB, 64 bytes for each of 65,535
-    /// aliases.
+    /// How many bytes the Topic Names of Topic Aliases may take in each direction. A Server that
+    /// sets more is disconnected with 0x97; messages to it get no new alias. Default: 4 MiB, which
+    /// is 64 bytes for each of 65,535 aliases.
     pub topic_alias_bytes: usize,
 }
 
 impl Default for ClientConfig {
-    /// 10 seconds for CONNACK and PINGRESP, 30 seconds for AUTH, SUBACK and UNSUBACK, which may need other systems, 250
-    /// milliseconds of margin, no Topic Aliases, nothing before the CONNACK.
     fn default() -> Self {
         ClientConfig {
             connack_timeout: Duration::from_secs(10),

@@ -3,33 +3,33 @@
 use mqtt5_codec::framing::LARGEST_PACKET;
 use mqtt5_codec::{ConnAckProperties, ConnectProperties, MaximumQos, Qos};
 
-/// What one side announced in its CONNECT or CONNACK, and so what binds the other side. It holds for
-/// one Network Connection.
+/// What one side announced in its CONNECT or CONNACK. It binds the other side, for one Network
+/// Connection.
 ///
-/// The default is what counts if nothing is announced.
+/// The defaults are what the standard says of a side that announces nothing: [`Limits::NONE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// Receive Maximum: how many PUBLISH packets with QoS 1 and 2 may be unanswered at a time; never
-    /// 0 (sections 3.1.2.11.3, 3.2.2.3.3).
+    /// 0 (sections 3.1.2.11.3, 3.2.2.3.3). Default: 65,535.
     pub receive_maximum: u16,
     /// Topic Alias Maximum: the largest Topic Alias; 0 forbids aliases (sections 3.1.2.11.5,
-    /// 3.2.2.3.8).
+    /// 3.2.2.3.8). Default: 0.
     pub topic_alias_maximum: u16,
-    /// Maximum Packet Size in bytes, fixed header included (sections 3.1.2.11.4, 3.2.2.3.6);
-    /// [`LARGEST_PACKET`] if there is none.
+    /// Maximum Packet Size in bytes, fixed header included (sections 3.1.2.11.4, 3.2.2.3.6).
+    /// Default: 268,435,460, which is [`LARGEST_PACKET`] and means that there is no limit.
     pub maximum_packet_size: u32,
-    /// Maximum QoS, of a Server (section 3.2.2.3.4).
+    /// Maximum QoS, of a Server (section 3.2.2.3.4). Default: [`Qos::ExactlyOnce`].
     pub maximum_qos: Qos,
-    /// Retain Available, of a Server (section 3.2.2.3.5).
+    /// Retain Available, of a Server (section 3.2.2.3.5). Default: `true`.
     pub retain_available: bool,
-    /// Wildcard Subscription Available, of a Server (section 3.2.2.3.11).
+    /// Wildcard Subscription Available, of a Server (section 3.2.2.3.11). Default: `true`.
     pub wildcard_subscription_available: bool,
-    /// Subscription Identifier Available, of a Server (section 3.2.2.3.12).
+    /// Subscription Identifier Available, of a Server (section 3.2.2.3.12). Default: `true`.
     pub subscription_identifier_available: bool,
-    /// Shared Subscription Available, of a Server (section 3.2.2.3.13).
+    /// Shared Subscription Available, of a Server (section 3.2.2.3.13). Default: `true`.
     pub shared_subscription_available: bool,
     /// Request Problem Information, of a Client: whether acknowledgements may have Reason String
-    /// and User Properties (section 3.1.2.11.7).
+    /// and User Properties (section 3.1.2.11.7). Default: `true`.
     pub problem_information: bool,
 }
 

@@ -22,41 +22,47 @@ use crate::event::{Event, Output};
 use crate::session::{Publication, RefusedPublication, Session, SessionConfig, WithdrawError};
 use crate::{Instant, Limits, NotTaken, PeerError, Receipt, Token};
 
-/// How a [`Server`] works. Timeouts of more than 49 days never pass.
+/// How a [`Server`] works.
+///
+/// A timeout of more than 49 days never passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ServerConfig {
-    /// What is announced in the CONNACK, and held the Client to. What is at its default is not
-    /// announced. [`Server::accept_with`] can lower it for one Client.
+    /// What the CONNACK announces, and what the Client must keep to. A limit at its default is not
+    /// announced. [`Server::accept_with`] can lower the limits for one Client. Default:
+    /// [`Limits::NONE`].
     pub limits: Limits,
-    /// The size in bytes of the largest CONNECT, and of the largest AUTH before the CONNACK, that is taken, if
-    /// [`Limits::maximum_packet_size`] is not smaller: whoever has not been accepted yet takes no more memory. A
-    /// larger one is refused with 0x95 as soon as its fixed header has come. Default: 65,536, which is enough for
-    /// access tokens and for a Will Message of some tens of kilobytes together.
+    /// The largest CONNECT, and the largest AUTH before the CONNACK, in bytes, unless
+    /// [`Limits::maximum_packet_size`] is smaller. It bounds the memory for a Client that has not
+    /// been accepted. A larger packet is refused with 0x95 as soon as its fixed header has come.
+    /// Default: 65,536, which is enough for access tokens together with a Will Message of some tens
+    /// of kilobytes.
     pub maximum_connect_size: u32,
-    /// For Sessions that are made here; those that the caller brings have theirs.
+    /// The configuration of Sessions that the Server makes. A Session that the caller brings has its
+    /// own. Default: [`SessionConfig::default`].
     pub session: SessionConfig,
-    /// How long to wait for the CONNECT, from the beginning of the Network Connection, and for each AUTH before the
-    /// CONNACK, from the `poll` that writes this side's; however slowly their bytes come.
+    /// How long to wait for the CONNECT, from the beginning of the Network Connection, and for each
+    /// AUTH before the CONNACK, from the `poll` that writes this side's AUTH. Bytes that arrive do
+    /// not prolong it. Default: 10 seconds.
     pub connect_timeout: Duration,
-    /// How long to wait for each AUTH of the Client in re-authentication (section 4.12.1), from the `poll` that writes
-    /// this side's.
+    /// How long to wait for each AUTH of the Client in re-authentication (section 4.12.1). The time
+    /// begins with the `poll` that writes this side's AUTH. Default: 30 seconds.
     pub authentication_timeout: Duration,
-    /// How long a packet may take, once the CONNECT was accepted.
+    /// How long a packet may take, once the CONNECT was accepted. Default:
+    /// [`PacketTimeouts::default`].
     pub packet: PacketTimeouts,
-    /// How Topic Aliases are used for messages that name none.
+    /// How Topic Aliases are used for messages that name none. Default: [`TopicAliases::Off`].
     pub topic_aliases: TopicAliases,
-    /// How many bytes the Topic Names of Topic Aliases may take in each direction. A Client that sets more is
-    /// disconnected with 0x97; messages to it get no new alias. Default: 4 MiB, 64 bytes for each of 65,535
-    /// aliases.
+    /// How many bytes the Topic Names of Topic Aliases may take in each direction. A Client that
+    /// sets more is disconnected with 0x97; messages to it get no new alias. Default: 4 MiB, which
+    /// is 64 bytes for each of 65,535 aliases.
     pub topic_alias_bytes: usize,
-    /// How many SUBSCRIBE and UNSUBSCRIBE packets may wait for the application's answer. More are answered at once
-    /// with 0x97, or with 0x83 in an UNSUBACK. Default: 1,000.
+    /// How many SUBSCRIBE and UNSUBSCRIBE packets may wait for the application's answer. A packet
+    /// that comes in excess is answered at once, with 0x97 in a SUBACK or with 0x83 in an UNSUBACK.
+    /// Default: 1,000.
     pub unanswered_requests: u16,
 }
 
 impl Default for ServerConfig {
-    /// No limits but 64 KiB for the CONNECT, 10 seconds for it, 30 seconds for AUTH in re-authentication, no Topic
-    /// Aliases.
     fn default() -> Self {
         ServerConfig {
             limits: Limits::NONE,

@@ -46,27 +46,25 @@ pub(crate) const NEVER_EXPIRES: u32 = u32::MAX;
 /// How a Session works; the same for all of its Network Connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SessionConfig {
-    /// How many messages with QoS 1 and 2 may be in flight, whatever the peer's Receive Maximum. At
-    /// least 1.
+    /// How many messages with QoS 1 and 2 may be in flight, even if the peer's Receive Maximum
+    /// allows more; 0 counts as 1. Default: 65,535.
     pub in_flight: u16,
-    /// How much may be in flight and wait together: by default 66,535 messages and 8 MiB.
+    /// How many messages may be in flight and wait together. Default: [`StoredLimits::default`].
     pub stored: StoredLimits,
-    /// How much may wait: by default 1,000 messages and 1 MiB. A message with QoS 1 or 2 waits if no more
-    /// may be in flight, or if another such message waits; one with QoS 0 waits if there is no Network
-    /// Connection, or if another one with QoS 0 is not written yet. With 0 messages, none waits: whatever is not
-    /// sent at once is refused.
+    /// How many messages may wait. A message with QoS 1 or 2 waits if no more may be in flight, or
+    /// if another such message waits. A message with QoS 0 waits if there is no Network Connection,
+    /// or if another one with QoS 0 is not written yet. With 0 messages, none waits: a message that
+    /// cannot be sent at once is refused. Default: [`WaitingLimits::default`].
     pub waiting: WaitingLimits,
-    /// Who acknowledges received messages.
+    /// Who acknowledges received messages. Default: [`Acknowledgement::Automatic`].
     pub acknowledgement: Acknowledgement,
-    /// Whether changes that have to survive a crash are announced: [`Output::Persist`]. It is of little use with a
-    /// Session Expiry Interval of 0, as no Session is left after a crash: [`Event::SessionEndsWithConnection`] reports
-    /// that.
+    /// Whether [`Output::Persist`] announces the changes that must survive a crash. With a Session
+    /// Expiry Interval of 0 it is of little use, as no Session is left after a crash:
+    /// [`Event::SessionEndsWithConnection`] reports that. Default: `false`.
     pub persistent: bool,
 }
 
 impl Default for SessionConfig {
-    /// 65,535 in flight, default limits for what is stored and what waits, automatic acknowledgement, not
-    /// persistent.
     fn default() -> Self {
         SessionConfig {
             in_flight: u16::MAX,

@@ -22,33 +22,38 @@ const HOST_BUFFER: usize = 1 << 16;
 
 /// How long a packet may take, in either direction, and how long a peer may stop in the middle.
 ///
-/// Silence between two packets is watched by the Keep Alive (section 3.1.2.10). These limits are for a packet that
-/// has begun: its bytes keep the connection alive, so a packet that never ends would keep it alive for ever.
+/// The Keep Alive watches the silence between two packets (section 3.1.2.10). These limits are for a
+/// packet that has begun: its bytes keep the connection alive, so a packet that never ends would keep
+/// it alive for ever. They hold with Keep Alive 0, too.
 ///
-/// A packet that is being received has to be complete `grace` after it began, and later by the time that its
-/// bytes so far take at `minimum_rate`; at the latest after `longest`. The connection is closed earlier if nothing
-/// arrives for `stall`. All of this holds with Keep Alive 0, too. A CONNECT has
+/// A packet that is being received must be complete `grace` after it began, plus the time that its
+/// bytes so far take at `minimum_rate`, and at the latest after `longest`. The connection is closed
+/// earlier if nothing arrives for `stall`. A CONNECT has
 /// [`ServerConfig::connect_timeout`](crate::ServerConfig::connect_timeout) instead.
 ///
-/// Output that waits because the buffer for `poll` has no room has to move within `stall`, and the time that the
-/// bytes which were written last (at least 64 KiB, for those that are still in the caller's buffer) take at
-/// `minimum_rate`. So a peer that takes nothing does not keep the connection for ever.
+/// Output that waits because the buffer for `poll` has no room must move within `stall`, plus the
+/// time that the bytes which were written last take at `minimum_rate`. At least 64 KiB count, for the
+/// bytes that are still in the caller's buffer. So a peer that takes nothing does not keep the
+/// connection for ever.
+///
+/// A time of more than 49 days never passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PacketTimeouts {
-    /// The longest time without a byte.
+    /// The longest time without a byte. Default: 30 seconds, within which TCP recovers from about
+    /// five lost segments in a row.
     pub stall: Duration,
-    /// The time that any packet has, however slow it is.
+    /// The time that any packet has, however slow it is. Default: 2 minutes, so that a packet of 120
+    /// bytes may come at a byte per second.
     pub grace: Duration,
-    /// In bytes per second; 0 counts as 1.
+    /// In bytes per second; 0 counts as 1. Default: 1,000, which is less than any network has on
+    /// which larger packets are sent.
     pub minimum_rate: u32,
-    /// The longest time for one packet, however large it is.
+    /// The longest time for one packet, however large it is. Default: 1 hour, in which the largest
+    /// packet of all, 256 MB, comes at 75 KB/s.
     pub longest: Duration,
 }
 
 impl Default for PacketTimeouts {
-    /// `stall` 30 seconds: TCP gets over about five lost segments in a row within that. `grace` 2 minutes: a packet
-    /// of 120 bytes may come at a byte per second. `minimum_rate` 1,000 bytes per second: less than any network has
-    /// on which larger packets are sent. `longest` 1 hour: the largest packet of all, 256 MB, comes at 75 KB/s.
     fn default() -> Self {
         PacketTimeouts {
             stall: Duration::from_secs(30),

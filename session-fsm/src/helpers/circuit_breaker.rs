@@ -21,12 +21,12 @@ use crate::reconnect::Backoff;
 pub struct CircuitBreakerSettings {
     /// It opens after this many failures without a success between them; 0 counts as 1. Default: 5.
     pub failures_to_open: u8,
-    /// Only failures that are not further apart than this count together. Default: one minute.
+    /// Only failures that are not further apart than this count together. Default: 1 minute.
     pub window: Duration,
-    /// How long it stays open. Less than a millisecond counts as one. Default: one minute.
+    /// How long it stays open. Less than a millisecond counts as one. Default: 1 minute.
     pub open_for: Duration,
     /// Each probe that fails doubles the time that it stays open, up to this. Equal to `open_for`
-    /// (or less) if it shall not grow. Default: ten minutes.
+    /// (or less) if it shall not grow. Default: 10 minutes.
     pub open_for_at_most: Duration,
     /// How long a probe may take. If it is not reported by then, another one may go, and once that
     /// has gone, the outcome of the first no longer counts. Less than a millisecond counts as one. Default: 30 seconds.

@@ -33,15 +33,15 @@ const REDIRECTIONS_AT_ONCE: u8 = 3;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ReconnectSettings {
-    /// The most that the first delay can be; see [`Backoff`]. Default: one second.
+    /// The most that the first delay can be; see [`Backoff`]. Default: 1 second.
     pub initial_delay: Duration,
-    /// The most that any delay can be. Default: two minutes.
+    /// The most that any delay can be. Default: 2 minutes.
     pub maximum_delay: Duration,
     /// By how many hundredths the delay is multiplied when each server has had its turn. Default:
     /// 200, which doubles it.
     pub growth_percent: u32,
     /// A connection that lasted so long was stable: what failed before it no longer counts. Default:
-    /// one minute.
+    /// 1 minute.
     pub stable_after: Duration,
     /// Give up at the failure with this number, if there was no stable connection since the first;
     /// the end of a connection counts. Default: `None`, never.

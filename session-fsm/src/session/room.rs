@@ -19,15 +19,16 @@ use crate::session::WhenFull;
 /// [`PublishError::Busy`](crate::PublishError::Busy) until `poll` was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StoredLimits {
-    /// How many messages. Each takes up to 96 bytes beside its own, and up to 120 if it waits and expires.
+    /// How many messages. Each takes up to 96 bytes beside its own, and up to 120 if it waits and
+    /// expires. Default: 66,535, as many as may be in flight and wait by the other defaults.
     pub messages: u32,
-    /// How many bytes, as [`Message::size`](mqtt5_codec::Message::size) counts them.
+    /// How many bytes, as [`Message::size`](mqtt5_codec::Message::size) counts them. Default: 8 MiB,
+    /// which is 65,535 messages of 128 bytes, or 8 messages of 1 MiB, which keep 100 Mbit/s busy over
+    /// a round trip of 0.6 s.
     pub bytes: usize,
 }
 
 impl Default for StoredLimits {
-    /// 66,535 messages: as many as may be in flight and wait by the other defaults. 8 MiB: 65,535 messages of
-    /// 128 bytes, or 8 messages of 1 MiB, which keep 100 Mbit/s busy over a round trip of 0.6 s.
     fn default() -> Self {
         StoredLimits {
             messages: 66_535,

@@ -16,16 +16,16 @@ use crate::{Instant, Token};
 /// [`when_full`](WaitingLimits::when_full) holds, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WaitingLimits {
-    /// How many messages.
+    /// How many messages. Default: 1,000.
     pub messages: u32,
     /// How many bytes in all, as [`Message::size`](mqtt5_codec::Message::size) counts them.
+    /// Default: 1 MiB.
     pub bytes: usize,
-    /// What happens to a message for which there is no room.
+    /// What happens to a message for which there is no room. Default: [`WhenFull::Refuse`].
     pub when_full: WhenFull,
 }
 
 impl Default for WaitingLimits {
-    /// 1,000 messages, 1 MiB, [`WhenFull::Refuse`].
     fn default() -> Self {
         WaitingLimits {
             messages: 1_000,

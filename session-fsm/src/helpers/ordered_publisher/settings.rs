@@ -27,9 +27,9 @@ pub struct OrderedPublisherSettings {
     /// where a message must not arrive twice: the machine sends it again after a lost connection in any case.
     pub attempts: u32,
     /// The most that the delay before the second attempt can be; it doubles with each attempt. See
-    /// [`Backoff`](crate::reconnect::Backoff). Default: one second.
+    /// [`Backoff`](crate::reconnect::Backoff). Default: 1 second.
     pub retry_delay: Duration,
-    /// The most that any delay can be. Default: one minute.
+    /// The most that any delay can be. Default: 1 minute.
     pub maximum_retry_delay: Duration,
     /// What happens after the last attempt. Default: [`AfterFailure::Skip`].
     pub after_failure: AfterFailure,

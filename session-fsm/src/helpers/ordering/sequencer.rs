@@ -23,7 +23,7 @@ use super::{Numbering, Stamp, following};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SequencerSettings<'a> {
-    /// What the subscribers have to know.
+    /// What publishers and subscribers agree on. Default: [`Numbering::default`].
     pub numbering: Numbering<'a>,
     /// How many topics are numbered. Default: 10,000.
     pub topics: usize,

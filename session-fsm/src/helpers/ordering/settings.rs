@@ -18,7 +18,7 @@ use super::Numbering;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OrderedConsumerSettings<'a> {
-    /// What the publishers count with.
+    /// What publishers and subscribers agree on. Default: [`Numbering::default`].
     pub numbering: Numbering<'a>,
     /// The number at which a stream begins that is not known. Default: [`Start::AtFirstSeen`].
     pub start: Start,

@@ -32,9 +32,9 @@ pub struct ProcessorSettings {
     /// How often a message is processed before it is given up; 0 counts as 1. Default: 3.
     pub attempts: u32,
     /// The most that the delay before the second attempt can be; it doubles with each attempt. See
-    /// [`Backoff`](crate::reconnect::Backoff). Default: two seconds.
+    /// [`Backoff`](crate::reconnect::Backoff). Default: 2 seconds.
     pub retry_delay: Duration,
-    /// The most that any delay can be. Equal to `retry_delay` (or less) if it shall not grow. Default: one minute.
+    /// The most that any delay can be. Equal to `retry_delay` (or less) if it shall not grow. Default: 1 minute.
     pub maximum_retry_delay: Duration,
     /// Whether a message keeps its place while it waits for its next attempt. With a concurrency of 1, nothing
     /// overtakes it then. Default: `false`, others take its place meanwhile.
