@@ -4,6 +4,7 @@ mod change;
 mod clock;
 mod deadlines;
 mod fields;
+mod life;
 mod notice;
 #[cfg(feature = "persistence")]
 pub(crate) mod persistence;
@@ -23,6 +24,7 @@ use mqtt5_codec::{PacketIdentifier, PacketType, Qos, ReasonCode, Role};
 pub use change::Change;
 pub(crate) use clock::message_expiry;
 pub use deadlines::Deadline;
+pub(crate) use life::{Absence, Life, NEVER_EXPIRES, PendingWill};
 pub(crate) use notice::{Ending, Notice};
 pub use publication::{Publication, QueuedMessage, RefusedPublication};
 pub use room::StoredLimits;
@@ -34,14 +36,11 @@ pub use waiting::{WaitingLimits, WhenFull};
 use self::deadlines::Deadlines;
 use self::room::Refused;
 use crate::error::SendError;
-use crate::event::{Event, Output, WillMessage};
+use crate::event::{Event, Output};
 use crate::exchange::table::{ReceiverState, SenderState};
 use crate::exchange::{Decision, Receipt, Receiver, Sender};
 
 use crate::{Instant, Token};
-
-/// The Session Expiry Interval that means "does not expire" (section 3.1.2.11.2).
-pub(crate) const NEVER_EXPIRES: u32 = u32::MAX;
 
 /// How a Session works; the same for all of its Network Connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -90,16 +89,6 @@ pub enum Acknowledgement {
     Manual,
 }
 
-/// A Will Message with the time at which it is due.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct PendingWill {
-    pub(crate) will: WillMessage,
-    /// Will Delay Interval in seconds.
-    pub(crate) delay: u32,
-    /// Set when the Network Connection is gone.
-    pub(crate) due_at: Instant,
-}
-
 /// Session State of a Client or of a Server for one Client (section 4.1), with the messages that wait
 /// to be sent.
 ///
@@ -109,11 +98,7 @@ pub(crate) struct PendingWill {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Session {
     pub(crate) role: Role,
-    /// Whether the other side may know of the Session, too.
-    pub(crate) exists: bool,
-    pub(crate) connected: bool,
-    /// A CONNECT that goes on with it is on its way: it does not end before that is answered.
-    pub(crate) resuming: bool,
+    pub(crate) life: Life,
     /// What was refused: an event is due when it has room.
     refused: Refused,
     pub(crate) config: SessionConfig,
@@ -127,10 +112,6 @@ pub struct Session {
     /// Whether anybody wants to know what becomes of a message: it is persistent, or there are deadlines. One question
     /// for both.
     watched: bool,
-    /// Session Expiry Interval in seconds.
-    pub(crate) expiry_interval: u32,
-    /// When it ends, unless there is a new Network Connection before.
-    pub(crate) ends_at: Instant,
     pub(crate) will: Option<Box<PendingWill>>,
     notices: VecDeque<Notice>,
     changes: VecDeque<Change>,
@@ -155,8 +136,7 @@ impl Session {
     #[must_use]
     pub fn of_client_known_to_server(client_identifier: &str, config: SessionConfig) -> Self {
         let mut session = Session::new(Role::Client, client_identifier, config);
-        session.exists = true;
-        session.expiry_interval = NEVER_EXPIRES;
+        session.life = Life::Away(Absence::from(Instant::ORIGIN, NEVER_EXPIRES));
         session
     }
 
@@ -169,9 +149,7 @@ impl Session {
     fn new(role: Role, client_identifier: &str, config: SessionConfig) -> Self {
         Session {
             role,
-            exists: false,
-            connected: false,
-            resuming: false,
+            life: Life::None,
             refused: Refused::default(),
             config: SessionConfig {
                 in_flight: config.in_flight.max(1),
@@ -184,8 +162,6 @@ impl Session {
             last_token: Token::NONE,
             deadlines: None,
             watched: config.persistent,
-            expiry_interval: 0,
-            ends_at: Instant::NEVER,
             will: None,
             notices: VecDeque::new(),
             changes: VecDeque::new(),
@@ -202,7 +178,7 @@ impl Session {
     /// Whether there is a Session to go on with: it had a Network Connection, and has not ended.
     #[must_use]
     pub const fn exists(&self) -> bool {
-        self.exists
+        self.life.exists()
     }
 
     /// Which side it belongs to.
@@ -298,13 +274,6 @@ impl Session {
             self.change(|| Change::Received { packet_identifier });
         }
         self.receiver.decide(receipt, decision);
-    }
-
-    /// The Will Message is deleted without being published (section 3.1.2.5).
-    pub(crate) fn delete_will(&mut self) {
-        if self.will.take().is_some() {
-            self.change(|| Change::WillRemoved);
-        }
     }
 
     /// A message in flight is gone.
@@ -415,24 +384,12 @@ impl Session {
     #[must_use]
     #[inline]
     pub fn next_timeout(&self) -> Instant {
-        let will = self
-            .will
-            .as_ref()
-            .map_or(Instant::NEVER, |will| will.due_at);
         let deadline = self
             .deadlines
             .as_ref()
             .map_or(Instant::NEVER, |deadlines| deadlines.next());
         let expiry = self.waiting.next_expiry().min(deadline);
-        expiry.min(self.end_due()).min(will)
-    }
-
-    fn end_due(&self) -> Instant {
-        if self.resuming {
-            Instant::NEVER
-        } else {
-            self.ends_at
-        }
+        expiry.min(self.life.ends_at()).min(self.will_due())
     }
 
     /// Does what is due: message expiry, deadlines of publications, the Will, the end of the Session.
@@ -443,145 +400,12 @@ impl Session {
         if self.deadlines.is_some() {
             self.handle_deadlines(now);
         }
-        if self.will.as_ref().is_some_and(|will| will.due_at <= now) {
+        if self.will_due() <= now {
             self.hand_out_will();
         }
-        if self.end_due() <= now && !fault!("MQTT-4.1.0-2") {
+        let is_over = self.life.ends_at() <= now && !fault!("MQTT-4.1.0-2");
+        if is_over || (self.life.is_connected() && fault!("MQTT-4.1.0-1")) {
             self.end();
-        }
-    }
-
-    /// The Network Connection is gone, wanted or not: the Session goes on for its expiry interval, or
-    /// ends here.
-    pub(crate) fn connection_ended(&mut self, now: Instant) {
-        if core::mem::replace(&mut self.resuming, false) {
-            self.handle_timeout(now);
-        }
-        if !core::mem::replace(&mut self.connected, false) {
-            return;
-        }
-        while let Some(token) = self.sender.take_request() {
-            self.notice(Notice::Outcome(token, Ending::Indeterminate));
-        }
-        self.receiver.connection_ended();
-        // What is unacknowledged stays so [MQTT-4.3.2-3] [MQTT-4.3.3-3] [MQTT-4.3.3-5].
-        if fault!("MQTT-4.4.0-1") {
-            self.sender.reset();
-        }
-        self.ends_at = match fault!("MQTT-3.1.2-23", self.expiry_interval, 0) {
-            NEVER_EXPIRES => Instant::NEVER,
-            seconds => now.plus_seconds(seconds),
-        };
-        if let Some(will) = &mut self.will {
-            will.due_at = now.plus_seconds(will.delay);
-        }
-        let (ends_at, expiry_interval) = (self.ends_at, self.expiry_interval);
-        let will_due_at = self
-            .will
-            .as_ref()
-            .map_or(Instant::NEVER, |will| will.due_at);
-        self.change(|| Change::Disconnected {
-            ends_at,
-            expiry_interval,
-            will_due_at,
-        });
-        self.handle_timeout(now);
-        self.shrink();
-    }
-
-    /// A Network Connection begins that goes on with this Session.
-    pub(crate) fn connection_began(&mut self, expiry_interval: u32) {
-        self.connected = true;
-        // A Client with a new Session may have sent something already.
-        if core::mem::replace(&mut self.resuming, false) || self.role == Role::Server {
-            self.sender.resume();
-        }
-        trace_decision!(
-            resumed = self.exists,
-            expiry_interval,
-            "a Network Connection begins"
-        );
-        self.exists = true;
-        self.expiry_interval = expiry_interval;
-        self.ends_at = fault!("MQTT-4.1.0-1", Instant::NEVER, self.ends_at);
-        let client_identifier = self.client_identifier.clone();
-        self.change(|| Change::Connected {
-            client_identifier,
-            expiry_interval,
-        });
-        if let Some(pending) = self.will.as_ref().filter(|_| self.config.persistent) {
-            self.untold_bytes += pending.will.message.size();
-            self.changes.push_back(Change::WillStored {
-                will: pending.will.clone(),
-                delay: pending.delay,
-            });
-        }
-        if self.config.persistent
-            && expiry_interval == 0
-            && !fault!("end with the connection unreported")
-        {
-            self.notice(Notice::SessionEndsWithConnection);
-        }
-    }
-
-    /// What a Client sent for a new Session before the CONNACK, which did not come, or refused: that is its ending.
-    pub(crate) fn unconfirmed(&mut self, ending: Ending) {
-        while let Some((token, written)) = self.sender.discard_one() {
-            let ending = if written { ending } else { Ending::NotSent };
-            self.ended(token, ending);
-        }
-        self.sender.reset();
-    }
-
-    /// Ends the Session: what was in flight is lost. What a Server's Session had waiting, too; a
-    /// Client's messages that were never sent wait for the next Session.
-    pub(crate) fn end(&mut self) {
-        self.hand_out_will();
-        while let Some((token, written)) = self.sender.discard_one() {
-            let ending = if written {
-                Ending::Indeterminate
-            } else {
-                Ending::NotSent
-            };
-            self.forget_deadline(token);
-            self.ended(token, ending);
-        }
-        if !fault!("released messages outlive the Session") {
-            self.sender.reset();
-        }
-        if !fault!("MQTT-4.1.0-2 received") {
-            self.receiver.discard();
-        }
-        let mut changed = self.exists;
-        if self.role == Role::Server {
-            changed |= !self.waiting.none_acknowledged();
-            for qos in [Qos::AtMostOnce, Qos::AtLeastOnce] {
-                while let Some(waiting) = self.waiting.pop(qos) {
-                    self.forget_deadline(waiting.token);
-                    self.notice(Notice::Outcome(waiting.token, Ending::NotSent));
-                }
-            }
-        }
-        self.ends_at = Instant::NEVER;
-        if changed {
-            self.change(|| Change::Ended);
-        }
-        if core::mem::replace(&mut self.exists, false) {
-            self.notice(Notice::SessionEnded);
-        }
-    }
-
-    /// Something that the application gave is over, unless that was reported before.
-    fn ended(&mut self, token: Token, ending: Ending) {
-        if token != Token::NONE {
-            self.notice(Notice::Outcome(token, ending));
-        }
-    }
-
-    pub(crate) fn hand_out_will(&mut self) {
-        if let Some(pending) = self.will.take() {
-            self.change(|| Change::WillRemoved);
-            self.notice(Notice::Will(Box::new(pending.will)));
         }
     }
 }

@@ -41,7 +41,7 @@ impl Client {
     pub fn connect(&mut self, now: Instant, connect: &Connect<'_>) -> Result<(), SendError> {
         self.connection_lost(now);
         self.session.handle_timeout(now);
-        let clean_start = connect.clean_start || !self.session.exists;
+        let clean_start = connect.clean_start || !self.session.life.exists();
         let known = &self.session.client_identifier;
         let given = connect.client_identifier;
         if !clean_start
@@ -68,7 +68,9 @@ impl Client {
             self.session.end();
         }
         // The Server may have it for longer, and go on with it [MQTT-3.2.2-4].
-        self.session.resuming = !clean_start;
+        if !clean_start {
+            self.session.resume();
+        }
         let properties = &connect.properties;
         self.connection.begin(now);
         self.connection.own = Limits::of_client(properties);
@@ -115,7 +117,7 @@ impl Client {
     /// CONNACK is taken.
     pub(super) fn ends_known_session(&mut self, packet: &Packet<'_>) -> bool {
         let ends = matches!(packet, Packet::ConnAck(connack)
-            if self.session.exists
+            if self.session.life.exists()
                 && !connack.session_present
                 && !connack.reason_code.is_error()
                 && self.check_accepted(connack).is_ok());
@@ -128,7 +130,7 @@ impl Client {
 
     fn check_accepted(&self, connack: &ConnAck<'_>) -> Result<(), SessionViolation> {
         let properties = &connack.properties;
-        if connack.session_present && !self.session.exists && !fault!("MQTT-3.2.2-4") {
+        if connack.session_present && !self.session.life.exists() && !fault!("MQTT-3.2.2-4") {
             return Err(SessionViolation::SessionPresentUnexpected);
         }
         let method = properties.authentication_method();
@@ -159,7 +161,7 @@ impl Client {
         let properties = &connack.properties;
         let client_identifier = core::mem::take(&mut self.handshake.client_identifier);
         let assigned = properties.assigned_client_identifier();
-        self.session.client_identifier =
+        let client_identifier =
             assigned.map_or(client_identifier, |assigned| assigned.as_str().into());
         // [MQTT-3.2.2-21].
         self.keep_alive = properties
@@ -175,7 +177,8 @@ impl Client {
         let expiry_interval = properties
             .session_expiry_interval()
             .unwrap_or(self.handshake.expiry_interval);
-        self.session.connection_began(expiry_interval);
+        self.session
+            .connection_began(client_identifier, expiry_interval, None);
         self.send_early();
         Ok(())
     }
@@ -253,7 +256,7 @@ impl Client {
         }
         self.connection.send_disconnect(reason_code, properties)?;
         if let (Phase::Open, Some(seconds)) = (self.connection.phase, expiry) {
-            self.session.expiry_interval = seconds;
+            self.session.change_expiry(seconds);
         }
         if !fault!("MQTT-3.14.4-2") {
             self.close(now, Cause::Disconnected(reason_code), true);

@@ -16,6 +16,8 @@ use crate::connection::incoming::Side;
 use crate::connection::{Connection, Handled, Liveness, Phase, Question, Timeouts};
 use crate::error::{PublishError, SendError};
 use crate::event::{Cause, Event, Output};
+#[cfg(mqtt5_faults)]
+use crate::session::Life;
 use crate::session::{Publication, RefusedPublication, Session, WithdrawError};
 use crate::{Instant, Limits, NotTaken, PeerError, Receipt, SessionViolation, Token};
 
@@ -170,13 +172,13 @@ impl Lent<'_> {
                 Some(1..)
                     if fault!(
                         "DISCONNECT judged by the expiry in force",
-                        self.server.connect_expiry,
-                        session.expiry_interval
-                    ) == 0 =>
+                        self.server.connect_expiry == 0,
+                        session.life == Life::Connected(0)
+                    ) =>
                 {
                     return Err(SessionViolation::SessionExpiryRaised);
                 }
-                Some(seconds) => session.expiry_interval = seconds,
+                Some(seconds) => session.change_expiry(seconds),
                 None => {}
             }
             if disconnect.reason_code == ReasonCode::NORMAL_DISCONNECTION {

@@ -169,7 +169,7 @@ impl Lent<'_> {
         session.handle_timeout(now);
         // [MQTT-3.1.4-4], and with it Session Present is 0 [MQTT-3.2.2-2].
         let clean_start = handshake.clean_start && !fault!("MQTT-3.1.2-4 Server");
-        let session_present = session.exists && !clean_start && !fault!("MQTT-3.1.2-5");
+        let session_present = session.life.exists() && !clean_start && !fault!("MQTT-3.1.2-5");
         let Some(packet) = self.server.connack(session_present, &own, properties)? else {
             // The Client cannot be told: nothing was accepted.
             self.close(now, Cause::CannotAnswer(PacketType::ConnAck), false);
@@ -182,8 +182,8 @@ impl Lent<'_> {
         if fault!("MQTT-3.1.3-9") {
             session.hand_out_will();
         }
-        session.will = handshake.and_then(|handshake| handshake.will);
-        session.connection_began(expiry_interval);
+        let will = handshake.and_then(|handshake| handshake.will);
+        session.connection_began(session.client_identifier.clone(), expiry_interval, will);
         self.server.keep_alive = fault!("MQTT-3.1.2-22", keep_alive, keep_alive.saturating_mul(2));
         self.server.connection.own = own;
         self.server.connection.phase = fault!(

@@ -6,7 +6,7 @@
 
 use mqtt5_codec::Message;
 
-use super::{NEVER_EXPIRES, Session};
+use super::Session;
 use crate::Instant;
 
 impl Session {
@@ -18,18 +18,6 @@ impl Session {
         self.waiting.clamp(now);
         self.sender.clamp(now);
         self.clamp_deadlines(now);
-    }
-
-    /// As [`Session::clamp`], without the messages.
-    pub(super) fn clamp_ends(&mut self, now: Instant) {
-        if self.expiry_interval != NEVER_EXPIRES
-            && !fault!("Session outlives its interval by another clock")
-        {
-            self.ends_at = clamped(self.ends_at, now.plus_seconds(self.expiry_interval));
-        }
-        if let Some(will) = &mut self.will {
-            will.due_at = clamped(will.due_at, now.plus_seconds(will.delay));
-        }
     }
 }
 

@@ -11,9 +11,7 @@
 //! | field | kind | why |
 //! | --- | --- | --- |
 //! | `Session.role` | stored | |
-//! | `Session.exists` | stored | `Connected`, `Ended` |
-//! | `Session.connected` | connection | one that is not known to have ended was lost in the crash |
-//! | `Session.resuming` | connection | the CONNECT of a process that is dead is not answered |
+//! | `Session.life` | stored | `Connected`, `Disconnected`, `Ended`; a connection that is not known to have ended was lost in the crash, and the CONNECT of a process that is dead is not answered |
 //! | `Session.refused` | process | what was refused is in the hands of the caller, who tries again after a restart |
 //! | `Session.config` | process | the caller's, given to `restore` |
 //! | `Session.client_identifier` | stored | `Connected` |
@@ -23,12 +21,12 @@
 //! | `Session.last_token` | stored | `Accepted`; those of QoS 0 and of requests may be given again, as the docs of `Token` say |
 //! | `Session.deadlines` | stored | `Accepted`, `Overdue`; see `Deadlines` |
 //! | `Session.watched` | derived | from `config` and `deadlines` |
-//! | `Session.expiry_interval` | stored | `Connected`, `Disconnected`; a limit for `ends_at` by another clock |
-//! | `Session.ends_at` | stored | `Disconnected` |
 //! | `Session.will` | stored | `WillStored`, `WillRemoved`; see `PendingWill` |
 //! | `Session.notices` | process | an event comes before its change: what was not reported comes again, out of the state before |
 //! | `Session.changes` | process | what was not announced has not happened: no packet depends on it |
 //! | `Session.untold_bytes` | process | of `changes` |
+//! | `Absence.ends_at` | stored | `Disconnected` |
+//! | `Absence.expiry_interval` | stored | `Connected`, `Disconnected`; a limit for `ends_at` by another clock |
 //! | `PendingWill.will` | stored | `WillStored` |
 //! | `PendingWill.delay` | stored | `WillStored` |
 //! | `PendingWill.due_at` | stored | `Disconnected` |
@@ -116,9 +114,10 @@ mod tests {
     use std::{format, vec};
 
     /// Structs that a Session is made of, with the source that each is in.
-    const STRUCTS: [(&str, &str, &str); 20] = [
+    const STRUCTS: [(&str, &str, &str); 21] = [
         ("Session", "Session", include_str!("../session.rs")),
-        ("PendingWill", "PendingWill", include_str!("../session.rs")),
+        ("Absence", "Absence", include_str!("life.rs")),
+        ("PendingWill", "PendingWill", include_str!("life.rs")),
         ("WillMessage", "WillMessage", include_str!("../event.rs")),
         ("Refused", "Refused", include_str!("room.rs")),
         ("Deadlines", "Deadlines", include_str!("deadlines.rs")),
@@ -172,7 +171,12 @@ mod tests {
     ];
 
     /// Enums with a struct in each variant, or nothing that a Session is made of beside tokens.
-    const ENUMS: [(&str, &str, &str); 3] = [
+    const ENUMS: [(&str, &str, &str); 4] = [
+        (
+            "Life",
+            include_str!("life.rs"),
+            "None, Connected(u32), Away(Absence), Resuming(Absence)",
+        ),
         (
             "Due",
             include_str!("../exchange/receiver/deferred.rs"),
@@ -191,7 +195,7 @@ mod tests {
     ];
 
     /// Types without fields of their own that matter: numbers, collections, values of the standard, what is not stored.
-    const LEAVES: [&str; 34] = [
+    const LEAVES: [&str; 35] = [
         "BTreeMap",
         "BTreeSet",
         "Box",
@@ -200,6 +204,7 @@ mod tests {
         "Due",
         "Duration",
         "Kept",
+        "Life",
         "Message",
         "NonZeroU16",
         "NonZeroU64",

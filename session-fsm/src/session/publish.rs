@@ -34,7 +34,7 @@ impl Session {
         mut publication: Publication,
         window: u16,
     ) -> Result<Token, RefusedPublication> {
-        if self.role == Role::Server && !self.exists {
+        if self.role == Role::Server && !self.life.exists() {
             return Err(publication.refused(PublishError::NoSession));
         }
         let token = self.last_token.next();

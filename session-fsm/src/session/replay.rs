@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use mqtt5_codec::{Qos, Role};
 
 use super::deadlines::Deadline;
-use super::{Change, NEVER_EXPIRES, PendingWill, Session, clock};
+use super::{Absence, Change, Life, PendingWill, Session, clock};
 use crate::Instant;
 use crate::error::RestoreError;
 use crate::exchange::table::{ReceiverState, SenderAction, SenderEvent};
@@ -27,11 +27,14 @@ impl Session {
     /// [`RestoreError::Inconsistent`] if the change does not fit: a wrong order, or changes of another
     /// Session. The Session is as it was.
     pub fn apply(&mut self, now: Instant, change: &Change) -> Result<(), RestoreError> {
-        if self.connected {
+        if self.life.is_connected() {
             return Err(RestoreError::Inconsistent);
         }
-        self.try_apply(now, change)
-            .ok_or(RestoreError::Inconsistent)
+        let reported = self.notices.len();
+        let applied = self.try_apply(now, change);
+        // It was reported before the restart.
+        self.notices.truncate(reported);
+        applied.ok_or(RestoreError::Inconsistent)
     }
 
     fn try_apply(&mut self, now: Instant, change: &Change) -> Option<()> {
@@ -62,7 +65,7 @@ impl Session {
                 token,
                 packet_identifier,
             } => {
-                if !self.exists || !self.sender.is_free(packet_identifier) {
+                if !self.life.exists() || !self.sender.is_free(packet_identifier) {
                     return None;
                 }
                 let waiting = self.waiting.remove(token)?;
@@ -94,7 +97,7 @@ impl Session {
             }
             Change::Received { packet_identifier } => {
                 let state = self.receiver.state(packet_identifier);
-                if !self.exists || state != ReceiverState::Free {
+                if !self.life.exists() || state != ReceiverState::Free {
                     return None;
                 }
                 self.receiver.restore(packet_identifier);
@@ -109,17 +112,15 @@ impl Session {
                 ref client_identifier,
                 expiry_interval,
             } => {
-                let known = &self.client_identifier;
                 // A Server may give another ClientID to a Client.
-                if self.role == Role::Server && known != client_identifier {
+                if self.role == Role::Server && self.client_identifier != *client_identifier {
                     return None;
                 }
-                self.client_identifier = client_identifier.clone();
-                self.will = None;
-                self.lives_from(now, expiry_interval);
+                self.connected(client_identifier.clone(), expiry_interval);
+                self.connection_gone(now, expiry_interval);
             }
             Change::WillStored { ref will, delay } => {
-                if self.role == Role::Client || !self.exists || self.will.is_some() {
+                if self.role == Role::Client || !self.life.exists() || self.will.is_some() {
                     return None;
                 }
                 self.will = Some(Box::new(PendingWill {
@@ -136,41 +137,20 @@ impl Session {
                 expiry_interval,
                 will_due_at,
             } => {
-                if !self.exists {
+                if !self.life.exists() {
                     return None;
                 }
-                self.ends_at = ends_at;
-                self.expiry_interval = expiry_interval;
+                self.life = Life::Away(Absence {
+                    ends_at,
+                    expiry_interval,
+                });
                 if let Some(will) = &mut self.will {
                     will.due_at = will_due_at;
                 }
                 self.clamp_ends(now);
             }
-            Change::Ended => {
-                while let Some((token, _)) = self.sender.discard_one() {
-                    self.forget_deadline(token);
-                }
-                self.sender.reset();
-                self.receiver.discard();
-                if self.role == Role::Server {
-                    self.waiting = Default::default();
-                    self.forget_deadlines();
-                }
-                self.will = None;
-                self.ends_at = Instant::NEVER;
-                self.exists = false;
-            }
+            Change::Ended => self.forget_all(),
         }
         Some(())
-    }
-
-    /// There is a Session, whose Network Connection was lost now.
-    pub(super) fn lives_from(&mut self, now: Instant, expiry_interval: u32) {
-        self.exists = true;
-        self.expiry_interval = expiry_interval;
-        self.ends_at = match expiry_interval {
-            NEVER_EXPIRES => Instant::NEVER,
-            seconds => now.plus_seconds(seconds),
-        };
     }
 }

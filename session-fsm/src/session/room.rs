@@ -181,7 +181,7 @@ impl Session {
         size: usize,
         window: u16,
     ) -> Result<(), PublishError> {
-        if self.role == Role::Server && !self.exists {
+        if self.role == Role::Server && !self.life.exists() {
             return Err(PublishError::NoSession);
         }
         let at_once = self.goes_at_once(qos, window.min(self.config.in_flight));
@@ -256,7 +256,7 @@ impl Session {
     pub(crate) fn poll_room(&mut self, window: u16, end: bool) -> Option<Output> {
         if self.refused.is_none()
             || fault!("room is not reported")
-            || (self.role == Role::Server && !self.exists)
+            || (self.role == Role::Server && !self.life.exists())
         {
             return None;
         }

@@ -65,7 +65,7 @@ pub(crate) enum Kind {
 pub(crate) struct StoredSession<'a> {
     pub(crate) server: bool,
     pub(crate) client_identifier: &'a str,
-    pub(crate) life: Life,
+    pub(crate) life: StoredLife,
     #[serde(borrow)]
     pub(crate) will: Option<StoredWill<'a>>,
     pub(crate) last_token: u64,
@@ -93,7 +93,7 @@ pub(crate) struct StoredDeadline {
 
 /// Whether there is a Session, and for how long.
 #[derive(Serialize, Deserialize)]
-pub(crate) enum Life {
+pub(crate) enum StoredLife {
     None,
     Connected {
         expiry_interval: u32,

@@ -6,11 +6,11 @@ use alloc::vec::Vec;
 use mqtt5_codec::{PacketIdentifier, Role};
 
 use super::format::{
-    self, Kind, Life, StoredDeadline, StoredMessage, StoredSession, StoredWill, from_instant,
+    self, Kind, StoredDeadline, StoredLife, StoredMessage, StoredSession, StoredWill, from_instant,
     to_identifier, to_instant, to_token,
 };
 use crate::error::RestoreError;
-use crate::session::{PendingWill, QueuedMessage, Session, SessionConfig};
+use crate::session::{Absence, Life, PendingWill, QueuedMessage, Session, SessionConfig};
 use crate::{Instant, Token};
 
 impl Session {
@@ -32,17 +32,13 @@ impl Session {
     /// Allocates the bytes, and a table of what is in flight and waits while it runs.
     #[must_use = "to be stored"]
     pub fn export(&self) -> Vec<u8> {
-        let life = if !self.exists {
-            Life::None
-        } else if self.connected {
-            Life::Connected {
-                expiry_interval: self.expiry_interval,
-            }
-        } else {
-            Life::Away {
-                ends_at: from_instant(self.ends_at),
-                expiry_interval: self.expiry_interval,
-            }
+        let life = match self.life {
+            Life::None => StoredLife::None,
+            Life::Connected(expiry_interval) => StoredLife::Connected { expiry_interval },
+            Life::Away(absence) | Life::Resuming(absence) => StoredLife::Away {
+                ends_at: from_instant(absence.ends_at),
+                expiry_interval: absence.expiry_interval,
+            },
         };
         let mut received: Vec<_> = self.receiver.accepted().map(|it| it.get()).collect();
         received.sort_unstable();
@@ -247,8 +243,18 @@ fn read(
     for &packet_identifier in &stored.received {
         session.receiver.restore(to_identifier(packet_identifier)?);
     }
+    if let Some(will) = &stored.will {
+        if role == Role::Client {
+            return Err(RestoreError::Inconsistent);
+        }
+        session.will = Some(Box::new(PendingWill {
+            will: will.read()?,
+            delay: will.delay,
+            due_at: to_instant(will.due_at),
+        }));
+    }
     match stored.life {
-        Life::None => {
+        StoredLife::None => {
             let empty = stored.in_flight.is_empty()
                 && stored.released.is_empty()
                 && stored.lost.is_empty()
@@ -258,28 +264,16 @@ fn read(
                 return Err(RestoreError::Inconsistent);
             }
         }
-        Life::Connected { expiry_interval } => session.lives_from(now, expiry_interval),
-        Life::Away {
+        StoredLife::Connected { expiry_interval } => session.connection_gone(now, expiry_interval),
+        StoredLife::Away {
             ends_at,
             expiry_interval,
         } => {
-            session.exists = true;
-            session.expiry_interval = expiry_interval;
-            session.ends_at = to_instant(ends_at);
+            session.life = Life::Away(Absence {
+                ends_at: to_instant(ends_at),
+                expiry_interval,
+            });
         }
-    }
-    if let Some(will) = &stored.will {
-        if role == Role::Client {
-            return Err(RestoreError::Inconsistent);
-        }
-        session.will = Some(Box::new(PendingWill {
-            will: will.read()?,
-            delay: will.delay,
-            due_at: match stored.life {
-                Life::Connected { .. } => now.plus_seconds(will.delay),
-                _ => to_instant(will.due_at),
-            },
-        }));
     }
     session.clamp(now);
     Ok(session)

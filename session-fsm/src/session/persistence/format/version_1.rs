@@ -13,7 +13,7 @@ use crate::session::NEVER_EXPIRES;
 pub(crate) struct StoredSession<'a> {
     server: bool,
     client_identifier: &'a str,
-    life: Life,
+    life: StoredLife,
     #[serde(borrow)]
     will: Option<StoredWill<'a>>,
     last_token: u64,
@@ -50,7 +50,7 @@ impl<'a> From<StoredMessage<'a>> for super::StoredMessage<'a> {
 }
 
 #[derive(Deserialize)]
-enum Life {
+enum StoredLife {
     None,
     Connected { expiry_interval: u32 },
     Away { ends_at: Option<u64> },
@@ -97,9 +97,11 @@ impl<'a> From<StoredSession<'a>> for super::StoredSession<'a> {
             server: stored.server,
             client_identifier: stored.client_identifier,
             life: match stored.life {
-                Life::None => super::Life::None,
-                Life::Connected { expiry_interval } => super::Life::Connected { expiry_interval },
-                Life::Away { ends_at } => super::Life::Away {
+                StoredLife::None => super::StoredLife::None,
+                StoredLife::Connected { expiry_interval } => {
+                    super::StoredLife::Connected { expiry_interval }
+                }
+                StoredLife::Away { ends_at } => super::StoredLife::Away {
                     ends_at,
                     expiry_interval: NEVER_EXPIRES,
                 },

@@ -1,0 +1,286 @@
+//! The life of a Session: with a Network Connection, without one, and its end (sections 3.1.2.11.2, 4.1).
+//!
+//! Each step of it is a [`Change`]. One function takes the step, when it happens and when it is made once more after a
+//! restart; what happens is also announced.
+
+use alloc::boxed::Box;
+
+use mqtt5_codec::{Qos, Role};
+
+use super::clock::clamped;
+use super::{Change, Ending, Notice, Session};
+use crate::event::WillMessage;
+use crate::{Instant, Token};
+
+/// The Session Expiry Interval that means "does not expire" (section 3.1.2.11.2).
+pub(crate) const NEVER_EXPIRES: u32 = u32::MAX;
+
+/// Whether there is a Session that the other side may know of, too, and until when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Life {
+    /// There is none: it had no Network Connection yet, or it has ended.
+    None,
+    /// It has a Network Connection, and this Session Expiry Interval in seconds.
+    Connected(u32),
+    /// It has no Network Connection.
+    Away(Absence),
+    /// It has none, but a CONNECT that goes on with it is on its way: it does not end before that is answered.
+    Resuming(Absence),
+}
+
+/// How long a Session goes on without a Network Connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Absence {
+    /// When it ends, unless there is a Network Connection before.
+    pub(crate) ends_at: Instant,
+    /// The Session Expiry Interval in seconds that led to it.
+    pub(crate) expiry_interval: u32,
+}
+
+impl Absence {
+    /// Without a Network Connection from `now` on.
+    pub(crate) fn from(now: Instant, expiry_interval: u32) -> Self {
+        let ends_at = match expiry_interval {
+            NEVER_EXPIRES => Instant::NEVER,
+            seconds => now.plus_seconds(seconds),
+        };
+        Absence {
+            ends_at,
+            expiry_interval,
+        }
+    }
+
+    /// The clock may have gone back: it is not longer than its interval from now.
+    fn clamp(&mut self, now: Instant) {
+        if !fault!("Session outlives its interval by another clock") {
+            let latest = Absence::from(now, self.expiry_interval).ends_at;
+            self.ends_at = clamped(self.ends_at, latest);
+        }
+    }
+}
+
+impl Life {
+    #[inline]
+    pub(crate) const fn exists(self) -> bool {
+        !matches!(self, Life::None)
+    }
+
+    pub(crate) const fn is_connected(self) -> bool {
+        matches!(self, Life::Connected(_))
+    }
+
+    /// When the Session ends if nothing else happens.
+    #[inline]
+    pub(crate) const fn ends_at(self) -> Instant {
+        match self {
+            Life::Away(absence) => absence.ends_at,
+            Life::None | Life::Connected(_) | Life::Resuming(_) => Instant::NEVER,
+        }
+    }
+}
+
+/// A Will Message with the time at which it is due.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PendingWill {
+    pub(crate) will: WillMessage,
+    /// Will Delay Interval in seconds.
+    pub(crate) delay: u32,
+    /// Set when the Network Connection is gone.
+    pub(crate) due_at: Instant,
+}
+
+/// What happens.
+impl Session {
+    /// A Network Connection begins that goes on with this Session. A Server's has this Will Message.
+    pub(crate) fn connection_began(
+        &mut self,
+        client_identifier: Box<str>,
+        expiry_interval: u32,
+        will: Option<Box<PendingWill>>,
+    ) {
+        // A Client with a new Session may have sent something already.
+        if matches!(self.life, Life::Resuming(_)) || self.role == Role::Server {
+            self.sender.resume();
+        }
+        trace_decision!(
+            resumed = self.life.exists(),
+            expiry_interval,
+            "a Network Connection begins"
+        );
+        self.change(|| Change::Connected {
+            client_identifier: client_identifier.clone(),
+            expiry_interval,
+        });
+        self.connected(client_identifier, expiry_interval);
+        if let Some(pending) = will {
+            if self.config.persistent {
+                self.untold_bytes += pending.will.message.size();
+                self.changes.push_back(Change::WillStored {
+                    will: pending.will.clone(),
+                    delay: pending.delay,
+                });
+            }
+            self.will = Some(pending);
+        }
+        if self.config.persistent
+            && expiry_interval == 0
+            && !fault!("end with the connection unreported")
+        {
+            self.notice(Notice::SessionEndsWithConnection);
+        }
+    }
+
+    /// The Network Connection is gone, wanted or not: the Session goes on for its expiry interval, or ends here.
+    pub(crate) fn connection_ended(&mut self, now: Instant) {
+        let expiry_interval = match self.life {
+            Life::None | Life::Away(_) => return,
+            Life::Resuming(absence) => {
+                self.life = Life::Away(absence);
+                return self.handle_timeout(now);
+            }
+            Life::Connected(expiry_interval) => expiry_interval,
+        };
+        while let Some(token) = self.sender.take_request() {
+            self.notice(Notice::Outcome(token, Ending::Indeterminate));
+        }
+        self.receiver.connection_ended();
+        // What is unacknowledged stays so [MQTT-4.3.2-3] [MQTT-4.3.3-3] [MQTT-4.3.3-5].
+        if fault!("MQTT-4.4.0-1") {
+            self.sender.reset();
+        }
+        self.connection_gone(now, fault!("MQTT-3.1.2-23", expiry_interval, 0));
+        let (ends_at, will_due_at) = (self.life.ends_at(), self.will_due());
+        self.change(|| Change::Disconnected {
+            ends_at,
+            expiry_interval,
+            will_due_at,
+        });
+        self.handle_timeout(now);
+        self.shrink();
+    }
+
+    /// When the Will Message is due, if there is one.
+    #[inline]
+    pub(super) fn will_due(&self) -> Instant {
+        let will = self.will.as_ref();
+        will.map_or(Instant::NEVER, |will| will.due_at)
+    }
+
+    /// The Will Message is published.
+    pub(crate) fn hand_out_will(&mut self) {
+        if let Some(pending) = self.will.take() {
+            self.change(|| Change::WillRemoved);
+            self.notice(Notice::Will(Box::new(pending.will)));
+        }
+    }
+
+    /// The Will Message is deleted without being published (section 3.1.2.5).
+    pub(crate) fn delete_will(&mut self) {
+        if self.will.take().is_some() {
+            self.change(|| Change::WillRemoved);
+        }
+    }
+
+    /// A DISCONNECT changes how long the Session lives after it.
+    pub(crate) fn change_expiry(&mut self, seconds: u32) {
+        if let Life::Connected(expiry_interval) = &mut self.life {
+            *expiry_interval = seconds;
+        }
+    }
+
+    /// A CONNECT goes on with the Session.
+    pub(crate) fn resume(&mut self) {
+        if let Life::Away(absence) = self.life {
+            self.life = Life::Resuming(absence);
+        }
+    }
+
+    /// What a Client sent for a new Session before the CONNACK, which did not come, or refused: that is its ending.
+    pub(crate) fn unconfirmed(&mut self, ending: Ending) {
+        while let Some((token, written)) = self.sender.discard_one() {
+            let ending = if written { ending } else { Ending::NotSent };
+            self.ended(token, ending);
+        }
+        self.sender.reset();
+    }
+
+    /// Ends the Session: what was in flight is lost. What a Server's Session had waiting, too; a
+    /// Client's messages that were never sent wait for the next Session.
+    pub(crate) fn end(&mut self) {
+        self.hand_out_will();
+        let existed = self.life.exists();
+        let has_messages = self.role == Role::Server && !self.waiting.none_acknowledged();
+        if existed || has_messages {
+            self.change(|| Change::Ended);
+        }
+        self.forget_all();
+        if existed {
+            self.notice(Notice::SessionEnded);
+        }
+    }
+}
+
+/// What it makes of the Session, now and after a restart.
+impl Session {
+    /// There is a Network Connection. The Will Message of an earlier one is gone.
+    pub(super) fn connected(&mut self, client_identifier: Box<str>, expiry_interval: u32) {
+        self.client_identifier = client_identifier;
+        self.life = Life::Connected(expiry_interval);
+        self.will = None;
+    }
+
+    /// There is no Network Connection from `now` on: the intervals begin to run.
+    pub(super) fn connection_gone(&mut self, now: Instant, expiry_interval: u32) {
+        self.life = Life::Away(Absence::from(now, expiry_interval));
+        if let Some(will) = &mut self.will {
+            will.due_at = now.plus_seconds(will.delay);
+        }
+    }
+
+    /// Nothing is left of the Session but, in a Client, what still waits to be sent.
+    pub(super) fn forget_all(&mut self) {
+        self.will = None;
+        self.life = Life::None;
+        while let Some((token, written)) = self.sender.discard_one() {
+            let ending = if written {
+                Ending::Indeterminate
+            } else {
+                Ending::NotSent
+            };
+            self.forget_deadline(token);
+            self.ended(token, ending);
+        }
+        if !fault!("released messages outlive the Session") {
+            self.sender.reset();
+        }
+        if !fault!("MQTT-4.1.0-2 received") {
+            self.receiver.discard();
+        }
+        if self.role == Role::Server {
+            for qos in [Qos::AtMostOnce, Qos::AtLeastOnce] {
+                while let Some(waiting) = self.waiting.pop(qos) {
+                    self.forget_deadline(waiting.token);
+                    self.notice(Notice::Outcome(waiting.token, Ending::NotSent));
+                }
+            }
+        }
+    }
+
+    /// Something that the application gave is over, unless that was reported before.
+    fn ended(&mut self, token: Token, ending: Ending) {
+        if token != Token::NONE {
+            self.notice(Notice::Outcome(token, ending));
+        }
+    }
+
+    /// The clock may have gone back: the Session does not live longer than its Session Expiry Interval from now, the
+    /// Will Message is not later than its Will Delay Interval.
+    pub(super) fn clamp_ends(&mut self, now: Instant) {
+        if let Life::Away(absence) | Life::Resuming(absence) = &mut self.life {
+            absence.clamp(now);
+        }
+        if let Some(will) = &mut self.will {
+            will.due_at = clamped(will.due_at, now.plus_seconds(will.delay));
+        }
+    }
+}
