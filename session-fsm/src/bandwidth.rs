@@ -1,17 +1,18 @@
-//! How many bytes Topic Aliases save (section 3.3.2.3.4): counted on a Network Connection, and as a forecast.
+//! Counts and forecasts the bytes that Topic Aliases save (section 3.3.2.3.4).
 //!
-//! The lesson of the course: with an alias a Topic Name is sent once, and 3 bytes stand for it afterwards, which
-//! is most of the bandwidth where topics are long and payloads short.
+//! With an alias, the Topic Name is sent once, and 3 bytes replace it afterwards. Where topics are
+//! long and payloads short, this saves most of the bandwidth.
 
 use core::hash::{Hash, Hasher};
 
 use crate::codec::{Delivery, EncodeError, PropertyIdentifier, Publish, Violation};
 
-/// The bytes of PUBLISH packets with Topic Aliases, and what they would have been without.
+/// The bytes of PUBLISH packets with Topic Aliases, and their bytes without.
 ///
 /// [`Client::alias_savings`](crate::Client::alias_savings) and
-/// [`Server::alias_savings`](crate::Server::alias_savings) count the PUBLISH packets with a Topic Alias that
-/// were written on the present Network Connection: all of their bytes, from the fixed header to the payload.
+/// [`Server::alias_savings`](crate::Server::alias_savings) count the PUBLISH packets with a Topic
+/// Alias that were written on the present Network Connection: all of their bytes, from the fixed
+/// header to the payload.
 ///
 /// ```
 /// use mqtt5_session_fsm::bandwidth::AliasSavings;
@@ -24,15 +25,15 @@ use crate::codec::{Delivery, EncodeError, PropertyIdentifier, Publish, Violation
 pub struct AliasSavings {
     /// How many PUBLISH packets.
     pub messages: u64,
-    /// Their bytes.
+    /// How many bytes they had.
     pub bytes_sent: u64,
-    /// The bytes of the same packets with the Topic Name and without a Topic Alias.
+    /// How many bytes they would have had with the Topic Name and without a Topic Alias.
     pub bytes_without_aliases: u64,
 }
 
 impl AliasSavings {
-    /// The bytes that were saved. Negative if the aliases cost more than they saved: the packet that sets one
-    /// is longer by 3 bytes.
+    /// Returns how many bytes were saved; negative if the aliases cost more than they saved, as the
+    /// packet that sets an alias is 3 bytes longer.
     #[must_use]
     pub const fn bytes_saved(self) -> i64 {
         let saved = self.bytes_without_aliases as i128 - self.bytes_sent as i128;
@@ -45,7 +46,8 @@ impl AliasSavings {
         }
     }
 
-    /// The bytes that were saved, in per cent of those without aliases; 0 if there was no packet.
+    /// Returns the bytes that were saved, in per cent of those without aliases; 0 if there was no
+    /// packet.
     #[must_use]
     pub fn percent_saved(self) -> f64 {
         if self.bytes_without_aliases == 0 {
@@ -54,18 +56,21 @@ impl AliasSavings {
         100.0 * self.bytes_saved() as f64 / self.bytes_without_aliases as f64
     }
 
-    /// What Topic Aliases would save on one Network Connection. Each item is a sample of the messages to one
-    /// topic, and how many of them there will be: the sample has the topic, the QoS and the properties of all,
-    /// and a payload of their length.
+    /// Returns what Topic Aliases would save on one Network Connection. Each item is a sample of
+    /// the messages to one topic, and how many of them there will be: the sample has the topic, the
+    /// QoS and the properties of all, and a payload of their length.
     ///
-    /// The first `topic_alias_maximum` topics get an alias each, and keep it; the others get none. So put those
-    /// first that save the most. With [`TopicAliases::Automatic`](crate::TopicAliases::Automatic) the forecast is
-    /// exact if there are no more topics than aliases; with more topics, which are used in turn, aliases are
-    /// replaced all the time and save less. Packets without alias count with the same bytes on both sides.
+    /// The first `topic_alias_maximum` topics get an alias each, and keep it; the others get none.
+    /// So put the topics first that save the most. With
+    /// [`TopicAliases::Automatic`](crate::TopicAliases::Automatic) the forecast is exact if there
+    /// are no more topics than aliases; with more topics, which are used in turn, aliases are
+    /// replaced all the time and save less. Packets without alias count with the same bytes on both
+    /// sides.
     ///
     /// # Errors
     ///
-    /// [`EncodeError`] if a sample cannot be sent as it is; also if it has a Topic Alias or no Topic Name.
+    /// [`EncodeError`] if a sample cannot be sent as it is; also if it has a Topic Alias or no
+    /// Topic Name.
     ///
     /// ```
     /// use mqtt5_session_fsm::bandwidth::AliasSavings;
@@ -120,8 +125,8 @@ impl AliasSavings {
     }
 }
 
-/// What a connection has counted. Nothing that a machine does depends on it, so that it makes no difference
-/// between two machines.
+/// The count of a connection. No behaviour depends on it, so machines that differ only in it are
+/// equal.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counted(pub(crate) AliasSavings);
 
@@ -164,7 +169,7 @@ struct Shape {
 }
 
 impl Shape {
-    /// Of a packet of this length.
+    /// The shape of a packet of this length.
     fn of(length: usize, delivery: Delivery, topic: usize, payload: usize) -> Self {
         let identifier = if delivery.packet_identifier().is_some() {
             2
@@ -180,14 +185,14 @@ impl Shape {
         }
     }
 
-    /// Of the packet with a Topic Name and properties of these lengths.
+    /// The length of the packet with a Topic Name and properties of these lengths.
     fn length(&self, topic: usize, properties: usize) -> usize {
         1 + prefixed(2 + topic + self.fixed + prefixed(properties))
     }
 }
 
-/// How many bytes there are with a Variable Byte Integer before them that says how many there are (section
-/// 1.5.5).
+/// The length of these bytes together with the Variable Byte Integer that gives their number
+/// (section 1.5.5).
 const fn prefixed(bytes: usize) -> usize {
     bytes
         + match bytes {
@@ -198,7 +203,7 @@ const fn prefixed(bytes: usize) -> usize {
         }
 }
 
-/// The other way round.
+/// The inverse of `prefixed`.
 const fn without_prefix(bytes: usize) -> usize {
     bytes.saturating_sub(match bytes {
         0..0x82 => 1,

@@ -1,4 +1,4 @@
-//! The Client's side: CONNECT, Keep Alive, subscriptions, authentication, disconnection.
+//! The Client: CONNECT, Keep Alive, subscriptions, authentication, disconnection.
 
 mod early;
 mod handshake;
@@ -32,8 +32,8 @@ pub struct ClientConfig {
     /// `poll` that writes the CONNECT or the AUTH, and anew with each byte that arrives. Default:
     /// 10 seconds.
     pub connack_timeout: Duration,
-    /// How long to wait for a PINGRESP. The time begins with the `poll` that writes the PINGREQ, and
-    /// anew with each byte that arrives. Default: 10 seconds.
+    /// How long to wait for a PINGRESP. The time begins with the `poll` that writes the PINGREQ,
+    /// and anew with each byte that arrives. Default: 10 seconds.
     pub pingresp_timeout: Duration,
     /// How long to wait for each AUTH of the Server in re-authentication (section 4.12.1). The time
     /// begins with the `poll` that writes this side's AUTH. Default: 30 seconds, as the Server may
@@ -54,11 +54,11 @@ pub struct ClientConfig {
     /// How many packets PUBLISH, SUBSCRIBE and UNSUBSCRIBE may be sent before the CONNACK, which
     /// saves a round trip (section 3.1.4). Default: 0.
     ///
-    /// They are sent with Clean Start 1, so that no Session can go on, and without an Authentication
-    /// Method, which forbids them \[MQTT-3.1.2-30\]. The Server's limits are not known yet: a packet
-    /// that exceeds one is a Protocol Error and ends the connection. If the Session is
-    /// [`persistent`](crate::SessionConfig::persistent), messages with QoS 1 and 2 wait for the
-    /// CONNACK all the same.
+    /// They are sent with Clean Start 1, so that no Session can go on, and without an
+    /// Authentication Method, which forbids them \[MQTT-3.1.2-30\]. The Server's limits are not
+    /// known yet: a packet that exceeds one is a Protocol Error and ends the connection. If the
+    /// Session is [`persistent`](crate::SessionConfig::persistent), messages with QoS 1 and 2 wait
+    /// for the CONNACK all the same.
     ///
     /// If the CONNACK refuses, the Server has processed none of the packets, and each ends as
     /// [`Outcome::NotSent`](crate::Outcome::NotSent). If no CONNACK comes, each ends as
@@ -104,7 +104,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A Client without a Network Connection, over a new or a restored Session.
+    /// Creates a Client without a Network Connection. The Session is new or restored.
     #[must_use]
     pub fn new(config: ClientConfig, session: Session) -> Self {
         let liveness = Liveness::new(Timeouts {
@@ -127,34 +127,36 @@ impl Client {
         }
     }
 
-    /// The Session.
+    /// Returns the Session.
     #[must_use]
     pub const fn session(&self) -> &Session {
         &self.session
     }
 
-    /// The Session, to be exported or to be used by another Client. A Network Connection that is
-    /// still there is taken for lost.
+    /// Returns the Session, to export it or to give it to another Client. A Network Connection that
+    /// still exists counts as lost.
     #[must_use]
     pub fn into_session(mut self, now: Instant) -> Session {
         self.connection_lost(now);
         self.session
     }
 
-    /// What the Server announced in its CONNACK; [`Limits::NONE`] before.
+    /// Returns what the Server announced in its CONNACK; [`Limits::NONE`] before.
     #[must_use]
     pub const fn server_limits(&self) -> &Limits {
         &self.connection.peer
     }
 
-    /// The Keep Alive in force, in seconds: the Server's, if it sent one (section 3.2.2.3.14); 0 is off.
+    /// Returns the Keep Alive in force, in seconds: the Server's, if it sent one (section
+    /// 3.2.2.3.14); 0 is off.
     #[must_use]
     pub const fn keep_alive(&self) -> u16 {
         self.keep_alive
     }
 
-    /// The Network Connection is gone, or could not be made. The Session goes on if it may. Poll then, and
-    /// throw away what is left in the buffers of both directions. After [`Output::Close`] it does nothing.
+    /// Reports that the Network Connection is lost, or could not be made. The Session goes on if
+    /// its Session Expiry Interval allows. Call `poll` afterwards, and discard the buffers of both
+    /// directions. After [`Output::Close`], this call does nothing.
     pub fn connection_lost(&mut self, now: Instant) {
         self.end_early(false);
         self.connection.lost(Some(&mut self.session), now);
@@ -180,7 +182,7 @@ impl Client {
         (&mut self.connection, Some(&mut self.session))
     }
 
-    /// What packets come to.
+    /// The side that takes packets.
     #[inline(always)]
     const fn side(&mut self) -> &mut Self {
         self
@@ -227,7 +229,7 @@ impl Side for Client {
 
     fn open<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a> {
         match *packet {
-            // One that was not asked for does no harm.
+            // An unexpected PINGRESP does no harm.
             Packet::PingResp => Ok(self
                 .connection
                 .round_trip(now)
@@ -240,7 +242,7 @@ impl Side for Client {
                 Ok(Some(Event::Disconnect(disconnect)))
             }
             Packet::Auth(auth) => self.receive_auth(auth),
-            // What the Server must not send has been refused at its first byte.
+            // A packet that only a Client sends was refused at its first byte.
             _ => Ok(None),
         }
     }

@@ -1,5 +1,5 @@
-//! What both sides do on a Network Connection, once it is established: messages and their
-//! acknowledgements in both directions.
+//! The part of a Network Connection that both sides share: messages and their acknowledgements in
+//! both directions.
 
 mod authentication;
 mod changed_publish;
@@ -54,9 +54,9 @@ pub(crate) enum Phase {
     Opening,
     /// The CONNACK with Success was sent or received.
     Open,
-    /// As `Open`, but nothing is read yet: what happened before is still to be reported.
+    /// As `Open`, but nothing is read: earlier events must be reported first.
     Accepted,
-    /// What is there is written, then it is closed; nothing more is read.
+    /// The queued packets are written, then the connection is closed; nothing more is read.
     Closing(Cause),
 }
 
@@ -68,7 +68,7 @@ pub(crate) struct Connection {
     pub(crate) own: Limits,
     /// What the other side announced.
     pub(crate) peer: Limits,
-    /// Server: what holds for packets before the CONNACK, beside what this side announces.
+    /// Server: the limit for packets before the CONNACK, beside the announced one.
     pub(crate) maximum_connect_size: u32,
     topic_aliases: TopicAliases,
     /// The most bytes that the Topic Names of Topic Aliases may take, in each direction.
@@ -157,7 +157,7 @@ impl Connection {
         )
     }
 
-    /// What this side does not support of a message that comes.
+    /// Returns the feature of an incoming message that this side does not support.
     #[inline]
     pub(crate) fn unsupported(&self, qos: Qos, retain: bool) -> Option<SessionViolation> {
         if qos > self.own.maximum_qos {
@@ -169,7 +169,8 @@ impl Connection {
         }
     }
 
-    /// Whether so much waits to be written that nothing more is to be read, or accepted, before `poll`.
+    /// Whether too many bytes wait to be written, so that nothing is read or accepted before
+    /// `poll`.
     #[inline]
     pub(crate) fn is_congested(&self) -> bool {
         self.outbox.is_full()
@@ -185,7 +186,7 @@ impl Connection {
         }
     }
 
-    /// What the peer's limits have against a message.
+    /// Checks a message against the peer's limits.
     #[inline]
     fn check_message(&self, publication: &Publication) -> Result<(), LimitExceeded> {
         let peer = &self.peer;
@@ -202,8 +203,8 @@ impl Connection {
         if !peer.retain_available && retain && !fault!("MQTT-3.2.2-14") {
             return Err(LimitExceeded::RetainAvailable);
         }
-        // The Packet Identifier and a longer Remaining Length add four bytes at most. Subscription Identifiers are looked
-        // at when the packet is written.
+        // The Packet Identifier and a longer Remaining Length add four bytes at most. Subscription
+        // Identifiers are looked at when the packet is written.
         let maximum = fault!(
             "MQTT-3.1.2-24",
             peer.maximum_packet_size as usize,
@@ -274,7 +275,7 @@ impl Connection {
                     .encode_to_vec()
                 }
             })?;
-            // What the next Network Connection takes is not known.
+            // The limits of the next Network Connection are not known.
             let used = self.outbox.len() + session.receiver.explained();
             packet = packet.filter(|it| self.is_open() && used + it.len() <= Outbox::FULL);
         }
@@ -289,7 +290,7 @@ impl Connection {
         Ok(())
     }
 
-    /// A PINGRESP came: the round trip, if the application had asked for it.
+    /// Takes a PINGRESP. Returns the round trip, if the application asked for it.
     pub(crate) fn round_trip(&mut self, now: Instant) -> Option<Duration> {
         let here = self.liveness.reading(now);
         self.liveness.pings.answered(here)
@@ -300,7 +301,7 @@ impl Connection {
         !self.outbox.is_empty()
     }
 
-    /// The caller's clock is read: notes if it goes back.
+    /// Notes the time, and handles a clock that went back.
     #[inline]
     pub(crate) fn observe(&mut self, session: Option<&mut Session>, now: Instant) {
         if self.liveness.goes_back(now) {
@@ -320,14 +321,14 @@ impl Connection {
 
     /// Gives back memory that is not in use: nothing is going on.
     pub(crate) fn shrink(&mut self, session: &mut Session) {
-        // What is in use is not moved: a peer may send many PINGREQs at once.
+        // Memory in use is not moved: a peer may send many PINGREQs at once.
         if self.outbox.is_empty() {
             self.outbox.shrink();
             session.shrink();
         }
     }
 
-    /// Nothing more is read or promised; what is queued is written, if `flush`, or else thrown away.
+    /// Ends the connection. Queued packets are written if `flush`, and discarded otherwise.
     pub(crate) fn close(
         &mut self,
         session: Option<&mut Session>,
@@ -349,12 +350,12 @@ impl Connection {
         }
     }
 
-    /// The peer broke a rule: says so, if that is allowed, and closes.
+    /// Ends the connection because the peer broke a rule, with a DISCONNECT if that is allowed.
     pub(crate) fn fail(&mut self, session: Option<&mut Session>, now: Instant, error: PeerError) {
         let reason_code = error.reason_code();
         trace_decision!(%error, %reason_code, "the peer broke a rule");
         let may_disconnect = self.role == Role::Client || self.is_open() || fault!("MQTT-3.14.0-1");
-        // What came before the error is answered.
+        // Packets before the error are answered.
         self.close(session, now, Cause::PeerError(error), true);
         if may_disconnect {
             let reason_code = match reason_code {
@@ -365,7 +366,7 @@ impl Connection {
         }
     }
 
-    /// The network is gone.
+    /// Ends the connection because the network is gone.
     pub(crate) fn lost(&mut self, session: Option<&mut Session>, now: Instant) {
         if self.phase != Phase::Offline {
             trace_decision!("the Network Connection is lost");

@@ -1,4 +1,4 @@
-//! What the caller did wrong, or cannot have now. Errors of the peer are events:
+//! Errors of the caller. Errors of the peer are events:
 //! [`Cause::PeerError`](crate::Cause::PeerError).
 
 use core::fmt;
@@ -11,18 +11,18 @@ use crate::LimitExceeded;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// There is no room for it now: as much is stored, or waits, as may, or `poll` has to be called first.
-    /// [`Event::Room`](crate::Event::Room) follows when there is room. From `publish_now`: something waits to be
-    /// written first; no event follows.
+    /// There is no room for it now: the limits for stored or waiting messages are reached, or
+    /// `poll` must be called first. [`Event::Room`](crate::Event::Room) follows when there is room.
+    /// From `publish_now`: something else must be written first; no event follows.
     Busy,
-    /// It is larger than all the room that there is for messages; or it would have to wait for a Network Connection,
-    /// and is larger than all the room that waiting messages have.
+    /// It is larger than the whole room for messages; or it would have to wait for a Network
+    /// Connection, and is larger than the whole room for waiting messages.
     TooLarge,
-    /// The peer does not take such a message on this Network Connection.
+    /// It exceeds a limit that the peer announced for this Network Connection.
     Forbidden(LimitExceeded),
-    /// There is no Session to take it.
+    /// There is no Session.
     NoSession,
-    /// There is no Network Connection to write it to.
+    /// There is no Network Connection.
     NotConnected,
     /// The message breaks a rule.
     Invalid(EncodeError),
@@ -63,36 +63,35 @@ impl From<LimitExceeded> for PublishError {
     }
 }
 
-/// A packet that the caller asked for is not sent.
+/// A packet was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SendError {
-    /// There is no Network Connection, or not yet, or no more.
+    /// There is no Network Connection.
     NotConnected,
-    /// Nothing of this kind is to be sent now: there is no request to be answered, or no
-    /// authentication under way.
+    /// This packet is not expected now: there is no request to answer, or no authentication under
+    /// way.
     NotExpected,
-    /// A Receipt that is void: its message was acknowledged before, or its Network Connection or
-    /// Session is gone.
+    /// The [`Receipt`](crate::Receipt) is no longer valid: its message was acknowledged, or its
+    /// Network Connection or Session has ended.
     Stale,
-    /// The peer does not take such a packet on this Network Connection.
+    /// It exceeds a limit that the peer announced for this Network Connection.
     Forbidden(LimitExceeded),
     /// All Packet Identifiers are in use.
     NoIdentifier,
-    /// As many requests wait for the CONNACK as may, or so much waits to be written that `poll` has to be called
-    /// first.
+    /// The limit of requests that wait for the CONNACK is reached, or `poll` must be called first.
     Busy,
-    /// As many PINGREQs as may be unanswered are.
+    /// Too many PINGREQs are unanswered.
     TooManyPings,
     /// The packet would break a rule.
     Invalid(EncodeError),
     /// The Session belongs to another ClientID.
     ClientIdentifierDiffers,
-    /// This property has to be given now.
+    /// This property is missing.
     PropertyMissing(PropertyIdentifier),
-    /// This property must not be given now.
+    /// This property is not allowed now.
     PropertyUnwanted(PropertyIdentifier),
-    /// There are more or fewer Reason Codes than Topic Filters.
+    /// The number of Reason Codes differs from the number of Topic Filters.
     ReasonCodeCount,
 }
 
@@ -147,16 +146,16 @@ impl From<LimitExceeded> for SendError {
     }
 }
 
-/// A packet was not taken: it is to be offered again, before the packets that came after it.
+/// A packet was not taken. Offer it again, before the packets that came after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NotTaken {
-    /// A CONNECT, or an AUTH before the CONNACK, waits for the caller's decision: after
+    /// A CONNECT, or an AUTH before the CONNACK, waits for the caller's decision. Call
     /// [`Server::accept`](crate::Server::accept), [`Server::refuse`](crate::Server::refuse) or
-    /// [`Server::authenticate`](crate::Server::authenticate) the packet can be taken.
+    /// [`Server::authenticate`](crate::Server::authenticate) first.
     Undecided,
-    /// What happened before this Network Connection, such as the end of an earlier Session, is to be reported first:
-    /// once `poll` has returned those events, the packet can be taken.
+    /// Events from before this Network Connection, such as the end of an earlier Session, wait to
+    /// be reported. Call `poll` until it returns `None` first.
     EventsFirst,
 }
 
@@ -171,19 +170,19 @@ impl fmt::Display for NotTaken {
 
 impl core::error::Error for NotTaken {}
 
-/// Stored bytes are not a Session, or a change does not fit to it. Nothing was changed.
+/// Stored bytes cannot be restored, or a change cannot be applied. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RestoreError {
-    /// The bytes do not begin as an exported Session, or a change, does.
+    /// The bytes are not an exported Session or a change.
     Alien,
-    /// They were stored by a version of this library that this one does not know.
+    /// A later version of this library stored them.
     Version(u8),
     /// Bytes are missing at the end. In a log: the last record is an unfinished write.
     Truncated,
-    /// Bytes were changed or are left over. In a log: a record before a good one.
+    /// Bytes were changed or are left over. In a log: a record that is not the last is damaged.
     Damaged,
-    /// The parts contradict each other, or a change does not fit to the Session.
+    /// The parts contradict each other, or a change does not fit the Session.
     Inconsistent,
 }
 

@@ -11,48 +11,52 @@ use mqtt5_codec::{
 
 use crate::{Change, Outcome, PeerError, Receipt, Token};
 
-/// What `poll` has to say.
+/// What `poll` returns: something to do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[must_use = "each output is said once"]
 pub enum Output {
     /// Something happened.
     Event(Event<'static>),
-    /// This has to be stored before what later calls of `poll` write goes to the network: packets that
-    /// depend on it follow. What is in the buffer already may go. If it cannot be stored, throw the machine
-    /// and the buffer away, and restore the Session as after a crash. Only if
-    /// [`SessionConfig::persistent`](crate::SessionConfig::persistent) is set.
+    /// Store this change before anything that later calls of `poll` write goes to the network:
+    /// packets that depend on it follow. Packets that are in the buffer already may go. If the
+    /// change cannot be stored, discard the machine and the buffer, and restore the Session as
+    /// after a crash. Only if [`SessionConfig::persistent`](crate::SessionConfig::persistent) is
+    /// set.
     Persist(Change),
-    /// The Network Connection is over: write what is there, then close it. Nothing more comes for it.
+    /// The Network Connection is over. Write the buffer, then close the connection. No output for
+    /// it follows.
     Close(Cause),
-    /// The next packet does not fit into the rest of the buffer: write what is there, and poll again
-    /// with at least this many bytes of room.
+    /// The next packet does not fit into the buffer. Write the buffer to the network, and poll
+    /// again with at least this many bytes of room.
     NeedsRoom(usize),
 }
 
-/// What happened. What came with a packet borrows from it.
+/// Something that happened. An event of a packet borrows from the packet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[must_use = "each event is said once"]
 pub enum Event<'a> {
-    /// A message came.
+    /// A message arrived.
     Message(Delivered<'a>),
-    /// A message is coming of which the payload follows in parts, as [`Event::Payload`]. It is not there yet, and
-    /// is not acknowledged: if the Network Connection is lost before the last part, forget what came of it.
-    /// Messages with QoS 1 and 2 come again then, from the beginning. Only from `handle_piece`.
+    /// The head of a large message arrived; the payload follows in parts, as [`Event::Payload`].
+    /// The message is not complete and not acknowledged. If the Network Connection is lost before
+    /// the last part, discard the parts: a message with QoS 1 or 2 comes again from the beginning.
+    /// Only from `handle_piece`.
     LargeMessage(LargePublish<'a>),
-    /// The next part of the payload of the message that [`Event::LargeMessage`] has announced. With the last
-    /// part, the message has been received.
+    /// The next part of the payload of the large message. With the last part, the message has been
+    /// received.
     Payload(PayloadPart<'a>),
     /// What became of something that was accepted.
     Outcome(Token, Outcome<'a>),
-    /// The deadline of a message in flight has passed: [`Publication::deadline`](crate::Publication::deadline). It is
-    /// reported once. The message goes on, and its outcome is still to come: nobody can take it back.
+    /// The deadline of a message in flight has passed:
+    /// [`Publication::deadline`](crate::Publication::deadline). It is reported once. The message
+    /// cannot be taken back; its outcome is still to come.
     Overdue(Token),
-    /// Messages had been refused as [`PublishError::Busy`](crate::PublishError::Busy); now there is room
-    /// for the smallest of them.
+    /// There is room again for the smallest message that was refused with
+    /// [`PublishError::Busy`](crate::PublishError::Busy).
     Room,
-    /// An acknowledgement came for a Packet Identifier that is not in use. It does no harm: after a
-    /// connection was lost, the peer may repeat what was done before.
+    /// An acknowledgement came for a Packet Identifier that is not in use. This does no harm: after
+    /// a lost connection, the peer may repeat an acknowledgement.
     UnknownIdentifier {
         /// The type of the acknowledgement.
         packet_type: PacketType,
@@ -61,49 +65,51 @@ pub enum Event<'a> {
     },
     /// Client: the PINGRESP to a PINGREQ of [`Client::ping`](crate::Client::ping).
     PingResp {
-        /// From the `poll` that wrote the PINGREQ to the `receive` that read the PINGRESP; time in which this side put
-        /// off reading does not count.
+        /// The time from the `poll` that wrote the PINGREQ to the `receive` that read the PINGRESP,
+        /// without the time in which this side did not read.
         round_trip: Duration,
     },
-    /// An AUTH came (section 4.12). If its Reason Code is 0x18 or 0x19, it is to be answered.
+    /// An AUTH came (section 4.12). If its Reason Code is 0x18 or 0x19, answer it with
+    /// `authenticate`.
     Authentication(Auth<'a>),
     /// The peer's DISCONNECT. [`Output::Close`] follows.
     Disconnect(Disconnect<'a>),
-    /// Client: the Server accepted the connection. Session Present tells whether its Session goes on;
-    /// if not, subscriptions have to be made again. So have those that ended as
-    /// [`Outcome::Indeterminate`] in any case. An Assigned Client Identifier is the Session's ClientID from now on,
-    /// whether or not the CONNECT had one.
+    /// Client: the Server accepted the connection. If Session Present is 0, there is a new Session,
+    /// and the Client must subscribe again. Subscriptions that ended as [`Outcome::Indeterminate`]
+    /// must be made again in any case. An Assigned Client Identifier is the Session's ClientID from
+    /// now on, whether or not the CONNECT had one.
     Connected(ConnAck<'a>),
-    /// Client: the Server refused the connection. [`Output::Close`] follows. The refusal of a Server that speaks only
-    /// MQTT 3.1.1 is translated:
+    /// Client: the Server refused the connection. [`Output::Close`] follows. The refusal by a
+    /// Server that speaks only MQTT 3.1.1 is translated:
     /// [`RawPacket::refusal_of_older_version`](mqtt5_codec::framing::RawPacket::refusal_of_older_version).
     Refused(ConnAck<'a>),
-    /// Server: a Client wants to connect. Nothing more is read before it is accepted, refused, or
-    /// asked for authentication.
+    /// Server: a Client wants to connect. Nothing more is read until the caller accepts it, refuses
+    /// it, or asks for authentication.
     Connect(Connect<'a>),
-    /// Server: to be answered with `acknowledge_subscribe`.
+    /// Server: a SUBSCRIBE. Answer it with `acknowledge_subscribe`.
     Subscribe(Subscribe<'a>),
-    /// Server: to be answered with `acknowledge_unsubscribe`.
+    /// Server: an UNSUBSCRIBE. Answer it with `acknowledge_unsubscribe`.
     Unsubscribe(Unsubscribe<'a>),
-    /// Server: the Will Message is to be published now.
+    /// Server: the Will Message is due. Publish it now.
     Will(WillMessage),
-    /// The Session is [`persistent`](crate::SessionConfig::persistent), and the Session Expiry Interval of the Network
-    /// Connection that begins is 0 (section 3.1.2.11.2): with it the Session ends, also in a crash, and messages in
-    /// flight are lost. What is stored is of use only for a Client's messages that wait. Nothing is wrong if that is
-    /// wanted; if not, the CONNECT lacks a Session Expiry Interval, or the Server's CONNACK replaced it by 0.
+    /// The Session is [`persistent`](crate::SessionConfig::persistent), but the Session Expiry
+    /// Interval of the new Network Connection is 0 (section 3.1.2.11.2): the Session ends with the
+    /// connection, also in a crash, and messages in flight are lost. The stored changes serve only
+    /// a Client's messages that wait. If that is not what you want, the CONNECT lacks a Session
+    /// Expiry Interval, or the Server's CONNACK replaced it by 0.
     SessionEndsWithConnection,
-    /// The Session has ended: it expired, was discarded, or its end came with that of the Network
-    /// Connection. Subscriptions end with it. It comes before all events of the next Session: in a Client before
-    /// [`Event::Connected`], in a Server before what the Client sent after its CONNECT.
+    /// The Session has ended: it expired, was discarded, or ended with its Network Connection. Its
+    /// subscriptions ended, too. This event comes before all events of the next Session: in a
+    /// Client before [`Event::Connected`], in a Server before any packet that followed the CONNECT.
     SessionEnded,
 }
 
-/// A message that came, with its Topic Name, whether or not a Topic Alias stood for it.
+/// A message that arrived, with its Topic Name, even if the packet had only a Topic Alias.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Delivered<'a> {
-    /// The message; its `topic` is there in any case.
+    /// The message. Its `topic` is always `Some`.
     pub publish: Publish<'a>,
-    /// With manual acknowledgement and QoS 1 or 2: what to acknowledge it with.
+    /// The receipt to acknowledge the message with; `None` with QoS 0 or automatic acknowledgement.
     pub receipt: Option<Receipt>,
 }
 
@@ -112,10 +118,11 @@ pub struct Delivered<'a> {
 pub struct PayloadPart<'a> {
     /// The bytes; never empty.
     pub bytes: &'a [u8],
-    /// How many bytes are still to come. 0 with the last part: now the message is there. With automatic
-    /// acknowledgement it is acknowledged by the next `poll`, so store it before.
+    /// How many bytes are still to come; 0 with the last part. With automatic acknowledgement the
+    /// next `poll` acknowledges the message, so store it before.
     pub remaining: usize,
-    /// With the last part, manual acknowledgement and QoS 1 or 2: what to acknowledge the message with.
+    /// With the last part: the receipt to acknowledge the message with; `None` with QoS 0 or
+    /// automatic acknowledgement.
     pub receipt: Option<Receipt>,
 }
 
@@ -132,7 +139,7 @@ pub struct WillMessage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
-    /// The peer broke the protocol. It was told so if the standard lets it be told.
+    /// The peer broke a rule of the protocol. The machine answers if the standard allows an answer.
     PeerError(PeerError),
     /// The peer sent DISCONNECT.
     PeerDisconnected(ReasonCode),
@@ -140,9 +147,9 @@ pub enum Cause {
     Disconnected(ReasonCode),
     /// The connection was refused by a CONNACK, sent or received.
     Refused(ReasonCode),
-    /// Nothing came in time.
+    /// Something did not come in time.
     TimedOut(Awaited),
-    /// A packet that has to be sent is larger than the peer's Maximum Packet Size.
+    /// A packet that must be sent exceeds the peer's Maximum Packet Size.
     CannotAnswer(PacketType),
 }
 
@@ -180,7 +187,7 @@ pub enum Awaited {
     KeepAlive,
     /// The rest of a packet: see [`PacketTimeouts`](crate::PacketTimeouts).
     RestOfPacket,
-    /// Room for what is to be written: the other side takes nothing. See
+    /// Room in the buffer: the other side takes no bytes. See
     /// [`PacketTimeouts`](crate::PacketTimeouts).
     Room,
 }

@@ -1,5 +1,5 @@
-//! Deliberate faults, as in the codec: `fault!("name", right, wrong)` is `right`, and `fault!("name")` is
-//! `false`, unless the crate is compiled with `--cfg mqtt5_faults`.
+//! Deliberate faults, as in the codec: `fault!("name", right, wrong)` is `right`, and
+//! `fault!("name")` is `false`, unless the crate is compiled with `--cfg mqtt5_faults`.
 
 #[cfg(not(mqtt5_faults))]
 macro_rules! fault {

@@ -1,4 +1,5 @@
-//! Guides: which QoS to choose, what to store and when, what a message costs, and what the machines log.
+//! Guides: which QoS to choose, what to store and when, what a message costs, and what the machines
+//! log.
 
 #[doc = include_str!("../docs/qos.md")]
 pub mod qos {}

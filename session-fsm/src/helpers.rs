@@ -1,4 +1,5 @@
-//! What works beside the machines: pure, bounded and without a clock, as they are. No machine uses any of it.
+//! Helpers beside the machines. Like the machines, they are pure and bounded, and have no clock. No
+//! machine uses them.
 
 pub mod circuit_breaker;
 pub mod deduplicate;

@@ -2,71 +2,83 @@
 //!
 //! # Contract
 //!
-//! **After other calls, however many, call `poll` until it returns `None`, and do what each [`Output`] says before the
-//! next call.**
+//! **After other calls, however many, call `poll` until it returns `None`, and do what each
+//! [`Output`] says before the next call.**
 //!
 //! A [`Client`] or a [`Server`] needs six steps:
 //!
 //! 1. **Begin** when the Network Connection exists: call [`Client::connect`], or make a [`Server`].
-//! 2. **Receive.** Offer the bytes from the network to `receive` until it returns `None`. Keep the bytes that it left,
-//!    and offer them again with the bytes that come after them.
-//! 3. **Handle each [`Event`].** Publish, subscribe, acknowledge, accept: everything that you call is queued.
+//! 2. **Receive.** Offer the bytes from the network to `receive` until it returns `None`. Keep the
+//!    bytes that it left, and offer them again with the bytes that come after them.
+//! 3. **Handle each [`Event`].** Publish, subscribe, acknowledge, accept: everything that you call
+//!    is queued.
 //! 4. **Poll until `None`.** Packets are appended to your buffer. Store each [`Output::Persist`].
-//! 5. **Write** the buffer to the network. Then sleep until bytes arrive, until the application wants something, or
-//!    until `next_timeout`, at which you call `handle_timeout`. Go on with the step that fits.
-//! 6. **End.** [`Output::Close`] is the last output of a connection: write the buffer, then close the connection. If
-//!    the network or you end it, call `connection_lost`, then `poll`. Discard what is left in both buffers: no byte of
-//!    one connection may reach the next.
+//! 5. **Write** the buffer to the network. Then sleep until bytes arrive, until the application
+//!    wants something, or until `next_timeout`, at which you call `handle_timeout`. Go on with the
+//!    step that fits.
+//! 6. **End.** [`Output::Close`] is the last output of a connection: write the buffer, then close
+//!    the connection. If the network or you end it, call `connection_lost`, then `poll`. Discard
+//!    what is left in both buffers: no byte of one connection may reach the next.
 //!
 //! The exceptions:
 //!
-//! * **A full buffer.** [`Output::NeedsRoom`] means that the next packet does not fit. Stop polling until the buffer has
-//!   room. `receive` goes on to read until 1 MiB of answers waits.
-//! * **Storing in batches.** You may collect several [`Output::Persist`], and store them in order, before anything that
-//!   was written since the first of them goes to the network.
-//! * **`publish_now`** writes to the buffer itself, and returns [`PublishError::Busy`] if `poll` has to write first.
+//! * **A full buffer.** [`Output::NeedsRoom`] means that the next packet does not fit. Stop polling
+//!   until the buffer has room. `receive` goes on to read until 1 MiB of answers waits.
+//! * **Storing in batches.** You may collect several [`Output::Persist`], and store them in order,
+//!   before anything that was written since the first of them goes to the network.
+//! * **`publish_now`** writes to the buffer itself, and returns [`PublishError::Busy`] if `poll`
+//!   has to write first.
 //! * **A Session in no machine** has a [`Session::poll`] of its own, which needs no buffer.
 //!
 //! # When a call takes `now`
 //!
-//! **A call takes `now`, as its first argument, if it begins a time or compares one.** It does if it reads or writes
-//! bytes, if it begins a Network Connection or may end it, if it accepts a message, which may expire, and if it handles a
-//! timeout. A call that only queues a packet takes none: the time for the answer begins when `poll` writes the packet.
-//! This holds for the helpers, too.
+//! **A call takes `now`, as its first argument, if it begins a time or compares one.** It does if
+//! it reads or writes bytes, if it begins a Network Connection or may end it, if it accepts a
+//! message, which may expire, and if it handles a timeout. A call that only queues a packet takes
+//! none: the time for the answer begins when `poll` writes the packet. This holds for the helpers,
+//! too.
 //!
-//! `now` is an [`Instant`] of your clock, such as `Instant::ORIGIN + start.elapsed()`. If the clock goes back, no deadline
-//! moves further away than its interval.
+//! `now` is an [`Instant`] of your clock, such as `Instant::ORIGIN + start.elapsed()`. If the clock
+//! goes back, no deadline moves further away than its interval.
 //!
 //! # Why there are two sources of events
 //!
-//! An event that a packet brings is returned by `receive`, because it borrows from the input, which `poll` does not have.
-//! If `poll` returned all events, each message would have to be copied first: an exchange through both machines would
-//! take 1,914 instead of 769 instructions at QoS 0, 3,248 instead of 1,993 at QoS 1, and an allocation.
+//! An event that a packet brings is returned by `receive`, because it borrows from the input, which
+//! `poll` does not have. If `poll` returned all events, each message would have to be copied first:
+//! an exchange through both machines would take 1,914 instead of 769 instructions at QoS 0, 3,248
+//! instead of 1,993 at QoS 1, and an allocation.
 //!
 //! # Promises
 //!
-//! * **Machines are values.** A [`Client`], a [`Server`] and a [`Session`] are `Clone + Eq + Hash + Debug + Send + Sync`.
-//!   They own no socket, clock, thread or source of randomness: the same calls return the same results.
-//! * **Everything accepted has exactly one outcome.** `publish`, `subscribe` and `unsubscribe` return a [`Token`]. An
-//!   [`Event::Outcome`] with the token says what became of it, or that nobody knows.
-//! * **Events come in order.** What happened before a packet is returned before the packet is read, by `receive` or by
-//!   `poll`, whichever is called first. If `receive` leaves whole packets unread, `next_timeout` is due at once.
-//! * **A peer that is slow is not taken for dead.** Bytes count when `receive` is offered them, whole packets or not. The
-//!   time for an answer begins when `poll` writes the question. No deadline of the peer passes while `poll` is put off or
-//!   has no room. If `handle_timeout` is late, the peer gets up to a second more. If you leave bytes unread for reasons of
-//!   your own, call `bytes_waiting`.
-//! * **An error of the peer ends the Network Connection, not the machine.** The machine writes the answer that the
-//!   standard allows, and [`Output::Close`] names the rule that was broken. A [`Client`] reads again after `connect`; a
-//!   [`Server`] does not. No input causes a panic.
-//! * **A Session survives a crash** if it is [`persistent`](SessionConfig::persistent): [`Output::Persist`] returns each
-//!   [`Change`] before the packets that depend on it. **Store what an event makes you do and the change after it in one
-//!   transaction**: then a crash loses nothing and repeats nothing. If they are stored apart, a crash between the two
-//!   repeats the event. A [`Journal`](journal::Journal) stores both in one batch; the example `crash_safe` does so on a
+//! * **Machines are values.** A [`Client`], a [`Server`] and a [`Session`] are
+//!   `Clone + Eq + Hash + Debug + Send + Sync`. They own no socket, clock, thread or source of
+//!   randomness: the same calls return the same results.
+//! * **Everything accepted has exactly one outcome.** `publish`, `subscribe` and `unsubscribe`
+//!   return a [`Token`]. An [`Event::Outcome`] with the token says what became of it, or that
+//!   nobody knows.
+//! * **Events come in order.** What happened before a packet is returned before the packet is read,
+//!   by `receive` or by `poll`, whichever is called first. If `receive` leaves whole packets
+//!   unread, `next_timeout` is due at once.
+//! * **A peer that is slow is not taken for dead.** Bytes count when `receive` is offered them,
+//!   whole packets or not. The time for an answer begins when `poll` writes the question. No
+//!   deadline of the peer passes while `poll` is put off or has no room. If `handle_timeout` is
+//!   late, the peer gets up to a second more. If you leave bytes unread for reasons of your own,
+//!   call `bytes_waiting`.
+//! * **An error of the peer ends the Network Connection, not the machine.** The machine writes the
+//!   answer that the standard allows, and [`Output::Close`] names the rule that was broken. A
+//!   [`Client`] reads again after `connect`; a [`Server`] does not. No input causes a panic.
+//! * **A Session survives a crash** if it is [`persistent`](SessionConfig::persistent):
+//!   [`Output::Persist`] returns each [`Change`] before the packets that depend on it. **Store what
+//!   an event makes you do and the change after it in one transaction**: then a crash loses nothing
+//!   and repeats nothing. If they are stored apart, a crash between the two repeats the event. A
+//!   [`Journal`](journal::Journal) stores both in one batch; the example `crash_safe` does so on a
 //!   disk.
-//! * **Nothing grows without limit.** [`memory`] lists every container, its bound, and what happens there. At its limits
-//!   `publish` returns [`PublishError::Busy`], and `receive` stops reading. A Client whose buffer is full should go on
-//!   reading: if neither side reads, neither side can write.
-//! * **No allocation per message** in the steady state, and constant time per packet, however many are in flight.
+//! * **Nothing grows without limit.** [`memory`] lists every container, its bound, and what happens
+//!   there. At its limits `publish` returns [`PublishError::Busy`], and `receive` stops reading. A
+//!   Client whose buffer is full should go on reading: if neither side reads, neither side can
+//!   write.
+//! * **No allocation per message** in the steady state, and constant time per packet, however many
+//!   are in flight.
 //! * No `unsafe` code, and `no_std` with `alloc`.
 //!
 //! # Features
@@ -88,7 +100,8 @@
 //!
 //! # Helpers
 //!
-//! Helpers work beside the machines. Like the machines, they are pure and bounded, and have no clock.
+//! Helpers work beside the machines. Like the machines, they are pure and bounded, and have no
+//! clock.
 //!
 //! | to | use |
 //! | --- | --- |

@@ -1,34 +1,38 @@
-//! The methods that a [`Client`](crate::Client) and a [`Server`](crate::Server) have alike.
+//! The methods that [`Client`](crate::Client), [`Server`](crate::Server) and [`Lent`](crate::Lent)
+//! share.
 
-/// Each machine has `connection`, `parts` for the connection and the Session that it may have, and `side` for what
-/// packets come to.
+/// Each machine has three methods of its own: `connection`; `parts`, which returns the connection
+/// and the Session, if there is one; and `side`, which takes packets.
 macro_rules! machine_methods {
     ($machine:ty) => {
         impl $machine {
-            /// Whether the CONNECT was accepted and the connection is not being closed.
+            /// Returns whether the CONNECT was accepted and the connection is not closing.
             #[must_use]
             pub fn is_connected(&self) -> bool {
                 self.connection().is_open()
             }
 
-            /// What Topic Aliases have saved on the present Network Connection. The count begins anew with each one.
+            /// Returns what Topic Aliases have saved on the present Network Connection. Each
+            /// connection starts a new count.
             #[must_use]
             pub fn alias_savings(&self) -> AliasSavings {
                 self.connection().alias_savings.0
             }
 
-            /// Accepts a message, connected or not. [`poll`](Self::poll) writes it as soon as the peer can take it; an
-            /// [`Event::Outcome`] with the token says what became of it. If a Client's Session ends while the message
-            /// waits, it waits for the next one.
+            /// Accepts a message, connected or not. [`poll`](Self::poll) writes it as soon as the
+            /// peer can take it. An [`Event::Outcome`] with the token says what became of it. If a
+            /// Client's Session ends while the message waits, the message waits for the next
+            /// Session.
             ///
-            /// Allocates nothing once as many messages were in flight, or waiting, before; but a message that has to
-            /// wait and has a Message Expiry Interval takes a place in a tree, of which a node is allocated now and
-            /// then.
+            /// Allocates nothing once as many messages were in flight, or waiting, before. The
+            /// exception is a message that waits and has a Message Expiry Interval: it takes a
+            /// place in a tree, which allocates a node now and then.
             ///
             /// # Errors
             ///
-            /// [`RefusedPublication`] gives the publication back, with a [`PublishError`]; nothing was accepted. A
-            /// message that is too large for a Client counts as sent \[MQTT-3.1.2-25\]: a Server forgets it.
+            /// [`RefusedPublication`] gives the publication back, with a [`PublishError`]; nothing
+            /// was accepted. If the message is too large for the Client, a Server may drop it: the
+            /// standard counts it as sent \[MQTT-3.1.2-25\].
             #[inline]
             pub fn publish(
                 &mut self,
@@ -41,8 +45,9 @@ macro_rules! machine_methods {
                 }
             }
 
-            /// Takes back a message that was not sent. It ends as [`Outcome::Withdrawn`](crate::Outcome::Withdrawn).
-            /// [`Session::unsettled`] lists what there is.
+            /// Takes back a message that was not sent. It ends as
+            /// [`Outcome::Withdrawn`](crate::Outcome::Withdrawn). [`Session::unsettled`] lists the
+            /// messages.
             ///
             /// # Errors
             ///
@@ -52,16 +57,17 @@ macro_rules! machine_methods {
                 session.ok_or(WithdrawError::Unknown)?.withdraw(token)
             }
 
-            /// Asks whether `publish` has room for a message with this QoS, so that no message is built in vain. `size`
-            /// is that of the message, [`Message::size`](mqtt5_codec::Message::size): before it is built, the
-            /// [`encoded_len`](mqtt5_codec::Publish::encoded_len) of its PUBLISH with QoS 0. Nothing is dropped, and the
-            /// room is not reserved; if nothing else is published meanwhile, it is there. Other reasons to refuse the
-            /// message, such as the peer's limits, are not looked at. Allocates nothing.
+            /// Checks whether `publish` has room for a message with this QoS, before the message is
+            /// built. `size` is [`Message::size`](mqtt5_codec::Message::size), which equals the
+            /// [`encoded_len`](mqtt5_codec::Publish::encoded_len) of the PUBLISH with QoS 0.
+            /// Nothing is dropped, and the room is not reserved: it stays until something else is
+            /// published. Other reasons to refuse the message, such as the peer's limits, are not
+            /// checked. Allocates nothing.
             ///
             /// # Errors
             ///
-            /// [`PublishError::Busy`]; an [`Event::Room`] follows, as after `publish`. [`PublishError::TooLarge`];
-            /// [`PublishError::NoSession`].
+            /// [`PublishError::Busy`]; an [`Event::Room`] follows, as after `publish`.
+            /// [`PublishError::TooLarge`]; [`PublishError::NoSession`].
             ///
             /// ```
             /// use mqtt5_session_fsm::codec::{MessagePool, Publish, Qos, TopicName};
@@ -84,15 +90,15 @@ macro_rules! machine_methods {
                 session.check_room_in(qos, size, connection.window())
             }
 
-            /// Writes a message with QoS 0 to `wire` at once: it is not stored, not copied beforehand, and has no
-            /// token and no outcome. Allocates nothing.
+            /// Writes a message with QoS 0 to `wire` at once. The message is neither stored nor
+            /// copied first, and has no token and no outcome. Allocates nothing.
             ///
             /// # Errors
             ///
-            /// [`PublishError::NoSession`]; [`PublishError::NotConnected`]; [`PublishError::Busy`] if something else
-            /// waits to be written first: call `poll`, and try again; [`PublishError::Forbidden`];
-            /// [`PublishError::Invalid`], also for another QoS, for a Topic Alias, and if `wire` has no room. Nothing
-            /// was written then.
+            /// [`PublishError::NoSession`]; [`PublishError::NotConnected`]; [`PublishError::Busy`]
+            /// if something else must be written first: call `poll`, and try again;
+            /// [`PublishError::Forbidden`]; [`PublishError::Invalid`], also for another QoS, for a
+            /// Topic Alias, and if `wire` has no room. After an error, nothing was written.
             #[inline]
             pub fn publish_now<B: BufMut + ?Sized>(
                 &mut self,
@@ -114,8 +120,9 @@ macro_rules! machine_methods {
                 self.acknowledge_with(receipt, ReasonCode::Success, &[])
             }
 
-            /// Acknowledges or refuses a message, with any Reason Code that a PUBACK or PUBREC of this side may have.
-            /// Properties are left out if the peer does not want or cannot take them.
+            /// Acknowledges or refuses a message, with any Reason Code that a PUBACK or PUBREC of
+            /// this side may have. Properties are left out if the peer does not want or cannot take
+            /// them.
             ///
             /// # Errors
             ///
@@ -131,15 +138,16 @@ macro_rules! machine_methods {
                 connection.decide(session, receipt, reason_code, properties)
             }
 
-            /// Takes whole packets off the front of `input`, as the network brought them, until one of them yields an
-            /// event; `None` if there is no whole packet left, or if a CONNECT waits for the caller's decision. What
-            /// is left has to be offered again, with what comes after it. If whole packets were left,
+            /// Takes whole packets off the front of `input`, and returns the event of the first
+            /// packet that yields one. Returns `None` if no whole packet is left, or if a CONNECT
+            /// waits for the caller's decision. Offer the bytes that are left again, with the bytes
+            /// that come after them. If whole packets were left,
             /// [`next_timeout`](Self::next_timeout) lies in the past as soon as they can be taken.
             ///
-            /// What happened before a packet is returned before the packet is taken: outcomes, a Will, and the
-            /// [`Event::SessionEnded`] of an earlier Session.
+            /// Events from before a packet are returned before the packet is taken: outcomes, a
+            /// Will, and the [`Event::SessionEnded`] of an earlier Session.
             ///
-            /// Packets that were handled without an event may have left something for `poll` to do.
+            /// A packet without an event may still give `poll` something to do.
             ///
             /// Bytes of a Network Connection that is closing are discarded.
             #[inline]
@@ -158,7 +166,8 @@ macro_rules! machine_methods {
                 }
                 let over = self.side().take_acknowledgements(now, offered, input);
                 if let Some((token, packet_type)) = over {
-                    // Two constants, so that a caller who looks at little of them need not copy them.
+                    // Two constants, so that a caller who looks at little of them need not copy
+                    // them.
                     if packet_type == mqtt5_codec::PacketType::PubAck {
                         return Some(Event::Outcome(token, $crate::Outcome::ACKNOWLEDGED));
                     }
@@ -181,13 +190,14 @@ macro_rules! machine_methods {
             }
 
             /// Handles a packet of the peer that was split and decoded elsewhere, by
-            /// [`Frame::decode_from`](mqtt5_codec::framing::Frame::decode_from) for example, with the Maximum Packet
-            /// Size that this side announced. For what does not decode there is [`reject`](Self::reject).
+            /// [`Frame::decode_from`](mqtt5_codec::framing::Frame::decode_from) for example, with
+            /// the Maximum Packet Size that this side announced. If a packet does not decode, call
+            /// [`reject`](Self::reject).
             ///
             /// # Errors
             ///
-            /// [`NotTaken`] while a CONNECT waits for the caller's decision, or events of an earlier Session for
-            /// `poll`: the packet is to be given again.
+            /// [`NotTaken`] while a CONNECT waits for the caller's decision, or while events of an
+            /// earlier Session wait for `poll`. Give the packet again afterwards.
             pub fn handle<'a>(
                 &'a mut self,
                 now: Instant,
@@ -196,18 +206,19 @@ macro_rules! machine_methods {
                 self.side().take_packet(now, &packet)
             }
 
-            /// Handles a piece of what the peer sends, as
-            /// [`StreamSplitter`](mqtt5_codec::framing::StreamSplitter) finds it: so messages of any size can be
-            /// received with little memory. Give it every piece, in order, and use only what the events say: the
-            /// payload of a message that was handed out before yields no event.
+            /// Handles a piece of the peer's bytes, as
+            /// [`StreamSplitter`](mqtt5_codec::framing::StreamSplitter) returns it, so that
+            /// messages of any size can be received with little memory. Give every piece, in order.
+            /// Use only the payload that events return: a message that was delivered before yields
+            /// no event.
             ///
-            /// A large message yields [`Event::LargeMessage`], then an [`Event::Payload`] for each part of its
-            /// payload. It is acknowledged when the last part has been handled, and not before. What the splitter
-            /// cannot take is for [`reject`](Self::reject).
+            /// A large message yields [`Event::LargeMessage`], then an [`Event::Payload`] for each
+            /// part of its payload. It is acknowledged when the last part has been handled. If the
+            /// splitter returns an error, call [`reject`](Self::reject).
             ///
             /// # Errors
             ///
-            /// As [`handle`](Self::handle): the same piece is to be given again.
+            /// As [`handle`](Self::handle). Give the same piece again afterwards.
             ///
             /// ```
             /// use mqtt5_session_fsm::codec::bytes::BytesMut;
@@ -250,16 +261,17 @@ macro_rules! machine_methods {
                 self.side().take_piece(now, piece)
             }
 
-            /// What came from the peer is not a good packet: the connection ends.
+            /// Reports that the peer's bytes are not a good packet. The connection ends.
             pub fn reject(&mut self, now: Instant, error: DecodeError) {
                 self.side().malformed(now, error);
             }
 
-            /// Says what is to be done, and appends to `wire` the packets that are to be sent: call it until it returns
-            /// `None`, after every other call. Packets that are in `wire` may be sent at any time.
+            /// Appends the packets to be sent to `wire`, and returns what else there is to do. Call
+            /// it after every other call until it returns `None`. Packets in `wire` may be sent at
+            /// any time.
             ///
-            /// Allocates nothing once as many messages were in flight before; but an automatic Topic Alias takes
-            /// the memory of its Topic Name.
+            /// Allocates nothing once as many messages were in flight before, except that an
+            /// automatic Topic Alias takes the memory of its Topic Name.
             #[inline]
             pub fn poll<B: BufMut + ?Sized>(
                 &mut self,

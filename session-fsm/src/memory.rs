@@ -1,8 +1,8 @@
-//! What bounds the memory of a machine: every container, its limit, and what happens at the limit.
+//! The memory of a machine: every container, its limit, and what happens at the limit.
 //!
-//! A peer, or the application, chooses sizes; the configuration limits them. Bytes are those of
-//! [`Message::size`](crate::codec::Message::size), of Topic Names, or of packets. Collections may take up to twice
-//! as much while they grow.
+//! A peer or the application chooses the sizes; the configuration limits them. Bytes are those of
+//! [`Message::size`](crate::codec::Message::size), of Topic Names, or of packets. Collections may
+//! take up to twice as much while they grow.
 //!
 //! | container | bound | at the bound |
 //! | --- | --- | --- |
@@ -23,12 +23,12 @@
 //! | an authentication | the Authentication Method: 65,535 bytes, as part of the CONNECT | it is refused with the CONNECT |
 //! | a Will Message | part of the CONNECT | it is refused with the CONNECT |
 //!
-//! Bytes that have not been read yet are in a buffer of the caller. It needs room for one packet of the announced
-//! Maximum Packet Size, or, in a [`Server`](crate::Server) before the CONNACK, of `maximum_connect_size`; a packet
-//! that cannot be right where it comes is refused at its first byte.
+//! Bytes that have not been read are in a buffer of the caller. It needs room for one packet of the
+//! announced Maximum Packet Size, or, in a [`Server`](crate::Server) before the CONNACK, of
+//! `maximum_connect_size`; a packet that is not allowed at this point is refused at its first byte.
 
-/// How many places to add to a collection of messages of which `used` places are all in use: an eighth, which is less
-/// than collections add by themselves. The memory for each message is promised, and one that is alone gets one place.
+/// Returns how many places a full collection of `used` messages gets more: an eighth, which is less
+/// than collections add by themselves, because the memory for each message is promised.
 pub(crate) const fn growth_step(used: usize) -> usize {
     match used / 8 {
         0 => 1,

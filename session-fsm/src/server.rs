@@ -1,4 +1,4 @@
-//! The Server's side of one Network Connection, and the Session of its Client.
+//! The Server: one Network Connection, and the Session of its Client.
 
 mod connection;
 mod handshake;
@@ -37,8 +37,8 @@ pub struct ServerConfig {
     /// Default: 65,536, which is enough for access tokens together with a Will Message of some tens
     /// of kilobytes.
     pub maximum_connect_size: u32,
-    /// The configuration of Sessions that the Server makes. A Session that the caller brings has its
-    /// own. Default: [`SessionConfig::default`].
+    /// The configuration of Sessions that the Server makes. A Session that the caller brings has
+    /// its own. Default: [`SessionConfig::default`].
     pub session: SessionConfig,
     /// How long to wait for the CONNECT, from the beginning of the Network Connection, and for each
     /// AUTH before the CONNACK, from the `poll` that writes this side's AUTH. Bytes that arrive do
@@ -78,12 +78,13 @@ impl Default for ServerConfig {
     }
 }
 
-/// The Server's side of one Network Connection: made for a connection that was accepted from the
-/// network, and given a [`Session`] when the Client's CONNECT is accepted.
+/// The Server's side of one Network Connection. It is made when the network accepts a connection,
+/// and gets a [`Session`] when the CONNECT is accepted.
 ///
-/// When the connection is over, the Session may stay inside: it goes on to take messages, to expire, and to
-/// hand out its Will, until [`Server::take_over`] or [`Server::take_session`] gives it to the next
-/// connection. A broker with very many Clients keeps the Sessions itself, and uses a [`ServerConnection`].
+/// When the connection is over, the Session may stay inside: it accepts messages, expires, and
+/// reports its Will, until [`Server::take_over`] or [`Server::take_session`] returns it for the
+/// next connection. A broker with very many Clients keeps the Sessions itself, and uses a
+/// [`ServerConnection`].
 ///
 /// See the [crate] for the contract of its methods.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -97,7 +98,7 @@ pub struct Server {
 machine_methods!(Server);
 
 impl Server {
-    /// The Server's side of a Network Connection that has just begun.
+    /// Creates the Server's side of a Network Connection that has just begun.
     #[must_use]
     pub fn new(now: Instant, config: ServerConfig) -> Self {
         Server {
@@ -107,7 +108,7 @@ impl Server {
         }
     }
 
-    /// The Session, from the acceptance of the CONNECT until it is taken.
+    /// Returns the Session; `None` before the CONNECT is accepted, and after the Session was taken.
     #[must_use]
     pub const fn session(&self) -> Option<&Session> {
         self.session.as_ref()
@@ -123,7 +124,7 @@ impl Server {
         (&mut self.connection.connection, self.session.as_mut())
     }
 
-    /// What packets come to.
+    /// The side that takes packets.
     #[inline(always)]
     const fn side(&mut self) -> &mut Self {
         self
@@ -133,53 +134,55 @@ impl Server {
         self.connection.lend(self.session.as_mut())
     }
 
-    /// Takes the Session out, to keep it for the Client's next connection. A Network Connection that is
-    /// still there counts as lost: close it, no [`Output::Close`] follows.
-    #[must_use = "the Session has to be kept for as long as it has not ended"]
+    /// Takes the Session out, to keep it for the Client's next connection. A Network Connection
+    /// that still exists counts as lost: close it, as no [`Output::Close`] follows.
+    #[must_use = "the Session must be kept until it ends"]
     pub fn take_session(&mut self, now: Instant) -> Option<Session> {
         self.lent().leave(now);
         self.session.take()
     }
 
-    /// What the Client announced in its CONNECT; [`Limits::NONE`] before.
+    /// Returns what the Client announced in its CONNECT; [`Limits::NONE`] before.
     #[must_use]
     pub const fn client_limits(&self) -> &Limits {
         self.connection.client_limits()
     }
 
-    /// What the Client is held to: what was announced to it in the CONNACK, and before that
+    /// Returns the limits that the Client must keep to: those of the CONNACK, and before it
     /// [`ServerConfig::limits`].
     #[must_use]
     pub const fn limits(&self) -> &Limits {
         self.connection.limits()
     }
 
-    /// The Keep Alive in force, in seconds; 0 is off.
+    /// Returns the Keep Alive in force, in seconds; 0 is off.
     #[must_use]
     pub const fn keep_alive(&self) -> u16 {
         self.connection.keep_alive()
     }
 
-    /// Accepts the CONNECT (section 3.1.4): sends the CONNACK, with the limits of
-    /// [`ServerConfig`](super::ServerConfig) and these properties. `session` is the one that the
-    /// caller has for the ClientID; whether it goes on is decided here, by Clean Start, and told by
-    /// Session Present. If there was another Session, its end is reported by [`Server::poll`] or by the next
-    /// [`Server::receive`], whichever is called first.
+    /// Accepts the CONNECT (section 3.1.4) with a CONNACK, which has the limits of
+    /// [`ServerConfig`](super::ServerConfig) and these properties. `session` is the caller's
+    /// Session for the ClientID. Clean Start decides whether it goes on, and Session Present tells
+    /// the Client. If the Session ends, [`Server::poll`] or the next [`Server::receive`] reports
+    /// that, whichever is called first.
     ///
-    /// The properties may be Server Keep Alive and Session Expiry Interval, which replace what the Client
-    /// asked for; Assigned Client Identifier, which has to be given if the ClientID was empty, and replaces it
-    /// otherwise, so that `session` has to be the one of the new ClientID (section 3.2.2.3.7);
-    /// Response Information, if it was requested; Authentication Data, Reason String and User Properties.
+    /// The properties may be Server Keep Alive and Session Expiry Interval, which replace the
+    /// Client's values; Assigned Client Identifier, which is required if the ClientID was empty,
+    /// and replaces the ClientID otherwise, so that `session` must be that of the new ClientID
+    /// (section 3.2.2.3.7); Response Information, if it was requested; Authentication Data, Reason
+    /// String and User Properties.
     ///
-    /// Of two Network Connections of the same Client, the one that was opened first may be heard last: its
-    /// CONNECT should not take the Session from the other. A caller that remembers in which order the
-    /// connections were accepted from the network can close the older one instead.
+    /// With two Network Connections of one Client, the CONNECT of the older one may arrive last. It
+    /// should not take the Session from the newer one. A caller that remembers the order in which
+    /// the network accepted the connections can close the older one instead.
     ///
     /// # Errors
     ///
-    /// [`SendError`]; the CONNECT still waits then, and the session that was given is used the next time, or
-    /// given back by [`Server::take_session`]: [`SendError::ClientIdentifierDiffers`] if it is of another
-    /// Client, [`SendError::PropertyMissing`], [`SendError::PropertyUnwanted`], [`SendError::Invalid`].
+    /// [`SendError::ClientIdentifierDiffers`] if the Session belongs to another Client,
+    /// [`SendError::PropertyMissing`], [`SendError::PropertyUnwanted`], [`SendError::Invalid`].
+    /// After an error the CONNECT still waits. The Session that was given is used the next time,
+    /// and [`Server::take_session`] returns it.
     pub fn accept(
         &mut self,
         now: Instant,
@@ -190,14 +193,16 @@ impl Server {
         self.accept_with(now, session, &limits, properties)
     }
 
-    /// As [`Server::accept`], with limits for this Client, by its plan or its rights for example. Of each limit the
-    /// lower one of `limits` and [`ServerConfig::limits`](super::ServerConfig::limits) is announced in the CONNACK, and
-    /// this Network Connection is held to it; so it is best to start from the latter. The next connection of the Client
-    /// may have others.
+    /// As [`Server::accept`], with limits for this Client, by its plan or its rights for example.
+    /// The CONNACK announces the lower one of `limits` and
+    /// [`ServerConfig::limits`](super::ServerConfig::limits), limit by limit, and the Client must
+    /// keep to it on this Network Connection. Start from the limits of the configuration. The next
+    /// connection of the Client may have others.
     ///
-    /// If the Will of the CONNECT is above the limits, the CONNECT is refused with 0x9B or 0x9A instead
-    /// \[MQTT-3.2.2-12\], \[MQTT-3.2.2-13\]: the call succeeds, and [`Output::Close`](crate::Output::Close) follows. The
-    /// Session is as it was then, and [`Server::take_session`] gives it back.
+    /// If the Will of the CONNECT exceeds the limits, the CONNECT is refused with 0x9B or 0x9A
+    /// \[MQTT-3.2.2-12\], \[MQTT-3.2.2-13\]. The call succeeds, and
+    /// [`Output::Close`](crate::Output::Close) follows. The Session is unchanged, and
+    /// [`Server::take_session`] returns it.
     ///
     /// ```
     /// use mqtt5_session_fsm::codec::{Connect, Qos, Text};
@@ -250,11 +255,11 @@ impl Server {
         Ok(())
     }
 
-    /// Ends the Network Connection with a DISCONNECT (section 3.14); [`Output::Close`] follows. Reason
-    /// Codes are those of a Server, such as 0x8B (Server shutting down), 0x8E (Session taken over) or 0x9C
-    /// (Use another server), the last with a Server Reference perhaps.
+    /// Ends the Network Connection with a DISCONNECT (section 3.14); [`Output::Close`] follows.
+    /// Reason Codes are those of a Server, such as 0x8B (Server shutting down), 0x8E (Session taken
+    /// over) or 0x9C (Use another server), which may have a Server Reference.
     ///
-    /// Messages that [`Server::poll`] has not written before are not sent any more on this connection. The
+    /// Messages that [`Server::poll`] has not written are not sent on this connection any more. The
     /// Client's Will Message is published, after its delay (section 3.1.2.5).
     ///
     /// # Errors
@@ -270,11 +275,13 @@ impl Server {
         self.lent().disconnect(now, reason_code, properties)
     }
 
-    /// The same Client connects anew (section 3.1.4): gives the Session for the new connection. An
-    /// old connection that is still there is closed with DISCONNECT 0x8E: call [`Server::poll`] here once more, to write it.
+    /// Takes the Session out because the same Client connects anew (section 3.1.4). An old
+    /// connection that still exists ends with DISCONNECT 0x8E: call [`Server::poll`] once more, to
+    /// write it.
     ///
-    /// Decide before whether the new CONNECT is to be accepted. What the Session has not reported yet, such as
-    /// the Will Message of the old connection, is reported by the machine that gets it.
+    /// Decide first whether to accept the new CONNECT. Events that the Session has not reported
+    /// yet, such as the Will Message of the old connection, are reported by the machine that gets
+    /// the Session.
     #[must_use = "the Session goes on in the new connection"]
     pub fn take_over(&mut self, now: Instant) -> Option<Session> {
         // If it is not open, there is nobody to be told.
@@ -282,20 +289,21 @@ impl Server {
         self.take_session(now)
     }
 
-    /// The Network Connection is gone. Poll then. After [`Output::Close`] it does nothing.
+    /// Reports that the Network Connection is lost. Call `poll` afterwards. After
+    /// [`Output::Close`], this call does nothing.
     pub fn connection_lost(&mut self, now: Instant) {
         self.lent().connection_lost(now);
     }
 
-    /// Refuses the CONNECT with a CONNACK (section 3.2.2.2); [`Output::Close`](crate::Output::Close)
-    /// follows. To refuse it without a word, close the Network Connection and call
-    /// [`Server::connection_lost`].
+    /// Refuses the CONNECT with a CONNACK (section 3.2.2.2);
+    /// [`Output::Close`](crate::Output::Close) follows. To refuse it without a packet, close the
+    /// Network Connection and call [`Server::connection_lost`].
     ///
     /// # Errors
     ///
-    /// [`SendError::NotExpected`] if no CONNECT waits; [`SendError::Invalid`] if the Reason Code is not one
-    /// of a refusal, or for a property that a CONNACK cannot have; [`SendError::PropertyUnwanted`] for one that
-    /// this Client has not asked for.
+    /// [`SendError::NotExpected`] if no CONNECT waits; [`SendError::Invalid`] if the Reason Code is
+    /// not that of a refusal, or for a property that a CONNACK cannot have;
+    /// [`SendError::PropertyUnwanted`] for a property that this Client has not asked for.
     pub fn refuse(
         &mut self,
         now: Instant,
@@ -305,22 +313,22 @@ impl Server {
         self.lent().refuse(now, reason_code, properties)
     }
 
-    /// Asks the Client for more, before the CONNACK or during re-authentication (section 4.12): an AUTH with
-    /// Reason Code 0x18. The Authentication Method is added.
+    /// Sends an AUTH with Reason Code 0x18, before the CONNACK or during re-authentication (section
+    /// 4.12). The Authentication Method is added.
     ///
     /// # Errors
     ///
-    /// [`SendError::NotExpected`] if it is not this side's turn; [`SendError::Invalid`].
+    /// [`SendError::NotExpected`] if it is the Client's turn; [`SendError::Invalid`].
     pub fn authenticate(&mut self, properties: &[Property<'_>]) -> Result<(), SendError> {
         self.lent().authenticate(properties)
     }
 
-    /// The re-authentication has succeeded (section 4.12.1): an AUTH with Reason Code 0x00. If it has
-    /// failed, use [`Server::disconnect`].
+    /// Ends a re-authentication with success (section 4.12.1), by an AUTH with Reason Code 0x00. If
+    /// it failed, call [`Server::disconnect`].
     ///
     /// # Errors
     ///
-    /// [`SendError::NotExpected`] if none is under way, or it is not this side's turn;
+    /// [`SendError::NotExpected`] if none is under way, or if it is the Client's turn;
     /// [`SendError::Invalid`].
     pub fn finish_re_authentication(
         &mut self,
@@ -329,34 +337,35 @@ impl Server {
         self.lent().finish_re_authentication(properties)
     }
 
-    /// Bytes of the Client have come that [`Server::receive`] does not see: they are split elsewhere, or wait because
-    /// reading is put off. They show that the Client is there. Not needed while `poll` answers
-    /// [`Output::NeedsRoom`](crate::Output::NeedsRoom). The time for a CONNECT, and that for an AUTH, goes on.
+    /// Reports bytes of the Client that [`Server::receive`] does not see: they are split elsewhere,
+    /// or wait because the caller does not read. They prove that the Client is alive. Not needed
+    /// while `poll` returns [`Output::NeedsRoom`](crate::Output::NeedsRoom). The time for a CONNECT
+    /// or an AUTH goes on.
     pub fn bytes_waiting(&mut self, now: Instant) {
         self.lent().bytes_waiting(now)
     }
 
-    /// Does what is due at this time. It does no harm if nothing is, and nothing depends on being called in time: if this
-    /// side was late, the Client gets a chance before it is taken for silent.
+    /// Does what is due. It may be called when nothing is due, and may be called late: the Client
+    /// then gets up to a second more before it is taken for silent.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.lent().handle_timeout(now)
     }
 
-    /// When [`Server::handle_timeout`] has to be called, unless something else happens before;
-    /// [`Instant::NEVER`] if there is nothing to wait for. Every other call may change it.
+    /// Returns when [`Server::handle_timeout`] must be called; [`Instant::NEVER`] if there is
+    /// nothing to wait for. Every other call may change it.
     #[must_use]
     pub fn next_timeout(&self) -> Instant {
         self.connection.next_timeout(self.session.as_ref())
     }
 
-    /// Answers a SUBSCRIBE, with a Reason Code for each of its Topic Filters, in their order: the QoS that
-    /// is granted, as [`ReasonCode::granted`] gives it, or why there is none. Properties are left out if the
-    /// Client does not want or cannot take them.
+    /// Answers a SUBSCRIBE, with a Reason Code for each of its Topic Filters, in their order: the
+    /// granted QoS, as [`ReasonCode::granted`] returns it, or an error. Properties are left out if
+    /// the Client does not want them or cannot take them.
     ///
     /// # Errors
     ///
     /// [`SendError::NotExpected`] if there is no such SUBSCRIBE, [`SendError::ReasonCodeCount`],
-    /// [`SendError::Invalid`]; it still waits for its answer then.
+    /// [`SendError::Invalid`]. After an error the SUBSCRIBE still waits for its answer.
     pub fn acknowledge_subscribe(
         &mut self,
         now: Instant,
@@ -368,8 +377,8 @@ impl Server {
             .acknowledge_subscribe(now, packet_identifier, reason_codes, properties)
     }
 
-    /// Answers an UNSUBSCRIBE, with a Reason Code for each of its Topic Filters, in their order. Properties
-    /// are left out if the Client does not want or cannot take them.
+    /// Answers an UNSUBSCRIBE, with a Reason Code for each of its Topic Filters, in their order.
+    /// Properties are left out if the Client does not want them or cannot take them.
     ///
     /// # Errors
     ///
@@ -386,8 +395,8 @@ impl Server {
     }
 }
 
-/// What is frequent goes straight to the parts. Through a [`Lent`] in memory an exchange takes 15 instructions more at QoS 0,
-/// and 34 at QoS 1.
+/// The frequent calls reach the parts directly. Through a [`Lent`] in memory, an exchange takes 15
+/// instructions more at QoS 0, and 34 more at QoS 1.
 impl Side for Server {
     const PEER: Role = Role::Client;
 

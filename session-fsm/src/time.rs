@@ -6,9 +6,9 @@ use core::time::Duration;
 
 /// A point in time: milliseconds since an origin that the caller chooses once for all calls.
 ///
-/// Machines never ask for the time: each call brings it. It should come from a clock that does not go backwards. If it
-/// does, nothing fails, and no deadline is further away than its interval. The last instant, after 584 million years,
-/// means "never"; sums stop there.
+/// Machines have no clock: calls bring the time. The clock should not go backwards. If it does,
+/// nothing fails, and no deadline is further away than its interval. The last instant, after 584
+/// million years, means "never"; sums stop there.
 ///
 /// ```
 /// use core::time::Duration;
@@ -25,22 +25,22 @@ pub struct Instant(u64);
 impl Instant {
     /// The origin of the clock.
     pub const ORIGIN: Instant = Instant(0);
-    /// Never reached.
+    /// The instant that is never reached.
     pub const NEVER: Instant = Instant(u64::MAX);
 
-    /// The instant that is this many milliseconds after the origin.
+    /// Returns the instant that is this many milliseconds after the origin.
     #[must_use]
     pub const fn from_millis(milliseconds: u64) -> Self {
         Instant(milliseconds)
     }
 
-    /// Milliseconds since the origin.
+    /// Returns the milliseconds since the origin.
     #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.0
     }
 
-    /// The time from here to `later`; zero if that is past.
+    /// Returns the time from here to `later`; zero if `later` is past.
     #[must_use]
     pub const fn until(self, later: Instant) -> Duration {
         Duration::from_millis(later.0.saturating_sub(self.0))

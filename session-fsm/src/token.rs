@@ -1,4 +1,4 @@
-//! What the library accepted, and what became of it.
+//! Tokens of messages and requests, and their outcomes.
 
 use core::fmt;
 
@@ -7,27 +7,28 @@ use mqtt5_codec::{
     SubAck, UnsubAck,
 };
 
-/// Stands for a message, a subscription or an unsubscription that the library accepted. Each ends in
+/// The name of a message, a subscription or an unsubscription that was accepted. Each ends in
 /// exactly one [`Outcome`].
 ///
-/// Tokens of a Session ascend and never repeat, not even after it was restored; but after a crash those
-/// may be given again that were not stored: of messages with QoS 0, of subscriptions and unsubscriptions, and
-/// of messages whose acceptance had not yet been announced as [`Output::Persist`](crate::Output::Persist).
+/// Tokens of a Session ascend and never repeat, also after it was restored. The exception is a
+/// crash: tokens that were not stored may be given again. These are the tokens of messages with QoS
+/// 0, of subscriptions and unsubscriptions, and of messages that no
+/// [`Output::Persist`](crate::Output::Persist) had announced.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Token(u64);
 
 impl Token {
     pub(crate) const NONE: Token = Token(0);
-    /// No machine comes so far.
+    /// Tokens never reach this value.
     pub(crate) const TOO_HIGH: u64 = 1 << 63;
 
-    /// The token with this number, to find an outcome by a number that was kept elsewhere.
+    /// Returns the token with this number, which the application kept elsewhere.
     #[must_use]
     pub const fn from_number(number: u64) -> Self {
         Token(number)
     }
 
-    /// Its number.
+    /// Returns its number.
     #[must_use]
     pub const fn number(self) -> u64 {
         self.0
@@ -45,41 +46,46 @@ impl fmt::Debug for Token {
     }
 }
 
-/// What became of something that the library accepted.
+/// How a message, a subscription or an unsubscription ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome<'a> {
-    /// QoS 0: it was written. Nobody will tell more.
+    /// QoS 0: it was written. There is no acknowledgement.
     Sent,
-    /// QoS 1: the peer answered with PUBACK; with a Reason Code of 0x80 or above it refused the message.
+    /// QoS 1: the peer answered with PUBACK. A Reason Code of 0x80 or above means that it refused
+    /// the message.
     PubAck(ReasonCode, PubAckProperties<'a>),
     /// QoS 2: the peer refused the message with PUBREC and a Reason Code of 0x80 or above.
     PubRec(ReasonCode, PubRecProperties<'a>),
-    /// QoS 2: the peer has the message. A Reason Code of 0x92 means that it knew nothing of the
-    /// exchange any more when it was told to finish it; it had acknowledged the message by then.
+    /// QoS 2: the peer has the message. A Reason Code of 0x92 means that the peer no longer knew
+    /// the exchange when the PUBREL came; it had acknowledged the message before.
     PubComp(ReasonCode, PubCompProperties<'a>),
     /// The Server's answer to a SUBSCRIBE, with a Reason Code for each Topic Filter.
     SubAck(SubAck<'a>),
     /// The Server's answer to an UNSUBSCRIBE, with a Reason Code for each Topic Filter.
     UnsubAck(UnsubAck<'a>),
-    /// The message's Message Expiry Interval passed before it was sent; one of 0 at once.
+    /// The Message Expiry Interval passed before the message was sent. An interval of 0 passes at
+    /// once.
     Expired,
-    /// Its deadline passed before it was sent: [`Publication::deadline`](crate::Publication::deadline). Of a SUBSCRIBE or
-    /// UNSUBSCRIBE: the Server did not answer in time,
-    /// [`ClientConfig::request_timeout`](crate::ClientConfig::request_timeout), and may still carry it out.
+    /// Its deadline passed before it was sent:
+    /// [`Publication::deadline`](crate::Publication::deadline). Of a SUBSCRIBE or UNSUBSCRIBE: the
+    /// Server did not answer within
+    /// [`ClientConfig::request_timeout`](crate::ClientConfig::request_timeout), and may still carry
+    /// it out.
     TimedOut,
     /// It was withdrawn before it was sent.
     Withdrawn,
     /// It was dropped for a newer message: see [`WhenFull`](crate::WhenFull).
     Dropped,
-    /// It was accepted before the limits of the peer were known, and they do not let it be sent.
+    /// It exceeds a limit of the peer that was not known when it was accepted.
     Forbidden(LimitExceeded),
-    /// It was not sent, and the Session for which it was to be sent has ended. Of a Client's messages only
-    /// those that had a Packet Identifier already end so; the others wait for the next Session. Or, for a SUBSCRIBE or
-    /// UNSUBSCRIBE that waited for the CONNACK: there was none with Success.
+    /// It was not sent, and its Session has ended. Of a Client's messages only those with a Packet
+    /// Identifier end so; the others wait for the next Session. A SUBSCRIBE or UNSUBSCRIBE ends so
+    /// if no CONNACK with Success came.
     NotSent,
-    /// It was sent, and then the Session was lost, or a new connection's limits did not let it be sent again,
-    /// or, for a SUBSCRIBE or UNSUBSCRIBE, the Network Connection was lost: nobody knows whether it arrived.
+    /// It was sent, but whether it arrived is unknown: the Session ended, or the limits of a new
+    /// connection did not let it be sent again. A SUBSCRIBE or UNSUBSCRIBE ends so if the Network
+    /// Connection is lost.
     Indeterminate,
 }
 
@@ -99,8 +105,8 @@ impl Outcome<'_> {
         }
     }
 
-    /// Whether the peer has confirmed it, for all of its Topic Filters if it has some; `true` for a
-    /// message with QoS 0 that was written.
+    /// Returns whether the peer has confirmed it, for all of its Topic Filters if it has any.
+    /// Returns `true` for a message with QoS 0 that was written.
     #[must_use]
     #[inline]
     pub fn is_success(&self) -> bool {
@@ -116,7 +122,7 @@ impl Outcome<'_> {
     }
 }
 
-/// A limit that the peer announced and that something to be sent exceeds.
+/// A limit of the peer that a packet exceeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LimitExceeded {

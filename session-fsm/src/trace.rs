@@ -1,8 +1,8 @@
 //! With the feature `tracing`: one line for each packet and each decision, as
 //! [`guide::tracing`](crate::guide::tracing) lists them. Without it, the macros expand to nothing.
 //!
-//! A line has types, numbers and sentences of this crate. It has no text and no bytes of a packet, so no payload,
-//! password or authentication data.
+//! A line has types, numbers and sentences of this crate. It has no text and no bytes of a packet,
+//! so no payload, password or authentication data.
 
 /// A decision of a machine.
 macro_rules! trace_decision {

@@ -1,4 +1,4 @@
-//! What a peer can do wrong although each of its packets is good: the rules between packets.
+//! Rules between packets, which a peer can break although each of its packets is good.
 
 use core::fmt;
 
@@ -23,25 +23,25 @@ macro_rules! violations {
             /// Every violation, in the order of the table.
             pub const ALL: &'static [SessionViolation] = &[$(SessionViolation::$name),*];
 
-            /// The Reason Code to answer with, where an answer is allowed.
+            /// Returns the Reason Code of the answer, where an answer is allowed.
             #[must_use]
             pub const fn reason_code(self) -> ReasonCode {
                 match self { $(SessionViolation::$name => ReasonCode::$reason_code),* }
             }
 
-            /// The normative statement that is violated, where the standard numbers one.
+            /// Returns the normative statement that is violated, where the standard numbers one.
             #[must_use]
             pub const fn statement(self) -> Option<&'static str> {
                 match self { $(SessionViolation::$name => $statement),* }
             }
 
-            /// The section of the standard that states the rule.
+            /// Returns the section of the standard that states the rule.
             #[must_use]
             pub const fn section(self) -> &'static str {
                 match self { $(SessionViolation::$name => $section),* }
             }
 
-            /// What is wrong, in one clause.
+            /// Returns what is wrong, in one clause.
             #[must_use]
             pub const fn message(self) -> &'static str {
                 match self { $(SessionViolation::$name => $message),* }
@@ -105,14 +105,14 @@ impl core::error::Error for SessionViolation {}
 /// What the peer did wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PeerError {
-    /// A packet that is wrong in itself.
+    /// A packet is wrong by itself.
     Packet(DecodeError),
-    /// A packet that is wrong where it came.
+    /// A packet is wrong at this point of the connection.
     Session(SessionViolation),
 }
 
 impl PeerError {
-    /// The Reason Code that says what was wrong.
+    /// Returns the Reason Code that says what was wrong.
     #[must_use]
     pub const fn reason_code(self) -> ReasonCode {
         match self {
@@ -121,7 +121,7 @@ impl PeerError {
         }
     }
 
-    /// The normative statement that is violated, where the standard numbers one.
+    /// Returns the normative statement that is violated, where the standard numbers one.
     #[must_use]
     pub const fn statement(self) -> Option<&'static str> {
         match self {

@@ -94,7 +94,7 @@ fn it_is_a_value() {
     value::<Gap>();
 }
 
-/// The program of the course: what comes early waits, what is behind is not processed again.
+/// A message that comes early waits; a late repetition is not processed again.
 #[test]
 fn what_comes_early_waits_for_its_turn() {
     let mut consumer = Consumer::new(settings());

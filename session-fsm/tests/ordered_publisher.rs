@@ -65,7 +65,7 @@ fn it_is_a_value() {
     value::<Progress<Publication>>();
 }
 
-/// The program of the course: of each topic the next message only after the one before.
+/// Each topic sends its next message only after the one before.
 #[test]
 fn of_each_topic_one_is_in_flight() {
     let topics = [("a", 1), ("a", 2), ("b", 3), ("a", 4), ("c", 5), ("b", 6)];

@@ -98,7 +98,7 @@ fn what_was_processed_is_acknowledged_with_success() {
     assert_eq!(processor.next_timeout(), Instant::NEVER);
 }
 
-/// The program of the course: three attempts, then an error.
+/// A common subscriber: three attempts, then an error.
 #[test]
 fn what_fails_is_tried_again_and_then_given_up() {
     let mut processor = Numbers::new(settings(), seen());
@@ -206,7 +206,7 @@ fn no_more_are_processed_than_there_are_places() {
     assert_eq!(process(&mut processor, at(2)).1, 1);
 }
 
-/// As in the program of the course, where the thread sleeps between two attempts.
+/// As in a subscriber whose thread sleeps between two attempts.
 #[test]
 fn a_message_that_holds_its_place_is_not_overtaken() {
     let settings = ProcessorSettings {

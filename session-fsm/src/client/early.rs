@@ -1,4 +1,4 @@
-//! SUBSCRIBE and UNSUBSCRIBE that were asked for after the CONNECT and before its CONNACK (section 3.1.4).
+//! SUBSCRIBE and UNSUBSCRIBE between the CONNECT and its CONNACK (section 3.1.4).
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -13,7 +13,7 @@ use crate::exchange::Request;
 use crate::session::{Ending, Notice, Unsettled, UnsettledKind};
 use crate::{LimitExceeded, Limits, Token};
 
-/// What a request takes that a Server need not have.
+/// Optional features of a Server that a request needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Needs {
     subscription_identifier: bool,
@@ -22,7 +22,7 @@ pub(super) struct Needs {
 }
 
 impl Needs {
-    /// What a SUBSCRIBE takes, and how many Topic Filters it has.
+    /// Returns what a SUBSCRIBE needs, and how many Topic Filters it has.
     pub(super) fn of(
         properties: &SubscribeProperties<'_>,
         subscriptions: &Subscriptions<'_>,
@@ -41,7 +41,7 @@ impl Needs {
         (needs, filters)
     }
 
-    /// What a Server with these limits has against it.
+    /// Returns the limit that the request exceeds.
     pub(super) fn exceed(self, limits: &Limits, size: usize) -> Option<LimitExceeded> {
         if self.subscription_identifier && !limits.subscription_identifier_available {
             Some(LimitExceeded::SubscriptionIdentifierAvailable)
@@ -57,7 +57,7 @@ impl Needs {
     }
 }
 
-/// A request whose packet is complete but for the Packet Identifier.
+/// A request whose packet is complete except for the Packet Identifier.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Early {
     token: Token,
@@ -74,7 +74,8 @@ pub(super) struct EarlyRequests {
 }
 
 impl Client {
-    /// Keeps a request for the time after the CONNACK. There may be as many, with as many bytes, as messages may wait.
+    /// Keeps a request until the CONNACK. The limits of waiting messages bound the number and the
+    /// bytes.
     pub(super) fn hold(
         &mut self,
         request: Request,
@@ -99,7 +100,7 @@ impl Client {
         Ok(token)
     }
 
-    /// The CONNACK has come: what the Server takes is sent.
+    /// Sends the requests that the Server supports, after the CONNACK.
     pub(super) fn send_early(&mut self) {
         for token in self.connection.early.finish() {
             self.session.notice(Notice::Outcome(token, Ending::Sent));
@@ -117,16 +118,16 @@ impl Client {
                 self.connection.send(&early.packet);
                 continue;
             } else {
-                // All of them are in use by messages of the Session.
+                // Messages of the Session use all Packet Identifiers.
                 Ending::NotSent
             };
             self.session.notice(Notice::Outcome(early.token, ending));
         }
     }
 
-    /// Everything that was accepted and has no outcome yet: what the Session has, see
-    /// [`Session::unsettled`](crate::Session::unsettled), and then
-    /// SUBSCRIBE and UNSUBSCRIBE that wait for the CONNACK.
+    /// Returns everything that was accepted and has no outcome yet: first that of the Session, as
+    /// [`Session::unsettled`](crate::Session::unsettled) returns it, then each SUBSCRIBE and
+    /// UNSUBSCRIBE that waits for the CONNACK.
     pub fn unsettled(&self) -> impl Iterator<Item = Unsettled<'_>> {
         let requests = fault!(
             "early requests are not unsettled",
@@ -149,7 +150,8 @@ impl Client {
         self.session.unsettled().chain(early)
     }
 
-    /// There will be no CONNACK, or it refuses: then the Server has processed nothing \[MQTT-3.1.4-6\].
+    /// Ends the requests: no CONNACK will come, or it refuses. If it refuses, the Server has
+    /// processed nothing \[MQTT-3.1.4-6\].
     pub(super) fn end_early(&mut self, is_refused: bool) {
         if self.connection.phase == Phase::Opening && self.connection.early.was_granted() {
             let (sent, ending) = if is_refused {

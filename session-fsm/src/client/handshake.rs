@@ -1,4 +1,4 @@
-//! CONNECT and CONNACK as the Client sees them (sections 3.1, 3.2), and authentication.
+//! The Client's part of CONNECT and CONNACK (sections 3.1, 3.2), and authentication.
 
 use alloc::boxed::Box;
 
@@ -22,22 +22,23 @@ pub(super) struct Handshake {
 }
 
 impl Client {
-    /// Begins with a new Network Connection, which the caller has opened, by a CONNECT. Whatever there
-    /// was of an earlier one is over.
+    /// Sends a CONNECT on a new Network Connection, which the caller has opened. An earlier
+    /// connection is over.
     ///
-    /// The packet is sent as it is given, but for two things: if there is no Session to go on with, it
-    /// has Clean Start 1, as the Client must not accept a Session that it does not know; and if
-    /// it names no ClientID, it has the one that the Session has. A Server may assign another one than the CONNECT
-    /// gave; a Client that may meet such a Server names none when it connects again.
+    /// The packet is sent as it is given, with two exceptions. If there is no Session to resume,
+    /// Clean Start is 1, because the Client must not accept a Session that it does not know. If the
+    /// packet names no ClientID, it gets that of the Session. A Server may assign a ClientID that
+    /// differs from that of the CONNECT; a Client of such a Server names none when it connects
+    /// again.
     ///
-    /// Without a Session Expiry Interval in its properties, or with 0 (section 3.1.2.11.2), the Session ends
-    /// with this Network Connection, and messages in flight end as
+    /// Without a Session Expiry Interval in its properties, or with 0 (section 3.1.2.11.2), the
+    /// Session ends with this Network Connection, and messages in flight end as
     /// [`Outcome::Indeterminate`](crate::Outcome::Indeterminate).
     ///
     /// # Errors
     ///
-    /// [`SendError::ClientIdentifierDiffers`] if the Session that is to go on belongs to another ClientID;
-    /// [`SendError::Invalid`].
+    /// [`SendError::ClientIdentifierDiffers`] if the Session that is to go on belongs to another
+    /// ClientID; [`SendError::Invalid`].
     pub fn connect(&mut self, now: Instant, connect: &Connect<'_>) -> Result<(), SendError> {
         self.connection_lost(now);
         self.session.handle_timeout(now);
@@ -96,7 +97,7 @@ impl Client {
         Ok(())
     }
 
-    /// A packet before the CONNACK with Success.
+    /// Handles a packet before the CONNACK with Success.
     pub(super) fn step_opening<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a> {
         match *packet {
             Packet::ConnAck(connack) if connack.reason_code.is_error() => {
@@ -113,8 +114,8 @@ impl Client {
         }
     }
 
-    /// A CONNACK by which the Session that was to go on has ended: whether its end has to be reported before the
-    /// CONNACK is taken.
+    /// A CONNACK by which the Session that was to go on has ended: whether its end has to be
+    /// reported before the CONNACK is taken.
     pub(super) fn ends_known_session(&mut self, packet: &Packet<'_>) -> bool {
         let ends = matches!(packet, Packet::ConnAck(connack)
             if self.session.life.exists()
@@ -155,7 +156,8 @@ impl Client {
         Ok(())
     }
 
-    /// A CONNACK with Success. If it is of another Session than the one that was to go on, that one has ended.
+    /// A CONNACK with Success. If it is of another Session than the one that was to go on, that one
+    /// has ended.
     fn accepted(&mut self, connack: &ConnAck<'_>) -> Result<(), SessionViolation> {
         self.check_accepted(connack)?;
         let properties = &connack.properties;
@@ -191,23 +193,23 @@ impl Client {
         Ok(Some(Event::Authentication(auth)))
     }
 
-    /// Answers the Server's AUTH, before the CONNACK or during re-authentication (section 4.12). The
-    /// Authentication Method is added.
+    /// Answers the Server's AUTH, before the CONNACK or during re-authentication (section 4.12).
+    /// The Authentication Method is added.
     ///
     /// # Errors
     ///
-    /// [`SendError::NotExpected`] if it is not this side's turn; [`SendError::Invalid`].
+    /// [`SendError::NotExpected`] if it is the Server's turn; [`SendError::Invalid`].
     pub fn authenticate(&mut self, properties: &[Property<'_>]) -> Result<(), SendError> {
         self.send_auth(ReasonCode::ContinueAuthentication, properties)
     }
 
-    /// Begins to authenticate anew (section 4.12.1), with the Authentication Method of the CONNECT, which is
+    /// Starts a re-authentication (section 4.12.1). The Authentication Method of the CONNECT is
     /// added. Everything else goes on meanwhile.
     ///
     /// # Errors
     ///
-    /// [`SendError::NotExpected`] if the CONNECT had no Authentication Method, or re-authentication is
-    /// under way; [`SendError::Invalid`].
+    /// [`SendError::NotExpected`] if the CONNECT had no Authentication Method, or re-authentication
+    /// is under way; [`SendError::Invalid`].
     pub fn re_authenticate(&mut self, properties: &[Property<'_>]) -> Result<(), SendError> {
         self.send_auth(ReasonCode::ReAuthenticate, properties)
     }
@@ -224,18 +226,18 @@ impl Client {
             .send_auth(Role::Client, reason_code, properties)
     }
 
-    /// Ends the Network Connection with a DISCONNECT (section 3.14); [`Output::Close`](crate::Output::Close)
-    /// follows. The Reason Code 0x00 makes the Server forget the Will Message, 0x04 and all others make
-    /// it publish it.
+    /// Ends the Network Connection with a DISCONNECT (section 3.14);
+    /// [`Output::Close`](crate::Output::Close) follows. With Reason Code 0x00 the Server deletes
+    /// the Will Message; with any other, such as 0x04, it publishes the Will Message.
     ///
-    /// Messages that [`Client::poll`] has not written before are not sent any more on this connection. Who
-    /// wants them to arrive waits for their outcomes first.
+    /// Messages that [`Client::poll`] has not written are not sent on this connection any more.
+    /// Wait for their outcomes first if they must arrive.
     ///
     /// # Errors
     ///
-    /// [`SendError::NotConnected`]; [`SendError::PropertyUnwanted`] for a Session Expiry Interval other than 0 if that of
-    /// the CONNECT was 0 or absent, whatever the CONNACK said (section 3.14.2.2.2);
-    /// [`SendError::Invalid`] for a Reason Code or property that is not a Client's.
+    /// [`SendError::NotConnected`]; [`SendError::PropertyUnwanted`] for a Session Expiry Interval
+    /// other than 0 if that of the CONNECT was 0 or absent, whatever the CONNACK said (section
+    /// 3.14.2.2.2); [`SendError::Invalid`] for a Reason Code or property that is not a Client's.
     pub fn disconnect(
         &mut self,
         now: Instant,

@@ -1,4 +1,4 @@
-//! Keep Alive (section 3.1.2.10), and what else the Client waits for.
+//! Keep Alive (section 3.1.2.10), and everything else that the Client waits for.
 
 use core::time::Duration;
 
@@ -11,24 +11,25 @@ use crate::error::SendError;
 use crate::event::{Awaited, Cause};
 use crate::session::{Ending, Notice};
 
-/// Of what a deadline is.
+/// What a deadline belongs to.
 #[derive(Clone, Copy)]
 enum Due {
-    /// Of the Network Connection.
+    /// The Network Connection.
     Connection(Awaited),
-    /// Of the first SUBSCRIBE or UNSUBSCRIBE.
+    /// The first SUBSCRIBE or UNSUBSCRIBE.
     Request,
 }
 
 impl Client {
-    /// Asks the Server for a sign of life: sends a PINGREQ, with Keep Alive 0, too (section 3.1.2.10).
-    /// [`Event::PingResp`](crate::Event::PingResp) is the answer; without it, the connection ends as if a PINGREQ of the
-    /// Keep Alive were unanswered.
+    /// Sends a PINGREQ, also with Keep Alive 0 (section 3.1.2.10).
+    /// [`Event::PingResp`](crate::Event::PingResp) reports the answer. Without an answer the
+    /// connection ends, as after any PINGREQ.
     ///
     /// # Errors
     ///
-    /// [`SendError::NotConnected`]; [`SendError::NotExpected`] before the CONNACK, if the CONNECT had an
-    /// Authentication Method \[MQTT-3.1.2-30\]; [`SendError::TooManyPings`] if 16 are unanswered.
+    /// [`SendError::NotConnected`]; [`SendError::NotExpected`] before the CONNACK, if the CONNECT
+    /// had an Authentication Method \[MQTT-3.1.2-30\]; [`SendError::TooManyPings`] if 16 are
+    /// unanswered.
     pub fn ping(&mut self) -> Result<(), SendError> {
         if self.connection.is_over() {
             return Err(SendError::NotConnected);
@@ -43,17 +44,18 @@ impl Client {
         Ok(())
     }
 
-    /// Bytes of the Server have come that [`Client::receive`] does not see: they are split elsewhere, or wait because
-    /// reading is put off. They show that the Server is there. Not needed while `poll` answers
-    /// [`Output::NeedsRoom`](crate::Output::NeedsRoom). The time for an AUTH, a SUBACK and an UNSUBACK goes on.
+    /// Reports bytes of the Server that [`Client::receive`] does not see: they are split elsewhere,
+    /// or wait because the caller does not read. They prove that the Server is alive. Not needed
+    /// while `poll` returns [`Output::NeedsRoom`](crate::Output::NeedsRoom). The time for an AUTH,
+    /// a SUBACK and an UNSUBACK goes on.
     pub fn bytes_waiting(&mut self, now: Instant) {
         self.connection.observe(Some(&mut self.session), now);
         let in_pieces = self.connection.arriving.is_some();
         self.connection.liveness.wait(now, in_pieces);
     }
 
-    /// When [`Client::handle_timeout`] has to be called, unless something else happens before;
-    /// [`Instant::NEVER`] if there is nothing to wait for. Every other call may change it.
+    /// Returns when [`Client::handle_timeout`] must be called; [`Instant::NEVER`] if there is
+    /// nothing to wait for. Every other call may change it.
     #[must_use]
     pub fn next_timeout(&self) -> Instant {
         let peer = match self.connection.has_output(Some(&self.session)) {
@@ -68,8 +70,8 @@ impl Client {
         (connection.min(self.session.next_timeout())).min(self.connection.unread.due())
     }
 
-    /// Does what is due at this time. It does no harm if nothing is, and nothing depends on being called in time: if this
-    /// side was late, the Server gets a chance before it is taken for dead.
+    /// Does what is due. It may be called when nothing is due, and may be called late: the Server
+    /// then gets up to a second more before it is taken for dead.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.connection.observe(Some(&mut self.session), now);
         self.session.handle_timeout(now);
@@ -95,7 +97,7 @@ impl Client {
                 Due::Connection(awaited) => {
                     self.close(now, Cause::TimedOut(awaited), false);
                     if awaited == Awaited::Auth {
-                        // The Server should be told (section 4.12.1).
+                        // The Client should send DISCONNECT (section 4.12.1).
                         self.connection
                             .farewell(&Disconnect::new(ReasonCode::UnspecifiedError));
                     }
@@ -109,7 +111,7 @@ impl Client {
         }
     }
 
-    /// The SUBSCRIBE or UNSUBSCRIBE that was written first is not waited for any more.
+    /// Stops waiting for the answer to the oldest SUBSCRIBE or UNSUBSCRIBE.
     fn time_out_request(&mut self) {
         if let Some(token) = self.session.sender.time_out_request() {
             self.session
@@ -161,7 +163,8 @@ impl Client {
         first
     }
 
-    /// An answer may come behind the packet that is being received, which has a deadline of its own.
+    /// An answer may come behind the packet that is being received, which has a deadline of its
+    /// own.
     fn after_packet(&self, due: Instant) -> Instant {
         match self.connection.liveness.begun() {
             Instant::NEVER => due,
@@ -169,7 +172,8 @@ impl Client {
         }
     }
 
-    /// When a PINGREQ is due, by the caller's clock: nothing else was sent \[MQTT-3.1.2-20\], or nothing arrived.
+    /// When a PINGREQ is due, by the caller's clock: nothing else was sent \[MQTT-3.1.2-20\], or
+    /// nothing arrived.
     fn ping_due(&self) -> Instant {
         let liveness = &self.connection.liveness;
         let seconds = match self.connection.phase {
@@ -191,8 +195,8 @@ impl Client {
         }
     }
 
-    /// Whether a PINGREQ may be sent now. Before the CONNACK nothing but AUTH and DISCONNECT may, if there is an
-    /// Authentication Method \[MQTT-3.1.2-30\].
+    /// Whether a PINGREQ may be sent now. Before the CONNACK nothing but AUTH and DISCONNECT may,
+    /// if there is an Authentication Method \[MQTT-3.1.2-30\].
     fn may_ping(&self) -> bool {
         self.connection.is_open() || self.connection.authentication.is_none()
     }

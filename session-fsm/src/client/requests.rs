@@ -47,20 +47,22 @@ impl Client {
         self.unsubscribe(UnsubscribeProperties::EMPTY, TopicFilters::new(&filters)?)
     }
 
-    /// Sends a SUBSCRIBE. An [`Outcome::SubAck`] with the token has the Server's answer to each Topic Filter.
+    /// Sends a SUBSCRIBE. An [`Outcome::SubAck`] with the token brings the Server's answer to each
+    /// Topic Filter.
     ///
-    /// It is not repeated: if the Network Connection is lost before, the outcome is
-    /// [`Outcome::Indeterminate`].
+    /// The packet is not repeated: if the Network Connection is lost before the answer, the outcome
+    /// is [`Outcome::Indeterminate`].
     ///
-    /// Between [`Client::connect`] and the CONNACK it waits for the CONNACK, and is sent then. If the Server does not take
-    /// such a subscription, the outcome is [`Outcome::Forbidden`]; if there is no CONNACK, or it refuses,
-    /// [`Outcome::NotSent`]. As many requests may wait, with as many bytes, as
-    /// [`SessionConfig::waiting`](crate::SessionConfig::waiting) says of messages. Before `connect` there is nothing that a
-    /// subscription could wait for: it is of a Session, and only the CONNACK tells whether there is one already.
+    /// Between [`Client::connect`] and the CONNACK the packet waits for the CONNACK. If the Server
+    /// then does not support such a subscription, the outcome is [`Outcome::Forbidden`]; if no
+    /// CONNACK with Success comes, it is [`Outcome::NotSent`].
+    /// [`SessionConfig::waiting`](crate::SessionConfig::waiting) limits the number and the bytes of
+    /// waiting requests. Before `connect` a Client cannot subscribe: a subscription belongs to a
+    /// Session, and only the CONNACK tells whether the Session exists.
     ///
     /// # Errors
     ///
-    /// [`SendError::NotConnected`]; [`SendError::Forbidden`] if the Server does not take such a
+    /// [`SendError::NotConnected`]; [`SendError::Forbidden`] if the Server does not support such a
     /// subscription; [`SendError::NoIdentifier`]; [`SendError::Busy`]; [`SendError::Invalid`].
     pub fn subscribe(
         &mut self,
@@ -78,15 +80,17 @@ impl Client {
         })
     }
 
-    /// Sends an UNSUBSCRIBE. An [`Outcome::UnsubAck`] with the token has the Server's answer to each Topic Filter.
+    /// Sends an UNSUBSCRIBE. An [`Outcome::UnsubAck`] with the token brings the Server's answer to
+    /// each Topic Filter.
     ///
-    /// It is not repeated: if the Network Connection is lost before, the outcome is
-    /// [`Outcome::Indeterminate`]. Before the CONNACK it waits, as a SUBSCRIBE does.
+    /// The packet is not repeated: if the Network Connection is lost before the answer, the outcome
+    /// is [`Outcome::Indeterminate`]. Before the CONNACK it waits, as a SUBSCRIBE does.
     ///
     /// # Errors
     ///
-    /// [`SendError::NotConnected`]; [`SendError::Forbidden`] if it is larger than the Server's Maximum
-    /// Packet Size; [`SendError::NoIdentifier`]; [`SendError::Busy`]; [`SendError::Invalid`].
+    /// [`SendError::NotConnected`]; [`SendError::Forbidden`] if it is larger than the Server's
+    /// Maximum Packet Size; [`SendError::NoIdentifier`]; [`SendError::Busy`];
+    /// [`SendError::Invalid`].
     pub fn unsubscribe(
         &mut self,
         properties: UnsubscribeProperties<'_>,

@@ -1,4 +1,5 @@
-//! A PUBLISH that differs from the stored bytes: by a Topic Alias, the time that is left, or Subscription Identifiers.
+//! A PUBLISH that differs from the stored bytes: by a Topic Alias, the time that is left, or
+//! Subscription Identifiers.
 
 use alloc::vec::Vec;
 use core::num::NonZeroU16;
@@ -36,8 +37,8 @@ impl Connection {
         self.write_with_alias(&publish, expiry.is_some(), added, queued.topic_alias, wire)
     }
 
-    /// Writes a PUBLISH with these properties added, and with a Topic Alias, if it may have one and fits. A Message Expiry
-    /// Interval of its own is left out if there is a new one among them.
+    /// Writes a PUBLISH with these properties added, and with a Topic Alias, if it may have one and
+    /// fits. A Message Expiry Interval of its own is left out if there is a new one among them.
     pub(super) fn write_with_alias<'p, B: BufMut + ?Sized>(
         &mut self,
         publish: &Publish<'p>,
@@ -104,7 +105,8 @@ impl Connection {
             self.peer.topic_alias_maximum.max(1)
         );
         match (wanted, self.topic_aliases) {
-            // Both sides keep to what the other one announced [MQTT-3.2.2-17] [MQTT-3.3.2-9] [MQTT-3.3.2-11].
+            // Both sides keep to what the other one announced [MQTT-3.2.2-17] [MQTT-3.3.2-9]
+            // [MQTT-3.3.2-11].
             (Some(wanted), _) if wanted.get() <= maximum || fault!("MQTT-3.1.2-26") => {
                 self.outbound.wanted(topic, wanted, self.topic_alias_bytes)
             }

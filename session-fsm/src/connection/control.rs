@@ -1,4 +1,5 @@
-//! The packets that both sides send beside messages and their acknowledgements: PINGREQ, AUTH, DISCONNECT.
+//! The packets that both sides send beside messages and their acknowledgements: PINGREQ, AUTH,
+//! DISCONNECT.
 
 use alloc::vec::Vec;
 
@@ -81,7 +82,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Queues a DISCONNECT, without what does not fit.
+    /// Queues a DISCONNECT, without properties that do not fit.
     pub(crate) fn send_disconnect(
         &mut self,
         reason_code: ReasonCode,
@@ -104,7 +105,8 @@ impl Connection {
         }
         match packet {
             Some(packet) => self.send(&packet),
-            // The Reason Code alone, or, if not even that fits, the connection ends without a word.
+            // Only the Reason Code; if not even that fits, the connection ends without a
+            // DISCONNECT.
             None => self.farewell(&Disconnect::new(reason_code)),
         }
         Ok(())
@@ -121,8 +123,8 @@ impl Connection {
         }
     }
 
-    /// Of what is queued only the DISCONNECT is written; not even that if there is still a CONNACK, which it
-    /// must not overtake.
+    /// Keeps only a queued DISCONNECT, and drops it, too, if a CONNACK is queued, which it must not
+    /// overtake.
     pub(crate) fn keep_farewell(&mut self) {
         self.outbox.keep_farewell();
     }

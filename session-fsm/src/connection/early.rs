@@ -1,10 +1,11 @@
-//! What a Client sends before the CONNACK, if it was asked to (section 3.1.4).
+//! Packets that a Client sends before the CONNACK, if it is configured to (section 3.1.4).
 
 use alloc::vec::Vec;
 
 use crate::Token;
 
-/// How many packets may still be sent before the CONNACK, and which of those that were have no answer of their own.
+/// How many packets may still be sent before the CONNACK, and the sent ones that no packet will
+/// answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Early {
     granted: bool,
@@ -14,7 +15,7 @@ pub(crate) struct Early {
 }
 
 impl Early {
-    /// So many packets may be sent.
+    /// Grants this many packets.
     pub(crate) fn granted(packets: u16) -> Self {
         Early {
             granted: packets > 0,
@@ -23,7 +24,7 @@ impl Early {
         }
     }
 
-    /// Whether anything was sent perhaps.
+    /// Whether anything may have been sent.
     pub(crate) const fn was_granted(&self) -> bool {
         self.granted
     }

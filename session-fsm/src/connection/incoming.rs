@@ -1,13 +1,14 @@
-//! What both sides do alike with what comes in: one road for every packet.
+//! Incoming packets: one road for every packet, for both sides.
 //!
-//! Bytes come to [`Side::take`], packets that were decoded elsewhere to [`Side::take_packet`]. Before a packet is taken,
-//! what happened before it is reported. While the connection opens, a packet is decoded and goes to [`Side::opening`].
-//! Once it is open, acknowledgements that say Success and messages without properties, which nine of ten packets are, are
-//! taken as they are, and everything else is decoded and goes to [`Side::step`].
+//! [`Side::take`] takes bytes, and [`Side::take_packet`] takes packets that were decoded elsewhere.
+//! Earlier events are reported before a packet is taken. While the connection opens, a packet is
+//! decoded and goes to [`Side::opening`]. Once it is open, nine of ten packets are acknowledgements
+//! with Success or messages without properties: these are taken as they are. All others are decoded
+//! and go to [`Side::step`].
 //!
-//! A [`Packet`] and an [`Event`] are large, so neither is built for an acknowledgement: [`Side::take_acknowledgements`] is
-//! inlined into the caller of `receive`. Out of line, an exchange of a Client with QoS 1 took 177 instructions more than
-//! its 1,562.
+//! [`Packet`] and [`Event`] are large, so neither is built for an acknowledgement:
+//! [`Side::take_acknowledgements`] is inlined into the caller of `receive`. Out of line, an
+//! exchange with QoS 1 takes a Client 177 instructions more, of 1,562.
 
 mod first_byte;
 
@@ -22,7 +23,7 @@ use crate::event::{Delivered, Event};
 use crate::session::Session;
 use crate::{Instant, NotTaken, Outcome, PeerError, Receipt, SessionViolation, Token};
 
-/// A machine, as far as packets come to it.
+/// A machine that takes packets.
 pub(crate) trait Side {
     /// Whose packets they are.
     const PEER: Role;
@@ -35,11 +36,11 @@ pub(crate) trait Side {
     /// Whether the caller has to decide about a CONNECT first.
     fn is_deciding(&self) -> bool;
 
-    /// Looks at a packet that may open the connection. Whether the packet ended a Session, which has to be reported
-    /// before it is taken.
+    /// Looks at a packet that may open the connection. Whether the packet ended a Session, which
+    /// has to be reported before it is taken.
     fn ends_session(&mut self, packet: &Packet<'_>) -> bool;
 
-    /// What a peer of another version means by a packet that is none of MQTT 5.
+    /// Translates a packet of another version of MQTT.
     fn other_version(&self, packet: &RawPacket<'_>) -> Option<Packet<'static>>;
 
     /// Whether a CONNECT has come.
@@ -51,14 +52,14 @@ pub(crate) trait Side {
     /// A packet that the other side alone sends.
     fn open<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a>;
 
-    /// The peer sent what is no packet.
+    /// The peer sent bytes that are not a packet.
     fn malformed(&mut self, now: Instant, error: DecodeError);
 
     /// The peer broke a rule.
     fn fail(&mut self, now: Instant, error: PeerError);
 
-    /// Takes acknowledgements that say Success and no more off the front of the input, until one of them ends an
-    /// exchange: that of this message, by a packet of this type.
+    /// Takes acknowledgements with Success and no properties off the front of the input, until one
+    /// of them ends an exchange. Returns the token of the message and the type of the packet.
     #[inline(always)]
     fn take_acknowledgements(
         &mut self,
@@ -86,8 +87,8 @@ pub(crate) trait Side {
         None
     }
 
-    /// Takes packets off the front of the input until one of them yields an event. `offered` is the length of the input
-    /// at first.
+    /// Takes packets off the front of the input until one of them yields an event. `offered` is the
+    /// length of the input at first.
     #[inline(always)]
     fn take<'a, 'input: 'a>(
         &'a mut self,
@@ -245,8 +246,8 @@ pub(crate) trait Side {
         error.is_some()
     }
 
-    /// Whether something has to be reported, or written, before the next packet is read. So neither what a packet
-    /// leaves to be reported nor the answers to packets pile up.
+    /// Whether something must be reported or written before the next packet is read, so that
+    /// neither events nor answers pile up.
     #[inline(always)]
     fn is_held_up(&mut self) -> bool {
         let (connection, session) = self.parts();
@@ -275,7 +276,7 @@ pub(crate) trait Side {
         Before::Packet
     }
 
-    /// Whether the packet may be taken that another splitter has found.
+    /// Checks whether a packet from another splitter may be taken.
     #[inline(never)]
     fn prepare(&mut self, packet: &Packet<'_>) -> Result<(), NotTaken> {
         let is_deciding = self.is_deciding();
@@ -294,20 +295,21 @@ pub(crate) trait Side {
         Ok(())
     }
 
-    /// Whether a packet was the CONNACK of a new Session, so that the end of the one before is to be reported first.
+    /// Whether a packet was the CONNACK of a new Session, so that the end of the one before is to
+    /// be reported first.
     fn opens_anew(&mut self, packet: &RawPacket<'_>) -> bool {
         let packet = packet.decode_from(Self::PEER);
         packet.is_ok_and(|packet| self.ends_session(&packet))
     }
 
-    /// Bytes arrived that do not come to [`Side::take`].
+    /// Notes that bytes arrived that [`Side::take`] does not see.
     fn bytes_arrived(&mut self, now: Instant) {
         let (connection, session) = self.parts();
         connection.observe(session, now);
         connection.liveness.hear(now);
     }
 
-    /// A packet that has to be looked at more closely.
+    /// Decodes a packet and takes it.
     #[inline(never)]
     fn decode<'a>(&mut self, now: Instant, packet: &RawPacket<'a>) -> Option<Event<'a>> {
         match packet.decode_from(Self::PEER) {
@@ -392,7 +394,7 @@ pub(crate) enum Before {
     Nothing,
 }
 
-/// What became of the front of the input.
+/// The result for the front of the input.
 pub(crate) enum Taken<'input> {
     /// A packet was taken.
     Event(Event<'input>),

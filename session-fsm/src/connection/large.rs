@@ -1,7 +1,7 @@
 //! Messages that arrive in pieces.
 //!
-//! A message has been received when the last byte of its payload is there. Until then the machine only notes
-//! that it is arriving: nothing is acknowledged, nothing has to be withdrawn if the connection is lost, and the
+//! A message has been received when the last byte of its payload is there. Until then the machine
+//! only notes that it is arriving. If the connection is lost, nothing was acknowledged, and the
 //! message comes again.
 
 use mqtt5_codec::framing::{LargePublish, PayloadChunk, Piece, PublishHead};
@@ -23,8 +23,8 @@ pub(crate) struct Arriving {
 }
 
 impl Connection {
-    /// The head of a message whose payload follows: whether the message is to be handed out. The rest is done
-    /// when all of it is there.
+    /// The head of a message whose payload follows: whether the message is to be handed out. The
+    /// rest is done when all of it is there.
     pub(crate) fn begin_large(
         &mut self,
         session: &mut Session,

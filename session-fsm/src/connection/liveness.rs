@@ -1,8 +1,8 @@
-//! Liveness: who is silent, who stalls, and who did not read.
+//! Liveness: detects peers that are silent or stall, and times in which this side did not read.
 //!
-//! Deadlines of the peer are kept in *reading time*, which is the caller's clock without the times in which this
-//! side could not hear the peer: while it put off reading because its own output waited, and while it slept
-//! through a deadline.
+//! Deadlines of the peer are kept in *reading time*, which is the caller's clock without the times
+//! in which this side could not hear the peer: while it put off reading because its own output
+//! waited, and while it slept through a deadline.
 
 mod pings;
 
@@ -11,20 +11,20 @@ use core::time::Duration;
 use self::pings::Pings;
 use crate::Instant;
 
-/// The most that a peer gets when this side was late.
+/// The most time that a peer gets when this side was late, in milliseconds.
 const LONGEST_CHANCE: u64 = 1_000;
 
-/// The peer gets as many times as long as this side was late.
+/// The peer gets this many times the time by which this side was late.
 const CHANCE_FACTOR: u64 = 10;
 
-/// What the buffer of a host is taken to hold at least, in bytes.
+/// The least size that is assumed for the caller's buffer, in bytes.
 const HOST_BUFFER: usize = 1 << 16;
 
 /// How long a packet may take, in either direction, and how long a peer may stop in the middle.
 ///
-/// The Keep Alive watches the silence between two packets (section 3.1.2.10). These limits are for a
-/// packet that has begun: its bytes keep the connection alive, so a packet that never ends would keep
-/// it alive for ever. They hold with Keep Alive 0, too.
+/// The Keep Alive watches the silence between two packets (section 3.1.2.10). These limits are for
+/// a packet that has begun: its bytes keep the connection alive, so a packet that never ends would
+/// keep it alive for ever. They hold with Keep Alive 0, too.
 ///
 /// A packet that is being received must be complete `grace` after it began, plus the time that its
 /// bytes so far take at `minimum_rate`, and at the latest after `longest`. The connection is closed
@@ -32,8 +32,8 @@ const HOST_BUFFER: usize = 1 << 16;
 /// [`ServerConfig::connect_timeout`](crate::ServerConfig::connect_timeout) instead.
 ///
 /// Output that waits because the buffer for `poll` has no room must move within `stall`, plus the
-/// time that the bytes which were written last take at `minimum_rate`. At least 64 KiB count, for the
-/// bytes that are still in the caller's buffer. So a peer that takes nothing does not keep the
+/// time that the bytes which were written last take at `minimum_rate`. At least 64 KiB count, for
+/// the bytes that are still in the caller's buffer. So a peer that takes nothing does not keep the
 /// connection for ever.
 ///
 /// A time of more than 49 days never passes.
@@ -42,8 +42,8 @@ pub struct PacketTimeouts {
     /// The longest time without a byte. Default: 30 seconds, within which TCP recovers from about
     /// five lost segments in a row.
     pub stall: Duration,
-    /// The time that any packet has, however slow it is. Default: 2 minutes, so that a packet of 120
-    /// bytes may come at a byte per second.
+    /// The time that any packet has, however slow it is. Default: 2 minutes, so that a packet of
+    /// 120 bytes may come at a byte per second.
     pub grace: Duration,
     /// In bytes per second; 0 counts as 1. Default: 1,000, which is less than any network has on
     /// which larger packets are sent.
@@ -85,7 +85,7 @@ impl Timeout {
     }
 }
 
-/// What is waited for, and how long.
+/// How long to wait for each answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Timeouts {
     /// The CONNECT or CONNACK, and each AUTH before the CONNACK.
@@ -222,8 +222,8 @@ impl Liveness {
         core::mem::replace(&mut self.latest, now) > now && !fault!("a clock that goes back")
     }
 
-    /// After the clock went back, or reading time was held: nothing is in the future. Returns the latest
-    /// deadline that a request may have.
+    /// After the clock went back, or reading time was held: nothing is in the future. Returns the
+    /// latest deadline that a request may have.
     #[inline(never)]
     pub(crate) fn clamp(&mut self, now: Instant) -> Instant {
         self.behind = self.behind.min(now.as_millis());
@@ -270,7 +270,8 @@ impl Liveness {
         self.waiting = Instant::NEVER;
     }
 
-    /// `receive` was offered `offered` bytes and left `left` of them, which begin an incomplete packet.
+    /// `receive` was offered `offered` bytes and left `left` of them, which begin an incomplete
+    /// packet.
     #[inline(never)]
     pub(crate) fn read_part(&mut self, now: Instant, offered: usize, left: usize) {
         let begun = self.begun;
@@ -327,8 +328,8 @@ impl Liveness {
         }
     }
 
-    /// Bytes wait for the caller. Those of a payload that comes in pieces gain the peer no time: the caller hands over
-    /// what it has.
+    /// Bytes wait for the caller. Those of a payload that comes in pieces gain the peer no time:
+    /// the caller hands over what it has.
     pub(crate) fn wait(&mut self, now: Instant, in_pieces: bool) {
         self.hear(now);
         if !in_pieces {
@@ -399,8 +400,8 @@ impl Liveness {
         });
     }
 
-    /// `poll` has written all there is: the time in which reading was put off does not count. Returns the
-    /// latest deadline that a request may have, if anything changed.
+    /// `poll` has written all there is: the time in which reading was put off does not count.
+    /// Returns the latest deadline that a request may have, if anything changed.
     #[inline(never)]
     pub(crate) fn unblock(&mut self, now: Instant) -> Option<Instant> {
         let blocked = self.blocked.take()?;
@@ -410,7 +411,8 @@ impl Liveness {
         }
         self.behind = self.behind.saturating_add(time);
         let limit = self.clamp(now);
-        // What lies unread can be read now; but a peer that is silent gains no time again and again.
+        // What lies unread can be read now; but a peer that is silent gains no time again and
+        // again.
         let here = self.reading(now);
         if self.heard >= self.resumed {
             self.reprieve = self.reprieve.max(here.plus_millis(chance(time)));
@@ -419,8 +421,8 @@ impl Liveness {
         Some(limit)
     }
 
-    /// Whether a deadline of the peer, the earliest, has passed. If this side was late, the peer gets a chance, once
-    /// for each deadline.
+    /// Whether a deadline of the peer, the earliest, has passed. If this side was late, the peer
+    /// gets a chance, once for each deadline.
     pub(crate) fn has_passed(&mut self, now: Instant, due: Instant) -> bool {
         let here = self.reading(now);
         let put_off = due.max(self.reprieve);
@@ -439,8 +441,8 @@ impl Liveness {
         false
     }
 
-    /// When the caller has to call: for a deadline of the peer, in reading time, or for something that this side has to
-    /// do, by the caller's clock.
+    /// When the caller has to call: for a deadline of the peer, in reading time, or for something
+    /// that this side has to do, by the caller's clock.
     pub(crate) fn next_call(&self, peer: Instant, own: Instant) -> Instant {
         match self.blocked {
             Some(blocked) => blocked.due,
@@ -454,7 +456,8 @@ impl Liveness {
         }
     }
 
-    /// Whether the peer has taken nothing for too long. If this side was late, the peer gets a chance.
+    /// Whether the peer has taken nothing for too long. If this side was late, the peer gets a
+    /// chance.
     pub(crate) fn takes_nothing(&mut self, now: Instant) -> bool {
         let Some(blocked) = &mut self.blocked else {
             return false;

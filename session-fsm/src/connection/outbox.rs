@@ -9,16 +9,16 @@ use super::liveness::Asked;
 use mqtt5_codec::framing::{LARGEST_PACKET, Split, split};
 use mqtt5_codec::{PacketIdentifier, PacketType, PubAck, PubComp, PubRec, PubRel, ReasonCode};
 
-/// Whole packets as they are to be written, one behind the other, so that `poll` copies all of them at
-/// once.
+/// Whole packets as they are to be written, one behind the other, so that `poll` copies all of them
+/// at once.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outbox {
     bytes: Vec<u8>,
-    /// So many of the bytes were written already.
+    /// How many of the bytes were written already.
     written: usize,
-    /// So many messages do not count against our Receive Maximum any more once the packets are written.
+    /// How many messages stop counting against our Receive Maximum once the packets are written.
     answered: u16,
-    /// There may be packets among them of which it matters when they are written: see [`Asked`].
+    /// Whether a packet among them starts a time when it is written: see [`Asked`].
     asks: bool,
 }
 
@@ -47,11 +47,13 @@ macro_rules! acknowledgements {
 }
 
 impl Outbox {
-    /// The packets that are put together here are no larger; whether all others fit was seen before.
+    /// The size of the largest packet that is built here; the sizes of all others were checked
+    /// before.
     const LARGEST: usize = 5;
 
-    /// Nothing more is read while this many bytes wait to be written. The answers to all 65,535 Packet Identifiers, in
-    /// whatever states, take less. Only a peer that breaks the protocol, or never waits for answers, reaches it.
+    /// Nothing more is read while this many bytes wait to be written. The answers to all 65,535
+    /// Packet Identifiers, in whatever states, take less. Only a peer that breaks the protocol, or
+    /// never waits for answers, reaches it.
     pub(super) const FULL: usize = 1 << 20;
 
     /// How many bytes wait to be written.
@@ -70,7 +72,8 @@ impl Outbox {
         self.bytes.is_empty()
     }
 
-    // Without properties. PUBREL and PUBCOMP never have any [MQTT-3.6.2-2] [MQTT-3.6.2-3] [MQTT-3.7.2-2] [MQTT-3.7.2-3].
+    // Without properties. PUBREL and PUBCOMP never have any [MQTT-3.6.2-2] [MQTT-3.6.2-3]
+    // [MQTT-3.7.2-2] [MQTT-3.7.2-3].
     acknowledgements! { puback PubAck pubrec PubRec pubrel PubRel pubcomp PubComp }
 
     /// Adds a packet that is encoded already.
@@ -83,14 +86,15 @@ impl Outbox {
         });
     }
 
-    /// The packet that was added last is the last one for a message that counts against our Receive Maximum.
+    /// The packet that was added last is the last one for a message that counts against our Receive
+    /// Maximum.
     #[inline]
     pub(super) fn answers(&mut self) {
         self.answered = self.answered.saturating_add(1);
     }
 
-    /// Writes everything, if there is room, the peer takes packets of any length that there is, and none is a
-    /// question. Returns how many messages do not count any more.
+    /// Writes everything, if there is room, the peer takes packets of any length that there is, and
+    /// none is a question. Returns how many messages do not count any more.
     #[inline(always)]
     pub(super) fn write_all<B: BufMut + ?Sized>(
         &mut self,
@@ -113,8 +117,9 @@ impl Outbox {
         Some(core::mem::take(&mut self.answered))
     }
 
-    /// Writes as many packets as there is room for. Returns the questions among them, and how many messages do not
-    /// count any more: all, if any packet was written; that some are not answered yet is not held against the peer.
+    /// Writes as many packets as there is room for. Returns the questions among them, and how many
+    /// messages do not count any more: all, if any packet was written; that some are not answered
+    /// yet is not held against the peer.
     pub(super) fn write_some<B: BufMut + ?Sized>(
         &mut self,
         maximum_packet_size: usize,
@@ -144,7 +149,7 @@ impl Outbox {
         };
         self.asks &= result.is_err();
         let answered = (self.written > before).then(|| core::mem::take(&mut self.answered));
-        // What is left is moved only if it is less than what is gone.
+        // The rest is moved only if it is shorter than the written part.
         if self.written > self.bytes.len() / 2 {
             self.bytes.drain(..self.written);
             self.written = 0;
@@ -152,8 +157,8 @@ impl Outbox {
         (answered, asked, result)
     }
 
-    /// Throws everything away but a DISCONNECT at the end; that, too, if there is a CONNACK that it must not
-    /// overtake.
+    /// Keeps only a DISCONNECT at the end, and drops it, too, if there is a CONNACK that it must
+    /// not overtake.
     pub(super) fn keep_farewell(&mut self) {
         let mut rest = self.pending();
         let mut greeted = true;
@@ -193,7 +198,7 @@ impl Outbox {
     }
 }
 
-/// What has to be answered within a time that begins when it was written.
+/// Packets whose time for an answer begins when they are written.
 const QUESTIONS: [PacketType; 5] = [
     PacketType::Connect,
     PacketType::Subscribe,
@@ -212,7 +217,7 @@ fn first(packets: &[u8]) -> Option<(PacketType, usize)> {
     }
 }
 
-// What was written already does not matter.
+// Bytes that were written already do not matter.
 
 impl PartialEq for Outbox {
     fn eq(&self, other: &Self) -> bool {

@@ -35,9 +35,10 @@ impl Connection {
         let passes = properties
             .iter()
             .any(|property| match property.identifier() {
-                // Of CONNACK, PUBACK, PUBREC, SUBACK, UNSUBACK, DISCONNECT and AUTH [MQTT-3.4.2-2] [MQTT-3.5.2-2]
-                // [MQTT-3.9.2-1] [MQTT-3.11.2-1] [MQTT-3.14.2-3] [MQTT-3.15.2-2], and User Properties likewise
-                // [MQTT-3.4.2-3] [MQTT-3.5.2-3] [MQTT-3.9.2-2] [MQTT-3.11.2-2] [MQTT-3.14.2-4] [MQTT-3.15.2-3].
+                // Of CONNACK, PUBACK, PUBREC, SUBACK, UNSUBACK, DISCONNECT and AUTH [MQTT-3.4.2-2]
+                // [MQTT-3.5.2-2] [MQTT-3.9.2-1] [MQTT-3.11.2-1] [MQTT-3.14.2-3] [MQTT-3.15.2-2],
+                // and User Properties likewise [MQTT-3.4.2-3] [MQTT-3.5.2-3] [MQTT-3.9.2-2]
+                // [MQTT-3.11.2-2] [MQTT-3.14.2-4] [MQTT-3.15.2-3].
                 REASON => fault!("MQTT-3.2.2-19"),
                 USER => fault!("MQTT-3.2.2-20"),
                 _ => false,

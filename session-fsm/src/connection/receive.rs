@@ -54,8 +54,8 @@ impl Connection {
         Ok(token.map(|token| Event::Outcome(token, outcome)))
     }
 
-    /// As [`Connection::receive_exchange`], for a packet that says Success and no more: the token, if
-    /// the exchange is over.
+    /// As [`Connection::receive_exchange`], for a packet that says Success and no more: the token,
+    /// if the exchange is over.
     #[inline]
     pub(crate) fn receive_success(
         &mut self,
@@ -362,7 +362,8 @@ impl Connection {
         Ok(())
     }
 
-    /// SUBACK or UNSUBACK, with this many Reason Codes: the outcome of its request, unless that was reported before.
+    /// SUBACK or UNSUBACK, with this many Reason Codes: the outcome of its request, unless that was
+    /// reported before.
     pub(crate) fn receive_answer<'a>(
         &mut self,
         session: &mut Session,

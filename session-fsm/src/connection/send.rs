@@ -1,4 +1,4 @@
-//! What is written, and in which order.
+//! The packets to be written, and their order.
 
 use core::iter;
 
@@ -16,7 +16,7 @@ use crate::exchange::table::{SenderEvent, SenderState};
 use crate::session::{Ending, Notice, QueuedMessage, Session};
 use crate::{Change, Instant, LimitExceeded, PublishError};
 
-/// What became of a packet that was to be written.
+/// The result of writing a packet.
 pub(super) enum Written {
     Yes,
     /// Something else was done; there may be more to write.
@@ -37,8 +37,9 @@ pub(super) fn plain_len(message: &Message, qos: Qos) -> usize {
 }
 
 impl Connection {
-    /// Writes what there is to write until there is something to say.
-    // Inlined: out of line, each call takes 17 instructions more, and the answers are copied by a call.
+    /// Writes packets until there is an output to return.
+    // Inlined: out of line, each call takes 17 instructions more, and the answers are copied by a
+    // call.
     #[inline(always)]
     pub(crate) fn poll<B: BufMut + ?Sized>(
         &mut self,
@@ -47,7 +48,8 @@ impl Connection {
         wire: &mut B,
     ) -> Option<Output> {
         self.observe(session.as_deref_mut(), now);
-        // Fast path: nothing to do, or only acknowledgements and messages that have an identifier to write.
+        // Fast path: nothing to do, or only acknowledgements and messages that have an identifier
+        // to write.
         let is_usual = self.phase == Phase::Open && !self.liveness.is_blocked();
         let silent = session
             .as_deref_mut()
@@ -155,7 +157,7 @@ impl Connection {
                 Written::NoRoom(needed) => return Some(Output::NeedsRoom(needed)),
                 Written::Skipped => {}
                 Written::TooLarge => {
-                    // Messages are given up; this is none.
+                    // Only a PUBREL gets here: messages that are too large were given up above.
                     let cause = Cause::CannotAnswer(PacketType::PubRel);
                     self.close(Some(session), now, cause, false);
                 }
@@ -201,8 +203,8 @@ impl Connection {
         result
     }
 
-    /// Writes a PUBREL, a PUBLISH that was given an identifier, or one that waits; `None` if there is
-    /// none that may be sent now.
+    /// Writes a PUBREL, a PUBLISH that was given an identifier, or one that waits; `None` if there
+    /// is none that may be sent now.
     #[inline]
     fn write_next<B: BufMut + ?Sized>(
         &mut self,
@@ -242,7 +244,8 @@ impl Connection {
         now: Instant,
         wire: &mut B,
     ) -> Option<Written> {
-        // The quota is that of both sides [MQTT-3.3.4-9], and at 0 no PUBLISH with QoS 1 or 2 leaves [MQTT-4.9.0-2].
+        // The quota is that of both sides [MQTT-3.3.4-9], and at 0 no PUBLISH with QoS 1 or 2
+        // leaves [MQTT-4.9.0-2].
         let quota = fault!("MQTT-3.3.4-7", self.peer.receive_maximum, u16::MAX);
         let (queued, delivery) = session.sender.next_publish(quota)?;
         if let Some(limit) = self.forbids(queued) {
@@ -340,7 +343,7 @@ impl Connection {
     /// Whether no more messages with QoS 1 or 2 may be put in flight.
     #[inline]
     fn only_qos0(&self, session: &Session) -> bool {
-        // As many as are in flight already have to be sent again first.
+        // Messages in flight are sent again before new ones.
         let quota = fault!("MQTT-3.3.4-7", self.peer.receive_maximum, u16::MAX);
         let window = quota.min(session.config.in_flight);
         session.sender.in_flight() >= window
@@ -405,8 +408,8 @@ impl Connection {
         Ok(())
     }
 
-    /// What the peer's limits, which may be others than when the message was accepted, have against
-    /// it.
+    /// Returns the limit that a message exceeds. The limits may differ from those at its
+    /// acceptance.
     #[inline]
     fn forbids(&self, queued: &QueuedMessage) -> Option<LimitExceeded> {
         if queued.qos > self.peer.maximum_qos && !fault!("MQTT-3.2.2-11") {
@@ -453,8 +456,8 @@ impl Connection {
     }
 }
 
-/// A message that has an identifier already is not sent: if it is too large for the peer, it counts as sent
-/// \[MQTT-3.1.2-25\].
+/// A message that has an identifier already is not sent: if it is too large for the peer, it counts
+/// as sent \[MQTT-3.1.2-25\].
 fn give_up(session: &mut Session, event: SenderEvent, ending: Ending) {
     let Some(given_up) = session.sender.give_up_next(event) else {
         return;

@@ -25,7 +25,8 @@ pub enum TopicAliases {
 pub(super) struct Inbound(Option<Box<Topics>>);
 
 impl Inbound {
-    /// The peer gives an alias a Topic Name; all Topic Names together take no more than `limit` bytes.
+    /// The peer gives an alias a Topic Name; all Topic Names together take no more than `limit`
+    /// bytes.
     pub(super) fn set(
         &mut self,
         alias: NonZeroU16,
@@ -138,9 +139,9 @@ impl Linked for Set {
 pub(super) struct Outbound(Option<Box<Sets>>);
 
 impl Outbound {
-    /// The alias for a Topic Name, of which up to `maximum` may be set: one that is set, a free one, or the least
-    /// recently used. All Topic Names together take no more than `limit` bytes. Nothing changes before
-    /// [`Outbound::sent`].
+    /// The alias for a Topic Name, of which up to `maximum` may be set: one that is set, a free
+    /// one, or the least recently used. All Topic Names together take no more than `limit` bytes.
+    /// Nothing changes before [`Outbound::sent`].
     pub(super) fn choose(&self, topic: &str, maximum: u16, limit: usize) -> Option<Alias> {
         self.look(|sets| sets.choose_within(topic, maximum, limit))
     }

@@ -2,18 +2,18 @@
 
 use crate::Instant;
 
-/// Whether whole packets may lie in the caller's buffer. They were offered to `receive`, which reported
-/// something else first, or waited for a decision.
+/// Whether whole packets may lie in the caller's buffer. They were offered to `receive`, which
+/// reported something else first, or waited for a decision.
 ///
-/// The deadline lies in the past then, so that a caller who waits for the network or for the timer comes back with
-/// them. It does so for two rounds at most: a caller whose output is blocked, and who does not read for that reason,
-/// is not kept awake.
+/// The deadline lies in the past then, so that a caller who waits for the network or for the timer
+/// comes back with them. It does so for two rounds at most: a caller whose output is blocked, and
+/// who does not read for that reason, is not kept awake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Unread(u8);
 
 impl Unread {
-    /// The caller calls `handle_timeout` once in the round in which the bytes were offered, perhaps, and once when it
-    /// is woken.
+    /// The caller calls `handle_timeout` once in the round in which the bytes were offered,
+    /// perhaps, and once when it is woken.
     const ROUNDS: u8 = 2;
 
     /// Bytes were left.
@@ -31,8 +31,8 @@ impl Unread {
         self.0 > 0
     }
 
-    /// A call of `handle_timeout`: whether it came for them. What came in time may lie among them, so no other
-    /// deadline counts then.
+    /// A call of `handle_timeout`: whether it came for them. What came in time may lie among them,
+    /// so no other deadline counts then.
     pub(crate) fn woke(&mut self) -> bool {
         let woke = self.is_set();
         self.0 = self.0.saturating_sub(1);

@@ -1,5 +1,6 @@
-//! Lists of places in a slice that are linked through the places themselves: constant time at both ends and
-//! in the middle, and no memory of their own. Places are counted from 1, as Packet Identifiers are.
+//! Lists of places in a slice, linked through the places themselves. They take constant time at
+//! both ends and in the middle, and no memory of their own. Places are counted from 1, as Packet
+//! Identifiers are.
 
 /// Neighbours in the list that a place is in; 0 is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -19,7 +20,8 @@ impl Links {
         Links { previous: 0, next }
     }
 
-    /// The mark of a place that is in no list and never will be: in a list, no place is its own neighbour.
+    /// The mark of a place that is in no list and never will be: in a list, no place is its own
+    /// neighbour.
     pub(crate) const fn mark(place: u16) -> Self {
         Links {
             previous: place,
@@ -38,7 +40,7 @@ impl Links {
     }
 }
 
-/// What has links.
+/// A place with links.
 pub(crate) trait Linked {
     fn links(&mut self) -> &mut Links;
     fn next(&self) -> u16;

@@ -38,8 +38,9 @@ impl Receiver {
         state_of(self.identifiers.state(packet_identifier))
     }
 
-    /// A PUBLISH with QoS 1 or 2 came: what to do. With manual acknowledgement a message that is delivered has a
-    /// receipt; with automatic acknowledgement its acceptance is part of it, so the action is its acknowledgement.
+    /// A PUBLISH with QoS 1 or 2 came: what to do. With manual acknowledgement a message that is
+    /// delivered has a receipt; with automatic acknowledgement its acceptance is part of it, so the
+    /// action is its acknowledgement.
     #[inline]
     pub(crate) fn publish(
         &mut self,
@@ -116,7 +117,8 @@ impl Receiver {
         (action, is_over && bits & COUNTED != 0)
     }
 
-    /// This many messages no longer count: PUBACK, PUBCOMP, or PUBREC with an error was written for them.
+    /// This many messages no longer count: PUBACK, PUBCOMP, or PUBREC with an error was written for
+    /// them.
     #[inline]
     pub(crate) fn answered(&mut self, messages: u16) {
         self.open = self.open.saturating_sub(messages);
@@ -154,7 +156,8 @@ impl Receiver {
         }
     }
 
-    /// The next acknowledgement whose turn it is, with the decision about the message. The message is now acknowledged.
+    /// The next acknowledgement whose turn it is, with the decision about the message. The message
+    /// is now acknowledged.
     #[inline]
     pub(crate) fn next_in_turn(&mut self) -> Option<(PacketIdentifier, ReceiverAction, Decision)> {
         loop {

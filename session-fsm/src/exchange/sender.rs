@@ -1,5 +1,5 @@
-//! The sender half: the messages and requests that have a Packet Identifier, and their order (sections
-//! 2.2.1, 4.3, 4.4, 4.6, 4.9).
+//! The sender half: the messages and requests that have a Packet Identifier, and their order
+//! (sections 2.2.1, 4.3, 4.4, 4.6, 4.9).
 
 mod equality;
 #[cfg(mqtt5_faults)]
@@ -35,14 +35,14 @@ pub(crate) struct Sender {
     /// Messages of which PUBREL is unacknowledged, in the order in which PUBREC came.
     releasing: List,
     requests: List,
-    /// The position of the first request of which the deadline has not passed, and of the first that was not
-    /// written; 0 for none. All behind it are alike.
+    /// The position of the first request of which the deadline has not passed, and of the first
+    /// that was not written; 0 for none. All behind it are alike.
     request_due: u16,
     request_next: u16,
     /// The deadline of the last one that was written.
     last_request_due: Instant,
-    /// The positions of the first of `publishing` and of `releasing` that was not sent on this Network
-    /// Connection; 0 for none. All behind it were not sent, either.
+    /// The positions of the first of `publishing` and of `releasing` that was not sent on this
+    /// Network Connection; 0 for none. All behind it were not sent, either.
     publish_next: u16,
     release_next: u16,
     /// Messages that count against the peer's Receive Maximum on this Network Connection.
@@ -58,7 +58,8 @@ impl Sender {
         self.publishing.len() + self.releasing.len()
     }
 
-    /// The bytes of the messages in flight that are still stored: those of which PUBLISH is unacknowledged.
+    /// The bytes of the messages in flight that are still stored: those of which PUBLISH is
+    /// unacknowledged.
     #[inline]
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
@@ -104,7 +105,8 @@ impl Sender {
         packet_identifier
     }
 
-    /// An acknowledgement came: what to do, and the token of the message or request if the exchange is over.
+    /// An acknowledgement came: what to do, and the token of the message or request if the exchange
+    /// is over.
     #[inline]
     pub(crate) fn acknowledge(
         &mut self,
@@ -133,7 +135,8 @@ impl Sender {
         }
     }
 
-    /// Forgets what is in a slot whose state says that it is over, and frees the identifier unless it is lost.
+    /// Forgets what is in a slot whose state says that it is over, and frees the identifier unless
+    /// it is lost.
     #[inline(always)]
     fn remove(&mut self, position: u16) -> Option<Token> {
         let token = self.unlist(position)?;
@@ -268,8 +271,8 @@ impl Sender {
         }
     }
 
-    /// The next PUBLISH cannot be written: [`SenderEvent::Forbidden`] or [`SenderEvent::Withdrawn`]. `None` if the
-    /// message stays.
+    /// The next PUBLISH cannot be written: [`SenderEvent::Forbidden`] or
+    /// [`SenderEvent::Withdrawn`]. `None` if the message stays.
     pub(crate) fn give_up_next(&mut self, event: SenderEvent) -> Option<GivenUp> {
         let position = self.publish_next;
         let slot = self.slots.get_mut(position)?;
@@ -289,7 +292,8 @@ impl Sender {
         })
     }
 
-    /// Forgets a message whose PUBLISH was never written, or a request that was not; `false` if there is none.
+    /// Forgets a message whose PUBLISH was never written, or a request that was not; `false` if
+    /// there is none.
     pub(crate) fn take_back(&mut self, packet_identifier: PacketIdentifier) -> bool {
         let position = self.slots.find(packet_identifier).unwrap_or_default();
         let Some(slot) = self.slots.get_mut(position) else {
@@ -376,8 +380,8 @@ impl Sender {
         self.outstanding = fault!("MQTT-4.9.0-1", self.releasing.len(), self.outstanding);
     }
 
-    /// The Session is discarded: forgets one message or request, and says whether it was written; `None` if there
-    /// is none left. A request has no token if its outcome was reported.
+    /// The Session is discarded: forgets one message or request, and says whether it was written;
+    /// `None` if there is none left. A request has no token if its outcome was reported.
     pub(crate) fn discard_one(&mut self) -> Option<(Token, bool)> {
         // Those of which less is known to have arrived come last; each list keeps its order.
         let released = match self.releasing.first() {

@@ -1,7 +1,8 @@
-//! The transition tables of both halves (sections 4.3, 4.4): the machines run them, and they can be drawn and read.
+//! The state tables of the sender and the receiver (sections 4.3, 4.4), which the machines run.
 //!
-//! A table is about one Packet Identifier. Every state has a row for every event; a missing one does not compile. What
-//! concerns several identifiers, such as their order and the quotas, is not in it.
+//! A table describes one Packet Identifier. Every state has a row for every event; a missing row
+//! does not compile. Rules for several identifiers, such as their order and the quotas, are not in
+//! the tables.
 //!
 //! The tables are public for tools that check or draw them. A new version may have other rows.
 //!
@@ -75,7 +76,7 @@ macro_rules! transitions {
             /// Every state.
             pub const ALL: &'static [$state] = &[$($state::$state_name),*];
 
-            /// The state afterwards, and what is to be done.
+            /// Returns the next state, and the action.
             #[must_use]
             #[inline]
             pub const fn on(self, event: $event) -> ($state, $action) {
@@ -96,7 +97,7 @@ macro_rules! transitions {
                 self.on(event)
             }
 
-            /// Whether a machine of this process has run the row.
+            /// Returns whether a machine of this process has run the row.
             #[cfg(feature = "inspect")]
             #[doc(hidden)]
             #[must_use]
@@ -143,8 +144,9 @@ transitions! {
         WaitPubRec,
         /// QoS 2: a PUBREL was written, or is to be written; the message is forgotten.
         WaitPubComp,
-        /// QoS 2: the message was given up after its PUBLISH was written. The peer may have it, and would take another
-        /// one with the identifier for it, so the identifier is not used again before the Session ends.
+        /// QoS 2: the message was given up after its PUBLISH was written. The peer may have it, and
+        /// would take another one with the identifier for it, so the identifier is not used again
+        /// before the Session ends.
         Lost,
         /// A SUBSCRIBE has the identifier.
         WaitSubAck,
@@ -166,8 +168,8 @@ transitions! {
         ReleaseUnknown,
         /// Write the SUBSCRIBE or UNSUBSCRIBE.
         Ask,
-        /// The exchange is over, as the Reason Code says; the identifier is free, and the send quota
-        /// is given back.
+        /// The exchange is over, as the Reason Code says; the identifier is free, and the send
+        /// quota is given back.
         Finish,
         /// Forget the message: it was never written.
         TakeBack,
@@ -232,8 +234,8 @@ transitions! {
             WaitPubRec => Lost, Lose;
             Free | WaitPubComp | Lost | WaitSubAck | WaitUnsubAck => same, Never;
         }
-        /// The message has expired, its deadline has passed, or the application withdraws it; or the request turned out
-        /// not to be allowed.
+        /// The message has expired, its deadline has passed, or the application withdraws it; or
+        /// the request turned out not to be allowed.
         Withdrawn {
             Unsent1 | Unsent2 | WaitSubAck | WaitUnsubAck => Free, TakeBack;
             WaitPubAck | WaitPubRec | WaitPubComp => same, TooLate;
@@ -261,8 +263,8 @@ transitions! {
             WaitPubAck | WaitPubRec | WaitPubComp | WaitSubAck => same, WrongKind;
             Free | Unsent1 | Unsent2 | Lost => same, Report;
         }
-        /// The Network Connection is gone. Requests are not Session State; what is unacknowledged stays so
-        /// \[MQTT-4.3.2-3\] \[MQTT-4.3.3-3\] \[MQTT-4.3.3-5\].
+        /// The Network Connection is gone. Requests are not Session State; what is unacknowledged
+        /// stays so \[MQTT-4.3.2-3\] \[MQTT-4.3.3-3\] \[MQTT-4.3.3-5\].
         ConnectionEnded {
             WaitSubAck | WaitUnsubAck => Free, Lose;
             Free | Unsent1 | Unsent2 | WaitPubAck | WaitPubRec | WaitPubComp | Lost => same, Nothing;
@@ -294,16 +296,16 @@ transitions! {
     states ReceiverState {
         /// The identifier means nothing: a PUBLISH with it is a new message.
         Free,
-        /// QoS 1: handed to the application, which has not decided yet, or whose PUBACK is not due yet. Only with manual
-        /// acknowledgement, and only until the Network Connection ends.
+        /// QoS 1: handed to the application, which has not decided yet, or whose PUBACK is not due
+        /// yet. Only with manual acknowledgement, and only until the Network Connection ends.
         Deciding1,
-        /// QoS 2: handed to the application, which has not decided yet, or whose PUBREC is not due yet. Only with manual
-        /// acknowledgement.
+        /// QoS 2: handed to the application, which has not decided yet, or whose PUBREC is not due
+        /// yet. Only with manual acknowledgement.
         Deciding2,
         /// QoS 2: accepted; the identifier is the memory of it.
         WaitPubRel,
-        /// QoS 2: as `WaitPubRel`, but the PUBLISH came again, and the PUBREC for it waits for those of earlier messages
-        /// \[MQTT-4.6.0-3\].
+        /// QoS 2: as `WaitPubRel`, but the PUBLISH came again, and the PUBREC for it waits for
+        /// those of earlier messages \[MQTT-4.6.0-3\].
         Repeating,
         /// A SUBSCRIBE or UNSUBSCRIBE with the identifier is to be answered.
         Asked,
@@ -348,8 +350,8 @@ transitions! {
             WaitPubRel => Repeating, Repeat;
             Deciding1 | Asked => same, InUse;
         }
-        /// The application takes the message, and it is the turn of its acknowledgement; with automatic acknowledgement
-        /// at once.
+        /// The application takes the message, and it is the turn of its acknowledgement; with
+        /// automatic acknowledgement at once.
         Accept {
             Deciding1 => Free, PubAck;
             Deciding2 => WaitPubRel, PubRec;
@@ -382,8 +384,8 @@ transitions! {
             Asked => Free, Nothing;
             Free | Deciding1 | Deciding2 | WaitPubRel | Repeating => same, Never;
         }
-        /// The Network Connection is gone. What was handed out with QoS 1 comes again as a new message; requests are over;
-        /// the peer sends again what it wants to have acknowledged.
+        /// The Network Connection is gone. What was handed out with QoS 1 comes again as a new
+        /// message; requests are over; the peer sends again what it wants to have acknowledged.
         ConnectionEnded {
             Deciding1 | Asked => Free, Nothing;
             Repeating => WaitPubRel, Nothing;

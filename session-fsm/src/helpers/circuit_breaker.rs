@@ -1,4 +1,4 @@
-//! A circuit breaker: stop asking who does not answer.
+//! A circuit breaker: stops operations that fail again and again.
 
 use alloc::collections::VecDeque;
 use core::fmt;
@@ -21,15 +21,16 @@ use crate::reconnect::Backoff;
 pub struct CircuitBreakerSettings {
     /// It opens after this many failures without a success between them; 0 counts as 1. Default: 5.
     pub failures_to_open: u8,
-    /// Only failures that are not further apart than this count together. Default: 1 minute.
+    /// Failures count together if no more than this lies between them. Default: 1 minute.
     pub window: Duration,
     /// How long it stays open. Less than a millisecond counts as one. Default: 1 minute.
     pub open_for: Duration,
-    /// Each probe that fails doubles the time that it stays open, up to this. Equal to `open_for`
-    /// (or less) if it shall not grow. Default: 10 minutes.
+    /// Each probe that fails doubles the time that it stays open, up to this. The time does not
+    /// grow if this is equal to `open_for` or less. Default: 10 minutes.
     pub open_for_at_most: Duration,
-    /// How long a probe may take. If it is not reported by then, another one may go, and once that
-    /// has gone, the outcome of the first no longer counts. Less than a millisecond counts as one. Default: 30 seconds.
+    /// How long a probe may take. If its outcome is not reported by then, another probe may pass,
+    /// and the outcome of the first no longer counts. Less than a millisecond counts as one.
+    /// Default: 30 seconds.
     pub probe_timeout: Duration,
     /// It closes after this many probes in a row have succeeded; 0 counts as 1. Default: 1.
     pub successes_to_close: u8,
@@ -48,25 +49,26 @@ impl Default for CircuitBreakerSettings {
     }
 }
 
-/// Lets operations pass as long as they succeed. After several failures in a row it opens and
-/// refuses them for a time; then one at a time may pass as a probe, and decides whether it closes.
+/// Lets operations pass as long as they succeed. After several failures in a row it opens, and
+/// refuses operations for a time. Then one operation at a time may pass as a probe; its outcome
+/// decides whether the breaker closes.
 ///
-/// It knows nothing about the operations: they may be connects, publishes, requests. Each operation
-/// that passes gets a [`Pass`], which is given back with the outcome. An outcome that comes after
-/// the state has changed says nothing about the new state and does not count.
+/// The operations may be of any kind: connects, publishes, requests. Each operation that passes
+/// gets a [`Pass`], which is given back with the outcome. An outcome that comes after the state has
+/// changed says nothing about the new state and does not count.
 ///
-/// It stores an instant for each of at most 255 failures, which may allocate when one is reported. All
-/// calls take constant time, except that failures outside the window are dropped when the next one
-/// comes.
+/// It stores an instant for each of at most 255 failures, which may allocate when one is reported.
+/// All calls take constant time, except that failures outside the window are dropped when the next
+/// one comes.
 ///
 /// # With a `ReconnectPolicy`
 ///
-/// [`ReconnectPolicy`](crate::reconnect::ReconnectPolicy) decides when one client connects again, and needs no
-/// breaker. Breakers that several clients of a process share keep them all from a server that is down.
-/// Each server needs a breaker of its own. Give
+/// [`ReconnectPolicy`](crate::reconnect::ReconnectPolicy) decides when one client connects again,
+/// and needs no breaker. Breakers that several clients of a process share keep them all from a
+/// server that is down. Each server needs a breaker of its own. Give
 /// [`ReconnectPolicy::choose_attempt`](crate::reconnect::ReconnectPolicy::choose_attempt) what
-/// [`retry_at`](Self::retry_at) of the breakers says: while one of them is open, the policy tries the other
-/// servers.
+/// [`retry_at`](Self::retry_at) of the breakers says: while one of them is open, the policy tries
+/// the other servers.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -163,7 +165,7 @@ enum Phase {
     },
 }
 
-/// What a [`CircuitBreaker`] does with the next operation.
+/// How a [`CircuitBreaker`] treats the next operation.
 ///
 /// ```
 /// use mqtt5_session_fsm::circuit_breaker::{CircuitBreaker, CircuitBreakerSettings, CircuitState};
@@ -186,8 +188,9 @@ pub enum CircuitState {
 }
 
 /// Permission for one operation. Give it back to [`CircuitBreaker::succeeded`] or
-/// [`CircuitBreaker::failed`], or to [`CircuitBreaker::withdraw`] if there was no outcome that says
-/// anything. A probe whose pass is dropped keeps others from passing until the probe is given up.
+/// [`CircuitBreaker::failed`], or to [`CircuitBreaker::withdraw`] if the operation had no
+/// meaningful outcome. If the pass of a probe is dropped, no other probe may pass until the probe
+/// times out.
 ///
 /// ```
 /// use mqtt5_session_fsm::circuit_breaker::{CircuitBreaker, CircuitBreakerSettings};
@@ -216,13 +219,13 @@ pub struct Pass {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CircuitOpen {
-    /// When it makes sense to ask again. While a probe is on its way, that is when it is given up;
-    /// its outcome may come earlier.
+    /// When to ask again. While a probe is on its way, this is when the probe times out; its
+    /// outcome may come earlier.
     pub retry_at: Instant,
 }
 
 impl CircuitBreaker {
-    /// A closed breaker.
+    /// Creates a closed breaker.
     #[must_use]
     pub fn new(settings: CircuitBreakerSettings) -> Self {
         CircuitBreaker {
@@ -235,7 +238,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// Asks whether an operation may go now.
+    /// Asks for permission for an operation.
     ///
     /// # Errors
     ///
@@ -268,7 +271,7 @@ impl CircuitBreaker {
         })
     }
 
-    /// The operation succeeded. Returns the state after that.
+    /// Reports that the operation succeeded. Returns the new state.
     pub fn succeeded(&mut self, now: Instant, pass: Pass) -> CircuitState {
         if pass.generation == self.generation {
             match &mut self.phase {
@@ -289,7 +292,7 @@ impl CircuitBreaker {
         self.state(now)
     }
 
-    /// The operation failed. Returns the state after that.
+    /// Reports that the operation failed. Returns the new state.
     pub fn failed(&mut self, now: Instant, pass: Pass) -> CircuitState {
         if pass.generation == self.generation {
             match &mut self.phase {
@@ -313,7 +316,8 @@ impl CircuitBreaker {
         self.state(now)
     }
 
-    /// The operation was not made, or ended without saying anything. After a probe, another one may go.
+    /// Reports that the operation was not made, or had no meaningful outcome. After a probe,
+    /// another one may pass.
     pub fn withdraw(&mut self, pass: Pass) {
         if let Phase::HalfOpen { probe, .. } = &mut self.phase {
             if pass.generation == self.generation {
@@ -322,8 +326,8 @@ impl CircuitBreaker {
         }
     }
 
-    /// How many failures count towards opening: those in a row, none further than the window before the
-    /// last one. 0 while it is not closed.
+    /// Returns how many failures count towards opening: those in a row that lie within the window
+    /// before the last one. Returns 0 while the breaker is not closed.
     #[must_use]
     pub fn failures(&self) -> usize {
         match &self.phase {
@@ -332,7 +336,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// How many probes in a row have succeeded; 0 once it is closed.
+    /// Returns how many probes in a row have succeeded; 0 once the breaker is closed.
     #[must_use]
     pub const fn successes(&self) -> u8 {
         match self.phase {
@@ -341,7 +345,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// The state at this time. Asking changes nothing.
+    /// Returns the state at this time.
     #[must_use]
     pub const fn state(&self, now: Instant) -> CircuitState {
         match self.phase {
@@ -353,8 +357,9 @@ impl CircuitBreaker {
         }
     }
 
-    /// From when on [`pass`](Self::pass) may let an operation go: [`Instant::ORIGIN`] if it would now. While a
-    /// probe is on its way, that is when the probe is given up; its outcome may come earlier.
+    /// Returns when [`pass`](Self::pass) may let an operation pass: [`Instant::ORIGIN`] if it would
+    /// now. While a probe is on its way, this is when the probe times out; its outcome may come
+    /// earlier.
     #[must_use]
     pub const fn retry_at(&self) -> Instant {
         match self.phase {
@@ -366,7 +371,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// Closes it and forgets all failures: somebody knows that the cause is gone.
+    /// Closes the breaker and forgets all failures, because the cause is known to be gone.
     pub fn reset(&mut self) {
         self.generation = self.generation.wrapping_add(1);
         self.open_for.reset();
@@ -384,7 +389,7 @@ impl CircuitBreaker {
 }
 
 impl Pass {
-    /// Whether the operation is a probe, on which it depends whether the breaker closes.
+    /// Returns whether the operation is a probe.
     #[must_use]
     pub const fn is_probe(&self) -> bool {
         self.probe

@@ -1,4 +1,4 @@
-//! Recognizing messages that were seen before.
+//! Recognizes messages that were seen before.
 
 mod fingerprint;
 
@@ -9,26 +9,26 @@ use core::time::Duration;
 use self::fingerprint::fingerprint;
 use crate::Instant;
 
-/// Recognizes messages by a key that the application gives them: what makes QoS 1, at least once,
+/// Recognizes messages by a key that the application gives them. With it, QoS 1, at least once, is
 /// as good as once (section 4.3.2).
 ///
-/// A Packet Identifier is no such key, it is used again; neither is DUP, which says nothing about
-/// the message (section 3.3.1.1). Good keys are a User Property or a part of the payload that the
-/// sender makes unique, together with what identifies the sender.
+/// A Packet Identifier is no such key, because it is reused. DUP is none, because it says nothing
+/// about the message (section 3.3.1.1). A good key is a User Property or a part of the payload that
+/// the sender makes unique, together with the name of the sender.
 ///
 /// # Contract
 ///
-/// * A key is known from when it was [first seen](Self::check) until the window has passed without
-///   its being seen again; without a window, for as long as there is room.
-/// * At most `limit` keys are known. The one that was least recently seen makes room for a new one;
-///   if its window had not passed, that is [counted](Self::forgotten): a message with it would pass
-///   for a first one.
-/// * **Keys are stored as fingerprints of 128 bits**, so that each takes the same memory, about a
-///   hundred bytes, whatever its length. Two keys with the same fingerprint, and so a message that
-///   is wrongly taken for a duplicate, are not to be expected: with a million known keys the chance
-///   is below 1 in 10^32 for each new one. That holds against senders who look for such keys, too,
-///   as long as they do not know the `secret`: the fingerprint is SipHash-2-4 under it. If all
-///   senders are trusted, any constant will do.
+/// * A key is known from the first [`check`](Self::check) until it was not seen for the length of
+///   the window; without a window, as long as there is room.
+/// * At most `limit` keys are known. The least recently seen key makes room for a new one. If its
+///   window had not passed, this is [counted](Self::forgotten): a message with that key would count
+///   as new.
+/// * **Keys are stored as fingerprints of 128 bits**, so each takes about a hundred bytes, whatever
+///   its length. A collision, by which a new message would be taken for a duplicate, is not
+///   expected: with a million known keys, its chance is below 1 in 10^32 for each new key. This
+///   also holds against senders that search for collisions, as long as they do not know the
+///   `secret`: the fingerprint is SipHash-2-4 under it. If all senders are trusted, any constant
+///   will do.
 ///
 /// All calls take logarithmic time in the limit, and time in the length of the key. Remembering a
 /// key may allocate.
@@ -93,8 +93,8 @@ pub enum Sighting {
 }
 
 impl Deduplicator {
-    /// Knows nothing yet, and takes no memory before it does. With a `window` of [`Duration::MAX`]
-    /// keys are only forgotten for want of room, with a `limit` of 0 at once.
+    /// Creates a deduplicator that knows no key and takes no memory. With a `window` of
+    /// [`Duration::MAX`], keys are forgotten only to make room; with a `limit` of 0, at once.
     #[must_use]
     pub const fn new(limit: usize, window: Duration, secret: [u8; 16]) -> Self {
         Deduplicator {
@@ -109,8 +109,8 @@ impl Deduplicator {
         }
     }
 
-    /// Whether the key is known, and makes it the most recently seen one. Any bytes are a key, the
-    /// empty ones as well.
+    /// Returns whether the key is known, and makes it the most recently seen one. Any bytes are a
+    /// key, also no bytes.
     pub fn check(&mut self, now: Instant, key: &[u8]) -> Sighting {
         self.check_fingerprint(now, self.fingerprint(key))
     }
@@ -147,7 +147,7 @@ impl Deduplicator {
         Sighting::First
     }
 
-    /// Whether the key is known, without a trace.
+    /// Returns whether the key is known, and changes nothing.
     #[must_use]
     pub fn is_known(&self, now: Instant, key: &[u8]) -> bool {
         self.knows_fingerprint(now, self.fingerprint(key))
@@ -159,8 +159,8 @@ impl Deduplicator {
         seen.is_some_and(|seen| now < seen.known_until)
     }
 
-    /// Forgets a key, so that the next message with it is a first one again: the one that was seen
-    /// could not be processed. Whether the key was stored.
+    /// Forgets a key, so that the next message with it counts as new: use it if a message could not
+    /// be processed. Returns whether the key was stored.
     pub fn forget(&mut self, key: &[u8]) -> bool {
         let seen = self.known.remove(&fingerprint(&self.secret, key));
         seen.is_some_and(|seen| self.order.remove(&seen.position).is_some())
@@ -172,21 +172,21 @@ impl Deduplicator {
         self.order.clear();
     }
 
-    /// How many keys are stored; at most the limit. Some may be outdated: they are dropped by the
-    /// next [`check`](Self::check).
+    /// Returns how many keys are stored; at most the limit. The next [`check`](Self::check) drops
+    /// those that are outdated.
     #[must_use]
     pub fn stored(&self) -> usize {
         self.known.len()
     }
 
-    /// How many keys had to make room for new ones before their window had passed. If this number
-    /// grows, the limit is too low for the traffic.
+    /// Returns how many keys had to make room for new ones before their window had passed. If this
+    /// number grows, the limit is too low for the traffic.
     #[must_use]
     pub const fn forgotten(&self) -> u64 {
         self.forgotten
     }
 
-    /// How many duplicates were seen.
+    /// Returns how many duplicates were seen.
     #[must_use]
     pub const fn duplicates(&self) -> u64 {
         self.duplicates

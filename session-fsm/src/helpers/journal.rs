@@ -1,5 +1,5 @@
-//! A journal: changes of a Session, and whatever the application stores with them, in batches that are stored as a whole
-//! or not at all.
+//! A journal: batches of changes of a Session and of application data, each stored as a whole or
+//! not at all.
 //!
 //! | bytes | what |
 //! | --- | --- |
@@ -12,8 +12,9 @@
 //! | length | body: records in the [postcard](https://postcard.jamesmunns.com/wire-format) format |
 //! | 4 | CRC-32 of all before it |
 //!
-//! Numbers are stored with the least significant byte first. The number and the position tell a batch of this journal from
-//! anything that looks like one: what a recycled file contains, and what was published by somebody who keeps journals.
+//! Numbers are stored with the least significant byte first. The number and the position
+//! distinguish a batch of this journal from other bytes that look like one: the old contents of a
+//! recycled file, or a payload that contains a journal.
 
 mod reader;
 
@@ -41,15 +42,15 @@ enum StoredRecord<'a> {
 
 /// Collects records into batches, and seals each batch to be appended to a file.
 ///
-/// A batch is the unit that is stored: after a crash all of its records are there, or none. So put what the application
-/// does because of an event and the [`Change`] that comes with it into one batch, append the batch and sync the file
-/// before the next batch is written, and only then let go what was written to the network since.
+/// After a crash, all records of a batch are there, or none. So put the application's data about an
+/// event and the [`Change`] that follows it into one batch. Append the batch, sync the file, and
+/// only then send the packets that were written since.
 ///
-/// A process that was killed may have written a batch that can be read and is not on the disk yet: sync the file once
-/// after it was read, before anything else.
+/// A killed process may have written a batch that can be read but is not on the disk yet. So sync
+/// the file once after reading it, before anything else.
 ///
-/// The number is chosen for each new journal, so that batches of an older one in a recycled file are never taken for
-/// its own: count them, or take the time at which it begins.
+/// Choose a new number for each journal, so that batches of an older one in a recycled file are
+/// never taken for its own: count the journals, or use the time of the start.
 ///
 /// ```
 /// use mqtt5_session_fsm::codec::Qos;
@@ -110,7 +111,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// An empty journal with this number.
+    /// Creates an empty journal with this number.
     #[must_use]
     pub const fn new(number: u64) -> Self {
         Journal::behind(number, 0)
@@ -125,25 +126,26 @@ impl Journal {
         }
     }
 
-    /// Its number.
+    /// Returns the number of the journal.
     #[must_use]
     pub const fn number(&self) -> u64 {
         self.number
     }
 
-    /// How many bytes all sealed batches have: the length of the file, and where the next batch belongs.
+    /// Returns how many bytes all sealed batches have: the length of the file, and the position of
+    /// the next batch.
     #[must_use]
     pub const fn len(&self) -> u64 {
         self.length
     }
 
-    /// Whether no batch was sealed.
+    /// Returns whether no batch was sealed.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.length == 0
     }
 
-    /// Whether there is a record for the next batch.
+    /// Returns whether there is a record for the next batch.
     #[must_use]
     pub const fn has_records(&self) -> bool {
         !self.is_sealed
@@ -169,8 +171,8 @@ impl Journal {
         self.batch = postcard::to_extend(record, batch).unwrap_or_default();
     }
 
-    /// The batch with the records since the last one, to be appended to the journal; no bytes if there are none. The
-    /// next record begins another batch.
+    /// Returns the batch with the records since the last one; empty if there are none. Append it to
+    /// the file. The next record begins another batch.
     ///
     /// Allocates nothing once a batch was as large.
     #[must_use = "to be stored"]
@@ -246,16 +248,17 @@ impl Header {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum JournalError {
-    /// The last batch is not whole, or what follows the last one is none: zero bytes for example. That is what a write
-    /// leaves that was not finished, so nothing that depends on it has happened. Cut the file at this position, and go on.
+    /// The last batch is not whole, or is followed by other bytes, such as zeros. An unfinished
+    /// write leaves this, so nothing that depends on it has happened. Cut the file at this
+    /// position, and go on.
     ///
-    /// A last batch that was finished and damaged later looks the same; nobody can tell the two apart.
+    /// A last batch that was finished and damaged later looks the same.
     Unfinished {
         /// How many bytes are good.
         at: u64,
     },
-    /// A batch is damaged, and a good one follows: it was finished once, and what came of it may have happened.
-    /// Restoring a backup is the right thing to do. To save what there is instead, call
+    /// A batch is damaged, and a good one follows: it was finished once, and the packets that
+    /// depend on it may have been sent. Restore a backup. To save what is left instead, call
     /// [`JournalReader::skip_damaged`].
     Damaged {
         /// Where it begins.
@@ -263,11 +266,11 @@ pub enum JournalError {
         /// Where the next good batch begins.
         next: u64,
     },
-    /// These are batches of the journal with this number.
+    /// The batches belong to the journal with this number.
     Other(u64),
     /// The bytes are no journal.
     Alien,
-    /// It was written by a version of this library that this one does not know.
+    /// A later version of this library wrote it.
     Version(u8),
 }
 

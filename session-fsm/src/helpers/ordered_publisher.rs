@@ -1,12 +1,13 @@
-//! Publishing the messages of each topic one after the other.
+//! Publishes the messages of each topic one after the other.
 //!
-//! MQTT keeps the order of messages with the same QoS in one topic as long as everything goes well (section 4.6).
-//! It does not if a message is refused and published again, or if messages of one topic have different QoS: then a
-//! later one may arrive first. An [`OrderedPublisher`] publishes the next message of a topic only when the
-//! [`Outcome`](crate::Outcome) of the one before has come; other topics do not wait for that.
+//! MQTT keeps the order of messages with the same QoS in one topic as long as everything goes well
+//! (section 4.6). If a message is refused and published again, or if messages of one topic have
+//! different QoS, a later one may arrive first. An [`OrderedPublisher`] publishes the next message
+//! of a topic only when the [`Outcome`](crate::Outcome) of the one before has come. Other topics do
+//! not wait.
 //!
-//! This is the lesson of the course on ordered publishing: `publishOrdered` is [`OrderedPublisher::push`], and the
-//! loop of `processQueue` is [`OrderedPublisher::next`] and [`OrderedPublisher::ended`].
+//! [`OrderedPublisher::push`] adds a message, and [`OrderedPublisher::next`] and
+//! [`OrderedPublisher::ended`] process the queues.
 
 mod progress;
 mod settings;
@@ -21,24 +22,26 @@ use crate::{Instant, Publication, PublishError, Token};
 pub use self::progress::{AfterFailure, FullBecause, Progress, QueueFull, Verdict};
 pub use self::settings::OrderedPublisherSettings;
 
-/// Holds publications, and returns the one to give to the machine next: of each topic one at a time.
+/// Holds publications, and returns the next one for the machine: one of each topic at a time.
 ///
 /// # Contract
 ///
-/// * [`push`](Self::push) publications. As long as [`next`](Self::next) returns one, publish a clone of it: if the
-///   machine accepts it, say so with [`accepted`](Self::accepted). If it is busy, stop there: nothing is lost, and
-///   `next` returns the same one again. Continue at [`Event::Room`](crate::Event::Room). If the machine gives
-///   another reason, say so with [`refused`](Self::refused), so that one publication does not block all topics.
-/// * Show it each [`Event::Outcome`](crate::Event::Outcome) with [`ended`](Self::ended), then call `next` again.
-///   Outcomes of what was published otherwise are [`Progress::Unknown`]. Tokens must come from one machine.
-/// * When [`next_timeout`](Self::next_timeout) is due, call `next`: a publication is to be tried again.
-/// * **Each publication that was taken is handed back once**: [`Progress::Delivered`], [`Progress::Skipped`],
-///   or [`clear`](Self::clear). It is held until then, and counts.
+/// * [`push`](Self::push) publications. As long as [`next`](Self::next) returns one, publish a
+///   clone of it: if the machine accepts it, call [`accepted`](Self::accepted). If the machine is
+///   busy, stop: `next` returns the same one again. Continue at
+///   [`Event::Room`](crate::Event::Room). After any other error, call [`refused`](Self::refused),
+///   so that one publication does not block all topics.
+/// * Report each [`Event::Outcome`](crate::Event::Outcome) with [`ended`](Self::ended), then call
+///   `next` again. Other outcomes are [`Progress::Unknown`]. Tokens must come from one machine.
+/// * When [`next_timeout`](Self::next_timeout) is due, call `next`: it is time for another attempt.
+/// * **Each publication is handed back once**: by [`Progress::Delivered`], [`Progress::Skipped`] or
+///   [`clear`](Self::clear). Until then it counts against the limits.
 /// * Topics take turns: the one that became ready first is first.
 ///
-/// `P` is what is published: a [`Publication`], or a value of the application that holds one, together with what
-/// should happen when it ends. All calls take logarithmic time in the number of topics; pushing may allocate. A
-/// Message Expiry Interval and a deadline count from when the machine accepts the message.
+/// `P` is what is published: a [`Publication`], or a value of the application that holds one,
+/// together with what should happen when it ends. All calls take logarithmic time in the number of
+/// topics; pushing may allocate. A Message Expiry Interval and a deadline count from when the
+/// machine accepts the message.
 ///
 /// ```
 /// use mqtt5_session_fsm::codec::Qos;
@@ -165,8 +168,8 @@ impl<P> OrderedPublisher<P> {
         }
     }
 
-    /// Takes a value that stands for a publication to this topic, behind all others of the topic. `size` is how
-    /// many bytes it counts.
+    /// Takes a value that stands for a publication to this topic, behind all others of the topic.
+    /// `size` is how many bytes it counts.
     ///
     /// # Errors
     ///
@@ -217,8 +220,9 @@ impl<P> OrderedPublisher<P> {
         Some(&held.publication)
     }
 
-    /// The machine has accepted the publication that [`next`](Self::next) returned last. Returns whether there was one:
-    /// `false` if it has been accepted, refused or cleared since, or if the token is in flight already.
+    /// Reports that the machine accepted the publication that [`next`](Self::next) returned last.
+    /// Returns whether there was one: `false` if it has been accepted, refused or cleared since, or
+    /// if the token is in flight already.
     pub fn accepted(&mut self, token: Token) -> bool {
         if self.in_flight.contains_key(&token) {
             return false;
@@ -234,12 +238,13 @@ impl<P> OrderedPublisher<P> {
         true
     }
 
-    /// The machine has refused the publication that [`next`](Self::next) returned last, for this reason.
+    /// Reports that the machine refused the publication that [`next`](Self::next) returned last.
     ///
-    /// Returns `None` if it is not to blame for that: the machine is busy, or there is no Session or Network
-    /// Connection to take anything. It stays the first, and it makes no sense to offer others now. Otherwise, this was
-    /// an attempt that failed: a message that is too large to wait may be tried again, others have failed for
-    /// good. Then go on with the next. `random` is as for [`ended`](Self::ended).
+    /// Returns `None` if the publication is not the reason: the machine is busy, or there is no
+    /// Session or Network Connection. The publication stays the first; do not offer others now.
+    /// Otherwise, the attempt has failed: a message that is too large to wait may be tried again,
+    /// others have failed for good. Then go on with the next. `random` is as for
+    /// [`ended`](Self::ended).
     ///
     /// ```
     /// use mqtt5_session_fsm::ordered_publisher::{
@@ -277,8 +282,8 @@ impl<P> OrderedPublisher<P> {
         Some(self.settle(now, name, verdict, random))
     }
 
-    /// A publication has had its outcome. `random` is a number in `0..=u32::MAX`, evenly distributed; it decides
-    /// about the delay before the next attempt as in [`Backoff`].
+    /// Reports the outcome of a publication. `random` is a number in `0..=u32::MAX`, evenly
+    /// distributed; it determines the delay before the next attempt as in [`Backoff`].
     pub fn ended(
         &mut self,
         now: Instant,
@@ -292,8 +297,8 @@ impl<P> OrderedPublisher<P> {
         }
     }
 
-    /// Returns when a publication is to be tried again: [`next`](Self::next) must be called then. [`Instant::NEVER`]
-    /// if there is none.
+    /// Returns when [`next`](Self::next) must be called, for another attempt; [`Instant::NEVER`] if
+    /// there is none.
     #[must_use]
     pub fn next_timeout(&self) -> Instant {
         let first = self.delayed.first();
@@ -312,7 +317,8 @@ impl<P> OrderedPublisher<P> {
         self.in_flight.len()
     }
 
-    /// Returns how many bytes are in use, of those in the [settings](OrderedPublisherSettings::bytes).
+    /// Returns how many bytes are in use, of those in the
+    /// [settings](OrderedPublisherSettings::bytes).
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes

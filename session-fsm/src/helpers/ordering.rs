@@ -1,13 +1,14 @@
-//! Messages in order from end to end: the publisher numbers the messages of each topic, and a buffer on the side of
-//! the subscriber puts them back into the order of their numbers.
+//! Messages in order from end to end: the publisher numbers the messages of each topic, and a
+//! buffer on the side of the subscriber puts them back into the order of their numbers.
 //!
-//! MQTT keeps the order of messages only for one topic, one QoS and one publishing Client, and only from
-//! one hop to the next (section 4.6). Order is lost where messages of one topic are published with different QoS, where
-//! a publisher retries on its own, where several Clients share a subscription, and where a bridge or a second
-//! connection takes part. Messages with QoS 0 can be lost without a trace. Numbers make all of this visible.
+//! MQTT keeps the order of messages only for one topic, one QoS and one publishing Client, and only
+//! from one hop to the next (section 4.6). Order is lost where messages of one topic are published
+//! with different QoS, where a publisher retries on its own, where several Clients share a
+//! subscription, and where a bridge or a second connection takes part. Messages with QoS 0 can be
+//! lost without a trace. Numbers make all of this visible.
 //!
-//! This is the lesson of the course on application-level ordering: `send_with_sequence` is
-//! [`Sequencer::message`], and `handle_ordered_message` is [`OrderedConsumer::receive`].
+//! [`Sequencer::message`] numbers a message, and [`OrderedConsumer::receive`] puts messages in
+//! order.
 //!
 //! # Example
 //!
@@ -93,8 +94,9 @@ pub struct Numbering<'a> {
     pub property_name: Text<'a>,
     /// The number that is followed by 0. Default: [`u64::MAX`], which is never reached.
     ///
-    /// A number counts as older than the newest one of its stream if it is nearer to it backwards than forwards. So no
-    /// more than half as many messages as there are numbers may be on their way at once.
+    /// A number counts as older than the newest one of its stream if it is nearer to it backwards
+    /// than forwards. So no more than half as many messages as there are numbers may be on their
+    /// way at once.
     pub last_number: u64,
 }
 

@@ -1,11 +1,11 @@
-//! Processing received messages: each once, a limited number at a time, and again after a failure.
+//! Processes received messages: each once, a limited number at a time, and again after a failure.
 //!
-//! A [`Processor`] stands between the messages that come and the code that processes them. It recognizes duplicates,
-//! holds a bounded number of messages, says which one to process next, and repeats after a delay what failed. In the
-//! end it says with which Reason Code to acknowledge each message. It counts all of that.
+//! A [`Processor`] stands between received messages and the code that processes them. It recognizes
+//! duplicates, holds a bounded number of messages, returns the next one to process, and repeats
+//! failed ones after a delay. It returns the Reason Code to acknowledge each message with, and
+//! counts everything.
 //!
-//! These are the lessons of the course on a reliable subscriber and on back-pressure: `process_message_with_retry` and
-//! `display_statistics` of the one, and the queue, the semaphore and the moving average of the other.
+//! It replaces a queue, a semaphore, a retry loop and statistics.
 
 mod settings;
 mod statistics;
@@ -25,32 +25,37 @@ pub use self::step::{Failure, Finished, Intake, Step, Task, TaskId};
 
 use self::step::Receipts;
 
-/// Decides which received message is processed when, and how it is acknowledged.
+/// Decides when each received message is processed, and how it is acknowledged.
 ///
 /// # Contract
 ///
-/// * Show it each message with [`receive`](Self::receive). After every call, and when
-///   [`next_timeout`](Self::next_timeout) is due, call [`poll`](Self::poll) until it returns `None`, and do what
-///   each [`Step`] says.
-/// * **Each [`Step::Process`] is reported once**, with [`succeeded`](Self::succeeded) or [`failed`](Self::failed),
-///   as soon as the message was processed; right away, or later by another task. A task that is never reported
-///   keeps its place for ever: code that may hang needs a timeout, after which it is reported as failed.
-/// * **Each message that was taken ends with one [`Step::Finished`]**: acknowledge its receipts with the Reason
-///   Code. That is Success once it was processed, and an error after the last attempt, or when another one would
-///   make no sense.
-/// * A message is a duplicate if its key was processed before, or is being processed; a key that has failed is not
-///   remembered. A receipt that came with the duplicate of a message in progress is acknowledged with that one. So
-///   a message that comes again after a lost connection is acknowledged on the new one.
+/// * Give it each message by [`receive`](Self::receive). After every call, and when
+///   [`next_timeout`](Self::next_timeout) is due, call [`poll`](Self::poll) until it returns
+///   `None`, and do what each [`Step`] says.
+/// * **Each [`Step::Process`] is reported once**, with [`succeeded`](Self::succeeded) or
+///   [`failed`](Self::failed), as soon as the message was processed; right away, or later by
+///   another task. A task that is never reported keeps its place for ever: code that may hang needs
+///   a timeout, after which it is reported as failed.
+/// * **Each message that was taken ends with one [`Step::Finished`]**: acknowledge its receipts
+///   with the Reason Code. That is Success once it was processed, and an error after the last
+///   attempt, or when another one would make no sense.
+/// * A message is a duplicate if its key was processed before, or is being processed; a key that
+///   has failed is not remembered. A receipt that came with the duplicate of a message in progress
+///   is acknowledged with that one. So a message that comes again after a lost connection is
+///   acknowledged on the new one.
 /// * Nothing more is held than the [settings](ProcessorSettings) allow; what finds no room is
-///   [dropped](Intake::Dropped). To drop nothing of QoS 1 and 2, announce a Receive Maximum that is not larger than
-///   [`messages`](ProcessorSettings::messages), or do not read from the network while there is [no
-///   room](Self::has_room).
-/// * A message that is in progress is not acknowledged, and neither are those with the same QoS that came after it
-///   (section 4.6). All of them use up the Receive Maximum: many attempts with long delays slow the Server down.
-/// * Messages are started in the order in which they came, or became due again. Only with a concurrency of 1 and
-///   [`hold_place`](ProcessorSettings::hold_place) is each finished before the next is started.
+///   [dropped](Intake::Dropped). To drop nothing of QoS 1 and 2, announce a Receive Maximum that is
+///   not larger than [`messages`](ProcessorSettings::messages), or do not read from the network
+///   while there is [no room](Self::has_room).
+/// * A message that is in progress is not acknowledged, and neither are those with the same QoS
+///   that came after it (section 4.6). All of them use up the Receive Maximum: many attempts with
+///   long delays slow the Server down.
+/// * Messages are started in the order in which they came, or became due again. Only with a
+///   concurrency of 1 and [`hold_place`](ProcessorSettings::hold_place) is each finished before the
+///   next is started.
 ///
-/// `M` is what is kept of a message. All calls take logarithmic time; taking a message may allocate.
+/// `M` is what is kept of a message. All calls take logarithmic time; taking a message may
+/// allocate.
 ///
 /// ```
 /// use core::time::Duration;
@@ -144,8 +149,9 @@ enum State {
 }
 
 impl<M, R> Processor<M, R> {
-    /// Creates a processor that holds nothing. The [`Deduplicator`] decides how many keys of processed messages are
-    /// known, and for how long; with a limit of 0, only messages in progress have duplicates.
+    /// Creates a processor that holds nothing. The [`Deduplicator`] decides how many keys of
+    /// processed messages are known, and for how long; with a limit of 0, only messages in progress
+    /// have duplicates.
     #[must_use]
     pub const fn new(settings: ProcessorSettings, seen: Deduplicator) -> Self {
         Processor {
@@ -165,9 +171,9 @@ impl<M, R> Processor<M, R> {
         }
     }
 
-    /// A message came. The `key` identifies it, as for a [`Deduplicator`]; a message without one is never a
-    /// duplicate. `size` is how many bytes it counts. `keep` makes of it what is kept, and is called only if it is
-    /// taken.
+    /// Takes a message. The `key` identifies it, as for a [`Deduplicator`]; a message without a key
+    /// is never a duplicate. `size` is how many bytes it counts. `keep` turns it into the value
+    /// that is held, and is called only if the message is taken.
     pub fn receive(
         &mut self,
         now: Instant,
@@ -254,7 +260,7 @@ impl<M, R> Processor<M, R> {
         self.start(now, since, id)
     }
 
-    /// A message was processed. Returns whether the task was in progress: `false` if it was reported before.
+    /// Reports that a message was processed. Returns `false` if the task was reported before.
     pub fn succeeded(&mut self, now: Instant, task: TaskId) -> bool {
         let Some(since) = self.report(task) else {
             return false;
@@ -269,9 +275,9 @@ impl<M, R> Processor<M, R> {
         true
     }
 
-    /// Processing failed. `random` is a number in `0..=u32::MAX`, evenly distributed; it decides about the delay
-    /// before the next attempt as in [`Backoff`]. Returns whether the task was in progress: `false` if it was
-    /// reported before.
+    /// Reports that processing failed. `random` is a number in `0..=u32::MAX`, evenly distributed;
+    /// it determines the delay before the next attempt as in [`Backoff`]. Returns `false` if the
+    /// task was reported before.
     pub fn failed(&mut self, now: Instant, task: TaskId, failure: Failure, random: u32) -> bool {
         if self.report(task).is_none() {
             return false;
@@ -297,8 +303,8 @@ impl<M, R> Processor<M, R> {
         true
     }
 
-    /// Returns when [`poll`](Self::poll) must be called although nothing else was: a message is due again, or has
-    /// waited so long that the alarm is raised. [`Instant::NEVER`] if there is nothing to wait for.
+    /// Returns when [`poll`](Self::poll) must be called: a message is due again, or has waited so
+    /// long that the alarm is raised. Returns [`Instant::NEVER`] if there is nothing to wait for.
     #[must_use]
     pub fn next_timeout(&self) -> Instant {
         let alarm = match self.queue.first() {
@@ -317,7 +323,8 @@ impl<M, R> Processor<M, R> {
             && bytes.is_some_and(|bytes| bytes <= self.settings.bytes)
     }
 
-    /// Returns how many messages are held, and receipts of their duplicates: none of them has been polled as finished.
+    /// Returns how many messages are held, and receipts of their duplicates: none of them has been
+    /// polled as finished.
     #[must_use]
     pub fn held(&self) -> usize {
         self.jobs.len() + self.followers
@@ -335,8 +342,8 @@ impl<M, R> Processor<M, R> {
         self.running
     }
 
-    /// Returns how many messages wait to be started; those that wait for another attempt are not among them until
-    /// they are due.
+    /// Returns how many messages wait to be started; those that wait for another attempt are not
+    /// among them until they are due.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.queue.len()

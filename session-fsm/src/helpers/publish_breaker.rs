@@ -1,7 +1,7 @@
 //! A circuit breaker around publishing.
 //!
-//! The lesson of the course: when several messages in a row cannot be delivered, stop publishing for a time, try
-//! with a single message whether it works again, and go on only after several successes.
+//! When several messages in a row cannot be delivered, it stops publishing for a time. Then single
+//! messages probe whether publishing works again, and only several successes resume it.
 
 use alloc::collections::BTreeMap;
 use core::fmt;
@@ -20,14 +20,15 @@ use crate::{Instant, Outcome, PublishError, Token};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PublishBreakerSettings {
-    /// When it opens and closes. Default: it opens after 5 failures in a row, for one minute, and closes after 3
-    /// successes; all other values are those of [`CircuitBreakerSettings::default`].
+    /// When it opens and closes. Default: it opens after 5 failures in a row, for one minute, and
+    /// closes after 3 successes; all other values are those of [`CircuitBreakerSettings::default`].
     pub breaker: CircuitBreakerSettings,
-    /// A message whose outcome has not come by then counts as a failure; its outcome no longer counts. Less
-    /// than a millisecond counts as one, [`Duration::MAX`] means never. Default: 10 seconds.
+    /// How long a message may wait for its outcome. After that it counts as a failure, and its
+    /// outcome no longer counts. Less than a millisecond counts as one, [`Duration::MAX`] means
+    /// never. Default: 10 seconds.
     pub publish_timeout: Duration,
-    /// How many messages may wait for their outcome; at least 1. Each takes about a hundred bytes. Default:
-    /// 1,000.
+    /// How many messages may wait for their outcome; at least 1. Each takes about a hundred bytes.
+    /// Default: 1,000.
     pub messages: usize,
 }
 
@@ -51,16 +52,16 @@ impl Default for PublishBreakerSettings {
 ///
 /// * Ask [`pass`](Self::pass) before each message. Report what `publish` returned to
 ///   [`published`](Self::published) or [`refused`](Self::refused), and every
-///   [`Event::Outcome`](crate::Event::Outcome) to [`outcome`](Self::outcome); tokens of other origin are
-///   ignored. Ask [`next_timeout`](Self::next_timeout) after each of these, and when it is due, call
-///   [`handle_timeout`](Self::handle_timeout).
+///   [`Event::Outcome`](crate::Event::Outcome) to [`outcome`](Self::outcome); other tokens are
+///   ignored. Ask [`next_timeout`](Self::next_timeout) after each of these, and when it is due,
+///   call [`handle_timeout`](Self::handle_timeout).
 /// * **A success** is an [`Outcome`] of which [`is_success`](Outcome::is_success) is `true`.
-/// * **A failure** is an outcome that says that the message was refused, expired, timed out, was not sent, or
-///   that nobody knows; an outcome that has not come in time; and a `publish` that is refused because messages pile up, or
-///   because there is no connection or Session.
-/// * **What says nothing about the other side** counts as neither: a message that breaks a rule or a limit that
-///   the peer announced, and one that was dropped for a newer one, or withdrawn.
-/// * After a restart, it begins anew: tokens of before are ignored.
+/// * **A failure** is an outcome by which the message was refused, expired, timed out, was not
+///   sent, or is unknown; an outcome that does not come in time; and a `publish` that is refused
+///   because messages pile up, or because there is no connection or Session.
+/// * **Neither** is a message that breaks a rule or a limit of the peer, that was dropped for a
+///   newer one, or that was withdrawn: it says nothing about the other side.
+/// * After a restart, the breaker starts anew: earlier tokens are ignored.
 ///
 /// All calls take logarithmic time in the number of messages that wait for their outcome.
 ///
@@ -107,7 +108,7 @@ struct Waiting {
     deadline: Instant,
 }
 
-/// What came of the messages of a [`PublishBreaker`].
+/// The outcomes of the messages of a [`PublishBreaker`].
 ///
 /// ```
 /// use mqtt5_session_fsm::publish_breaker::{PublishBreaker, PublishBreakerSettings};
@@ -124,7 +125,7 @@ pub struct PublishCounts {
     pub failed: u64,
     /// Messages whose outcome did not come in time.
     pub timed_out: u64,
-    /// Messages that ended without saying anything about the other side.
+    /// Messages whose outcome says nothing about the other side.
     pub neutral: u64,
     /// Messages that the breaker did not let pass.
     pub held_back: u64,
@@ -143,16 +144,16 @@ pub struct PublishCounts {
 pub enum HeldBack {
     /// It is open, or a probe is on its way.
     Open {
-        /// When it makes sense to ask again. While a probe is on its way, that is when it is given up; its
+        /// When to ask again. While a probe is on its way, this is when the probe times out; its
         /// outcome may come earlier.
         retry_at: Instant,
     },
-    /// As many messages wait for their outcome as may.
+    /// The limit of messages that wait for their outcome is reached.
     TooMany,
 }
 
 impl PublishBreaker {
-    /// A closed breaker.
+    /// Creates a closed breaker.
     #[must_use]
     pub fn new(settings: PublishBreakerSettings) -> Self {
         PublishBreaker {
@@ -164,7 +165,7 @@ impl PublishBreaker {
         }
     }
 
-    /// Asks whether a message may be published now.
+    /// Asks for permission to publish a message.
     ///
     /// # Errors
     ///
@@ -183,8 +184,8 @@ impl PublishBreaker {
         result
     }
 
-    /// The message was accepted: its outcome will come with this token. If more messages were let pass at a
-    /// time than may wait, those beyond are not followed.
+    /// Reports that the message was accepted, with the token of its outcome. Messages above the
+    /// limit are not followed.
     pub fn published(&mut self, now: Instant, pass: Pass, token: Token) {
         if self.waiting.len() < self.limit {
             let deadline = now + self.timeout;
@@ -192,7 +193,7 @@ impl PublishBreaker {
         }
     }
 
-    /// The message was not accepted. Returns the state after that.
+    /// Reports that the message was not accepted. Returns the new state.
     pub fn refused(&mut self, now: Instant, pass: Pass, error: &PublishError) -> CircuitState {
         match error {
             PublishError::Busy | PublishError::NoSession | PublishError::NotConnected => {
@@ -207,7 +208,7 @@ impl PublishBreaker {
         }
     }
 
-    /// An outcome. Returns the state after that.
+    /// Reports an outcome. Returns the new state.
     pub fn outcome(&mut self, now: Instant, token: Token, outcome: &Outcome<'_>) -> CircuitState {
         let Some(Waiting { pass, .. }) = self.waiting.remove(&token) else {
             return self.breaker.state(now);
@@ -229,14 +230,15 @@ impl PublishBreaker {
         }
     }
 
-    /// When the next message times out; [`Instant::NEVER`] if none does. Every other call may change it.
+    /// Returns when the next message times out; [`Instant::NEVER`] if none does. Every other call
+    /// may change it.
     #[must_use]
     pub fn next_timeout(&self) -> Instant {
         let first = self.waiting.first_key_value();
         first.map_or(Instant::NEVER, |(_, waiting)| waiting.deadline)
     }
 
-    /// Counts the messages whose outcome should have come by now. Returns the state after that.
+    /// Counts the messages whose outcome is overdue as failures. Returns the new state.
     pub fn handle_timeout(&mut self, now: Instant) -> CircuitState {
         while let Some(first) = self.waiting.first_entry() {
             if first.get().deadline > now {
@@ -249,32 +251,32 @@ impl PublishBreaker {
         self.breaker.state(now)
     }
 
-    /// The state at this time. Asking changes nothing.
+    /// Returns the state at this time.
     #[must_use]
     pub const fn state(&self, now: Instant) -> CircuitState {
         self.breaker.state(now)
     }
 
-    /// What came of the messages.
+    /// Returns the counts of outcomes.
     #[must_use]
     pub const fn counts(&self) -> PublishCounts {
         self.counts
     }
 
-    /// The breaker itself: how many failures in a row it counts, and how many successes.
+    /// Returns the breaker, which counts failures and successes in a row.
     #[must_use]
     pub const fn breaker(&self) -> &CircuitBreaker {
         &self.breaker
     }
 
-    /// How many messages wait for their outcome.
+    /// Returns how many messages wait for their outcome.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Closes it and forgets all failures: somebody knows that the cause is gone. What still waits no longer
-    /// counts for the state.
+    /// Closes the breaker and forgets all failures, because the cause is known to be gone. Messages
+    /// that still wait no longer count.
     pub fn reset(&mut self) {
         self.breaker.reset();
     }

@@ -1,4 +1,4 @@
-//! When and where to connect again.
+//! Decides when and where to connect again.
 
 mod backoff;
 mod failure;
@@ -40,8 +40,8 @@ pub struct ReconnectSettings {
     /// By how many hundredths the delay is multiplied when each server has had its turn. Default:
     /// 200, which doubles it.
     pub growth_percent: u32,
-    /// A connection that lasted so long was stable: what failed before it no longer counts. Default:
-    /// 1 minute.
+    /// How long a connection must last to be stable. Failures before a stable connection no longer
+    /// count. Default: 1 minute.
     pub stable_after: Duration,
     /// Give up at the failure with this number, if there was no stable connection since the first;
     /// the end of a connection counts. Default: `None`, never.
@@ -65,20 +65,21 @@ impl Default for ReconnectSettings {
 /// # Contract
 ///
 /// Connect when [`next_attempt`](Self::next_attempt) is due, or the attempt that
-/// [`choose_attempt`](Self::choose_attempt) returns. Report what comes of it: a CONNACK with
-/// Success to [`connected`](Self::connected), everything else to [`failed`](Self::failed), and there
-/// the end of the connection, too. A Client that disconnects because it wants to reports nothing.
+/// [`choose_attempt`](Self::choose_attempt) returns. Report a CONNACK with Success to
+/// [`connected`](Self::connected), and every failure, including the end of the connection, to
+/// [`failed`](Self::failed). If the Client disconnects on purpose, report nothing.
 ///
 /// * **Delay.** Exponential back-off with full jitter: [`Backoff`]. With several servers, the delay
 ///   grows when each has had its turn, so that a Server that is alive is found soon.
-/// * **Turns.** After a failed attempt, or a connection that was not stable, it is the next server's
-///   turn. After a stable connection the same Server is tried first: it has the Session.
+/// * **Turns.** After a failed attempt, or a connection that was not stable, it is the next
+///   server's turn. After a stable connection the same Server is tried first: it has the Session.
 /// * **0x9C, Use another server** (section 4.11): the servers in the Server Reference are tried in
 ///   turn, at once. When a stable connection to one of them ends, the Server that sent the Client
-///   away is tried again; when all of them failed, the next one of the configured servers. Without a
-///   Server Reference it is the next server's turn.
-/// * **0x9D, Server moved**: the servers in the Server Reference take the place of the one that sent
-///   it, and [`Reconnection::Moved`] tells. Without a Server Reference the Server is only removed.
+///   away is tried again; when all of them failed, the next one of the configured servers. Without
+///   a Server Reference it is the next server's turn.
+/// * **0x9D, Server moved**: the servers in the Server Reference take the place of the one that
+///   sent it, and [`Reconnection::Moved`] tells. Without a Server Reference the Server is only
+///   removed.
 /// * The fourth redirection in a row and all after it are followed with a delay: servers may send
 ///   Clients to each other.
 /// * **Giving up**: see [`GiveUp`]. [`resume`](Self::resume) makes a new start.
@@ -139,11 +140,12 @@ enum State {
 }
 
 impl ReconnectPolicy {
-    /// The most servers that can be configured, and the most that are taken from a Server Reference.
+    /// The most servers that can be configured, and the most that are taken from a Server
+    /// Reference.
     pub const MAXIMUM_SERVERS: usize = 16;
 
-    /// A policy whose first attempt is due at once, at the first server. The servers are texts in
-    /// the format of a [`ServerReference`], or in any other that the host understands.
+    /// Creates a policy whose first attempt is due at once, at the first server. The servers are
+    /// texts in the format of a [`ServerReference`], or in any other that the host understands.
     ///
     /// # Errors
     ///
@@ -171,8 +173,8 @@ impl ReconnectPolicy {
         })
     }
 
-    /// The attempt that is due or being made; `None` while connected and after giving up. Changes
-    /// only by calls that take `&mut self`.
+    /// Returns the attempt that is due or being made; `None` while connected and after giving up.
+    /// Changes only by calls that take `&mut self`.
     #[must_use]
     pub fn next_attempt(&self) -> Option<Attempt<'_>> {
         match self.state {
@@ -184,15 +186,16 @@ impl ReconnectPolicy {
         }
     }
 
-    /// The earliest attempt, given from when on each server may be tried. `not_before` returns that
-    /// instant: [`Instant::ORIGIN`] for a server that may be tried at any time, and
-    /// [`CircuitBreaker::retry_at`](crate::circuit_breaker::CircuitBreaker::retry_at) for one that has a breaker.
+    /// Returns the earliest attempt, given from when on each server may be tried. `not_before`
+    /// returns that instant: [`Instant::ORIGIN`] for a server that may be tried at any time, and
+    /// [`CircuitBreaker::retry_at`](crate::circuit_breaker::CircuitBreaker::retry_at) for one that
+    /// has a breaker.
     ///
-    /// A server that may not be tried yet is passed over in favor of one that may. Among those that may be
-    /// tried equally early, the first in the order of turns is chosen. The choice replaces the one before; it
-    /// holds for [`next_attempt`](Self::next_attempt) and for the next report, so choose again when a
-    /// breaker has changed. The delay of the policy applies to every server. A choice changes neither the
-    /// delay nor the order of turns until the attempt is reported.
+    /// A server that may not be tried yet is passed over in favor of one that may. Among those that
+    /// may be tried equally early, the first in the order of turns is chosen. The choice replaces
+    /// the one before; it holds for [`next_attempt`](Self::next_attempt) and for the next report,
+    /// so choose again when a breaker has changed. The delay of the policy applies to every server.
+    /// A choice changes neither the delay nor the order of turns until the attempt is reported.
     ///
     /// Returns `None` while connected and after giving up. Allocates nothing.
     ///
@@ -229,33 +232,33 @@ impl ReconnectPolicy {
         Some(Attempt { at, server })
     }
 
-    /// The configured servers, as redirections for good have changed them.
+    /// Returns the configured servers, as redirections for good have changed them.
     pub fn servers(&self) -> impl Iterator<Item = ServerReference<'_>> {
         self.servers.configured()
     }
 
-    /// How many references in Server References were ignored because there were too many.
+    /// Returns how many references in Server References were ignored because there were too many.
     #[must_use]
     pub const fn ignored_references(&self) -> u64 {
         self.servers.ignored()
     }
 
-    /// Failures since the last stable connection.
+    /// Returns how many failures there were since the last stable connection.
     #[must_use]
     pub const fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// A CONNACK with Success has come. Failures before it still count until the connection was stable, see
-    /// [`ReconnectSettings::stable_after`].
+    /// Reports a CONNACK with Success. Failures before it still count until the connection was
+    /// stable, see [`ReconnectSettings::stable_after`].
     pub fn connected(&mut self, now: Instant) {
         self.take_turn();
         self.state = State::Connected { since: now };
     }
 
-    /// An attempt has failed, or the connection has ended without the Client wanting it. Takes a
-    /// `&ConnAck`, a `&Disconnect` or a [`ConnectionFailure`], and a random number for the delay as
-    /// [`Backoff`] wants it: evenly distributed, or [`Backoff::WITHOUT_JITTER`].
+    /// Reports that an attempt failed, or that the connection ended against the Client's will.
+    /// Takes a `&ConnAck`, a `&Disconnect` or a [`ConnectionFailure`], and a random number for the
+    /// delay as [`Backoff`] wants it: evenly distributed, or [`Backoff::WITHOUT_JITTER`].
     pub fn failed<'f>(
         &mut self,
         now: Instant,
@@ -328,8 +331,8 @@ impl ReconnectPolicy {
         }
     }
 
-    /// Puts the next attempt off, if it would be earlier, whichever server it is for: because the network is
-    /// known to be down. If only some of the servers must not be tried, use
+    /// Delays the next attempt until then, whichever server it is for, because the network is known
+    /// to be down. If only some of the servers must not be tried, use
     /// [`choose_attempt`](Self::choose_attempt). Does nothing while connected and after giving up.
     pub fn postpone(&mut self, until: Instant) {
         if let State::Waiting { until: planned } = &mut self.state {
@@ -337,9 +340,9 @@ impl ReconnectPolicy {
         }
     }
 
-    /// A new start: the next attempt is due now, at the server whose turn it is, and past failures
-    /// no longer count. For when the cause of giving up was removed, the network is back, or the
-    /// Client had disconnected itself.
+    /// Starts again: the next attempt is due now, at the server whose turn it is, and past failures
+    /// no longer count. Call it when the cause of giving up was removed, the network is back, or
+    /// the Client had disconnected on purpose.
     pub fn resume(&mut self, now: Instant) -> Attempt<'_> {
         self.backoff.reset();
         self.failures = 0;

@@ -18,26 +18,27 @@ pub use self::reply::{Reply, response_topic};
 ///
 /// # Contract
 ///
-/// [`start`](Self::start) a request, publish it with its [properties](CorrelationData::properties), and show
-/// every PUBLISH that arrives on the Response Topic to [`handle_response`](Self::handle_response). Ask
-/// [`next_timeout`](Self::next_timeout) after each of these, and when it is due, call
-/// [`handle_timeout`](Self::handle_timeout) until it returns `None`. Each request ends exactly once: by
-/// a response, by its timeout, or by [`cancel`](Self::cancel), and the value comes back.
+/// [`start`](Self::start) a request, publish it with its [properties](CorrelationData::properties),
+/// and show every PUBLISH that arrives on the Response Topic to
+/// [`handle_response`](Self::handle_response). Ask [`next_timeout`](Self::next_timeout) after each
+/// of these, and when it is due, call [`handle_timeout`](Self::handle_timeout) until it returns
+/// `None`. Each request ends exactly once: by a response, by its timeout, or by
+/// [`cancel`](Self::cancel), and the value comes back.
 ///
 /// * Responses are recognized by their Correlation Data alone. The topic is not compared: it may be
-///   hidden behind a Topic Alias, or be an old one of this requester. A Client that may
-///   publish to the Response Topic can forge a response if it can guess the prefix and count.
-/// * Correlation Data is a prefix and a number that is never used again. **The prefix makes it unique
-///   beyond this value's life**: give each start of the process and each Client another one, a
-///   random or a stored and counted one, or the late response to a request before a restart
+///   hidden behind a Topic Alias, or be an old one of this requester. A Client that may publish to
+///   the Response Topic can forge a response if it guesses the prefix and the number.
+/// * Correlation Data is a prefix and a number that is never used again. **The prefix makes it
+///   unique beyond this value's life**: give each start of the process and each Client another one,
+///   a random or a stored and counted one, or the late response to a request before a restart
 ///   completes one after it.
-/// * At most `limit` requests wait; more are refused. To tell a duplicate from a late response, it is
-///   kept how requests ended, for the `limit` that were started last; for others the answer is
+/// * At most `limit` requests wait; more are refused. To tell a duplicate from a late response, it
+///   is kept how requests ended, for the `limit` that were started last; for others the answer is
 ///   [`Response::Forgotten`]. All calls take logarithmic time in the limit; starting and ending a
 ///   request may allocate.
 ///
-/// The requester has to subscribe to the Response Topic first. It makes sense to send a request with
-/// a Message Expiry Interval no longer than its timeout.
+/// The requester has to subscribe to the Response Topic first. It makes sense to send a request
+/// with a Message Expiry Interval no longer than its timeout.
 ///
 /// ```
 /// use core::time::Duration;
@@ -159,8 +160,8 @@ pub enum RequestError {
 }
 
 impl<T> Requests<T> {
-    /// No requests yet. `prefix` may be empty. `limit` is the most requests that may wait at a time;
-    /// no memory is taken before they come.
+    /// Creates a value without requests. `prefix` may be empty. At most `limit` requests may wait
+    /// at a time. It takes no memory before the first request.
     ///
     /// # Errors
     ///
@@ -175,12 +176,13 @@ impl<T> Requests<T> {
         })
     }
 
-    /// A new request, to be sent with the Correlation Data that is returned. A `timeout` of
+    /// Starts a request, and returns the Correlation Data to send it with. A `timeout` of
     /// [`Duration::MAX`] means that it waits until it is cancelled.
     ///
     /// # Errors
     ///
-    /// [`RequestError::TooMany`]; the value is dropped. [`is_full`](Self::is_full) tells before.
+    /// [`RequestError::TooMany`]; the value is dropped. Ask [`is_full`](Self::is_full) first to
+    /// keep it.
     pub fn start(
         &mut self,
         now: Instant,
@@ -201,7 +203,7 @@ impl<T> Requests<T> {
         Ok(correlation)
     }
 
-    /// An incoming PUBLISH. A response that comes after its request's time, but before
+    /// Takes an incoming PUBLISH. A response that comes after its request's time, but before
     /// [`handle_timeout`](Self::handle_timeout) was called, still completes the request.
     pub fn handle_response(&mut self, publish: &Publish<'_>) -> Response<T> {
         let data = publish.properties.correlation_data();
@@ -219,16 +221,16 @@ impl<T> Requests<T> {
         }
     }
 
-    /// When the next request times out; [`Instant::NEVER`] if none will. Every call that takes
-    /// `&mut self` may change it.
+    /// Returns when the next request times out; [`Instant::NEVER`] if none will. Every call that
+    /// takes `&mut self` may change it.
     #[must_use]
     pub fn next_timeout(&self) -> Instant {
         let first = self.deadlines.first();
         first.map_or(Instant::NEVER, |&(deadline, _)| deadline)
     }
 
-    /// A request that has timed out by now, the one with the earliest deadline first; to be called
-    /// until there is none.
+    /// Returns a request that has timed out, the one with the earliest deadline first. Call it
+    /// until it returns `None`.
     #[must_use = "holds the value of a request that has ended"]
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Expired<T>> {
         let &(_, number) = self
@@ -242,28 +244,28 @@ impl<T> Requests<T> {
         })
     }
 
-    /// Ends a request: it could not be sent, or nobody waits for it any more. Its value, if it was
-    /// waiting. A response that comes yet is [`Response::Late`].
+    /// Ends a request that could not be sent, or is no longer needed. Returns its value, if it was
+    /// waiting. A response that still comes is [`Response::Late`].
     pub fn cancel(&mut self, correlation: &CorrelationData) -> Option<T> {
         let number = self.next.earlier_number_in(correlation.as_bytes())?;
         self.end(number, false)
     }
 
-    /// How many requests are waiting.
+    /// Returns how many requests are waiting.
     #[must_use]
     pub fn outstanding(&self) -> usize {
         self.outstanding.len()
     }
 
-    /// The requests that are waiting, in the order in which they were started: to send them again
-    /// after the Session was lost, or to cancel them.
+    /// Returns the requests that are waiting, in the order in which they were started: to send them
+    /// again after the Session was lost, or to cancel them.
     pub fn iter(&self) -> impl Iterator<Item = (CorrelationData, &T)> {
         self.outstanding
             .iter()
             .map(|(&number, outstanding)| (self.next.with_number(number), &outstanding.value))
     }
 
-    /// Whether no further request can be started now.
+    /// Returns whether no further request can be started now.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.outstanding.len() >= self.limit

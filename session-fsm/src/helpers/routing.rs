@@ -1,10 +1,10 @@
-//! A router of incoming messages by rules: which of them is an alert, which goes to the archive.
+//! Routes incoming messages by rules.
 //!
-//! The lesson of the course: what a message is about stands in its topic and its User Properties, so that it
-//! can be routed without its payload being read (section 3.3.2.3.7).
+//! The topic and the User Properties say what a message is about, so it can be routed without
+//! reading its payload (section 3.3.2.3.7).
 //!
-//! Conditions are values and not functions. So a [`RuleRouter`] can be compared, hashed, cloned, and built
-//! from a configuration file.
+//! Conditions are values, not functions, so a [`RuleRouter`] can be compared, hashed, cloned, and
+//! built from a configuration file.
 
 mod condition;
 mod order;
@@ -17,16 +17,18 @@ use crate::codec::{Publish, Violation};
 pub use self::condition::{Condition, Field, Filter, TextTest};
 pub use self::order::{Number, Version};
 
-/// Rules in the order in which they were added, each with a route: a value of the caller, such as a queue's
-/// number, a topic to publish to, or an enum.
+/// Rules in the order in which they were added, each with a route: a value of the caller, such as a
+/// queue's number, a topic to publish to, or an enum.
 ///
 /// # Contract
 ///
-/// * A rule matches a message if all of its conditions hold. A rule without conditions matches every message.
-/// * [`routes`](Self::routes) returns the routes of all rules that match, [`first`](Self::first) that of the
-///   first one. Both allocate nothing and take time in the number of conditions and in the length of the
-///   texts that they look at.
-/// * The router holds at most as many rules, with as many conditions each, as [`RuleRouter::new`] says.
+/// * A rule matches a message if all of its conditions hold. A rule without conditions matches
+///   every message.
+/// * [`routes`](Self::routes) returns the routes of all rules that match, [`first`](Self::first)
+///   that of the first one. Both allocate nothing and take time in the number of conditions and in
+///   the length of the texts that they look at.
+/// * The router holds at most as many rules, with as many conditions each, as [`RuleRouter::new`]
+///   says.
 /// * Nothing of a message is stored.
 ///
 /// ```
@@ -70,8 +72,8 @@ pub struct RuleRouter<T> {
     maximum_conditions: usize,
 }
 
-/// Conditions that must all hold, and the route of the messages for which they do. For conditions of which
-/// one is enough, add several rules with the same route.
+/// Conditions that must all hold, and the route of the messages for which they do. For conditions
+/// of which one is enough, add several rules with the same route.
 ///
 /// ```
 /// use mqtt5_session_fsm::codec::{Publish, Qos, TopicName};
@@ -109,15 +111,16 @@ pub enum RuleError {
     TooManyConditions,
     /// The text is not a Topic Filter.
     TopicFilter(Violation),
-    /// The text to compare with is not a number: digits, and perhaps a sign before and a fraction after them.
+    /// The text to compare with is not a number: digits, and perhaps a sign before and a fraction
+    /// after them.
     NotANumber,
     /// The text to compare with is not a version: numbers separated by dots.
     NotAVersion,
 }
 
 impl<T> RuleRouter<T> {
-    /// A router without rules, for at most `maximum_rules` rules with at most `maximum_conditions` conditions
-    /// each. No memory is taken before they come.
+    /// Creates a router without rules, for at most `maximum_rules` rules with at most
+    /// `maximum_conditions` conditions each. No memory is taken before they come.
     #[must_use]
     pub const fn new(maximum_rules: usize, maximum_conditions: usize) -> Self {
         RuleRouter {
@@ -143,7 +146,7 @@ impl<T> RuleRouter<T> {
         Ok(())
     }
 
-    /// The rules in their order.
+    /// Returns the rules in their order.
     pub fn rules(&self) -> impl ExactSizeIterator<Item = &Rule<T>> {
         self.rules.iter()
     }
@@ -153,13 +156,13 @@ impl<T> RuleRouter<T> {
         self.rules.retain(keep);
     }
 
-    /// The routes of all rules that match a message, in the order of the rules.
+    /// Returns the routes of all rules that match a message, in the order of the rules.
     pub fn routes(&self, message: &Publish<'_>) -> impl Iterator<Item = &T> {
         let matching = self.rules.iter().filter(move |rule| rule.matches(message));
         matching.map(Rule::route)
     }
 
-    /// The route of the first rule that matches a message.
+    /// Returns the route of the first rule that matches a message.
     #[must_use]
     pub fn first(&self, message: &Publish<'_>) -> Option<&T> {
         self.routes(message).next()
@@ -167,7 +170,7 @@ impl<T> RuleRouter<T> {
 }
 
 impl<T> Rule<T> {
-    /// A rule without conditions, which matches every message.
+    /// Creates a rule without conditions, which matches every message.
     #[must_use]
     pub const fn to(route: T) -> Self {
         Rule {
@@ -190,19 +193,19 @@ impl<T> Rule<T> {
         self
     }
 
-    /// The conditions, each with whether it has to hold.
+    /// Returns the conditions, each with whether it has to hold.
     pub fn conditions(&self) -> impl ExactSizeIterator<Item = (&Condition, bool)> {
         let conditions = self.conditions.iter();
         conditions.map(|(condition, expected)| (condition, *expected))
     }
 
-    /// The route.
+    /// Returns the route.
     #[must_use]
     pub const fn route(&self) -> &T {
         &self.route
     }
 
-    /// Whether the rule matches a message.
+    /// Returns whether the rule matches a message.
     #[must_use]
     pub fn matches(&self, message: &Publish<'_>) -> bool {
         let mut conditions = self.conditions.iter();

@@ -1,8 +1,8 @@
 //! Services that answer requests (section 4.10): the responder's side.
 //!
-//! The lesson of the course: a service is found by the topic of the request, answers to the Response Topic with
-//! the Correlation Data of the request, and always answers, with an error if it failed, and with the time that
-//! it took.
+//! The topic of the request selects the service. The answer goes to the Response Topic, with the
+//! Correlation Data of the request and the processing time. A service always answers, with an error
+//! if it failed.
 
 mod answer;
 
@@ -17,20 +17,21 @@ use crate::request_response::Reply;
 
 pub use self::answer::{Answer, AnswerStatus};
 
-/// The services of a responder, by Topic Filter. Each has a handler: a value of the caller, such as a function
-/// pointer, an enum, or the number of a task.
+/// The services of a responder, by Topic Filter. Each has a handler: a value of the caller, such as
+/// a function pointer, an enum, or the number of a task.
 ///
 /// # Contract
 ///
 /// * Subscribe to each of the [`filters`](Self::filters), and again for each new Session.
-/// * Show every incoming PUBLISH to [`call`](Self::call). It returns the [`Call`], which is to be answered, and
-///   the handler. If several Topic Filters match, the service that was registered first is called.
-/// * Run the handler, at once or in a task of its own: a [`Call`] borrows nothing. Then give the call to
-///   [`answer`](Self::answer) with what came of it, and publish the [`Answer`].
-/// * The registry holds at most as many services as [`Services::new`] says, and allocates only when one is
-///   registered. Calls are held by the caller; each copies its Response Topic and its Correlation Data, up to
-///   65,535 bytes each. Limit how many requests come at a time by Receive Maximum or by
-///   [`in_progress`](Self::in_progress).
+/// * Give every incoming PUBLISH to [`call`](Self::call). It returns the [`Call`], which must be
+///   answered, and the handler. If several Topic Filters match, the service that was registered
+///   first is called.
+/// * Run the handler, at once or in a task of its own: a [`Call`] borrows nothing. Then give the
+///   call and its result to [`answer`](Self::answer), and publish the [`Answer`].
+/// * The registry holds at most as many services as [`Services::new`] says, and allocates only when
+///   one is registered. Calls are held by the caller; each copies its Response Topic and its
+///   Correlation Data, up to 65,535 bytes each. Limit how many requests come at a time by Receive
+///   Maximum or by [`in_progress`](Self::in_progress).
 ///
 /// The requester's side is [`Requests`](crate::request_response::Requests).
 ///
@@ -124,7 +125,7 @@ pub struct Call {
     reply: Message,
 }
 
-/// What came of the calls of one service.
+/// The results of the calls of one service.
 ///
 /// ```
 /// use mqtt5_session_fsm::services::{ServiceCounts, Services};
@@ -170,13 +171,13 @@ pub enum ServiceError {
     TopicFilter(Violation),
     /// The topic of the message is that of no service.
     NoService,
-    /// The topic of the message is that of a service, but it has no Response Topic: it is not a request
-    /// (section 3.3.2.3.5), and cannot be answered.
+    /// The topic of the message is that of a service, but it has no Response Topic: it is not a
+    /// request (section 3.3.2.3.5), and cannot be answered.
     NoResponseTopic,
 }
 
 impl<T> Services<T> {
-    /// No services yet, and at most `limit`. No memory is taken before they come.
+    /// Creates a registry for at most `limit` services. It takes no memory before the first.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
         Services {
@@ -191,8 +192,8 @@ impl<T> Services<T> {
     ///
     /// # Errors
     ///
-    /// [`ServiceError::TopicFilter`], [`ServiceError::AlreadyRegistered`], [`ServiceError::TooMany`]; the handler
-    /// is dropped.
+    /// [`ServiceError::TopicFilter`], [`ServiceError::AlreadyRegistered`],
+    /// [`ServiceError::TooMany`]; the handler is dropped.
     pub fn register(&mut self, filter: &str, handler: T) -> Result<(), ServiceError> {
         TopicFilter::new(filter).map_err(ServiceError::TopicFilter)?;
         if self.find(filter).is_some() {
@@ -217,12 +218,13 @@ impl<T> Services<T> {
         Some(self.services.remove(position).handler)
     }
 
-    /// The Topic Filters of all services, in the order in which they were registered.
+    /// Returns the Topic Filters of all services, in the order in which they were registered.
     pub fn filters(&self) -> impl Iterator<Item = &str> {
         self.services.iter().map(|service| &*service.filter)
     }
 
-    /// An incoming PUBLISH: the call and the handler, if it is a request to a service.
+    /// Takes an incoming PUBLISH. Returns the call and the handler, if it is a request to a
+    /// service.
     ///
     /// # Errors
     ///
@@ -252,7 +254,7 @@ impl<T> Services<T> {
         Ok((call, &service.handler))
     }
 
-    /// The handler is done: what to publish. The error is a text for the requester.
+    /// Ends a call, and returns the answer to publish. An error is a text for the requester.
     pub fn answer(&mut self, now: Instant, call: Call, result: Result<(), &str>) -> Answer {
         self.abandoned();
         let time = call.processing_time(now);
@@ -273,19 +275,19 @@ impl<T> Services<T> {
         Answer::new(call, time, result)
     }
 
-    /// The call is not answered, because the process ends for example.
+    /// Ends a call without an answer, because the process ends for example.
     pub fn abandon(&mut self, call: Call) {
         drop(call);
         self.abandoned();
     }
 
-    /// How many calls are in progress.
+    /// Returns how many calls are in progress.
     #[must_use]
     pub const fn in_progress(&self) -> usize {
         self.in_progress
     }
 
-    /// What came of the calls of the service with this Topic Filter.
+    /// Returns the results of the calls of the service with this Topic Filter.
     #[must_use]
     pub fn counts(&self, filter: &str) -> Option<ServiceCounts> {
         Some(self.services.get(self.find(filter)?)?.counts)
@@ -302,14 +304,14 @@ impl<T> Services<T> {
 }
 
 impl Call {
-    /// Where the answer goes and what it has to carry.
+    /// Returns where the answer goes and what it has to carry.
     #[must_use]
     pub fn reply(&self) -> Reply<'_> {
         let correlation_data = self.reply.publish().properties.correlation_data();
         Reply::new(self.reply.topic(), correlation_data)
     }
 
-    /// How long the call has been in progress.
+    /// Returns how long the call has been in progress.
     #[must_use]
     pub fn processing_time(&self, now: Instant) -> Duration {
         self.started.until(now)
@@ -317,7 +319,7 @@ impl Call {
 }
 
 impl ServiceCounts {
-    /// The time that a call took on average; zero if there was none.
+    /// Returns the time that a call took on average; zero if there was none.
     #[must_use]
     pub fn average_time(&self) -> Duration {
         let calls = self.succeeded.saturating_add(self.failed);

@@ -1,4 +1,4 @@
-//! The Server's side of a Network Connection without a Session: each call is lent one.
+//! The Server's side of a Network Connection without a Session: the caller lends one for each call.
 
 use alloc::boxed::Box;
 
@@ -21,14 +21,16 @@ use crate::session::Life;
 use crate::session::{Publication, RefusedPublication, Session, WithdrawError};
 use crate::{Instant, Limits, NotTaken, PeerError, Receipt, SessionViolation, Token};
 
-/// The Server's side of one Network Connection, for a broker that owns all Sessions itself: it lends a Session to the
-/// connection for one call after the other. [`Server`](crate::Server) is a connection and a Session in one value.
+/// The Server's side of one Network Connection, for a broker that owns all Sessions itself and
+/// lends one to the connection for each call. [`Server`](crate::Server) is a connection and a
+/// Session in one value.
 ///
-/// Until [`Lent::accept`], lend none. From then on, lend the Session that was accepted, for every call, until the
-/// connection is over or [`Lent::leave`] was called. What another Session would lead to is not defined by the standard,
-/// but it is no panic.
+/// Lend no Session before [`Lent::accept`]. From then on, lend the Session that was accepted, for
+/// every call, until the connection is over or [`Lent::leave`] was called. Another Session leads to
+/// results that the standard does not define, but not to a panic.
 ///
-/// A Session that has no connection is polled and kept in time by itself: [`Session::poll`], [`Session::next_timeout`].
+/// A Session without a connection has calls of its own: [`Session::poll`],
+/// [`Session::next_timeout`], [`Session::handle_timeout`].
 ///
 /// ```
 /// use mqtt5_session_fsm::codec::{Connect, Text};
@@ -64,7 +66,7 @@ pub struct ServerConnection {
     pub(super) connect_expiry: u32,
 }
 
-/// A [`ServerConnection`] with the Session that it is lent.
+/// A [`ServerConnection`] together with the Session that the caller lends.
 #[derive(Debug)]
 pub struct Lent<'a> {
     pub(super) server: &'a mut ServerConnection,
@@ -72,7 +74,8 @@ pub struct Lent<'a> {
 }
 
 impl ServerConnection {
-    /// The Server's side of a Network Connection that has just begun. [`ServerConfig::session`] is not used.
+    /// Creates the Server's side of a Network Connection that has just begun.
+    /// [`ServerConfig::session`] is not used.
     #[must_use]
     pub fn new(now: Instant, config: &ServerConfig) -> Self {
         let liveness = Liveness::new(Timeouts {
@@ -82,7 +85,7 @@ impl ServerConnection {
         });
         let mut connection = Connection::new(Role::Server, config.topic_aliases, liveness);
         connection.begin(now);
-        // Without being asked, the Client owes a CONNECT.
+        // The Client owes a CONNECT without being asked.
         connection.liveness.question = Question::Written(now);
         connection.own = Limits {
             // These cannot be 0.
@@ -102,7 +105,7 @@ impl ServerConnection {
         }
     }
 
-    /// Lends it a Session, for one call.
+    /// Lends a Session to the connection, for one call.
     #[inline]
     pub const fn lend<'a>(&'a mut self, session: Option<&'a mut Session>) -> Lent<'a> {
         Lent {
@@ -111,32 +114,32 @@ impl ServerConnection {
         }
     }
 
-    /// Whether the Client was accepted and the connection is not being closed.
+    /// Returns whether the CONNECT was accepted and the connection is not closing.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.connection.is_open()
     }
 
-    /// What the Client announced in its CONNECT; [`Limits::NONE`] before.
+    /// Returns what the Client announced in its CONNECT; [`Limits::NONE`] before.
     #[must_use]
     pub const fn client_limits(&self) -> &Limits {
         &self.connection.peer
     }
 
-    /// What the Client is held to: what was announced to it in the CONNACK, and before that
+    /// Returns the limits that the Client must keep to: those of the CONNACK, and before it
     /// [`ServerConfig::limits`].
     #[must_use]
     pub const fn limits(&self) -> &Limits {
         &self.connection.own
     }
 
-    /// The Keep Alive in force, in seconds; 0 is off.
+    /// Returns the Keep Alive in force, in seconds; 0 is off.
     #[must_use]
     pub const fn keep_alive(&self) -> u16 {
         self.keep_alive
     }
 
-    /// Whether a CONNECT has come that was not accepted yet.
+    /// Whether a CONNECT has come that was not accepted.
     pub(super) const fn has_connect(&self) -> bool {
         self.handshake.is_some()
     }
@@ -160,7 +163,7 @@ impl Lent<'_> {
         (&mut self.server.connection, self.session.as_deref_mut())
     }
 
-    /// What packets come to.
+    /// The side that takes packets.
     #[inline(always)]
     const fn side(&mut self) -> &mut Self {
         self
@@ -206,19 +209,22 @@ impl Lent<'_> {
             return Err(SendError::NotConnected);
         }
         connection.send_disconnect(reason_code, properties)?;
-        // Also after a re-authentication that fails [MQTT-4.12.1-2], and after any error [MQTT-4.13.2-1].
+        // Also after a re-authentication that fails [MQTT-4.12.1-2], and after any error
+        // [MQTT-4.13.2-1].
         if !fault!("MQTT-3.14.4-2") {
             self.close(now, Cause::Disconnected(reason_code), true);
         }
         Ok(())
     }
 
-    /// The Session leaves the connection, for the Client's next connection or to be kept alone: do not lend it here
-    /// again. A connection that is still there, and not closing, counts as lost: close it, no [`Output::Close`]
-    /// follows. After [`Lent::disconnect`], [`Lent::poll`] still has to be called.
+    /// Separates the Session from the connection; do not lend it here again. It may go to the
+    /// Client's next connection, or be kept alone. A connection that still exists, and is not
+    /// closing, counts as lost: close it, as no [`Output::Close`] follows. After
+    /// [`Lent::disconnect`], [`Lent::poll`] must still be called.
     ///
-    /// What the Session has not reported yet is reported by its [`Session::poll`], or by the next connection. Nothing
-    /// is written here any more that depends on a change which was not announced.
+    /// Events that the Session has not reported yet are reported by [`Session::poll`], or by the
+    /// next connection. Packets that depend on a change which was not announced are not written
+    /// here any more.
     pub fn leave(&mut self, now: Instant) {
         if !matches!(self.server.connection.phase, Phase::Closing(_)) {
             self.connection_lost(now);
@@ -228,7 +234,8 @@ impl Lent<'_> {
         }
     }
 
-    /// The Network Connection is gone. Poll then. After [`Output::Close`] it does nothing.
+    /// Reports that the Network Connection is lost. Call `poll` afterwards. After
+    /// [`Output::Close`], this call does nothing.
     pub fn connection_lost(&mut self, now: Instant) {
         self.server.forget();
         self.server
@@ -245,7 +252,7 @@ impl Lent<'_> {
 }
 
 impl ServerConnection {
-    /// The connection is over: nothing is to be answered any more.
+    /// The connection is over: requests will not be answered.
     fn forget(&mut self) {
         self.handshake = None;
         self.requests.clear();
@@ -301,7 +308,7 @@ impl Side for Lent<'_> {
             Packet::Unsubscribe(unsubscribe) => self.receive_unsubscribe(now, unsubscribe),
             Packet::Disconnect(disconnect) => self.receive_disconnect(now, disconnect),
             Packet::Auth(auth) => self.receive_auth(auth),
-            // What the Client must not send has been refused at its first byte.
+            // A packet that only a Server sends was refused at its first byte.
             _ => Ok(None),
         }
     }

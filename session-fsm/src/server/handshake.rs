@@ -1,4 +1,4 @@
-//! CONNECT and CONNACK as the Server sees them (sections 3.1, 3.2), and authentication.
+//! The Server's part of CONNECT and CONNACK (sections 3.1, 3.2), and authentication.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -25,12 +25,12 @@ pub(super) struct Handshake {
     keep_alive: u16,
     response_information: bool,
     will: Option<Box<PendingWill>>,
-    /// It is the caller's turn, not the Client's.
+    /// Whether it is the caller's turn, not the Client's.
     pub(super) deciding: bool,
 }
 
 impl Lent<'_> {
-    /// A packet before the CONNACK.
+    /// Handles a packet before the CONNACK.
     pub(super) fn step_opening<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a> {
         match *packet {
             Packet::Connect(connect) if self.server.handshake.is_none() => {
@@ -94,23 +94,26 @@ impl Lent<'_> {
         Ok(Some(Event::Connect(connect)))
     }
 
-    /// A Will that this Server cannot publish [MQTT-3.2.2-12], [MQTT-3.2.2-13].
+    /// Refuses a Will that this Server cannot publish [MQTT-3.2.2-12], [MQTT-3.2.2-13].
     fn refuse_will(&mut self, now: Instant, violation: SessionViolation) {
         let cause = Cause::PeerError(violation.into());
         self.refuse_with(now, violation.reason_code(), &[], cause);
     }
 
-    /// Accepts the CONNECT with the Session that is lent, as [`Server::accept`](crate::Server::accept) does.
+    /// Accepts the CONNECT with the lent Session, as [`Server::accept`](crate::Server::accept)
+    /// does.
     ///
     /// # Errors
     ///
-    /// As [`Server::accept`](crate::Server::accept); [`SendError::NotExpected`] if no Session is lent.
+    /// As [`Server::accept`](crate::Server::accept); [`SendError::NotExpected`] if no Session is
+    /// lent.
     pub fn accept(&mut self, now: Instant, properties: &[Property<'_>]) -> Result<(), SendError> {
         let limits = self.server.connection.own;
         self.accept_with(now, &limits, properties)
     }
 
-    /// As [`Lent::accept`], with limits for this Client, as [`Server::accept_with`](crate::Server::accept_with).
+    /// As [`Lent::accept`], with limits for this Client, as
+    /// [`Server::accept_with`](crate::Server::accept_with).
     ///
     /// # Errors
     ///
@@ -140,7 +143,7 @@ impl Lent<'_> {
                 Property::AuthenticationData(_)
                 | Property::ReasonString(_)
                 | Property::UserProperty(_) => {}
-                // The others are announced by themselves, or must not be given.
+                // The machine adds the others itself, or they are not allowed.
                 _ => return Err(SendError::PropertyUnwanted(property.identifier())),
             }
         }
@@ -164,14 +167,14 @@ impl Lent<'_> {
             }
         }
         let session = self.session.as_deref_mut().ok_or(SendError::NotExpected)?;
-        // One that is over, or that another connection still had, is brought in order first.
+        // Ends the Session's earlier connection, and lets the Session expire, if that is due.
         session.connection_ended(now);
         session.handle_timeout(now);
         // [MQTT-3.1.4-4], and with it Session Present is 0 [MQTT-3.2.2-2].
         let clean_start = handshake.clean_start && !fault!("MQTT-3.1.2-4 Server");
         let session_present = session.life.exists() && !clean_start && !fault!("MQTT-3.1.2-5");
         let Some(packet) = self.server.connack(session_present, &own, properties)? else {
-            // The Client cannot be told: nothing was accepted.
+            // The Client cannot take the CONNACK: nothing was accepted.
             self.close(now, Cause::CannotAnswer(PacketType::ConnAck), false);
             return Ok(());
         };
@@ -260,8 +263,8 @@ impl Lent<'_> {
         properties: &[Property<'_>],
         cause: Cause,
     ) {
-        // Also for a ClientID that is refused [MQTT-3.1.3-8], further checks [MQTT-3.1.4-2], and an authentication that
-        // fails [MQTT-4.12.0-1] [MQTT-4.12.0-4].
+        // Also for a ClientID that is refused [MQTT-3.1.3-8], further checks [MQTT-3.1.4-2], and an
+        // authentication that fails [MQTT-4.12.0-1] [MQTT-4.12.0-4].
         if !fault!("MQTT-3.2.2-7") {
             self.close(now, cause, false);
         }
@@ -321,7 +324,8 @@ impl Lent<'_> {
 }
 
 impl ServerConnection {
-    /// The ClientID that the Client will have if it is accepted with these properties; empty if there is none.
+    /// Returns the ClientID that the Client will have if it is accepted with these properties;
+    /// empty if there is none.
     pub(super) fn client_identifier<'a>(&'a self, properties: &[Property<'a>]) -> &'a str {
         let assigned = properties.iter().find_map(|property| match property {
             Property::AssignedClientIdentifier(assigned) => Some(assigned.as_str()),
@@ -333,7 +337,7 @@ impl ServerConnection {
             .unwrap_or_default()
     }
 
-    /// The CONNACK that accepts; `None` if it is too large for the Client.
+    /// Builds the CONNACK that accepts; `None` if it is too large for the Client.
     fn connack(
         &self,
         session_present: bool,
@@ -352,8 +356,8 @@ impl ServerConnection {
         Ok(packet?)
     }
 
-    /// The properties of the CONNACK: limits that are not at their defaults, the Authentication
-    /// Method, and what the caller wants to say.
+    /// Returns the properties of the CONNACK: limits that are not at their defaults, the
+    /// Authentication Method, and those of the caller.
     fn announced<'p>(
         &'p self,
         own: &Limits,
@@ -397,7 +401,7 @@ impl ServerConnection {
     }
 }
 
-/// What a Server with these limits has against a Will.
+/// Returns the limit that a Will exceeds.
 fn unsupported_will(own: &Limits, qos: Qos, retain: bool) -> Option<SessionViolation> {
     if qos > own.maximum_qos && !fault!("MQTT-3.2.2-12") {
         Some(SessionViolation::WillQosNotSupported)
@@ -408,7 +412,7 @@ fn unsupported_will(own: &Limits, qos: Qos, retain: bool) -> Option<SessionViola
     }
 }
 
-/// What is stored of a Will (section 3.1.2.5). Its properties become those of the message.
+/// Returns the Will as it is stored (section 3.1.2.5). Its properties become those of the message.
 fn pending_will(will: &Will<'_>) -> Option<Box<PendingWill>> {
     let properties: Vec<_> = will
         .properties

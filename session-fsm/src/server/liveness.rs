@@ -1,4 +1,4 @@
-//! Keep Alive (section 3.1.2.10), and what else the Server waits for.
+//! Keep Alive (section 3.1.2.10), and everything else that the Server waits for.
 
 use core::time::Duration;
 
@@ -79,8 +79,8 @@ impl Lent<'_> {
 }
 
 impl ServerConnection {
-    /// When [`Lent::handle_timeout`] has to be called, with the Session that is lent, unless something else happens
-    /// before; [`Instant::NEVER`] if there is nothing to wait for. Every other call may change it.
+    /// Returns when [`Lent::handle_timeout`] must be called, with this Session lent;
+    /// [`Instant::NEVER`] if there is nothing to wait for. Every other call may change it.
     #[must_use]
     pub fn next_timeout(&self, session: Option<&Session>) -> Instant {
         let peer = match self.connection.has_output(session) {
@@ -113,7 +113,7 @@ impl ServerConnection {
         let timeouts = &liveness.timeouts;
         let asked = liveness.asked();
         match self.connection.phase {
-            // While the caller decides, nothing is owed.
+            // While the caller decides, the Client owes nothing.
             Phase::Opening => (timeouts.opening.after(asked), Awaited::Connect),
             Phase::Open | Phase::Accepted => {
                 let silence = self

@@ -1,4 +1,4 @@
-//! SUBSCRIBE and UNSUBSCRIBE as the Server sees them (sections 3.8 to 3.11).
+//! The Server's part of SUBSCRIBE and UNSUBSCRIBE (sections 3.8 to 3.11).
 
 use alloc::collections::BTreeMap;
 use alloc::vec;
@@ -83,8 +83,8 @@ impl Lent<'_> {
         Ok(fresh.then_some(Event::Unsubscribe(unsubscribe)))
     }
 
-    /// Remembers a request; answers it with 0x91 if its identifier is in use, and with 0x97, or 0x83, if too many
-    /// wait for an answer.
+    /// Remembers a request. Answers it with 0x91 if its identifier is in use, and with 0x97 or 0x83
+    /// if too many requests wait.
     fn remember(
         &mut self,
         now: Instant,
@@ -100,7 +100,7 @@ impl Lent<'_> {
                 ReasonCode::PacketIdentifierInUse
             }
             PacketType::SubAck => ReasonCode::QuotaExceeded,
-            // An UNSUBACK has no Reason Code of its own for it.
+            // An UNSUBACK cannot have Quota exceeded.
             _ => ReasonCode::ImplementationSpecificError,
         };
         if self.server.requests.0.len() < usize::from(self.server.unanswered_requests)

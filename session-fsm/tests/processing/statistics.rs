@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// As in the course: the first time as it is, then 0.1 of the newest and 0.9 of the average before.
+/// The first time as it is, then 0.1 of the newest and 0.9 of the average before.
 #[test]
 fn the_average_moves_by_the_weight_of_the_newest() {
     for (smoothing_per_mille, expected) in [

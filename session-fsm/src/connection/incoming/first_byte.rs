@@ -6,9 +6,9 @@ use mqtt5_codec::{Packet, PacketType, Qos, Role};
 use crate::connection::Connection;
 use crate::{PeerError, SessionViolation};
 
-/// The error of a packet that begins with `first_byte` and comes now: its type or flags are wrong in themselves,
-/// the peer never sends its type, or not at this point. Such a packet is refused before the rest of it has come,
-/// so that nobody waits for, or keeps, what is of no use.
+/// The error of a packet that begins with `first_byte` and comes now: its type or flags are wrong
+/// in themselves, the peer never sends its type, or not at this point. Such a packet is refused
+/// before the rest of it has come, so that nobody waits for, or keeps, what is of no use.
 ///
 /// `has_connect` says whether a Server has received the CONNECT.
 pub(super) fn error(

@@ -17,8 +17,8 @@ struct Ping {
     written: Instant,
 }
 
-/// At most [`PINGS`] entries that were asked for, one for all others between two of them, and one that waits to be
-/// written.
+/// At most [`PINGS`] entries that were asked for, one for all others between two of them, and one
+/// that waits to be written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Pings(VecDeque<Ping>);
 

@@ -1,5 +1,5 @@
-//! Acknowledgements that the application decides, in any order, and that leave in the order that
-//! section 4.6 demands.
+//! Acknowledgements that the application decides in any order, and that leave in the order of
+//! section 4.6.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -9,12 +9,12 @@ use mqtt5_codec::{PacketIdentifier, Qos, ReasonCode};
 
 use crate::memory::growth_step;
 
-/// Stands for a message that the application has to acknowledge, or to refuse, when acknowledgement
-/// is manual.
+/// The name of a message that the application must acknowledge or refuse, with manual
+/// acknowledgement.
 ///
-/// One for QoS 1 is void once its Network Connection is gone: the message comes again. One for QoS 2
-/// is good until the Session ends, and its message is not handed out again; after a restart it is, with
-/// a new receipt.
+/// A receipt for QoS 1 is valid until its Network Connection ends: then the message comes again. A
+/// receipt for QoS 2 is valid until the Session ends, and its message is not delivered again. After
+/// a restart the message is delivered again, with a new receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[must_use = "a message that is never acknowledged blocks those behind it"]
 pub struct Receipt {
@@ -73,8 +73,8 @@ pub(super) struct Deferred {
     /// PUBLISH packets came.
     due1: VecDeque<Due>,
     due2: VecDeque<Due>,
-    /// Entries with QoS 2 of an earlier Network Connection, in the order of their identifiers: their
-    /// PUBLISH comes again.
+    /// Entries with QoS 2 of an earlier Network Connection, in the order of their identifiers:
+    /// their PUBLISH comes again.
     earlier: Vec<(PacketIdentifier, u32)>,
     /// How often the places of an earlier one were used: receipts for them stay void.
     first_use: u32,
@@ -175,7 +175,8 @@ impl Deferred {
         }
     }
 
-    /// The next acknowledgement that may leave: all before it have left. Without a decision it is one that repeats.
+    /// The next acknowledgement that may leave: all before it have left. Without a decision it is
+    /// one that repeats.
     pub(super) fn next(&mut self) -> Option<(PacketIdentifier, Option<Decision>)> {
         for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
             match self.due(qos).front() {

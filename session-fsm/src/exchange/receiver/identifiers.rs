@@ -12,15 +12,15 @@ use mqtt5_codec::PacketIdentifier;
 const TABLE: usize = 65_536 / 2;
 /// So many in use, and a table takes at most 96 bytes for each of them.
 const TABLE_FROM: u16 = TABLE.div_ceil(96) as u16;
-/// The most in a list. It lies above [`TABLE_FROM`], so that list and table together, while the one becomes
-/// the other, take at most 96 bytes each, too, and so that a peer has to send many messages between one such
-/// change and the next.
+/// The most in a list. It lies above [`TABLE_FROM`], so that list and table together, while the one
+/// becomes the other, take at most 96 bytes each, too, and so that a peer has to send many messages
+/// between one such change and the next.
 const LIST_TO: usize = 1024;
 
 /// A state of four bits for each identifier, 0 at first. Those that are not at 0 are in use.
 ///
-/// At most 96 bytes for each one in use, whichever they are. What a larger number of them took is kept
-/// until [`Identifiers::shrink`], so that a number that goes up and down causes no allocation.
+/// At most 96 bytes for each one in use, whichever they are. What a larger number of them took is
+/// kept until [`Identifiers::shrink`], so that a number that goes up and down causes no allocation.
 #[derive(Clone, Default)]
 pub(super) struct Identifiers {
     /// Identifiers in use. Usually 0, so it is checked first.
@@ -31,8 +31,8 @@ pub(super) struct Identifiers {
 #[derive(Clone)]
 enum Kept {
     /// Those in use alone, ascending from the front one on, and from the greatest on to the least:
-    /// peers mostly use identifiers round and round, which then come at the back and go at the front.
-    /// A change in the middle moves at most half of [`LIST_TO`] entries.
+    /// peers mostly use identifiers round and round, which then come at the back and go at the
+    /// front. A change in the middle moves at most half of [`LIST_TO`] entries.
     List(VecDeque<Entry>),
     /// All.
     Table(Box<[u8]>),

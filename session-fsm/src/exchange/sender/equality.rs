@@ -1,4 +1,4 @@
-//! Two sender halves are equal if they will do the same, whichever slots their messages are in.
+//! Two sender halves are equal if they behave alike, whichever slots their messages are in.
 
 use core::hash::{Hash, Hasher};
 
@@ -8,8 +8,8 @@ use super::Sender;
 use super::slots::{Slot, Use};
 use crate::exchange::table::SenderState;
 
-/// What there is to compare in a slot: its identifier, the state of that and what is kept beside it, and whether a PUBLISH
-/// or PUBREL was written on this Network Connection.
+/// What there is to compare in a slot: its identifier, the state of that and what is kept beside
+/// it, and whether a PUBLISH or PUBREL was written on this Network Connection.
 fn content(slot: &Slot) -> (Option<PacketIdentifier>, SenderState, &Use, bool) {
     let is_message = slot.used_for.request().is_none();
     (

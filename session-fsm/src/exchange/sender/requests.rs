@@ -1,4 +1,5 @@
-//! The requests of a Client that have a Packet Identifier: SUBSCRIBE and UNSUBSCRIBE (sections 3.8, 3.10).
+//! The requests of a Client that have a Packet Identifier: SUBSCRIBE and UNSUBSCRIBE (sections 3.8,
+//! 3.10).
 
 use mqtt5_codec::PacketIdentifier;
 
@@ -38,7 +39,8 @@ impl Sender {
         packet_identifier
     }
 
-    /// So many requests were written, and are to be answered by then, in the connection's reading time.
+    /// So many requests were written, and are to be answered by then, in the connection's reading
+    /// time.
     pub(crate) fn requests_written(&mut self, count: u32, due: Instant) {
         for _ in 0..count {
             if let Some(slot) = self.slots.get_mut(self.request_next) {
@@ -58,8 +60,8 @@ impl Sender {
         pending.map_or(Instant::NEVER, |pending| pending.due)
     }
 
-    /// Gives up the wait for the first request. Its identifier stays in use until the answer comes, or the Network
-    /// Connection ends.
+    /// Gives up the wait for the first request. Its identifier stays in use until the answer comes,
+    /// or the Network Connection ends.
     pub(crate) fn time_out_request(&mut self) -> Option<Token> {
         let slot = self.slots.get_mut(self.request_due)?;
         self.request_due = slot.following();
@@ -99,8 +101,8 @@ impl Sender {
         (action == SenderAction::Finish).then_some(filters)
     }
 
-    /// The Network Connection is gone: what its requests led to will never be known. Takes the next one of which no
-    /// outcome was reported.
+    /// The Network Connection is gone: what its requests led to will never be known. Takes the next
+    /// one of which no outcome was reported.
     pub(crate) fn take_request(&mut self) -> Option<Token> {
         loop {
             let position = self.requests.first();

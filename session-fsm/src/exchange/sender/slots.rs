@@ -1,7 +1,7 @@
-//! What has a Packet Identifier (section 2.2.1), and which identifiers are free.
+//! Packet Identifiers in use (section 2.2.1), and free ones.
 //!
-//! Identifiers and memory are two things: a stream of messages that are in flight one by one walks through
-//! several identifiers, but always uses the same slot.
+//! Identifiers and memory are separate: messages that are in flight one by one use several
+//! identifiers in turn, but always the same slot.
 
 use alloc::vec::Vec;
 
@@ -14,8 +14,8 @@ use crate::memory::growth_step;
 use crate::session::QueuedMessage;
 use crate::{Instant, Token};
 
-/// A freed identifier is reused only after this many others have been freed, unless none is left: an acknowledgement
-/// that a careless peer repeats does not hit the next message.
+/// A freed identifier is reused only after this many others have been freed, unless none is left:
+/// an acknowledgement that a careless peer repeats does not hit the next message.
 const REUSE_DISTANCE: u16 = 5;
 
 /// What is kept beside the state of a Packet Identifier that is in use.
@@ -150,8 +150,8 @@ pub(super) struct Slots {
     slots: Vec<Slot>,
     /// The first vacant slot; the others follow in its links.
     vacant: u16,
-    /// Identifier n is at n - 1: if it is in use, `next` is the position of a slot that has it; if it is lost, it
-    /// has a mark; if neither, it is in `free`.
+    /// Identifier n is at n - 1: if it is in use, `next` is the position of a slot that has it; if
+    /// it is lost, it has a mark; if neither, it is in `free`.
     identifiers: Vec<Links>,
     /// The identifiers that are not in use, the one that is to be used next first.
     free: List,
@@ -209,8 +209,8 @@ impl Slots {
         core::iter::successors(first, |slot| self.get(slot.following()))
     }
 
-    /// What decides which identifiers will be used next: how many were used so far, those of them that are
-    /// free, in their order, and how many are lost.
+    /// What decides which identifiers will be used next: how many were used so far, those of them
+    /// that are free, in their order, and how many are lost.
     pub(super) fn supply(&self) -> (usize, impl Iterator<Item = u16> + '_, u16) {
         let free = self.free.iter(&self.identifiers);
         (self.identifiers.len(), free, self.lost)
@@ -234,8 +234,8 @@ impl Slots {
         }
     }
 
-    /// Gives a free identifier to a vacant slot, whose other fields are the caller's; `None` if there is no
-    /// such identifier.
+    /// Gives a free identifier to a vacant slot, whose other fields are the caller's; `None` if
+    /// there is no such identifier.
     #[inline]
     pub(super) fn take(&mut self) -> Option<u16> {
         let identifier = if self.free.len() > REUSE_DISTANCE {

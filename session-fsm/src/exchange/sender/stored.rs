@@ -1,4 +1,4 @@
-//! What is stored of the sender half, and put back after a restart.
+//! The stored part of the sender half.
 
 use mqtt5_codec::PacketIdentifier;
 
@@ -15,8 +15,8 @@ impl Sender {
         self.slots.lost_identifiers()
     }
 
-    /// Forgets a message that was given up after its PUBLISH was written, and loses its identifier; `None` if there is
-    /// no such message.
+    /// Forgets a message that was given up after its PUBLISH was written, and loses its identifier;
+    /// `None` if there is no such message.
     pub(crate) fn lose(&mut self, packet_identifier: PacketIdentifier) -> Option<Token> {
         let position = self.slots.find(packet_identifier)?;
         let slot = self.slots.get_mut(position)?;
@@ -41,8 +41,8 @@ impl Sender {
         self.slots.is_free(packet_identifier)
     }
 
-    /// Puts a message in flight that was in flight when the Session was exported; `None` if its identifier is in
-    /// use.
+    /// Puts a message in flight that was in flight when the Session was exported; `None` if its
+    /// identifier is in use.
     pub(crate) fn restore(
         &mut self,
         packet_identifier: PacketIdentifier,
@@ -54,7 +54,8 @@ impl Sender {
         packet_identifier
     }
 
-    /// Puts a PUBREL in flight that was in flight when the Session was exported; `None` if its identifier is in use.
+    /// Puts a PUBREL in flight that was in flight when the Session was exported; `None` if its
+    /// identifier is in use.
     #[cfg(feature = "persistence")]
     pub(crate) fn restore_released(
         &mut self,

@@ -1,4 +1,4 @@
-//! Reading a journal, and telling an unfinished write from damage.
+//! Reads a journal, and tells an unfinished write from damage.
 
 use super::{HEADER, Header, Journal, JournalError, StoredRecord, TRAILER};
 use crate::Change;
@@ -14,7 +14,7 @@ pub struct JournalReader<'a> {
     position: usize,
 }
 
-/// What is in a batch.
+/// A record of a batch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Record<'a> {
     /// A change, for [`Session::apply`](crate::Session::apply).
@@ -25,8 +25,7 @@ pub enum Record<'a> {
 
 /// The records of a batch, in their order.
 ///
-/// They are whole: the checksum was right. An error means that the batch was put together by something else than a
-/// [`Journal`].
+/// The checksum was right, so an error means that no [`Journal`] wrote the batch.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "the records of the batch"]
 pub struct Records<'a> {
@@ -42,7 +41,7 @@ enum Found<'a> {
 }
 
 impl<'a> JournalReader<'a> {
-    /// For the journal with this number, of which these are all bytes.
+    /// Creates a reader of the journal with this number. `bytes` is the whole file.
     #[must_use]
     pub const fn new(number: u64, bytes: &'a [u8]) -> Self {
         JournalReader {
@@ -52,13 +51,14 @@ impl<'a> JournalReader<'a> {
         }
     }
 
-    /// How many bytes the batches have that were read.
+    /// Returns how many bytes were read.
     #[must_use]
     pub const fn position(&self) -> u64 {
         self.position as u64
     }
 
-    /// The records of the next batch; `None` at the end. Takes time in proportion to the bytes that are left, at most.
+    /// Returns the records of the next batch; `None` at the end. Takes time in proportion to the
+    /// bytes that are left, at most.
     ///
     /// # Errors
     ///
@@ -93,10 +93,11 @@ impl<'a> JournalReader<'a> {
         }
     }
 
-    /// Leaves out a damaged batch, and goes on with the good one that follows; `false` if none does.
+    /// Skips a damaged batch, and goes on with the good one that follows. Returns `false` if none
+    /// follows.
     ///
-    /// What was in the batch is lost: a message may be delivered twice or never, and a change may not fit any more
-    /// ([`RestoreError::Inconsistent`]), after which only a new Session helps.
+    /// The records of the batch are lost: a message may be delivered twice or never. A later change
+    /// may not fit any more ([`RestoreError::Inconsistent`]); then start a new Session.
     pub fn skip_damaged(&mut self) -> bool {
         if matches!(self.at(self.position), Found::Batch { .. }) {
             return false;
@@ -106,7 +107,8 @@ impl<'a> JournalReader<'a> {
         next.is_some()
     }
 
-    /// To write on behind the batches that were read. Whatever else the file has is to be cut off before.
+    /// Returns a journal that goes on behind the batches that were read. Cut off the rest of the
+    /// file first.
     #[must_use]
     pub const fn into_journal(self) -> Journal {
         Journal::behind(self.number, self.position as u64)
@@ -158,7 +160,8 @@ impl<'a> JournalReader<'a> {
         let candidates = format::find_all(self.bytes, self.position + 1, &Header::MAGIC);
         for candidate in candidates {
             let rest = self.bytes.get(candidate..)?;
-            // Cheap questions first: only what claims to be here is worth a checksum of all its bytes.
+            // Cheap questions first: only what claims to be here is worth a checksum of all its
+            // bytes.
             let Some(header) = Header::read(rest) else {
                 continue;
             };
@@ -182,7 +185,8 @@ impl<'a> JournalReader<'a> {
             length: 0,
         };
         let expected = written.to_bytes();
-        // Magic, version, number, position, as far as they are there; zero bytes and 0xFF were never written.
+        // Magic, version, number, position, as far as they are there; zero bytes and 0xFF were
+        // never written.
         let known = rest.iter().zip(&expected).take(20);
         let wrong = known
             .filter(|(byte, expected)| !matches!(byte, 0 | 0xFF) && byte != expected)

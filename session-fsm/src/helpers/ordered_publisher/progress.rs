@@ -54,7 +54,8 @@ pub enum Progress<P> {
     /// It failed for good: [`AfterFailure::Skip`]. The next one of its topic may go.
     Skipped(P),
     /// It failed for good: [`AfterFailure::StopTopic`]. It stays the first of its topic, until
-    /// [`resume`](super::OrderedPublisher::resume) or [`clear`](super::OrderedPublisher::clear) is called.
+    /// [`resume`](super::OrderedPublisher::resume) or [`clear`](super::OrderedPublisher::clear) is
+    /// called.
     Stopped {
         /// The Topic Name.
         topic: Arc<str>,
@@ -123,7 +124,7 @@ pub enum FullBecause {
 }
 
 impl Verdict {
-    /// What an outcome means, if nothing else is known of the application: see the table.
+    /// Returns what an outcome means, if nothing else is known of the application: see the table.
     ///
     /// | outcome | verdict |
     /// |---|---|

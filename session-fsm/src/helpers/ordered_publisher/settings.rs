@@ -23,8 +23,9 @@ pub struct OrderedPublisherSettings {
     pub messages: usize,
     /// How many bytes they may take in all, together with the Topic Names. Default: 1 MiB.
     pub bytes: usize,
-    /// How often a publication is tried before it has failed for good; 0 counts as 1. Default: 1, which is right
-    /// where a message must not arrive twice: the machine sends it again after a lost connection in any case.
+    /// How often a publication is tried before it has failed for good; 0 counts as 1. Default: 1,
+    /// which is right where a message must not arrive twice: the machine sends it again after a
+    /// lost connection in any case.
     pub attempts: u32,
     /// The most that the delay before the second attempt can be; it doubles with each attempt. See
     /// [`Backoff`](crate::reconnect::Backoff). Default: 1 second.

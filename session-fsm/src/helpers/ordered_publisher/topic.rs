@@ -7,8 +7,8 @@ use super::{FullBecause, Held, OrderedPublisher, QueueFull, State};
 use crate::Token;
 
 impl<P> OrderedPublisher<P> {
-    /// Takes a publication that a restored Session still holds, so that what is pushed to its topic waits for its
-    /// outcome. It must be called before anything is pushed to the topic.
+    /// Takes a publication that a restored Session still holds, so that publications to its topic
+    /// wait for its outcome. It must be called before anything is pushed to the topic.
     ///
     /// ```
     /// use mqtt5_session_fsm::ordered_publisher::{OrderedPublisher, OrderedPublisherSettings};
@@ -29,8 +29,8 @@ impl<P> OrderedPublisher<P> {
     ///
     /// # Errors
     ///
-    /// [`QueueFull`]; with [`FullBecause::NotFirst`] if the topic has publications, or if the token is in
-    /// use.
+    /// [`QueueFull`]; with [`FullBecause::NotFirst`] if the topic has publications, or if the token
+    /// is in use.
     pub fn adopt(
         &mut self,
         topic: &str,
@@ -55,8 +55,8 @@ impl<P> OrderedPublisher<P> {
         Ok(())
     }
 
-    /// Goes on with a topic that was stopped: its first publication has all its attempts again. Returns whether it was
-    /// stopped.
+    /// Goes on with a topic that was stopped: its first publication has all its attempts again.
+    /// Returns whether it was stopped.
     pub fn resume(&mut self, topic: &str) -> bool {
         let name = match self.topics.get_key_value(topic) {
             Some((name, topic)) if topic.state == State::Stopped => name.clone(),
@@ -71,8 +71,8 @@ impl<P> OrderedPublisher<P> {
         true
     }
 
-    /// Takes all publications of a topic out, in their order, except one in flight: its outcome is still to
-    /// come. The topic is no longer stopped.
+    /// Takes all publications of a topic out, in their order, except one in flight: its outcome is
+    /// still to come. The topic is no longer stopped.
     pub fn clear(&mut self, topic: &str) -> Vec<P> {
         let Some((name, mut cleared)) = self.topics.remove_entry(topic) else {
             return Vec::new();

@@ -1,9 +1,9 @@
-//! What an [`OrderedConsumer`](super::OrderedConsumer) says.
+//! What an [`OrderedConsumer`](super::OrderedConsumer) returns.
 
 use alloc::sync::Arc;
 use core::fmt;
 
-/// What a message that came is to the order of its stream.
+/// The place of a message in the order of its stream.
 ///
 /// ```
 /// use mqtt5_session_fsm::Instant;
@@ -19,18 +19,18 @@ use core::fmt;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[must_use = "says whether to process the message now"]
 pub enum Arrival<M> {
-    /// It is the next one: process it now, then poll. It was not kept. The gap is what is missing before it: there
-    /// is one if the limits left no room to wait for that.
+    /// It is the next one: process it now, then poll. It was not kept. The gap is what is missing
+    /// before it: there is one if the limits left no room to wait for that.
     InOrder(Option<Gap>),
     /// It was kept: `poll` hands it out when its turn has come, which may be at once.
     Kept,
     /// It came before and was handed over: discard it.
     Repeated,
-    /// It came before and waits. This one was kept instead, and the one before is handed back. If that has a
-    /// [`Receipt`](crate::Receipt), acknowledge it; it may be void.
+    /// It came before and waits. This one was kept instead, and the one before is handed back. If
+    /// that has a [`Receipt`](crate::Receipt), acknowledge it; it may be void.
     Replaced(M),
-    /// It was reported as missing, and comes after its successors. It did not come before. Process it only if order
-    /// does not matter for it.
+    /// It was reported as missing, and comes after its successors. It did not come before. Process
+    /// it only if order does not matter for it.
     Late,
     /// It is older than what is remembered of its stream: it may have come before or not.
     TooOld,
@@ -38,8 +38,9 @@ pub enum Arrival<M> {
     Unnumbered,
     /// Its number cannot be read, or is above the last one.
     Malformed,
-    /// There is no room for it, and it is not handed over: the names of topic and publisher alone exceed the limit of
-    /// bytes, or no streams are to be followed, or it came before and waits, and now has more bytes than are left.
+    /// There is no room for it, and it is not handed over: the names of topic and publisher alone
+    /// exceed the limit of bytes, or no streams are to be followed, or it came before and waits,
+    /// and now has more bytes than are left.
     NoRoom,
 }
 
@@ -62,7 +63,7 @@ pub struct Ordered<M> {
     pub message: M,
 }
 
-/// Messages that are missing in a stream, one after the other. Nobody waits for them any longer.
+/// Successive messages that are missing in a stream, and are no longer waited for.
 ///
 /// ```
 /// use core::time::Duration;
@@ -102,8 +103,8 @@ pub struct Gap {
     pub missing: u64,
 }
 
-/// A message was refused, because the messages whose turn has come were not polled to the end. It left no trace:
-/// poll, then show it again.
+/// A message was refused, because the messages whose turn has come were not polled to the end. It
+/// left no trace: poll, then show it again.
 ///
 /// ```
 /// use mqtt5_session_fsm::ordering::PollFirst;
@@ -113,7 +114,8 @@ pub struct Gap {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PollFirst;
 
-/// What became of the messages that came, and how much is missing. Counting stops at [`u64::MAX`].
+/// Counts of messages by their [`Arrival`], and of missing messages. Counting stops at
+/// [`u64::MAX`].
 ///
 /// ```
 /// use mqtt5_session_fsm::ordering::{OrderedConsumer, OrderedConsumerSettings, OrderingCounts};
@@ -143,8 +145,8 @@ pub struct OrderingCounts {
     pub missing: u64,
     /// How often a publisher started its numbering again.
     pub restarts: u64,
-    /// Streams that were forgotten to make room for others. If this number grows, the limits are too low for the
-    /// traffic.
+    /// Streams that were forgotten to make room for others. If this number grows, the limits are
+    /// too low for the traffic.
     pub forgotten_streams: u64,
 }
 

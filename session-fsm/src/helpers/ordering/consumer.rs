@@ -13,45 +13,50 @@ use super::{
 };
 use crate::Instant;
 
-/// Puts the messages of each stream into the order of their numbers. A stream is what one publisher publishes to
-/// one topic; there is no order between streams.
+/// Puts the messages of each stream into the order of their numbers. A stream is what one publisher
+/// publishes to one topic; there is no order between streams.
 ///
 /// # Contract
 ///
-/// * **Show it each message as it comes, process what is [`InOrder`](Arrival::InOrder) at once, then
-///   [`poll`](Self::poll) until it returns `None`.** A message that is in order is not copied; one that has to wait
-///   is kept in a form of your own, `M`. Messages that are shown while others have not been polled are refused with
-///   [`PollFirst`].
+/// * **Show it each message as it comes, process what is [`InOrder`](Arrival::InOrder) at once,
+///   then [`poll`](Self::poll) until it returns `None`.** A message that is in order is not copied;
+///   one that has to wait is kept in a form of your own, `M`. Messages that are shown while others
+///   have not been polled are refused with [`PollFirst`].
 /// * **Each message is handed over once, in the order of the numbers, or the answer says why not**:
 ///   [`Repeated`](Arrival::Repeated) or [`Replaced`](Arrival::Replaced), [`Late`](Arrival::Late),
-///   [`TooOld`](Arrival::TooOld), without a number, or with a bad one. A message is late if it was reported as
-///   missing; of each stream the last 16 gaps are remembered, and what is older is too old.
-/// * **No message waits longer than the gap timeout.** Ask [`next_timeout`](Self::next_timeout) after each call,
-///   and then call [`handle_timeout`](Self::handle_timeout). What is missing before the message is reported with
-///   it.
-/// * **Nothing is dropped for want of room.** If there is none for a message to wait, its own stream waits no
-///   longer: what waits before it is handed over, and what is missing is reported. No other stream is disturbed.
-/// * A publisher that [starts its numbering again](super::Sequencer) has a higher epoch: what waits of the epoch
-///   before is handed over, then the new one begins with 0. Messages of an earlier epoch are too old. A publisher
-///   without epochs that starts again has to be [forgotten](Self::forget).
-/// * At the limit of streams, the one from which nothing came for the longest time is forgotten; what waits in it
-///   is handed over first. If a message comes for it later, it begins anew, and what is sent again could be handed
-///   over twice.
-/// * Publishers are trusted: any Client that may publish to a topic can claim to be another publisher, and spoil its
-///   order.
+///   [`TooOld`](Arrival::TooOld), without a number, or with a bad one. A message is late if it was
+///   reported as missing; of each stream the last 16 gaps are remembered, and what is older is too
+///   old.
+/// * **No message waits longer than the gap timeout.** Ask [`next_timeout`](Self::next_timeout)
+///   after each call, and then call [`handle_timeout`](Self::handle_timeout). What is missing
+///   before the message is reported with it.
+/// * **A lack of room drops nothing.** If a message has no room to wait, its own stream stops
+///   waiting: the messages before it are handed over, and the missing ones are reported. Other
+///   streams are not affected.
+/// * A publisher that [starts its numbering again](super::Sequencer) has a higher epoch: what waits
+///   of the epoch before is handed over, then the new one begins with 0. Messages of an earlier
+///   epoch are too old. A publisher without epochs that starts again has to be
+///   [forgotten](Self::forget).
+/// * At the limit of streams, the one from which nothing came for the longest time is forgotten;
+///   what waits in it is handed over first. If a message comes for it later, it begins anew, and
+///   what is sent again could be handed over twice.
+/// * Publishers are trusted: any Client that may publish to a topic can claim to be another
+///   publisher, and spoil its order.
 ///
-/// At most one message more than the limit is held: the last one that was kept, until it is polled. Besides
-/// messages and names, a stream takes up to 1.5 kilobytes. All calls take logarithmic time; a message that
-/// waits allocates.
+/// At most one message more than the limit is held: the last one that was kept, until it is polled.
+/// Besides messages and names, a stream takes up to 1.5 kilobytes. All calls take logarithmic time;
+/// a message that waits allocates.
 ///
 /// # With manual acknowledgement
 ///
-/// To lose nothing in a crash, keep the [`Receipt`](crate::Receipt) in `M`, and acknowledge a message when it has been
-/// processed, a repeated one when the first has been. A receipt for QoS 1 is void on a new connection. Its message
-/// comes again then, with a new receipt, and takes the place of the one that waits: [`Arrival::Replaced`].
+/// To lose nothing in a crash, keep the [`Receipt`](crate::Receipt) in `M`, and acknowledge a
+/// message when it has been processed, a repeated one when the first has been. A receipt for QoS 1
+/// is void on a new connection. Its message comes again then, with a new receipt, and takes the
+/// place of the one that waits: [`Arrival::Replaced`].
 ///
-/// Messages that wait use up the Receive Maximum that this side announced. It has to be larger than the number of
-/// messages that may overtake another one, or the missing message cannot come before the gap timeout.
+/// Messages that wait use up the Receive Maximum that this side announced. It has to be larger than
+/// the number of messages that may overtake another one, or the missing message cannot come before
+/// the gap timeout.
 ///
 /// ```
 /// use mqtt5_session_fsm::Instant;
@@ -119,11 +124,11 @@ impl<M> OrderedConsumer<M> {
         }
     }
 
-    /// A message came. `keep` is called if it has to wait, and makes of it what will be handed out later; such a
-    /// message counts with the bytes of its payload and its Topic Name.
+    /// Takes a message. If it has to wait, `keep` turns it into the value that will be handed out
+    /// later; it counts with the bytes of its payload and its Topic Name.
     ///
-    /// A message without a Topic Name, which [`Delivered`](crate::Delivered) never is, counts as one to the topic with
-    /// the empty name.
+    /// A message without a Topic Name, which [`Delivered`](crate::Delivered) never is, counts as
+    /// one to the topic with the empty name.
     ///
     /// # Errors
     ///
@@ -147,8 +152,8 @@ impl<M> OrderedConsumer<M> {
         Ok(self.admit(now, topic, &stamp, size, || keep(publish)))
     }
 
-    /// A message came whose number stands elsewhere than in the User Property, such as in its payload. `size` is
-    /// what it takes of the [bytes](OrderedConsumerSettings::bytes) if it has to wait.
+    /// Takes a message whose number is not in the User Property, but in its payload for example.
+    /// `size` is what it takes of the [bytes](OrderedConsumerSettings::bytes) if it has to wait.
     ///
     /// # Errors
     ///
@@ -177,8 +182,8 @@ impl<M> OrderedConsumer<M> {
         ordered
     }
 
-    /// Returns when the next message has waited long enough, and [`handle_timeout`](Self::handle_timeout) must be
-    /// called; [`Instant::NEVER`] if none waits.
+    /// Returns when the next message has waited long enough, and
+    /// [`handle_timeout`](Self::handle_timeout) must be called; [`Instant::NEVER`] if none waits.
     #[must_use]
     pub fn next_timeout(&self) -> Instant {
         let first = self.due.first();
@@ -203,8 +208,8 @@ impl<M> OrderedConsumer<M> {
         }
     }
 
-    /// Forgets a stream: the next message begins it anew. What waits in it is handed over: poll afterwards. Returns
-    /// `false` if the stream was not followed.
+    /// Forgets a stream: the next message begins it anew. What waits in it is handed over: poll
+    /// afterwards. Returns `false` if the stream was not followed.
     pub fn forget(&mut self, topic: TopicName<'_>, publisher: &str) -> bool {
         let Some(place) = self.streams.find(topic.as_str(), publisher) else {
             return false;
@@ -225,7 +230,8 @@ impl<M> OrderedConsumer<M> {
         self.due.len() + self.ready.len()
     }
 
-    /// Returns how many bytes are in use, of those in the [settings](OrderedConsumerSettings::bytes).
+    /// Returns how many bytes are in use, of those in the
+    /// [settings](OrderedConsumerSettings::bytes).
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
@@ -395,7 +401,8 @@ impl<M> OrderedConsumer<M> {
         self.ready.push_back(ordered);
     }
 
-    /// The place of a stream, which becomes the last that was used. `None` if it is new and there is no room for it.
+    /// The place of a stream, which becomes the last that was used. `None` if it is new and there
+    /// is no room for it.
     fn place(&mut self, topic: &str, stamp: &Stamp<'_>) -> Option<u16> {
         if let Some(place) = self.streams.find(topic, stamp.publisher) {
             self.streams.touch(place);

@@ -41,20 +41,22 @@ impl Default for SequencerSettings<'_> {
     }
 }
 
-/// Numbers the messages of a publisher, for each topic from 0, and stamps the number into a User Property.
+/// Numbers the messages of a publisher, for each topic from 0, and stamps the number into a User
+/// Property.
 ///
 /// # Contract
 ///
-/// * **Stamp, then publish, in this order for each topic.** If a stamped message is not published after all, call
-///   [`take_back`](Self::take_back), or the subscribers report it as missing.
-/// * **The epoch rises with each start of the numbering**, or the subscribers take new messages for old ones.
-///   A counter in non-volatile memory will do, or the seconds since 1970 if the clock is right. An application that
-///   stores the [numbers](Self::numbers) can [go on](Self::set_next_number) with them in the same epoch instead.
-/// * At the limit of topics, a new topic is refused: to forget another one would start its numbers again.
-///   [`restart`](Self::restart) forgets all of them and begins a new epoch.
+/// * **Stamp, then publish, in this order for each topic.** If a stamped message is not published
+///   after all, call [`take_back`](Self::take_back), or the subscribers report it as missing.
+/// * **The epoch rises with each start of the numbering**, or the subscribers take new messages for
+///   old ones. A counter in non-volatile memory will do, or the seconds since 1970 if the clock is
+///   right. An application that stores the [numbers](Self::numbers) can [go
+///   on](Self::set_next_number) with them in the same epoch instead.
+/// * At the limit of topics, a new topic is refused: to forget another one would start its numbers
+///   again. [`restart`](Self::restart) forgets all of them and begins a new epoch.
 ///
-/// All calls take logarithmic time in the number of topics. The first message of a topic allocates, and
-/// [`message`](Self::message) as [`Message::new`] does.
+/// All calls take logarithmic time in the number of topics. The first message of a topic allocates,
+/// and [`message`](Self::message) as [`Message::new`] does.
 ///
 /// ```
 /// use mqtt5_session_fsm::codec::{Publish, Text, TopicName};
@@ -107,12 +109,12 @@ pub enum SequencerError {
 }
 
 impl Sequencer {
-    /// The longest name that a publisher can have, in bytes: two numbers and two spaces have to fit into the User
-    /// Property as well.
+    /// The longest name that a publisher can have, in bytes: two numbers and two spaces have to fit
+    /// into the User Property as well.
     pub const MAXIMUM_PUBLISHER_LENGTH: usize = 65_535 - 2 * 21;
 
-    /// Creates a sequencer that has numbered nothing. No other publisher to the same topics may have the name of
-    /// this publisher: a ClientID is a good one.
+    /// Creates a sequencer that has numbered nothing. No other publisher to the same topics may
+    /// have the name of this publisher: a ClientID is a good one.
     ///
     /// # Errors
     ///
@@ -138,11 +140,11 @@ impl Sequencer {
         })
     }
 
-    /// Returns a message with the next number of its topic. A stamp that a received message has already is replaced,
-    /// and a Topic Alias is left out.
+    /// Returns a message with the next number of its topic. A stamp that a received message has
+    /// already is replaced, and a Topic Alias is left out.
     ///
-    /// The packet is written once, into one allocation. The list of its properties is copied only if the message
-    /// has properties from a list, or a stamp.
+    /// The packet is written once, into one allocation. The list of its properties is copied only
+    /// if the message has properties from a list, or a stamp.
     ///
     /// # Errors
     ///
@@ -164,8 +166,8 @@ impl Sequencer {
         self.build(publish, |publish| Message::new_in(buffer, publish))
     }
 
-    /// Returns the User Property with the next number of a topic, to be put into a message by hand. The number is
-    /// used up.
+    /// Returns the User Property with the next number of a topic, to be put into a message by hand.
+    /// The number is used up.
     ///
     /// ```
     /// use mqtt5_session_fsm::codec::{Properties, Property, Publish, Text, TopicName};
@@ -191,8 +193,9 @@ impl Sequencer {
         self.property()
     }
 
-    /// Takes the number of a message back that was not published: the next message of its topic gets it. Returns
-    /// `false` if that is not possible: only the last number of a topic can be taken back.
+    /// Takes the number of a message back that was not published: the next message of its topic
+    /// gets it. Returns `false` if that is not possible: only the last number of a topic can be
+    /// taken back.
     pub fn take_back(&mut self, message: &Message) -> bool {
         let publish = message.publish();
         let Ok(stamp) = Stamp::of(&publish, &self.property_name) else {

@@ -6,9 +6,9 @@ use mqtt5_codec::Publish;
 
 /// The number of a message, as it stands in a User Property.
 ///
-/// As text it is the number, the epoch and the name of the publisher, in decimal and separated by one space:
-/// `4711 3 sensor-7`. The name may be left out, and then the epoch, too: `4711` is number 4711 of epoch 0 of the
-/// publisher with the empty name.
+/// As text it is the number, the epoch and the name of the publisher, in decimal and separated by
+/// one space: `4711 3 sensor-7`. The name may be left out, and then the epoch, too: `4711` is
+/// number 4711 of epoch 0 of the publisher with the empty name.
 ///
 /// ```
 /// use mqtt5_session_fsm::ordering::Stamp;
@@ -25,8 +25,8 @@ pub struct Stamp<'a> {
     pub number: u64,
     /// Which start of the publisher's numbering it belongs to: a later start has a higher epoch.
     pub epoch: u64,
-    /// The publisher's name, such as its ClientID: two publishers that publish to the same topic must have
-    /// different names.
+    /// The publisher's name, such as its ClientID: two publishers that publish to the same topic
+    /// must have different names.
     pub publisher: &'a str,
 }
 
@@ -65,8 +65,8 @@ impl<'a> Stamp<'a> {
         })
     }
 
-    /// The stamp of a message: the value of its User Property with this name. If there are several, the last one
-    /// counts.
+    /// Returns the stamp of a message: the value of its User Property with this name. If there are
+    /// several, the last one counts.
     ///
     /// # Errors
     ///

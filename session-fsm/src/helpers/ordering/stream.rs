@@ -92,7 +92,8 @@ impl<M> Stream<M> {
         position == self.next
     }
 
-    /// Finds the place of a number, which is not above the last one. One that is late is late only once.
+    /// Finds the place of a number, which is not above the last one. One that is late is late only
+    /// once.
     pub(super) fn find(&mut self, stamp: &Stamp<'_>) -> Standing {
         let Some(position) = self.position(stamp.number) else {
             return Standing::TooOld;

@@ -22,8 +22,8 @@ use mqtt5_codec::ReasonCode;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ProcessorSettings {
-    /// How many messages may be held: those that wait, those that are processed, and those that are to be processed
-    /// again. The receipts of their duplicates count as well. Default: 100.
+    /// How many messages may be held: those that wait, those that are processed, and those that are
+    /// to be processed again. The receipts of their duplicates count as well. Default: 100.
     pub messages: usize,
     /// How many bytes they may take. Default: 1 MiB.
     pub bytes: usize,
@@ -34,18 +34,21 @@ pub struct ProcessorSettings {
     /// The most that the delay before the second attempt can be; it doubles with each attempt. See
     /// [`Backoff`](crate::reconnect::Backoff). Default: 2 seconds.
     pub retry_delay: Duration,
-    /// The most that any delay can be. Equal to `retry_delay` (or less) if it shall not grow. Default: 1 minute.
+    /// The most that any delay can be. Equal to `retry_delay` (or less) if it shall not grow.
+    /// Default: 1 minute.
     pub maximum_retry_delay: Duration,
-    /// Whether a message keeps its place while it waits for its next attempt. With a concurrency of 1, nothing
-    /// overtakes it then. Default: `false`, others take its place meanwhile.
+    /// Whether a message keeps its place while it waits for its next attempt. With a concurrency of
+    /// 1, nothing overtakes it then. Default: `false`, others take its place meanwhile.
     pub hold_place: bool,
-    /// With what a message is acknowledged after its last attempt: a Reason Code that PUBACK and PUBREC can have
-    /// (sections 3.4.2.1, 3.5.2.1). The Server does not send it again, whatever the Reason Code \[MQTT-4.4.0-2\].
-    /// Default: Implementation specific error (0x83).
+    /// With what a message is acknowledged after its last attempt: a Reason Code that PUBACK and
+    /// PUBREC can have (sections 3.4.2.1, 3.5.2.1). The Server does not send it again, whatever the
+    /// Reason Code \[MQTT-4.4.0-2\]. Default: Implementation specific error (0x83).
     pub give_up_reason_code: ReasonCode,
-    /// The alarm is raised when a message has waited this long for being started. Default: 5 seconds.
+    /// The alarm is raised when a message has waited this long for being started. Default: 5
+    /// seconds.
     pub delay_alarm: Duration,
-    /// The weight of the newest processing time in the moving average, in thousandths: 1 to 1,000. Default: 100.
+    /// The weight of the newest processing time in the moving average, in thousandths: 1 to 1,000.
+    /// Default: 100.
     pub smoothing_per_mille: u16,
 }
 

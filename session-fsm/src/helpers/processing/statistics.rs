@@ -5,8 +5,8 @@ use core::time::Duration;
 
 /// What became of the messages that came to a [`Processor`](super::Processor).
 ///
-/// Each message that came is in one of `duplicates`, `dropped`, `processed`, `errors`, or still in progress.
-/// Counting stops at [`u64::MAX`].
+/// Each message that came is in one of `duplicates`, `dropped`, `processed`, `errors`, or still in
+/// progress. Counting stops at [`u64::MAX`].
 ///
 /// ```
 /// use mqtt5_session_fsm::processing::ProcessorStatistics;
@@ -32,7 +32,8 @@ pub struct ProcessorStatistics {
     pub retries: u64,
     /// Attempts that began only after as long a wait as raises the alarm.
     pub delayed: u64,
-    /// The longest time that a message has waited for being started, after it came or was due again.
+    /// The longest time that a message has waited for being started, after it came or was due
+    /// again.
     pub longest_queue_delay: Duration,
     /// The moving average of the times that successful attempts took; `None` before the first.
     pub average_processing_time: Option<Duration>,
@@ -87,8 +88,8 @@ impl ProcessorStatistics {
 }
 
 impl Share {
-    /// Returns the share of a part in a whole, rounded to the nearest thousandth: at most 1,000, and 0 if the whole
-    /// is 0.
+    /// Returns the share of a part in a whole, rounded to the nearest thousandth: at most 1,000,
+    /// and 0 if the whole is 0.
     #[must_use]
     pub fn of(part: u64, whole: u64) -> Self {
         let whole = u128::from(whole);
@@ -101,13 +102,13 @@ impl Share {
         )
     }
 
-    /// In thousandths: 0 to 1,000.
+    /// Returns it in thousandths: 0 to 1,000.
     #[must_use]
     pub const fn per_mille(self) -> u16 {
         self.0
     }
 
-    /// In per cent: 0.0 to 100.0.
+    /// Returns it in per cent: 0.0 to 100.0.
     #[must_use]
     pub fn percent(self) -> f64 {
         f64::from(self.0) / 10.0

@@ -30,8 +30,8 @@ pub enum Intake<R = Receipt> {
     InProgress,
     /// A message with its key was processed before. Acknowledge it with Success.
     Duplicate(Option<R>),
-    /// There is no room for it. Acknowledge it with an error such as Quota exceeded (0x97), and it is lost for this
-    /// subscriber; or keep the receipt and show the message again later.
+    /// There is no room for it. Acknowledge it with an error such as Quota exceeded (0x97), and it
+    /// is lost for this subscriber; or keep the receipt and show the message again later.
     Dropped(Option<R>),
 }
 
@@ -61,8 +61,8 @@ pub enum Step<'a, M, R = Receipt> {
     Process(Task<'a, M>),
     /// Nothing more happens with this message: acknowledge it.
     Finished(Finished<M, R>),
-    /// The alarm: a message has waited this long for being started. It is raised again only after the queue has
-    /// caught up.
+    /// The alarm: a message has waited this long for being started. It is raised again only after
+    /// the queue has caught up.
     Delayed {
         /// For how long.
         waited: Duration,
@@ -83,7 +83,8 @@ pub struct Task<'a, M> {
 }
 
 /// Stands for one attempt to process a message: report it with
-/// [`succeeded`](super::Processor::succeeded) or [`failed`](super::Processor::failed), or it keeps its place for ever.
+/// [`succeeded`](super::Processor::succeeded) or [`failed`](super::Processor::failed), or it keeps
+/// its place for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[must_use = "a task that is never reported keeps its place for ever"]
 pub struct TaskId {
@@ -104,7 +105,8 @@ pub struct TaskId {
 pub enum Failure {
     /// It may succeed another time. After the last attempt the message is given up.
     TryAgain,
-    /// It would fail again: the message is given up, with this Reason Code, one that PUBACK and PUBREC can have.
+    /// It would fail again: the message is given up, with this Reason Code, one that PUBACK and
+    /// PUBREC can have.
     Hopeless(ReasonCode),
 }
 
@@ -128,15 +130,15 @@ pub(super) struct Receipts<R> {
 }
 
 impl<M, R> Finished<M, R> {
-    /// Whether it was processed.
+    /// Returns whether it was processed.
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.reason_code == ReasonCode::Success
     }
 
-    /// Returns what to acknowledge: the receipt that it came with, and those of its duplicates. Those with QoS 1
-    /// that came before the present Network Connection are void: [`SendError::Stale`](crate::SendError::Stale) can
-    /// be ignored.
+    /// Returns what to acknowledge: the receipt that it came with, and those of its duplicates.
+    /// Those with QoS 1 that came before the present Network Connection are void:
+    /// [`SendError::Stale`](crate::SendError::Stale) can be ignored.
     pub fn receipts(&self) -> impl Iterator<Item = R>
     where
         R: Copy,

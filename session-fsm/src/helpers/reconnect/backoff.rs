@@ -2,13 +2,14 @@
 
 use core::time::Duration;
 
-/// Delays that grow by a ratio up to a maximum, with jitter: each is a random part of a ceiling, and
-/// the ceiling grows. It keeps many clients that lost the same Server from coming back in step.
+/// Delays that grow by a ratio up to a maximum, with jitter: each is a random part of a ceiling,
+/// and the ceiling grows. It keeps many clients that lost the same Server from coming back in step.
 ///
 /// The randomness is an argument: a new number in `0..=u32::MAX` each time, evenly distributed. It
-/// is the fraction of the ceiling, so that [`Backoff::WITHOUT_JITTER`], the largest, is the whole of it. A
-/// fraction below one sixteenth counts as one sixteenth more. So the delays grow whatever the numbers
-/// are: even a caller that always passes 0 does not connect in a hot loop. Allocates nothing.
+/// is the fraction of the ceiling, so that [`Backoff::WITHOUT_JITTER`], the largest, is the whole
+/// of it. A fraction below one sixteenth counts as one sixteenth more. So the delays grow whatever
+/// the numbers are: even a caller that always passes 0 does not connect in a hot loop. Allocates
+/// nothing.
 ///
 /// ```
 /// use core::time::Duration;
@@ -52,8 +53,8 @@ impl Backoff {
         }
     }
 
-    /// The next delay: at least a sixteenth of the [`ceiling`](Self::ceiling), at most all of it. Raises the
-    /// ceiling.
+    /// Returns the next delay: at least a sixteenth of the [`ceiling`](Self::ceiling), at most all
+    /// of it. Raises the ceiling.
     #[must_use = "the ceiling has been raised for it"]
     pub fn next_delay(&mut self, random: u32) -> Duration {
         let delay = self.delay(random);
@@ -61,7 +62,7 @@ impl Backoff {
         delay
     }
 
-    /// The most that the next delay can be.
+    /// Returns the most that the next delay can be.
     #[must_use]
     pub const fn ceiling(&self) -> Duration {
         self.ceiling

@@ -34,10 +34,10 @@ pub enum ConnectionFailure<'a> {
     },
 }
 
-/// The cause of an [`Output::Close`](crate::Output::Close), for callers who have no use for redirections:
-/// it comes without the Server Reference. To have that, use the packet of [`Event::Refused`](crate::Event::Refused)
-/// or [`Event::Disconnect`](crate::Event::Disconnect), and then not the cause that follows it: each failure counts
-/// once.
+/// The cause of an [`Output::Close`](crate::Output::Close), for callers who have no use for
+/// redirections: it comes without the Server Reference. To have that, use the packet of
+/// [`Event::Refused`](crate::Event::Refused) or [`Event::Disconnect`](crate::Event::Disconnect),
+/// and then not the cause that follows it: each failure counts once.
 impl From<Cause> for ConnectionFailure<'static> {
     fn from(cause: Cause) -> Self {
         match cause {
@@ -79,7 +79,7 @@ pub enum RetryAdvice {
 }
 
 impl<'a> ConnectionFailure<'a> {
-    /// The Reason Code, if a packet gave one.
+    /// Returns the Reason Code, if a packet gave one.
     #[must_use]
     pub const fn reason_code(self) -> Option<ReasonCode> {
         match self {
@@ -89,7 +89,7 @@ impl<'a> ConnectionFailure<'a> {
         }
     }
 
-    /// The Server Reference, if a packet had one.
+    /// Returns the Server Reference, if a packet had one.
     #[must_use]
     pub const fn server_reference(self) -> Option<Text<'a>> {
         match self {
@@ -103,7 +103,7 @@ impl<'a> ConnectionFailure<'a> {
         }
     }
 
-    /// What to do about it. [`RetryAdvice::ChangeFirst`] is the advice for
+    /// Returns what to do about it. [`RetryAdvice::ChangeFirst`] is the advice for
     ///
     /// * 0x84, 0x85, 0x86, 0x87, 0x8A and 0x8C: the Server refuses this Client as it is;
     /// * 0x81, 0x82, 0x90, 0x95, 0x99, 0x9A and 0x9B in a CONNACK: it refuses this CONNECT or its

@@ -76,8 +76,9 @@ pub enum GiveUp {
     Refused(ReasonCode),
     /// The only server has moved (0x9D) and did not say where to. It stays configured.
     ServerMoved,
-    /// There were as many failures as [`ReconnectSettings::give_up_after`](super::ReconnectSettings::give_up_after) allows; if the last one was
-    /// a redirection, it has not been followed.
+    /// There were as many failures as
+    /// [`ReconnectSettings::give_up_after`](super::ReconnectSettings::give_up_after) allows; if the
+    /// last one was a redirection, it has not been followed.
     TooManyFailures(u32),
 }
 
@@ -98,7 +99,7 @@ pub enum ReconnectError {
 }
 
 impl<'a> Reconnection<'a> {
-    /// The next attempt, if there is one.
+    /// Returns the next attempt, if there is one.
     #[must_use]
     pub const fn attempt(self) -> Option<Attempt<'a>> {
         match self {

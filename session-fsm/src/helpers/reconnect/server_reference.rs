@@ -5,9 +5,8 @@ use core::num::NonZeroU16;
 
 /// One reference out of a Server Reference (sections 3.2.2.3.16, 3.14.2.2.5, 4.11).
 ///
-/// The standard does not specify the format and recommends one: [`ServerName`]. A reference in
-/// another format is a value as good as any, its text is all there is to know about it: nothing is
-/// refused, nothing is lost. The same form serves for the servers that a program is configured with.
+/// The standard recommends a format, [`ServerName`], but does not require it. A reference in any
+/// other format is kept as text. The servers of a configuration have the same form.
 ///
 /// Borrows; allocates nothing.
 ///
@@ -49,15 +48,15 @@ pub struct ServerName<'a> {
 }
 
 impl<'a> ServerReference<'a> {
-    /// One reference, whatever its format.
+    /// Creates a reference, whatever its format.
     #[must_use]
     pub const fn new(reference: &'a str) -> Self {
         ServerReference(reference)
     }
 
-    /// The references in the value of a Server Reference property, which separates them by spaces;
-    /// none if there is nothing but spaces. They are not interpreted. A client is expected to choose
-    /// one of them.
+    /// Returns the references in the value of a Server Reference property, which separates them by
+    /// spaces; none if there is nothing but spaces. They are not interpreted. A client is expected
+    /// to choose one of them.
     pub fn list(server_reference: &'a str) -> impl Iterator<Item = ServerReference<'a>> {
         server_reference
             .split(' ')
@@ -65,14 +64,15 @@ impl<'a> ServerReference<'a> {
             .map(ServerReference)
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub const fn as_str(self) -> &'a str {
         self.0
     }
 
-    /// Name and port, if the reference has the recommended format. The name is not checked, only
-    /// found: not empty, no space, colons and brackets only within brackets. A port is decimal, 1 to 65,535.
+    /// Returns name and port, if the reference has the recommended format. The name is not checked,
+    /// only found: not empty, no space, colons and brackets only within brackets. A port is
+    /// decimal, 1 to 65,535.
     #[must_use]
     pub fn server_name(self) -> Option<ServerName<'a>> {
         let (name, in_brackets, rest) = match self.0.strip_prefix('[') {
@@ -104,14 +104,14 @@ impl<'a> ServerReference<'a> {
 }
 
 impl ServerName<'_> {
-    /// The port, if the reference has one. Without one it comes from the resolution of the name, or
-    /// is the default.
+    /// Returns the port, if the reference has one. Without one it comes from the resolution of the
+    /// name, or is the default.
     #[must_use]
     pub fn port(self) -> Option<u16> {
         self.port.map(NonZeroU16::get)
     }
 
-    /// The port, or a default: 1883 and 8883 (TLS) are registered for MQTT.
+    /// Returns the port, or a default: 1883 and 8883 (TLS) are registered for MQTT.
     #[must_use]
     pub fn port_or(self, default: u16) -> u16 {
         self.port().unwrap_or(default)

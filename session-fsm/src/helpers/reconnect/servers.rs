@@ -50,8 +50,8 @@ impl Servers {
         })
     }
 
-    /// All servers in the order in which they come up: those of the detour, then the configured ones. The
-    /// one that sent us on the detour comes last.
+    /// All servers in the order in which they come up: those of the detour, then the configured
+    /// ones. The one that sent us on the detour comes last.
     pub(super) fn candidates(&self) -> impl Iterator<Item = ServerReference<'_>> {
         let first = self.first_configured();
         let configured = self.configured.iter().cycle().skip(first);
@@ -69,8 +69,9 @@ impl Servers {
         ))
     }
 
-    /// Gives the turn to the candidate at this position. Whether the turns of all configured servers have
-    /// begun anew. A detour server that is passed over keeps its turn; the detour ends with a configured server.
+    /// Gives the turn to the candidate at this position. Whether the turns of all configured
+    /// servers have begun anew. A detour server that is passed over keeps its turn; the detour ends
+    /// with a configured server.
     pub(super) fn take_turn(&mut self, position: usize) -> bool {
         let Some(further) = position.checked_sub(self.detour.len()) else {
             self.detour.rotate_left(position);

@@ -7,8 +7,8 @@ use crate::codec::{Binary, Property, TopicName};
 /// Bytes that the number takes.
 const NUMBER: usize = 8;
 
-/// The Correlation Data of a request (section 3.3.2.3.6): a prefix that the host chose, and a number
-/// in eight bytes, the highest first. Kept inline, 32 bytes at most; allocates nothing.
+/// The Correlation Data of a request (section 3.3.2.3.6): a prefix that the host chose, and a
+/// number in eight bytes, the highest first. Kept inline, 32 bytes at most; allocates nothing.
 ///
 /// ```
 /// use core::time::Duration;
@@ -32,22 +32,22 @@ impl CorrelationData {
     /// The most bytes that a prefix can have: enough for a UUID and a little more.
     pub const MAXIMUM_PREFIX: usize = 24;
 
-    /// The bytes to be sent.
+    /// Returns the bytes to be sent.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         let length = usize::from(self.prefix_length) + NUMBER;
         self.bytes.get(..length).unwrap_or_default()
     }
 
-    /// The bytes as the property's value.
+    /// Returns the bytes as the property's value.
     #[must_use]
     pub fn as_binary(&self) -> Binary<'_> {
         Binary::new(self.as_bytes()).unwrap_or_default()
     }
 
-    /// The properties that make a PUBLISH this request: Response Topic and Correlation Data. The
-    /// requester has to be subscribed to the topic; [`response_topic`](super::response_topic) makes
-    /// one.
+    /// Returns the properties that make a PUBLISH this request: Response Topic and Correlation
+    /// Data. The requester has to be subscribed to the topic;
+    /// [`response_topic`](super::response_topic) makes one.
     #[must_use]
     pub fn properties<'a>(&'a self, response_topic: TopicName<'a>) -> [Property<'a>; 2] {
         [

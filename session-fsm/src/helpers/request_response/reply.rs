@@ -40,8 +40,8 @@ pub struct Reply<'a> {
 }
 
 impl<'a> Reply<'a> {
-    /// The reply to a message, if it is a request: if it has a Response Topic (section 3.3.2.3.5).
-    /// Its Correlation Data is copied unaltered, if it has any (section 3.3.2.3.6).
+    /// Returns the reply to a message, if it is a request: if it has a Response Topic (section
+    /// 3.3.2.3.5). Its Correlation Data is copied unaltered, if it has any (section 3.3.2.3.6).
     #[must_use]
     pub fn to(request: &Publish<'a>) -> Option<Self> {
         let topic = request.properties.response_topic()?;
@@ -57,7 +57,7 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// The request's Correlation Data.
+    /// Returns the request's Correlation Data.
     #[must_use]
     pub const fn correlation_data(&self) -> Option<Binary<'a>> {
         match self.property {
@@ -66,15 +66,15 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// What the response has to carry: Correlation Data or nothing. Others may be added; a Response
-    /// Topic would make the response a request (section 4.10.1).
+    /// Returns what the response has to carry: Correlation Data or nothing. Others may be added; a
+    /// Response Topic would make the response a request (section 4.10.1).
     #[must_use]
     pub fn properties(&self) -> &[Property<'a>] {
         self.property.as_slice()
     }
 
-    /// The response, with QoS 0 and without further properties. It may have any QoS, whatever the
-    /// request had (section 4.10.1): change `delivery`.
+    /// Returns the response, with QoS 0 and without further properties. It may have any QoS,
+    /// whatever the request had (section 4.10.1): change `delivery`.
     #[must_use]
     pub fn publish<'b>(&'b self, payload: &'b [u8]) -> Publish<'b> {
         Publish {

@@ -52,8 +52,8 @@ pub enum Field {
     ContentType,
     /// Response Topic (section 3.3.2.3.5).
     ResponseTopic,
-    /// The value of a User Property with this name (section 3.3.2.3.7). If the message has several, one of
-    /// them has to pass.
+    /// The value of a User Property with this name (section 3.3.2.3.7). If the message has several,
+    /// one of them has to pass.
     UserProperty(Box<str>),
     /// The payload, if it is UTF-8.
     Payload,
@@ -61,10 +61,10 @@ pub enum Field {
 
 /// A test for a text.
 ///
-/// Numbers are compared as decimal fractions of any length, without rounding. Versions are numbers separated
-/// by dots, of which missing ones count as 0; what follows a `-` makes a version earlier than the same one
-/// without it, and what follows a `+` does not count. A text that is no number, or no version, passes neither
-/// test for one.
+/// Numbers are compared as decimal fractions of any length, without rounding. Versions are numbers
+/// separated by dots, of which missing ones count as 0; what follows a `-` makes a version earlier
+/// than the same one without it, and what follows a `+` does not count. A text that is no number,
+/// or no version, passes neither test for one.
 ///
 /// ```
 /// use mqtt5_session_fsm::routing::TextTest;
@@ -110,7 +110,7 @@ pub enum TextTest {
 pub struct Filter(Box<str>);
 
 impl Filter {
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub const fn as_str(&self) -> &str {
         &self.0
@@ -134,7 +134,7 @@ impl Condition {
         Condition::Text(Field::UserProperty(name.into()), test)
     }
 
-    /// Whether it holds for a message.
+    /// Returns whether it holds for a message.
     #[must_use]
     pub fn holds(&self, message: &Publish<'_>) -> bool {
         match self {
@@ -223,7 +223,7 @@ impl TextTest {
         Version::new(version).map(TextTest::VersionAtLeast)
     }
 
-    /// Whether a text passes.
+    /// Returns whether a text passes.
     #[must_use]
     pub fn passes(&self, text: &str) -> bool {
         let below = |order| order == Some(Ordering::Less);
@@ -241,7 +241,8 @@ impl TextTest {
     }
 }
 
-/// Whether a text contains a part, without regard to ASCII case. What is not ASCII has to be the same.
+/// Whether a text contains a part, without regard to ASCII case. What is not ASCII has to be the
+/// same.
 fn contains(text: &[u8], part: &[u8]) -> bool {
     part.is_empty()
         || text

@@ -35,7 +35,7 @@ impl Number {
         Ok(Number(text.into()))
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub const fn as_str(&self) -> &str {
         &self.0
@@ -53,7 +53,7 @@ impl Version {
         Ok(Version(text.into()))
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub const fn as_str(&self) -> &str {
         &self.0
@@ -148,7 +148,8 @@ impl<'a> Release<'a> {
     }
 }
 
-/// Parts between dots: numbers by their value and before texts, texts by their bytes; fewer parts first.
+/// Parts between dots: numbers by their value and before texts, texts by their bytes; fewer parts
+/// first.
 fn suffix_order(one: &str, two: &str) -> Ordering {
     let (mut one, mut two) = (one.split('.'), two.split('.'));
     loop {

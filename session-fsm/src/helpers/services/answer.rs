@@ -22,8 +22,9 @@ const FAILURE: &str = "error";
 
 /// The answer to a call: its topic, and its properties. The payload is the caller's.
 ///
-/// The properties are the Correlation Data of the request and three User Properties: `status`, which is
-/// `success` or `error`; `processing_time_ms`, in whole milliseconds; and, after an error, `error` with a text.
+/// The properties are the Correlation Data of the request and three User Properties: `status`,
+/// which is `success` or `error`; `processing_time_ms`, in whole milliseconds; and, after an error,
+/// `error` with a text.
 ///
 /// ```
 /// use mqtt5_session_fsm::codec::{Properties, Property, Publish, TopicName};
@@ -81,26 +82,26 @@ impl Answer {
         }
     }
 
-    /// The topic to publish to.
+    /// Returns the topic to publish to.
     #[must_use]
     pub fn topic(&self) -> TopicName<'_> {
         self.reply().topic
     }
 
-    /// Why the call failed; `None` if it succeeded.
+    /// Returns why the call failed; `None` if it succeeded.
     #[must_use]
     pub fn error(&self) -> Option<&str> {
         self.error.as_deref()
     }
 
-    /// How long the call was in progress.
+    /// Returns how long the call was in progress.
     #[must_use]
     pub const fn processing_time(&self) -> Duration {
         self.processing_time
     }
 
-    /// The properties to publish with. Others may be added, but no Response Topic: it would make the answer
-    /// a request (section 4.10.1).
+    /// Returns the properties to publish with. Others may be added, but no Response Topic: it would
+    /// make the answer a request (section 4.10.1).
     #[must_use]
     pub fn properties(&self) -> Vec<Property<'_>> {
         let status = if self.error.is_none() {
@@ -122,7 +123,7 @@ impl Answer {
         properties
     }
 
-    /// The whole answer, to be published with any QoS.
+    /// Returns the whole answer, to be published with any QoS.
     ///
     /// # Errors
     ///
@@ -141,7 +142,7 @@ impl Answer {
 }
 
 impl<'a> AnswerStatus<'a> {
-    /// What an incoming answer says; `None` if it has no `status` that is known here.
+    /// Returns what an incoming answer says; `None` if it has no `status` that is known here.
     #[must_use]
     pub fn of(answer: &Publish<'a>) -> Option<Self> {
         let value = |name| {
@@ -162,8 +163,8 @@ impl<'a> AnswerStatus<'a> {
     }
 }
 
-/// As much of a text as a string of the standard can hold (section 1.5.4): up to a null character, and up to
-/// 65,535 bytes.
+/// As much of a text as a string of the standard can hold (section 1.5.4): up to a null character,
+/// and up to 65,535 bytes.
 fn valid(text: &str) -> &str {
     let text = text.split('\0').next().unwrap_or("");
     // A character takes at most four bytes.

@@ -179,8 +179,8 @@ proptest! {
     }
 }
 
-/// A peer that releases identifiers in the order in which it used them, and uses them again: each comes
-/// at the back, and goes at the front, wherever the numbers begin anew.
+/// A peer that releases identifiers in the order in which it used them, and uses them again: each
+/// comes at the back, and goes at the front, wherever the numbers begin anew.
 #[test]
 fn round_and_round() {
     for (count, in_use) in [(1, 1), (7, 1), (105, 100), (u16::MAX, 1000)] {
