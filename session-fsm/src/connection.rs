@@ -20,8 +20,8 @@ use core::time::Duration;
 
 use mqtt5_codec::framing::LARGEST_PACKET;
 use mqtt5_codec::{
-    Disconnect, EncodeError, PacketType, Properties, Property, PubAck, PubRec, Qos, ReasonCode,
-    Role,
+    Delivery, Disconnect, EncodeError, PacketIdentifier, PacketType, Properties, Property, PubAck,
+    PubRec, Qos, ReasonCode, Role,
 };
 
 pub(crate) use authentication::Authentication;
@@ -160,13 +160,8 @@ impl Connection {
     /// Returns the feature of an incoming message that this side does not support.
     #[inline]
     pub(crate) fn unsupported(&self, qos: Qos, retain: bool) -> Option<SessionViolation> {
-        if qos > self.own.maximum_qos {
-            Some(SessionViolation::QosNotSupported)
-        } else if retain && !self.own.retain_available {
-            Some(SessionViolation::RetainNotSupported)
-        } else {
-            None
-        }
+        let limit = self.own.check_message(qos, retain).err()?;
+        limit.violation()
     }
 
     /// Whether too many bytes wait to be written, so that nothing is read or accepted before
@@ -186,37 +181,30 @@ impl Connection {
         }
     }
 
-    /// Checks a message against the peer's limits.
+    /// Checks a message against the peer's limits, which may differ from those at its acceptance.
     #[inline]
-    fn check_message(&self, publication: &Publication) -> Result<(), LimitExceeded> {
-        let peer = &self.peer;
-        let &Publication {
-            ref message,
-            qos,
-            retain,
-            topic_alias,
-            ..
-        } = publication;
-        if qos > peer.maximum_qos && !fault!("MQTT-3.2.2-11") {
-            return Err(LimitExceeded::MaximumQos);
+    fn check_message(&self, qos: Qos, retain: bool) -> Result<(), LimitExceeded> {
+        match self.peer.check_message(qos, retain) {
+            Err(LimitExceeded::MaximumQos) if fault!("MQTT-3.2.2-11") => Ok(()),
+            Err(LimitExceeded::RetainAvailable) if fault!("MQTT-3.2.2-14") => Ok(()),
+            checked => checked,
         }
-        if !peer.retain_available && retain && !fault!("MQTT-3.2.2-14") {
-            return Err(LimitExceeded::RetainAvailable);
+    }
+
+    /// Checks a publication against the peer's limits. Its Subscription Identifiers are counted when
+    /// the packet is written.
+    #[inline]
+    fn check_publication(&self, publication: &Publication) -> Result<(), LimitExceeded> {
+        let qos = publication.qos;
+        self.check_message(qos, publication.retain)?;
+        let delivery = Delivery::new(qos, PacketIdentifier::MIN, false);
+        self.peer.check_stored(&publication.message, delivery)?;
+        match publication.topic_alias {
+            Some(alias) if alias.get() > self.peer.topic_alias_maximum => {
+                Err(LimitExceeded::TopicAliasMaximum)
+            }
+            _ => Ok(()),
         }
-        // The Packet Identifier and a longer Remaining Length add four bytes at most. Subscription
-        // Identifiers are looked at when the packet is written.
-        let maximum = fault!(
-            "MQTT-3.1.2-24",
-            peer.maximum_packet_size as usize,
-            usize::MAX - 4
-        );
-        if message.size() + 4 > maximum && send::plain_len(message, qos) > maximum {
-            return Err(LimitExceeded::MaximumPacketSize);
-        }
-        if topic_alias.is_some_and(|alias| alias.get() > peer.topic_alias_maximum) {
-            return Err(LimitExceeded::TopicAliasMaximum);
-        }
-        Ok(())
     }
 
     #[inline]
@@ -227,7 +215,7 @@ impl Connection {
         publication: Publication,
     ) -> Result<Token, RefusedPublication> {
         if self.is_open() {
-            if let Err(limit) = self.check_message(&publication) {
+            if let Err(limit) = self.check_publication(&publication) {
                 return Err(publication.refused(limit.into()));
             }
         }

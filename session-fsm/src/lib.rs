@@ -224,7 +224,7 @@ pub use helpers::{
     circuit_breaker, deduplicate, ordered_publisher, ordering, processing, publish_breaker,
     reconnect, request_response, routing, services,
 };
-pub use limits::Limits;
+pub use limits::{LimitExceeded, Limits};
 pub use server::{Lent, Server, ServerConfig, ServerConnection};
 pub use session::{
     Acknowledgement, Change, Deadline, MessageState, Publication, QueuedMessage,
@@ -232,7 +232,7 @@ pub use session::{
     UnsettledKind, WaitingLimits, WhenFull, WithdrawError,
 };
 pub use time::Instant;
-pub use token::{LimitExceeded, Outcome, Token};
+pub use token::{Outcome, Token};
 pub use violation::{PeerError, SessionViolation};
 
 pub use mqtt5_codec as codec;

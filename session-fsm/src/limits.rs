@@ -1,7 +1,15 @@
 //! What each side of a Network Connection announces that it can take.
 
+mod check;
+
+use alloc::vec::Vec;
+use core::num::{NonZeroU16, NonZeroU32};
+
 use mqtt5_codec::framing::LARGEST_PACKET;
-use mqtt5_codec::{ConnAckProperties, ConnectProperties, MaximumQos, Qos};
+use mqtt5_codec::{ConnAckProperties, ConnectProperties, MaximumQos, Property, Qos};
+
+pub use check::LimitExceeded;
+pub(crate) use check::Needs;
 
 /// What one side announced in its CONNECT or CONNACK. It binds the other side, for one Network
 /// Connection.
@@ -91,6 +99,41 @@ impl Limits {
             problem_information: properties.request_problem_information().unwrap_or(true),
             ..Limits::NONE
         }
+    }
+
+    /// Appends the properties by which a Server announces them: those that are not at their defaults.
+    pub(crate) fn announce(&self, list: &mut Vec<Property<'_>>) {
+        if self.receive_maximum != u16::MAX {
+            list.extend(NonZeroU16::new(self.receive_maximum).map(Property::ReceiveMaximum));
+        }
+        match fault!("MQTT-3.2.2-9", self.maximum_qos, Qos::ExactlyOnce) {
+            Qos::ExactlyOnce => {}
+            Qos::AtLeastOnce => list.push(Property::MaximumQos(MaximumQos::AtLeastOnce)),
+            Qos::AtMostOnce => list.push(Property::MaximumQos(MaximumQos::AtMostOnce)),
+        }
+        if self.maximum_packet_size < LARGEST_PACKET {
+            list.extend(NonZeroU32::new(self.maximum_packet_size).map(Property::MaximumPacketSize));
+        }
+        if self.topic_alias_maximum > 0 {
+            list.push(Property::TopicAliasMaximum(self.topic_alias_maximum));
+        }
+        let unavailable = [
+            (self.retain_available, Property::RetainAvailable(false)),
+            (
+                self.wildcard_subscription_available,
+                Property::WildcardSubscriptionAvailable(false),
+            ),
+            (
+                self.subscription_identifier_available,
+                Property::SubscriptionIdentifierAvailable(false),
+            ),
+            (
+                self.shared_subscription_available,
+                Property::SharedSubscriptionAvailable(false),
+            ),
+        ];
+        let unavailable = unavailable.into_iter().filter(|(available, _)| !available);
+        list.extend(unavailable.map(|(_, property)| property));
     }
 
     /// What a Server announces by these properties.

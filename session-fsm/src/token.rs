@@ -7,6 +7,8 @@ use mqtt5_codec::{
     SubAck, UnsubAck,
 };
 
+use crate::LimitExceeded;
+
 /// The name of a message, a subscription or an unsubscription that was accepted. Each ends in
 /// exactly one [`Outcome`].
 ///
@@ -121,43 +123,3 @@ impl Outcome<'_> {
         }
     }
 }
-
-/// A limit of the peer that a packet exceeds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum LimitExceeded {
-    /// Maximum QoS (section 3.2.2.3.4).
-    MaximumQos,
-    /// Retain Available is 0 (section 3.2.2.3.5).
-    RetainAvailable,
-    /// Maximum Packet Size (sections 3.1.2.11.4, 3.2.2.3.6).
-    MaximumPacketSize,
-    /// Topic Alias Maximum (sections 3.1.2.11.5, 3.2.2.3.8).
-    TopicAliasMaximum,
-    /// Wildcard Subscription Available is 0 (section 3.2.2.3.11).
-    WildcardSubscriptionAvailable,
-    /// Subscription Identifier Available is 0 (section 3.2.2.3.12).
-    SubscriptionIdentifierAvailable,
-    /// Shared Subscription Available is 0 (section 3.2.2.3.13).
-    SharedSubscriptionAvailable,
-}
-
-impl fmt::Display for LimitExceeded {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            LimitExceeded::MaximumQos => "above the Server's Maximum QoS",
-            LimitExceeded::RetainAvailable => "the Server has no retained messages",
-            LimitExceeded::MaximumPacketSize => "larger than the peer's Maximum Packet Size",
-            LimitExceeded::TopicAliasMaximum => "above the peer's Topic Alias Maximum",
-            LimitExceeded::WildcardSubscriptionAvailable => {
-                "the Server has no wildcard subscriptions"
-            }
-            LimitExceeded::SubscriptionIdentifierAvailable => {
-                "the Server has no Subscription Identifiers"
-            }
-            LimitExceeded::SharedSubscriptionAvailable => "the Server has no Shared Subscriptions",
-        })
-    }
-}
-
-impl core::error::Error for LimitExceeded {}

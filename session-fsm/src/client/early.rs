@@ -4,58 +4,15 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use mqtt5_codec::{PacketIdentifier, PropertyIdentifier, SubscribeProperties, Subscriptions};
+use mqtt5_codec::PacketIdentifier;
 
 use super::Client;
+use crate::Token;
 use crate::connection::Phase;
 use crate::error::SendError;
 use crate::exchange::Request;
+use crate::limits::Needs;
 use crate::session::{Ending, Notice, Unsettled, UnsettledKind};
-use crate::{LimitExceeded, Limits, Token};
-
-/// Optional features of a Server that a request needs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Needs {
-    subscription_identifier: bool,
-    shared_subscription: bool,
-    wildcard_subscription: bool,
-}
-
-impl Needs {
-    /// Returns what a SUBSCRIBE needs, and how many Topic Filters it has.
-    pub(super) fn of(
-        properties: &SubscribeProperties<'_>,
-        subscriptions: &Subscriptions<'_>,
-    ) -> (Self, u32) {
-        let mut needs = Needs {
-            subscription_identifier: properties
-                .contains(PropertyIdentifier::SubscriptionIdentifier),
-            ..Needs::default()
-        };
-        let mut filters = 0;
-        for subscription in subscriptions.iter() {
-            filters += 1;
-            needs.shared_subscription |= subscription.filter.is_shared();
-            needs.wildcard_subscription |= subscription.filter.has_wildcard();
-        }
-        (needs, filters)
-    }
-
-    /// Returns the limit that the request exceeds.
-    pub(super) fn exceed(self, limits: &Limits, size: usize) -> Option<LimitExceeded> {
-        if self.subscription_identifier && !limits.subscription_identifier_available {
-            Some(LimitExceeded::SubscriptionIdentifierAvailable)
-        } else if self.shared_subscription && !limits.shared_subscription_available {
-            Some(LimitExceeded::SharedSubscriptionAvailable)
-        } else if self.wildcard_subscription && !limits.wildcard_subscription_available {
-            Some(LimitExceeded::WildcardSubscriptionAvailable)
-        } else if size > limits.maximum_packet_size as usize {
-            Some(LimitExceeded::MaximumPacketSize)
-        } else {
-            None
-        }
-    }
-}
 
 /// A request whose packet is complete except for the Packet Identifier.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -107,10 +64,11 @@ impl Client {
         }
         let EarlyRequests { requests, .. } = core::mem::take(&mut self.early);
         for mut early in fault!("early requests forgotten", requests, VecDeque::new()) {
-            let limit = early
-                .needs
-                .exceed(&self.connection.peer, early.packet.len());
-            let ending = if let Some(limit) = limit {
+            let peer = &self.connection.peer;
+            let taken = peer
+                .check_request(early.needs)
+                .and_then(|()| peer.check_size(early.packet.len()));
+            let ending = if let Err(limit) = taken {
                 Ending::Forbidden(limit)
             } else if let Some(identifier) = self.session.sender.request(early.request, early.token)
             {

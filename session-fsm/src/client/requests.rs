@@ -6,10 +6,10 @@ use mqtt5_codec::{
 };
 
 use super::Client;
-use super::early::Needs;
 use crate::connection::{EncodeToVec, Handled, Phase};
 use crate::error::SendError;
 use crate::exchange::Request;
+use crate::limits::Needs;
 use crate::{Outcome, Token};
 
 impl Client {
@@ -125,9 +125,7 @@ impl Client {
             }
             Phase::Offline | Phase::Closing(_) => return Err(SendError::NotConnected),
         }
-        if let Some(limit) = needs.exceed(&self.connection.peer, 0) {
-            return Err(limit.into());
-        }
+        self.connection.peer.check_request(needs)?;
         // The quota delays no other packet [MQTT-4.9.0-3].
         if fault!("MQTT-3.3.4-8") && self.session.in_flight() > 0 {
             return Err(SendError::NotConnected);
@@ -139,12 +137,10 @@ impl Client {
             .ok_or(SendError::NoIdentifier)?;
         let packet = encode(packet_identifier)
             .map_err(SendError::Invalid)
-            .and_then(
-                |packet| match needs.exceed(&self.connection.peer, packet.len()) {
-                    Some(limit) => Err(limit.into()),
-                    None => Ok(packet),
-                },
-            );
+            .and_then(|packet| {
+                self.connection.peer.check_size(packet.len())?;
+                Ok(packet)
+            });
         match packet {
             Ok(packet) => {
                 self.session.last_token = token;

@@ -70,7 +70,7 @@ impl Connection {
             let Ok(length) = packet.encoded_len() else {
                 continue;
             };
-            if length > self.peer.maximum_packet_size as usize {
+            if self.peer.check_size(length).is_err() {
                 // Without the alias it may be smaller.
                 continue;
             }

@@ -65,6 +65,6 @@ impl Connection {
     }
 
     fn fits(&self, packet: &[u8]) -> bool {
-        packet.len() <= self.peer.maximum_packet_size as usize
+        self.peer.check_size(packet.len()).is_ok()
     }
 }

@@ -5,8 +5,8 @@ use core::iter;
 use mqtt5_codec::bytes::BufMut;
 use mqtt5_codec::framing::LARGEST_PACKET;
 use mqtt5_codec::{
-    Delivery, EncodeError, Message, Packet, PacketIdentifier, PacketType, PropertyIdentifier,
-    PubRel, Publish, Qos, ReasonCode, Violation,
+    Delivery, EncodeError, Packet, PacketType, PropertyIdentifier, PubRel, Publish, Qos,
+    ReasonCode, Violation,
 };
 
 use super::outbox::Blocked;
@@ -29,12 +29,6 @@ pub(super) enum Written {
 
 /// The length of a PUBREL without properties.
 const SHORT_PACKET: usize = 4;
-
-/// The length of a message as it was given, with this QoS.
-#[inline]
-pub(super) fn plain_len(message: &Message, qos: Qos) -> usize {
-    message.encoded_len(Delivery::new(qos, PacketIdentifier::MIN, false))
-}
 
 impl Connection {
     /// Writes packets until there is an output to return.
@@ -248,7 +242,7 @@ impl Connection {
         // leaves [MQTT-4.9.0-2].
         let quota = fault!("MQTT-3.3.4-7", self.peer.receive_maximum, u16::MAX);
         let (queued, delivery) = session.sender.next_publish(quota)?;
-        if let Some(limit) = self.forbids(queued) {
+        if let Err(limit) = self.check_message(queued.qos, queued.retain) {
             give_up(session, SenderEvent::Forbidden, Ending::Forbidden(limit));
             return Some(Written::Skipped);
         }
@@ -292,7 +286,7 @@ impl Connection {
             session.handle_timeout(now);
             return Some(Written::Skipped);
         }
-        if let Some(limit) = self.forbids(queued) {
+        if let Err(limit) = self.check_message(queued.qos, queued.retain) {
             let waiting = session.waiting.pop(qos)?;
             session.waiting_ended(&waiting, Ending::Forbidden(limit));
             return Some(Written::Skipped);
@@ -373,9 +367,7 @@ impl Connection {
         if !self.outbox.is_empty() || session.waiting.next(true).is_some() {
             return Err(PublishError::Busy);
         }
-        if publish.retain && !self.peer.retain_available {
-            return Err(LimitExceeded::RetainAvailable.into());
-        }
+        self.check_message(Qos::AtMostOnce, publish.retain)?;
         if publish.delivery != Delivery::AtMostOnce {
             return Err(Violation::DuplicateAtQos0.into());
         }
@@ -385,10 +377,8 @@ impl Connection {
                 return Err(Violation::PropertyNotAllowed.into());
             }
         }
-        if self.peer.maximum_packet_size < LARGEST_PACKET
-            && publish.encoded_len()? > self.peer.maximum_packet_size as usize
-        {
-            return Err(LimitExceeded::MaximumPacketSize.into());
+        if self.peer.maximum_packet_size < LARGEST_PACKET {
+            self.peer.check_size(publish.encoded_len()?)?;
         }
         if self.topic_aliases == TopicAliases::Off || self.peer.topic_alias_maximum == 0 {
             publish.encode(wire)?;
@@ -408,19 +398,6 @@ impl Connection {
         Ok(())
     }
 
-    /// Returns the limit that a message exceeds. The limits may differ from those at its
-    /// acceptance.
-    #[inline]
-    fn forbids(&self, queued: &QueuedMessage) -> Option<LimitExceeded> {
-        if queued.qos > self.peer.maximum_qos && !fault!("MQTT-3.2.2-11") {
-            Some(LimitExceeded::MaximumQos)
-        } else if !self.peer.retain_available && queued.retain && !fault!("MQTT-3.2.2-14") {
-            Some(LimitExceeded::RetainAvailable)
-        } else {
-            None
-        }
-    }
-
     #[inline(always)]
     fn write_publish<B: BufMut + ?Sized>(
         &mut self,
@@ -435,12 +412,7 @@ impl Connection {
         if (no_alias || takes_none) && same_properties {
             // Nothing changes but the fixed header and the identifier.
             let message = &queued.message;
-            let maximum = fault!(
-                "MQTT-3.1.2-24",
-                self.peer.maximum_packet_size as usize,
-                usize::MAX - 4
-            );
-            if message.size() + 4 > maximum && message.encoded_len(delivery) > maximum {
+            if self.peer.check_stored(message, delivery).is_err() {
                 return Written::TooLarge;
             }
             return match message.encode(delivery, queued.retain, wire) {

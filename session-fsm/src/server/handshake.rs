@@ -2,12 +2,10 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::num::{NonZeroU16, NonZeroU32};
 
-use mqtt5_codec::framing::LARGEST_PACKET;
 use mqtt5_codec::{
-    Auth, ConnAck, Connect, MaximumQos, Message, Packet, PacketType, Properties, Property,
-    PropertyIdentifier, Publish, Qos, ReasonCode, Role, Text, Will,
+    Auth, ConnAck, Connect, Message, Packet, PacketType, Properties, Property, PropertyIdentifier,
+    Publish, Qos, ReasonCode, Role, Text, Will,
 };
 
 use super::connection::{Lent, ServerConnection};
@@ -15,7 +13,7 @@ use crate::connection::{Authentication, EncodeToVec, Explanations, Handled, Phas
 use crate::error::SendError;
 use crate::event::{Cause, Event, WillMessage};
 use crate::session::PendingWill;
-use crate::{Instant, Limits, SessionViolation};
+use crate::{Instant, LimitExceeded, Limits, SessionViolation};
 
 /// What is remembered of a CONNECT until it is accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -363,34 +361,8 @@ impl ServerConnection {
         own: &Limits,
         properties: &[Property<'p>],
     ) -> Result<Vec<Property<'p>>, SendError> {
-        let none = Limits::NONE;
         let mut list = Vec::with_capacity(properties.len() + 9);
-        if own.receive_maximum != none.receive_maximum {
-            list.extend(NonZeroU16::new(own.receive_maximum).map(Property::ReceiveMaximum));
-        }
-        match fault!("MQTT-3.2.2-9", own.maximum_qos, Qos::ExactlyOnce) {
-            Qos::ExactlyOnce => {}
-            Qos::AtLeastOnce => list.push(Property::MaximumQos(MaximumQos::AtLeastOnce)),
-            Qos::AtMostOnce => list.push(Property::MaximumQos(MaximumQos::AtMostOnce)),
-        }
-        if own.maximum_packet_size < LARGEST_PACKET {
-            list.extend(NonZeroU32::new(own.maximum_packet_size).map(Property::MaximumPacketSize));
-        }
-        if own.topic_alias_maximum > 0 {
-            list.push(Property::TopicAliasMaximum(own.topic_alias_maximum));
-        }
-        if !own.retain_available {
-            list.push(Property::RetainAvailable(false));
-        }
-        if !own.wildcard_subscription_available {
-            list.push(Property::WildcardSubscriptionAvailable(false));
-        }
-        if !own.subscription_identifier_available {
-            list.push(Property::SubscriptionIdentifierAvailable(false));
-        }
-        if !own.shared_subscription_available {
-            list.push(Property::SharedSubscriptionAvailable(false));
-        }
+        own.announce(&mut list);
         if let Some(authentication) = &self.connection.authentication {
             list.push(Property::AuthenticationMethod(Text::new(
                 authentication.method(),
@@ -403,12 +375,14 @@ impl ServerConnection {
 
 /// Returns the limit that a Will exceeds.
 fn unsupported_will(own: &Limits, qos: Qos, retain: bool) -> Option<SessionViolation> {
-    if qos > own.maximum_qos && !fault!("MQTT-3.2.2-12") {
-        Some(SessionViolation::WillQosNotSupported)
-    } else if retain && !own.retain_available && !fault!("MQTT-3.2.2-13") {
-        Some(SessionViolation::WillRetainNotSupported)
-    } else {
-        None
+    match own.check_message(qos, retain) {
+        Err(LimitExceeded::MaximumQos) if !fault!("MQTT-3.2.2-12") => {
+            Some(SessionViolation::WillQosNotSupported)
+        }
+        Err(LimitExceeded::RetainAvailable) if !fault!("MQTT-3.2.2-13") => {
+            Some(SessionViolation::WillRetainNotSupported)
+        }
+        _ => None,
     }
 }
 

@@ -4,16 +4,17 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 
 use mqtt5_codec::{
-    PacketIdentifier, PacketType, Properties, Property, PropertyIdentifier, ReasonCode,
-    ReasonCodes, SubAck, Subscribe, UnsubAck, Unsubscribe,
+    PacketIdentifier, PacketType, Properties, Property, ReasonCode, ReasonCodes, SubAck, Subscribe,
+    UnsubAck, Unsubscribe,
 };
 
 use super::connection::Lent;
 use crate::connection::{EncodeToVec, Explanations, Handled};
 use crate::error::SendError;
 use crate::event::{Cause, Event};
+use crate::limits::Needs;
 use crate::table::ReceiverState;
-use crate::{Instant, SessionViolation};
+use crate::{Instant, LimitExceeded, SessionViolation};
 
 /// The requests that the caller has not answered yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -39,25 +40,16 @@ impl Lent<'_> {
         subscribe: Subscribe<'a>,
     ) -> Handled<'a> {
         let own = &self.server.connection.own;
-        if !own.subscription_identifier_available
-            && subscribe
-                .properties
-                .contains(PropertyIdentifier::SubscriptionIdentifier)
-        {
-            return Err(SessionViolation::SubscriptionIdentifiersNotSupported);
+        let (needs, filters) = Needs::of(&subscribe.properties, &subscribe.subscriptions);
+        let limit = own.check_request(needs).err();
+        if let Some(violation) = limit.and_then(LimitExceeded::violation) {
+            return Err(violation);
         }
-        let mut filters = 0;
-        for subscription in subscribe.subscriptions.iter() {
-            filters += 1;
-            if subscription.options.maximum_qos > own.maximum_qos && fault!("MQTT-3.2.2-10") {
-                return Err(SessionViolation::QosNotSupported);
-            }
-            if !own.shared_subscription_available && subscription.filter.is_shared() {
-                return Err(SessionViolation::SharedSubscriptionsNotSupported);
-            }
-            if !own.wildcard_subscription_available && subscription.filter.has_wildcard() {
-                return Err(SessionViolation::WildcardSubscriptionsNotSupported);
-            }
+        let mut subscriptions = subscribe.subscriptions.iter();
+        if fault!("MQTT-3.2.2-10")
+            && subscriptions.any(|it| it.options.maximum_qos > own.maximum_qos)
+        {
+            return Err(SessionViolation::QosNotSupported);
         }
         let fresh = self.remember(
             now,

@@ -5,8 +5,7 @@ use alloc::boxed::Box;
 use mqtt5_codec::{PacketIdentifier, PacketType};
 
 use crate::event::{Event, WillMessage};
-use crate::token::LimitExceeded;
-use crate::{Outcome, Token};
+use crate::{LimitExceeded, Outcome, Token};
 
 /// Something to be told that needs no packet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
