@@ -213,7 +213,7 @@ impl Session {
         if existed || has_messages {
             self.change(|| Change::Ended);
         }
-        self.forget_all();
+        self.forget_all(Session::ended);
         if existed {
             self.notice(Notice::SessionEnded);
         }
@@ -237,8 +237,8 @@ impl Session {
         }
     }
 
-    /// Nothing is left of the Session but, in a Client, what still waits to be sent.
-    pub(super) fn forget_all(&mut self) {
+    /// Nothing is left of the Session but, in a Client, what still waits to be sent. `ended` hears of each message.
+    pub(super) fn forget_all(&mut self, mut ended: impl FnMut(&mut Self, Token, Ending)) {
         self.will = None;
         self.life = Life::None;
         while let Some((token, written)) = self.sender.discard_one() {
@@ -248,7 +248,7 @@ impl Session {
                 Ending::NotSent
             };
             self.forget_deadline(token);
-            self.ended(token, ending);
+            ended(self, token, ending);
         }
         if !fault!("released messages outlive the Session") {
             self.sender.reset();
@@ -260,7 +260,7 @@ impl Session {
             for qos in [Qos::AtMostOnce, Qos::AtLeastOnce] {
                 while let Some(waiting) = self.waiting.pop(qos) {
                     self.forget_deadline(waiting.token);
-                    self.notice(Notice::Outcome(waiting.token, Ending::NotSent));
+                    ended(self, waiting.token, Ending::NotSent);
                 }
             }
         }

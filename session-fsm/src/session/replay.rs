@@ -30,11 +30,8 @@ impl Session {
         if self.life.is_connected() {
             return Err(RestoreError::Inconsistent);
         }
-        let reported = self.notices.len();
-        let applied = self.try_apply(now, change);
-        // It was reported before the restart.
-        self.notices.truncate(reported);
-        applied.ok_or(RestoreError::Inconsistent)
+        self.try_apply(now, change)
+            .ok_or(RestoreError::Inconsistent)
     }
 
     fn try_apply(&mut self, now: Instant, change: &Change) -> Option<()> {
@@ -149,7 +146,8 @@ impl Session {
                 }
                 self.clamp_ends(now);
             }
-            Change::Ended => self.forget_all(),
+            // It was reported before the restart.
+            Change::Ended => self.forget_all(|_, _, _| ()),
         }
         Some(())
     }
