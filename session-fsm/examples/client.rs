@@ -1,12 +1,12 @@
-//! Two clients that publish and subscribe at QoS 0, 1 and 2, over connections that they cut again and
-//! again, with messages in flight; then they count what came.
+//! Two clients publish and subscribe at QoS 0, 1 and 2, over connections that are cut again and
+//! again with messages in flight. Then they count what arrived.
 //!
 //! ```sh
 //! cargo run --release --example client                      # at the server of the other example
 //! cargo run --release --example client -- 127.0.0.1:1883    # at any other
 //! ```
 //!
-//! The I/O shell, which is what to copy from here, is `common/client.rs`.
+//! Copy the I/O shell, `common/client.rs`.
 
 #[path = "common/broker.rs"]
 mod broker;
@@ -28,7 +28,7 @@ use tokio::net::TcpListener;
 use tokio::task::{LocalSet, spawn_local};
 
 const CLIENTS: usize = 2;
-/// Of the connections of each client.
+/// How many connections of each client are cut.
 const CUTS: usize = 20;
 
 #[tokio::main(flavor = "current_thread")]
@@ -44,7 +44,7 @@ async fn run(address: Option<String>) -> load::Result<ExitCode> {
         None => {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             let address = listener.local_addr()?.to_string();
-            // It ends with this process.
+            // The task ends with this process.
             spawn_local(server::serve(broker::Broker::new(), listener, pending()));
             address
         }

@@ -1,11 +1,11 @@
-//! A small server: many clients, subscriptions, Wills, Sessions that outlive connections.
+//! A small server with many clients, subscriptions, Wills, and Sessions that outlive connections.
 //!
 //! ```sh
 //! cargo run --release --example server                     # with clients of its own, then exits
 //! cargo run --release --example server -- 127.0.0.1:1883   # until Ctrl-C
 //! ```
 //!
-//! The I/O shell, which is what to copy from here, is `common/server.rs`.
+//! Copy the I/O shell, `common/server.rs`.
 
 #[path = "common/broker.rs"]
 mod broker;
@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 use tokio::task::{LocalSet, spawn_local};
 
 const CLIENTS: usize = 4;
-/// Of the connections of each client.
+/// How many connections of each client are cut.
 const CUTS: usize = 5;
 
 #[tokio::main(flavor = "current_thread")]

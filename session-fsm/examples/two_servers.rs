@@ -1,5 +1,6 @@
-//! Three clients of one process, and two servers, of which the first is dead. The clients share a circuit
-//! breaker for each server: only the first client tries the dead one, and no client waits for it.
+//! Three clients of one process connect to two servers, of which the first is dead. The clients
+//! share a circuit breaker for each server, so only the first client tries the dead server, and no
+//! client waits for it.
 //!
 //! ```sh
 //! cargo run --example two_servers
@@ -28,7 +29,7 @@ fn main() -> Result<()> {
     let dead = unused_address()?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let live = listener.local_addr()?.to_string();
-    // It ends with this process.
+    // The task ends with this process.
     thread::spawn(move || serve(&listener));
 
     let visits = run(&[dead, live])?;
@@ -36,7 +37,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// An address at which nobody listens any more.
+/// An address without a listener.
 fn unused_address() -> Result<String> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
@@ -49,7 +50,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// Any clock will do that does not go backwards, and any origin; all clients need the same.
+    /// A clock that does not go backwards, with any origin; all clients must share it.
     fn now(&self) -> Instant {
         Instant::ORIGIN + self.start.elapsed()
     }
@@ -79,15 +80,15 @@ fn run(servers: &[String]) -> Result<Vec<(&'static str, String, bool)>> {
     Ok(visits)
 }
 
-/// Makes the next attempt of one client. Returns the server, and whether it worked; nothing once the policy
-/// has given up.
+/// Makes the next attempt of one client. Returns the server, and whether it worked; `None` once the
+/// policy has given up.
 fn attempt(
     shared: &mut Shared,
     policy: &mut ReconnectPolicy,
     name: &str,
 ) -> Result<Option<(String, bool)>> {
     loop {
-        // A server that a redirection has named has no breaker here: it may be tried.
+        // A server from a redirection has no breaker here, so it may be tried.
         let breakers = &shared.breakers;
         let Some(attempt) = policy.choose_attempt(|server| {
             let breaker = breakers.get(server.as_str());
@@ -181,10 +182,10 @@ fn visit(shared: &Shared, name: &str, server: &str) -> std::result::Result<(), F
     }
 }
 
-/// A server that accepts everybody.
+/// A server that accepts every Client.
 fn serve(listener: &TcpListener) {
     for stream in listener.incoming().flatten() {
-        // What fails, fails because the Client is gone.
+        // An error means that the Client is gone.
         let _ = converse(stream);
     }
 }
@@ -226,7 +227,7 @@ fn converse(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// The machines have no randomness of their own.
+/// The machines have no random source: the caller gives random numbers.
 fn random() -> u32 {
     use std::hash::BuildHasher;
     std::hash::RandomState::new().hash_one(()) as u32

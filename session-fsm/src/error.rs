@@ -162,8 +162,8 @@ pub enum NotTaken {
 impl fmt::Display for NotTaken {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            NotTaken::Undecided => "the CONNECT has to be decided about first",
-            NotTaken::EventsFirst => "earlier events have to be taken from `poll` first",
+            NotTaken::Undecided => "the CONNECT must be accepted or refused first",
+            NotTaken::EventsFirst => "`poll` must return earlier events first",
         })
     }
 }

@@ -1,5 +1,5 @@
-//! What makes a server of the machines: who is there, who has subscribed to what, who gets what.
-//! No I/O here, as there is none in the machines.
+//! The parts of a server beside the machines: the Clients, their subscriptions, and the delivery of
+//! messages. Like the machines, it does no I/O.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -16,7 +16,7 @@ use mqtt5_session_fsm::{
 /// A machine, with what belongs to its Session.
 pub(crate) struct Peer {
     pub(crate) server: RefCell<Server>,
-    /// Told after others have published to the machine: it has to be polled.
+    /// Notified after another task has published to the machine, which must then be polled.
     pub(crate) wake: tokio::sync::Notify,
     filters: RefCell<BTreeMap<String, SubscriptionOptions>>,
 }
@@ -27,7 +27,8 @@ pub(crate) struct Broker {
     start: tokio::time::Instant,
     /// By ClientID: Clients that are connected, and those that are away and have a Session.
     pub(crate) peers: RefCell<HashMap<String, Rc<Peer>>>,
-    /// How many Clients were accepted, messages came, and messages found no room in the queue of a subscriber.
+    /// How many Clients were accepted, how many messages came, and how many found no room in a
+    /// subscriber's queue.
     pub(crate) connections: Cell<u64>,
     pub(crate) messages: Cell<u64>,
     pub(crate) refused: Cell<u64>,
@@ -39,7 +40,7 @@ impl Broker {
             // No Client makes the buffer for its packets larger than this.
             maximum_packet_size: 1 << 20,
             receive_maximum: 1000,
-            // Not made here; who asks for them is told that there are none.
+            // This server does not support them, and says so in the CONNACK.
             retain_available: false,
             shared_subscription_available: false,
             subscription_identifier_available: false,
@@ -75,7 +76,8 @@ impl Broker {
         })
     }
 
-    /// Any clock will do that does not go backwards, and any origin; all machines need the same. Tests can pause this one.
+    /// A clock that does not go backwards, with any origin; all machines must share it. Tests can
+    /// pause this one.
     pub(crate) fn now(&self) -> Instant {
         Instant::ORIGIN + self.start.elapsed()
     }
@@ -90,7 +92,7 @@ impl Broker {
 
     /// Takes packets until one of them yields an event, and handles it.
     ///
-    /// What fails below fails because the Client is gone; then there is nobody to be answered.
+    /// An error below means that the Client is gone, so there is nothing to answer.
     pub(crate) fn receive(&self, peer: &Rc<Peer>, input: &mut &[u8]) {
         let now = self.now();
         let mut server = peer.server.borrow_mut();
@@ -102,7 +104,7 @@ impl Broker {
                     if connect.client_identifier.is_empty() {
                         properties.extend(Text::new(&name).map(Property::AssignedClientIdentifier));
                     }
-                    // Whether the Session goes on is for `accept` to decide; the old connection ends.
+                    // `accept` decides whether the Session goes on; the old connection ends.
                     let old = (self.peers.borrow_mut()).insert(name.clone(), peer.clone());
                     let session = old.and_then(|old| {
                         old.filters.swap(&peer.filters);
@@ -156,16 +158,16 @@ impl Broker {
                 self.happened(peer, Event::Will(will));
             }
             Some(Event::SessionEnded) => self.happened(peer, Event::SessionEnded),
-            // What became of a message that was passed on does not matter here.
+            // The outcome of a forwarded message does not matter here.
             _ => {}
         }
     }
 
-    /// Handles what happened without a packet, or before the packets that are read.
+    /// Handles an event without a packet.
     pub(crate) fn happened(&self, peer: &Peer, event: Event<'_>) {
         match event {
             Event::Will(will) => {
-                // Nobody waits for an answer.
+                // No answer is expected.
                 let _ = self.route(peer, &will.message, will.qos);
             }
             // Subscriptions are part of the Session.
@@ -174,8 +176,8 @@ impl Broker {
         }
     }
 
-    /// The ClientID under which a Client is known, or why it is refused. One that is assigned cannot be guessed,
-    /// and nobody else has it.
+    /// Returns the ClientID of a Client, or the reason to refuse it. An assigned ClientID is unique
+    /// and cannot be guessed.
     fn name_for(&self, connect: &Connect<'_>) -> Result<String, ReasonCode> {
         if connect.properties.authentication_method().is_some() {
             return Err(ReasonCode::BadAuthenticationMethod);
@@ -193,8 +195,8 @@ impl Broker {
         }
     }
 
-    /// Gives a message to everyone who has subscribed to it, here or away. Returns the Reason Code for its
-    /// publisher, which is an error if the queue of a subscriber has no room.
+    /// Gives a message to all its subscribers, connected or away. Returns the Reason Code for its
+    /// publisher, which is an error if a subscriber's queue has no room.
     fn route(&self, from: &Peer, message: &Message, qos: Qos) -> ReasonCode {
         let topic = message.topic();
         let mut answer = ReasonCode::NoMatchingSubscribers;

@@ -1,4 +1,4 @@
-//! The I/O shell of a client on tokio: one machine, one timer, one Network Connection after the other.
+//! The I/O shell of a client on tokio: one machine and one timer, for one connection at a time.
 
 use std::{io, mem};
 
@@ -13,8 +13,8 @@ use tokio::time::sleep;
 use crate::load::{Load, Result, random};
 use crate::stream::{self, Stream};
 
-/// So many bytes may wait to be written; before there is room again, nothing is read or published. If both
-/// sides did so, they might wait for each other for ever: so `Load` publishes less before it is confirmed.
+/// How many bytes may wait to be written. Until there is room again, nothing is read or published.
+/// If both sides did this, both could wait for ever, so `Load` limits its unconfirmed messages.
 const BUFFER: usize = 1 << 16;
 
 /// Runs `load` over as many Network Connections as it takes.
@@ -33,7 +33,7 @@ pub(crate) async fn run<S: Stream>(
     while !shell.load.is_done() {
         let attempt = shell.policy.next_attempt().ok_or("it gave up")?;
         if shell.now() < attempt.at {
-            // The Session has its time without a connection, too: it expires, and messages do.
+            // The Session and its messages expire without a connection, too.
             let deadline = attempt.at.min(shell.client.next_timeout());
             sleep(shell.now().until(deadline)).await;
             shell.client.handle_timeout(shell.now());
@@ -66,19 +66,19 @@ struct Shell<'a> {
 }
 
 impl Shell<'_> {
-    /// Any clock will do that does not go backwards, and any origin. Tests can pause this one.
+    /// A clock that does not go backwards, with any origin. Tests can pause this one.
     fn now(&self) -> Instant {
         Instant::ORIGIN + self.start.elapsed()
     }
 
-    /// Reads and writes until the Network Connection is over; says why.
+    /// Reads and writes until the Network Connection is over. Returns the reason.
     async fn exchange(&mut self, stream: impl Stream) -> Result<ConnectionFailure<'static>> {
         let (mut reader, mut writer) = tokio::io::split(stream);
         // Nothing of the last connection may be left in them.
         let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
         self.load.connect(self.now(), &mut self.client)?;
         loop {
-            // The machine has its say after each call.
+            // The machine is polled after each call.
             let said = self.drain(&mut output)?;
             if let Some(Output::Close(cause)) = said {
                 if !matches!(cause, Cause::Disconnected(_)) {
@@ -113,7 +113,7 @@ impl Shell<'_> {
                 }
             };
             let moved = tokio::select! {
-                // After this process has slept: what came meanwhile is read before the timer is asked.
+                // After this process has slept, arrived bytes are read before the timer is checked.
                 biased;
                 moved = moved => moved,
                 // `Instant::NEVER` is too far away for tokio, which then waits as long as it can.
@@ -128,7 +128,7 @@ impl Shell<'_> {
         }
     }
 
-    /// Obeys the machine, collects what it writes, and lets `load` work. Returns why it stopped early.
+    /// Polls the machine, collects its packets, and lets `load` work. Returns why it stopped early.
     fn drain(&mut self, output: &mut BytesMut) -> Result<Option<Output>> {
         let mut large = 0;
         loop {

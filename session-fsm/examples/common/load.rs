@@ -1,4 +1,5 @@
-//! What the clients do: each publishes numbered messages, all receive all, and everything is counted.
+//! The work of the clients: each publishes numbered messages, each receives all of them, and
+//! everything is counted.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -17,8 +18,8 @@ use crate::{client, stream};
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Per client and QoS. A broker that keeps no more than 1,000 messages for a Client that is away, as
-/// mosquitto does, keeps all that two clients publish.
+/// Per client and QoS. A broker that keeps no more than 1,000 messages for a Client that is away,
+/// as mosquitto does, keeps all that two clients publish.
 const MESSAGES: usize = 200;
 /// How many messages may be published and not confirmed.
 const WINDOW: usize = 50;
@@ -46,10 +47,11 @@ pub(crate) struct Load {
     /// How many connections are still to be cut.
     cuts: usize,
     fuse: Rc<Fuse>,
-    /// Whether the server may be cut off while it resumes the Session, too, so before its first answer.
+    /// Whether the server may be cut off while it resumes the Session, too, so before its first
+    /// answer.
     ///
-    /// Not for mosquitto: after two such cuts in a row it has forgotten that it had sent a PUBREL, and
-    /// sends the PUBLISH again, so that a message with QoS 2 comes twice. Seen with 2.0.11; the
+    /// Not for mosquitto: after two such cuts in a row it has forgotten that it had sent a PUBREL,
+    /// and sends the PUBLISH again, so that a message with QoS 2 comes twice. Seen with 2.0.11; the
     /// present `db__message_reconnect_reset_outgoing` reads the same.
     anywhere: bool,
     connections: usize,
@@ -57,7 +59,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// The parts of so many clients, under a name that no other run has.
+    /// Creates the parts of this many clients, under a name that no other run has.
     pub(crate) fn of(clients: usize, cuts: usize, anywhere: bool, group: &str) -> Vec<Load> {
         let ready = Rc::new(Cell::new(0));
         let part = |number| Load {
@@ -87,7 +89,7 @@ impl Load {
         self.done
     }
 
-    /// Begins with a new Network Connection.
+    /// Begins a new Network Connection.
     pub(crate) fn connect(&mut self, now: Instant, client: &mut Client) -> Result<()> {
         self.fuse.left.set(match self.cuts {
             0 => usize::MAX,
@@ -110,7 +112,7 @@ impl Load {
         Ok(client.connect(now, &connect)?)
     }
 
-    /// Takes note of an event.
+    /// Notes an event.
     pub(crate) fn happened(&mut self, event: Event<'_>) {
         match event {
             Event::Connected(connack) => {
@@ -127,8 +129,8 @@ impl Load {
                     connack.reason_code
                 );
             }
-            // Messages have their outcome once, over all connections. A SUBSCRIBE is not repeated: if the
-            // connection was lost before the answer, it has to be asked again.
+            // Messages have their outcome once, over all connections. A SUBSCRIBE is not repeated:
+            // if the connection was lost before the answer, it must be sent again.
             Event::Outcome(token, outcome) if Some(token) == self.subscription => {
                 self.answered(outcome);
                 self.subscription = None;
@@ -200,7 +202,7 @@ impl Load {
     }
 }
 
-/// The machines want no randomness of their own; they are given some.
+/// The machines have no random source: the caller gives random numbers.
 pub(crate) fn random() -> u32 {
     RandomState::new().hash_one(()) as u32
 }
@@ -209,7 +211,7 @@ fn qos_of(number: usize) -> Qos {
     QOS[number % QOS.len()]
 }
 
-/// Prints what came of it all, in a sentence for each QoS; `false` if a promise was broken.
+/// Prints the results, in a sentence for each QoS. Returns `false` if a promise was broken.
 pub(crate) fn report(loads: &[Load]) -> bool {
     let mut good = true;
     for (index, qos) in QOS.into_iter().enumerate() {
@@ -267,7 +269,7 @@ pub(crate) fn report(loads: &[Load]) -> bool {
     good
 }
 
-/// What one client went through.
+/// Describes the run of one client.
 fn sentence(load: &Load) -> String {
     let all = MESSAGES * QOS.len();
     let rest = match (load.done, load.failed) {
@@ -283,7 +285,7 @@ fn sentence(load: &Load) -> String {
     )
 }
 
-/// Runs the parts of so many clients at the same time, and reports.
+/// Runs the parts of the clients at the same time, and reports.
 pub(crate) async fn run(server: &str, clients: usize, cuts: usize, anywhere: bool) -> Result<bool> {
     // The cuts are no sign of a server in trouble: the delay does not grow with them.
     let settings = ReconnectSettings {

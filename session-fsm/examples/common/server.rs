@@ -15,11 +15,11 @@ use tokio::time::{sleep, timeout};
 use crate::broker::{Broker, Peer};
 use crate::stream::{self, Stream};
 
-/// So many bytes may wait to be written; before there is room again, nothing is read. What others publish
-/// to the Client meanwhile waits in its Session, which has limits of its own.
+/// How many bytes may wait to be written. Until there is room again, nothing is read. Messages for
+/// the Client wait in its Session meanwhile, which has limits of its own.
 const BUFFER: usize = 1 << 16;
 
-/// Serves until `stop` completes, then says good-bye to everyone. Needs a [`tokio::task::LocalSet`].
+/// Serves until `stop` completes, then disconnects every Client. Needs a [`tokio::task::LocalSet`].
 pub(crate) async fn serve(
     broker: Rc<Broker>,
     listener: TcpListener,
@@ -35,7 +35,7 @@ pub(crate) async fn serve(
                     let _ = stream.set_nodelay(true);
                     tasks.spawn_local(connection(broker.clone(), stream, client.to_string()));
                 }
-                // Too many open files, perhaps: that passes.
+                // Too many open files, perhaps: try again.
                 Err(_) => sleep(Duration::from_millis(100)).await,
             },
             Some(_) = tasks.join_next() => {}
@@ -44,9 +44,9 @@ pub(crate) async fn serve(
     }
     for peer in broker.peers.borrow().values() {
         let mut server = peer.server.borrow_mut();
-        // Who is away does not hear it.
+        // A Client that is away gets no DISCONNECT.
         let _ = server.disconnect(broker.now(), ReasonCode::ServerShuttingDown, &[]);
-        // Here a server whose Sessions survive it would export them. Without one, a task ends.
+        // A server with persistent Sessions would export them here. Without a Session, a task ends.
         drop(server.take_session(broker.now()));
         peer.wake.notify_one();
     }
@@ -54,12 +54,12 @@ pub(crate) async fn serve(
     let _ = timeout(Duration::from_secs(2), all).await;
 }
 
-/// A Network Connection, and after it the Session, until it ends or goes on in another connection. So
-/// each machine has a task that obeys it and keeps its time, also while the Client is away.
+/// Serves a Network Connection, and then keeps the Session until it ends or another connection
+/// takes it over. So each machine has a task and a timer, also while the Client is away.
 pub(crate) async fn connection(broker: Rc<Broker>, stream: impl Stream, client: String) {
     let peer = broker.new_peer();
     exchange(&broker, &peer, stream, &client).await;
-    // An error of the network is no error of ours: the Session may wait for its Client here.
+    // A network error ends only the connection: the Session waits for its Client here.
     peer.server.borrow_mut().connection_lost(broker.now());
     loop {
         drain(&broker, &peer, &mut BytesMut::new());
@@ -83,7 +83,7 @@ async fn exchange(broker: &Broker, peer: &Rc<Peer>, stream: impl Stream, client:
     let (mut reader, mut writer) = tokio::io::split(stream);
     let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
     loop {
-        // The machine has its say after each call.
+        // The machine is polled after each call.
         let said = drain(broker, peer, &mut output);
         if let Some(Output::Close(cause)) = said {
             if !matches!(cause, Cause::PeerDisconnected(_) | Cause::Disconnected(_)) {
@@ -92,7 +92,7 @@ async fn exchange(broker: &Broker, peer: &Rc<Peer>, stream: impl Stream, client:
             stream::close(reader, writer, output).await;
             return;
         }
-        // Who does not take the answers may not ask more questions.
+        // A Client that does not take the answers is not read.
         let ready = said.is_none();
         if ready {
             // Whole packets are taken off the front, up to one that yields an event. A part of a
@@ -115,7 +115,7 @@ async fn exchange(broker: &Broker, peer: &Rc<Peer>, stream: impl Stream, client:
             }
         };
         let moved = tokio::select! {
-            // After this process has slept: what came meanwhile is read before the timer is asked.
+            // After this process has slept, arrived bytes are read before the timer is checked.
             biased;
             moved = moved => moved,
             // `Instant::NEVER` is too far away for tokio, which then waits as long as it can.
@@ -130,8 +130,8 @@ async fn exchange(broker: &Broker, peer: &Rc<Peer>, stream: impl Stream, client:
     }
 }
 
-/// Does what the machine says, and collects what it writes. Returns what ends this: the connection is to
-/// be closed, or the buffer is to be written first.
+/// Polls the machine, and collects its packets. Returns the output that ends this: close the
+/// connection, or write the buffer first.
 fn drain(broker: &Broker, peer: &Peer, output: &mut BytesMut) -> Option<Output> {
     let mut large = 0;
     loop {

@@ -1,4 +1,4 @@
-//! What the shells need of a Network Connection.
+//! Network Connections for the shells.
 
 use std::io;
 use std::time::Duration;
@@ -23,8 +23,9 @@ pub(crate) async fn open(server: &str) -> io::Result<TcpStream> {
 
 /// Ends a connection that a machine has closed.
 ///
-/// Writes the last packet, which may say why, and reads what still comes to its end: a socket that is closed with
-/// unread bytes resets the connection, and the packet would be lost. Neither takes longer than five seconds.
+/// Writes the last packet, which may say why, and reads what still comes to its end: a socket that
+/// is closed with unread bytes resets the connection, and the packet would be lost. Neither takes
+/// longer than five seconds.
 pub(crate) async fn close(
     mut reader: impl AsyncRead + Unpin,
     mut writer: impl AsyncWrite + Unpin,

@@ -1,4 +1,5 @@
-//! The few things that a store needs of a disk. A test puts another one in its place, which fails at every call.
+//! The operations of a disk that a store needs. A test replaces it by a disk that fails at each
+//! call in turn.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -9,7 +10,7 @@ pub(crate) trait Files {
     /// The numbers of the files there are, ascending.
     fn list(&self) -> io::Result<Vec<u64>>;
     fn read(&self, number: u64) -> io::Result<Vec<u8>>;
-    /// An empty file, also if there was one.
+    /// Creates an empty file, or empties an existing one.
     fn create(&mut self, number: u64) -> io::Result<()>;
     fn append(&mut self, number: u64, bytes: &[u8]) -> io::Result<()>;
     fn truncate(&mut self, number: u64, length: u64) -> io::Result<()>;

@@ -1,14 +1,16 @@
-//! Exactly once, from end to end, through crashes: a publisher and a receiver of QoS 2 that may be killed at any time.
+//! Exactly once, from end to end, through crashes: a publisher and a receiver of QoS 2 that may be
+//! killed at any time.
 //!
-//! Each keeps a journal in which what the application did and the changes of its Session are stored together, in one
-//! checksummed transaction. Kill one of them with Ctrl-C, or with `kill -9`, and start it again:
+//! Each keeps a journal, which stores the application's data and the changes of its Session
+//! together, in one checksummed transaction. Kill one of them with Ctrl-C, or with `kill -9`, and
+//! start it again:
 //!
 //! ```sh
 //! cargo run --example crash_safe -- receiver /tmp/receiver 127.0.0.1:1885
 //! cargo run --example crash_safe -- publisher /tmp/publisher 127.0.0.1:1885 1000
 //! ```
 //!
-//! What to copy from here is `store.rs`, and the order in `flush` of the two machines: poll, store, and only then write
+//! Copy `store.rs`, and the order in `flush` of the two machines: poll, store, and only then write
 //! to the network. `tests/crash_safe.rs` lets every single write fail.
 
 mod files;

@@ -14,7 +14,8 @@ use super::receiver::Receiver;
 /// A journal of this size is written anew.
 const COMPACT_AT: u64 = 16 * 1024;
 
-/// Unix time at the start, and what has gone by since: it means the same after a restart, and does not go back.
+/// Unix time at the start, plus the time since then: it is valid after a restart, and does not go
+/// back.
 struct Clock {
     began: Instant,
     since: std::time::Instant,
@@ -51,7 +52,7 @@ fn read(stream: &mut TcpStream, wait: Duration, buffer: &mut [u8]) -> io::Result
     }
 }
 
-/// Publishes so many tasks, through any number of processes, and ends when all of them are done.
+/// Publishes this many tasks, over any number of restarts, and ends when all of them are done.
 pub(crate) fn publish(directory: &str, address: &str, tasks: u64) -> io::Result<()> {
     let clock = Clock::new();
     let mut publisher =
@@ -85,7 +86,7 @@ pub(crate) fn publish(directory: &str, address: &str, tasks: u64) -> io::Result<
     Ok(())
 }
 
-/// Carries out tasks that a publisher sends, for ever.
+/// Carries out the tasks of a publisher, until the process ends.
 pub(crate) fn receive(directory: &str, listener: &TcpListener) -> io::Result<()> {
     let clock = Clock::new();
     let mut receiver = Receiver::open(Directory::new(directory)?, clock.now(), COMPACT_AT)?;

@@ -1,5 +1,5 @@
-//! A Client that publishes tasks with QoS 2. Which tasks were given away, by which token, and which are done is stored
-//! with the changes of its Session.
+//! A Client that publishes tasks with QoS 2. It stores with the changes of its Session which tasks
+//! were published, by which token, and which are done.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -140,7 +140,7 @@ impl<F: Files> Publisher<F> {
         Ok(())
     }
 
-    /// Publishes what there is to publish.
+    /// Publishes tasks, as long as there is room.
     fn work(&mut self, now: Instant) -> io::Result<()> {
         while self.tasks().next < self.tasks && self.tasks().under_way.len() < AT_A_TIME {
             let task = self.tasks().next;
@@ -158,7 +158,7 @@ impl<F: Files> Publisher<F> {
         Ok(())
     }
 
-    /// Does what there is to do, stores it, and only then returns what is to be written to the network.
+    /// Polls the machine, stores the changes, and only then returns the bytes for the network.
     pub(crate) fn flush(&mut self, now: Instant) -> io::Result<Vec<u8>> {
         self.work(now)?;
         let mut wire = Vec::new();

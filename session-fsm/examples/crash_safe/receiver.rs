@@ -1,5 +1,5 @@
-//! A Server for one Client. What each message makes it do is stored with the change that says that the message came:
-//! this is what makes "exactly once" true from end to end.
+//! A Server for one Client. It stores the result of each message with the change that notes the
+//! message. This makes "exactly once" true from end to end.
 
 use std::io;
 
@@ -111,7 +111,8 @@ impl<F: Files> Receiver<F> {
                     let code = ReasonCode::ClientIdentifierNotValid;
                     server.refuse(now, code, &[]).map_err(invalid)?;
                 }
-                // Carried out, and noted: it is one transaction with `Change::Received`, which comes out of `poll`.
+                // Carried out, and noted: it is one transaction with `Change::Received`, which
+                // comes out of `poll`.
                 Event::Message(delivered) => self.store.fact(delivered.publish.payload)?,
                 _ => {}
             }
@@ -121,7 +122,7 @@ impl<F: Files> Receiver<F> {
         Ok(())
     }
 
-    /// Stores what happened, and only then returns what is to be written to the network.
+    /// Stores the changes, and only then returns the bytes for the network.
     pub(crate) fn flush(&mut self, now: Instant) -> io::Result<Vec<u8>> {
         let mut wire = Vec::new();
         loop {

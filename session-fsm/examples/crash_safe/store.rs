@@ -1,5 +1,5 @@
-//! A store of one Session and of what its application does: a journal whose first batch is the whole state, and whose
-//! other batches are what happened since.
+//! A store of one Session and its application: a journal whose first batch is the whole state, and
+//! whose other batches are the facts and changes since.
 
 use std::io;
 
@@ -8,7 +8,8 @@ use mqtt5_session_fsm::{Change, Instant, Session, SessionConfig};
 
 use super::files::Files;
 
-/// What an application is to a store: a value that facts change. Facts are what it writes in its own words.
+/// The state of an application: a value that facts change. A fact is bytes in the application's own
+/// format.
 pub(crate) trait Application: Default {
     /// A fact has come about, now or before a restart.
     fn apply(&mut self, fact: &[u8]) -> io::Result<()>;
@@ -27,7 +28,7 @@ pub(crate) struct Store<F, A> {
 }
 
 impl<F: Files, A: Application> Store<F, A> {
-    /// Reads what is stored, or begins with a new Session; what was only half written is cut off.
+    /// Reads the stored state, or begins with a new Session. Cuts off an unfinished batch.
     pub(crate) fn open(
         mut files: F,
         now: Instant,
@@ -43,12 +44,13 @@ impl<F: Files, A: Application> Store<F, A> {
                 if journal.len() < bytes.len() as u64 {
                     files.truncate(number, journal.len())?;
                 }
-                // What a killed process has written can be read before it is on the disk.
+                // The bytes of a killed process can be read before they are on the disk.
                 files.sync(number)?;
                 files.sync_list()?;
                 break;
             }
-            // Its first batch is not whole: the one before it is still there, or it is the first of all.
+            // Its first batch is not whole: the one before it is still there, or it is the first of
+            // all.
             if number > 1 && !files.list()?.contains(&(number - 1)) {
                 return Err(invalid(
                     "the state at the beginning of the journal is damaged",
@@ -83,8 +85,9 @@ impl<F: Files, A: Application> Store<F, A> {
         self.journal.change(change);
     }
 
-    /// Stores all facts and changes since the last time, in one transaction. What was written for the network since
-    /// may go only then. After an error the file is in an unknown state: the process has to end, and to begin anew.
+    /// Stores all facts and changes since the last call, in one transaction. Packets that were
+    /// written since may go only afterwards. After an error the file is in an unknown state: end
+    /// the process, and start it again.
     pub(crate) fn commit(&mut self, session: &Session) -> io::Result<()> {
         let number = self.journal.number();
         let batch = self.journal.seal();
@@ -163,7 +166,7 @@ fn read<A: Application>(
     Ok(state.map(|(began_with, application, session)| (journal, began_with, application, session)))
 }
 
-/// What is stored is not what this program stores.
+/// The stored bytes are not those of this program.
 pub(crate) fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }

@@ -1,13 +1,14 @@
-//! A depot of messages of any size, how messages get into it, and how they get from it into the next one. No
-//! I/O here but that of a disk, which is a trait: a test puts one in its place that fails.
+//! A depot of messages of any size, with a receiver that fills it and a sender that empties it into
+//! the next one. Its only I/O is a disk, which is a trait: a test replaces it by one that fails.
 //!
-//! What makes a cut lose nothing:
+//! A cut loses nothing, because:
 //!
-//! * A message is received in pieces, each of which goes to the disk. It counts only when the last one is there,
-//!   and only then does the machine acknowledge it.
-//! * Before an acknowledgement leaves, the payload is safe on the disk, and the number of messages and the Session
-//!   are replaced together, in one step. So after a restart the two agree: either the message is there and its
-//!   Packet Identifier is known, or neither is, and the message comes again.
+//! * A message is received in pieces, each of which goes to the disk. It counts only when the last
+//!   one is there, and only then does the machine acknowledge it.
+//! * Before an acknowledgement leaves, the payload is safe on the disk, and the number of messages
+//!   and the Session are replaced together, in one step. So after a restart the two agree: either
+//!   the message is there and its Packet Identifier is known, or neither is, and the message comes
+//!   again.
 
 use std::io;
 
@@ -104,8 +105,8 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    /// Packets of up to `whole` bytes are read whole. That is all the memory that receiving takes, beside what
-    /// one read brings.
+    /// Packets of up to `whole` bytes are read whole. That is all the memory that receiving takes,
+    /// beside what one read brings.
     pub(crate) fn new(now: Instant, whole: usize) -> Self {
         Receiver {
             server: Server::new(now, ServerConfig::default()),
@@ -114,8 +115,8 @@ impl Receiver {
         }
     }
 
-    /// Takes what the network has brought, and appends to `output` what is to be sent. After an error, as
-    /// after a crash, throw both away and open the depot again. Returns whether the connection goes on.
+    /// Takes bytes from the network, and appends packets to `output`. After an error, as after a
+    /// crash, throw both away and open the depot again. Returns whether the connection goes on.
     pub(crate) fn received<D: Disk>(
         &mut self,
         now: Instant,
@@ -135,7 +136,7 @@ impl Receiver {
                 }
             };
             if let Some(piece) = &piece {
-                // A CONNECT is decided about at once, and `poll` is called after each piece.
+                // A CONNECT is accepted at once, and `poll` is called after each piece.
                 let event = self.server.handle_piece(now, piece);
                 match event.map_err(io::Error::other)? {
                     Some(Event::Connect(_)) => self.accept(now, depot)?,
@@ -171,7 +172,7 @@ impl Receiver {
                 break;
             }
         }
-        // No answer leaves before it is true.
+        // No acknowledgement leaves before its message is stored.
         if !output.is_empty() {
             if let Some(session) = self.server.session() {
                 depot.session = session.export();
@@ -197,11 +198,13 @@ impl Receiver {
     }
 }
 
-/// Sends the messages of a depot, one after the other, over as many Network Connections as it takes.
+/// Sends the messages of a depot, one after the other, over as many Network Connections as it
+/// takes.
 ///
-/// Sending takes as much memory as the message. One that is under way is sent again on the next connection, with
-/// the same Packet Identifier, so that one with QoS 2 arrives once. After a restart of the sender it is a new
-/// message, and may arrive twice: to prevent that, export its Session, too.
+/// Sending takes as much memory as the message. One that is under way is sent again on the next
+/// connection, with the same Packet Identifier, so that one with QoS 2 arrives once. After a
+/// restart of the sender it is a new message, and may arrive twice: to prevent that, export its
+/// Session, too.
 pub(crate) struct Sender {
     client: Client,
     name: String,
@@ -246,7 +249,7 @@ impl Sender {
         Ok(())
     }
 
-    /// Takes what the network has brought, and appends to `output` what is to be sent. Returns whether the
+    /// Takes bytes from the network, and appends packets to `output`. Returns whether the
     /// connection goes on.
     pub(crate) fn received<D: Disk>(
         &mut self,

@@ -1,6 +1,6 @@
-//! Two messages of 100 MB, one with QoS 1 and one with QoS 2, go from a depot over a relay into another depot,
-//! all of them in files. The connections are cut again and again, and whoever receives starts anew after each
-//! cut. Nothing is lost, and receiving takes no more memory than a piece.
+//! Two messages of 100 MB, one with QoS 1 and one with QoS 2, go from a depot over a relay into
+//! another depot, all of them in files. The connections are cut again and again, and the receiver
+//! starts anew after each cut. Nothing is lost, and receiving takes no more memory than a piece.
 //!
 //! ```sh
 //! cargo run --release --example large_messages          # 100 MB
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Sends two messages of this size over the relay. Returns what came of them.
+/// Sends two messages of this size over the relay. Returns the report.
 fn run(folder: &Path, size: usize) -> Result<String, Box<dyn std::error::Error>> {
     let names = ["source", "relay", "destination"];
     let folders = names.map(|name| folder.join(name));
@@ -77,8 +77,8 @@ fn run(folder: &Path, size: usize) -> Result<String, Box<dyn std::error::Error>>
     ))
 }
 
-/// Sends all messages from one folder to another; the connection is cut at several places. Returns how many
-/// connections it took.
+/// Sends all messages from one folder to another; the connection is cut at several places. Returns
+/// how many connections it took.
 fn transfer(
     name: &str,
     from: &Path,
@@ -88,7 +88,7 @@ fn transfer(
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     let to = PathBuf::from(to);
-    // It ends with this process.
+    // The task ends with this process.
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             if let Err(error) = receive(&to, stream) {
@@ -104,14 +104,14 @@ fn transfer(
     while depot.first < depot.next {
         connections += 1;
         let stream = TcpStream::connect(address)?;
-        // What fails, fails because the connection was cut.
+        // An error means that the connection was cut.
         let _ = send(&mut sender, &mut depot, stream, cuts.next());
         sender.lost(now());
     }
     Ok(connections)
 }
 
-/// The receiving side of a connection. It knows nothing but what is on the disk.
+/// The receiving side of a connection. It has no state beside the disk.
 fn receive(folder: &Path, mut stream: TcpStream) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut depot = Depot::open(Files::open(folder)?)?;
@@ -162,7 +162,7 @@ fn send(
     }
 }
 
-/// Sessions outlive the process, so the origin has to be one that does, too.
+/// Sessions outlive the process, so the origin of the clock must, too.
 fn now() -> Instant {
     let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     Instant::ORIGIN + since

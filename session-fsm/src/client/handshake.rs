@@ -114,8 +114,8 @@ impl Client {
         }
     }
 
-    /// A CONNACK by which the Session that was to go on has ended: whether its end has to be
-    /// reported before the CONNACK is taken.
+    /// Returns whether a CONNACK ends the known Session, so that this must be reported before the
+    /// CONNACK is taken.
     pub(super) fn ends_known_session(&mut self, packet: &Packet<'_>) -> bool {
         let ends = matches!(packet, Packet::ConnAck(connack)
             if self.session.life.exists()

@@ -64,7 +64,7 @@ impl Default for PacketTimeouts {
     }
 }
 
-/// A time in milliseconds, in little memory; the longest one, of 49 days, is for ever.
+/// A time in milliseconds, in 4 bytes. The largest value, 49 days, means for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Timeout(u32);
 
@@ -343,7 +343,7 @@ impl Liveness {
         self.sent = now;
     }
 
-    /// Questions were written; when the requests among them have to be answered.
+    /// Notes that questions were written. Returns when the requests among them must be answered.
     pub(crate) fn ask(&mut self, now: Instant, asked: Asked) -> Instant {
         let here = self.reading(now);
         if asked.question && self.question == Question::Queued {
@@ -475,7 +475,7 @@ impl Liveness {
         false
     }
 
-    /// When the packet of which a part is there has to be complete.
+    /// When the packet that has begun must be complete.
     pub(crate) fn packet_due(&self) -> Instant {
         if self.begun == Instant::NEVER || fault!("a packet that stalls lives") {
             return Instant::NEVER;
@@ -492,7 +492,7 @@ impl Liveness {
         stall.min(rate).min(timeouts.longest.after(begun))
     }
 
-    /// When the packet of which a part is there began; never if there is none.
+    /// When the packet that has begun did so; never if there is none.
     pub(crate) const fn begun(&self) -> Instant {
         self.begun
     }

@@ -108,7 +108,7 @@ impl Outbox {
         }
         trace_packets!("sent", pending);
         match *pending {
-            // What is written most often; it is faster with its length known.
+            // The usual case, which is faster with a known length.
             [first_byte, length, high, low] => wire.put_slice(&[first_byte, length, high, low]),
             _ => wire.put_slice(pending),
         }
@@ -118,8 +118,8 @@ impl Outbox {
     }
 
     /// Writes as many packets as there is room for. Returns the questions among them, and how many
-    /// messages do not count any more: all, if any packet was written; that some are not answered
-    /// yet is not held against the peer.
+    /// messages do not count any more: all, if any packet was written, which is in the peer's
+    /// favour.
     pub(super) fn write_some<B: BufMut + ?Sized>(
         &mut self,
         maximum_packet_size: usize,

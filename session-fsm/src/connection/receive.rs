@@ -1,4 +1,4 @@
-//! Messages and acknowledgements that come in.
+//! Incoming messages and acknowledgements.
 
 use mqtt5_codec::property::Scope;
 use mqtt5_codec::{
@@ -12,11 +12,11 @@ use crate::exchange::table::{ReceiverAction, SenderAction, SenderEvent};
 use crate::session::{Acknowledgement, Notice, Session};
 use crate::{Change, Outcome, Receipt, SessionViolation, Token};
 
-/// What a packet led to: an event perhaps, or the end of the connection.
+/// The result of a packet: an event, nothing, or the rule that it breaks.
 pub(crate) type Handled<'a> = Result<Option<Event<'a>>, SessionViolation>;
 
 impl Connection {
-    /// Handles what both sides send in answer to a PUBLISH: PUBACK, PUBREC, PUBREL, PUBCOMP.
+    /// Handles PUBACK, PUBREC, PUBREL and PUBCOMP.
     pub(crate) fn receive_exchange<'a>(
         &mut self,
         session: &mut Session,
@@ -43,7 +43,7 @@ impl Connection {
                 self.receive_pubrel(session, pubrel.packet_identifier)?;
                 return Ok(None);
             }
-            // The caller sends nothing else here.
+            // The caller gives no other packet.
             _ => return Ok(None),
         };
         let refused = matches!(outcome, Outcome::PubRec(reason_code, _) if reason_code.is_error());
@@ -54,8 +54,8 @@ impl Connection {
         Ok(token.map(|token| Event::Outcome(token, outcome)))
     }
 
-    /// As [`Connection::receive_exchange`], for a packet that says Success and no more: the token,
-    /// if the exchange is over.
+    /// As [`Connection::receive_exchange`], for a packet with Success and without properties.
+    /// Returns the token, if the exchange is over.
     #[inline]
     pub(crate) fn receive_success(
         &mut self,
@@ -70,7 +70,7 @@ impl Connection {
         self.receive_acknowledgement(session, packet_type, packet_identifier, false)
     }
 
-    /// PUBACK, PUBREC or PUBCOMP: the token, if the exchange is over.
+    /// Handles PUBACK, PUBREC or PUBCOMP. Returns the token, if the exchange is over.
     #[inline]
     fn receive_acknowledgement(
         &mut self,
@@ -157,7 +157,7 @@ impl Connection {
         session: &mut Session,
         publish: &Publish<'_>,
     ) -> Result<Option<Option<Receipt>>, SessionViolation> {
-        // As early as it is judged where its first byte alone has come.
+        // Before anything else, as it would be by its first byte alone.
         if let Some(violation) = self.unsupported(publish.delivery.qos(), publish.retain) {
             return Err(violation);
         }

@@ -117,7 +117,7 @@ pub(super) struct Alias {
     pub(super) known: bool,
 }
 
-/// What one alias stands for; an empty Topic Name if nothing.
+/// The Topic Name of one alias; empty if there is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Set {
     topic: String,

@@ -1,13 +1,13 @@
-//! Bytes that were offered and not taken, although nothing is missing of them.
+//! Whole packets that were offered and not taken.
 
 use crate::Instant;
 
 /// Whether whole packets may lie in the caller's buffer. They were offered to `receive`, which
 /// reported something else first, or waited for a decision.
 ///
-/// The deadline lies in the past then, so that a caller who waits for the network or for the timer
-/// comes back with them. It does so for two rounds at most: a caller whose output is blocked, and
-/// who does not read for that reason, is not kept awake.
+/// The deadline then lies in the past, so that a caller that waits for the network or for the timer
+/// offers them again. It does so for two rounds at most, so that a caller whose output is blocked,
+/// and which does not read for that reason, is not kept awake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Unread(u8);
 

@@ -183,7 +183,7 @@ impl Sender {
         Some(token)
     }
 
-    /// PUBREC came: the message is forgotten, the identifier is not.
+    /// Takes a PUBREC: the message is forgotten, but its identifier is kept.
     fn release(&mut self, position: u16) {
         let Some(slot) = self.slots.get_mut(position) else {
             return;
@@ -206,7 +206,7 @@ impl Sender {
         }
     }
 
-    /// Whether all was sent on this Network Connection that there is to send.
+    /// Whether everything was sent on this Network Connection.
     #[inline]
     pub(crate) const fn is_written(&self) -> bool {
         self.publish_next == 0 && self.release_next == 0
@@ -380,10 +380,10 @@ impl Sender {
         self.outstanding = fault!("MQTT-4.9.0-1", self.releasing.len(), self.outstanding);
     }
 
-    /// The Session is discarded: forgets one message or request, and says whether it was written;
-    /// `None` if there is none left. A request has no token if its outcome was reported.
+    /// Discards one message or request of an ended Session. Returns its token and whether it was
+    /// written; `None` if none is left. A request has no token if its outcome was reported.
     pub(crate) fn discard_one(&mut self) -> Option<(Token, bool)> {
-        // Those of which less is known to have arrived come last; each list keeps its order.
+        // Messages that are less likely to have arrived come last; each list keeps its order.
         let released = match self.releasing.first() {
             _ if fault!("released messages outlive the Session") => 0,
             first => first,

@@ -117,7 +117,7 @@ struct Service<T> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[must_use = "a request has to be answered"]
+#[must_use = "a request must be answered"]
 pub struct Call {
     service: u64,
     started: Instant,

@@ -41,7 +41,7 @@ use crate::{Instant, Limits, NotTaken, PeerError, Receipt, SessionViolation, Tok
 /// Connect { client_identifier: Text::new("pump")?, ..Connect::default() }.encode(&mut bytes)?;
 ///
 /// let mut connection = ServerConnection::new(now, &ServerConfig::default());
-/// // The event borrows from the connection, so it has to be lent for as long.
+/// // The event borrows from the connection, so the lending must last as long as the event.
 /// let mut lent = connection.lend(None);
 /// let event = lent.receive(now, &mut &bytes[..]);
 /// let Some(Event::Connect(connect)) = event else { panic!() };

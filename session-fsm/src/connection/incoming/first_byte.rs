@@ -1,4 +1,4 @@
-//! What the first byte of a packet shows: that the packet cannot be right here, whatever follows.
+//! Judges a packet by its first byte.
 
 use mqtt5_codec::framing::FixedHeader;
 use mqtt5_codec::{Packet, PacketType, Qos, Role};
@@ -6,9 +6,9 @@ use mqtt5_codec::{Packet, PacketType, Qos, Role};
 use crate::connection::Connection;
 use crate::{PeerError, SessionViolation};
 
-/// The error of a packet that begins with `first_byte` and comes now: its type or flags are wrong
-/// in themselves, the peer never sends its type, or not at this point. Such a packet is refused
-/// before the rest of it has come, so that nobody waits for, or keeps, what is of no use.
+/// Returns the error of a packet that begins with `first_byte` and comes now: its type or flags are
+/// wrong, the peer never sends its type, or not at this point. Such a packet is refused before the
+/// rest of it has come.
 ///
 /// `has_connect` says whether a Server has received the CONNECT.
 pub(super) fn error(

@@ -1,4 +1,4 @@
-//! PINGREQs that are not answered yet (section 3.12), in order: a PINGRESP answers the first.
+//! Unanswered PINGREQs (section 3.12), in order: a PINGRESP answers the first.
 
 use alloc::collections::VecDeque;
 use core::time::Duration;
@@ -8,7 +8,7 @@ use crate::Instant;
 /// How many PINGREQs that the application asked for may be unanswered.
 const PINGS: usize = 16;
 
-/// One PINGREQ that the application asked for, or some that were sent by themselves.
+/// One PINGREQ that the application asked for, or several that the Keep Alive sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Ping {
     wanted: bool,

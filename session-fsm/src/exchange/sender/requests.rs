@@ -53,7 +53,7 @@ impl Sender {
         }
     }
 
-    /// When the first request has to be answered; never if none is waited for.
+    /// When the first request must be answered; never if there is none.
     pub(crate) fn next_request_due(&self) -> Instant {
         let first = self.slots.get(self.request_due);
         let pending = first.and_then(|slot| slot.used_for.request());

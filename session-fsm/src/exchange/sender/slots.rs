@@ -37,7 +37,7 @@ pub(super) struct PendingRequest {
     pub(super) request: Request,
     /// [`Token::NONE`] once its outcome was reported.
     pub(super) token: Token,
-    /// When it has to be answered, in the connection's reading time; never before it is written.
+    /// When it must be answered, in the connection's reading time; never before it is written.
     pub(super) due: Instant,
 }
 

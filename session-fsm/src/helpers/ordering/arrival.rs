@@ -109,7 +109,7 @@ pub struct Gap {
 /// ```
 /// use mqtt5_session_fsm::ordering::PollFirst;
 ///
-/// assert_eq!(PollFirst.to_string(), "messages whose turn has come have to be polled first");
+/// assert_eq!(PollFirst.to_string(), "messages that are in order must be polled first");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PollFirst;
@@ -192,7 +192,7 @@ impl fmt::Display for Gap {
 
 impl fmt::Display for PollFirst {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("messages whose turn has come have to be polled first")
+        formatter.write_str("messages that are in order must be polled first")
     }
 }
 

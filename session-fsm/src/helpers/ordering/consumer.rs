@@ -54,7 +54,7 @@ use crate::Instant;
 /// is void on a new connection. Its message comes again then, with a new receipt, and takes the
 /// place of the one that waits: [`Arrival::Replaced`].
 ///
-/// Messages that wait use up the Receive Maximum that this side announced. It has to be larger than
+/// Messages that wait use up the Receive Maximum that this side announced. It must be larger than
 /// the number of messages that may overtake another one, or the missing message cannot come before
 /// the gap timeout.
 ///

@@ -22,7 +22,7 @@ use crate::Receipt;
 /// assert_eq!(processor.receive(now, Some(b"1"), 5, || "hello", None), Intake::InProgress);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[must_use = "a receipt that comes back has to be acknowledged"]
+#[must_use = "a receipt that comes back must be acknowledged"]
 pub enum Intake<R = Receipt> {
     /// It was taken: its turn comes.
     Taken,

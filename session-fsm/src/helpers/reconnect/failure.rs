@@ -34,10 +34,10 @@ pub enum ConnectionFailure<'a> {
     },
 }
 
-/// The cause of an [`Output::Close`](crate::Output::Close), for callers who have no use for
-/// redirections: it comes without the Server Reference. To have that, use the packet of
-/// [`Event::Refused`](crate::Event::Refused) or [`Event::Disconnect`](crate::Event::Disconnect),
-/// and then not the cause that follows it: each failure counts once.
+/// The cause of an [`Output::Close`](crate::Output::Close), for callers that do not follow
+/// redirections: it has no Server Reference. To follow them, report the packet of
+/// [`Event::Refused`](crate::Event::Refused) or [`Event::Disconnect`](crate::Event::Disconnect)
+/// instead of the cause that follows it: each failure counts once.
 impl From<Cause> for ConnectionFailure<'static> {
     fn from(cause: Cause) -> Self {
         match cause {

@@ -103,7 +103,7 @@ impl Servers {
         if self.detour.pop_front().is_some() && !self.detour.is_empty() {
             return false;
         }
-        // After a detour, too: who sent us away comes again only after the others.
+        // After a detour, too, the server that redirected us comes again only after the others.
         self.turn += 1;
         if self.turn < self.configured.len() {
             return false;

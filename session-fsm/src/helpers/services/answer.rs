@@ -45,7 +45,7 @@ const FAILURE: &str = "error";
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[must_use = "has to be published"]
+#[must_use = "must be published"]
 pub struct Answer {
     call: Call,
     processing_time: Duration,
