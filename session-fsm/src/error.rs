@@ -2,6 +2,7 @@
 //! [`Cause::PeerError`](crate::Cause::PeerError).
 
 use core::fmt;
+use core::num::NonZeroU64;
 
 use mqtt5_codec::{EncodeError, PropertyIdentifier, Violation};
 
@@ -184,6 +185,8 @@ pub enum RestoreError {
     Damaged,
     /// The parts contradict each other, or a change does not fit the Session.
     Inconsistent,
+    /// A message is named by this number of its body, and no message with it was found.
+    BodyMissing(NonZeroU64),
 }
 
 impl fmt::Display for RestoreError {
@@ -197,6 +200,9 @@ impl fmt::Display for RestoreError {
             RestoreError::Damaged => formatter.write_str("what was stored is damaged"),
             RestoreError::Inconsistent => {
                 formatter.write_str("the parts of what was stored contradict each other")
+            }
+            RestoreError::BodyMissing(body) => {
+                write!(formatter, "there is no message with the body number {body}")
             }
         }
     }

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use reader::{JournalReader, Record, Records};
 
 use crate::session::Change;
-use crate::session::persistence::format::{self, StoredChange};
+use crate::session::persistence::format::{self, Bodies, StoredChange};
 use crate::session::persistence::record;
 
 /// Before the checksum.
@@ -153,7 +153,16 @@ impl Journal {
 
     /// Adds a change to the next batch.
     pub fn change(&mut self, change: &Change) {
-        self.add(&StoredRecord::Change(record::store(change)));
+        self.add(&StoredRecord::Change(record::store(
+            change,
+            Bodies::Repeated,
+        )));
+    }
+
+    /// As [`Journal::change`], but a message that has a number, [`Publication::body`](crate::Publication::body), is named by
+    /// it and its bytes are left out. The owner of the message must have stored it before, or store it in the same batch.
+    pub fn change_without_body(&mut self, change: &Change) {
+        self.add(&StoredRecord::Change(record::store(change, Bodies::Named)));
     }
 
     /// Adds bytes of the application to the next batch. The journal does not look at them.

@@ -29,9 +29,9 @@ pub struct Publication {
     /// Message Expiry Interval \[MQTT-3.3.2-6\]. `None` takes the Message Expiry Interval of the message, which runs from
     /// the acceptance; a Server that kept the message before gives the time itself.
     pub expires_at: Option<Instant>,
-    /// A number that the owner of the message gives it, the same for all receivers. Nothing depends on it. It is in
-    /// every [`Change`](crate::Change) and export that has the message, so that a store which keeps each message once
-    /// can name it.
+    /// A number that the owner of the message gives it, the same for all receivers. It is in every
+    /// [`Change`](crate::Change) and export that has the message, and with `Session::export_without_bodies` and
+    /// `Change::to_bytes_without_body` it stands there instead of the message. Nothing else depends on it.
     pub body: Option<NonZeroU64>,
     /// The Topic Alias to be used with it; `None` leaves it to the [`TopicAliases`](crate::TopicAliases)
     /// policy. While there is a connection, one above the peer's Topic Alias Maximum is an error; for a

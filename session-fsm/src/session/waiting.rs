@@ -231,6 +231,12 @@ impl Waiting {
         self.others.iter().filter_map(Place::look)
     }
 
+    /// All that wait.
+    #[cfg(feature = "persistence")]
+    pub(crate) fn all(&self) -> impl Iterator<Item = &QueuedMessage> {
+        self.others.iter().chain(&self.qos0).filter_map(Place::look)
+    }
+
     /// Whether a message with QoS 1 or 2 waits that has this token.
     #[cfg(feature = "persistence")]
     pub(crate) fn is_acknowledged(&self, token: Token) -> bool {

@@ -1,5 +1,9 @@
 //! Reads a journal, and tells an unfinished write from damage.
 
+use core::num::NonZeroU64;
+
+use mqtt5_codec::Message;
+
 use super::{HEADER, Header, Journal, JournalError, StoredRecord, TRAILER};
 use crate::Change;
 use crate::error::RestoreError;
@@ -195,10 +199,17 @@ impl<'a> JournalReader<'a> {
     }
 }
 
-impl<'a> Iterator for Records<'a> {
-    type Item = Result<Record<'a>, RestoreError>;
+impl<'a> Records<'a> {
+    /// The records, also those of [`Journal::change_without_body`]: `find` returns the message that is stored under a
+    /// number. It is shared, not copied. The error is [`RestoreError::BodyMissing`] if `find` returns `None`.
+    pub fn with_bodies(
+        mut self,
+        mut find: impl FnMut(NonZeroU64) -> Option<Message>,
+    ) -> impl Iterator<Item = Result<Record<'a>, RestoreError>> {
+        core::iter::from_fn(move || self.read(&mut find))
+    }
 
-    fn next(&mut self) -> Option<Self::Item> {
+    fn read(&mut self, find: &mut format::Find<'_>) -> Option<Result<Record<'a>, RestoreError>> {
         if self.body.is_empty() {
             return None;
         }
@@ -208,8 +219,16 @@ impl<'a> Iterator for Records<'a> {
         };
         self.body = rest;
         Some(match record {
-            StoredRecord::Change(change) => record::read(&change).map(Record::Change),
+            StoredRecord::Change(change) => record::read(&change, find).map(Record::Change),
             StoredRecord::Data(data) => Ok(Record::Data(data)),
         })
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<Record<'a>, RestoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read(&mut format::find_none)
     }
 }

@@ -104,7 +104,8 @@ pub(crate) enum StoredLife {
     },
 }
 
-/// A message with QoS 1 or 2 that was accepted.
+/// A message with QoS 1 or 2 that was accepted. Without bytes, it is the one that its owner stores under the number of
+/// its body.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct StoredMessage<'a> {
     token: u64,
@@ -193,8 +194,25 @@ impl StoredDeadline {
     }
 }
 
+/// How messages are stored that have a number.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bodies {
+    /// With their bytes.
+    Repeated,
+    /// By the number alone.
+    Named,
+}
+
+/// Finds the message that its owner stores under a number.
+pub(crate) type Find<'f> = dyn FnMut(NonZeroU64) -> Option<Message> + 'f;
+
+/// For records in which every message has its bytes.
+pub(crate) fn find_none(_: NonZeroU64) -> Option<Message> {
+    None
+}
+
 impl<'a> StoredMessage<'a> {
-    pub(crate) fn new(queued: &'a QueuedMessage) -> Self {
+    pub(crate) fn new(queued: &'a QueuedMessage, bodies: Bodies) -> Self {
         StoredMessage {
             token: queued.token.number(),
             qos: queued.qos as u8,
@@ -206,20 +224,30 @@ impl<'a> StoredMessage<'a> {
                 .map(SubscriptionIdentifier::get)
                 .collect(),
             body: queued.body.map(NonZeroU64::get),
-            message: queued.message.as_bytes(),
+            message: match bodies {
+                Bodies::Named if queued.body.is_some() => &[],
+                _ => queued.message.as_bytes(),
+            },
         }
     }
 
-    /// The message, copied.
-    pub(crate) fn read(&self) -> Result<QueuedMessage, RestoreError> {
+    /// The message, copied, or the one that its number names.
+    pub(crate) fn read(&self, find: &mut Find<'_>) -> Result<QueuedMessage, RestoreError> {
         let qos = to_qos(self.qos)?;
+        let body = self.body.map(to_body).transpose()?;
+        let message = match body {
+            Some(body) if self.message.is_empty() => {
+                find(body).ok_or(RestoreError::BodyMissing(body))?
+            }
+            _ => to_message(self.message)?,
+        };
         if qos == Qos::AtMostOnce {
             return Err(RestoreError::Inconsistent);
         }
         let publication = Publication {
             retain: self.retain,
             expires_at: Some(to_instant(self.expires_at)),
-            body: self.body.map(to_body).transpose()?,
+            body,
             subscription_identifiers: self
                 .subscription_identifiers
                 .iter()
@@ -227,7 +255,7 @@ impl<'a> StoredMessage<'a> {
                 .collect::<Result<_, _>>()
                 .map_err(|_| RestoreError::Inconsistent)?,
             topic_alias: NonZeroU16::new(self.topic_alias),
-            ..Publication::new(qos, to_message(self.message)?)
+            ..Publication::new(qos, message)
         };
         Ok(QueuedMessage::new(to_token(self.token)?, publication))
     }

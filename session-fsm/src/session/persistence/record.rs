@@ -1,10 +1,13 @@
 //! A change as bytes: a record of a log.
 
 use alloc::vec::Vec;
+use core::num::NonZeroU64;
+
+use mqtt5_codec::Message;
 
 use super::format::{
-    self, Kind, StoredChange, StoredDeadline, StoredMessage, StoredWill, from_instant,
-    to_identifier, to_instant, to_token,
+    self, Bodies, Find, Kind, StoredChange, StoredDeadline, StoredMessage, StoredWill,
+    from_instant, to_identifier, to_instant, to_token,
 };
 use crate::error::RestoreError;
 use crate::session::Change;
@@ -13,7 +16,15 @@ impl Change {
     /// The change as a record that can be appended to a log, with its length and a checksum.
     #[must_use = "to be stored"]
     pub fn to_bytes(&self) -> Vec<u8> {
-        format::seal(Kind::Change, &store(self))
+        format::seal(Kind::Change, &store(self, Bodies::Repeated))
+    }
+
+    /// As [`Change::to_bytes`], but a message that has a number, [`Publication::body`](crate::Publication::body), is named
+    /// by it and its bytes are left out. The owner of the message must have stored it under the number before. For many
+    /// receivers of one message, it is stored once.
+    #[must_use = "to be stored"]
+    pub fn to_bytes_without_body(&self) -> Vec<u8> {
+        format::seal(Kind::Change, &store(self, Bodies::Named))
     }
 
     /// The change that [`Change::to_bytes`] stored. Messages are copied.
@@ -22,9 +33,22 @@ impl Change {
     ///
     /// [`RestoreError`] if the bytes are not those of one whole change.
     pub fn from_bytes(bytes: &[u8]) -> Result<Change, RestoreError> {
+        Change::from_bytes_with_body(bytes, format::find_none)
+    }
+
+    /// As [`Change::from_bytes`], also for [`Change::to_bytes_without_body`]: `find` returns the message that is stored
+    /// under a number. It is shared, not copied.
+    ///
+    /// # Errors
+    ///
+    /// As [`Change::from_bytes`]; [`RestoreError::BodyMissing`] if `find` returns `None`.
+    pub fn from_bytes_with_body(
+        bytes: &[u8],
+        mut find: impl FnMut(NonZeroU64) -> Option<Message>,
+    ) -> Result<Change, RestoreError> {
         let (change, rest) = format::open(Kind::Change, bytes)?;
         if rest.is_empty() {
-            read(&change)
+            read(&change, &mut find)
         } else {
             Err(RestoreError::Damaged)
         }
@@ -44,23 +68,36 @@ impl Change {
     /// A [`Journal`](crate::journal::Journal) does the same for batches of changes, and of what the application stores with
     /// them.
     pub fn take(log: &mut &[u8]) -> Result<Option<Change>, RestoreError> {
+        Change::take_with_body(log, format::find_none)
+    }
+
+    /// As [`Change::take`], also for [`Change::to_bytes_without_body`]: `find` returns the message that is stored under a
+    /// number. It is shared, not copied.
+    ///
+    /// # Errors
+    ///
+    /// As [`Change::take`]; [`RestoreError::BodyMissing`] if `find` returns `None`.
+    pub fn take_with_body(
+        log: &mut &[u8],
+        mut find: impl FnMut(NonZeroU64) -> Option<Message>,
+    ) -> Result<Option<Change>, RestoreError> {
         if log.is_empty() {
             return Ok(None);
         }
         let (change, rest) = format::open_in_log(Kind::Change, log)?;
-        let change = read(&change)?;
+        let change = read(&change, &mut find)?;
         *log = rest;
         Ok(Some(change))
     }
 }
 
-pub(crate) fn store(change: &Change) -> StoredChange<'_> {
+pub(crate) fn store(change: &Change, bodies: Bodies) -> StoredChange<'_> {
     match *change {
         Change::Accepted {
             ref message,
             deadline,
         } => StoredChange::Accepted(
-            StoredMessage::new(message),
+            StoredMessage::new(message, bodies),
             deadline.map(StoredDeadline::new),
         ),
         Change::Sent {
@@ -115,10 +152,10 @@ pub(crate) fn store(change: &Change) -> StoredChange<'_> {
     }
 }
 
-pub(crate) fn read(stored: &StoredChange<'_>) -> Result<Change, RestoreError> {
+pub(crate) fn read(stored: &StoredChange<'_>, find: &mut Find<'_>) -> Result<Change, RestoreError> {
     Ok(match *stored {
         StoredChange::Accepted(ref message, deadline) => Change::Accepted {
-            message: message.read()?,
+            message: message.read(find)?,
             deadline: deadline.map(StoredDeadline::read).transpose()?,
         },
         StoredChange::Sent {

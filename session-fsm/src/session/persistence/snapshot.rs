@@ -2,12 +2,13 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::num::NonZeroU64;
 
-use mqtt5_codec::{PacketIdentifier, Role};
+use mqtt5_codec::{Message, PacketIdentifier, Role};
 
 use super::format::{
-    self, Kind, StoredDeadline, StoredLife, StoredMessage, StoredSession, StoredWill, from_instant,
-    to_identifier, to_instant, to_token,
+    self, Bodies, Find, Kind, StoredDeadline, StoredLife, StoredMessage, StoredSession, StoredWill,
+    from_instant, to_identifier, to_instant, to_token,
 };
 use crate::error::RestoreError;
 use crate::session::{Absence, Life, PendingWill, QueuedMessage, Session, SessionConfig};
@@ -32,6 +33,27 @@ impl Session {
     /// Allocates the bytes, and a table of what is in flight and waits while it runs.
     #[must_use = "to be stored"]
     pub fn export(&self) -> Vec<u8> {
+        self.export_as(Bodies::Repeated)
+    }
+
+    /// As [`Session::export`], but messages that have a number, [`Publication::body`](crate::Publication::body), are named
+    /// by it and their bytes are left out. The owner of the messages must keep each under its number:
+    /// [`Session::bodies`] says which.
+    #[must_use = "to be stored"]
+    pub fn export_without_bodies(&self) -> Vec<u8> {
+        self.export_as(Bodies::Named)
+    }
+
+    /// The numbers of the bodies that its messages have, [`Publication::body`](crate::Publication::body): of those in
+    /// flight that may have to be sent again, and of those that wait. A number comes once for each message that has it.
+    /// The owner of the messages may delete the others.
+    pub fn bodies(&self) -> impl Iterator<Item = NonZeroU64> + '_ {
+        let in_flight = self.sender.unacknowledged().map(|(_, queued)| queued);
+        let all = in_flight.chain(self.waiting.all());
+        all.filter_map(|queued| queued.body)
+    }
+
+    fn export_as(&self, bodies: Bodies) -> Vec<u8> {
         let life = match self.life {
             Life::None => StoredLife::None,
             Life::Connected(expiry_interval) => StoredLife::Connected { expiry_interval },
@@ -61,7 +83,9 @@ impl Session {
             in_flight: self
                 .sender
                 .unacknowledged()
-                .map(|(packet_identifier, it)| (packet_identifier.get(), StoredMessage::new(it)))
+                .map(|(packet_identifier, it)| {
+                    (packet_identifier.get(), StoredMessage::new(it, bodies))
+                })
                 .collect(),
             released,
             lost: fault!(
@@ -73,7 +97,7 @@ impl Session {
             waiting: self
                 .waiting
                 .acknowledged()
-                .map(StoredMessage::new)
+                .map(|it| StoredMessage::new(it, bodies))
                 .collect(),
             deadlines: self
                 .stored_deadlines()
@@ -144,11 +168,51 @@ impl Session {
         bytes: &[u8],
         config: SessionConfig,
     ) -> Result<Session, RestoreError> {
+        Session::restore_with_bodies(now, bytes, config, format::find_none)
+    }
+
+    /// As [`Session::restore`], also for [`Session::export_without_bodies`]: `find` returns the message that is stored
+    /// under a number. It is shared, not copied.
+    ///
+    /// ```
+    /// use core::num::NonZeroU64;
+    /// use std::collections::BTreeMap;
+    ///
+    /// use mqtt5_session_fsm::codec::{Message, Qos};
+    /// use mqtt5_session_fsm::{Instant, Publication, Session, SessionConfig};
+    ///
+    /// // One message for several Sessions is stored once.
+    /// let mut store = BTreeMap::new();
+    /// let number = NonZeroU64::MIN;
+    /// store.insert(number, Message::of("greenhouse/3", &[0; 1000])?);
+    ///
+    /// let (now, config) = (Instant::from_millis(1_794_000_000_000), SessionConfig::default());
+    /// let mut session = Session::of_client(config);
+    /// let message = store[&number].clone();
+    /// session.publish(now, Publication { body: Some(number), ..Publication::new(Qos::AtLeastOnce, message) })?;
+    /// let bytes = session.export_without_bodies();
+    /// assert!(bytes.len() < 100);
+    ///
+    /// let find = |number| store.get(&number).cloned();
+    /// let restored = Session::restore_with_bodies(now, &bytes, config, find)?;
+    /// assert!(restored.bodies().eq([number]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::restore`]; [`RestoreError::BodyMissing`] if `find` returns `None`.
+    pub fn restore_with_bodies(
+        now: Instant,
+        bytes: &[u8],
+        config: SessionConfig,
+        mut find: impl FnMut(NonZeroU64) -> Option<Message>,
+    ) -> Result<Session, RestoreError> {
         let (stored, rest) = format::open::<StoredSession<'_>>(Kind::Session, bytes)?;
         if !rest.is_empty() {
             return Err(RestoreError::Damaged);
         }
-        read(now, &stored, config)
+        read(now, &stored, config, &mut find)
     }
 
     /// A Client has messages that a Client may send, a Server others.
@@ -165,6 +229,7 @@ fn read(
     now: Instant,
     stored: &StoredSession<'_>,
     config: SessionConfig,
+    find: &mut Find<'_>,
 ) -> Result<Session, RestoreError> {
     let role = if stored.server {
         Role::Server
@@ -176,7 +241,7 @@ fn read(
     let mut known: Vec<(Token, Option<PacketIdentifier>)> =
         Vec::with_capacity(stored.in_flight.len() + stored.released.len() + stored.waiting.len());
     for (packet_identifier, message) in &stored.in_flight {
-        let message = session.check(message.read()?)?;
+        let message = session.check(message.read(find)?)?;
         let packet_identifier = to_identifier(*packet_identifier)?;
         known.push((message.token, Some(packet_identifier)));
         session
@@ -185,7 +250,7 @@ fn read(
             .ok_or(RestoreError::Inconsistent)?;
     }
     for message in &stored.waiting {
-        let message = session.check(message.read()?)?;
+        let message = session.check(message.read(find)?)?;
         known.push((message.token, None));
         session.waiting.push(message);
     }
