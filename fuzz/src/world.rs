@@ -5,7 +5,7 @@
 //! everything has to come to rest.
 
 use mqtt5_spec_tests::explore::{chart, run_bytes};
-use mqtt5_spec_tests::world::{SessionWorld, standard};
+use mqtt5_spec_tests::world::{SessionWorld, scenarios};
 
 /// Runs that differ only in what comes after this many decisions are not worth their time.
 const LONGEST: usize = 4096;
@@ -17,7 +17,7 @@ const LONGEST: usize = 4096;
 /// If a monitor objects, or the run does not come to rest; the message shows the shortened run.
 pub fn check(data: &[u8]) {
     let data = &data[..data.len().min(LONGEST)];
-    let config = standard::everything();
+    let config = scenarios::everything();
     if let Err(found) = run_bytes::<SessionWorld>(&config, data) {
         let short = found.minimised::<SessionWorld>(&config, 5_000);
         let replay = short.replay::<SessionWorld>(&config);

@@ -18,7 +18,7 @@
 //! * What can happen at all is limited by the budgets of a [`Config`]; within them, everything happens that
 //!   can, in every order.
 //!
-//! The monitors are listed in [`Monitor`]. Every violation ends a run; see
+//! The rules that monitors watch are listed in [`Rule`]. Every violation ends a run; see
 //! [`crate::explore`] for the engines.
 
 mod absence;
@@ -28,35 +28,33 @@ mod announced;
 mod application;
 mod client;
 mod config;
-mod decide;
+mod coverage_points;
+mod decisions;
 mod describe;
 mod events;
-mod forecast;
-mod hearing;
-mod host;
 mod hostile;
 mod link;
-mod points;
-mod room;
+mod monitors;
+mod observed;
+mod publish;
+pub mod scenarios;
 mod server;
-pub mod standard;
-mod storage;
+mod shell;
 mod time;
-mod told;
-mod wire;
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-pub use config::Config;
-pub use points::{Kind, Monitor, rows_not_run};
+use mqtt5_session_fsm::{Client, Session};
 
-use self::absence::Attention;
-use self::application::{Flow, Side};
-use self::client::ClientHost;
+pub use config::Config;
+pub use coverage_points::{Kind, rows_not_run};
+pub use monitors::Rule;
+
+use self::application::{Flow, SIDES};
 use self::config::Budget;
 use self::link::Link;
-use self::server::ServerHost;
+use self::shell::Host;
 use crate::explore::{CoveragePoint, Step, Turn, Violation, World};
 
 /// A Client, a broker, and the network between them.
@@ -64,12 +62,13 @@ use crate::explore::{CoveragePoint, Step, Turn, Violation, World};
 pub struct SessionWorld {
     config: Shared,
     left: Budget,
-    client: ClientHost,
-    server: ServerHost,
+    client: Client,
+    /// The Session that the broker keeps, as long as no connection has it.
+    stored: Option<Session>,
     /// The oldest first. The Client has the last one, if any.
     links: Vec<Link>,
-    /// Of the hosts, by side.
-    attention: [Attention; 2],
+    /// By side.
+    hosts: [Host; 2],
     /// What each side publishes.
     flows: [Flow; 2],
     /// There was a connection before the present one.
@@ -110,13 +109,14 @@ impl World for SessionWorld {
     const LANES: &'static [&'static str] = &["client", "server"];
 
     fn new(config: &Config) -> Self {
+        let [client, server] = SIDES.map(|side| aged::first_session(side, config));
         SessionWorld {
             config: Shared(Arc::new(config.clone())),
             left: Budget::new(config),
-            client: ClientHost::new(config),
-            server: ServerHost::new(config),
+            hosts: SIDES.map(|side| Host::new(side, [&client, &server][side].as_ref(), config)),
+            client: Client::new(config.client(), client.expect("a Client has a Session")),
+            stored: server,
             links: Vec::new(),
-            attention: [Attention::Full; 2],
             flows: [Flow::default(), Flow::default()],
             has_connected: false,
             hostile: false,
@@ -126,7 +126,7 @@ impl World for SessionWorld {
     }
 
     fn coverage_points(config: &Config) -> Vec<CoveragePoint> {
-        points::all(config)
+        coverage_points::all(config)
     }
 
     fn step(&mut self, turn: &mut Turn<'_>) -> Result<Step, Violation> {
@@ -143,33 +143,16 @@ impl World for SessionWorld {
     }
 
     fn is_quiescent(&self) -> bool {
-        let sessions = [Side::Client, Side::Server].map(|side| self.session(side));
-        let idle = sessions.into_iter().flatten();
+        let mut sessions = SIDES.into_iter().filter_map(|side| self.session(side));
         self.is_connected()
-            && self.attention == [Attention::Full; 2]
             && self.links.len() == 1
             && self.links.iter().all(Link::is_idle)
+            && self.hosts.iter().all(Host::is_idle)
             && self.flows.iter().all(Flow::is_settled)
-            && idle
-                .clone()
-                .all(|it| it.in_flight() == 0 && it.waiting() == 0)
-            && self.client.undecided.is_empty()
-            && self.server.undecided.is_empty()
+            && sessions.all(|it| it.in_flight() == 0 && it.waiting() == 0)
     }
 
     fn stop_faults(&mut self) {
-        let left = &mut self.left;
-        left.cuts = 0;
-        left.takeovers = 0;
-        left.client_crashes = 0;
-        left.server_crashes = 0;
-        left.client_expiries = 0;
-        left.server_expiries = 0;
-        left.hostile = 0;
-        left.fragments = 0;
-        left.sleeps = 0;
-        left.blocks = 0;
-        left.put_offs = 0;
-        left.unread = 0;
+        self.left = self.left.without_faults();
     }
 }

@@ -4,7 +4,7 @@
 
 use mqtt5_spec_tests::explore::{Exhaustive, Log, Simulation, TraceFile, chart, run_numbers};
 use mqtt5_spec_tests::path_of;
-use mqtt5_spec_tests::world::standard::{self, Expected, Named, Total};
+use mqtt5_spec_tests::world::scenarios::{self, Expected, Named, Total};
 use mqtt5_spec_tests::world::{Config, SessionWorld, rows_not_run};
 use proptest::prelude::*;
 
@@ -19,7 +19,7 @@ fn config(settings: &str) -> Config {
 fn standard_exploration() {
     let settings = Exhaustive::default();
     let mut total = Total::default();
-    for named in standard::normal() {
+    for named in scenarios::normal() {
         let report = settings.explore::<SessionWorld>(&named.config);
         println!("{}", total.add(&named, &report));
         if let (false, Some(found)) = (named.expects.is_met(&report), report.counterexample()) {
@@ -33,8 +33,8 @@ fn standard_exploration() {
     assert_eq!(rows_of_messages_not_run(), [""; 0]);
     assert_eq!(total.unarmed(), [""; 0]);
     assert_eq!(
-        standard::render_counts(total.counts()),
-        standard::render_counts(&standard::kept_counts()),
+        scenarios::render_counts(total.counts()),
+        scenarios::render_counts(&scenarios::kept_counts()),
         "the machines, or their world, have other states than before: if that is meant, \
          `explore --save-counts` keeps the new numbers"
     );
@@ -61,7 +61,7 @@ fn rows_of_messages_not_run() -> Vec<String> {
 /// Long runs with everything at once; then the faults stop, and everything has to come to rest.
 #[test]
 fn simulations_converge() {
-    for (runs, settings) in standard::simulations() {
+    for (runs, settings) in scenarios::simulations() {
         let simulation = Simulation {
             runs,
             // Fewer than it takes to use the budgets up, so that the faults stop in the middle.
@@ -92,7 +92,7 @@ proptest! {
     /// The runs that proptest makes up, and shrinks if one goes wrong.
     #[test]
     fn made_up_runs_converge(numbers in prop::collection::vec(any::<u16>(), 0..300)) {
-        let config = standard::everything();
+        let config = scenarios::everything();
         if let Err(found) = run_numbers::<SessionWorld>(&config, &numbers) {
             let short = found.minimised::<SessionWorld>(&config, 2_000);
             let replay = short.replay::<SessionWorld>(&config);
@@ -105,7 +105,8 @@ proptest! {
 /// What the documentation shows is what happens, and is still a shortest way to it.
 #[test]
 fn saved_traces_replay() {
-    for (file, named) in standard::traces() {
+    for named in scenarios::holes() {
+        let file = named.name;
         let path = path_of(&format!("traces/{file}.txt"));
         let saved = TraceFile::<SessionWorld>::load(&path).expect("a trace of this world");
         assert_eq!(saved.config, named.config);
@@ -167,7 +168,7 @@ fn stateright_counts_the_same() {
 /// Trace files keep configurations as text.
 #[test]
 fn settings_survive_their_text_form() {
-    for named in standard::long() {
+    for named in scenarios::long() {
         assert_eq!(config(&named.config.to_string()), named.config);
     }
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use mqtt5_spec_tests::explore::{Exhaustive, Presentation, Simulation, TraceFile, World, chart};
 use mqtt5_spec_tests::path_of;
-use mqtt5_spec_tests::world::standard::{self, Named};
+use mqtt5_spec_tests::world::scenarios::{self, Named, Total};
 use mqtt5_spec_tests::world::{Config, SessionWorld};
 
 const USAGE: &str = "\
@@ -42,6 +42,9 @@ Settings, as --NAME VALUE, with their defaults:
 /// What to do.
 enum Mode {
     Set(Vec<Named>),
+    List,
+    SaveTraces,
+    SaveCounts,
     Explore,
     Simulate(u64),
     Replay(PathBuf),
@@ -61,30 +64,6 @@ fn main() -> ExitCode {
     if arguments.iter().any(|it| it == "--help" || it == "-h") {
         print!("{USAGE}{}", Config::help());
         return ExitCode::SUCCESS;
-    }
-    if arguments.iter().any(|it| it == "--list") {
-        for Named { name, config, .. } in standard::long() {
-            println!("{name:<28} {config}");
-        }
-        return ExitCode::SUCCESS;
-    }
-    if arguments.iter().any(|it| it == "--save-traces") {
-        return match save_traces() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("{error}");
-                ExitCode::FAILURE
-            }
-        };
-    }
-    if arguments.iter().any(|it| it == "--save-counts") {
-        return match save_counts() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("{error}");
-                ExitCode::FAILURE
-            }
-        };
     }
     let options = match Options::read(&arguments) {
         Ok(options) => options,
@@ -106,7 +85,7 @@ fn main() -> ExitCode {
 impl Options {
     fn read(arguments: &[String]) -> Result<Self, String> {
         let mut options = Options {
-            mode: Mode::Set(standard::normal()),
+            mode: Mode::Set(scenarios::normal()),
             config: Config::DEFAULT,
             seed: 1,
             settings: Exhaustive {
@@ -133,10 +112,13 @@ impl Options {
                 "mermaid" => options.presentation.mermaid = true,
                 "quiet" => options.settings.progress = false,
                 "no-liveness" => options.settings.liveness = false,
-                "long" => options.mode = Mode::Set(standard::long()),
+                "list" => options.mode = Mode::List,
+                "save-traces" => options.mode = Mode::SaveTraces,
+                "save-counts" => options.mode = Mode::SaveCounts,
+                "long" => options.mode = Mode::Set(scenarios::long()),
                 "only" => {
                     let wanted = value()?;
-                    let mut all = standard::long();
+                    let mut all = scenarios::long();
                     all.retain(|it| it.name == wanted);
                     all.truncate(1);
                     if all.is_empty() {
@@ -190,7 +172,22 @@ impl Options {
         let mut out = stdout().lock();
         let presentation = &self.presentation;
         match &self.mode {
-            Mode::Set(set) => Ok(run_set(&mut out, set, &self.settings, presentation)?),
+            Mode::Set(set) => Ok(self.run_set(&mut out, set)?.is_fine()),
+            Mode::List => {
+                for Named { name, config, .. } in scenarios::long() {
+                    writeln!(out, "{name:<28} {config}")?;
+                }
+                Ok(true)
+            }
+            Mode::SaveTraces => save_traces().map(|()| true),
+            Mode::SaveCounts => {
+                let total = self.run_set(&mut out, &scenarios::normal())?;
+                if total.is_fine() {
+                    let counts = scenarios::render_counts(total.counts());
+                    fs::write(path_of(scenarios::COUNTS), counts)?;
+                }
+                Ok(total.is_fine())
+            }
             Mode::Explore => {
                 let report =
                     presentation.explore::<SessionWorld>(&mut out, &self.settings, &self.config)?;
@@ -215,55 +212,36 @@ impl Options {
             Mode::Serve(address) => serve(&self.config, address),
         }
     }
-}
 
-fn run_set(
-    out: &mut impl Write,
-    set: &[Named],
-    settings: &Exhaustive,
-    presentation: &Presentation,
-) -> io::Result<bool> {
-    let mut total = standard::Total::default();
-    for named in set {
-        let report = settings.explore::<SessionWorld>(&named.config);
-        writeln!(out, "{}", total.add(named, &report))?;
-        out.flush()?;
-        // A single configuration prints whatever it shows; a set prints only what it should not show.
-        let wanted = set.len() == 1 || !named.expects.is_met(&report);
-        if let Some(counterexample) = report.counterexample().filter(|_| wanted) {
-            let config = &named.config;
-            presentation.counterexample::<SessionWorld>(out, config, counterexample)?;
+    fn run_set(&self, out: &mut impl Write, set: &[Named]) -> io::Result<Total> {
+        let mut total = Total::default();
+        for named in set {
+            let report = self.settings.explore::<SessionWorld>(&named.config);
+            writeln!(out, "{}", total.add(named, &report))?;
+            out.flush()?;
+            // A single configuration prints whatever it shows; a set prints only what it should not show.
+            let wanted = set.len() == 1 || !named.expects.is_met(&report);
+            if let Some(counterexample) = report.counterexample().filter(|_| wanted) {
+                let config = &named.config;
+                self.presentation
+                    .counterexample::<SessionWorld>(out, config, counterexample)?;
+            }
         }
+        write!(out, "\n{total}")?;
+        Ok(total)
     }
-    write!(out, "\n{total}")?;
-    Ok(total.is_fine())
-}
-
-/// Explores the normal set, and keeps the numbers.
-fn save_counts() -> io::Result<()> {
-    let mut total = standard::Total::default();
-    for named in standard::normal() {
-        let report = Exhaustive::default().explore::<SessionWorld>(&named.config);
-        println!("{}", total.add(&named, &report));
-    }
-    if !total.is_fine() {
-        return Err(io::Error::other("not all of them are as expected"));
-    }
-    fs::write(
-        path_of(standard::COUNTS),
-        standard::render_counts(total.counts()),
-    )
 }
 
 /// Explores what has a hole, and keeps a shortest way into it.
-fn save_traces() -> io::Result<()> {
-    for (file, named) in standard::traces() {
+fn save_traces() -> Result<(), Box<dyn std::error::Error>> {
+    for named in scenarios::holes() {
+        let file = named.name;
         let report = Exhaustive::default().explore::<SessionWorld>(&named.config);
         let found = report
             .counterexample()
             .filter(|_| named.expects.is_met(&report));
         let Some(counterexample) = found.cloned() else {
-            return Err(io::Error::other(format!("{file}: {}", report.verdict)));
+            return Err(format!("{file}: {}", report.verdict).into());
         };
         let config = named.config;
         let replay = counterexample.replay::<SessionWorld>(&config);

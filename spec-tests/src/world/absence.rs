@@ -4,10 +4,11 @@ use mqtt5_session_fsm::{Instant, Session};
 
 use super::SessionWorld;
 use super::actions::Action;
-use super::application::{Side, violation};
-use super::hearing::later;
-use super::host::At;
-use super::points::{Kind, Monitor, of_monitor};
+use super::application::{SIDES, Side};
+use super::coverage_points::Kind;
+use super::monitors::Rule;
+use super::monitors::time::later;
+use super::shell::At;
 use crate::explore::{Turn, Violation};
 
 /// What the host of a side does.
@@ -44,7 +45,7 @@ impl Attention {
 
 impl SessionWorld {
     pub(super) fn attention(&self, side: Side) -> Attention {
-        self.attention[side as usize]
+        self.hosts[side].attention
     }
 
     pub(super) fn is_attentive(&self, side: Side) -> bool {
@@ -55,7 +56,7 @@ impl SessionWorld {
     pub(super) fn reads(&self, link: usize, side: Side) -> bool {
         match self.attention(side) {
             Attention::Full => true,
-            Attention::Blocked => self.links[link].hearing[side as usize].stuck == Instant::NEVER,
+            Attention::Blocked => self.links[link].hearing[side].stuck == Instant::NEVER,
             Attention::Asleep | Attention::Unpolled | Attention::Unread => false,
         }
     }
@@ -63,19 +64,19 @@ impl SessionWorld {
     pub(super) fn absences(&self, side: Side, actions: &mut Vec<Action>) {
         let left = &self.left;
         if !self.is_attentive(side) {
-            let has_bytes = |link: &super::Link| link.hearing[side as usize].socket > 0;
+            let has_bytes = |link: &super::Link| link.hearing[side].socket > 0;
             let has_bytes = self.links.iter().any(has_bytes);
             // A sleeper is late: a timer that is just due would have found what lies there read.
             let now = self.now(side);
             let mut links = self.links.iter().filter(|link| link.has(side));
             let is_late = self.attention(side) != Attention::Asleep
                 || links.all(|link| {
-                    let hearing = &link.hearing[side as usize];
+                    let hearing = &link.hearing[side];
                     !hearing.is_just_due(now, side, &self.config.0)
                 });
             for read_first in [false, true] {
                 if has_bytes && (read_first || is_late) || !has_bytes && !read_first {
-                    actions.push(Action::Return { side, read_first });
+                    actions.push(Action::Return(side, read_first));
                 }
             }
             return;
@@ -90,7 +91,7 @@ impl SessionWorld {
             (left.unread, Attention::Unread),
         ] {
             if budget > 0 {
-                actions.push(Action::Leave { side, attention });
+                actions.push(Action::Leave(side, attention));
             }
         }
     }
@@ -106,7 +107,7 @@ impl SessionWorld {
         *budget -= 1;
         turn.log()
             .fault(format_args!("the {}'s host {words}", side.name()));
-        self.attention[side as usize] = attention;
+        self.hosts[side].attention = attention;
     }
 
     /// The host is back. It reads what lies in its sockets and looks at its timers, in either order, before anything
@@ -122,7 +123,7 @@ impl SessionWorld {
             true => "is back, and reads",
         };
         turn.note(side.lane(), words);
-        let before = std::mem::take(&mut self.attention[side as usize]);
+        let before = std::mem::take(&mut self.hosts[side].attention);
         self.note_return(side);
         if matches!(before, Attention::Blocked | Attention::Unpolled) {
             for at in self.machines(side) {
@@ -143,7 +144,7 @@ impl SessionWorld {
             _ => self.now(side),
         };
         for link in self.links.iter_mut().filter(|link| link.has(side)) {
-            link.hearing[side as usize].came_back = now;
+            link.hearing[side].came_back = now;
         }
     }
 
@@ -154,7 +155,7 @@ impl SessionWorld {
         turn: &mut Turn<'_>,
     ) -> Result<(), Violation> {
         for link in 0..self.links.len() {
-            let length = self.links[link].hearing[side as usize].socket;
+            let length = self.links[link].hearing[side].socket;
             if length > 0 && self.links[link].has(side) && self.reads(link, side) {
                 self.deliver(link, side, length, turn)?;
             }
@@ -171,7 +172,7 @@ impl SessionWorld {
     ) -> Result<(), Violation> {
         let bytes = self.links[link].pipe_to(to).len();
         let now = self.now(to);
-        let hearing = &mut self.links[link].hearing[to as usize];
+        let hearing = &mut self.links[link].hearing[to];
         let more = bytes - hearing.socket;
         turn.note(
             to.lane(),
@@ -186,11 +187,11 @@ impl SessionWorld {
     fn tell_waiting(&mut self, link: usize, side: Side) {
         let now = self.now(side);
         let tells = self.attention(side).tells();
-        let hearing = &mut self.links[link].hearing[side as usize];
+        let hearing = &mut self.links[link].hearing[side];
         if hearing.socket > 0 && tells {
             hearing.tell();
             match side {
-                Side::Client => self.client.machine.bytes_waiting(now),
+                Side::Client => self.client.bytes_waiting(now),
                 Side::Server => self.machine(link).bytes_waiting(now),
             }
         }
@@ -211,13 +212,13 @@ impl SessionWorld {
     /// When a machine wants to be called.
     pub(super) fn next_timeout(&self, at: At) -> Instant {
         match at {
-            At::Client => self.client.machine.next_timeout(),
+            At::Client => self.client.next_timeout(),
             At::Server(link) => {
                 let end = self.links[link].server.as_ref();
                 end.map_or(Instant::NEVER, |end| end.machine.next_timeout())
             }
             At::Stored => {
-                let session = self.server.stored.as_ref();
+                let session = self.stored.as_ref();
                 session.map_or(Instant::NEVER, Session::next_timeout)
             }
         }
@@ -239,7 +240,7 @@ impl SessionWorld {
             .min()
             .unwrap_or(Instant::NEVER);
         for link in self.links.iter().filter(|link| link.has(side)) {
-            let hearing = &link.hearing[side as usize];
+            let hearing = &link.hearing[side];
             let config = &self.config.0;
             if attention == Attention::Full || hearing.stuck != Instant::NEVER {
                 next = next.min(hearing.bound(side, config).max(now));
@@ -283,13 +284,10 @@ impl SessionWorld {
             match at {
                 At::Stored => self.expire_stored(turn)?,
                 At::Client | At::Server(_) => {
-                    let exists = |session: Option<&Session>| session.is_some_and(Session::exists);
-                    let existed = exists(self.session_at(at));
-                    match at {
-                        At::Server(link) => self.machine(link).handle_timeout(now),
-                        _ => self.client.machine.handle_timeout(now),
-                    }
-                    self.lost_session |= existed && !exists(self.session_at(at));
+                    self.may_end(side, turn, |world| match at {
+                        At::Server(link) => world.machine(link).handle_timeout(now),
+                        _ => world.client.handle_timeout(now),
+                    })?;
                     self.drain(at, turn)?;
                 }
             }
@@ -300,22 +298,12 @@ impl SessionWorld {
     /// A peer that is silent has been left by now.
     pub(super) fn check_silence(&self, turn: &mut Turn<'_>) -> Result<(), Violation> {
         for link in &self.links {
-            for side in [Side::Client, Side::Server] {
-                let hearing = &link.hearing[side as usize];
+            for side in SIDES {
+                let hearing = &link.hearing[side];
                 let is_there = self.is_attentive(side) || hearing.stuck != Instant::NEVER;
-                if !link.has(side) || !is_there {
-                    continue;
-                }
-                let bound = hearing.bound(side, &self.config.0);
-                if bound != Instant::NEVER {
-                    turn.cover(of_monitor(Monitor::Silence));
-                }
-                if bound <= self.now(side) {
-                    let message = format!(
-                        "the {} keeps a connection on which nobody speaks",
-                        side.name()
-                    );
-                    return Err(violation(Monitor::Silence, message));
+                if link.has(side) && is_there {
+                    let verdict = hearing.silence(self.now(side), side, &self.config.0);
+                    turn.judge(Rule::Silence, verdict)?;
                 }
             }
         }

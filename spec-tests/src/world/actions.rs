@@ -8,83 +8,49 @@ use mqtt5_session_fsm::codec::{
 use super::SessionWorld;
 use super::absence::Attention;
 use super::announced::TOPIC;
-use super::application::{Side, violation};
+use super::application::{SIDES, Side};
+use super::coverage_points::Kind;
 use super::describe::first_packet_len;
-use super::host::At;
-use super::points::{Kind, Monitor, of_kind};
+use super::monitors::Rule;
+use super::shell::At;
 use crate::explore::{Step, Turn, Violation};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
-    Publish {
-        side: Side,
-        qos: u8,
-        large: bool,
-    },
-    Decide {
-        side: Side,
-        position: usize,
-        accept: bool,
-    },
+    /// With this QoS; large or not.
+    Publish(Side, u8, bool),
+    /// About the message in this place: accept or not.
+    Decide(Side, usize, bool),
     Subscribe,
     Unsubscribe,
-    Answer {
-        link: usize,
-        position: usize,
-    },
-    Connect {
-        clean_start: bool,
-    },
-    Takeover {
-        clean_start: bool,
-    },
-    Deliver {
-        link: usize,
-        to: Side,
-    },
-    Batch {
-        link: usize,
-        to: Side,
-    },
-    Fragment {
-        link: usize,
-        to: Side,
-        length: usize,
-    },
-    Cut {
-        link: usize,
-        first: Side,
-    },
-    Notice {
-        link: usize,
-        side: Side,
-    },
-    Disconnect {
-        link: usize,
-        side: Side,
-    },
+    /// On this link, the request in this place.
+    Answer(usize, usize),
+    /// With this Clean Start.
+    Connect(bool),
+    Takeover(bool),
+    /// At this side of this link.
+    Link(usize, Side, LinkAction),
     Crash(Side),
     Expire(Side),
-    Hostile {
-        link: usize,
-        to: Side,
-    },
     Tick,
-    Leave {
-        side: Side,
-        attention: Attention,
-    },
-    Return {
-        side: Side,
-        read_first: bool,
-    },
-    Arrive {
-        link: usize,
-        to: Side,
-    },
+    Leave(Side, Attention),
+    /// Read first, or look at the timers first.
+    Return(Side, bool),
 }
 
-const SIDES: [Side; 2] = [Side::Client, Side::Server];
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LinkAction {
+    Deliver,
+    Batch,
+    /// So many bytes arrive.
+    Fragment(usize),
+    /// This side notices first.
+    Cut,
+    Notice,
+    Disconnect,
+    Hostile,
+    Arrive,
+}
 
 impl SessionWorld {
     /// Everything that can happen next.
@@ -93,53 +59,45 @@ impl SessionWorld {
         let mut actions = Vec::with_capacity(16);
         for (number, link) in self.links.iter().enumerate() {
             for to in SIDES.into_iter().filter(|to| link.has(*to)) {
-                let pipe = &link.pipes[to.other() as usize];
+                let mut push = |action| actions.push(Action::Link(number, to, action));
+                let pipe = &link.pipes[to.other()];
                 let first = first_packet_len(pipe);
                 if !self.reads(number, to) {
-                    if pipe.len() > link.hearing[to as usize].socket {
-                        actions.push(Action::Arrive { link: number, to });
+                    if pipe.len() > link.hearing[to].socket {
+                        push(LinkAction::Arrive);
                     }
                     continue;
                 }
                 if first > 0 {
-                    actions.push(Action::Deliver { link: number, to });
+                    push(LinkAction::Deliver);
                 }
                 if self.config.0.batches > 0 && first < pipe.len() {
-                    actions.push(Action::Batch { link: number, to });
+                    push(LinkAction::Batch);
                 }
                 if left.fragments > 0 && first > 1 {
-                    for length in [1, first - 1] {
-                        let link = number;
-                        actions.push(Action::Fragment { link, to, length });
-                    }
+                    push(LinkAction::Fragment(1));
+                    push(LinkAction::Fragment(first - 1));
                 }
                 if !self.is_attentive(to) {
                     continue;
                 }
                 if !link.has(to.other()) {
-                    let (link, side) = (number, to);
-                    actions.push(Action::Notice { link, side });
+                    push(LinkAction::Notice);
                     continue;
                 }
                 if left.cuts > 0 {
-                    let (link, first) = (number, to);
-                    actions.push(Action::Cut { link, first });
+                    push(LinkAction::Cut);
                 }
                 if left.disconnects > 0 && self.is_open(number, to) {
-                    let (link, side) = (number, to);
-                    actions.push(Action::Disconnect { link, side });
+                    push(LinkAction::Disconnect);
                 }
-                if left.hostile > 0 && self.is_open(number, to) && self.inbox_is_empty(number, to) {
-                    actions.push(Action::Hostile { link: number, to });
+                if left.hostile > 0 && self.is_open(number, to) && link.inboxes[to].is_empty() {
+                    push(LinkAction::Hostile);
                 }
             }
-            if !self.is_attentive(Side::Server) {
-                continue;
-            }
-            let requests = link.server.as_ref().map_or(0, |end| end.requests.len());
-            for position in 0..requests {
-                let link = number;
-                actions.push(Action::Answer { link, position });
+            if self.is_attentive(Side::Server) {
+                let requests = link.server.as_ref().map_or(0, |end| end.requests.len());
+                actions.extend((0..requests).map(|position| Action::Answer(number, position)));
             }
         }
         let is_away = !self.links.iter().any(|link| link.has_client);
@@ -149,17 +107,12 @@ impl SessionWorld {
             Attention::Full | Attention::Blocked
         );
         if self.links.len() < usize::from(self.config.0.links) && may_connect {
-            let may_clean = left.clean_starts > 0 && self.client.machine.session().exists();
+            let may_clean = left.clean_starts > 0 && self.client.session().exists();
+            let clean_starts = [false, true].into_iter().take(1 + usize::from(may_clean));
             if is_away {
-                actions.push(Action::Connect { clean_start: false });
-                if may_clean {
-                    actions.push(Action::Connect { clean_start: true });
-                }
+                actions.extend(clean_starts.map(Action::Connect));
             } else if left.takeovers > 0 {
-                actions.push(Action::Takeover { clean_start: false });
-                if may_clean {
-                    actions.push(Action::Takeover { clean_start: true });
-                }
+                actions.extend(clean_starts.map(Action::Takeover));
             }
         }
         for side in SIDES {
@@ -174,22 +127,8 @@ impl SessionWorld {
 
     fn actions_of_application(&self, side: Side, is_away: bool, actions: &mut Vec<Action>) {
         let left = &self.left;
-        let (messages, undecided, crashes, expiries) = match side {
-            Side::Client => (
-                left.up,
-                &self.client.undecided,
-                left.client_crashes,
-                left.client_expiries,
-            ),
-            Side::Server => (
-                left.down,
-                &self.server.undecided,
-                left.server_crashes,
-                left.server_expiries,
-            ),
-        };
         let is_awake = self.attention(side) != Attention::Asleep;
-        if messages > 0 && is_awake && self.session(side).is_some() {
+        if left.messages[side] > 0 && is_awake && self.session(side).is_some() {
             self.publications(side, actions);
         }
         if !self.is_attentive(side) {
@@ -199,21 +138,17 @@ impl SessionWorld {
         let deciding = if self.at(side) == At::Stored {
             0
         } else {
-            undecided.len()
+            self.hosts[side].undecided.len()
         };
         for position in 0..deciding {
             for accept in [true, false] {
                 if accept || left.refusals > 0 {
-                    actions.push(Action::Decide {
-                        side,
-                        position,
-                        accept,
-                    });
+                    actions.push(Action::Decide(side, position, accept));
                 }
             }
         }
         let asks_early = self.config.0.early > 0 && self.links.iter().any(|link| link.has_client);
-        if side == Side::Client && (self.client.machine.is_connected() || asks_early) {
+        if side == Side::Client && (self.client.is_connected() || asks_early) {
             if left.subscribes > 0 {
                 actions.push(Action::Subscribe);
             }
@@ -221,14 +156,14 @@ impl SessionWorld {
                 actions.push(Action::Unsubscribe);
             }
         }
-        if crashes > 0 {
+        if left.crashes[side] > 0 {
             actions.push(Action::Crash(side));
         }
         let may_expire = match side {
-            Side::Client => is_away && self.client.machine.session().exists(),
-            Side::Server => self.server.stored.is_some(),
+            Side::Client => is_away && self.client.session().exists(),
+            Side::Server => self.stored.is_some(),
         };
-        if expiries > 0 && may_expire {
+        if left.expiries[side] > 0 && may_expire {
             actions.push(Action::Expire(side));
         }
     }
@@ -239,95 +174,94 @@ impl SessionWorld {
         action: Action,
         turn: &mut Turn<'_>,
     ) -> Result<Step, Violation> {
-        let (kind, step) = match action {
-            Action::Publish { .. } => (Kind::Publish, Step::Progress),
-            Action::Decide { accept: true, .. } => (Kind::Accept, Step::Progress),
-            Action::Decide { accept: false, .. } => (Kind::Refuse, Step::Progress),
-            Action::Subscribe => (Kind::Subscribe, Step::Progress),
-            Action::Unsubscribe => (Kind::Unsubscribe, Step::Progress),
-            Action::Answer { .. } => (Kind::Answer, Step::Progress),
-            Action::Connect { clean_start: false } => (Kind::Connect, Step::Progress),
-            Action::Connect { clean_start: true } => (Kind::CleanStart, Step::Progress),
-            Action::Takeover { .. } => (Kind::Takeover, Step::Fault),
-            Action::Deliver { .. } => (Kind::Deliver, Step::Progress),
-            Action::Batch { .. } => (Kind::Batch, Step::Progress),
-            Action::Fragment { .. } => (Kind::Fragment, Step::Fault),
-            Action::Cut { .. } => (Kind::Cut, Step::Fault),
-            Action::Notice { .. } => (Kind::Notice, Step::Progress),
-            Action::Disconnect { .. } => (Kind::Disconnect, Step::Progress),
-            Action::Crash(Side::Client) => (Kind::ClientCrash, Step::Fault),
-            Action::Crash(Side::Server) => (Kind::ServerCrash, Step::Fault),
-            Action::Expire(Side::Client) => (Kind::ClientExpiry, Step::Fault),
-            Action::Expire(Side::Server) => (Kind::ServerExpiry, Step::Fault),
-            Action::Hostile { .. } => (Kind::Hostile, Step::Fault),
-            Action::Tick => (Kind::Tick, Step::Progress),
-            Action::Leave { attention, .. } => (attention.kind(), Step::Fault),
-            Action::Return { .. } => (Kind::Return, Step::Progress),
-            Action::Arrive { .. } => (Kind::Arrive, Step::Progress),
+        let kind = match action {
+            Action::Publish(..) => Kind::Publish,
+            Action::Decide(_, _, true) => Kind::Accept,
+            Action::Decide(_, _, false) => Kind::Refuse,
+            Action::Subscribe => Kind::Subscribe,
+            Action::Unsubscribe => Kind::Unsubscribe,
+            Action::Answer(..) => Kind::Answer,
+            Action::Connect(false) => Kind::Connect,
+            Action::Connect(true) => Kind::CleanStart,
+            Action::Takeover(_) => Kind::Takeover,
+            Action::Link(_, _, action) => action.kind(),
+            Action::Crash(side) => [Kind::ClientCrash, Kind::ServerCrash][side],
+            Action::Expire(side) => [Kind::ClientExpiry, Kind::ServerExpiry][side],
+            Action::Tick => Kind::Tick,
+            Action::Leave(_, attention) => attention.kind(),
+            Action::Return(..) => Kind::Return,
         };
-        turn.cover(of_kind(kind));
+        turn.cover(kind.position());
         match action {
-            Action::Publish { side, qos, large } => self.publish(side, qos, large, turn)?,
-            Action::Decide {
-                side,
-                position,
-                accept,
-            } => self.decide(side, position, accept, turn)?,
+            Action::Publish(side, qos, large) => self.publish(side, qos, large, turn)?,
+            Action::Decide(side, position, accept) => self.decide(side, position, accept, turn)?,
             Action::Subscribe => self.request(true, turn)?,
             Action::Unsubscribe => self.request(false, turn)?,
-            Action::Answer { link, position } => self.answer(link, position, turn)?,
-            Action::Connect { clean_start } => self.connect(clean_start, turn)?,
-            Action::Takeover { clean_start } => {
+            Action::Answer(link, position) => self.answer(link, position, turn)?,
+            Action::Connect(clean_start) => self.connect(clean_start, turn)?,
+            Action::Takeover(clean_start) => {
                 self.left.takeovers -= 1;
                 turn.log().fault("the client connects once more");
                 self.connect(clean_start, turn)?;
             }
-            Action::Deliver { link, to } => {
-                let length = first_packet_len(self.links[link].pipe_to(to));
-                self.deliver(link, to, length, turn)?;
-            }
-            Action::Batch { link, to } => {
-                let length = self.links[link].pipe_to(to).len();
-                self.deliver(link, to, length, turn)?;
-            }
-            Action::Fragment { link, to, length } => {
-                self.left.fragments -= 1;
-                turn.log().fault(format_args!(
-                    "{length} bytes of a packet reach the {}",
-                    to.name()
-                ));
-                self.deliver(link, to, length, turn)?;
-            }
-            Action::Cut { link, first } => {
-                self.left.cuts -= 1;
-                turn.log().fault(format_args!(
-                    "the connection breaks; the {} notices",
-                    first.name()
-                ));
-                self.lose(link, first, turn)?;
-            }
-            Action::Notice { link, side } => {
-                turn.note(side.lane(), "notices that the connection is gone");
-                self.lose(link, side, turn)?;
-            }
-            Action::Disconnect { link, side } => {
-                self.left.disconnects -= 1;
-                self.disconnect(link, side, turn)?;
-            }
+            Action::Link(link, side, action) => self.perform_on_link(link, side, action, turn)?,
             Action::Crash(side) => self.crash(side, turn)?,
             Action::Expire(side) => self.expire(side, turn)?,
-            Action::Hostile { link, to } => self.slip_in(link, to, turn)?,
             Action::Tick => self.tick(turn)?,
-            Action::Leave { side, attention } => self.leave(side, attention, turn),
-            Action::Return { side, read_first } => self.come_back(side, read_first, turn)?,
-            Action::Arrive { link, to } => self.arrive(link, to, turn)?,
+            Action::Leave(side, attention) => self.leave(side, attention, turn),
+            Action::Return(side, read_first) => self.come_back(side, read_first, turn)?,
         }
-        Ok(step)
+        Ok(match kind.is_fault() {
+            true => Step::Fault,
+            false => Step::Progress,
+        })
+    }
+
+    fn perform_on_link(
+        &mut self,
+        link: usize,
+        side: Side,
+        action: LinkAction,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Violation> {
+        let name = side.name();
+        match action {
+            LinkAction::Deliver => {
+                let length = first_packet_len(self.links[link].pipe_to(side));
+                self.deliver(link, side, length, turn)
+            }
+            LinkAction::Batch => {
+                let length = self.links[link].pipe_to(side).len();
+                self.deliver(link, side, length, turn)
+            }
+            LinkAction::Fragment(length) => {
+                self.left.fragments -= 1;
+                let words = format_args!("{length} bytes of a packet reach the {name}");
+                turn.log().fault(words);
+                self.deliver(link, side, length, turn)
+            }
+            LinkAction::Cut => {
+                self.left.cuts -= 1;
+                let words = format_args!("the connection breaks; the {name} notices");
+                turn.log().fault(words);
+                self.lose(link, side, turn)
+            }
+            LinkAction::Notice => {
+                turn.note(side.lane(), "notices that the connection is gone");
+                self.lose(link, side, turn)
+            }
+            LinkAction::Disconnect => {
+                self.left.disconnects -= 1;
+                self.disconnect(link, side, turn)
+            }
+            LinkAction::Hostile => self.slip_in(link, side, turn),
+            LinkAction::Arrive => self.arrive(link, side, turn),
+        }
     }
 
     fn request(&mut self, subscribe: bool, turn: &mut Turn<'_>) -> Result<(), Violation> {
         let filter = TopicFilter::new(TOPIC).expect("a good filter");
-        let machine = &mut self.client.machine;
+        let machine = &mut self.client;
         let answer = if subscribe {
             self.left.subscribes -= 1;
             turn.note(Side::Client.lane(), "subscribes");
@@ -342,8 +276,8 @@ impl SessionWorld {
             let filters = TopicFilters::new(&list).expect("not empty");
             machine.unsubscribe(UnsubscribeProperties::EMPTY, filters)
         };
-        let token = answer.map_err(|error| violation(Monitor::NotLost, error.to_string()))?;
-        let requests = &mut self.flows[Side::Client as usize].requests;
+        let token = turn.demand(Rule::Calls, answer)?;
+        let requests = &mut self.flows[Side::Client].requests;
         requests.push((0, token.number()));
         self.drain(At::Client, turn)
     }
@@ -359,14 +293,29 @@ impl SessionWorld {
         let answer = match side {
             Side::Client => {
                 let code = ReasonCode::NORMAL_DISCONNECTION;
-                self.client.machine.disconnect(now, code, &[])
+                self.client.disconnect(now, code, &[])
             }
             Side::Server => {
                 let code = ReasonCode::ServerShuttingDown;
                 self.machine(link).disconnect(now, code, &[])
             }
         };
-        answer.map_err(|error| violation(Monitor::FirstPacket, error.to_string()))?;
+        turn.demand(Rule::Calls, answer)?;
         self.drain(self.at_link(link, side), turn)
+    }
+}
+
+impl LinkAction {
+    const fn kind(self) -> Kind {
+        match self {
+            LinkAction::Deliver => Kind::Deliver,
+            LinkAction::Batch => Kind::Batch,
+            LinkAction::Fragment(_) => Kind::Fragment,
+            LinkAction::Cut => Kind::Cut,
+            LinkAction::Notice => Kind::Notice,
+            LinkAction::Disconnect => Kind::Disconnect,
+            LinkAction::Hostile => Kind::Hostile,
+            LinkAction::Arrive => Kind::Arrive,
+        }
     }
 }

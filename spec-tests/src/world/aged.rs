@@ -13,18 +13,22 @@ use super::config::Config;
 /// after they have wrapped.
 const FREED: [u16; 9] = [8, 3, 9, 1, 6, 2, 7, 4, 5];
 
-/// A Session that both sides have, whose earlier messages are all settled.
-pub(super) fn aged_session(side: Side, config: &Config) -> Session {
+/// What a side has at first: a Client has a Session, and a Server if it is old. The earlier messages of an old one are all
+/// settled.
+pub(super) fn first_session(side: Side, config: &Config) -> Option<Session> {
     let mut session = match side {
         Side::Client => Session::of_client(config.session()),
         Side::Server => Session::of_server(NAME, config.session()),
     };
+    if config.aged == 0 {
+        return Some(session).filter(|_| side == Side::Client);
+    }
     for change in history(config.expiry) {
         session
             .apply(Instant::ORIGIN, &change)
             .expect("a history of this Session");
     }
-    session
+    Some(session)
 }
 
 fn history(expiry_interval: u32) -> Vec<Change> {

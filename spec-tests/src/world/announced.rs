@@ -1,12 +1,10 @@
 //! What both sides of a connection announce, which may differ from one connection to the next.
 
 use mqtt5_session_fsm::Limits;
-use mqtt5_session_fsm::codec::{Publish, Qos};
+use mqtt5_session_fsm::codec::Qos;
 
-use super::application::{Side, violation};
+use super::application::Side;
 use super::config::Config;
-use super::points::{Monitor, of_monitor};
-use crate::explore::{Turn, Violation};
 
 /// In which limit a connection differs from the ordinary ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,42 +76,4 @@ pub(super) fn announced(config: &Config, side: Side, variant: Variant) -> Limits
         Variant::QosZero | Variant::QosOne | Variant::NothingRetained => {}
     }
     limits
-}
-
-/// Checks a PUBLISH against what the receiver announced. `named` is whether a Topic Alias has got its Topic Name on
-/// this connection.
-pub(super) fn check_publish(
-    publish: &Publish<'_>,
-    limits: &Limits,
-    named: &mut bool,
-    turn: &mut Turn<'_>,
-) -> Result<(), Violation> {
-    if limits.maximum_qos < Qos::ExactlyOnce {
-        turn.cover(of_monitor(Monitor::MaximumQos));
-    }
-    if publish.delivery.qos() > limits.maximum_qos {
-        let message = format!("a PUBLISH has QoS {}", publish.delivery.qos() as u8);
-        return Err(violation(Monitor::MaximumQos, message));
-    }
-    if publish.retain {
-        turn.cover(of_monitor(Monitor::RetainAvailable));
-        if !limits.retain_available {
-            let message = "a PUBLISH has RETAIN 1";
-            return Err(violation(Monitor::RetainAvailable, message));
-        }
-    }
-    let topic = publish.topic.map(|topic| topic.as_str());
-    if let Some(alias) = publish.properties.topic_alias() {
-        turn.cover(of_monitor(Monitor::TopicAlias));
-        if alias.get() > limits.topic_alias_maximum || (topic.is_none() && !*named) {
-            let message = format!("a PUBLISH has the Topic Alias {alias}");
-            return Err(violation(Monitor::TopicAlias, message));
-        }
-        *named = true;
-    }
-    if topic.is_some_and(|topic| topic != TOPIC) {
-        let message = format!("a PUBLISH has the Topic Name {topic:?}");
-        return Err(violation(Monitor::TopicAlias, message));
-    }
-    Ok(())
 }

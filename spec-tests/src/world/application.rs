@@ -3,39 +3,57 @@
 //! Message number k of a direction has k as its payload. Its [`Record`] says what its publisher was
 //! told, what was seen of it on the wire, and what the other application got.
 
-use mqtt5_session_fsm::codec::{Qos, Role};
+use std::ops::{Index, IndexMut};
+
+use mqtt5_session_fsm::codec::{Packet, Publish, Qos, Role};
 use mqtt5_session_fsm::{Outcome, Receipt};
 
-use super::points::Monitor;
-use crate::explore::{Lane, Violation};
+use crate::explore::Lane;
 
 /// One side of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Side {
+pub(crate) enum Side {
     Client,
     Server,
 }
 
+pub(crate) const SIDES: [Side; 2] = [Side::Client, Side::Server];
+
+/// One of two things that both sides have.
+impl<T> Index<Side> for [T; 2] {
+    type Output = T;
+
+    fn index(&self, side: Side) -> &T {
+        &self[side as usize]
+    }
+}
+
+impl<T> IndexMut<Side> for [T; 2] {
+    fn index_mut(&mut self, side: Side) -> &mut T {
+        &mut self[side as usize]
+    }
+}
+
 impl Side {
-    pub(super) const fn other(self) -> Self {
+    pub(crate) const fn other(self) -> Self {
         match self {
             Side::Client => Side::Server,
             Side::Server => Side::Client,
         }
     }
 
-    pub(super) const fn role(self) -> Role {
+    pub(crate) const fn role(self) -> Role {
         match self {
             Side::Client => Role::Client,
             Side::Server => Role::Server,
         }
     }
 
-    pub(super) const fn lane(self) -> Lane {
+    pub(crate) const fn lane(self) -> Lane {
         Lane(self as usize)
     }
 
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Side::Client => "client",
             Side::Server => "server",
@@ -45,7 +63,7 @@ impl Side {
 
 /// How something ended, as far as the monitors care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Ending {
+pub(crate) enum Ending {
     Success,
     Refused,
     /// The library says that it is lost, or nobody knows.
@@ -57,7 +75,7 @@ pub(super) enum Ending {
 }
 
 impl Ending {
-    pub(super) fn of(outcome: &Outcome<'_>) -> Self {
+    pub(crate) fn of(outcome: &Outcome<'_>) -> Self {
         match outcome {
             _ if outcome.is_success() => Ending::Success,
             Outcome::Indeterminate | Outcome::NotSent => Ending::Lost,
@@ -70,46 +88,46 @@ impl Ending {
 
 /// A message that was accepted by the library.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Record {
-    pub(super) qos: Qos,
-    pub(super) token: u64,
+pub(crate) struct Record {
+    pub(crate) qos: Qos,
+    pub(crate) token: u64,
     /// In bytes, as the limits count them.
-    pub(super) size: u16,
+    pub(crate) size: u16,
     /// It had its outcome.
-    pub(super) over: bool,
+    pub(crate) over: bool,
     /// The Packet Identifier that it was seen with; 0 for none yet.
-    pub(super) identifier: u16,
-    pub(super) transmitted: bool,
+    pub(crate) identifier: u16,
+    pub(crate) transmitted: bool,
     /// The other side has acknowledged it with PUBREC.
-    pub(super) released: bool,
+    pub(crate) released: bool,
     /// Its Session was restored, so that nobody knows whether it was transmitted.
-    pub(super) restored: bool,
+    pub(crate) restored: bool,
     /// How often it was handed out in this life of the receiving Session.
-    pub(super) delivered: u8,
+    pub(crate) delivered: u8,
     /// How often it was handed out at all.
-    pub(super) ever: u8,
+    pub(crate) ever: u8,
     /// It was handed out, even if that was taken back later.
-    pub(super) seen: bool,
+    pub(crate) seen: bool,
     /// The other application took it.
-    pub(super) accepted: bool,
+    pub(crate) accepted: bool,
 }
 
 /// What one application publishes, and what becomes of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Flow {
-    pub(super) records: Vec<Record>,
+pub(crate) struct Flow {
+    pub(crate) records: Vec<Record>,
     /// Subscriptions and unsubscriptions under way: Packet Identifier (0 if not seen yet) and token.
-    pub(super) requests: Vec<(u16, u64)>,
+    pub(crate) requests: Vec<(u16, u64)>,
     /// Identifiers of released messages, in the order of their PUBREC.
-    pub(super) releasing: Vec<u16>,
+    pub(crate) releasing: Vec<u16>,
     /// The smallest message that the library was too busy for, in bytes, or 0: with QoS 0, and with others.
-    pub(super) refused: [u16; 2],
+    pub(crate) refused: [u16; 2],
     /// Sizes of the messages that made room for the one that is being published. Nothing between two steps.
-    pub(super) dropped: Vec<u16>,
+    pub(crate) dropped: Vec<u16>,
 }
 
 impl Flow {
-    pub(super) fn accepted(&mut self, qos: Qos, token: u64, size: u16) {
+    pub(crate) fn accepted(&mut self, qos: Qos, token: u64, size: u16) {
         self.records.push(Record {
             qos,
             token,
@@ -127,49 +145,71 @@ impl Flow {
     }
 
     /// The number that the next message will have.
-    pub(super) fn next_number(&self) -> u8 {
+    pub(crate) fn next_number(&self) -> u8 {
         self.records.len() as u8
     }
 
     /// Whether an identifier belongs to something that has no outcome yet.
-    pub(super) fn is_in_use(&self, identifier: u16) -> bool {
+    pub(crate) fn is_in_use(&self, identifier: u16) -> bool {
         let by_message = |record: &Record| !record.over && record.identifier == identifier;
         self.records.iter().any(by_message)
             || self.requests.iter().any(|(used, _)| *used == identifier)
     }
 
-    pub(super) fn with_identifier(&mut self, identifier: u16) -> Option<&mut Record> {
+    pub(crate) fn with_identifier(&mut self, identifier: u16) -> Option<&mut Record> {
         let mut records = self.records.iter_mut();
         records.find(|record| !record.over && record.identifier == identifier)
     }
 
-    /// An outcome was told. Gives the number of the message, if it is one.
-    pub(super) fn outcome(
-        &mut self,
-        token: u64,
-        ending: Ending,
-        strict: bool,
-    ) -> Result<Option<u8>, Violation> {
-        if let Some(position) = self.requests.iter().position(|(_, it)| *it == token) {
-            self.requests.remove(position);
-            return Ok(None);
+    /// The message that a PUBLISH carries: its number, and what is known of it.
+    pub(crate) fn message_of(&self, publish: &Publish<'_>) -> (u8, Option<&Record>) {
+        let number = publish.payload.first().copied().unwrap_or(u8::MAX);
+        (number, self.records.get(usize::from(number)))
+    }
+
+    /// Whether the application has asked for something that was not sent yet.
+    pub(crate) fn has_unsent_request(&self) -> bool {
+        self.requests.iter().any(|(id, _)| *id == 0)
+    }
+
+    /// A packet was sent.
+    pub(crate) fn sent(&mut self, packet: &Packet<'_>) {
+        let id = packet.packet_identifier().map_or(0, |id| id.get());
+        match packet {
+            Packet::Publish(publish) if id > 0 => {
+                let (number, _) = self.message_of(publish);
+                if let Some(record) = self.records.get_mut(usize::from(number)) {
+                    record.identifier = id;
+                    record.transmitted = true;
+                }
+            }
+            Packet::Subscribe(_) | Packet::Unsubscribe(_) => {
+                let mut requests = self.requests.iter_mut();
+                if let Some(request) = requests.find(|(id, _)| *id == 0) {
+                    request.0 = id;
+                }
+            }
+            _ => {}
         }
-        let mut records = self.records.iter_mut();
+    }
+
+    /// An outcome came: whether it is that of a request, which is over then.
+    pub(crate) fn settle_request(&mut self, token: u64) -> bool {
+        let requests = self.requests.len();
+        self.requests.retain(|(_, it)| *it != token);
+        self.requests.len() < requests
+    }
+
+    /// The message with a token that has no outcome yet.
+    pub(crate) fn unsettled(&self, token: u64) -> Result<usize, String> {
+        let mut records = self.records.iter();
         let found = records.position(|record| !record.over && record.token == token);
-        let Some(number) = found else {
-            let message = format!("token {token} has an outcome that it should not have, or had");
-            return Err(violation(Monitor::OneOutcome, message));
-        };
+        found.ok_or_else(|| format!("token {token} has an outcome that it should not have, or had"))
+    }
+
+    /// A message had its outcome.
+    pub(crate) fn settled(&mut self, number: usize) {
         let record = &mut self.records[number];
-        let is_certain = match record.qos {
-            Qos::AtMostOnce => false,
-            Qos::AtLeastOnce => true,
-            Qos::ExactlyOnce => strict,
-        };
-        if ending == Ending::Success && is_certain && !record.accepted {
-            let message = format!("message {number} succeeded, but nobody got it");
-            return Err(violation(Monitor::NotLost, message));
-        }
         let identifier = record.identifier;
         self.releasing.retain(|it| *it != identifier);
         // What does not matter any more must not make states differ.
@@ -183,46 +223,20 @@ impl Flow {
             restored: false,
             ..*record
         };
-        Ok(Some(number as u8))
     }
 
-    /// A message was handed to the application on the other side.
-    pub(super) fn delivered(
-        &mut self,
-        number: u8,
-        qos: Qos,
-        strict: bool,
-    ) -> Result<(), Violation> {
-        let later = self.records.iter().skip(usize::from(number) + 1);
-        let overtaken = later.clone().position(|it| it.seen && it.qos == qos);
-        let Some(record) = self.records.get_mut(usize::from(number)) else {
-            let message = format!("message {number} was never published");
-            return Err(violation(Monitor::NothingOfTheDead, message));
-        };
-        if record.qos != qos {
-            let message = format!("message {number} has another QoS than it was published with");
-            return Err(violation(Monitor::NotLost, message));
+    /// A message was handed to the application on the other side, which has to decide about it or has taken it.
+    pub(crate) fn delivered(&mut self, number: u8, is_accepted: bool) {
+        if let Some(record) = self.records.get_mut(usize::from(number)) {
+            record.seen = true;
+            record.delivered = record.delivered.saturating_add(1).min(2);
+            record.ever = record.ever.saturating_add(1).min(2);
+            record.accepted |= is_accepted;
         }
-        if strict && !record.seen && overtaken.is_some() {
-            let message = format!("message {number} comes after a later one with the same QoS");
-            return Err(violation(Monitor::DeliveryOrder, message));
-        }
-        record.seen = true;
-        record.delivered = record.delivered.saturating_add(1).min(2);
-        record.ever = record.ever.saturating_add(1).min(2);
-        if qos != Qos::AtLeastOnce && record.delivered > 1 {
-            let message = format!("message {number} was delivered twice");
-            return Err(violation(Monitor::AtMostOnce, message));
-        }
-        if qos == Qos::ExactlyOnce && record.ever > 1 && strict {
-            let message = format!("message {number} was delivered twice, in two Sessions");
-            return Err(violation(Monitor::Ever, message));
-        }
-        Ok(())
     }
 
     /// A delivery is taken back: the application refused the message, or crashed before it decided.
-    pub(super) fn taken_back(&mut self, number: u8) {
+    pub(crate) fn taken_back(&mut self, number: u8) {
         if let Some(record) = self.records.get_mut(usize::from(number)) {
             record.delivered = record.delivered.saturating_sub(1);
             record.ever = record.ever.saturating_sub(1);
@@ -230,7 +244,7 @@ impl Flow {
     }
 
     /// The Session that receives this flow has ended.
-    pub(super) fn receiver_ended(&mut self) {
+    pub(crate) fn receiver_ended(&mut self) {
         for record in &mut self.records {
             record.delivered = 0;
         }
@@ -238,7 +252,7 @@ impl Flow {
 
     /// The publisher crashed. What is not stored has no outcome: messages with QoS 0, and requests,
     /// which end with their connection.
-    pub(super) fn sender_crashed(&mut self) {
+    pub(crate) fn sender_crashed(&mut self) {
         self.requests.clear();
         self.refused = [0; 2];
         for record in self.records.iter_mut().filter(|it| !it.over) {
@@ -248,20 +262,16 @@ impl Flow {
     }
 
     /// Whether everything had its outcome, and nobody waits for room.
-    pub(super) fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         self.requests.is_empty() && self.refused == [0; 2] && self.records.iter().all(|it| it.over)
     }
 }
 
 /// What an application holds of the messages that it got and has not decided about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Undecided {
-    pub(super) receipt: Receipt,
-    pub(super) number: u8,
-    pub(super) qos: Qos,
-    pub(super) identifier: u16,
-}
-
-pub(super) fn violation(monitor: Monitor, message: impl Into<String>) -> Violation {
-    Violation::new(monitor.name(), message)
+pub(crate) struct Undecided {
+    pub(crate) receipt: Receipt,
+    pub(crate) number: u8,
+    pub(crate) qos: Qos,
+    pub(crate) identifier: u16,
 }

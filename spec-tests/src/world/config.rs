@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use super::announced::Variant;
+use super::application::Side;
 
 macro_rules! settings {
     ($($(#[doc = $doc:literal])* $name:ident: $type:ty = $default:expr,)*) => {
@@ -182,6 +183,11 @@ impl Config {
         self.persistent > 0 || self.client_crashes > 0 || self.server_crashes > 0
     }
 
+    /// Whether the host of a side crashes.
+    pub(super) fn may_crash(&self, side: Side) -> bool {
+        [self.client_crashes, self.server_crashes][side] > 0
+    }
+
     /// Whether a host may be away.
     pub(super) fn is_absent(&self) -> bool {
         self.sleeps + self.blocks + self.put_offs + self.unread > 0
@@ -243,30 +249,55 @@ impl FromStr for Config {
 }
 
 macro_rules! budget {
-    ($($name:ident)*) => {
+    ({$($by_side:ident: $client:ident $server:ident,)*} $($name:ident)*) => {
         /// How often each thing may still happen.
-        #[derive(Clone, Copy, Debug)]
+        #[derive(Clone, Copy, Debug, Default)]
         pub(super) struct Budget {
+            $(pub(super) $by_side: [u8; 2],)*
             $(pub(super) $name: u8,)*
         }
 
         impl Budget {
             pub(super) fn new(config: &Config) -> Self {
-                Budget { $($name: config.$name,)* }
+                Budget {
+                    $($by_side: [config.$client, config.$server],)*
+                    $($name: config.$name,)*
+                }
             }
         }
 
         impl Hash for Budget {
             fn hash<H: Hasher>(&self, state: &mut H) {
                 // In one go, as it is hashed in each step.
-                state.write(&[$(self.$name),*]);
+                state.write(&[$(self.$by_side[0], self.$by_side[1],)* $(self.$name),*]);
             }
         }
     };
 }
 
 budget! {
-    up down refusals subscribes unsubscribes disconnects rejections clean_starts cuts takeovers
-    client_crashes server_crashes client_expiries server_expiries hostile fragments ticks
-    sleeps blocks put_offs unread
+    {
+        messages: up down,
+        crashes: client_crashes server_crashes,
+        expiries: client_expiries server_expiries,
+    }
+    refusals subscribes unsubscribes disconnects rejections clean_starts cuts takeovers hostile fragments ticks sleeps
+    blocks put_offs unread
+}
+
+impl Budget {
+    /// What is left if nothing goes wrong any more.
+    pub(super) fn without_faults(self) -> Self {
+        Budget {
+            messages: self.messages,
+            refusals: self.refusals,
+            subscribes: self.subscribes,
+            unsubscribes: self.unsubscribes,
+            disconnects: self.disconnects,
+            rejections: self.rejections,
+            clean_starts: self.clean_starts,
+            ticks: self.ticks,
+            ..Budget::default()
+        }
+    }
 }

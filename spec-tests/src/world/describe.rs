@@ -5,7 +5,7 @@ use std::fmt;
 use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, Split, split};
 use mqtt5_session_fsm::codec::{Packet, Role};
 
-use super::told::Told;
+use super::observed::Observed;
 
 /// A packet in a few words.
 pub(super) struct Words<'a>(pub(super) &'a Packet<'a>);
@@ -58,23 +58,25 @@ impl fmt::Display for Words<'_> {
     }
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for Observed {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Told::Message { number, qos, .. } => {
+            Observed::Message { number, qos, .. } => {
                 write!(out, "message {number} (QoS {}) is delivered", *qos as u8)
             }
-            Told::Outcome { token, ending } => write!(out, "outcome of token {token}: {ending:?}"),
-            Told::Connected { session_present } => {
+            Observed::Outcome { token, ending } => {
+                write!(out, "outcome of token {token}: {ending:?}")
+            }
+            Observed::Connected { session_present } => {
                 write!(
                     out,
                     "connected, Session Present {}",
                     u8::from(*session_present)
                 )
             }
-            Told::Connect => write!(out, "a client wants to connect"),
-            Told::Refused => write!(out, "the connection is refused"),
-            Told::Request { subscribe, .. } => {
+            Observed::Connect => write!(out, "a client wants to connect"),
+            Observed::Refused => write!(out, "the connection is refused"),
+            Observed::Request { subscribe, .. } => {
                 let what = if *subscribe {
                     "SUBSCRIBE"
                 } else {
@@ -82,9 +84,9 @@ impl fmt::Display for Told {
                 };
                 write!(out, "{what} is to be answered")
             }
-            Told::SessionEnded => write!(out, "the Session has ended"),
-            Told::Room => write!(out, "there is room again"),
-            Told::Other => write!(out, "something else"),
+            Observed::SessionEnded => write!(out, "the Session has ended"),
+            Observed::Room => write!(out, "there is room again"),
+            Observed::Other => write!(out, "something else"),
         }
     }
 }

@@ -1,100 +1,105 @@
 //! What the machines tell their hosts, and what the monitors make of it.
 
-use mqtt5_session_fsm::codec::Qos;
-
-use super::application::{Ending, Side, Undecided, violation};
-use super::host::At;
-use super::points::{Monitor, of_monitor};
-use super::told::Told;
+use super::application::{Ending, Side, Undecided};
+use super::monitors::delivery::{Delivery, loss_has_reason, not_lost};
+use super::monitors::room::next_dropped;
+use super::monitors::{Rule, Verdict};
+use super::observed::Observed;
+use super::shell::At;
 use super::{SessionWorld, Split};
 use crate::explore::{Turn, Violation};
 
 impl SessionWorld {
     /// An event, from `receive` or from `poll`.
-    pub(super) fn told(
+    pub(super) fn observe(
         &mut self,
         at: At,
-        told: Told,
+        event: Observed,
         turn: &mut Turn<'_>,
     ) -> Result<(), Violation> {
         let side = at.side();
-        if told != Told::Other {
-            turn.note(side.lane(), told);
+        if event != Observed::Other {
+            turn.note(side.lane(), event);
         }
         let strict = self.config.0.ever > 0 || self.split != Split::Resumed;
-        self.check_order_of_events(at, told, turn)?;
-        match told {
-            Told::Message {
+        if let Some(link) = self.link_of(at) {
+            let is_open = self.is_open(link, side);
+            let monitor = &mut self.links[link].monitors[side].event_order;
+            turn.judge(Rule::EventOrder, monitor.observed(event, is_open))?;
+        }
+        match event {
+            Observed::Message {
                 number,
                 qos,
                 identifier,
                 receipt,
             } => {
-                let flow = &mut self.flows[side.other() as usize];
-                if qos == Qos::ExactlyOnce {
-                    turn.cover(of_monitor(Monitor::AtMostOnce));
-                    turn.cover(of_monitor(Monitor::Ever));
-                }
-                if number > 0 {
-                    turn.cover(of_monitor(Monitor::DeliveryOrder));
-                }
-                flow.delivered(number, qos, strict)?;
-                match receipt {
-                    Some(receipt) => {
-                        let undecided = Undecided {
-                            receipt,
-                            number,
-                            qos,
-                            identifier,
-                        };
-                        self.undecided(side).push(undecided);
-                    }
-                    None => flow.records[usize::from(number)].accepted = true,
+                let flow = &mut self.flows[side.other()];
+                let Some(delivery) = Delivery::new(flow, number, qos, strict) else {
+                    let objection = format!("message {number} was never published");
+                    return turn.judge(Rule::NothingOfTheDead, Verdict::Broken(objection));
+                };
+                turn.judge(Rule::NotLost, delivery.unchanged())?;
+                turn.judge(Rule::DeliveryOrder, delivery.in_order())?;
+                turn.judge(Rule::AtMostOnce, delivery.at_most_once())?;
+                turn.judge(Rule::Ever, delivery.at_most_once_ever())?;
+                flow.delivered(number, receipt.is_none());
+                if let Some(receipt) = receipt {
+                    self.hosts[side].undecided.push(Undecided {
+                        receipt,
+                        number,
+                        qos,
+                        identifier,
+                    });
                 }
             }
-            Told::Outcome { token, ending } => {
-                turn.cover(of_monitor(Monitor::OneOutcome));
-                if ending == Ending::Dropped && self.sees_what_waits() {
-                    self.check_drop(side, token, turn)?;
-                }
-                let number = self.flows[side as usize].outcome(token, ending, strict)?;
-                if ending == Ending::Success && number.is_some() {
-                    turn.cover(of_monitor(Monitor::NotLost));
-                }
-                if ending == Ending::Lost && number.is_some() {
-                    turn.cover(of_monitor(Monitor::LossHasReason));
-                    if !self.lost_session && !self.config.0.limits_change() {
-                        let message = format!("the {} lost {number:?}", side.name());
-                        return Err(violation(Monitor::LossHasReason, message));
-                    }
-                }
+            Observed::Outcome { token, .. } if self.flows[side].settle_request(token) => {
+                turn.judge(Rule::OneOutcome, Verdict::Armed)?;
             }
-            Told::SessionEnded => {
+            Observed::Outcome { token, ending } => {
+                let number = self.flows[side].unsettled(token);
+                let number = turn.demand(Rule::OneOutcome, number)?;
+                let sees_what_waits = self.sees_what_waits();
+                let flow = &mut self.flows[side];
+                let record = &flow.records[number];
+                if ending == Ending::Dropped && sees_what_waits {
+                    let verdict = next_dropped(flow, record, &self.config.0.session());
+                    turn.judge(Rule::Drops, verdict)?;
+                    flow.dropped.push(record.size);
+                }
+                let record = &flow.records[number];
+                turn.judge(Rule::NotLost, not_lost(number, record, ending, strict))?;
+                let has_reason = self.lost_session || self.config.0.limits_change();
+                let verdict = loss_has_reason(number, ending, has_reason);
+                turn.judge(Rule::LossHasReason, verdict)?;
+                flow.settled(number);
+            }
+            Observed::SessionEnded => {
                 self.split = match (side, self.split) {
                     (_, Split::Resumed) => Split::Resumed,
-                    (Side::Server, _) if self.client.machine.session().exists() => Split::Ended,
+                    (Side::Server, _) if self.client.session().exists() => Split::Ended,
                     _ => Split::Same,
                 };
                 if let (Side::Server, Some(clients)) = (side, self.clients_link()) {
                     let link = &mut self.links[clients];
                     // The Client's own CONNECT ends it for both.
-                    link.outlived_session |=
-                        at != At::Server(clients) && link.watches[Side::Server as usize].opened;
+                    link.outlived_session |= at != At::Server(clients)
+                        && link.monitors[Side::Server].first_packet.opened;
                 }
-                self.flows[side.other() as usize].receiver_ended();
-                self.undecided(side).clear();
+                self.flows[side.other()].receiver_ended();
+                self.hosts[side].undecided.clear();
                 // A Server without a Session takes no messages: nobody waits for room in it.
                 if side == Side::Server {
-                    self.flows[side as usize].refused = [0; 2];
+                    self.flows[side].refused = [0; 2];
                 }
             }
-            Told::Room => self.flows[side as usize].refused = [0; 2],
-            Told::Connect => {
+            Observed::Room => self.flows[side].refused = [0; 2],
+            Observed::Connect => {
                 if let At::Server(link) = at {
                     self.decide_connect(link, turn)?;
                 }
             }
-            Told::Request {
+            Observed::Request {
                 packet_identifier,
                 subscribe,
             } => {
@@ -104,7 +109,7 @@ impl SessionWorld {
                     }
                 }
             }
-            Told::Connected { session_present } => {
+            Observed::Connected { session_present } => {
                 let link = self.clients_link().map(|link| &self.links[link]);
                 let outlived = link.is_some_and(|link| link.outlived_session);
                 self.split = match (self.split, session_present) {
@@ -116,48 +121,8 @@ impl SessionWorld {
                     turn.note(side.lane(), "(that is another Session than the client's)");
                 }
             }
-            Told::Refused | Told::Other => {}
+            Observed::Refused | Observed::Other => {}
         }
         Ok(())
-    }
-
-    /// The end of a Session is heard before anything that the next one brings.
-    fn check_order_of_events(
-        &mut self,
-        at: At,
-        told: Told,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
-        let link = match at {
-            At::Client => self.clients_link(),
-            At::Server(link) => Some(link),
-            At::Stored => None,
-        };
-        let Some(link) = link else {
-            return Ok(());
-        };
-        let side = at.side();
-        match told {
-            Told::Message { .. } | Told::Request { .. } => {
-                self.links[link].heard[side as usize] = true;
-            }
-            Told::SessionEnded if self.is_open(link, side) => {
-                turn.cover(of_monitor(Monitor::EventOrder));
-                if self.links[link].heard[side as usize] {
-                    let message = format!(
-                        "the {} hears of the end of a Session after something that the next one brought",
-                        side.name()
-                    );
-                    return Err(violation(Monitor::EventOrder, message));
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// The link of which the Client holds an end.
-    pub(super) fn clients_link(&self) -> Option<usize> {
-        self.links.iter().rposition(|link| link.has_client)
     }
 }

@@ -4,8 +4,8 @@ use mqtt5_session_fsm::codec::PacketIdentifier;
 use mqtt5_session_fsm::{Instant, Limits, Server};
 
 use super::application::Side;
-use super::hearing::Hearing;
-use super::wire::Watch;
+use super::monitors::connection::Monitors;
+use super::monitors::time::Hearing;
 
 #[derive(Clone, Debug, Hash)]
 pub(super) struct Link {
@@ -15,14 +15,16 @@ pub(super) struct Link {
     pub(super) server: Option<ServerEnd>,
     /// What was sent and has not arrived, by sender.
     pub(super) pipes: [Vec<u8>; 2],
-    /// By side.
-    pub(super) watches: [Watch; 2],
+    /// What has arrived and is not a whole packet, by receiver.
+    pub(super) inboxes: [Vec<u8>; 2],
+    /// Of what each side sends and hears.
+    pub(super) monitors: [Monitors; 2],
     /// By side.
     pub(super) hearing: [Hearing; 2],
     /// What the sides announce, by side.
     pub(super) limits: [Limits; 2],
-    /// By side: its host has heard of something that came on this connection.
-    pub(super) heard: [bool; 2],
+    /// The CONNECT that was sent had Clean Start 1.
+    pub(super) clean_start: bool,
     /// There was a connection before it.
     pub(super) is_later: bool,
     /// A later connection was accepted.
@@ -34,8 +36,6 @@ pub(super) struct Link {
 #[derive(Clone, Debug, Hash)]
 pub(super) struct ServerEnd {
     pub(super) machine: Server,
-    /// What has arrived and is not a whole packet.
-    pub(super) inbox: Vec<u8>,
     /// SUBSCRIBE (true) and UNSUBSCRIBE packets that are to be answered.
     pub(super) requests: Vec<(PacketIdentifier, bool)>,
 }
@@ -51,14 +51,14 @@ impl Link {
             has_client: true,
             server: Some(ServerEnd {
                 machine,
-                inbox: Vec::new(),
                 requests: Vec::new(),
             }),
             pipes: [Vec::new(), Vec::new()],
-            watches: [Watch::default(), Watch::default()],
+            inboxes: [Vec::new(), Vec::new()],
+            monitors: [Monitors::default(), Monitors::default()],
             hearing: [Hearing::of_client(clocks[0]), Hearing::of_server(clocks[1])],
             limits,
-            heard: [false, false],
+            clean_start: false,
             is_later,
             is_superseded: false,
             outlived_session: false,
@@ -74,7 +74,7 @@ impl Link {
 
     /// What is under way to this side.
     pub(super) fn pipe_to(&mut self, side: Side) -> &mut Vec<u8> {
-        &mut self.pipes[side.other() as usize]
+        &mut self.pipes[side.other()]
     }
 
     /// Nobody holds an end.
@@ -85,7 +85,7 @@ impl Link {
     /// Nothing is under way.
     pub(super) fn is_idle(&self) -> bool {
         let end = self.server.as_ref();
-        self.pipes.iter().all(Vec::is_empty)
-            && end.is_none_or(|end| end.inbox.is_empty() && end.requests.is_empty())
+        let mut bytes = self.pipes.iter().chain(&self.inboxes);
+        bytes.all(Vec::is_empty) && end.is_none_or(|end| end.requests.is_empty())
     }
 }

@@ -4,39 +4,14 @@ use mqtt5_session_fsm::codec::ReasonCode;
 use mqtt5_session_fsm::{Instant, Session};
 
 use super::SessionWorld;
-use super::aged::aged_session;
-use super::application::{Side, Undecided, violation};
+use super::application::Side;
 use super::client::NAME;
-use super::config::Config;
-use super::describe::{Words, packets};
-use super::forecast::{Census, Fate};
-use super::host::At;
-use super::points::{Kind, Monitor, of_kind};
-use super::storage::Disk;
+use super::coverage_points::Kind;
+use super::monitors::Rule;
+use super::monitors::persistence::Disk;
+use super::monitors::table::States;
+use super::shell::At;
 use crate::explore::{Turn, Violation};
-
-#[derive(Clone, Debug, Default, Hash)]
-pub(super) struct ServerHost {
-    /// The Session, as long as no connection has it.
-    pub(super) stored: Option<Session>,
-    pub(super) clock: Instant,
-    pub(super) undecided: Vec<Undecided>,
-    pub(super) disk: Disk,
-}
-
-impl ServerHost {
-    pub(super) fn new(config: &Config) -> Self {
-        if config.aged == 0 {
-            return ServerHost::default();
-        }
-        let session = aged_session(Side::Server, config);
-        ServerHost {
-            disk: Disk::new(&session, config.server_crashes > 0),
-            stored: Some(session),
-            ..ServerHost::default()
-        }
-    }
-}
 
 fn is_expired(session: &Session, now: Instant) -> bool {
     session.next_timeout() <= now && {
@@ -53,7 +28,7 @@ impl SessionWorld {
         link: usize,
         turn: &mut Turn<'_>,
     ) -> Result<(), Violation> {
-        let now = self.server.clock;
+        let now = self.now(Side::Server);
         if self.links[link].is_superseded && self.config.0.stale == 0 {
             turn.note(
                 Side::Server.lane(),
@@ -61,56 +36,51 @@ impl SessionWorld {
             );
             self.machine(link).connection_lost(now);
             self.drain(At::Server(link), turn)?;
-            self.drop_end(link, turn);
+            self.let_go(link, Side::Server, turn);
             return Ok(());
         }
         if self.left.rejections > 0 && turn.choose(2) == 1 {
             self.left.rejections -= 1;
-            turn.cover(of_kind(Kind::Reject));
+            turn.cover(Kind::Reject.position());
             turn.note(Side::Server.lane(), "refuses the connection");
             let answer = self.machine(link).refuse(now, ReasonCode::ServerBusy, &[]);
-            answer.map_err(|error| violation(Monitor::FirstPacket, error.to_string()))?;
-            return Ok(());
+            return turn.demand(Rule::Calls, answer);
         }
         if let At::Server(old) = self.at(Side::Server) {
             turn.note(
                 Side::Server.lane(),
                 "takes the Session from the old connection",
             );
-            let census = self.session(Side::Server).map(Census::of);
-            let existed = self.session(Side::Server).is_some_and(Session::exists);
-            self.server.stored = self.machine(old).take_over(now);
-            self.forget_undecided(Side::Server);
-            if let Some(census) = census {
-                self.note_end(existed, &census, At::Stored, turn)?;
-            }
+            self.may_end(Side::Server, turn, |world| {
+                world.stored = world.machine(old).take_over(now);
+                world.forget_undecided(Side::Server);
+            })?;
             self.drain(At::Server(old), turn)?;
-            self.drop_end(old, turn);
+            self.let_go(old, Side::Server, turn);
             self.drain(At::Stored, turn)?;
         }
         let config = self.config.0.clone();
-        let session = self.server.stored.take();
-        let before = session.as_ref().filter(|it| it.exists()).map(Census::of);
+        let session = self.stored.take();
+        let before = session.as_ref().filter(|it| it.exists()).map(States::of);
         // Its end may have come while the host slept.
         let is_expired = session.as_ref().is_some_and(|it| is_expired(it, now));
         if session.is_none() {
             let fresh = Session::of_server(NAME, config.session());
-            self.server.disk = Disk::new(&fresh, config.server_crashes > 0);
+            self.hosts[Side::Server].disk = Disk::new(&fresh, config.server_crashes > 0);
         }
         let answer = self.machine(link).accept(now, session, &[]);
-        answer.map_err(|error| violation(Monitor::FirstPacket, error.to_string()))?;
+        turn.demand(Rule::Calls, answer)?;
         for older in &mut self.links[..link] {
             older.is_superseded = true;
         }
-        if let Some(census) = before {
-            let clean_start = self.links[link].watches[Side::Client as usize].clean_start;
-            let fate = if clean_start || is_expired {
-                self.lost_session = true;
-                Fate::Discard
-            } else {
-                Fate::Resume
+        let is_discarded = self.links[link].clean_start || is_expired;
+        self.lost_session |= before.is_some() && is_discarded;
+        if let (Some(before), Some(after)) = (before, self.session(Side::Server)) {
+            let verdict = match is_discarded {
+                true => before.discarded(after),
+                false => before.resumed(after),
             };
-            census.befell(fate, self.session(Side::Server), turn)?;
+            turn.judge(Rule::Table, verdict)?;
         }
         Ok(())
     }
@@ -122,7 +92,7 @@ impl SessionWorld {
         position: usize,
         turn: &mut Turn<'_>,
     ) -> Result<(), Violation> {
-        let now = self.server.clock;
+        let now = self.now(Side::Server);
         let Some(end) = &mut self.links[link].server else {
             return Ok(());
         };
@@ -136,7 +106,7 @@ impl SessionWorld {
             end.machine
                 .acknowledge_unsubscribe(now, packet_identifier, &codes, &[])
         };
-        answer.map_err(|error| violation(Monitor::NotLost, error.to_string()))?;
+        turn.demand(Rule::Calls, answer)?;
         self.drain(At::Server(link), turn)
     }
 
@@ -150,23 +120,12 @@ impl SessionWorld {
         if side == Side::Client {
             return self.client_lost(turn);
         }
-        let census = self.session_of_link(link).map(Census::of);
-        let existed = self.session_of_link(link).is_some_and(Session::exists);
-        let now = self.server.clock;
-        self.machine(link).connection_lost(now);
-        if let Some(census) = census {
-            let session = self.session_of_link(link);
-            if existed && session.is_some_and(|it| !it.exists()) {
-                census.befell(Fate::Discard, session, turn)?;
-                self.lost_session = true;
-            }
-        }
+        let now = self.now(side);
+        self.may_end(side, turn, |world| {
+            world.machine(link).connection_lost(now);
+        })?;
         self.drain(At::Server(link), turn)?;
         self.server_left(link, turn)
-    }
-
-    fn session_of_link(&self, link: usize) -> Option<&Session> {
-        self.links[link].server.as_ref()?.machine.session()
     }
 
     /// The machine of a link is done: takes the Session out, and closes.
@@ -175,16 +134,16 @@ impl SessionWorld {
         link: usize,
         turn: &mut Turn<'_>,
     ) -> Result<(), Violation> {
-        let now = self.server.clock;
-        let had_session = self.session_of_link(link).is_some();
+        let now = self.now(Side::Server);
+        let had_session = self.at(Side::Server) == At::Server(link);
         let session = self.machine(link).take_session(now);
         self.drain(At::Server(link), turn)?;
-        self.drop_end(link, turn);
+        self.let_go(link, Side::Server, turn);
         if !had_session {
             return Ok(());
         }
         self.forget_undecided(Side::Server);
-        self.server.stored = session;
+        self.stored = session;
         self.drain(At::Stored, turn)?;
         self.drop_ended();
         Ok(())
@@ -192,31 +151,21 @@ impl SessionWorld {
 
     /// A Session that has ended need not be kept.
     fn drop_ended(&mut self) {
-        if self.server.stored.as_ref().is_some_and(|it| !it.exists()) {
-            self.server.stored = None;
-            self.server.disk = Disk::default();
-        }
-    }
-
-    /// Closes the Server's end of a link.
-    fn drop_end(&mut self, link: usize, turn: &mut Turn<'_>) {
-        let link = &mut self.links[link];
-        link.server = None;
-        let pipe = std::mem::take(link.pipe_to(Side::Server));
-        for (packet, _) in packets(&pipe, Side::Client.role()) {
-            let (from, to) = (Side::Client.lane(), Side::Server.lane());
-            turn.log().lost(from, to, Words(&packet));
+        if self.stored.as_ref().is_some_and(|it| !it.exists()) {
+            self.stored = None;
+            self.hosts[Side::Server].disk = Disk::default();
         }
     }
 
     /// The broker's clock jumps to the end of the Session, while the Client's stands still.
     pub(super) fn expire_server(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
-        let Some(session) = &self.server.stored else {
+        let Some(session) = &self.stored else {
             return Ok(());
         };
         let ends_at = session.next_timeout();
         if ends_at != Instant::NEVER {
-            self.server.clock = self.server.clock.max(ends_at);
+            let clock = &mut self.hosts[Side::Server].clock;
+            *clock = ends_at.max(*clock);
             self.note_return(Side::Server);
         }
         self.expire_stored(turn)
@@ -224,15 +173,12 @@ impl SessionWorld {
 
     /// The time of the Session that is kept has come, for one thing or another.
     pub(super) fn expire_stored(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
-        let Some(session) = &mut self.server.stored else {
-            return Ok(());
-        };
-        let census = Census::of(session);
-        session.handle_timeout(self.server.clock);
-        if !session.exists() {
-            self.lost_session = true;
-            census.befell(Fate::Discard, Some(session), turn)?;
-        }
+        let now = self.now(Side::Server);
+        self.may_end(Side::Server, turn, |world| {
+            if let Some(session) = &mut world.stored {
+                session.handle_timeout(now);
+            }
+        })?;
         self.drain(At::Stored, turn)?;
         self.drop_ended();
         Ok(())
@@ -243,12 +189,11 @@ impl SessionWorld {
         let had_session = self.session(Side::Server).is_some();
         for link in 0..self.links.len() {
             if self.links[link].server.is_some() {
-                self.drop_end(link, turn);
+                self.let_go(link, Side::Server, turn);
             }
         }
         if had_session {
-            let config = self.config.0.session();
-            self.server.stored = self.server.disk.load(self.server.clock, config, turn)?;
+            self.stored = self.load(Side::Server, turn)?;
             self.drain(At::Stored, turn)?;
             self.drop_ended();
         }
@@ -258,15 +203,10 @@ impl SessionWorld {
     pub(super) fn expire(&mut self, side: Side, turn: &mut Turn<'_>) -> Result<(), Violation> {
         turn.log()
             .fault(format_args!("the {}'s Session expires", side.name()));
+        self.left.expiries[side] -= 1;
         match side {
-            Side::Client => {
-                self.left.client_expiries -= 1;
-                self.expire_client(turn)
-            }
-            Side::Server => {
-                self.left.server_expiries -= 1;
-                self.expire_server(turn)
-            }
+            Side::Client => self.expire_client(turn),
+            Side::Server => self.expire_server(turn),
         }
     }
 
@@ -276,15 +216,10 @@ impl SessionWorld {
             side.name()
         ));
         self.forget_after_crash(side);
+        self.left.crashes[side] -= 1;
         match side {
-            Side::Client => {
-                self.left.client_crashes -= 1;
-                self.restart_client(turn)
-            }
-            Side::Server => {
-                self.left.server_crashes -= 1;
-                self.restart_server(turn)
-            }
+            Side::Client => self.restart_client(turn),
+            Side::Server => self.restart_server(turn),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the machines say, in a form that borrows nothing.
+//! The events of the machines, as far as the world looks at them, in a form that borrows nothing.
 
 use mqtt5_session_fsm::codec::{PacketIdentifier, Qos};
 use mqtt5_session_fsm::{Event, Receipt};
@@ -7,7 +7,7 @@ use super::announced::TOPIC;
 use super::application::Ending;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(crate) enum Observed {
     Message {
         number: u8,
         qos: Qos,
@@ -33,41 +33,41 @@ pub(super) enum Told {
     Other,
 }
 
-impl Told {
-    pub(super) fn new(event: &Event<'_>) -> Self {
+impl Observed {
+    pub(crate) fn new(event: &Event<'_>) -> Self {
         match event {
             Event::Message(delivered) => {
                 let publish = &delivered.publish;
                 let identifier = publish.delivery.packet_identifier();
                 let is_ours = publish.topic.is_some_and(|topic| topic.as_str() == TOPIC);
                 let number = publish.payload.first().filter(|_| is_ours);
-                Told::Message {
+                Observed::Message {
                     number: number.copied().unwrap_or(u8::MAX),
                     qos: publish.delivery.qos(),
                     identifier: identifier.map_or(0, |id| id.get()),
                     receipt: delivered.receipt,
                 }
             }
-            Event::Outcome(token, outcome) => Told::Outcome {
+            Event::Outcome(token, outcome) => Observed::Outcome {
                 token: token.number(),
                 ending: Ending::of(outcome),
             },
-            Event::Connect(_) => Told::Connect,
-            Event::Connected(connack) => Told::Connected {
+            Event::Connect(_) => Observed::Connect,
+            Event::Connected(connack) => Observed::Connected {
                 session_present: connack.session_present,
             },
-            Event::Refused(_) => Told::Refused,
-            Event::Subscribe(subscribe) => Told::Request {
+            Event::Refused(_) => Observed::Refused,
+            Event::Subscribe(subscribe) => Observed::Request {
                 packet_identifier: subscribe.packet_identifier,
                 subscribe: true,
             },
-            Event::Unsubscribe(unsubscribe) => Told::Request {
+            Event::Unsubscribe(unsubscribe) => Observed::Request {
                 packet_identifier: unsubscribe.packet_identifier,
                 subscribe: false,
             },
-            Event::SessionEnded => Told::SessionEnded,
-            Event::Room => Told::Room,
-            _ => Told::Other,
+            Event::SessionEnded => Observed::SessionEnded,
+            Event::Room => Observed::Room,
+            _ => Observed::Other,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What the tables say must become of packets that are about to be handed to a machine.
+//! What the tables predict of packets that are about to be handed to a machine, and of the Session as a whole:
+//! [`Rule::Table`](super::Rule::Table).
 //!
 //! Taken before, compared afterwards.
 
@@ -8,16 +9,14 @@ use mqtt5_session_fsm::table::{
     ReceiverAction, ReceiverEvent, ReceiverState, SenderAction, SenderEvent, SenderState,
 };
 
-use super::application::violation;
-use super::points::{Monitor, of_monitor};
-use crate::explore::{Turn, Violation};
+use super::Verdict;
 
 /// Packet Identifiers that are looked at when something happens to all of them.
 const LOOKED_AT: u16 = 9;
 
 /// The states of the Packet Identifiers that some packets have.
 #[derive(Debug, Default)]
-pub(super) struct Forecast {
+pub(crate) struct Prediction {
     sender: Vec<(PacketIdentifier, SenderState)>,
     receiver: Vec<(PacketIdentifier, ReceiverState)>,
     /// Those to which something has happened: only they are compared.
@@ -26,7 +25,7 @@ pub(super) struct Forecast {
 
 /// What a packet does, according to the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Effect {
+pub(crate) enum Effect {
     Sender(SenderAction),
     Receiver(ReceiverAction),
     None,
@@ -54,9 +53,9 @@ fn receiver_event(packet: &Packet<'_>) -> Option<ReceiverEvent> {
     })
 }
 
-impl Forecast {
+impl Prediction {
     /// Looks up the state for a packet before it is handed over.
-    pub(super) fn look_up(&mut self, session: &Session, packet: &Packet<'_>) {
+    pub(crate) fn look_up(&mut self, session: &Session, packet: &Packet<'_>) {
         let Some(id) = packet.packet_identifier() else {
             return;
         };
@@ -69,7 +68,7 @@ impl Forecast {
     }
 
     /// Follows one packet through the tables.
-    pub(super) fn follow(&mut self, packet: &Packet<'_>, manual: bool) -> Effect {
+    pub(crate) fn follow(&mut self, packet: &Packet<'_>, manual: bool) -> Effect {
         let Some(id) = packet.packet_identifier() else {
             return Effect::None;
         };
@@ -99,18 +98,18 @@ impl Forecast {
     }
 
     /// Compares with what became of it.
-    pub(super) fn compare(&self, session: &Session, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    pub(crate) fn compare(&self, session: &Session) -> Verdict {
         let is_followed = |id: &PacketIdentifier| self.followed.contains(id);
+        let mut verdict = Verdict::Idle;
         for (id, expected) in self.sender.iter().filter(|(id, _)| is_followed(id)) {
-            turn.cover(of_monitor(Monitor::Table));
             let state = session.sender_state(*id);
             if state != *expected {
-                let message = format!("sender, id {id}: {state:?} instead of {expected:?}");
-                return Err(violation(Monitor::Table, message));
+                let objection = format!("sender, id {id}: {state:?} instead of {expected:?}");
+                return Verdict::Broken(objection);
             }
+            verdict = Verdict::Armed;
         }
         for (id, expected) in self.receiver.iter().filter(|(id, _)| is_followed(id)) {
-            turn.cover(of_monitor(Monitor::Table));
             let state = session.receiver_state(*id);
             // What was decided while there was no connection takes effect when the PUBLISH comes
             // again, and a PUBREC that is owed again may have had its turn at once.
@@ -122,52 +121,42 @@ impl Forecast {
             .into_iter()
             .any(|event| state == expected.on(event).0);
             if !is_later {
-                let message = format!("receiver, id {id}: {state:?} instead of {expected:?}");
-                return Err(violation(Monitor::Table, message));
+                let objection = format!("receiver, id {id}: {state:?} instead of {expected:?}");
+                return Verdict::Broken(objection);
             }
+            verdict = Verdict::Armed;
         }
-        Ok(())
+        verdict
     }
-}
-
-/// The Session as a whole goes on, or ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    Resume,
-    Discard,
 }
 
 /// The states of the first identifiers, before what befalls all of them.
 #[derive(Debug)]
-pub(super) struct Census(Vec<(PacketIdentifier, SenderState, ReceiverState)>);
+pub(crate) struct States(Vec<(PacketIdentifier, SenderState, ReceiverState)>);
 
-impl Census {
-    pub(super) fn of(session: &Session) -> Self {
+impl States {
+    pub(crate) fn of(session: &Session) -> Self {
         let identifiers = (1..=LOOKED_AT).filter_map(PacketIdentifier::new);
         let states = |id| (id, session.sender_state(id), session.receiver_state(id));
         Self(identifiers.map(states).collect())
     }
 
-    /// Compares if the Session is still there.
-    pub(super) fn befell(
-        &self,
-        fate: Fate,
-        after: Option<&Session>,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
-        let (sent, received) = match fate {
-            Fate::Resume => (SenderEvent::Resume, ReceiverEvent::ConnectionEnded),
-            Fate::Discard => (SenderEvent::Discard, ReceiverEvent::Discard),
-        };
+    /// Compares with those of the Session that goes on.
+    pub(crate) fn resumed(&self, session: &Session) -> Verdict {
+        self.all(SenderEvent::Resume, ReceiverEvent::ConnectionEnded, session)
+    }
+
+    /// Compares with those of the Session that has ended.
+    pub(crate) fn discarded(&self, session: &Session) -> Verdict {
+        self.all(SenderEvent::Discard, ReceiverEvent::Discard, session)
+    }
+
+    fn all(&self, sent: SenderEvent, received: ReceiverEvent, session: &Session) -> Verdict {
         for (id, sender, receiver) in &self.0 {
             // A Session ends, or goes on, after its Network Connection.
             let sender = sender.on(SenderEvent::ConnectionEnded).0;
             let receiver = receiver.on(ReceiverEvent::ConnectionEnded).0;
             let expected = (sender.on(sent).0, receiver.on(received).0);
-            let Some(session) = after else {
-                continue;
-            };
-            turn.cover(of_monitor(Monitor::Table));
             let states = (session.sender_state(*id), session.receiver_state(*id));
             // A request is of the new Network Connection, not of the Session that ended.
             let is_request = matches!(
@@ -175,10 +164,9 @@ impl Census {
                 SenderState::WaitSubAck | SenderState::WaitUnsubAck
             );
             if states != expected && !is_request {
-                let message = format!("id {id}: {states:?} instead of {expected:?}");
-                return Err(violation(Monitor::Table, message));
+                return Verdict::Broken(format!("id {id}: {states:?} instead of {expected:?}"));
             }
         }
-        Ok(())
+        Verdict::Armed
     }
 }

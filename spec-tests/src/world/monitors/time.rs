@@ -6,10 +6,9 @@ use std::collections::VecDeque;
 
 use mqtt5_session_fsm::{Awaited, ClientConfig, Instant, PacketTimeouts, ServerConfig};
 
-use super::application::{Side, violation};
-use super::config::Config;
-use super::points::Monitor;
-use crate::explore::Violation;
+use super::Verdict;
+use crate::world::application::Side;
+use crate::world::config::Config;
 
 /// What a peer gets when a host was away: not more than that, says the contract.
 const CHANCE: u64 = 1_000;
@@ -18,17 +17,17 @@ const HOST_BUFFER: u64 = 1 << 16;
 
 /// Of one side of one connection. It stands still if time does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Hearing {
+pub(crate) struct Hearing {
     /// When the connection began at the Server, or the CONNECT was written; not kept longer than it matters.
-    pub(super) opened: Instant,
+    pub(crate) opened: Instant,
     /// CONNECT and CONNACK were exchanged.
-    pub(super) established: bool,
+    pub(crate) established: bool,
     /// When bytes arrived last.
     arrived: Instant,
     /// When the host read last.
     heard: Instant,
     /// How many bytes of the pipe have arrived, and are not read.
-    pub(super) socket: usize,
+    pub(crate) socket: usize,
     /// Since when the first of them lies there.
     lying: Instant,
     /// They came when the peer could already be taken for dead.
@@ -41,9 +40,9 @@ pub(super) struct Hearing {
     /// When each PINGREQ was written that is not answered.
     pings: VecDeque<Instant>,
     /// Since when the network takes nothing of what there is to send.
-    pub(super) stuck: Instant,
+    pub(crate) stuck: Instant,
     /// When the host was back last, after it had slept or not read.
-    pub(super) came_back: Instant,
+    pub(crate) came_back: Instant,
 }
 
 impl Default for Hearing {
@@ -67,7 +66,7 @@ impl Default for Hearing {
 }
 
 /// NEVER stays NEVER.
-pub(super) fn later(since: Instant, milliseconds: u64) -> Instant {
+pub(crate) fn later(since: Instant, milliseconds: u64) -> Instant {
     match since {
         Instant::NEVER => Instant::NEVER,
         since => Instant::from_millis(since.as_millis() + milliseconds),
@@ -76,7 +75,7 @@ pub(super) fn later(since: Instant, milliseconds: u64) -> Instant {
 
 impl Hearing {
     /// A connection begins. The CONNECT is not written yet.
-    pub(super) fn of_client(now: Instant) -> Self {
+    pub(crate) fn of_client(now: Instant) -> Self {
         Hearing {
             arrived: now,
             heard: now,
@@ -85,7 +84,7 @@ impl Hearing {
     }
 
     /// The CONNECT has its time from now on.
-    pub(super) fn of_server(now: Instant) -> Self {
+    pub(crate) fn of_server(now: Instant) -> Self {
         Hearing {
             opened: now,
             arrived: now,
@@ -95,7 +94,7 @@ impl Hearing {
     }
 
     /// Bytes reach the socket.
-    pub(super) fn arrive(&mut self, now: Instant, bytes: usize, side: Side, config: &Config) {
+    pub(crate) fn arrive(&mut self, now: Instant, bytes: usize, side: Side, config: &Config) {
         if self.socket == 0 {
             self.late |= self.dues(side, config).iter().any(|(_, due)| *due <= now);
             self.lying = now;
@@ -105,12 +104,12 @@ impl Hearing {
     }
 
     /// The host says that bytes lie in the socket.
-    pub(super) fn tell(&mut self) {
+    pub(crate) fn tell(&mut self) {
         self.told = true;
     }
 
     /// The host reads from the socket; `left` of what it has read is a part of a packet.
-    pub(super) fn read(&mut self, now: Instant, bytes: usize, complete: bool, left: usize) {
+    pub(crate) fn read(&mut self, now: Instant, bytes: usize, complete: bool, left: usize) {
         self.socket -= bytes.min(self.socket);
         self.heard = now;
         self.late = false;
@@ -128,16 +127,16 @@ impl Hearing {
         }
     }
 
-    pub(super) fn sent_pingreq(&mut self, now: Instant) {
+    pub(crate) fn sent_pingreq(&mut self, now: Instant) {
         self.pings.push_back(now);
     }
 
-    pub(super) fn received_pingresp(&mut self) {
+    pub(crate) fn received_pingresp(&mut self) {
         self.pings.pop_front();
     }
 
     /// From when on the peer may be taken for dead, and for what.
-    pub(super) fn dues(&self, side: Side, config: &Config) -> Vec<(Awaited, Instant)> {
+    pub(crate) fn dues(&self, side: Side, config: &Config) -> Vec<(Awaited, Instant)> {
         let mut dues = vec![
             (
                 Awaited::RestOfPacket,
@@ -166,7 +165,7 @@ impl Hearing {
     }
 
     /// Whether a timer is due now, for a host that did not see what lies in its socket.
-    pub(super) fn is_just_due(&self, now: Instant, side: Side, config: &Config) -> bool {
+    pub(crate) fn is_just_due(&self, now: Instant, side: Side, config: &Config) -> bool {
         let seen = Hearing {
             arrived: self.heard,
             ..self.clone()
@@ -197,7 +196,7 @@ impl Hearing {
     }
 
     /// When a host that is there has closed, if the peer says nothing more.
-    pub(super) fn bound(&self, side: Side, config: &Config) -> Instant {
+    pub(crate) fn bound(&self, side: Side, config: &Config) -> Instant {
         if self.stuck != Instant::NEVER {
             return self.room_due(config);
         }
@@ -219,20 +218,31 @@ impl Hearing {
         }
     }
 
-    /// A side says that the other did not do this in time.
-    pub(super) fn check_accusation(
+    /// [`Rule::Silence`](super::Rule::Silence): a host that is there leaves a peer that says nothing.
+    pub(crate) fn silence(&self, now: Instant, side: Side, config: &Config) -> Verdict {
+        match self.bound(side, config) {
+            Instant::NEVER => Verdict::Idle,
+            bound => Verdict::holds(now < bound, || {
+                let name = side.name();
+                format!("the {name} keeps a connection on which nobody speaks")
+            }),
+        }
+    }
+
+    /// [`Rule::Accusation`](super::Rule::Accusation): a side says that the other did not do this in time.
+    pub(crate) fn accusation(
         &self,
         side: Side,
         awaited: Awaited,
         now: Instant,
         config: &Config,
-    ) -> Result<(), Violation> {
+    ) -> Verdict {
         let wrong = |why: &str| {
-            let message = format!("the {} waits no more for {awaited:?}: {why}", side.name());
-            Err(violation(Monitor::Accusation, message))
+            let name = side.name();
+            Verdict::Broken(format!("the {name} waits no more for {awaited:?}: {why}"))
         };
         if self.late {
-            return Ok(());
+            return Verdict::Armed;
         }
         // A CONNECT has its time from the beginning of the connection, whatever the host does with its bytes.
         let counts = match awaited {
@@ -245,7 +255,7 @@ impl Hearing {
         }
         let mut dues = self.dues(side, config).into_iter();
         match dues.find(|(it, _)| *it == awaited) {
-            Some((_, due)) if due <= now => Ok(()),
+            Some((_, due)) if due <= now => Verdict::Armed,
             Some((_, Instant::NEVER)) | None => wrong("that was not owed"),
             Some((_, due)) => {
                 let early = due.as_millis() - now.as_millis();
@@ -254,24 +264,26 @@ impl Hearing {
         }
     }
 
-    /// The Server says Keep Alive timeout: no packet was completed for that long (section 3.1.2.10).
-    pub(super) fn check_keep_alive_timeout(
-        &self,
-        now: Instant,
-        config: &Config,
-    ) -> Result<(), Violation> {
+    /// [`Rule::Accusation`](super::Rule::Accusation): the Server says Keep Alive timeout, so no packet was completed for
+    /// that long (section 3.1.2.10).
+    pub(crate) fn keep_alive_timeout(&self, now: Instant, config: &Config) -> Verdict {
         let due = later(self.arrived.min(self.begun), patience(config));
-        if config.keep_alive > 0 && (due <= now || self.late) {
-            return Ok(());
-        }
-        let message = "0x8D to a client that spoke in time";
-        Err(violation(Monitor::Accusation, message))
+        let is_just = config.keep_alive > 0 && (due <= now || self.late);
+        Verdict::holds(is_just, || "0x8D to a client that spoke in time".to_owned())
     }
+}
+
+/// [`Rule::KeepAlive`](super::Rule::KeepAlive): a Client that is there has sent something lately.
+pub(crate) fn keep_alive_gap(now: Instant, last: Instant, config: &Config) -> Verdict {
+    let gap = now.as_millis() - last.as_millis();
+    Verdict::holds(gap <= keep_alive(config), || {
+        format!("the client has been silent for {gap} ms")
+    })
 }
 
 impl Config {
     /// How long a packet may take.
-    pub(super) fn packet_timeouts(&self) -> PacketTimeouts {
+    pub(crate) fn packet_timeouts(&self) -> PacketTimeouts {
         PacketTimeouts {
             stall: std::time::Duration::from_secs(self.stall.into()),
             grace: std::time::Duration::from_secs(self.grace.into()),

@@ -7,13 +7,40 @@ use mqtt5_session_fsm::{Cause, Change, Instant, Output, Server, Session};
 
 use super::SessionWorld;
 use super::absence::Attention;
-use super::application::{Side, violation};
+use super::application::{Side, Undecided};
+use super::config::Config;
 use super::describe::{Words, packets};
-use super::forecast::{Census, Effect, Fate, Forecast};
-use super::points::{Monitor, of_monitor};
-use super::told::Told;
-use super::wire::Surroundings;
+use super::monitors::connection::Seen;
+use super::monitors::persistence::Disk;
+use super::monitors::table::{Effect, Prediction, States};
+use super::monitors::{Rule, Verdict};
+use super::observed::Observed;
 use crate::explore::{Turn, Violation};
+
+/// What both hosts have beside their machines.
+#[derive(Clone, Debug, Default, Hash)]
+pub(super) struct Host {
+    pub(super) clock: Instant,
+    pub(super) attention: Attention,
+    /// What its application got and has not decided about.
+    pub(super) undecided: Vec<Undecided>,
+    pub(super) disk: Disk,
+}
+
+impl Host {
+    pub(super) fn new(side: Side, session: Option<&Session>, config: &Config) -> Self {
+        let disk = session.map(|session| Disk::new(session, config.may_crash(side)));
+        Host {
+            disk: disk.unwrap_or_default(),
+            ..Host::default()
+        }
+    }
+
+    /// It is there, and its application has decided about everything.
+    pub(super) fn is_idle(&self) -> bool {
+        self.attention == Attention::Full && self.undecided.is_empty()
+    }
+}
 
 /// Which machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,23 +96,20 @@ impl SessionWorld {
 
     pub(super) fn session_at(&self, at: At) -> Option<&Session> {
         match at {
-            At::Client => Some(self.client.machine.session()),
+            At::Client => Some(self.client.session()),
             At::Server(link) => self.links[link].server.as_ref()?.machine.session(),
-            At::Stored => self.server.stored.as_ref(),
+            At::Stored => self.stored.as_ref(),
         }
     }
 
     pub(super) fn now(&self, side: Side) -> Instant {
-        match side {
-            Side::Client => self.client.clock,
-            Side::Server => self.server.clock,
-        }
+        self.hosts[side].clock
     }
 
     /// Whether this end of a link is established.
     pub(super) fn is_open(&self, link: usize, side: Side) -> bool {
         match side {
-            Side::Client => self.links[link].has_client && self.client.machine.is_connected(),
+            Side::Client => self.links[link].has_client && self.client.is_connected(),
             Side::Server => {
                 let end = self.links[link].server.as_ref();
                 end.is_some_and(|end| end.machine.is_connected())
@@ -97,24 +121,6 @@ impl SessionWorld {
         self.links.last().is_some_and(|link| link.has_client)
             && self.is_open(self.links.len() - 1, Side::Client)
             && self.is_open(self.links.len() - 1, Side::Server)
-    }
-
-    pub(super) fn inbox_is_empty(&self, link: usize, side: Side) -> bool {
-        match side {
-            Side::Client => self.client.inbox.is_empty(),
-            Side::Server => {
-                let end = self.links[link].server.as_ref();
-                end.is_some_and(|end| end.inbox.is_empty())
-            }
-        }
-    }
-
-    fn inbox(&mut self, at: At) -> Option<&mut Vec<u8>> {
-        match at {
-            At::Client => Some(&mut self.client.inbox),
-            At::Server(link) => Some(&mut self.links[link].server.as_mut()?.inbox),
-            At::Stored => None,
-        }
     }
 
     /// So many bytes of what is under way arrive.
@@ -139,58 +145,54 @@ impl SessionWorld {
     ) -> Result<(), Violation> {
         let at = self.at_link(link, to);
         let now = self.now(to);
-        if self.inbox(at).is_none() {
+        if !self.links[link].has(to) {
             return Ok(());
         }
         self.hear(link, to, bytes.len());
-        let Some(inbox) = self.inbox(at) else {
-            return Ok(());
-        };
+        let inbox = &mut self.links[link].inboxes[to];
         inbox.extend_from_slice(bytes);
         let arrived = std::mem::take(inbox);
         let mut rest = &arrived[..];
         loop {
             let before = rest;
-            let mut forecast = Forecast::default();
-            let mut census = None;
+            let mut prediction = Prediction::default();
+            let mut states = None;
             if let Some(session) = self.session_at(at) {
                 for (packet, _) in packets(before, to.other().role()) {
-                    forecast.look_up(session, &packet);
+                    prediction.look_up(session, &packet);
                     if matches!(packet, Packet::ConnAck(_)) && session.exists() {
-                        census = Some(Census::of(session));
+                        states = Some(States::of(session));
                     }
                 }
             }
-            let told = match at {
-                At::Client => self.client.machine.receive(now, &mut rest),
+            let event = match at {
+                At::Client => self.client.receive(now, &mut rest),
                 _ => self.machine(link).receive(now, &mut rest),
             };
-            let told = told.as_ref().map(Told::new);
+            let event = event.as_ref().map(Observed::new);
             let consumed = &before[..before.len() - rest.len()];
-            self.consumed(link, to, consumed, &mut forecast, turn)?;
-            if self.is_open(link, to) {
-                if let Some(session) = self.session_at(at) {
-                    forecast.compare(session, turn)?;
-                }
+            self.consumed(link, to, consumed, &mut prediction, turn)?;
+            if let (Some(session), true) = (self.session_at(at), self.is_open(link, to)) {
+                turn.judge(Rule::Table, prediction.compare(session))?;
             }
-            let Some(told) = told else {
+            let Some(event) = event else {
                 self.drain(at, turn)?;
                 break;
             };
-            if let Some(census) = census {
-                let session = self.session_at(at);
-                if told
-                    == (Told::Connected {
-                        session_present: true,
-                    })
-                {
-                    census.befell(Fate::Resume, session, turn)?;
-                } else if session.is_none_or(|it| !it.exists()) {
-                    // The end of the Session comes before the event of the CONNACK.
-                    census.befell(Fate::Discard, session, turn)?;
+            if let (Some(states), Some(session)) = (states, self.session_at(at)) {
+                // The end of the Session comes before the event of the CONNACK.
+                if matches!(
+                    event,
+                    Observed::Connected {
+                        session_present: true
+                    }
+                ) {
+                    turn.judge(Rule::Table, states.resumed(session))?;
+                } else if !session.exists() {
+                    turn.judge(Rule::Table, states.discarded(session))?;
                 }
             }
-            self.told(at, told, turn)?;
+            self.observe(at, event, turn)?;
             if self.config.0.lazy == 0 {
                 self.drain(at, turn)?;
             }
@@ -198,11 +200,8 @@ impl SessionWorld {
                 return Ok(());
             }
         }
-        let rest = rest.to_vec();
         if self.links[link].has(to) {
-            if let Some(inbox) = self.inbox(at) {
-                *inbox = rest;
-            }
+            self.links[link].inboxes[to] = rest.to_vec();
         }
         self.heard(link, to, bytes.len(), &arrived);
         Ok(())
@@ -211,7 +210,7 @@ impl SessionWorld {
     /// So many bytes reach a host, unless they lie in its socket.
     fn hear(&mut self, link: usize, to: Side, bytes: usize) {
         let now = self.now(to);
-        let hearing = &mut self.links[link].hearing[to as usize];
+        let hearing = &mut self.links[link].hearing[to];
         if self.config.0.ticks > 0 && bytes > hearing.socket {
             hearing.arrive(now, bytes - hearing.socket, to, &self.config.0);
         }
@@ -220,11 +219,10 @@ impl SessionWorld {
     /// They were handed over, together with those before them that were a part of a packet.
     fn heard(&mut self, link: usize, to: Side, bytes: usize, offered: &[u8]) {
         let now = self.now(to);
-        let at = self.at_link(link, to);
-        let left = self.inbox(at).map_or(0, |inbox| inbox.len());
-        if self.config.0.ticks > 0 && self.links[link].has(to) {
-            let hearing = &mut self.links[link].hearing[to as usize];
-            hearing.read(now, bytes, left < offered.len(), left);
+        let link = &mut self.links[link];
+        if self.config.0.ticks > 0 && link.has(to) {
+            let left = link.inboxes[to].len();
+            link.hearing[to].read(now, bytes, left < offered.len(), left);
         }
     }
 
@@ -234,11 +232,11 @@ impl SessionWorld {
         link: usize,
         to: Side,
         bytes: &[u8],
-        forecast: &mut Forecast,
+        prediction: &mut Prediction,
         turn: &mut Turn<'_>,
     ) -> Result<(), Violation> {
         let manual = self.config.0.manual > 0;
-        let window = self.links[link].limits[to as usize].receive_maximum;
+        let window = self.links[link].limits[to].receive_maximum;
         // A machine that closes throws the rest away: only it knows what it has seen.
         let released: Vec<_> = packets(bytes, to.other().role())
             .filter_map(|(packet, _)| packet.packet_identifier())
@@ -249,40 +247,43 @@ impl SessionWorld {
             .map(|id| id.get())
             .collect();
         let link = &mut self.links[link];
-        let hearing = &mut link.hearing[to as usize];
-        let watch = &mut link.watches[to as usize];
-        let flow = &mut self.flows[to as usize];
+        let hearing = &mut link.hearing[to];
+        let monitors = &mut link.monitors[to];
+        let flow = &mut self.flows[to];
         for (packet, _) in packets(bytes, to.other().role()) {
             turn.message(to.other().lane(), to.lane(), Words(&packet));
-            let effect = forecast.follow(&packet, manual);
+            let effect = prediction.follow(&packet, manual);
             let id = packet.packet_identifier().map_or(0, |id| id.get());
             match (&packet, effect) {
-                (Packet::ConnAck(connack), _) if connack.session_present => watch.resumed(flow),
+                (Packet::ConnAck(connack), _) if connack.session_present => {
+                    monitors.acknowledgements.resumed(&flow.releasing);
+                }
                 (Packet::Publish(publish), Effect::Receiver(action)) => {
                     let again =
                         action == ReceiverAction::Repeat || action == ReceiverAction::Deliver;
                     if action != ReceiverAction::InUse {
-                        watch.received_publish(id, publish.delivery.qos(), again);
+                        let qos = publish.delivery.qos();
+                        monitors.acknowledgements.received_publish(id, qos, again);
                     }
                     if !self.hostile {
-                        turn.cover(of_monitor(Monitor::ReceiveWindow));
-                        watch.count(id, window)?;
+                        let verdict = monitors.receive_window.received(id, window);
+                        turn.judge(Rule::ReceiveWindow, verdict)?;
                     }
                 }
                 (_, Effect::Sender(SenderAction::WrongKind))
                 | (_, Effect::Receiver(ReceiverAction::TooEarly)) => break,
-                (Packet::PubRel(_), _) => watch.received_pubrel(id),
-                (_, Effect::Sender(SenderAction::Finish)) => watch.answered(id),
+                (Packet::PubRel(_), _) => monitors.acknowledgements.received_pubrel(id),
+                (_, Effect::Sender(SenderAction::Finish)) => monitors.send_quota.answered(id),
                 (_, Effect::Sender(SenderAction::Release)) if !released.contains(&id) => break,
                 (_, Effect::Sender(SenderAction::Release)) => {
-                    watch.received_pubrec(id);
+                    monitors.acknowledgements.received_pubrec(id);
                     flow.releasing.push(id);
                     if let Some(record) = flow.with_identifier(id) {
                         record.released = true;
                     }
                 }
                 (_, Effect::Sender(SenderAction::ReleaseAgain | SenderAction::ReleaseUnknown)) => {
-                    watch.received_pubrec(id)
+                    monitors.acknowledgements.received_pubrec(id);
                 }
                 (Packet::Disconnect(_), _) => break,
                 (Packet::PingResp, _) => hearing.received_pingresp(),
@@ -310,12 +311,12 @@ impl SessionWorld {
             let mut wire = Vec::new();
             let mut limited = (&mut wire).limit(room);
             let output = match at {
-                At::Client => self.client.machine.poll(now, &mut limited),
+                At::Client => self.client.poll(now, &mut limited),
                 At::Server(link) => match &mut self.links[link].server {
                     Some(end) => end.machine.poll(now, &mut limited),
                     None => None,
                 },
-                At::Stored => self.server.stored.as_mut().and_then(Session::poll),
+                At::Stored => self.stored.as_mut().and_then(Session::poll),
             };
             if !wire.is_empty() {
                 self.put(at, &wire, turn)?;
@@ -329,7 +330,7 @@ impl SessionWorld {
                     self.note_room(at, Some(now));
                     break;
                 }
-                Some(Output::Event(event)) => self.told(at, Told::new(&event), turn)?,
+                Some(Output::Event(event)) => self.observe(at, Observed::new(&event), turn)?,
                 Some(Output::Persist(change)) => self.store(side, &change, turn)?,
                 Some(Output::Close(cause)) => {
                     closed = true;
@@ -340,7 +341,7 @@ impl SessionWorld {
         }
         if closed {
             match at {
-                At::Client => self.client_left(turn),
+                At::Client => self.hang_up(turn),
                 At::Server(link) => self.server_left(link, turn)?,
                 At::Stored => {}
             }
@@ -351,7 +352,7 @@ impl SessionWorld {
     /// Whether the network takes what a machine has to send, and if not, that it does not now.
     fn note_room(&mut self, at: At, refused: Option<Instant>) {
         if let Some(link) = self.link_of(at) {
-            let stuck = &mut self.links[link].hearing[at.side() as usize].stuck;
+            let stuck = &mut self.links[link].hearing[at.side()].stuck;
             *stuck = match refused {
                 Some(now) => now.min(*stuck),
                 None => Instant::NEVER,
@@ -360,7 +361,7 @@ impl SessionWorld {
     }
 
     /// The link whose end a machine has.
-    fn link_of(&self, at: At) -> Option<usize> {
+    pub(super) fn link_of(&self, at: At) -> Option<usize> {
         match at {
             At::Client => self.clients_link(),
             At::Server(link) => Some(link),
@@ -368,96 +369,133 @@ impl SessionWorld {
         }
     }
 
+    /// The link of which the Client holds an end.
+    pub(super) fn clients_link(&self) -> Option<usize> {
+        self.links.iter().rposition(|link| link.has_client)
+    }
+
     fn closing(&self, at: At, cause: Cause, turn: &mut Turn<'_>) -> Result<(), Violation> {
         let side = at.side();
         if let (Cause::TimedOut(awaited), Some(link)) = (cause, self.link_of(at)) {
-            turn.cover(of_monitor(Monitor::Accusation));
-            let hearing = &self.links[link].hearing[side as usize];
-            hearing.check_accusation(side, awaited, self.now(side), &self.config.0)?;
+            let hearing = &self.links[link].hearing[side];
+            let verdict = hearing.accusation(side, awaited, self.now(side), &self.config.0);
+            turn.judge(Rule::Accusation, verdict)?;
         }
         turn.note(side.lane(), format_args!("closes: {cause}"));
-        turn.cover(of_monitor(Monitor::NoPeerError));
-        if let (Cause::PeerError(_) | Cause::CannotAnswer(_), false) = (cause, self.hostile) {
-            return Err(violation(Monitor::NoPeerError, cause.to_string()));
-        }
-        Ok(())
+        let complains = matches!(cause, Cause::PeerError(_) | Cause::CannotAnswer(_));
+        let verdict = Verdict::holds(!complains || self.hostile, || cause.to_string());
+        turn.judge(Rule::NoPeerError, verdict)
     }
 
     /// A side sends bytes: the monitors look at each packet, then it goes into the pipe.
     fn put(&mut self, at: At, bytes: &[u8], turn: &mut Turn<'_>) -> Result<(), Violation> {
         let side = at.side();
+        let now = self.now(side);
         let config = &self.config.0;
-        let link = match at {
-            At::Client => self.links.iter_mut().rfind(|link| link.has_client),
-            At::Server(link) => self.links.get_mut(link),
-            At::Stored => None,
+        let Some(link) = self.link_of(at) else {
+            let objection = format!("the {} sends without a connection", side.name());
+            return turn.judge(Rule::NothingAfter, Verdict::Broken(objection));
         };
-        let Some(link) = link else {
-            let message = format!("the {} sends without a connection", side.name());
-            return Err(violation(Monitor::NothingAfter, message));
-        };
+        let link = &mut self.links[link];
         let mut length = 0;
         for (packet, size) in packets(bytes, side.role()) {
-            turn.cover(of_monitor(Monitor::WellFormed));
             length += size;
-            let shadow = match side {
-                Side::Client => &self.client.disk.shadow,
-                Side::Server => &self.server.disk.shadow,
-            };
-            let around = Surroundings {
+            let seen = Seen {
                 side,
-                flow: &mut self.flows[side as usize],
-                shadow: config.is_persistent().then_some(shadow),
-                limits: link.limits[side.other() as usize],
+                size,
+                flow: &self.flows[side],
+                shadow: config
+                    .is_persistent()
+                    .then_some(&self.hosts[side].disk.shadow),
+                limits: link.limits[side.other()],
                 is_later: link.is_later,
                 is_hostile: self.hostile,
             };
-            link.watches[side as usize].sent(&packet, size, around, turn)?;
+            link.monitors[side].sent(&packet, &seen, turn)?;
+            self.flows[side].sent(&packet);
+            if let Packet::Connect(connect) = &packet {
+                link.clean_start = connect.clean_start;
+            }
             if config.ticks > 0 {
-                let now = match side {
-                    Side::Client => self.client.clock,
-                    Side::Server => self.server.clock,
-                };
-                let hearing = &mut link.hearing[side as usize];
+                let hearing = &mut link.hearing[side];
                 match &packet {
                     Packet::Connect(_) => hearing.opened = now,
                     Packet::PingReq => hearing.sent_pingreq(now),
                     Packet::Disconnect(disconnect)
                         if disconnect.reason_code == ReasonCode::KeepAliveTimeout =>
                     {
-                        hearing.check_keep_alive_timeout(now, config)?;
+                        let verdict = hearing.keep_alive_timeout(now, config);
+                        turn.judge(Rule::Accusation, verdict)?;
                     }
                     _ => {}
                 }
             }
         }
-        if length != bytes.len() {
-            let message = format!("the {} sends {:02X?}", side.name(), &bytes[length..]);
-            return Err(violation(Monitor::WellFormed, message));
-        }
+        let is_well_formed = Verdict::holds(length == bytes.len(), || {
+            format!("the {} sends {:02X?}", side.name(), &bytes[length..])
+        });
+        turn.judge(Rule::WellFormed, is_well_formed)?;
         if config.keep_alive > 0 && config.ticks > 0 && side == Side::Client {
-            link.watches[side as usize].last_sent = self.client.clock;
+            link.monitors[side].last_sent = now;
         }
         if link.has(side.other()) {
-            link.pipes[side as usize].extend_from_slice(bytes);
+            link.pipes[side].extend_from_slice(bytes);
         }
         Ok(())
     }
 
     fn store(&mut self, side: Side, change: &Change, turn: &mut Turn<'_>) -> Result<(), Violation> {
         turn.note(side.lane(), format_args!("stores {}", short(change)));
-        let now = self.now(side);
-        let config = &self.config.0;
+        let Host { clock, disk, .. } = &mut self.hosts[side];
+        turn.judge(Rule::PersistFirst, disk.shadow.store(change))?;
+        turn.judge(Rule::Restored, disk.store(*clock, change))
+    }
+
+    /// A side lets go of its end of a link; what was under way to it is lost.
+    pub(super) fn let_go(&mut self, link: usize, side: Side, turn: &mut Turn<'_>) {
+        let link = &mut self.links[link];
         match side {
-            Side::Client => self
-                .client
-                .disk
-                .store(now, change, config.client_crashes > 0),
-            Side::Server => self
-                .server
-                .disk
-                .store(now, change, config.server_crashes > 0),
+            Side::Client => link.has_client = false,
+            Side::Server => link.server = None,
         }
+        link.inboxes[side].clear();
+        let from = side.other();
+        for (packet, _) in packets(&std::mem::take(link.pipe_to(side)), from.role()) {
+            turn.log().lost(from.lane(), side.lane(), Words(&packet));
+        }
+    }
+
+    /// What a host has after a restart.
+    pub(super) fn load(
+        &mut self,
+        side: Side,
+        turn: &mut Turn<'_>,
+    ) -> Result<Option<Session>, Violation> {
+        let Host { clock, disk, .. } = &self.hosts[side];
+        let session = disk.load(*clock, self.config.0.session());
+        session
+            .map(|session| turn.demand(Rule::Restored, session))
+            .transpose()
+    }
+
+    /// Does something that may end the Session of a side, all of whose states are discarded then.
+    pub(super) fn may_end(
+        &mut self,
+        side: Side,
+        turn: &mut Turn<'_>,
+        act: impl FnOnce(&mut Self),
+    ) -> Result<(), Violation> {
+        let session = self.session(side).filter(|session| session.exists());
+        let before = session.map(States::of);
+        act(self);
+        let after = self.session(side);
+        if let Some(before) = before.filter(|_| !after.is_some_and(Session::exists)) {
+            if let Some(after) = after {
+                turn.judge(Rule::Table, before.discarded(after))?;
+            }
+            self.lost_session = true;
+        }
+        Ok(())
     }
 }
 

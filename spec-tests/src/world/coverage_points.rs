@@ -5,6 +5,7 @@ use mqtt5_session_fsm::table::{
 };
 
 use super::config::Config;
+use super::monitors::Rule;
 use crate::explore::CoveragePoint;
 
 macro_rules! named {
@@ -24,7 +25,7 @@ macro_rules! named {
             }
 
             /// Whether every complete exploration of this configuration meets it.
-            fn is_needed(self, config: &Config) -> bool {
+            pub(in crate::world) fn is_needed(self, config: &Config) -> bool {
                 let needed: fn(&Config) -> bool = match self { $($name::$item => $needed),* };
                 needed(config)
             }
@@ -32,20 +33,15 @@ macro_rules! named {
     };
 }
 
-fn always(_: &Config) -> bool {
+pub(super) use named;
+
+pub(super) fn always(_: &Config) -> bool {
     true
 }
 
-fn acknowledged(config: &Config) -> bool {
+/// Messages have to be acknowledged.
+pub(super) fn acknowledged(config: &Config) -> bool {
     config.qos > 0 && config.up + config.down > 0
-}
-
-fn exactly_once(config: &Config) -> bool {
-    config.qualities().contains(&2) && config.up + config.down > 0
-}
-
-fn resumes(config: &Config) -> bool {
-    acknowledged(config) && config.cuts > 0 && config.expiry > 0
 }
 
 named! {
@@ -110,88 +106,6 @@ named! {
     }
 }
 
-named! {
-    /// What is watched.
-    Monitor {
-        /// A message with QoS 2 comes once in the life of the receiving Session.
-        AtMostOnce: "QoS 2 at most once per session epoch", exactly_once;
-        /// And not again in the next one.
-        Ever: "QoS 2 at most once ever", exactly_once;
-        /// Success means that the other application had it.
-        NotLost: "no silent loss", acknowledged;
-        /// The outcome Indeterminate needs a lost Session.
-        LossHasReason: "no loss without a lost session", |_| false;
-        /// 4.6.
-        DeliveryOrder: "order of first deliveries", |config| config.up > 1 || config.down > 1;
-        /// 4.4, 4.6.0-1.
-        SendOrder: "order of PUBLISH and of re-sends", |config| acknowledged(config) && (config.up > 1 || config.down > 1);
-        /// 2.2.1.
-        Identifiers: "identifiers unique and non-zero", acknowledged;
-        /// As the sender counts.
-        SendQuota: "send quota", acknowledged;
-        /// As the receiver counts.
-        ReceiveWindow: "receive window", acknowledged;
-        /// 3.3.1.1: 0 first.
-        FirstDup: "DUP 0 on the first transmission", acknowledged;
-        /// 3.3.1.1: then 1.
-        AgainDup: "DUP 1 on re-sends", resumes;
-        /// 4.4.0-1.
-        NoResend: "no re-send within a connection", acknowledged;
-        /// 4.3.3-6.
-        NotAfterRelease: "no PUBLISH after its PUBREL", exactly_once;
-        /// PUBREL only for a PUBREC.
-        ReleaseOrder: "PUBREL as and when PUBREC came", exactly_once;
-        /// 4.6.0-2.
-        PubAckOrder: "PUBACK in the order of PUBLISH", |config| config.up + config.down > 0 && config.qualities().contains(&1);
-        /// 4.6.0-3.
-        PubRecOrder: "PUBREC in the order of PUBLISH", exactly_once;
-        /// Solicited.
-        PubComp: "PUBCOMP only for PUBREL", exactly_once;
-        /// T15.
-        PacketSize: "Maximum Packet Size", |config| config.packet_size > 0;
-        /// 3.2.2-11.
-        MaximumQos: "Maximum QoS", |_| false;
-        /// 3.2.2-14.
-        RetainAvailable: "Retain Available", |config| config.retain > 0 && acknowledged(config);
-        /// 3.3.2-8 to 3.3.2-12.
-        TopicAlias: "Topic Aliases known and allowed", |config| config.aliases > 0 && acknowledged(config);
-        /// Tokens.
-        OneOutcome: "exactly one outcome per token", |config| config.up + config.down > 0;
-        /// 3.14.4.
-        NothingAfter: "nothing after DISCONNECT", |config| config.disconnects > 0 || config.takeovers > 0;
-        /// 3.1.0-1, 3.2.0-1.
-        FirstPacket: "CONNECT and CONNACK first and once", always;
-        /// Each packet that is sent can be read.
-        WellFormed: "every packet decodes", always;
-        /// Nothing of the connection before.
-        NothingOfTheDead: "nothing of a dead connection", |config| resumes(config) || (acknowledged(config) && config.takeovers > 0);
-        /// The machine does what its table says.
-        Table: "states follow the tables", acknowledged;
-        /// Two correct machines get along.
-        NoPeerError: "no complaint about a correct peer", |_| false;
-        /// 3.1.2-20.
-        KeepAlive: "Keep Alive gap", |config| config.keep_alive > 0 && config.ticks > 0;
-        /// A timeout of the peer is that of a silent peer, by an account of the bytes.
-        Accusation: "nobody who spoke in time is left", |config| config.keep_alive > 0 && config.ticks > 1;
-        /// And who is silent is left.
-        Silence: "who is silent is left in time", |config| config.keep_alive > 0 && config.ticks > 0;
-        /// Stored before sent.
-        PersistFirst: "persist before dependent packets", |config| config.is_persistent() && acknowledged(config);
-        /// A restored Session is the one that was stored.
-        Restored: "a restored session is the stored one", |config| config.client_crashes + config.server_crashes > 0;
-        /// Busy is taken back.
-        Room: "Room follows Busy", |config| config.when_full == 0 && config.is_tight();
-        /// What is stored is what the limits allow, and what the library says.
-        StoredLimits: "stored messages within their limits", |config| config.up + config.down > 0;
-        /// A message is dropped only for one that then has room, and only if the policy says so.
-        Drops: "nothing dropped in vain", |config| config.when_full > 0 && config.is_tight() && !config.is_absent();
-        /// What a host hears comes in the order in which it happened.
-        EventOrder: "the end of a Session before anything of the next one", |_| false;
-        /// A void receipt changes nothing.
-        VoidReceipt: "a void receipt changes nothing", |config| config.manual > 0 && acknowledged(config);
-    }
-}
-
 /// All points, in the order of their positions.
 pub(super) fn all(config: &Config) -> Vec<CoveragePoint> {
     let mut points = Vec::new();
@@ -205,24 +119,45 @@ pub(super) fn all(config: &Config) -> Vec<CoveragePoint> {
     for kind in Kind::ALL {
         push("actions", kind.name().to_owned(), kind.is_needed(config));
     }
-    for monitor in Monitor::ALL {
-        push(
-            "monitors",
-            monitor.name().to_owned(),
-            monitor.is_needed(config),
-        );
+    for rule in Rule::ALL {
+        push("monitors", rule.name().to_owned(), rule.is_needed(config));
     }
     points
 }
 
-/// The position of an action.
-pub(super) const fn of_kind(kind: Kind) -> usize {
-    kind as usize
+impl Kind {
+    /// The environment does something unwanted.
+    pub(super) const fn is_fault(self) -> bool {
+        use Kind::{Block, PutOff, Sleep, Takeover, Unread};
+        use Kind::{ClientCrash, ClientExpiry, Cut, Fragment, Hostile, ServerCrash, ServerExpiry};
+        matches!(
+            self,
+            ClientCrash
+                | ClientExpiry
+                | Cut
+                | Fragment
+                | Hostile
+                | ServerCrash
+                | ServerExpiry
+                | Block
+                | PutOff
+                | Sleep
+                | Takeover
+                | Unread
+        )
+    }
+
+    /// The position of its point.
+    pub(super) const fn position(self) -> usize {
+        self as usize
+    }
 }
 
-/// The position of a monitor.
-pub(super) const fn of_monitor(monitor: Monitor) -> usize {
-    Kind::ALL.len() + monitor as usize
+impl Rule {
+    /// The position of its point.
+    pub(super) const fn position(self) -> usize {
+        Kind::ALL.len() + self as usize
+    }
 }
 
 /// The rows of the tables that do something and that no machine of this process has run. That lost identifiers are free

@@ -4,19 +4,12 @@ use mqtt5_session_fsm::SendError;
 use mqtt5_session_fsm::codec::{Qos, ReasonCode};
 
 use super::SessionWorld;
-use super::application::{Side, Undecided, violation};
-use super::host::At;
-use super::points::{Monitor, of_monitor};
+use super::application::{Side, Undecided};
+use super::monitors::{Rule, Verdict};
+use super::shell::At;
 use crate::explore::{Turn, Violation};
 
 impl SessionWorld {
-    pub(super) fn undecided(&mut self, side: Side) -> &mut Vec<Undecided> {
-        match side {
-            Side::Client => &mut self.client.undecided,
-            Side::Server => &mut self.server.undecided,
-        }
-    }
-
     /// An application decides about a message.
     pub(super) fn decide(
         &mut self,
@@ -25,11 +18,11 @@ impl SessionWorld {
         accept: bool,
         turn: &mut Turn<'_>,
     ) -> Result<(), Violation> {
-        let undecided = self.undecided(side).remove(position);
+        let undecided = self.hosts[side].undecided.remove(position);
         let number = undecided.number;
         let verb = if accept { "accepts" } else { "refuses" };
         turn.note(side.lane(), format_args!("{verb} message {number}"));
-        let flow = &mut self.flows[side.other() as usize];
+        let flow = &mut self.flows[side.other()];
         if accept {
             flow.records[usize::from(number)].accepted = true;
         } else {
@@ -37,17 +30,15 @@ impl SessionWorld {
             flow.taken_back(number);
         }
         let answer = self.acknowledge(side, undecided, accept);
-        answer.map_err(|error| violation(Monitor::VoidReceipt, error.to_string()))?;
+        turn.demand(Rule::Calls, answer)?;
 
         // Used once more, it must not do anything.
         for again in [true, false] {
-            turn.cover(of_monitor(Monitor::VoidReceipt));
             let before = self.session(side).cloned();
             let answer = self.acknowledge(side, undecided, again);
-            if answer != Err(SendError::Stale) || self.session(side) != before.as_ref() {
-                let message = format!("message {number} was decided twice");
-                return Err(violation(Monitor::VoidReceipt, message));
-            }
+            let is_void = answer == Err(SendError::Stale) && self.session(side) == before.as_ref();
+            let verdict = Verdict::holds(is_void, || format!("message {number} was decided twice"));
+            turn.judge(Rule::VoidReceipt, verdict)?;
         }
         self.drain(self.at(side), turn)
     }
@@ -65,7 +56,7 @@ impl SessionWorld {
         };
         match self.at(side) {
             At::Client => {
-                let machine = &mut self.client.machine;
+                let machine = &mut self.client;
                 machine.acknowledge_with(undecided.receipt, code, &[])
             }
             At::Server(link) => {
@@ -78,15 +69,17 @@ impl SessionWorld {
 
     /// A host crashed: what its application had not decided about comes again.
     pub(super) fn forget_after_crash(&mut self, side: Side) {
-        self.flows[side as usize].sender_crashed();
-        for undecided in std::mem::take(self.undecided(side)) {
-            self.flows[side.other() as usize].taken_back(undecided.number);
+        self.flows[side].sender_crashed();
+        for undecided in std::mem::take(&mut self.hosts[side].undecided) {
+            self.flows[side.other()].taken_back(undecided.number);
         }
     }
 
     /// The connection of a side is gone: what was undecided at QoS 1 comes again, and its receipts are
     /// void.
     pub(super) fn forget_undecided(&mut self, side: Side) {
-        self.undecided(side).retain(|it| it.qos == Qos::ExactlyOnce);
+        self.hosts[side]
+            .undecided
+            .retain(|it| it.qos == Qos::ExactlyOnce);
     }
 }
