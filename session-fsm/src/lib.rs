@@ -2,20 +2,19 @@
 //!
 //! # Contract
 //!
-//! **After other calls, however many, call `poll` until it returns `None`, and do what each
+//! **After any number of other calls, call `poll` until it returns `None`, and do what each
 //! [`Output`] says before the next call.**
 //!
-//! A [`Client`] or a [`Server`] needs six steps:
+//! A [`Client`] or a [`Server`] needs six steps, of which 2 to 5 repeat:
 //!
 //! 1. **Begin** when the Network Connection exists: call [`Client::connect`], or make a [`Server`].
 //! 2. **Receive.** Offer the bytes from the network to `receive` until it returns `None`. Keep the
 //!    bytes that it left, and offer them again with the bytes that come after them.
-//! 3. **Handle each [`Event`].** Publish, subscribe, acknowledge, accept: everything that you call
-//!    is queued.
+//! 3. **Handle each [`Event`].** Publish, subscribe, acknowledge, accept: the machine queues what
+//!    these calls send.
 //! 4. **Poll until `None`.** Packets are appended to your buffer. Store each [`Output::Persist`].
 //! 5. **Write** the buffer to the network. Then sleep until bytes arrive, until the application
-//!    wants something, or until `next_timeout`, at which you call `handle_timeout`. Go on with the
-//!    step that fits.
+//!    wants something, or until `next_timeout`, at which you call `handle_timeout`.
 //! 6. **End.** [`Output::Close`] is the last output of a connection: write the buffer, then close
 //!    the connection. If the network or you end it, call `connection_lost`, then `poll`. Discard
 //!    what is left in both buffers: no byte of one connection may reach the next.
@@ -27,7 +26,7 @@
 //! * **Storing in batches.** You may collect several [`Output::Persist`], and store them in order,
 //!   before anything that was written since the first of them goes to the network.
 //! * **`publish_now`** writes to the buffer itself, and returns [`PublishError::Busy`] if `poll`
-//!   has to write first.
+//!   must write first.
 //! * **A Session in no machine** has a [`Session::poll`] of its own, which needs no buffer.
 //!
 //! # When a call takes `now`
@@ -44,9 +43,9 @@
 //! # Why there are two sources of events
 //!
 //! An event that a packet brings is returned by `receive`, because it borrows from the input, which
-//! `poll` does not have. If `poll` returned all events, each message would have to be copied first:
-//! an exchange through both machines would take 1,914 instead of 769 instructions at QoS 0, 3,248
-//! instead of 1,993 at QoS 1, and an allocation.
+//! `poll` does not have. If `poll` returned all events, it would have to copy each message: in a
+//! prototype, an exchange through both machines took 1,914 instead of 769 instructions at QoS 0,
+//! 3,248 instead of 1,993 at QoS 1, and allocated.
 //!
 //! # Promises
 //!
@@ -54,8 +53,8 @@
 //!   `Clone + Eq + Hash + Debug + Send + Sync`. They own no socket, clock, thread or source of
 //!   randomness: the same calls return the same results.
 //! * **Everything accepted has exactly one outcome.** `publish`, `subscribe` and `unsubscribe`
-//!   return a [`Token`]. An [`Event::Outcome`] with the token says what became of it, or that
-//!   nobody knows.
+//!   return a [`Token`]. An [`Event::Outcome`] with the token says how it ended, or that
+//!   this is unknown.
 //! * **Events come in order.** What happened before a packet is returned before the packet is read,
 //!   by `receive` or by `poll`, whichever is called first. If `receive` leaves whole packets
 //!   unread, `next_timeout` is due at once.
