@@ -191,8 +191,8 @@ impl Connection {
         }
     }
 
-    /// Checks a publication against the peer's limits. Its Subscription Identifiers are counted when
-    /// the packet is written.
+    /// Checks a publication against the peer's limits. Its Subscription Identifiers are counted
+    /// when the packet is written.
     #[inline]
     fn check_publication(&self, publication: &Publication) -> Result<(), LimitExceeded> {
         let qos = publication.qos;

@@ -1,4 +1,4 @@
-//! What each side of a Network Connection announces that it can take.
+//! The limits that each side of a Network Connection announces.
 
 mod check;
 
@@ -17,8 +17,8 @@ pub(crate) use check::Needs;
 /// The defaults are what the standard says of a side that announces nothing: [`Limits::NONE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
-    /// Receive Maximum: how many PUBLISH packets with QoS 1 and 2 may be unanswered at a time; never
-    /// 0 (sections 3.1.2.11.3, 3.2.2.3.3). Default: 65,535.
+    /// Receive Maximum: how many PUBLISH packets with QoS 1 and 2 may be unanswered at a time;
+    /// never 0 (sections 3.1.2.11.3, 3.2.2.3.3). Default: 65,535.
     pub receive_maximum: u16,
     /// Topic Alias Maximum: the largest Topic Alias; 0 forbids aliases (sections 3.1.2.11.5,
     /// 3.2.2.3.8). Default: 0.
@@ -42,7 +42,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What counts if nothing is announced.
+    /// The limits of a side that announces nothing.
     pub const NONE: Limits = Limits {
         receive_maximum: u16::MAX,
         topic_alias_maximum: 0,
@@ -55,7 +55,7 @@ impl Limits {
         problem_information: true,
     };
 
-    /// Of each limit the lower one: what both allow.
+    /// Returns the lower one of each limit: what both allow.
     ///
     /// ```
     /// use mqtt5_session_fsm::Limits;
@@ -87,7 +87,7 @@ impl Limits {
         }
     }
 
-    /// What a Client announces by these properties.
+    /// Returns the limits that a Client announces by these properties.
     #[must_use]
     pub fn of_client(properties: &ConnectProperties<'_>) -> Self {
         Limits {
@@ -101,7 +101,8 @@ impl Limits {
         }
     }
 
-    /// Appends the properties by which a Server announces them: those that are not at their defaults.
+    /// Appends the properties by which a Server announces them: those that are not at their
+    /// defaults.
     pub(crate) fn announce(&self, list: &mut Vec<Property<'_>>) {
         if self.receive_maximum != u16::MAX {
             list.extend(NonZeroU16::new(self.receive_maximum).map(Property::ReceiveMaximum));
@@ -136,7 +137,7 @@ impl Limits {
         list.extend(unavailable.map(|(_, property)| property));
     }
 
-    /// What a Server announces by these properties.
+    /// Returns the limits that a Server announces by these properties.
     #[must_use]
     pub fn of_server(properties: &ConnAckProperties<'_>) -> Self {
         Limits {

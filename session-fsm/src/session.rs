@@ -1,4 +1,4 @@
-//! Session State (section 4.1): what outlives a Network Connection.
+//! Session State (section 4.1), which outlives a Network Connection.
 
 mod change;
 mod clock;
@@ -78,28 +78,29 @@ impl Default for SessionConfig {
 /// Who acknowledges received messages with QoS 1 and 2.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Acknowledgement {
-    /// The machine, with Success, as soon as a message was handed out: the next `poll` writes it, so
-    /// what must survive a crash has to be done before.
+    /// The machine acknowledges a message with Success as soon as it returned the event. The next
+    /// `poll` writes the acknowledgement, so do before it whatever must survive a crash.
     #[default]
     Automatic,
-    /// The application, when it likes and in the order it likes, with a Reason Code of its choice. The
-    /// acknowledgements leave in the order that section 4.6 demands: a message that is not decided about
-    /// holds up those of the same QoS that came after it. The Receive Maximum that this side announces
-    /// limits how many of one Network Connection are undecided.
+    /// The application acknowledges messages at any time, in any order, and with any Reason Code.
+    /// The acknowledgements leave in the order of section 4.6: a message without a decision holds
+    /// up later ones with the same QoS. The Receive Maximum that this side announces limits the
+    /// number of undecided messages of one Network Connection.
     Manual,
 }
 
-/// Session State of a Client or of a Server for one Client (section 4.1), with the messages that wait
-/// to be sent.
+/// The Session State of a Client, or of a Server for one Client (section 4.1), with the messages
+/// that wait to be sent.
 ///
-/// It is made once, lives in a [`Client`](crate::Client) or, while there is a Network Connection, in a
-/// [`Server`](crate::Server), and can be exported and restored. On its own it takes messages for a
-/// Client that is away, and keeps the time for message expiry, session expiry and a delayed Will.
+/// It is made once, lives in a [`Client`](crate::Client) or, while there is a Network Connection,
+/// in a [`Server`](crate::Server), and can be exported and restored. Without a connection it
+/// accepts messages for a Client that is away, and handles message expiry, session expiry and a
+/// delayed Will.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Session {
     pub(crate) role: Role,
     pub(crate) life: Life,
-    /// What was refused: an event is due when it has room.
+    /// The sizes of refused messages: an event is due when there is room.
     refused: Refused,
     pub(crate) config: SessionConfig,
     pub(crate) client_identifier: Box<str>,
@@ -107,10 +108,10 @@ pub struct Session {
     pub(crate) receiver: Receiver,
     pub(crate) waiting: Waiting,
     pub(crate) last_token: Token,
-    /// Those of publications that have one and are not over; `None` if there are none.
+    /// The deadlines of publications that are not over; `None` if there are none.
     deadlines: Option<Box<Deadlines>>,
-    /// Whether anybody wants to know what becomes of a message: it is persistent, or there are deadlines. One question
-    /// for both.
+    /// Whether the end of a message must be noted: the Session is persistent, or there are
+    /// deadlines.
     watched: bool,
     pub(crate) will: Option<Box<PendingWill>>,
     notices: VecDeque<Notice>,
@@ -120,19 +121,19 @@ pub struct Session {
 }
 
 impl Session {
-    /// An empty Session of a Client. The first CONNECT decides which ClientID it is for.
+    /// Creates an empty Session of a Client. The first CONNECT determines its ClientID.
     #[must_use]
     pub fn of_client(config: SessionConfig) -> Self {
         Session::new(Role::Client, "", config)
     }
 
-    /// A Session of a Client that has lost its own part, or never had it, and knows that the Server has
-    /// a Session for the ClientID: it can be resumed. Without this, a Client must not go on with a
-    /// Session that it does not have \[MQTT-3.2.2-4\].
+    /// Creates a Session for a Client that lost its own part, or never had it, and knows that the
+    /// Server has a Session for the ClientID. The Client can resume it. Otherwise a Client must not
+    /// resume a Session that it does not have \[MQTT-3.2.2-4\].
     ///
-    /// The Server may still hold Packet Identifiers of messages with QoS 2 that the lost part had sent. A new
-    /// message with QoS 2 that happens to get one of them is taken for a duplicate: it is not delivered, and nobody is
-    /// told. If that matters, use Clean Start.
+    /// The Server may still hold Packet Identifiers of messages with QoS 2 from the lost part. A
+    /// new message with such an identifier is taken for a duplicate, and is lost without an error.
+    /// If that matters, use Clean Start.
     #[must_use]
     pub fn of_client_known_to_server(client_identifier: &str, config: SessionConfig) -> Self {
         let mut session = Session::new(Role::Client, client_identifier, config);
@@ -140,7 +141,7 @@ impl Session {
         session
     }
 
-    /// An empty Session of a Server for the Client with this ClientID.
+    /// Creates an empty Session of a Server for the Client with this ClientID.
     #[must_use]
     pub fn of_server(client_identifier: &str, config: SessionConfig) -> Self {
         Session::new(Role::Server, client_identifier, config)
@@ -169,76 +170,79 @@ impl Session {
         }
     }
 
-    /// The ClientID; empty in a Client that has not connected yet.
+    /// Returns the ClientID; empty in a Client that has not connected yet.
     #[must_use]
     pub fn client_identifier(&self) -> &str {
         &self.client_identifier
     }
 
-    /// Whether there is a Session to go on with: it had a Network Connection, and has not ended.
+    /// Returns whether the Session can be resumed: it had a Network Connection, and has not ended.
     #[must_use]
     pub const fn exists(&self) -> bool {
         self.life.exists()
     }
 
-    /// Which side it belongs to.
+    /// Returns the side that the Session belongs to.
     #[must_use]
     pub const fn role(&self) -> Role {
         self.role
     }
 
-    /// How it was configured.
+    /// Returns the configuration.
     #[must_use]
     pub const fn config(&self) -> &SessionConfig {
         &self.config
     }
 
-    /// How many messages with QoS 1 and 2 are in flight: they have a Packet Identifier.
+    /// Returns how many messages with QoS 1 and 2 are in flight: they have a Packet Identifier.
     #[must_use]
     pub const fn in_flight(&self) -> u16 {
         self.sender.in_flight()
     }
 
-    /// How many Packet Identifiers are not used again before the Session ends: each is that of a message with
-    /// QoS 2 that was sent, and then given up because a new Network Connection's limits did not let it be sent
-    /// again. The peer would take another message with the identifier for this one \[MQTT-4.3.3-10\].
+    /// Returns how many Packet Identifiers are not used again before the Session ends. Each
+    /// belonged to a message with QoS 2 that was sent, and then given up because the limits of a
+    /// new Network Connection did not let it be sent again. The peer would take another message
+    /// with the identifier for this one \[MQTT-4.3.3-10\].
     #[must_use]
     pub const fn lost_identifiers(&self) -> u16 {
         self.sender.lost()
     }
 
-    /// How many messages wait to be sent.
+    /// Returns how many messages wait to be sent.
     #[must_use]
     pub const fn waiting(&self) -> u32 {
         self.waiting.len()
     }
 
-    /// How many bytes of messages wait to be sent.
+    /// Returns how many bytes of messages wait to be sent.
     #[must_use]
     pub const fn waiting_bytes(&self) -> usize {
         self.waiting.bytes()
     }
 
-    /// The state of one of this side's Packet Identifiers.
+    /// Returns the state of one of this side's Packet Identifiers.
     #[must_use]
     pub fn sender_state(&self, packet_identifier: PacketIdentifier) -> SenderState {
         self.sender.state(packet_identifier)
     }
 
-    /// The state of one of the other side's Packet Identifiers.
+    /// Returns the state of one of the other side's Packet Identifiers.
     #[must_use]
     pub fn receiver_state(&self, packet_identifier: PacketIdentifier) -> ReceiverState {
         self.receiver.state(packet_identifier)
     }
 
-    /// Acknowledges, or refuses with a Reason Code of 0x80 or above, a message with QoS 2 that was handed out on
-    /// an earlier Network Connection. The PUBREC is sent when its PUBLISH comes again. While there is a
-    /// Network Connection, use [`Client::acknowledge`](crate::Client::acknowledge) or
+    /// Acknowledges a message with QoS 2 that was delivered on an earlier Network Connection, or
+    /// refuses it with a Reason Code of 0x80 or above. The PUBREC is sent when the PUBLISH comes
+    /// again. While there is a Network Connection, use
+    /// [`Client::acknowledge`](crate::Client::acknowledge) or
     /// [`Server::acknowledge`](crate::Server::acknowledge).
     ///
     /// # Errors
     ///
-    /// [`SendError::Stale`]; [`SendError::Invalid`] for a Reason Code that a PUBREC of this side cannot have.
+    /// [`SendError::Stale`]; [`SendError::Invalid`] for a Reason Code that a PUBREC of this side
+    /// cannot have.
     pub fn acknowledge_with(
         &mut self,
         receipt: Receipt,
@@ -315,8 +319,8 @@ impl Session {
         self.notices.push_back(notice);
     }
 
-    /// Says what there is to say without a Network Connection: call it until there is nothing after
-    /// every other call, as long as the Session is in no [`Client`](crate::Client) or
+    /// Returns what there is to do without a Network Connection. Call it after every other call
+    /// until it returns `None`, as long as the Session is in no [`Client`](crate::Client) or
     /// [`Server`](crate::Server).
     #[inline]
     pub fn poll(&mut self) -> Option<Output> {
@@ -336,8 +340,8 @@ impl Session {
         !self.notices.is_empty()
     }
 
-    /// Gives back memory that is not in use. It happens by itself when a Network Connection ends, and at
-    /// each PINGREQ, as it says that nothing else is going on.
+    /// Gives back memory that is not in use. The machines do this when a Network Connection ends,
+    /// and at each PINGREQ, which shows that the connection is idle.
     pub fn shrink(&mut self) {
         self.sender.shrink();
         self.receiver.shrink();
@@ -351,7 +355,7 @@ impl Session {
         !self.changes.is_empty()
     }
 
-    /// Whether there is nothing to say.
+    /// Whether `poll` has nothing to return.
     #[inline]
     pub(crate) fn is_silent(&self) -> bool {
         // One comparison: this is asked twice per packet.
@@ -367,8 +371,8 @@ impl Session {
     /// `window` is how many messages the peer takes at a time; 0 without a Network Connection.
     #[inline(never)]
     pub(crate) fn poll_pending(&mut self, window: u16) -> Option<Output> {
-        // What happened comes before what is to be stored of it: a crash between them makes it be told
-        // again, and not never.
+        // An event comes before its change: a crash between them repeats the event instead of
+        // losing it.
         if let Some(notice) = self.notices.pop_front() {
             return Some(Output::Event(notice.into()));
         }
@@ -379,8 +383,8 @@ impl Session {
         self.poll_room(window, false)
     }
 
-    /// When [`Session::handle_timeout`] has something to do; [`Instant::NEVER`] if there is nothing to
-    /// wait for.
+    /// Returns when [`Session::handle_timeout`] must be called; [`Instant::NEVER`] if there is
+    /// nothing to wait for.
     #[must_use]
     #[inline]
     pub fn next_timeout(&self) -> Instant {
@@ -392,7 +396,8 @@ impl Session {
         expiry.min(self.life.ends_at()).min(self.will_due())
     }
 
-    /// Does what is due: message expiry, deadlines of publications, the Will, the end of the Session.
+    /// Does what is due: message expiry, deadlines of publications, the Will, the end of the
+    /// Session.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(expired) = self.waiting.take_expired(now) {
             self.waiting_ended(&expired, Ending::Expired);

@@ -1,5 +1,5 @@
-//! Explanations that are left out where they are not wanted or do not fit (sections 3.1.2.11.7,
-//! 3.2.2.3.9 and the like).
+//! Leaves out Reason String and User Properties where they are not wanted or do not fit (sections
+//! 3.1.2.11.7, 3.2.2.3.9 and the like).
 
 use alloc::vec::Vec;
 
@@ -27,7 +27,7 @@ impl Connection {
         properties: &[Property<'_>],
         encode: impl Fn(&[Property<'_>]) -> Result<Vec<u8>, EncodeError>,
     ) -> Result<Option<Vec<u8>>, EncodeError> {
-        // What the caller gave has to be right even if it is left out.
+        // The caller's properties must be right even if they are left out.
         let whole = encode(properties)?;
         let wanted = explanations == Explanations::Always
             || self.peer.problem_information

@@ -159,8 +159,9 @@ impl Journal {
         )));
     }
 
-    /// As [`Journal::change`], but a message that has a number, [`Publication::body`](crate::Publication::body), is named by
-    /// it and its bytes are left out. The owner of the message must have stored it before, or store it in the same batch.
+    /// As [`Journal::change`], but a message that has a number,
+    /// [`Publication::body`](crate::Publication::body), is named by it and its bytes are left out.
+    /// The owner of the message must have stored it before, or store it in the same batch.
     pub fn change_without_body(&mut self, change: &Change) {
         self.add(&StoredRecord::Change(record::store(change, Bodies::Named)));
     }

@@ -1,4 +1,4 @@
-//! What has to survive a crash, one change at a time.
+//! The changes of a Session that must survive a crash.
 
 use alloc::boxed::Box;
 
@@ -8,15 +8,16 @@ use super::{Deadline, QueuedMessage};
 use crate::event::WillMessage;
 use crate::{Instant, Token};
 
-/// A change of a Session that has to be stored before the packets that depend on it are written.
+/// A change of a Session. Store it before the packets that depend on it go to the network.
 ///
-/// Changes that are applied in their order to the Session that was exported before them, with
-/// [`Session::apply`](crate::Session::apply), make the Session that has to go on after a crash.
+/// [`Session::apply`](crate::Session::apply) applies changes, in their order, to the Session that
+/// was exported before them. The result is the Session that goes on after a crash.
 ///
-/// An event comes before the changes that follow from it: a message before [`Change::Received`], an outcome before
-/// [`Change::Finished`] or [`Change::Lost`], a Will before [`Change::WillRemoved`]. A crash between the two makes the
-/// event come once more. So store what the event makes you do and the change in one transaction, as a
-/// [`Journal`](crate::journal::Journal) does: then nothing is lost, and nothing is done twice.
+/// An event comes before its changes: a message before [`Change::Received`], an outcome before
+/// [`Change::Finished`] or [`Change::Lost`], a Will before [`Change::WillRemoved`]. A crash between
+/// the two repeats the event. So store what the event makes you do and the change in one
+/// transaction, as a [`Journal`](crate::journal::Journal) does: then nothing is lost, and nothing
+/// is done twice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Change {
@@ -24,7 +25,7 @@ pub enum Change {
     Accepted {
         /// The message, with its token.
         message: QueuedMessage,
-        /// By when its exchange is to be over.
+        /// The deadline of its exchange.
         deadline: Option<Deadline>,
     },
     /// It got a Packet Identifier; its PUBLISH follows.
@@ -44,8 +45,9 @@ pub enum Change {
         /// The identifier.
         packet_identifier: PacketIdentifier,
     },
-    /// QoS 2: the message was given up after it was sent, because this Network Connection does not let it be
-    /// sent again. The peer may have it, so its identifier is not used again before the Session ends.
+    /// QoS 2: the message was given up after it was sent, because this Network Connection does not
+    /// let it be sent again. The peer may have it, so its identifier is not used again before the
+    /// Session ends.
     Lost {
         /// The identifier.
         packet_identifier: PacketIdentifier,
@@ -55,7 +57,8 @@ pub enum Change {
         /// The message.
         token: Token,
     },
-    /// A message that waited is gone: expired, timed out, withdrawn, dropped, or not allowed by the peer.
+    /// A message that waited is gone: expired, timed out, withdrawn, dropped, or not allowed by the
+    /// peer.
     Dropped {
         /// The message.
         token: Token,
@@ -70,8 +73,8 @@ pub enum Change {
         /// The peer's identifier.
         packet_identifier: PacketIdentifier,
     },
-    /// A Network Connection began: there is a Session from now on. A Server's Will Message of an earlier
-    /// one is gone; the CONNACK follows.
+    /// A Network Connection began: there is a Session from now on. A Server's Will Message of an
+    /// earlier one is gone; the CONNACK follows.
     Connected {
         /// The ClientID.
         client_identifier: Box<str>,
@@ -91,12 +94,13 @@ pub enum Change {
     Disconnected {
         /// When the Session ends if no other follows.
         ends_at: Instant,
-        /// The Session Expiry Interval in seconds that led to it. A DISCONNECT may have changed it.
+        /// The Session Expiry Interval in seconds that led to `ends_at`. A DISCONNECT may have
+        /// changed it.
         expiry_interval: u32,
         /// When the Will Message is due, if there is one.
         will_due_at: Instant,
     },
-    /// The Session ended: everything is forgotten but, in a Client, what still waits to be sent.
+    /// The Session ended. Everything is forgotten, except a Client's messages that wait to be sent.
     Ended,
 }
 

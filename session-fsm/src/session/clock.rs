@@ -1,8 +1,8 @@
-//! Times that another clock gave.
+//! Times of another clock.
 //!
-//! A stored Session carries times of the clock that it had. If the next process has another one, or the clock was
-//! set back, such a time may be far away. Each time is kept together with the interval that led to it, and nothing is
-//! further away than its interval.
+//! A stored Session has times of its clock. If the next process has another clock, or the clock was
+//! set back, such a time may be far away. Each time is kept with the interval that led to it, and
+//! is never further away than that interval.
 
 use mqtt5_codec::Message;
 
@@ -10,9 +10,10 @@ use super::Session;
 use crate::Instant;
 
 impl Session {
-    /// The clock may have gone back: the Session does not live longer than its Session Expiry Interval from now, the
-    /// Will Message is not later than its Will Delay Interval, no message lives longer than its Message Expiry Interval,
-    /// and no deadline of a publication is further away than at first. Takes time in proportion to the messages.
+    /// The clock may have gone back: the Session does not live longer than its Session Expiry
+    /// Interval from now, the Will Message is not later than its Will Delay Interval, no message
+    /// lives longer than its Message Expiry Interval, and no deadline of a publication is further
+    /// away than at first. Takes time in proportion to the messages.
     pub(crate) fn clamp(&mut self, now: Instant) {
         self.clamp_ends(now);
         self.waiting.clamp(now);

@@ -1,4 +1,4 @@
-//! When publications are due: a deadline is the application's, and no packet has it.
+//! Deadlines of publications. They belong to the application; no packet has them.
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -10,12 +10,13 @@ use super::clock::clamped;
 use super::{Change, Ending, Notice, Session};
 use crate::{Instant, Token};
 
-/// By when the exchange of a publication is to be over.
+/// The deadline of a publication's exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Deadline {
     /// The time.
     pub at: Instant,
-    /// How long after the acceptance that is. After a restart with another clock, `at` is not further away than this.
+    /// The time from the acceptance to `at`. After a restart with another clock, `at` is not
+    /// further away than this.
     pub within: Duration,
 }
 
@@ -121,7 +122,7 @@ impl Session {
         }
     }
 
-    /// What still waits is withdrawn; what was sent is reported.
+    /// Withdraws messages that still wait, and reports those that were sent.
     pub(super) fn handle_deadlines(&mut self, now: Instant) {
         while let Some((token, entry)) = self
             .deadlines

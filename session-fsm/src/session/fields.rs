@@ -1,11 +1,13 @@
-//! What becomes of every field of a Session in a restart.
+//! What a restart does to each field of a Session.
 //!
-//! The rule: whatever keeps a Packet Identifier from being used, or a message from being delivered twice or never, is
-//! stored. A field is
+//! The rule: whatever keeps a Packet Identifier from being used, or a message from being delivered
+//! twice or never, is stored. A field is
 //!
 //! * **stored**: it is in the export, and each change of it is a [`Change`](super::Change);
-//! * **derived**: it follows from stored fields, or is a place in memory, which another process may choose anew;
-//! * of the **connection**: it means nothing once the Network Connection is gone, and no Session is restored with one;
+//! * **derived**: it follows from stored fields, or is a place in memory, which another process may
+//!   choose anew;
+//! * of the **connection**: it means nothing once the Network Connection is gone, and no Session is
+//!   restored with one;
 //! * of the **process**: the caller has it, or it is a courtesy that no statement asks for.
 //!
 //! | field | kind | why |
@@ -194,7 +196,8 @@ mod tests {
         ),
     ];
 
-    /// Types without fields of their own that matter: numbers, collections, values of the standard, what is not stored.
+    /// Types without fields of their own that matter: numbers, collections, values of the standard,
+    /// what is not stored.
     const LEAVES: [&str; 35] = [
         "BTreeMap",
         "BTreeSet",

@@ -1,7 +1,8 @@
-//! The life of a Session: with a Network Connection, without one, and its end (sections 3.1.2.11.2, 4.1).
+//! The life of a Session: with a Network Connection, without one, and its end (sections 3.1.2.11.2,
+//! 4.1).
 //!
-//! Each step of it is a [`Change`]. One function takes the step, when it happens and when it is made once more after a
-//! restart; what happens is also announced.
+//! Each step of it is a [`Change`]. One function takes the step, when it happens and when it is
+//! made once more after a restart; what happens is also announced.
 
 use alloc::boxed::Box;
 
@@ -24,7 +25,8 @@ pub(crate) enum Life {
     Connected(u32),
     /// It has no Network Connection.
     Away(Absence),
-    /// It has none, but a CONNECT that goes on with it is on its way: it does not end before that is answered.
+    /// It has none, but a CONNECT that goes on with it is on its way: it does not end before that
+    /// is answered.
     Resuming(Absence),
 }
 
@@ -89,9 +91,10 @@ pub(crate) struct PendingWill {
     pub(crate) due_at: Instant,
 }
 
-/// What happens.
+/// The events of the life of a Session.
 impl Session {
-    /// A Network Connection begins that goes on with this Session. A Server's has this Will Message.
+    /// A Network Connection begins that goes on with this Session. A Server's has this Will
+    /// Message.
     pub(crate) fn connection_began(
         &mut self,
         client_identifier: Box<str>,
@@ -130,7 +133,7 @@ impl Session {
         }
     }
 
-    /// The Network Connection is gone, wanted or not: the Session goes on for its expiry interval, or ends here.
+    /// The Network Connection is gone. The Session goes on for its expiry interval, or ends here.
     pub(crate) fn connection_ended(&mut self, now: Instant) {
         let expiry_interval = match self.life {
             Life::None | Life::Away(_) => return,
@@ -195,7 +198,7 @@ impl Session {
         }
     }
 
-    /// What a Client sent for a new Session before the CONNACK, which did not come, or refused: that is its ending.
+    /// Ends what a Client sent for a new Session before a CONNACK that did not come, or refused.
     pub(crate) fn unconfirmed(&mut self, ending: Ending) {
         while let Some((token, written)) = self.sender.discard_one() {
             let ending = if written { ending } else { Ending::NotSent };
@@ -220,7 +223,7 @@ impl Session {
     }
 }
 
-/// What it makes of the Session, now and after a restart.
+/// The steps, as they are taken now and after a restart.
 impl Session {
     /// There is a Network Connection. The Will Message of an earlier one is gone.
     pub(super) fn connected(&mut self, client_identifier: Box<str>, expiry_interval: u32) {
@@ -237,7 +240,8 @@ impl Session {
         }
     }
 
-    /// Nothing is left of the Session but, in a Client, what still waits to be sent. `ended` hears of each message.
+    /// Nothing is left of the Session, except a Client's messages that wait to be sent. `ended` is
+    /// called for each message.
     pub(super) fn forget_all(&mut self, mut ended: impl FnMut(&mut Self, Token, Ending)) {
         self.will = None;
         self.life = Life::None;
@@ -273,8 +277,8 @@ impl Session {
         }
     }
 
-    /// The clock may have gone back: the Session does not live longer than its Session Expiry Interval from now, the
-    /// Will Message is not later than its Will Delay Interval.
+    /// The clock may have gone back: the Session does not live longer than its Session Expiry
+    /// Interval from now, the Will Message is not later than its Will Delay Interval.
     pub(super) fn clamp_ends(&mut self, now: Instant) {
         if let Life::Away(absence) | Life::Resuming(absence) = &mut self.life {
             absence.clamp(now);

@@ -1,4 +1,4 @@
-//! What `poll` reports, before it is an event.
+//! Reports of `poll`, before they are events.
 
 use alloc::boxed::Box;
 
@@ -7,7 +7,7 @@ use mqtt5_codec::{PacketIdentifier, PacketType};
 use crate::event::{Event, WillMessage};
 use crate::{LimitExceeded, Outcome, Token};
 
-/// Something to be told that needs no packet.
+/// Something to report that needs no packet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Notice {
     Outcome(Token, Ending),

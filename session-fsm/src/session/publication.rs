@@ -1,4 +1,4 @@
-//! A message on its way: as the application gives it, and as the Session keeps it.
+//! Messages to be sent, in the form of the application and in the form of the Session.
 
 use core::fmt;
 use core::num::{NonZeroU16, NonZeroU64};
@@ -17,41 +17,46 @@ use crate::{Instant, Token};
 pub struct Publication {
     /// Topic Name, properties and payload: bytes that all receivers share.
     pub message: Message,
-    /// The QoS.
+    /// The QoS of the PUBLISH.
     pub qos: Qos,
-    /// RETAIN of this PUBLISH (section 3.3.1.3). [`Publication::new`] takes that of the message; a Server sets it to
-    /// whether the message is a retained one, or as Retain As Published wants it (section 3.8.3.1).
+    /// RETAIN of this PUBLISH (section 3.3.1.3). [`Publication::new`] takes that of the message. A
+    /// Server sets it if the message is a retained one, or by Retain As Published (section
+    /// 3.8.3.1).
     pub retain: bool,
-    /// Server: the Subscription Identifiers of the subscriptions that the message matched, which this PUBLISH gets
+    /// Server: the Subscription Identifiers of the matching subscriptions, for this PUBLISH
     /// \[MQTT-3.3.4-3\]. A Client must send none \[MQTT-3.3.4-6\].
     pub subscription_identifiers: SubscriptionIdentifiers,
-    /// When the message expires: it is not sent after that, and the PUBLISH has what is left of the time as its
-    /// Message Expiry Interval \[MQTT-3.3.2-6\]. `None` takes the Message Expiry Interval of the message, which runs from
-    /// the acceptance; a Server that kept the message before gives the time itself.
+    /// When the message expires. It is not sent later, and the Message Expiry Interval of the
+    /// PUBLISH is the remaining time \[MQTT-3.3.2-6\]. `None` uses the Message Expiry Interval of
+    /// the message, from its acceptance. A Server that stored the message before gives the time
+    /// itself.
     pub expires_at: Option<Instant>,
-    /// A number that the owner of the message gives it, the same for all receivers. It is in every
-    /// [`Change`](crate::Change) and export that has the message, and with `Session::export_without_bodies` and
-    /// `Change::to_bytes_without_body` it stands there instead of the message. Nothing else depends on it.
+    /// A number that the owner gives to the message, the same for all receivers. It is in every
+    /// [`Change`](crate::Change) and export that has the message, and with
+    /// `Session::export_without_bodies` and `Change::to_bytes_without_body` it stands there instead
+    /// of the message. Nothing else depends on it.
     pub body: Option<NonZeroU64>,
-    /// The Topic Alias to be used with it; `None` leaves it to the [`TopicAliases`](crate::TopicAliases)
-    /// policy. While there is a connection, one above the peer's Topic Alias Maximum is an error; for a
-    /// message that waits for a connection it is a wish, to be fulfilled if that connection allows it.
+    /// The Topic Alias of the PUBLISH; `None` leaves it to the
+    /// [`TopicAliases`](crate::TopicAliases) policy. While there is a connection, an alias above
+    /// the peer's Topic Alias Maximum is an error. For a message that waits for a connection, the
+    /// alias is used if that connection allows it.
     pub topic_alias: Option<NonZeroU16>,
-    /// How long after its acceptance the exchange is to be over; `None` if it may take any time. It is this side's
-    /// alone: no packet has it, unlike the Message Expiry Interval.
+    /// How long the exchange may take from the acceptance; `None` for any time. Unlike the Message
+    /// Expiry Interval, it is not sent.
     ///
-    /// A message that was not sent by then is withdrawn, and ends as [`Outcome::TimedOut`](crate::Outcome::TimedOut). One
-    /// that was sent cannot be taken back: [`Event::Overdue`](crate::Event::Overdue) reports it once, and it goes on to its
-    /// outcome. `next_timeout` and `handle_timeout` of the machine, or of the Session, take care of it, with or without
-    /// a Network Connection. It survives a restart, as the message does.
+    /// A message that was not sent by then is withdrawn, and ends as
+    /// [`Outcome::TimedOut`](crate::Outcome::TimedOut). A message that was sent cannot be taken
+    /// back: [`Event::Overdue`](crate::Event::Overdue) reports it once, and its outcome still
+    /// follows. `next_timeout` and `handle_timeout` of the machine, or of the Session, handle the
+    /// deadline, with or without a Network Connection. It survives a restart, as the message does.
     ///
-    /// A publication with a deadline takes a place in two trees, of which a node is allocated now and then; one without
-    /// costs nothing.
+    /// A deadline takes a place in two trees, which allocate a node now and then.
     pub deadline: Option<Duration>,
 }
 
 impl Publication {
-    /// A message without properties and without RETAIN: the usual case. One allocation.
+    /// Creates a publication of a message without properties and without RETAIN: the usual case.
+    /// One allocation.
     ///
     /// ```
     /// use mqtt5_session_fsm::codec::{Message, Qos};
@@ -75,7 +80,7 @@ impl Publication {
         Ok(Publication::new(qos, Message::of(topic, payload)?))
     }
 
-    /// A message with this QoS, and with its own RETAIN.
+    /// Creates a publication with this QoS, and with the RETAIN of the message.
     #[must_use]
     #[inline]
     pub fn new(qos: Qos, message: Message) -> Self {
@@ -92,12 +97,12 @@ impl Publication {
     }
 }
 
-/// A publication that was not accepted, and why. It has no outcome.
+/// A publication that was refused. It has no outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RefusedPublication {
     /// Why.
     pub error: PublishError,
-    /// The publication as it was given, to be published again or kept.
+    /// The publication as it was given.
     pub publication: Publication,
 }
 
@@ -122,7 +127,7 @@ impl Publication {
         self.message.size() + self.subscription_identifiers.size()
     }
 
-    /// It is given back.
+    /// Gives the publication back.
     #[cold]
     pub(crate) fn refused(self, error: PublishError) -> RefusedPublication {
         trace_decision!(%error, "a publication is refused");
@@ -142,14 +147,15 @@ impl Publication {
 }
 
 /// A message that was accepted and has no outcome yet: a [`Publication`] with its token.
-// It is moved whole: into the queue, into the slot of its Packet Identifier, and lent to the writer.
+// It is moved whole: into the queue, into the slot of its Packet Identifier, and lent to the
+// writer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct QueuedMessage {
     /// Topic Name, properties and payload.
     pub message: Message,
-    /// What its outcome will be reported by.
+    /// The token of its outcome.
     pub token: Token,
-    /// When it expires, if it still waits then; [`Instant::NEVER`] if it does not.
+    /// When it expires, if it still waits; [`Instant::NEVER`] if it does not expire.
     pub expires_at: Instant,
     /// The number that its owner gave it.
     pub body: Option<NonZeroU64>,
@@ -181,7 +187,7 @@ impl QueuedMessage {
         self.first_identifier.is_some()
     }
 
-    /// A publication that was accepted. Its deadline, which is not the packet's, is left out.
+    /// Creates a queued message from an accepted publication, without its deadline.
     #[must_use]
     #[inline]
     pub fn new(token: Token, publication: Publication) -> Self {

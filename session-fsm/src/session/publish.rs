@@ -1,4 +1,4 @@
-//! Messages on their way into a Session.
+//! Accepts messages into a Session.
 
 use mqtt5_codec::{Message, Packet, PacketIdentifier, Qos, Role, Violation};
 
@@ -8,15 +8,14 @@ use crate::error::PublishError;
 use crate::{Instant, Token};
 
 impl Session {
-    /// Takes a message for a Client that is away. While there is a Network Connection, messages go
-    /// through [`Client::publish`](crate::Client::publish) or
-    /// [`Server::publish`](crate::Server::publish).
+    /// Accepts a message for a Client that is away. While there is a Network Connection, use
+    /// [`Client::publish`](crate::Client::publish) or [`Server::publish`](crate::Server::publish).
     ///
     /// # Errors
     ///
-    /// The publication is given back with [`PublishError::Busy`] if there is no room for it, now;
-    /// [`PublishError::TooLarge`]; [`PublishError::Invalid`]; [`PublishError::NoSession`] if it is a Server's and has
-    /// ended, or never had a Network Connection.
+    /// Gives the publication back with [`PublishError::Busy`] if there is no room now;
+    /// [`PublishError::TooLarge`]; [`PublishError::Invalid`]; [`PublishError::NoSession`] if a
+    /// Server's Session has ended, or never had a Network Connection.
     pub fn publish(
         &mut self,
         now: Instant,
@@ -25,8 +24,8 @@ impl Session {
         self.accept(now, publication, 0)
     }
 
-    /// Accepts a message; it is in flight at once if no other waits and fewer than `window` are. `window` is 0
-    /// without a Network Connection.
+    /// Accepts a message; it is in flight at once if no other waits and fewer than `window` are.
+    /// `window` is 0 without a Network Connection.
     #[inline(never)]
     pub(crate) fn accept(
         &mut self,
@@ -80,7 +79,8 @@ impl Session {
         Ok(token)
     }
 
-    // Apart: a message of which no other function sees the address is written where it stays, and not moved there.
+    // A function of its own: the compiler writes a message in place if no other function sees its
+    // address.
     #[inline(never)]
     fn announce(&mut self, token: Token, publication: &Publication, deadline: Option<Deadline>) {
         self.untold_bytes += publication.size();

@@ -1,4 +1,4 @@
-//! Changes of a Session after a restart: each is made once more.
+//! Applies the changes of a Session after a restart.
 
 use alloc::boxed::Box;
 
@@ -11,21 +11,21 @@ use crate::error::RestoreError;
 use crate::exchange::table::{ReceiverState, SenderAction, SenderEvent};
 
 impl Session {
-    /// Makes a change once more that was announced by [`Output::Persist`](crate::Output::Persist) before
-    /// a crash. To be called with all of them, in their order, for the Session that was exported before
-    /// them, or for a new one, before it is used for anything else. `now` is the time of the restart, as
-    /// for `Session::restore`: a Network Connection that is not known to have ended was lost then.
+    /// Applies a change that [`Output::Persist`](crate::Output::Persist) announced before a crash.
+    /// Apply all of them, in their order, to the Session that was exported before them, or to a new
+    /// one, before any other call. `now` is the time of the restart, as for `Session::restore`: a
+    /// Network Connection that is not known to have ended was lost then.
     ///
-    /// It announces no change and reports no event. Afterwards `Session::export` it and begin a new log, both
-    /// in one step, for example under new names that one renamed file makes valid: changes that are in the
-    /// export already do not fit to it.
+    /// It announces no change and reports no event. Afterwards export the Session and begin a new
+    /// log, both in one step, for example under new names that one renamed file makes valid:
+    /// changes that an export contains cannot be applied to it again.
     ///
     /// Allocates as the original did; messages are shared with `change`.
     ///
     /// # Errors
     ///
-    /// [`RestoreError::Inconsistent`] if the change does not fit: a wrong order, or changes of another
-    /// Session. The Session is as it was.
+    /// [`RestoreError::Inconsistent`] if the change does not fit: a wrong order, or changes of
+    /// another Session. The Session is as it was.
     pub fn apply(&mut self, now: Instant, change: &Change) -> Result<(), RestoreError> {
         if self.life.is_connected() {
             return Err(RestoreError::Inconsistent);

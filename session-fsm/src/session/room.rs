@@ -1,4 +1,4 @@
-//! Room for messages: how much may be stored, and what becomes of a message for which there is no room.
+//! Room for messages: limits, and messages that exceed them.
 
 use mqtt5_codec::{Qos, Role};
 
@@ -9,22 +9,22 @@ use crate::session::WhenFull;
 
 /// How many messages may be stored in all: those in flight and those that wait, together.
 ///
-/// A message in flight counts until the peer has it: until its PUBACK, or at QoS 2 its PUBREC, came. After a
-/// PUBREC its Packet Identifier still counts as one of `messages`, until PUBCOMP; the bytes of the message do
-/// not. Messages in flight are never dropped. A message that does not fit is accepted at the expense of messages
-/// that wait, or refused, as [`WaitingLimits::when_full`](crate::WaitingLimits::when_full) says.
+/// A message in flight counts until its PUBACK, or at QoS 2 its PUBREC, came. After a PUBREC its
+/// Packet Identifier still counts as one of `messages`, until PUBCOMP, but its bytes do not.
+/// Messages in flight are never dropped. If a message does not fit, waiting messages are dropped or
+/// the message is refused, as [`WaitingLimits::when_full`](crate::WaitingLimits::when_full) says.
 ///
-/// What `poll` has not told yet is limited by the same numbers: outcomes and changes by twice `messages`, the
-/// messages that the changes hold by `bytes`. At the limit, `publish` returns
+/// The same numbers limit what `poll` has not returned yet: outcomes and changes to twice
+/// `messages`, and the messages in the changes to `bytes`. At the limit, `publish` returns
 /// [`PublishError::Busy`](crate::PublishError::Busy) until `poll` was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StoredLimits {
     /// How many messages. Each takes up to 96 bytes beside its own, and up to 120 if it waits and
     /// expires. Default: 66,535, as many as may be in flight and wait by the other defaults.
     pub messages: u32,
-    /// How many bytes, as [`Message::size`](mqtt5_codec::Message::size) counts them. Default: 8 MiB,
-    /// which is 65,535 messages of 128 bytes, or 8 messages of 1 MiB, which keep 100 Mbit/s busy over
-    /// a round trip of 0.6 s.
+    /// How many bytes, as [`Message::size`](mqtt5_codec::Message::size) counts them. Default: 8
+    /// MiB, which is 65,535 messages of 128 bytes, or 8 messages of 1 MiB, which keep 100 Mbit/s
+    /// busy over a round trip of 0.6 s.
     pub bytes: usize,
 }
 
@@ -37,8 +37,8 @@ impl Default for StoredLimits {
     }
 }
 
-/// The outcomes that may be untold beyond the number of messages that may be stored: a Session with small limits
-/// is not held up by each of them.
+/// How many outcomes may wait for `poll` beyond the number of stored messages, so that a Session
+/// with small limits is not held up by each of them.
 const UNTOLD: usize = 64;
 
 /// The size of the smallest message that was refused as busy; 0 if none was.
@@ -81,22 +81,22 @@ impl Excess {
 }
 
 impl Session {
-    /// How many messages are stored: in flight, or waiting.
+    /// Returns how many messages are stored, in flight or waiting.
     #[must_use]
     #[inline]
     pub const fn stored(&self) -> u64 {
         self.in_flight() as u64 + self.waiting() as u64
     }
 
-    /// How many bytes of messages are stored: in flight, or waiting.
+    /// Returns how many bytes of messages are stored, in flight or waiting.
     #[must_use]
     #[inline]
     pub const fn stored_bytes(&self) -> usize {
         self.sender.bytes().saturating_add(self.waiting.bytes())
     }
 
-    /// Whether nothing is in the way of a message, so that it does not wait. `window` is how many messages may be
-    /// in flight now, 0 without a Network Connection.
+    /// Whether a message can go at once. `window` is how many messages may be in flight now, 0
+    /// without a Network Connection.
     #[inline]
     pub(super) fn goes_at_once(&self, qos: Qos, window: u16) -> bool {
         if qos == Qos::AtMostOnce {
@@ -108,8 +108,8 @@ impl Session {
         }
     }
 
-    /// Makes room for a message, at the expense of others if that is allowed and helps. `offline` says that there is
-    /// no Network Connection.
+    /// Makes room for a message, at the expense of others if that is allowed and helps. `offline`
+    /// says that there is no Network Connection.
     #[inline]
     pub(super) fn make_room(
         &mut self,
@@ -143,8 +143,8 @@ impl Session {
         Ok(())
     }
 
-    /// Whether there is room for a message, or it can be made. If it is only a matter of time, an event is due when
-    /// there is.
+    /// Whether there is room for a message, or it can be made. If it is only a matter of time, an
+    /// event is due when there is.
     fn look_for_room(
         &mut self,
         qos: Qos,
@@ -173,8 +173,8 @@ impl Session {
         Err(PublishError::Busy)
     }
 
-    /// As `check_room` of both sides. `window` is how many messages the peer takes at a time; 0 without a Network
-    /// Connection.
+    /// As `check_room` of both sides. `window` is how many messages the peer takes at a time; 0
+    /// without a Network Connection.
     pub(crate) fn check_room_in(
         &mut self,
         qos: Qos,
@@ -189,8 +189,8 @@ impl Session {
         self.look_for_room(qos, size.max(1), at_once, window == 0)
     }
 
-    /// Asks whether [`Session::publish`] has room for a message with this QoS, before the message is built: see
-    /// [`Client::check_room`](crate::Client::check_room).
+    /// Checks whether [`Session::publish`] has room for a message with this QoS, before the message
+    /// is built: see [`Client::check_room`](crate::Client::check_room).
     ///
     /// # Errors
     ///
@@ -199,8 +199,8 @@ impl Session {
         self.check_room_in(qos, size, 0)
     }
 
-    /// Whether a message has room, or gets it by what may be dropped: all of that is summed up first, so that
-    /// nothing is dropped in vain.
+    /// Whether a message has room, or gets it by what may be dropped: all of that is summed up
+    /// first, so that nothing is dropped in vain.
     fn can_make_room(&self, size: usize, at_once: bool) -> bool {
         let excess = self.excess(size, at_once);
         let (messages, bytes) = match self.config.waiting.when_full {
@@ -212,7 +212,7 @@ impl Session {
             || (fault!("dropped in vain") && messages > 0)
     }
 
-    /// What there would be too much with another message.
+    /// Returns by how much another message would exceed the limits.
     #[inline]
     fn excess(&self, size: usize, at_once: bool) -> Excess {
         let stored = self.config.stored;
@@ -239,7 +239,7 @@ impl Session {
         excess
     }
 
-    /// Whether there may be another outcome, and other changes, that `poll` has not told.
+    /// Whether another outcome and other changes may wait for `poll`.
     #[inline]
     fn may_leave_untold(&self, size: usize) -> bool {
         let stored = &self.config.stored;
@@ -250,9 +250,9 @@ impl Session {
                     && self.untold_bytes.saturating_add(size) <= stored.bytes))
     }
 
-    /// An event, if the smallest message of those that were refused would be accepted now. What is to be dropped
-    /// for it counts only at the `end`, when there is nothing else to say or to write: until then it may still be
-    /// put in flight.
+    /// An event, if the smallest message of those that were refused would be accepted now. What is
+    /// to be dropped for it counts only at the `end`, when there is nothing else to say or to
+    /// write: until then it may still be put in flight.
     pub(crate) fn poll_room(&mut self, window: u16, end: bool) -> Option<Output> {
         if self.refused.is_none()
             || fault!("room is not reported")

@@ -5,9 +5,11 @@ use alloc::vec::Vec;
 
 use mqtt5_codec::SubscriptionIdentifier;
 
-/// The Subscription Identifiers of the subscriptions that a message matched, in the order in which the PUBLISH has them.
+/// The Subscription Identifiers of the subscriptions that a message matched, in the order of the
+/// PUBLISH.
 ///
-/// One identifier takes no memory of its own, and adding it allocates nothing. Several share a list on the heap.
+/// One identifier takes no memory of its own, and adding it allocates nothing. Several share a list
+/// on the heap.
 ///
 /// ```
 /// use mqtt5_session_fsm::SubscriptionIdentifiers;
@@ -25,7 +27,8 @@ pub struct SubscriptionIdentifiers {
     others: OtherIdentifiers,
 }
 
-/// All but the first. A `Vec` alone would take 24 bytes in each message that is in flight, and this takes 8.
+/// All but the first. A `Vec` alone would take 24 bytes in each message that is in flight, and this
+/// takes 8.
 #[allow(clippy::box_collection)]
 pub(crate) type OtherIdentifiers = Option<Box<Vec<SubscriptionIdentifier>>>;
 
@@ -38,20 +41,20 @@ pub(crate) fn others_of(others: &OtherIdentifiers) -> &[SubscriptionIdentifier] 
 }
 
 impl SubscriptionIdentifiers {
-    /// None.
+    /// No identifiers.
     pub const NONE: SubscriptionIdentifiers = SubscriptionIdentifiers {
         first: None,
         others: None,
     };
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     #[must_use]
     #[inline]
     pub const fn is_empty(&self) -> bool {
         self.first.is_none()
     }
 
-    /// How many there are.
+    /// Returns how many there are.
     #[must_use]
     pub fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.others().len()
@@ -65,7 +68,7 @@ impl SubscriptionIdentifiers {
         }
     }
 
-    /// The identifiers, in order.
+    /// Returns the identifiers in their order.
     pub fn iter(&self) -> impl Iterator<Item = SubscriptionIdentifier> + '_ {
         self.first.into_iter().chain(self.others().iter().copied())
     }

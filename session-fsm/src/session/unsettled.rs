@@ -1,4 +1,4 @@
-//! What of the application's is in a Session, and how to take it back.
+//! Messages and requests without an outcome, and how to withdraw them.
 
 use core::fmt;
 
@@ -7,16 +7,16 @@ use mqtt5_codec::{Message, PacketIdentifier, Qos};
 use super::{Ending, Notice, Session};
 use crate::Token;
 
-/// Something that a Session accepted and that has no [`Outcome`](crate::Outcome) yet.
+/// A message or a request that was accepted and has no [`Outcome`](crate::Outcome) yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Unsettled<'s> {
-    /// Its outcome comes with this token.
+    /// The token of its outcome.
     pub token: Token,
-    /// What it is, and how far it is.
+    /// Its kind and its state.
     pub kind: UnsettledKind<'s>,
 }
 
-/// What is unsettled.
+/// The kind of something unsettled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnsettledKind<'s> {
@@ -24,9 +24,9 @@ pub enum UnsettledKind<'s> {
     Message {
         /// Its QoS.
         qos: Qos,
-        /// The message; `None` if it is released: the peer has it then, and it is not stored any more.
+        /// The message; `None` if it is released: the peer has it, and it is not stored any more.
         message: Option<&'s Message>,
-        /// How far it is.
+        /// Its state.
         state: MessageState,
     },
     /// A SUBSCRIBE that is not answered.
@@ -45,33 +45,34 @@ pub enum UnsettledKind<'s> {
     },
 }
 
-/// How far a message is on its way.
+/// The state of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MessageState {
-    /// It waits for a Network Connection, for the peer's Receive Maximum, or, with QoS 0, for `poll`.
+    /// It waits for a Network Connection, for the peer's Receive Maximum, or, with QoS 0, for
+    /// `poll`.
     Waiting,
     /// It has a Packet Identifier, and its PUBLISH is not acknowledged.
     InFlight {
         /// The identifier.
         packet_identifier: PacketIdentifier,
-        /// Whether its PUBLISH may have been written, on this Network Connection or an earlier one. If not, it can be
-        /// withdrawn.
+        /// Whether its PUBLISH may have been written, on this Network Connection or an earlier one.
+        /// If not, it can be withdrawn.
         sent: bool,
     },
-    /// QoS 2: the peer has the message, its PUBREC came, and PUBCOMP did not.
+    /// QoS 2: the PUBREC came, so the peer has the message. The PUBCOMP is missing.
     Released {
         /// The identifier.
         packet_identifier: PacketIdentifier,
     },
 }
 
-/// A message was not withdrawn.
+/// A message could not be withdrawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WithdrawError {
-    /// It may have been sent: nobody can take it back. Its outcome is still to come.
+    /// It may have been sent, so it cannot be taken back. Its outcome is still to come.
     Sent,
-    /// The Session has no message with this token: it was never accepted, its outcome was already decided, or the
-    /// token is that of a SUBSCRIBE or UNSUBSCRIBE.
+    /// The Session has no message with this token: it was never accepted, its outcome is decided,
+    /// or the token belongs to a SUBSCRIBE or UNSUBSCRIBE.
     Unknown,
 }
 
@@ -87,25 +88,27 @@ impl fmt::Display for WithdrawError {
 impl core::error::Error for WithdrawError {}
 
 impl Session {
-    /// Everything that was accepted and has no outcome yet: messages that are released, messages that are in flight,
-    /// SUBSCRIBE and UNSUBSCRIBE, messages with QoS 1 and 2 that wait, messages with QoS 0 that wait; each in the order
-    /// in which it goes on. After a restart it tells the application which of its tokens are still under way.
+    /// Returns everything that was accepted and has no outcome yet: released messages, messages in
+    /// flight, SUBSCRIBE and UNSUBSCRIBE, waiting messages with QoS 1 and 2, waiting messages with
+    /// QoS 0; each group in its order. After a restart, it shows which tokens are still under way.
     ///
-    /// What `poll` has not reported yet, but was decided, is not part of it. What was asked for since a CONNECT and waits for
-    /// its CONNACK is with the [`Client`](crate::Client): see [`Client::unsettled`](crate::Client::unsettled).
+    /// Outcomes that are decided but not reported are not included. Requests that wait for the
+    /// CONNACK are kept by the [`Client`](crate::Client): see
+    /// [`Client::unsettled`](crate::Client::unsettled).
     pub fn unsettled(&self) -> impl Iterator<Item = Unsettled<'_>> {
         self.sender.unsettled().chain(self.waiting.unsettled())
     }
 
-    /// Takes back a message that was not sent. [`Outcome::Withdrawn`](crate::Outcome::Withdrawn) comes out of `poll`.
+    /// Takes back a message that was not sent. `poll` returns its
+    /// [`Outcome::Withdrawn`](crate::Outcome::Withdrawn).
     ///
-    /// Takes time in proportion to the messages that were given a Packet Identifier and not written yet, and, for an
-    /// error, to those in flight. Allocates nothing.
+    /// Takes time in proportion to the messages that were given a Packet Identifier and not written
+    /// yet, and, for an error, to those in flight. Allocates nothing.
     ///
     /// # Errors
     ///
-    /// [`WithdrawError::Sent`] if its PUBLISH may have been written, [`WithdrawError::Unknown`] if there is no such
-    /// message. Nothing changes then.
+    /// [`WithdrawError::Sent`] if its PUBLISH may have been written, [`WithdrawError::Unknown`] if
+    /// there is no such message. After an error, nothing was changed.
     pub fn withdraw(&mut self, token: Token) -> Result<(), WithdrawError> {
         let packet_identifier = self.sender.unsent_publish(token);
         if self.take_back(token, packet_identifier, Ending::Withdrawn) {

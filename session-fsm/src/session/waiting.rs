@@ -1,4 +1,4 @@
-//! Messages that were accepted and cannot be sent yet.
+//! Accepted messages that cannot be sent yet.
 
 use alloc::collections::{BTreeSet, VecDeque};
 
@@ -8,12 +8,11 @@ use crate::memory::growth_step;
 use crate::session::{MessageState, QueuedMessage, Unsettled, UnsettledKind, message_expiry};
 use crate::{Instant, Token};
 
-/// How many messages may wait to be sent: because there is no Network Connection, because the peer's
-/// Receive Maximum is used up, or because nobody has called `poll` yet.
+/// How many messages may wait to be sent. A message waits if there is no Network Connection, if the
+/// peer's Receive Maximum is used up, or until the next `poll`.
 ///
-/// Messages in flight do not count. Both together are limited by
-/// [`SessionConfig::stored`](crate::SessionConfig::stored), for which
-/// [`when_full`](WaitingLimits::when_full) holds, too.
+/// Messages in flight do not count. [`SessionConfig::stored`](crate::SessionConfig::stored) limits
+/// both together, and [`when_full`](WaitingLimits::when_full) applies to it, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WaitingLimits {
     /// How many messages. Default: 1,000.
@@ -35,17 +34,19 @@ impl Default for WaitingLimits {
     }
 }
 
-/// What happens to a message for which there is no room. Messages in flight are never dropped, and nothing is
-/// dropped in vain: if not even that makes room, the new message is refused and nothing else changes.
+/// What happens to a message for which there is no room. Messages in flight are never dropped. If
+/// dropping waiting messages does not make enough room, none is dropped, and the new message is
+/// refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum WhenFull {
-    /// It is refused: the caller gets an error, and an event when there is room again.
+    /// The message is refused with an error. An event follows when there is room again.
     #[default]
     Refuse,
-    /// The oldest waiting messages with QoS 0 are dropped for it; if that is not enough, it is refused.
-    DropOldestQos0,
-    /// The oldest waiting messages are dropped for it, those with QoS 0 first; if that is not enough, it is
+    /// The oldest waiting messages with QoS 0 are dropped for it; if that is not enough, it is
     /// refused.
+    DropOldestQos0,
+    /// The oldest waiting messages are dropped for it, those with QoS 0 first; if that is not
+    /// enough, it is refused.
     DropOldest,
 }
 
@@ -155,8 +156,8 @@ impl Waiting {
         queue.push_back(Place::Taken(waiting));
     }
 
-    /// The message that is to be sent next: the oldest, but if only QoS 0 may be sent, the oldest of
-    /// these.
+    /// The message that is to be sent next: the oldest, but if only QoS 0 may be sent, the oldest
+    /// of these.
     #[inline]
     pub(crate) fn next(&self, only_qos0: bool) -> Option<&QueuedMessage> {
         let qos0 = self.qos0.front().and_then(Place::look);

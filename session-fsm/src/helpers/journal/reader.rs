@@ -200,8 +200,9 @@ impl<'a> JournalReader<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// The records, also those of [`Journal::change_without_body`]: `find` returns the message that is stored under a
-    /// number. It is shared, not copied. The error is [`RestoreError::BodyMissing`] if `find` returns `None`.
+    /// The records, also those of [`Journal::change_without_body`]: `find` returns the message that
+    /// is stored under a number. It is shared, not copied. The error is
+    /// [`RestoreError::BodyMissing`] if `find` returns `None`.
     pub fn with_bodies(
         mut self,
         mut find: impl FnMut(NonZeroU64) -> Option<Message>,

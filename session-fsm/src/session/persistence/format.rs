@@ -13,8 +13,9 @@
 //! The first twelve bytes stay as they are in every version. Their own checksum tells a length that
 //! was damaged from a record whose end is missing.
 //!
-//! The types here are the bodies. They are nobody else's, so that the format does not follow when the
-//! machines change. A new version has new types beside these, and the types of earlier versions stay readable.
+//! The types here are the bodies. They are nobody else's, so that the format does not follow when
+//! the machines change. A new version has new types beside these, and the types of earlier versions
+//! stay readable.
 
 pub(crate) mod version_1;
 
@@ -104,8 +105,8 @@ pub(crate) enum StoredLife {
     },
 }
 
-/// A message with QoS 1 or 2 that was accepted. Without bytes, it is the one that its owner stores under the number of
-/// its body.
+/// A message with QoS 1 or 2 that was accepted. Without bytes, it is the one that its owner stores
+/// under the number of its body.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct StoredMessage<'a> {
     token: u64,
@@ -307,8 +308,8 @@ pub(crate) fn open<'a, T: Body<'a>>(
     Ok((body, rest))
 }
 
-/// As [`open`], for a log: a last record that is damaged anywhere, or whose place has something else, was not finished.
-/// Only if a good one follows is it damage.
+/// As [`open`], for a log: a last record that is damaged anywhere, or whose place has something
+/// else, was not finished. Only if a good one follows is it damage.
 pub(crate) fn open_in_log<'a, T: Body<'a>>(
     kind: Kind,
     log: &'a [u8],
@@ -326,7 +327,8 @@ pub(crate) fn open_in_log<'a, T: Body<'a>>(
 
 /// Whether a good record begins behind the first byte.
 fn is_followed(kind: Kind, log: &[u8]) -> bool {
-    // A payload may contain records, too: where the end of this one is known, the search begins there.
+    // A payload may contain records, too: where the end of this one is known, the search begins
+    // there.
     let end = header_at(kind, log).map_or(1, |(_, length)| {
         let body = usize::try_from(length).unwrap_or(usize::MAX);
         body.saturating_add(HEADER + SUM)
@@ -347,8 +349,8 @@ fn is_followed(kind: Kind, log: &[u8]) -> bool {
     false
 }
 
-/// Whether something that does not begin as a record may be what is left of one: where nothing was written there are
-/// zero bytes or 0xFF, and a checksum that is right is that of a record.
+/// Whether something that does not begin as a record may be what is left of one: where nothing was
+/// written there are zero bytes or 0xFF, and a checksum that is right is that of a record.
 fn resembles_record(kind: Kind, log: &[u8]) -> bool {
     let mut corrected = log.first_chunk::<HEADER>().copied();
     if let Some(place) = corrected.as_mut().and_then(|it| it.first_chunk_mut()) {
@@ -378,8 +380,8 @@ pub(crate) fn find_all<'a>(
         .map(move |(position, _)| from + position)
 }
 
-/// How many bytes may be looked at in search of something good: several times all of them. Whoever writes records into
-/// payloads cannot make it take longer; then it is damage.
+/// How many bytes may be looked at in search of something good: several times all of them. Whoever
+/// writes records into payloads cannot make it take longer; then it is damage.
 pub(crate) struct Work(u64);
 
 impl Work {

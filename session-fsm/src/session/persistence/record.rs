@@ -13,21 +13,22 @@ use crate::error::RestoreError;
 use crate::session::Change;
 
 impl Change {
-    /// The change as a record that can be appended to a log, with its length and a checksum.
+    /// Returns the change as a record for a log, with its length and a checksum.
     #[must_use = "to be stored"]
     pub fn to_bytes(&self) -> Vec<u8> {
         format::seal(Kind::Change, &store(self, Bodies::Repeated))
     }
 
-    /// As [`Change::to_bytes`], but a message that has a number, [`Publication::body`](crate::Publication::body), is named
-    /// by it and its bytes are left out. The owner of the message must have stored it under the number before. For many
-    /// receivers of one message, it is stored once.
+    /// As [`Change::to_bytes`], but a message that has a number,
+    /// [`Publication::body`](crate::Publication::body), is named by it and its bytes are left out.
+    /// The owner of the message must have stored it under the number before. For many receivers of
+    /// one message, it is stored once.
     #[must_use = "to be stored"]
     pub fn to_bytes_without_body(&self) -> Vec<u8> {
         format::seal(Kind::Change, &store(self, Bodies::Named))
     }
 
-    /// The change that [`Change::to_bytes`] stored. Messages are copied.
+    /// Returns the change that [`Change::to_bytes`] stored. Messages are copied.
     ///
     /// # Errors
     ///
@@ -36,8 +37,8 @@ impl Change {
         Change::from_bytes_with_body(bytes, format::find_none)
     }
 
-    /// As [`Change::from_bytes`], also for [`Change::to_bytes_without_body`]: `find` returns the message that is stored
-    /// under a number. It is shared, not copied.
+    /// As [`Change::from_bytes`], also for [`Change::to_bytes_without_body`]: `find` returns the
+    /// message that is stored under a number. It is shared, not copied.
     ///
     /// # Errors
     ///
@@ -54,25 +55,25 @@ impl Change {
         }
     }
 
-    /// Takes the change off the front of a log, into which the bytes of one after the other were
-    /// written; `None` at its end. Messages are copied.
+    /// Takes the first change off a log of records; returns `None` at its end. Messages are copied.
     ///
     /// # Errors
     ///
-    /// [`RestoreError::Truncated`] if what is left is an unfinished write, as after a crash that came while the last
-    /// record was written: its end is missing, or it is damaged anywhere, or zero bytes or 0xFF are in its place or follow
-    /// the log, and no good record comes after. Nothing that depends on this record was sent, so cut the log here and go
-    /// on. [`RestoreError::Damaged`] if a good record follows: the log was damaged later. Every other error means
-    /// that it is none. In any case `log` begins with the record.
+    /// [`RestoreError::Truncated`] if the rest is an unfinished write, as after a crash: the end of
+    /// the record is missing, the record is damaged, or zero bytes or 0xFF are in its place or
+    /// follow the log, and no good record follows. No packet that depends on this record was sent,
+    /// so cut the log here and go on. [`RestoreError::Damaged`] if a good record follows: the log
+    /// was damaged later. Every other error means that the bytes are not a record. After an error,
+    /// `log` begins with the record.
     ///
-    /// A [`Journal`](crate::journal::Journal) does the same for batches of changes, and of what the application stores with
-    /// them.
+    /// A [`Journal`](crate::journal::Journal) does the same for batches of changes and application
+    /// data.
     pub fn take(log: &mut &[u8]) -> Result<Option<Change>, RestoreError> {
         Change::take_with_body(log, format::find_none)
     }
 
-    /// As [`Change::take`], also for [`Change::to_bytes_without_body`]: `find` returns the message that is stored under a
-    /// number. It is shared, not copied.
+    /// As [`Change::take`], also for [`Change::to_bytes_without_body`]: `find` returns the message
+    /// that is stored under a number. It is shared, not copied.
     ///
     /// # Errors
     ///

@@ -15,38 +15,42 @@ use crate::session::{Absence, Life, PendingWill, QueuedMessage, Session, Session
 use crate::{Instant, Token};
 
 impl Session {
-    /// The Session State (section 4.1) in a compact form that later versions of this library read, too:
-    /// messages with QoS 1 and 2 that are in flight or wait, the Packet Identifiers of received ones and those
-    /// that must not be used again, the Will Message, the ClientID, and when the Session ends.
+    /// Returns the Session State (section 4.1) in a compact form, which later versions of this
+    /// library can read: messages with QoS 1 and 2 that are in flight or wait, the Packet
+    /// Identifiers of received messages and those that must not be used again, the Will Message,
+    /// the ClientID, and when the Session ends.
     ///
-    /// Not in it: messages with QoS 0, messages that the application has not acknowledged yet (they come
-    /// again), SUBSCRIBE and UNSUBSCRIBE (they end with the Network Connection), the
-    /// [`SessionConfig`], and a Server's subscriptions, which are the caller's.
+    /// It does not contain messages with QoS 0, messages that the application has not acknowledged
+    /// (they come again), SUBSCRIBE and UNSUBSCRIBE (they end with the Network Connection), the
+    /// [`SessionConfig`], and a Server's subscriptions, which the caller keeps.
     ///
-    /// Call it when `poll` has nothing to say: changes that were not announced yet are in it, and events
-    /// that were not told yet are not. The log of changes begins anew with it, see [`Session::apply`].
+    /// Call it when `poll` returns `None`: it contains changes that were not announced, but no
+    /// events that were not returned. Begin a new log of changes with it: see [`Session::apply`].
     ///
-    /// Times are in it as they are, so use a clock whose origin survives, such as Unix time: ask for it once
-    /// at the start, and add the time since then by a clock that does not go backwards. Intervals are in it, too:
-    /// if the clock was set back between the processes, nothing lasts longer than its interval from the restart.
+    /// It contains times, so use a clock whose origin survives, such as Unix time: read it once at
+    /// the start, and add the time since then by a clock that does not go backwards. It contains
+    /// intervals, too: if the clock was set back between the processes, nothing lasts longer than
+    /// its interval from the restart.
     ///
-    /// Allocates the bytes, and a table of what is in flight and waits while it runs.
+    /// Allocates the bytes, and temporarily a table of the messages in flight and waiting.
     #[must_use = "to be stored"]
     pub fn export(&self) -> Vec<u8> {
         self.export_as(Bodies::Repeated)
     }
 
-    /// As [`Session::export`], but messages that have a number, [`Publication::body`](crate::Publication::body), are named
-    /// by it and their bytes are left out. The owner of the messages must keep each under its number:
-    /// [`Session::bodies`] says which.
+    /// As [`Session::export`], but messages that have a number,
+    /// [`Publication::body`](crate::Publication::body), are named by it and their bytes are left
+    /// out. The owner of the messages must keep each under its number: [`Session::bodies`] says
+    /// which.
     #[must_use = "to be stored"]
     pub fn export_without_bodies(&self) -> Vec<u8> {
         self.export_as(Bodies::Named)
     }
 
-    /// The numbers of the bodies that its messages have, [`Publication::body`](crate::Publication::body): of those in
-    /// flight that may have to be sent again, and of those that wait. A number comes once for each message that has it.
-    /// The owner of the messages may delete the others.
+    /// Returns the numbers of the bodies that its messages have,
+    /// [`Publication::body`](crate::Publication::body): of those in flight that may have to be sent
+    /// again, and of those that wait. A number comes once for each message that has it. The owner
+    /// of the messages may delete the others.
     pub fn bodies(&self) -> impl Iterator<Item = NonZeroU64> + '_ {
         let in_flight = self.sender.unacknowledged().map(|(_, queued)| queued);
         let all = in_flight.chain(self.waiting.all());
@@ -107,23 +111,22 @@ impl Session {
         format::seal(Kind::Session, &stored)
     }
 
-    /// The Session that [`Session::export`] stored, as it is at `now`, the time of the restart; then
+    /// Restores the Session that [`Session::export`] stored. `now` is the time of the restart. Then
     /// [`Session::apply`] the changes that were announced since.
     ///
-    /// It has no Network Connection. If it had one, that counts as lost at `now`, because nobody knows
-    /// when it really ended: the Session Expiry Interval and the Will Delay Interval begin to run. In a
-    /// Client, PUBLISH packets in flight are sent again with DUP 1 when the Session goes on, as they may
+    /// It has no Network Connection. An earlier one counts as lost at `now`, because its real end
+    /// is unknown: the Session Expiry Interval and the Will Delay Interval begin then. In a Client,
+    /// PUBLISH packets in flight are sent again with DUP 1 when the Session goes on, as they may
     /// have been sent. More messages than `config` lets wait are kept nevertheless.
     ///
     /// # Errors
     ///
-    /// [`RestoreError`], if anything is wrong with the bytes: they are whole and consistent, or there is no
-    /// Session.
+    /// [`RestoreError`], if the bytes are not whole or not consistent.
     ///
     /// # Memory
     ///
-    /// In proportion to the length of `bytes`, whatever they contain, and what the highest Packet Identifier
-    /// in flight costs, as it did in the stored Session: a table with a place for each identifier up to it.
+    /// Takes memory in proportion to the length of `bytes`, whatever they contain, and a table with
+    /// a place for each Packet Identifier up to the highest in flight, as the stored Session did.
     ///
     /// # Crash and restart
     ///
@@ -171,8 +174,8 @@ impl Session {
         Session::restore_with_bodies(now, bytes, config, format::find_none)
     }
 
-    /// As [`Session::restore`], also for [`Session::export_without_bodies`]: `find` returns the message that is stored
-    /// under a number. It is shared, not copied.
+    /// As [`Session::restore`], also for [`Session::export_without_bodies`]: `find` returns the
+    /// message that is stored under a number. It is shared, not copied.
     ///
     /// ```
     /// use core::num::NonZeroU64;

@@ -1,6 +1,6 @@
-//! What version 1 stored. It had no interval beside the end of a Session, no lost Packet Identifiers, no
-//! deadlines of publications, and of a message neither RETAIN beside its bytes, nor Subscription Identifiers, nor the
-//! number of its body.
+//! What version 1 stored. It had no interval beside the end of a Session, no lost Packet
+//! Identifiers, no deadlines of publications, and of a message neither RETAIN beside its bytes, nor
+//! Subscription Identifiers, nor the number of its body.
 
 use alloc::vec::Vec;
 
