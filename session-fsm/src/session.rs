@@ -330,12 +330,12 @@ impl Session {
         self.poll_pending(0).or_else(|| self.poll_room(0, true))
     }
 
-    /// Takes what is to be reported next, if anything is.
+    /// Takes the next event to report.
     pub(crate) fn take_notice(&mut self) -> Option<Event<'static>> {
         self.notices.pop_front().map(Event::from)
     }
 
-    /// Whether something is to be reported.
+    /// Whether an event waits to be reported.
     pub(crate) fn has_notices(&self) -> bool {
         !self.notices.is_empty()
     }

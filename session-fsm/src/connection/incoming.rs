@@ -36,8 +36,8 @@ pub(crate) trait Side {
     /// Whether the caller has to decide about a CONNECT first.
     fn is_deciding(&self) -> bool;
 
-    /// Looks at a packet that may open the connection. Whether the packet ended a Session, which
-    /// has to be reported before it is taken.
+    /// Looks at a packet that may open the connection. Returns whether the packet ended a Session,
+    /// which must be reported before it is taken.
     fn ends_session(&mut self, packet: &Packet<'_>) -> bool;
 
     /// Translates a packet of another version of MQTT.
@@ -295,7 +295,7 @@ pub(crate) trait Side {
         Ok(())
     }
 
-    /// Whether a packet was the CONNACK of a new Session, so that the end of the one before is to
+    /// Whether a packet was the CONNACK of a new Session, so that the end of the earlier one must
     /// be reported first.
     fn opens_anew(&mut self, packet: &RawPacket<'_>) -> bool {
         let packet = packet.decode_from(Self::PEER);
@@ -388,7 +388,7 @@ pub(crate) trait Side {
 pub(crate) enum Before {
     /// Nothing: the packet can be taken.
     Packet,
-    /// This has to be reported first.
+    /// This event must be reported first.
     Event(Event<'static>),
     /// There is no packet, or it has to wait.
     Nothing,

@@ -23,8 +23,8 @@ pub(crate) struct Arriving {
 }
 
 impl Connection {
-    /// The head of a message whose payload follows: whether the message is to be handed out. The
-    /// rest is done when all of it is there.
+    /// Takes the head of a message whose payload follows. Returns whether the message is new.
+    /// Everything else happens when the payload is complete.
     pub(crate) fn begin_large(
         &mut self,
         session: &mut Session,

@@ -1,4 +1,4 @@
-//! Packets that are to be written next, in order.
+//! Packets that will be written next, in order.
 
 use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
@@ -9,7 +9,7 @@ use super::liveness::Asked;
 use mqtt5_codec::framing::{LARGEST_PACKET, Split, split};
 use mqtt5_codec::{PacketIdentifier, PacketType, PubAck, PubComp, PubRec, PubRel, ReasonCode};
 
-/// Whole packets as they are to be written, one behind the other, so that `poll` copies all of them
+/// Whole packets in the order of writing, one behind the other, so that `poll` copies all of them
 /// at once.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outbox {

@@ -150,7 +150,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Handles a PUBLISH: whether it is to be handed to the application, and with which receipt.
+    /// Handles a PUBLISH. Returns whether to deliver it, and its receipt.
     #[inline]
     pub(crate) fn receive_publish(
         &mut self,

@@ -351,7 +351,7 @@ impl Connection {
         self.outbox.clear();
     }
 
-    /// Writes a message with QoS 0 that nobody keeps.
+    /// Writes a message with QoS 0 that is not stored.
     #[inline]
     pub(crate) fn publish_now<B: BufMut + ?Sized>(
         &mut self,

@@ -212,7 +212,7 @@ impl Sender {
         self.publish_next == 0 && self.release_next == 0
     }
 
-    /// Whether a PUBLISH is to be sent next.
+    /// Whether the next packet to send is a PUBLISH.
     #[inline]
     pub(crate) const fn publishes_next(&self) -> bool {
         self.publish_next != 0 && self.release_next == 0
@@ -361,8 +361,8 @@ impl Sender {
         self.slots.lost()
     }
 
-    /// A new Network Connection goes on with the Session: everything unacknowledged is to be sent
-    /// again, in its order (section 4.4).
+    /// A new Network Connection resumes the Session: everything unacknowledged will be sent again,
+    /// in its order (section 4.4).
     pub(crate) fn resume(&mut self) {
         #[cfg(mqtt5_faults)]
         self.resume_wrongly();

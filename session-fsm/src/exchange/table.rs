@@ -138,11 +138,11 @@ transitions! {
         Unsent1,
         /// QoS 2: a message has the identifier, and its PUBLISH was never written.
         Unsent2,
-        /// QoS 1: a PUBLISH was written; on a new Network Connection it is to be written again.
+        /// QoS 1: a PUBLISH was written. A new Network Connection writes it again.
         WaitPubAck,
-        /// QoS 2: a PUBLISH was written; on a new Network Connection it is to be written again.
+        /// QoS 2: a PUBLISH was written. A new Network Connection writes it again.
         WaitPubRec,
-        /// QoS 2: a PUBREL was written, or is to be written; the message is forgotten.
+        /// QoS 2: a PUBREL was written, or will be written. The message is forgotten.
         WaitPubComp,
         /// QoS 2: the message was given up after its PUBLISH was written. The peer may have it, and
         /// would take another one with the identifier for it, so the identifier is not used again
@@ -173,11 +173,11 @@ transitions! {
         Finish,
         /// Forget the message: it was never written.
         TakeBack,
-        /// Forget the message, or the request: it is unknown what became of it.
+        /// Forget the message, or the request: its outcome is unknown.
         Lose,
         /// The message stays: it was written.
         TooLate,
-        /// Report an acknowledgement of something unknown.
+        /// Report an acknowledgement with an unknown identifier.
         Report,
         /// An acknowledgement of the wrong kind: a Protocol Error.
         WrongKind,
@@ -202,7 +202,8 @@ transitions! {
             WaitPubAck | WaitPubRec => same, Nothing;
             Free | WaitPubComp | Lost | WaitSubAck | WaitUnsubAck => same, Never;
         }
-        /// PUBACK with any Reason Code. Nobody acknowledges what was never written.
+        /// PUBACK with any Reason Code. The peer cannot acknowledge a message that was never
+        /// written.
         PubAck {
             WaitPubAck => Free, Finish;
             WaitPubRec | WaitPubComp | WaitSubAck | WaitUnsubAck => same, WrongKind;
@@ -263,8 +264,8 @@ transitions! {
             WaitPubAck | WaitPubRec | WaitPubComp | WaitSubAck => same, WrongKind;
             Free | Unsent1 | Unsent2 | Lost => same, Report;
         }
-        /// The Network Connection is gone. Requests are not Session State; what is unacknowledged
-        /// stays so \[MQTT-4.3.2-3\] \[MQTT-4.3.3-3\] \[MQTT-4.3.3-5\].
+        /// The Network Connection is gone. Requests are not Session State; unacknowledged messages
+        /// stay so \[MQTT-4.3.2-3\] \[MQTT-4.3.3-3\] \[MQTT-4.3.3-5\].
         ConnectionEnded {
             WaitSubAck | WaitUnsubAck => Free, Lose;
             Free | Unsent1 | Unsent2 | WaitPubAck | WaitPubRec | WaitPubComp | Lost => same, Nothing;
@@ -283,7 +284,7 @@ transitions! {
             WaitPubAck | WaitPubRec | WaitPubComp | WaitSubAck | WaitUnsubAck => Free, Lose;
             Free | Lost => Free, Nothing;
         }
-        /// After a restart: it was stored that the exchange is over.
+        /// After a restart: the exchange was stored as over.
         Finished {
             WaitPubAck | WaitPubRec | WaitPubComp => Free, Finish;
             Free | Unsent1 | Unsent2 | Lost | WaitSubAck | WaitUnsubAck => same, Never;
@@ -296,18 +297,18 @@ transitions! {
     states ReceiverState {
         /// The identifier means nothing: a PUBLISH with it is a new message.
         Free,
-        /// QoS 1: handed to the application, which has not decided yet, or whose PUBACK is not due
+        /// QoS 1: delivered to the application. The decision is missing, or the PUBACK is not due
         /// yet. Only with manual acknowledgement, and only until the Network Connection ends.
         Deciding1,
-        /// QoS 2: handed to the application, which has not decided yet, or whose PUBREC is not due
+        /// QoS 2: delivered to the application. The decision is missing, or the PUBREC is not due
         /// yet. Only with manual acknowledgement.
         Deciding2,
-        /// QoS 2: accepted; the identifier is the memory of it.
+        /// QoS 2: accepted. The identifier marks repetitions of the message.
         WaitPubRel,
         /// QoS 2: as `WaitPubRel`, but the PUBLISH came again, and the PUBREC for it waits for
         /// those of earlier messages \[MQTT-4.6.0-3\].
         Repeating,
-        /// A SUBSCRIBE or UNSUBSCRIBE with the identifier is to be answered.
+        /// A SUBSCRIBE or UNSUBSCRIBE with the identifier waits for its answer.
         Asked,
     }
     actions ReceiverAction {
@@ -321,9 +322,9 @@ transitions! {
         PubRec,
         /// Send PUBREC again; do not deliver again.
         PubRecAgain,
-        /// The PUBREC follows again in its turn; do not deliver again.
+        /// Send PUBREC again in its turn; do not deliver again.
         Repeat,
-        /// The acknowledgement follows, as it would have without this packet; do not deliver again.
+        /// Send the acknowledgement when it is due, as without this packet; do not deliver again.
         Await,
         /// Answer with 0x91: the identifier is in use by another exchange.
         InUse,
@@ -363,7 +364,7 @@ transitions! {
             Deciding2 => Free, PubRec;
             Free | WaitPubRel | Repeating | Asked => same, Never;
         }
-        /// No PUBREC of an earlier message is owed any more.
+        /// Every PUBREC of an earlier message was sent.
         InTurn {
             Repeating => WaitPubRel, PubRecAgain;
             Free | Deciding1 | Deciding2 | WaitPubRel | Asked => same, Nothing;
@@ -384,8 +385,8 @@ transitions! {
             Asked => Free, Nothing;
             Free | Deciding1 | Deciding2 | WaitPubRel | Repeating => same, Never;
         }
-        /// The Network Connection is gone. What was handed out with QoS 1 comes again as a new
-        /// message; requests are over; the peer sends again what it wants to have acknowledged.
+        /// The Network Connection is gone. A message with QoS 1 comes again as a new one; requests
+        /// are over; the peer sends unacknowledged packets again.
         ConnectionEnded {
             Deciding1 | Asked => Free, Nothing;
             Repeating => WaitPubRel, Nothing;

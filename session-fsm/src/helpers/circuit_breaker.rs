@@ -81,14 +81,14 @@ impl Default for CircuitBreakerSettings {
 /// let mut breakers = BTreeMap::from(
 ///     servers.map(|server| (server, CircuitBreaker::new(CircuitBreakerSettings::default()))),
 /// );
-/// // Of one client.
+/// // One client.
 /// let mut policy = ReconnectPolicy::new(ReconnectSettings::default(), servers)?;
 /// # fn connect(server: &str) -> bool { server == "broker-2.example" }
 /// # fn random() -> u32 { u32::MAX / 2 }
 /// # let mut now = Instant::ORIGIN;
 ///
 /// loop {
-///     // A server that a redirection has named has no breaker here: it may be tried.
+///     // A server from a redirection has no breaker here, so it may be tried.
 ///     let attempt = policy.choose_attempt(|server| {
 ///         breakers.get(server.as_str()).map_or(Instant::ORIGIN, CircuitBreaker::retry_at)
 ///     });

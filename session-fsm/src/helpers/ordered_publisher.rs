@@ -107,7 +107,7 @@ pub struct OrderedPublisher<P = Publication> {
     /// The turn of the topic whose publication was returned by `next`.
     offered: Option<u64>,
     in_flight: BTreeMap<Token, Arc<str>>,
-    /// Topics whose first publication is to be tried again.
+    /// Topics whose first publication waits for another attempt.
     delayed: BTreeSet<(Instant, Arc<str>)>,
     held: usize,
     bytes: usize,

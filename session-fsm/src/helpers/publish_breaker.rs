@@ -84,7 +84,7 @@ impl Default for PublishBreakerSettings {
 ///         }
 ///     }
 /// }
-/// // No outcome comes: nobody answers.
+/// // No outcome comes.
 /// now = breaker.next_timeout();
 /// breaker.handle_timeout(now);
 /// assert!(matches!(breaker.state(now), CircuitState::Open { .. }));

@@ -2,7 +2,7 @@
 //! 4.1).
 //!
 //! Each step of it is a [`Change`]. One function takes the step, when it happens and when it is
-//! made once more after a restart; what happens is also announced.
+//! repeated after a restart. When it happens, it is also announced.
 
 use alloc::boxed::Box;
 
@@ -25,8 +25,8 @@ pub(crate) enum Life {
     Connected(u32),
     /// It has no Network Connection.
     Away(Absence),
-    /// It has none, but a CONNECT that goes on with it is on its way: it does not end before that
-    /// is answered.
+    /// It has no Network Connection, but a CONNECT that resumes it is on its way: it does not end
+    /// before the answer.
     Resuming(Absence),
 }
 
@@ -207,8 +207,8 @@ impl Session {
         self.sender.reset();
     }
 
-    /// Ends the Session: what was in flight is lost. What a Server's Session had waiting, too; a
-    /// Client's messages that were never sent wait for the next Session.
+    /// Ends the Session. Messages in flight are lost, and so are the waiting messages of a Server.
+    /// A Client's messages that were never sent wait for the next Session.
     pub(crate) fn end(&mut self) {
         self.hand_out_will();
         let existed = self.life.exists();

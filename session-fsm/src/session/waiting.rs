@@ -156,8 +156,7 @@ impl Waiting {
         queue.push_back(Place::Taken(waiting));
     }
 
-    /// The message that is to be sent next: the oldest, but if only QoS 0 may be sent, the oldest
-    /// of these.
+    /// The next message to send: the oldest, or, if only QoS 0 may be sent, the oldest with QoS 0.
     #[inline]
     pub(crate) fn next(&self, only_qos0: bool) -> Option<&QueuedMessage> {
         let qos0 = self.qos0.front().and_then(Place::look);

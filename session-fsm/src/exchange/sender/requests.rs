@@ -39,8 +39,8 @@ impl Sender {
         packet_identifier
     }
 
-    /// So many requests were written, and are to be answered by then, in the connection's reading
-    /// time.
+    /// Notes that this many requests were written, and must be answered by then, in the
+    /// connection's reading time.
     pub(crate) fn requests_written(&mut self, count: u32, due: Instant) {
         for _ in 0..count {
             if let Some(slot) = self.slots.get_mut(self.request_next) {

@@ -153,7 +153,7 @@ pub(super) struct Slots {
     /// Identifier n is at n - 1: if it is in use, `next` is the position of a slot that has it; if
     /// it is lost, it has a mark; if neither, it is in `free`.
     identifiers: Vec<Links>,
-    /// The identifiers that are not in use, the one that is to be used next first.
+    /// The identifiers that are not in use, in the order of their next use.
     free: List,
     /// How many identifiers are given up until the Session ends.
     lost: u16,

@@ -17,7 +17,7 @@ impl<P> OrderedPublisher<P> {
     /// # let session = Session::of_client(SessionConfig::default()); // as if restored
     /// let mut publisher = OrderedPublisher::new(OrderedPublisherSettings::default());
     /// for unsettled in session.unsettled() {
-    ///     // One without a message is with the peer already.
+    ///     // One without a message has reached the peer already.
     ///     if let UnsettledKind::Message { qos, message: Some(message), .. } = unsettled.kind {
     ///         let publication = Publication::new(qos, message.clone());
     ///         let topic = message.topic().as_str();

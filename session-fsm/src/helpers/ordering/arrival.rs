@@ -11,7 +11,7 @@ use core::fmt;
 /// use mqtt5_session_fsm::ordering::{Arrival, OrderedConsumer, OrderedConsumerSettings};
 ///
 /// let mut consumer = OrderedConsumer::<Vec<u8>>::new(OrderedConsumerSettings::default());
-/// let publish = Publish::new(TopicName::new("a")?, b"a message of somebody who does not count");
+/// let publish = Publish::new(TopicName::new("a")?, b"a message without a number");
 /// let arrival = consumer.receive(Instant::ORIGIN, &publish, |publish| publish.payload.to_vec())?;
 /// assert_eq!(arrival, Arrival::Unnumbered);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -19,20 +19,20 @@ use core::fmt;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[must_use = "says whether to process the message now"]
 pub enum Arrival<M> {
-    /// It is the next one: process it now, then poll. It was not kept. The gap is what is missing
-    /// before it: there is one if the limits left no room to wait for that.
+    /// It is the next one: process it now, then poll. It was not kept. The gap names the messages
+    /// that are missing before it, if the limits left no room to wait for them.
     InOrder(Option<Gap>),
     /// It was kept: `poll` hands it out when its turn has come, which may be at once.
     Kept,
     /// It came before and was handed over: discard it.
     Repeated,
-    /// It came before and waits. This one was kept instead, and the one before is handed back. If
-    /// that has a [`Receipt`](crate::Receipt), acknowledge it; it may be void.
+    /// It came before and waits. This one was kept instead, and the earlier one is handed back. If
+    /// that has a [`Receipt`](crate::Receipt), acknowledge it; the receipt may be void.
     Replaced(M),
     /// It was reported as missing, and comes after its successors. It did not come before. Process
     /// it only if order does not matter for it.
     Late,
-    /// It is older than what is remembered of its stream: it may have come before or not.
+    /// It is older than the memory of its stream: whether it came before is unknown.
     TooOld,
     /// It has no number.
     Unnumbered,

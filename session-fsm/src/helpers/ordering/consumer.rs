@@ -35,8 +35,8 @@ use crate::Instant;
 ///   streams are not affected.
 /// * A publisher that [starts its numbering again](super::Sequencer) has a higher epoch: what waits
 ///   of the epoch before is handed over, then the new one begins with 0. Messages of an earlier
-///   epoch are too old. A publisher without epochs that starts again has to be
-///   [forgotten](Self::forget).
+///   epoch are too old. Call [`forget`](Self::forget) for a publisher without epochs that starts
+///   again.
 /// * At the limit of streams, the one from which nothing came for the longest time is forgotten;
 ///   what waits in it is handed over first. If a message comes for it later, it begins anew, and
 ///   what is sent again could be handed over twice.
@@ -327,7 +327,7 @@ impl<M> OrderedConsumer<M> {
         arrival
     }
 
-    /// Finds room for a message to wait; `false` if it has to be handed over now.
+    /// Finds room for a message to wait; `false` if it must be handed over now.
     fn make_room(&mut self, place: u16, position: Position, size: usize) -> bool {
         loop {
             if self.due.len() < self.message_limit && self.fits(size) {

@@ -46,7 +46,7 @@ impl CorrelationData {
     }
 
     /// Returns the properties that make a PUBLISH this request: Response Topic and Correlation
-    /// Data. The requester has to be subscribed to the topic;
+    /// Data. The requester must be subscribed to the topic;
     /// [`response_topic`](super::response_topic) makes one.
     #[must_use]
     pub fn properties<'a>(&'a self, response_topic: TopicName<'a>) -> [Property<'a>; 2] {

@@ -79,7 +79,7 @@ pub enum Field {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TextTest {
-    /// Any text passes: it only has to be there.
+    /// Any text passes, if it is there.
     Present,
     /// The same text passes.
     Equals(Box<str>),
@@ -241,8 +241,8 @@ impl TextTest {
     }
 }
 
-/// Whether a text contains a part, without regard to ASCII case. What is not ASCII has to be the
-/// same.
+/// Whether a text contains a part, without regard to ASCII case. Characters beyond ASCII must be
+/// the same.
 fn contains(text: &[u8], part: &[u8]) -> bool {
     part.is_empty()
         || text

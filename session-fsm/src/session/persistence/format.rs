@@ -13,8 +13,8 @@
 //! The first twelve bytes stay as they are in every version. Their own checksum tells a length that
 //! was damaged from a record whose end is missing.
 //!
-//! The types here are the bodies. They are nobody else's, so that the format does not follow when
-//! the machines change. A new version has new types beside these, and the types of earlier versions
+//! The types here are the bodies, and are used for nothing else, so that the format does not change
+//! with the machines. A new version has new types beside these, and the types of earlier versions
 //! stay readable.
 
 pub(crate) mod version_1;
@@ -84,7 +84,7 @@ pub(crate) struct StoredSession<'a> {
     pub(crate) deadlines: Vec<(u64, StoredDeadline)>,
 }
 
-/// By when a publication is to be over.
+/// The deadline of a publication.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct StoredDeadline {
     at: u64,
