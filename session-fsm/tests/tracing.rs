@@ -1,7 +1,10 @@
 //! The feature `tracing`: one line for each packet and each decision, and nothing that a packet says.
 #![cfg(feature = "tracing")]
 
+use std::collections::BTreeSet;
 use std::fmt::{Debug, Write};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use mqtt5_session_fsm::codec::{
@@ -272,4 +275,38 @@ fn no_line_has_text_or_bytes_of_a_packet() {
             assert!(!line.contains(secret), "{secret}: {line}");
         }
     }
+}
+
+#[test]
+fn the_guide_lists_every_decision() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = fs::read_to_string(root.join("docs/tracing.md")).unwrap();
+    let mut decisions = BTreeSet::new();
+    for file in sources(&root.join("src")) {
+        let source = fs::read_to_string(file).unwrap();
+        for call in source.split("trace_decision!(").skip(1) {
+            let call = call.split(");").next().unwrap();
+            decisions.insert(call.split('"').rev().nth(1).unwrap().to_owned());
+        }
+    }
+    assert!(decisions.len() > 15, "{decisions:#?}");
+    for decision in decisions {
+        assert!(
+            guide.contains(&format!("`{decision}`")),
+            "not in the guide: {decision}"
+        );
+    }
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries.fold(Vec::new(), |mut files, path| {
+        match path.is_dir() {
+            true => files.extend(sources(&path)),
+            false => files.push(path),
+        }
+        files
+    })
 }
