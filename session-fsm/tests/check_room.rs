@@ -115,7 +115,7 @@ proptest! {
 }
 
 #[test]
-fn who_asked_in_vain_is_told_when_there_is_room() {
+fn room_follows_a_refusal() {
     let mut client = Client::new(
         ClientConfig::default(),
         Session::of_client(SessionConfig::default()),
@@ -142,7 +142,7 @@ fn who_asked_in_vain_is_told_when_there_is_room() {
 }
 
 #[test]
-fn what_never_has_room_and_what_has_no_session_is_said() {
+fn a_message_that_never_fits_and_a_missing_session_are_errors() {
     let mut client = Client::new(
         ClientConfig::default(),
         Session::of_client(SessionConfig::default()),

@@ -58,7 +58,7 @@ impl World {
 
 /// Chapter 5.6.2: closed, open for a minute, half open, closed after successes; open again at a failure.
 #[test]
-fn the_program_of_the_course() {
+fn the_usual_program() {
     let mut world = World::new();
     assert_eq!(world.ends(at(0), FAILURE), CircuitState::Closed);
     assert_eq!(world.breaker.breaker().failures(), 1);

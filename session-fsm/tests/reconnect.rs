@@ -288,7 +288,7 @@ fn there_must_be_one_to_sixteen_servers() {
 }
 
 #[test]
-fn giving_up_after_so_many_failures() {
+fn it_gives_up_after_the_configured_number_of_failures() {
     let settings = ReconnectSettings {
         give_up_after: Some(3),
         ..SETTINGS

@@ -174,7 +174,7 @@ fn at_the_limit_requests_are_refused_until_one_has_ended() {
 }
 
 #[test]
-fn how_requests_ended_is_forgotten_in_time() {
+fn the_ends_of_old_requests_are_forgotten() {
     let mut requests = requests(2);
     let started: Vec<_> = (0..3)
         .map(|value| {
@@ -201,7 +201,7 @@ fn how_requests_ended_is_forgotten_in_time() {
 }
 
 #[test]
-fn what_is_not_ours_is_alien() {
+fn a_foreign_response_is_alien() {
     let mut requests = requests(2);
     requests.start(at(0), SECOND, 1).unwrap();
     let aliens: [&[u8]; 8] = [

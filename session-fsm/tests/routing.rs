@@ -25,7 +25,7 @@ fn message<'a>(topic: &'a str, properties: &'a [Property<'a>]) -> Publish<'a> {
 
 /// The course's router (chapter 7.4.2): two conditions, each with an action, and a firmware check (7.4.1).
 #[test]
-fn the_program_of_the_course() {
+fn the_usual_program() {
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     enum Action {
         Alert,

@@ -95,7 +95,7 @@ fn a_registry_is_bounded() {
 
 /// Section 4.10: to the Response Topic, with the Correlation Data unaltered, without a Response Topic.
 #[test]
-fn an_answer_goes_to_who_asked() {
+fn an_answer_goes_to_the_requester() {
     let long = vec![0xA5; 65_535];
     for correlation in [None, Some(&b""[..]), Some(b"\x00\xFF"), Some(&long)] {
         let (_, answer) = call(&mut course(), "devices/1/control", correlation).unwrap();

@@ -43,7 +43,7 @@ fn choose(policy: &mut ReconnectPolicy, held: &[(&str, u64)]) -> (u64, String) {
 /// Several clients share the breakers, one server is dead for good. Nobody waits for it: between two attempts
 /// of a client at the live server lies no more than the policy's own delay.
 #[test]
-fn an_open_breaker_keeps_nobody_from_a_live_server() {
+fn an_open_breaker_does_not_block_a_live_server() {
     let servers = ["dead", "live"];
     let breaker = || CircuitBreaker::new(CircuitBreakerSettings::default());
     let mut breakers = BTreeMap::from(servers.map(|server| (server.to_owned(), breaker())));

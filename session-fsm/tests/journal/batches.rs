@@ -242,7 +242,7 @@ fn another_version_is_named() {
 }
 
 #[test]
-fn a_body_that_nobody_wrote_is_an_error() {
+fn a_body_that_was_not_written_is_an_error() {
     let (bytes, _) = journal(&batches()[..1]);
     for position in 32..bytes.len() - 4 {
         for value in 0..=255 {

@@ -11,7 +11,7 @@ use crate::wire::{PINGREQ, PINGRESP, Wire, connect, decode, publish, reason_code
 use crate::{duration_of, simulate, sleep_ms, stop_the_process};
 
 #[test]
-fn a_process_that_was_stopped_accuses_nobody() {
+fn a_process_that_was_stopped_closes_no_connection() {
     simulate(async {
         let broker = Broker::new();
         let mut clients = Vec::new();
@@ -52,7 +52,7 @@ fn what_is_still_on_its_way_when_the_process_goes_on_is_waited_for() {
 }
 
 #[test]
-fn who_reads_slowly_is_not_called_silent() {
+fn a_client_that_reads_slowly_is_not_silent() {
     const MESSAGES: usize = 14;
     const SIZE: usize = 1_000_000;
     simulate(async {
@@ -109,7 +109,7 @@ fn a_message_that_comes_a_byte_a_second_is_delivered() {
 }
 
 #[test]
-fn who_is_silent_is_closed() {
+fn a_silent_client_is_disconnected() {
     simulate(async {
         let broker = Broker::new();
         for keep_alive in [1_u16, 2, 10] {
@@ -143,7 +143,7 @@ fn half_a_packet_that_stalls_is_closed() {
 }
 
 #[test]
-fn who_never_sends_a_connect_is_closed() {
+fn a_client_without_a_connect_is_disconnected() {
     simulate(async {
         let broker = Broker::new();
         let connect = connect("c", 0, &[]);
@@ -167,7 +167,7 @@ fn who_never_sends_a_connect_is_closed() {
 
 /// A client that takes nothing is closed in the end, and takes nobody's messages with it.
 #[test]
-fn who_takes_nothing_holds_nobody_up() {
+fn a_client_that_takes_nothing_blocks_no_other() {
     simulate(async {
         let broker = Broker::new();
         let mut deaf = Wire::connect(&broker, "deaf", 0).await;
@@ -197,7 +197,7 @@ fn who_takes_nothing_holds_nobody_up() {
 
 /// Nothing is read from a client that takes no answers: what it sends piles up on its own side.
 #[test]
-fn who_takes_no_answers_may_not_ask_for_more() {
+fn a_client_that_takes_no_answers_is_not_read() {
     simulate(async {
         let broker = Broker::new();
         let mut deaf = Wire::connect(&broker, "deaf", 0).await;
