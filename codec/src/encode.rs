@@ -213,8 +213,13 @@ macro_rules! encodable {
             ///
             /// [`EncodeError::Invalid`](crate::EncodeError::Invalid) if the packet would break a rule.
             #[inline]
-            pub fn encoded_len(&self) -> Result<usize, $crate::EncodeError> {
-                $crate::encode::encoded_len(self)
+            pub fn encoded_len(
+                &self,
+                version: $crate::ProtocolVersion,
+            ) -> Result<usize, $crate::EncodeError> {
+                match version {
+                    $crate::ProtocolVersion::V5_0 => $crate::encode::encoded_len(self),
+                }
             }
 
             /// Appends the packet to `out`, in its shortest form. Allocates nothing itself.
@@ -226,9 +231,12 @@ macro_rules! encodable {
             #[inline]
             pub fn encode<B: bytes::BufMut + ?Sized>(
                 &self,
+                version: $crate::ProtocolVersion,
                 out: &mut B,
             ) -> Result<(), $crate::EncodeError> {
-                $crate::encode::encode(self, out)
+                match version {
+                    $crate::ProtocolVersion::V5_0 => $crate::encode::encode(self, out),
+                }
             }
 
             /// Writes the packet to the start of `out`, in its shortest form, and returns its
@@ -239,8 +247,14 @@ macro_rules! encodable {
             /// [`EncodeError`](crate::EncodeError) if the packet would break a rule or `out` is too
             /// short; nothing is written then.
             #[inline]
-            pub fn encode_to_slice(&self, out: &mut [u8]) -> Result<usize, $crate::EncodeError> {
-                $crate::encode::encode_to_slice(self, out)
+            pub fn encode_to_slice(
+                &self,
+                version: $crate::ProtocolVersion,
+                out: &mut [u8],
+            ) -> Result<usize, $crate::EncodeError> {
+                match version {
+                    $crate::ProtocolVersion::V5_0 => $crate::encode::encode_to_slice(self, out),
+                }
             }
         }
 

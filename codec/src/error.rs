@@ -133,9 +133,9 @@ impl DecodeError {
     /// Protocol Error. The standard lets a Server close without an answer in any case.
     ///
     /// ```
-    /// use mqtt5_codec::{Disconnect, Packet, ReasonCode, Role};
+    /// use mqtt5_codec::{Disconnect, Packet, ProtocolVersion, ReasonCode, Role};
     ///
-    /// let error = Packet::decode(&[0x36, 0x00]).unwrap_err();
+    /// let error = Packet::decode(ProtocolVersion::V5_0, &[0x36, 0x00]).unwrap_err();
     /// let answer = Packet::from(Disconnect::new(ReasonCode::MalformedPacket));
     /// assert_eq!(error.answer(Role::Server, true), Some(answer));
     /// assert_eq!(error.answer(Role::Server, false), None);

@@ -10,18 +10,18 @@
 //!
 //! ```
 //! use arbitrary::Unstructured;
-//! use mqtt5_codec::{Packet, PacketType, Role, generate};
+//! use mqtt5_codec::{Packet, PacketType, ProtocolVersion, Role, generate};
 //! use mqtt5_codec::framing::Frame;
 //!
 //! let mut source = Unstructured::new(b"whatever a fuzzer comes up with");
 //! let frame: Frame = source.arbitrary()?;
-//! assert!(frame.decode().is_ok());
+//! assert!(frame.decode(ProtocolVersion::V5_0).is_ok());
 //!
 //! let frame = generate::frame_from(Role::Server, &mut source)?;
-//! assert!(frame.decode_from(Role::Server).is_ok());
+//! assert!(frame.decode_from(ProtocolVersion::V5_0, Role::Server).is_ok());
 //!
 //! let frame = generate::frame_of(PacketType::PingReq, &mut Unstructured::new(&[]))?;
-//! assert_eq!(frame.decode(), Ok(Packet::PingReq));
+//! assert_eq!(frame.decode(ProtocolVersion::V5_0), Ok(Packet::PingReq));
 //! # Ok::<(), arbitrary::Error>(())
 //! ```
 

@@ -27,7 +27,7 @@
 //!
 //! ```
 //! use bytes::BytesMut;
-//! use mqtt5_codec::{Packet, Role};
+//! use mqtt5_codec::{Packet, ProtocolVersion, Role};
 //! use mqtt5_codec::framing::{LARGEST_PACKET, Splitter, SplitterOutput};
 //!
 //! let splitter = Splitter::new(LARGEST_PACKET);
@@ -35,7 +35,7 @@
 //! buffer.extend_from_slice(b"\x32\x0B\x00\x03a/b\x00\x0A\x00hi\x21"); // from the network
 //!
 //! while let SplitterOutput::Ready(frame) = splitter.next(&mut buffer)? {
-//!     match frame.decode_from(Role::Client)? {
+//!     match frame.decode_from(ProtocolVersion::V5_0, Role::Client)? {
 //!         Packet::Publish(publish) => {
 //!             assert_eq!(publish.topic.as_deref(), Some("a/b"));
 //!             let kept: bytes::Bytes = frame.share(publish.payload); // shared, not copied
@@ -52,7 +52,7 @@
 //! # Writing
 //!
 //! ```
-//! use mqtt5_codec::{Properties, Property, Publish, TopicName, UserProperty};
+//! use mqtt5_codec::{Properties, Property, ProtocolVersion, Publish, TopicName, UserProperty};
 //!
 //! let properties = [
 //!     Property::MessageExpiryInterval(3600),
@@ -62,11 +62,11 @@
 //!     properties: Properties::new(&properties)?,
 //!     ..Publish::new(TopicName::new("greenhouse/3/temperature")?, b"21.5")
 //! };
-//! let mut out = Vec::with_capacity(publish.encoded_len()?);
-//! publish.encode(&mut out)?; // into any `BufMut`
+//! let mut out = Vec::with_capacity(publish.encoded_len(ProtocolVersion::V5_0)?);
+//! publish.encode(ProtocolVersion::V5_0, &mut out)?; // into any `BufMut`
 //!
 //! let mut head = Vec::new();
-//! let payload = publish.encode_head(&mut head)?; // or in two parts, for a vectored write
+//! let payload = publish.encode_head(ProtocolVersion::V5_0, &mut head)?; // or in two parts, for a vectored write
 //! assert_eq!([&head, payload].concat(), out);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -140,6 +140,7 @@ pub mod strategies;
 mod text;
 mod topic;
 mod v5;
+mod version;
 mod violation;
 mod wire;
 
@@ -169,6 +170,7 @@ pub use v5::property::{
     UserProperty,
 };
 pub use v5::reason_code::ReasonCode;
+pub use version::ProtocolVersion;
 pub use violation::{Violation, ViolationClass};
 
 pub use bytes;

@@ -14,8 +14,8 @@ use crate::wire::{
     VARIABLE_BYTE_INTEGER_MAX, leading_variable_byte_integer, variable_byte_integer_length,
 };
 use crate::{
-    Delivery, EncodeError, Packet, PacketType, PropertyIdentifier, Publish, Qos, TopicName,
-    Violation,
+    Delivery, EncodeError, Packet, PacketType, PropertyIdentifier, ProtocolVersion, Publish, Qos,
+    TopicName, Violation,
 };
 
 /// An Application Message that is kept and sent, perhaps many times: Topic Name, properties, payload
@@ -25,7 +25,7 @@ use crate::{
 /// 32 bytes. Cloning shares the bytes, it copies and allocates nothing.
 ///
 /// ```
-/// use mqtt5_codec::{Delivery, Message, PacketIdentifier};
+/// use mqtt5_codec::{Delivery, Message, PacketIdentifier, ProtocolVersion};
 ///
 /// let message = Message::of("a/b", b"hi")?;
 /// let delivery = Delivery::AtLeastOnce {
@@ -33,7 +33,7 @@ use crate::{
 ///     duplicate: false,
 /// };
 /// let mut out = Vec::new();
-/// message.encode(delivery, message.retain(), &mut out)?;
+/// message.encode(ProtocolVersion::V5_0, delivery, message.retain(), &mut out)?;
 /// assert_eq!(out, b"\x32\x0A\x00\x03a/b\x00\x01\x00hi");
 /// # Ok::<(), mqtt5_codec::EncodeError>(())
 /// ```
@@ -51,12 +51,15 @@ pub(crate) fn store_in(
     limit: usize,
 ) -> Result<(), EncodeError> {
     let publish = storable(publish)?;
-    let needed = publish.encoded_len()?;
+    let needed = publish.encoded_len(KEPT)?;
     if needed > limit {
         return Err(EncodeError::NoRoom { needed });
     }
     encode_into_empty(&publish, buffer)
 }
+
+/// The version in whose form messages are kept, whichever connection they came from.
+const KEPT: ProtocolVersion = ProtocolVersion::V5_0;
 
 /// The parts of the packet that are the same at every sending.
 struct Parts<'a> {
@@ -103,8 +106,8 @@ impl Message {
     /// as [`Publish::encode`].
     pub fn new(publish: &Publish<'_>) -> Result<Self, EncodeError> {
         let publish = storable(publish)?;
-        let mut packet = alloc::vec![0; publish.encoded_len()?];
-        publish.encode_to_slice(&mut packet)?;
+        let mut packet = alloc::vec![0; publish.encoded_len(KEPT)?];
+        publish.encode_to_slice(KEPT, &mut packet)?;
         Ok(Message {
             packet: packet.into(),
         })
@@ -142,8 +145,8 @@ impl Message {
     /// Shares the bytes of a received packet: nothing is copied. `None` if it is not a PUBLISH, or
     /// one that has to be copied by [`Message::new`] because a Topic Alias is in it.
     #[must_use]
-    pub fn from_frame(frame: &Frame) -> Option<Self> {
-        match frame.decode() {
+    pub fn from_frame(version: ProtocolVersion, frame: &Frame) -> Option<Self> {
+        match frame.decode(version) {
             Ok(Packet::Publish(publish))
                 if publish.topic.is_some()
                     && !publish.properties.contains(PropertyIdentifier::TopicAlias) =>
@@ -159,7 +162,7 @@ impl Message {
     /// The message as a packet, with QoS 0. It is decoded anew by each call.
     #[must_use]
     pub fn publish(&self) -> Publish<'_> {
-        match Packet::decode(&self.packet) {
+        match Packet::decode(KEPT, &self.packet) {
             Ok(Packet::Publish(publish)) => Publish {
                 delivery: Delivery::AtMostOnce,
                 ..publish
@@ -222,7 +225,8 @@ impl Message {
 
     /// The length of the PUBLISH in bytes, fixed header included, when it is sent with this QoS.
     #[must_use]
-    pub fn encoded_len(&self, delivery: Delivery) -> usize {
+    pub fn encoded_len(&self, version: ProtocolVersion, delivery: Delivery) -> usize {
+        let ProtocolVersion::V5_0 = version;
         let parts = self.parts();
         let remaining_length = remaining_length(&parts, delivery);
         1 + variable_byte_integer_length(remaining_length) + remaining_length
@@ -238,10 +242,12 @@ impl Message {
     #[inline]
     pub fn encode<B: BufMut + ?Sized>(
         &self,
+        version: ProtocolVersion,
         delivery: Delivery,
         retain: bool,
         out: &mut B,
     ) -> Result<(), EncodeError> {
+        let ProtocolVersion::V5_0 = version;
         if let (Some(packet_identifier), Some(short)) = (delivery.packet_identifier(), self.short())
         {
             let ShortMessage {
@@ -319,8 +325,8 @@ impl Message {
     /// [`Violation`] if they are not those of a PUBLISH with a Topic Name and without Topic Alias.
     pub fn from_bytes(packet: Bytes) -> Result<Self, Violation> {
         let frame = Frame::new(packet).map_err(crate::DecodeError::violation)?;
-        frame.decode().map_err(crate::DecodeError::violation)?;
-        Message::from_frame(&frame).ok_or(Violation::TopicMissing)
+        frame.decode(KEPT).map_err(crate::DecodeError::violation)?;
+        Message::from_frame(KEPT, &frame).ok_or(Violation::TopicMissing)
     }
 
     /// The parts of a message without Packet Identifier that are put together on the stack, in two

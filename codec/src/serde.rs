@@ -41,9 +41,9 @@ use crate::{
 ///   is an empty `topic`, as `""`.
 ///
 /// ```
-/// use mqtt5_codec::Packet;
+/// use mqtt5_codec::{Packet, ProtocolVersion};
 ///
-/// let packet = Packet::decode(b"\x32\x0C\x00\x03a/b\x00\x01\x02\x01\x01hi")?;
+/// let packet = Packet::decode(ProtocolVersion::V5_0, b"\x32\x0C\x00\x03a/b\x00\x01\x02\x01\x01hi")?;
 /// assert_eq!(
 ///     serde_json::to_string(&packet)?,
 ///     r#"{"type":"PUBLISH","dup":false,"qos":1,"retain":false,"topic":"a/b","packet_id":1,"properties":[[1,1]],"payload":"6869"}"#

@@ -4,20 +4,20 @@
 //! feed: a failing packet loses properties, list elements and characters until it passes.
 //!
 //! ```
-//! use mqtt5_codec::{Packet, PacketType, Role, strategies};
+//! use mqtt5_codec::{Packet, PacketType, ProtocolVersion, Role, strategies};
 //! use proptest::prelude::*;
 //!
 //! proptest! {
 //!     fn every_packet_survives_the_journey(frame in strategies::frame()) {
 //!         let mut bytes = Vec::new();
-//!         frame.decode()?.encode(&mut bytes)?;
+//!         frame.decode(ProtocolVersion::V5_0)?.encode(ProtocolVersion::V5_0, &mut bytes)?;
 //!         prop_assert_eq!(&bytes[..], &frame.bytes()[..]);
 //!     }
 //!
 //!     fn acknowledgements_have_an_identifier(
 //!         frame in strategies::frame_of(PacketType::PubAck)
 //!     ) {
-//!         prop_assert!(frame.decode()?.packet_identifier().is_some());
+//!         prop_assert!(frame.decode(ProtocolVersion::V5_0)?.packet_identifier().is_some());
 //!     }
 //! }
 //!

@@ -8,7 +8,7 @@ use mqtt5_codec::bytes::{Bytes, BytesMut};
 use mqtt5_codec::framing::Frame;
 use mqtt5_codec::{
     Delivery, EncodeError, Message, MessagePool, Packet, PacketIdentifier, PoolError, Properties,
-    Property, Publish, Qos, Text, TopicName, UserProperty, Violation,
+    Property, ProtocolVersion, Publish, Qos, Text, TopicName, UserProperty, Violation,
 };
 
 fn identifier() -> PacketIdentifier {
@@ -21,7 +21,7 @@ fn publish<'a>(topic: &'a str, payload: &'a [u8]) -> Publish<'a> {
 
 fn frame(publish: &Publish<'_>) -> Frame {
     let mut wire = Vec::new();
-    publish.encode(&mut wire).unwrap();
+    publish.encode(ProtocolVersion::V5_0, &mut wire).unwrap();
     Frame::new(Bytes::from(wire)).unwrap()
 }
 
@@ -36,13 +36,13 @@ fn the_publish_of_a_message_out_of_a_frame_has_qos_0() {
                 ..publish("a/b", b"hi")
             };
             let frame = frame(&received);
-            let message = Message::from_frame(&frame).unwrap();
+            let message = Message::from_frame(ProtocolVersion::V5_0, &frame).unwrap();
             let expected = Publish {
                 delivery: Delivery::AtMostOnce,
                 ..received
             };
             assert_eq!(message.publish(), expected);
-            let Ok(Packet::Publish(decoded)) = frame.decode() else {
+            let Ok(Packet::Publish(decoded)) = frame.decode(ProtocolVersion::V5_0) else {
                 panic!()
             };
             assert_eq!(decoded, received);
@@ -70,7 +70,8 @@ fn the_payload_is_found_behind_any_properties() {
                     let kept = Message::new(&given).unwrap();
                     assert_eq!(kept.payload(), payload);
                     assert_eq!(kept.publish().payload, payload);
-                    let received = Message::from_frame(&frame(&given)).unwrap();
+                    let received =
+                        Message::from_frame(ProtocolVersion::V5_0, &frame(&given)).unwrap();
                     assert_eq!(received.payload(), payload);
                 }
             }

@@ -5,7 +5,9 @@
 
 use core::hash::{Hash, Hasher};
 
-use crate::codec::{Delivery, EncodeError, PropertyIdentifier, Publish, Violation};
+use crate::codec::{
+    Delivery, EncodeError, PropertyIdentifier, ProtocolVersion, Publish, Violation,
+};
 
 /// The bytes of PUBLISH packets with Topic Aliases, and their bytes without.
 ///
@@ -99,7 +101,7 @@ impl AliasSavings {
             if sample.properties.contains(PropertyIdentifier::TopicAlias) {
                 return Err(Violation::PropertyNotAllowed.into());
             }
-            let length = sample.encoded_len()?;
+            let length = sample.encoded_len(ProtocolVersion::V5_0)?;
             let shape = Shape::of(length, sample.delivery, topic, sample.payload.len());
             let (first, later) = if index < usize::from(topic_alias_maximum) {
                 let properties = shape.properties + ALIAS;

@@ -20,8 +20,8 @@ use core::time::Duration;
 
 use mqtt5_codec::framing::LARGEST_PACKET;
 use mqtt5_codec::{
-    Delivery, Disconnect, EncodeError, PacketIdentifier, PacketType, Properties, Property, PubAck,
-    PubRec, Qos, ReasonCode, Role,
+    Delivery, Disconnect, EncodeError, PacketIdentifier, PacketType, Properties, Property,
+    ProtocolVersion, PubAck, PubRec, Qos, ReasonCode, Role,
 };
 
 pub(crate) use authentication::Authentication;
@@ -63,6 +63,8 @@ pub(crate) enum Phase {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Connection {
     pub(crate) role: Role,
+    /// The version that its CONNECT names.
+    pub(crate) version: ProtocolVersion,
     pub(crate) phase: Phase,
     /// What this side announced.
     pub(crate) own: Limits,
@@ -88,6 +90,7 @@ impl Connection {
     pub(crate) fn new(role: Role, topic_aliases: TopicAliases, liveness: Liveness) -> Self {
         Connection {
             role,
+            version: ProtocolVersion::V5_0,
             phase: Phase::Offline,
             own: Limits::NONE,
             peer: Limits::NONE,
@@ -198,7 +201,8 @@ impl Connection {
         let qos = publication.qos;
         self.check_message(qos, publication.retain)?;
         let delivery = Delivery::new(qos, PacketIdentifier::MIN, false);
-        self.peer.check_stored(&publication.message, delivery)?;
+        self.peer
+            .check_stored(self.version, &publication.message, delivery)?;
         match publication.topic_alias {
             Some(alias) if alias.get() > self.peer.topic_alias_maximum => {
                 Err(LimitExceeded::TopicAliasMaximum)
@@ -246,21 +250,21 @@ impl Connection {
         }
         let mut packet = None;
         if !properties.is_empty() {
-            packet = self.fit(Explanations::IfWanted, properties, |properties| {
+            packet = self.fit(Explanations::IfWanted, properties, |version, properties| {
                 if exactly_once {
                     let properties = Properties::new(properties)?;
                     PubRec {
                         properties,
                         ..PubRec::new(packet_identifier, reason_code)
                     }
-                    .encode_to_vec()
+                    .encode_to_vec(version)
                 } else {
                     let properties = Properties::new(properties)?;
                     PubAck {
                         properties,
                         ..PubAck::new(packet_identifier, reason_code)
                     }
-                    .encode_to_vec()
+                    .encode_to_vec(version)
                 }
             })?;
             // The limits of the next Network Connection are not known.
@@ -376,9 +380,12 @@ impl Connection {
             match packet {
                 Some(packet) => self.outbox.push(&packet),
                 None if action == ReceiverAction::PubAck => {
-                    self.outbox.puback(packet_identifier, reason_code);
+                    self.outbox
+                        .puback(self.version, packet_identifier, reason_code);
                 }
-                None => self.outbox.pubrec(packet_identifier, reason_code),
+                None => self
+                    .outbox
+                    .pubrec(self.version, packet_identifier, reason_code),
             }
             if action == ReceiverAction::PubAck || reason_code.is_error() {
                 self.outbox.answers();

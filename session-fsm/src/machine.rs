@@ -70,7 +70,7 @@ macro_rules! machine_methods {
             /// [`PublishError::TooLarge`]; [`PublishError::NoSession`].
             ///
             /// ```
-            /// use mqtt5_session_fsm::codec::{MessagePool, Publish, Qos, TopicName};
+            /// use mqtt5_session_fsm::codec::{MessagePool, ProtocolVersion, Publish, Qos, TopicName};
             /// use mqtt5_session_fsm::{Client, ClientConfig, Instant, Publication, Session, SessionConfig};
             ///
             /// let session = Session::of_client(SessionConfig::default());
@@ -78,7 +78,7 @@ macro_rules! machine_methods {
             /// let mut pool = MessagePool::new(32, 128);
             ///
             /// let publish = Publish::new(TopicName::new("pump/7")?, b"on");
-            /// if client.check_room(Qos::AtLeastOnce, publish.encoded_len()?).is_ok() && pool.has_room() {
+            /// if client.check_room(Qos::AtLeastOnce, publish.encoded_len(ProtocolVersion::V5_0)?).is_ok() && pool.has_room() {
             ///     let message = pool.message(&publish)?;
             ///     client.publish(Instant::ORIGIN, Publication::new(Qos::AtLeastOnce, message))?;
             /// }

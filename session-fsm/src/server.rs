@@ -205,14 +205,14 @@ impl Server {
     /// [`Server::take_session`] returns it.
     ///
     /// ```
-    /// use mqtt5_session_fsm::codec::{Connect, Qos, Text};
+    /// use mqtt5_session_fsm::codec::{Connect, ProtocolVersion, Qos, Text};
     /// use mqtt5_session_fsm::{Event, Instant, Limits, Server, ServerConfig};
     ///
     /// let config = ServerConfig::default();
     /// let mut server = Server::new(Instant::ORIGIN, config);
     /// let mut bytes = Vec::new();
     /// let connect = Connect { client_identifier: Text::new("trial")?, ..Connect::default() };
-    /// connect.encode(&mut bytes)?;
+    /// connect.encode(ProtocolVersion::V5_0, &mut bytes)?;
     /// let event = server.receive(Instant::ORIGIN, &mut &bytes[..]);
     /// assert!(matches!(event, Some(Event::Connect(_))));
     ///

@@ -14,17 +14,19 @@ macro_rules! trace_decision {
 
 /// Whole packets, one behind the other: `"sent"` or `"received"`.
 macro_rules! trace_packets {
-    ($direction:literal, $packets:expr) => {{
+    ($version:expr, $direction:literal, $packets:expr) => {{
         #[cfg(feature = "tracing")]
-        $crate::trace::packets($direction, $packets);
+        $crate::trace::packets($version, $direction, $packets);
+        #[cfg(not(feature = "tracing"))]
+        let _ = $version;
     }};
 }
 
 /// A packet that is not there as bytes.
 macro_rules! trace_packet {
-    ($direction:literal, $packet:expr) => {{
+    ($version:expr, $direction:literal, $packet:expr) => {{
         #[cfg(feature = "tracing")]
-        $crate::trace::packet($direction, $packet, $packet.encoded_len().ok());
+        $crate::trace::packet($direction, $packet, $packet.encoded_len($version).ok());
     }};
 }
 
@@ -51,15 +53,15 @@ pub(crate) use lines::{notice, packet, packets, publish};
 mod lines {
     use ::tracing::trace;
     use mqtt5_codec::framing::{LARGEST_PACKET, Split, split};
-    use mqtt5_codec::{Delivery, Packet, PacketIdentifier, PacketType};
+    use mqtt5_codec::{Delivery, Packet, PacketIdentifier, PacketType, ProtocolVersion};
 
     use crate::session::Notice;
 
-    pub(crate) fn packets(direction: &'static str, mut packets: &[u8]) {
+    pub(crate) fn packets(version: ProtocolVersion, direction: &'static str, mut packets: &[u8]) {
         while let Ok(Split::Packet { packet: raw, rest }) = split(packets, LARGEST_PACKET) {
             packets = rest;
             let size = raw.as_bytes().len();
-            match raw.decode() {
+            match raw.decode(version) {
                 Ok(decoded) => packet(direction, &decoded, Some(size)),
                 Err(_) => {
                     let packet = ::tracing::field::display(raw.packet_type());

@@ -4,7 +4,8 @@ use mqtt5_codec::framing::{FixedHeader, LargePublish};
 use mqtt5_codec::property::Scope;
 use mqtt5_codec::{
     Auth, ConnAck, Connect, Disconnect, Packet, PacketIdentifier, PacketType, PayloadFormat,
-    Properties, Property, Publish, Qos, ReasonCode, RetainHandling, Subscription, Will,
+    Properties, Property, ProtocolVersion, Publish, Qos, ReasonCode, RetainHandling, Subscription,
+    Will,
 };
 
 use crate::words::{counted, grouped};
@@ -439,7 +440,7 @@ mod tests {
     #[test]
     fn a_packet_in_words() {
         let bytes = b"\x3d\x14\x00\x03a/b\x00\x07\x0a\x02\x00\x00\x00\x3c\x23\x00\x05\x01\x01hi";
-        let description = Description::of(&Packet::decode(bytes).unwrap());
+        let description = Description::of(&Packet::decode(ProtocolVersion::V5_0, bytes).unwrap());
         assert_eq!(
             description.summary,
             "QoS 2, Packet Identifier 7, DUP, RETAIN"

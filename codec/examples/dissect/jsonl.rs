@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 
 use mqtt5_codec::framing::{LARGEST_PACKET, RawPacket, Split, split};
-use mqtt5_codec::{DecodeError, Role, ViolationClass};
+use mqtt5_codec::{DecodeError, ProtocolVersion, Role, ViolationClass};
 
 use crate::hex;
 
@@ -102,7 +102,7 @@ impl Judge {
             }
             serde_json::to_writer(&mut *out, &packet)?;
             packet
-                .encode(&mut self.reencoded)
+                .encode(ProtocolVersion::V5_0, &mut self.reencoded)
                 .map_err(|error| Refusal::Error(error.to_string()))?;
         }
         out.extend_from_slice(b"],\"reencoded\":\"");
@@ -141,8 +141,8 @@ fn decode(
     sender: Option<Role>,
 ) -> Result<mqtt5_codec::Packet<'_>, DecodeError> {
     match sender {
-        Some(sender) => packet.decode_from(sender),
-        None => packet.decode(),
+        Some(sender) => packet.decode_from(ProtocolVersion::V5_0, sender),
+        None => packet.decode(ProtocolVersion::V5_0),
     }
 }
 

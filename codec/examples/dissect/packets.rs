@@ -10,7 +10,7 @@ use mqtt5_codec::framing::{
     FixedHeader, LARGEST_PACKET, Piece, PublishHead, RawPacket, Split, SplitterOutput,
     StreamSplitter, split,
 };
-use mqtt5_codec::{DecodeError, Packet, PacketType, Role};
+use mqtt5_codec::{DecodeError, Packet, PacketType, ProtocolVersion, Role};
 
 use crate::capture::{Content, Moment, Stream};
 
@@ -356,8 +356,8 @@ pub(crate) fn decode<'a>(
     sender: Option<Role>,
 ) -> Result<Packet<'a>, DecodeError> {
     match sender {
-        Some(sender) => raw.decode_from(sender),
-        None => raw.decode(),
+        Some(sender) => raw.decode_from(ProtocolVersion::V5_0, sender),
+        None => raw.decode(ProtocolVersion::V5_0),
     }
 }
 
@@ -381,7 +381,7 @@ pub(crate) fn publish_head(
     let mut buffer = BytesMut::from(start);
     match StreamSplitter::new(LARGEST_PACKET, limit).next(&mut buffer) {
         Ok(SplitterOutput::Ready(Piece::Head(head))) => {
-            head.decode_from(sender)?;
+            head.decode_from(ProtocolVersion::V5_0, sender)?;
             Ok(Some(head))
         }
         Ok(_) => Ok(None),
@@ -442,7 +442,7 @@ fn evidence(stream: &Stream<'_>, index: usize, sender: Role) -> Evidence {
         }
         let packet = stream.window(index, offset, header.packet_size().min(LONGEST));
         let is_valid = match RawPacket::whole(&packet) {
-            Ok(packet) => packet.decode_from(sender).is_ok(),
+            Ok(packet) => packet.decode_from(ProtocolVersion::V5_0, sender).is_ok(),
             Err(_) => matches!(publish_head(header, &packet, sender), Ok(Some(_))),
         };
         if !is_valid {

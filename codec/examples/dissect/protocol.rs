@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use mqtt5_codec::framing::FixedHeader;
-use mqtt5_codec::{Packet, Role};
+use mqtt5_codec::{Packet, ProtocolVersion, Role};
 
 use crate::capture::{Connection, Moment, Stream};
 use crate::handshake::Handshake;
@@ -240,7 +240,7 @@ fn connack(server: &Stream<'_>) -> Option<bool> {
     }
     let header = FixedHeader::peek(&head).ok()??;
     let packet = head.get(..header.packet_size())?;
-    match Packet::decode(packet) {
+    match Packet::decode(ProtocolVersion::V5_0, packet) {
         Ok(Packet::ConnAck(_)) => Some(true),
         _ => None,
     }

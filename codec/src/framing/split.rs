@@ -108,7 +108,7 @@ pub enum Split<'a> {
 /// [`DecodeError`] if the fixed header breaks a rule: no byte after it can mend that.
 ///
 /// ```
-/// use mqtt5_codec::Packet;
+/// use mqtt5_codec::{Packet, ProtocolVersion};
 /// use mqtt5_codec::framing::{LARGEST_PACKET, Split, split};
 ///
 /// let received = [0xC0, 0x00, 0xD0, 0x00, 0x40, 0x02, 0x00];
@@ -117,7 +117,7 @@ pub enum Split<'a> {
 /// let missing = loop {
 ///     match split(input, LARGEST_PACKET)? {
 ///         Split::Packet { packet, rest } => {
-///             packets.push(packet.decode()?);
+///             packets.push(packet.decode(ProtocolVersion::V5_0)?);
 ///             input = rest;
 ///         }
 ///         Split::Incomplete { needed } => break needed,

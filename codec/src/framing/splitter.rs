@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::header::{FixedHeader, needed_for_header};
 use super::split::RawPacket;
-use crate::{DecodeError, Packet, PacketType, Role};
+use crate::{DecodeError, Packet, PacketType, ProtocolVersion, Role};
 
 /// Takes whole packets off the front of a receive buffer.
 ///
@@ -18,7 +18,7 @@ use crate::{DecodeError, Packet, PacketType, Role};
 ///
 /// ```
 /// use bytes::{Bytes, BytesMut};
-/// use mqtt5_codec::Packet;
+/// use mqtt5_codec::{Packet, ProtocolVersion};
 /// use mqtt5_codec::framing::{LARGEST_PACKET, Splitter, SplitterOutput};
 ///
 /// let splitter = Splitter::new(LARGEST_PACKET);
@@ -27,7 +27,7 @@ use crate::{DecodeError, Packet, PacketType, Role};
 /// for chunk in [&b"\x30\x08\x00\x03a/"[..], &b"b\x00hi\xC0"[..], &b"\x00"[..]] {
 ///     buffer.extend_from_slice(chunk);
 ///     while let SplitterOutput::Ready(frame) = splitter.next(&mut buffer)? {
-///         if let Packet::Publish(publish) = frame.decode()? {
+///         if let Packet::Publish(publish) = frame.decode(ProtocolVersion::V5_0)? {
 ///             kept.push(frame.share(publish.payload));
 ///         }
 ///     }
@@ -135,8 +135,8 @@ impl Frame {
     ///
     /// [`DecodeError`] if a rule of the standard is broken.
     #[inline]
-    pub fn decode(&self) -> Result<Packet<'_>, DecodeError> {
-        self.raw().decode()
+    pub fn decode(&self, version: ProtocolVersion) -> Result<Packet<'_>, DecodeError> {
+        self.raw().decode(version)
     }
 
     /// Decodes the packet, knowing who sent it: see [`Packet::decode_from`].
@@ -144,8 +144,12 @@ impl Frame {
     /// # Errors
     ///
     /// [`DecodeError`] if a rule of the standard is broken.
-    pub fn decode_from(&self, sender: Role) -> Result<Packet<'_>, DecodeError> {
-        self.raw().decode_from(sender)
+    pub fn decode_from(
+        &self,
+        version: ProtocolVersion,
+        sender: Role,
+    ) -> Result<Packet<'_>, DecodeError> {
+        self.raw().decode_from(version, sender)
     }
 
     /// The packet as borrowed bytes.

@@ -8,8 +8,8 @@ use crate::framing::FixedHeader;
 use crate::v5::packet::{PublishLayout, parse_publish_head};
 use crate::wire::{fault_of, leading_variable_byte_integer};
 use crate::{
-    DecodeError, Delivery, EncodeError, PacketType, Publish, PublishProperties, Role, TopicName,
-    Violation,
+    DecodeError, Delivery, EncodeError, PacketType, ProtocolVersion, Publish, PublishProperties,
+    Role, TopicName, Violation,
 };
 
 /// A [`Splitter`](crate::framing::Splitter) that hands out large PUBLISH packets in pieces, so that no
@@ -32,13 +32,13 @@ use crate::{
 ///
 /// ```
 /// use bytes::BytesMut;
-/// use mqtt5_codec::{Delivery, PropertyIdentifier};
+/// use mqtt5_codec::{Delivery, PropertyIdentifier, ProtocolVersion};
 /// use mqtt5_codec::framing::{LARGEST_PACKET, LargePublish, Piece, SplitterOutput, StreamSplitter};
 ///
 /// let mut splitter = StreamSplitter::new(LARGEST_PACKET, 8);
 /// let mut buffer = BytesMut::from(&b"\x30\x0A\x00\x03a/b\x00pay"[..]);
 /// let SplitterOutput::Ready(Piece::Head(head)) = splitter.next(&mut buffer)? else { panic!() };
-/// assert_eq!(head.decode()?.topic.as_deref(), Some("a/b"));
+/// assert_eq!(head.decode(ProtocolVersion::V5_0)?.topic.as_deref(), Some("a/b"));
 /// assert_eq!(head.payload_length(), 4);
 ///
 /// let SplitterOutput::Ready(Piece::Payload(chunk)) = splitter.next(&mut buffer)? else { panic!() };
@@ -46,13 +46,13 @@ use crate::{
 /// assert_eq!(splitter.next(&mut buffer)?, SplitterOutput::Incomplete { needed: 1 });
 ///
 /// let mut relayed = Vec::new();
-/// let received = head.decode()?;
+/// let received = head.decode(ProtocolVersion::V5_0)?;
 /// let passed_on = LargePublish {
 ///     delivery: Delivery::AtMostOnce,
 ///     properties: received.properties.without(&[PropertyIdentifier::TopicAlias]),
 ///     ..received
 /// };
-/// passed_on.encode_head(&mut relayed)?;
+/// passed_on.encode_head(ProtocolVersion::V5_0, &mut relayed)?;
 /// assert_eq!(relayed, *b"\x30\x0A\x00\x03a/b\x00");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -218,6 +218,7 @@ fn head_length(header: FixedHeader, input: &[u8]) -> Result<usize, (Violation, u
 ///
 /// ```
 /// use bytes::BytesMut;
+/// use mqtt5_codec::ProtocolVersion;
 /// use mqtt5_codec::framing::{LARGEST_PACKET, Piece, SplitterOutput, StreamSplitter};
 ///
 /// let mut buffer = BytesMut::from(&b"\x30\x0A\x00\x03a/b\x00payl"[..]);
@@ -225,7 +226,7 @@ fn head_length(header: FixedHeader, input: &[u8]) -> Result<usize, (Violation, u
 /// let SplitterOutput::Ready(Piece::Head(head)) = splitter.next(&mut buffer)? else { panic!() };
 /// let SplitterOutput::Ready(Piece::Payload(chunk)) = splitter.next(&mut buffer)? else { panic!() };
 ///
-/// let large = head.decode()?;
+/// let large = head.decode(ProtocolVersion::V5_0)?;
 /// assert_eq!((large.topic.as_deref(), large.payload_length), (Some("a/b"), 4));
 /// let publish = large.with_payload(&chunk.bytes).expect("all of it");
 /// assert_eq!(publish.payload, b"payl");
@@ -252,8 +253,14 @@ impl<'a> LargePublish<'a> {
     /// # Errors
     ///
     /// As [`Publish::encode`].
-    pub fn encode_head<B: bytes::BufMut + ?Sized>(&self, out: &mut B) -> Result<(), EncodeError> {
-        encode_head_for(&self.head(), self.payload_length, out)
+    pub fn encode_head<B: bytes::BufMut + ?Sized>(
+        &self,
+        version: ProtocolVersion,
+        out: &mut B,
+    ) -> Result<(), EncodeError> {
+        match version {
+            ProtocolVersion::V5_0 => encode_head_for(&self.head(), self.payload_length, out),
+        }
     }
 
     /// The whole message, once its payload has been put together; `None` if that has another length.
@@ -289,7 +296,8 @@ impl PublishHead {
     /// # Errors
     ///
     /// [`DecodeError`] if a rule of the standard is broken.
-    pub fn decode(&self) -> Result<LargePublish<'_>, DecodeError> {
+    pub fn decode(&self, version: ProtocolVersion) -> Result<LargePublish<'_>, DecodeError> {
+        let ProtocolVersion::V5_0 = version;
         match parse_publish_head(
             self.header.first_byte(),
             &self.bytes[self.header.length()..],
@@ -317,8 +325,14 @@ impl PublishHead {
     /// # Errors
     ///
     /// [`DecodeError`] if a rule of the standard is broken.
-    pub fn decode_from(&self, sender: Role) -> Result<LargePublish<'_>, DecodeError> {
-        let publish = self.decode().map_err(|error| error.sent_by(sender))?;
+    pub fn decode_from(
+        &self,
+        version: ProtocolVersion,
+        sender: Role,
+    ) -> Result<LargePublish<'_>, DecodeError> {
+        let publish = self
+            .decode(version)
+            .map_err(|error| error.sent_by(sender))?;
         match crate::Packet::Publish(publish.head()).wrong_side(sender) {
             None => Ok(publish),
             Some((violation, offset)) => Err(DecodeError::new(

@@ -11,9 +11,9 @@ use super::text::{binary, text, topic_filter, topic_name};
 use crate::framing::Frame;
 use crate::{
     Auth, Binary, ConnAck, Connect, Delivery, Disconnect, Packet, PacketType, PayloadFormat,
-    PropertyIdentifier, PubAck, PubComp, PubRec, PubRel, Publish, Qos, ReasonCode, ReasonCodes,
-    RetainHandling, Role, SubAck, Subscribe, Subscription, SubscriptionOptions, Subscriptions,
-    Text, TopicFilter, TopicFilters, TopicName, UnsubAck, Unsubscribe, Will,
+    PropertyIdentifier, ProtocolVersion, PubAck, PubComp, PubRec, PubRel, Publish, Qos, ReasonCode,
+    ReasonCodes, RetainHandling, Role, SubAck, Subscribe, Subscription, SubscriptionOptions,
+    Subscriptions, Text, TopicFilter, TopicFilters, TopicName, UnsubAck, Unsubscribe, Will,
 };
 
 /// What went wrong if a value that was generated is refused: the generator, or the codec.
@@ -98,8 +98,10 @@ pub(super) fn frame(
 
 fn encoded<'a>(packet: impl Into<Packet<'a>>) -> Frame {
     let packet = packet.into();
-    let mut bytes = Vec::with_capacity(packet.encoded_len().expect(VALID));
-    packet.encode(&mut bytes).expect(VALID);
+    let mut bytes = Vec::with_capacity(packet.encoded_len(ProtocolVersion::V5_0).expect(VALID));
+    packet
+        .encode(ProtocolVersion::V5_0, &mut bytes)
+        .expect(VALID);
     Frame::new(bytes.into()).expect(VALID)
 }
 
@@ -112,6 +114,7 @@ fn connect(source: &mut Unstructured<'_>) -> Result<Frame> {
     let password = optional(binary, source)?;
     with_properties(sender, source, |properties, source| {
         let connect = Connect {
+            version: ProtocolVersion::V5_0,
             clean_start,
             keep_alive,
             properties,

@@ -6,7 +6,9 @@ use alloc::vec::Vec;
 use arbitrary::Unstructured;
 
 use super::*;
-use crate::{Packet, Property, PropertyIdentifier, ReasonCode, TopicFilter, TopicName};
+use crate::{
+    Packet, Property, PropertyIdentifier, ProtocolVersion, ReasonCode, TopicFilter, TopicName,
+};
 
 /// Pseudo-random bytes (SplitMix64), the same in every run.
 fn sources() -> impl Iterator<Item = Vec<u8>> {
@@ -36,10 +38,10 @@ fn every_packet_type_from_every_side_is_decoded_to_the_same_bytes() {
                     continue;
                 }
                 let frame = frame.unwrap();
-                let packet = frame.decode_from(sender).unwrap();
+                let packet = frame.decode_from(ProtocolVersion::V5_0, sender).unwrap();
                 assert_eq!(packet.packet_type(), packet_type);
                 let mut again = Vec::new();
-                packet.encode(&mut again).unwrap();
+                packet.encode(ProtocolVersion::V5_0, &mut again).unwrap();
                 assert_eq!(again, &frame.bytes()[..]);
             }
         }
@@ -66,7 +68,7 @@ fn every_property_and_reason_code_comes_up() {
         let mut code = |code| {
             codes.insert((frame.packet_type(), code));
         };
-        match frame.decode().unwrap() {
+        match frame.decode(ProtocolVersion::V5_0).unwrap() {
             Packet::Connect(packet) => packet.properties.iter().for_each(property),
             Packet::ConnAck(packet) => {
                 code(packet.reason_code);

@@ -44,7 +44,7 @@ use crate::encode::{self, Body};
 use crate::framing::FixedHeader;
 use crate::sink::Sink;
 use crate::wire::Parsed;
-use crate::{EncodeError, PacketType, Violation};
+use crate::{EncodeError, PacketType, ProtocolVersion, Violation};
 
 /// The number that ties an acknowledgement to what it acknowledges (section 2.2.1): never 0.
 pub type PacketIdentifier = core::num::NonZeroU16;
@@ -80,7 +80,7 @@ impl Qos {
 /// decoding, from the caller when it is built to be sent.
 ///
 /// ```
-/// use mqtt5_codec::{Packet, PubAck, PacketIdentifier, Properties, ReasonCode};
+/// use mqtt5_codec::{Packet, PacketIdentifier, Properties, ProtocolVersion, PubAck, ReasonCode};
 ///
 /// let packet = Packet::from(PubAck {
 ///     packet_identifier: PacketIdentifier::new(10).unwrap(),
@@ -88,9 +88,9 @@ impl Qos {
 ///     properties: Properties::EMPTY,
 /// });
 /// let mut bytes = Vec::new();
-/// packet.encode(&mut bytes)?;
+/// packet.encode(ProtocolVersion::V5_0, &mut bytes)?;
 /// assert_eq!(bytes, [0x40, 0x02, 0x00, 0x0A]);
-/// assert_eq!(Packet::decode(&bytes), Ok(packet));
+/// assert_eq!(Packet::decode(ProtocolVersion::V5_0, &bytes), Ok(packet));
 /// # Ok::<(), mqtt5_codec::EncodeError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -217,8 +217,10 @@ impl<'a> Packet<'a> {
     /// # Errors
     ///
     /// [`EncodeError::Invalid`] if the packet would break a rule.
-    pub fn encoded_len(&self) -> Result<usize, EncodeError> {
-        with_body!(self, |body| encode::encoded_len(body))
+    pub fn encoded_len(&self, version: ProtocolVersion) -> Result<usize, EncodeError> {
+        match version {
+            ProtocolVersion::V5_0 => with_body!(self, |body| encode::encoded_len(body)),
+        }
     }
 
     /// Appends the packet to `out`, in its shortest form: Reason Code and Property Length are left
@@ -229,8 +231,14 @@ impl<'a> Packet<'a> {
     /// [`EncodeError`] if the packet would break a rule or `out` has too little room; nothing is
     /// written then.
     #[inline]
-    pub fn encode<B: BufMut + ?Sized>(&self, out: &mut B) -> Result<(), EncodeError> {
-        with_body!(self, |body| encode::encode(body, out))
+    pub fn encode<B: BufMut + ?Sized>(
+        &self,
+        version: ProtocolVersion,
+        out: &mut B,
+    ) -> Result<(), EncodeError> {
+        match version {
+            ProtocolVersion::V5_0 => with_body!(self, |body| encode::encode(body, out)),
+        }
     }
 
     /// Writes the packet to the start of `out`, in its shortest form, and returns its length: the
@@ -241,8 +249,14 @@ impl<'a> Packet<'a> {
     /// [`EncodeError`] if the packet would break a rule or `out` is too short; nothing is written
     /// then.
     #[inline]
-    pub fn encode_to_slice(&self, out: &mut [u8]) -> Result<usize, EncodeError> {
-        with_body!(self, |body| encode::encode_to_slice(body, out))
+    pub fn encode_to_slice(
+        &self,
+        version: ProtocolVersion,
+        out: &mut [u8],
+    ) -> Result<usize, EncodeError> {
+        match version {
+            ProtocolVersion::V5_0 => with_body!(self, |body| encode::encode_to_slice(body, out)),
+        }
     }
 
     /// As [`Packet::encode`], but leaves the payload of a PUBLISH out and returns it, uncopied. **It
@@ -252,7 +266,13 @@ impl<'a> Packet<'a> {
     ///
     /// As [`Packet::encode`].
     #[inline]
-    pub fn encode_head<B: BufMut + ?Sized>(&self, out: &mut B) -> Result<&'a [u8], EncodeError> {
-        with_body!(self, |body| encode::encode_head(body, out))
+    pub fn encode_head<B: BufMut + ?Sized>(
+        &self,
+        version: ProtocolVersion,
+        out: &mut B,
+    ) -> Result<&'a [u8], EncodeError> {
+        match version {
+            ProtocolVersion::V5_0 => with_body!(self, |body| encode::encode_head(body, out)),
+        }
     }
 }

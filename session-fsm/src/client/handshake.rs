@@ -63,7 +63,7 @@ impl Client {
             client_identifier: mqtt5_codec::Text::new(&client_identifier)?,
             ..*connect
         }
-        .encode_to_vec()?;
+        .encode_to_vec(connect.version)?;
 
         if clean_start && !fault!("MQTT-3.1.2-4") {
             self.session.end();
@@ -74,6 +74,7 @@ impl Client {
         }
         let properties = &connect.properties;
         self.connection.begin(now);
+        self.connection.version = connect.version;
         self.connection.own = Limits::of_client(properties);
         self.connection.authentication = properties
             .authentication_method()

@@ -69,6 +69,7 @@ impl Client {
         properties: SubscribeProperties<'_>,
         subscriptions: Subscriptions<'_>,
     ) -> Result<Token, SendError> {
+        let version = self.connection.version;
         let (needs, filters) = Needs::of(&properties, &subscriptions);
         let request = Request::Subscribe { filters };
         self.request(request, needs, |packet_identifier| {
@@ -76,7 +77,7 @@ impl Client {
                 properties,
                 ..Subscribe::new(packet_identifier, subscriptions)
             }
-            .encode_to_vec()
+            .encode_to_vec(version)
         })
     }
 
@@ -96,6 +97,7 @@ impl Client {
         properties: UnsubscribeProperties<'_>,
         filters: TopicFilters<'_>,
     ) -> Result<Token, SendError> {
+        let version = self.connection.version;
         let count = u32::try_from(filters.iter().count()).unwrap_or(u32::MAX);
         let request = Request::Unsubscribe { filters: count };
         self.request(request, Needs::default(), |packet_identifier| {
@@ -103,7 +105,7 @@ impl Client {
                 properties,
                 ..Unsubscribe::new(packet_identifier, filters)
             }
-            .encode_to_vec()
+            .encode_to_vec(version)
         })
     }
 

@@ -67,14 +67,14 @@ impl Connection {
                 properties,
                 ..*publish
             };
-            let Ok(length) = packet.encoded_len() else {
+            let Ok(length) = packet.encoded_len(self.version) else {
                 continue;
             };
             if self.peer.check_size(length).is_err() {
                 // Without the alias it may be smaller.
                 continue;
             }
-            return match packet.encode(wire) {
+            return match packet.encode(self.version, wire) {
                 Ok(()) => {
                     trace_publish!(packet.delivery, packet.retain, Some(length));
                     if let Some(alias) = alias {

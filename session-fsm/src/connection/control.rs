@@ -4,7 +4,8 @@
 use alloc::vec::Vec;
 
 use mqtt5_codec::{
-    Auth, Disconnect, EncodeError, Packet, PacketType, Properties, Property, ReasonCode, Role, Text,
+    Auth, Disconnect, EncodeError, Packet, PacketType, Properties, Property, ProtocolVersion,
+    ReasonCode, Role, Text,
 };
 
 use super::{Connection, Explanations, Question};
@@ -60,7 +61,7 @@ impl Connection {
         list.push(Property::AuthenticationMethod(method));
         list.extend_from_slice(properties);
         // A Client answers an AUTH with an AUTH that has the Reason Code 0x18 [MQTT-4.12.0-3].
-        let packet = self.fit(Explanations::IfWanted, &list, |list| {
+        let packet = self.fit(Explanations::IfWanted, &list, |version, list| {
             Auth {
                 reason_code: match reason_code {
                     ReasonCode::ContinueAuthentication if fault!("MQTT-4.12.0-2") => {
@@ -70,7 +71,7 @@ impl Connection {
                 },
                 properties: Properties::new(list)?,
             }
-            .encode_to_vec()
+            .encode_to_vec(version)
         })?;
         let packet = packet.ok_or(LimitExceeded::MaximumPacketSize)?;
         self.authentication = Some(authentication);
@@ -93,12 +94,12 @@ impl Connection {
             properties: Properties::new(properties)?,
         };
         Packet::Disconnect(disconnect).check_before_sending(self.role)?;
-        let packet = self.fit(Explanations::Always, properties, |list| {
+        let packet = self.fit(Explanations::Always, properties, |version, list| {
             Disconnect {
                 reason_code,
                 properties: Properties::new(list)?,
             }
-            .encode_to_vec()
+            .encode_to_vec(version)
         })?;
         if fault!("MQTT-3.14.4-1") {
             self.send_ping(PacketType::PingReq);
@@ -115,8 +116,8 @@ impl Connection {
     /// Queues a DISCONNECT without properties, unless not even that fits.
     pub(crate) fn farewell(&mut self, disconnect: &Disconnect<'_>) {
         let properties = [];
-        let encoded = self.fit(Explanations::Always, &properties, |_| {
-            disconnect.encode_to_vec()
+        let encoded = self.fit(Explanations::Always, &properties, |version, _| {
+            disconnect.encode_to_vec(version)
         });
         if let Ok(Some(packet)) = encoded {
             self.send(&packet);
@@ -132,15 +133,15 @@ impl Connection {
 
 /// A small packet into memory of its own.
 pub(crate) trait EncodeToVec {
-    fn encode_to_vec(&self) -> Result<Vec<u8>, EncodeError>;
+    fn encode_to_vec(&self, version: ProtocolVersion) -> Result<Vec<u8>, EncodeError>;
 }
 
 macro_rules! encode_to_vec {
     ($($packet:ident)*) => {
         $(impl EncodeToVec for mqtt5_codec::$packet<'_> {
-            fn encode_to_vec(&self) -> Result<Vec<u8>, EncodeError> {
-                let mut packet = Vec::with_capacity(self.encoded_len()?);
-                self.encode(&mut packet)?;
+            fn encode_to_vec(&self, version: ProtocolVersion) -> Result<Vec<u8>, EncodeError> {
+                let mut packet = Vec::with_capacity(self.encoded_len(version)?);
+                self.encode(version, &mut packet)?;
                 Ok(packet)
             }
         })*

@@ -74,7 +74,11 @@ pub(crate) trait Side {
             if input.len() - rest.len() > self.connection().own.maximum_packet_size as usize {
                 break;
             }
-            trace_packets!("received", &input[..input.len() - rest.len()]);
+            trace_packets!(
+                self.connection().version,
+                "received",
+                &input[..input.len() - rest.len()]
+            );
             *input = rest;
             if let Some(token) = self.success(now, packet_type, packet_identifier) {
                 self.has_read(now, offered, input);
@@ -126,7 +130,7 @@ pub(crate) trait Side {
             let maximum_packet_size = self.connection().own.maximum_packet_size;
             let packet = match split(input, maximum_packet_size) {
                 Ok(Split::Packet { packet, rest }) => {
-                    trace_packets!("received", packet.as_bytes());
+                    trace_packets!(self.connection().version, "received", packet.as_bytes());
                     *input = rest;
                     packet
                 }
@@ -140,7 +144,7 @@ pub(crate) trait Side {
                     continue;
                 }
             };
-            if let Some(publish) = packet.decode_plain_publish() {
+            if let Some(publish) = packet.decode_plain_publish(self.connection().version) {
                 let (connection, session) = self.parts();
                 let handled = session.map_or(Ok(None), |session| {
                     connection.receive_plain(session, publish.delivery, publish.retain)
@@ -173,7 +177,7 @@ pub(crate) trait Side {
                 if self.opens_anew(&packet) {
                     return Taken::Nothing;
                 }
-                trace_packets!("received", packet.as_bytes());
+                trace_packets!(self.connection().version, "received", packet.as_bytes());
                 *input = rest;
                 packet
             }
@@ -215,7 +219,7 @@ pub(crate) trait Side {
             }
             prepared?;
         }
-        trace_packet!("received", packet);
+        trace_packet!(self.connection().version, "received", packet);
         let event = self.step(now, packet);
         Ok(event.map(|event| self.connection().complete(event)))
     }
@@ -298,7 +302,7 @@ pub(crate) trait Side {
     /// Whether a packet was the CONNACK of a new Session, so that the end of the earlier one must
     /// be reported first.
     fn opens_anew(&mut self, packet: &RawPacket<'_>) -> bool {
-        let packet = packet.decode_from(Self::PEER);
+        let packet = packet.decode_from(self.connection().version, Self::PEER);
         packet.is_ok_and(|packet| self.ends_session(&packet))
     }
 
@@ -312,7 +316,7 @@ pub(crate) trait Side {
     /// Decodes a packet and takes it.
     #[inline(never)]
     fn decode<'a>(&mut self, now: Instant, packet: &RawPacket<'a>) -> Option<Event<'a>> {
-        match packet.decode_from(Self::PEER) {
+        match packet.decode_from(self.connection().version, Self::PEER) {
             Ok(packet) => self.step(now, &packet),
             Err(error) => {
                 if let Some(packet) = self.other_version(packet) {

@@ -54,7 +54,7 @@ pub(super) fn take_piece<'a, S: Side>(
     piece: &'a Piece,
 ) -> Result<Option<Event<'a>>, NotTaken> {
     match piece {
-        Piece::Frame(frame) => match frame.decode_from(S::PEER) {
+        Piece::Frame(frame) => match frame.decode_from(side.connection().version, S::PEER) {
             Ok(packet) => side.take_packet(now, &packet),
             Err(error) => match side.other_version(&frame.raw()) {
                 Some(packet) => side.take_packet(now, &packet),
@@ -74,7 +74,7 @@ fn take_head<'a, S: Side>(
     now: Instant,
     head: &'a PublishHead,
 ) -> Result<Option<Event<'a>>, NotTaken> {
-    let large = match head.decode_from(S::PEER) {
+    let large = match head.decode_from(side.connection().version, S::PEER) {
         Ok(large) => large,
         Err(error) => {
             side.malformed(now, error);

@@ -7,7 +7,9 @@ use mqtt5_codec::bytes::BufMut;
 
 use super::liveness::Asked;
 use mqtt5_codec::framing::{LARGEST_PACKET, Split, split};
-use mqtt5_codec::{PacketIdentifier, PacketType, PubAck, PubComp, PubRec, PubRel, ReasonCode};
+use mqtt5_codec::{
+    PacketIdentifier, PacketType, ProtocolVersion, PubAck, PubComp, PubRec, PubRel, ReasonCode,
+};
 
 /// Whole packets in the order of writing, one behind the other, so that `poll` copies all of them
 /// at once.
@@ -36,10 +38,11 @@ macro_rules! acknowledgements {
             #[inline]
             pub(super) fn $method(
                 &mut self,
+                version: ProtocolVersion,
                 packet_identifier: PacketIdentifier,
                 reason_code: ReasonCode,
             ) {
-                let encoded = $packet::new(packet_identifier, reason_code).encode(&mut self.bytes);
+                let encoded = $packet::new(packet_identifier, reason_code).encode(version, &mut self.bytes);
                 debug_assert_eq!(encoded, Ok(()), "these packets break no rule");
             }
         )*
@@ -98,6 +101,7 @@ impl Outbox {
     #[inline(always)]
     pub(super) fn write_all<B: BufMut + ?Sized>(
         &mut self,
+        version: ProtocolVersion,
         maximum_packet_size: usize,
         wire: &mut B,
     ) -> Option<u16> {
@@ -106,7 +110,7 @@ impl Outbox {
         {
             return None;
         }
-        trace_packets!("sent", pending);
+        trace_packets!(version, "sent", pending);
         match *pending {
             // The usual case, which is faster with a known length.
             [first_byte, length, high, low] => wire.put_slice(&[first_byte, length, high, low]),
@@ -122,6 +126,7 @@ impl Outbox {
     /// favour.
     pub(super) fn write_some<B: BufMut + ?Sized>(
         &mut self,
+        version: ProtocolVersion,
         maximum_packet_size: usize,
         wire: &mut B,
     ) -> (Option<u16>, Asked, Result<(), Blocked>) {
@@ -137,7 +142,7 @@ impl Outbox {
             if length > wire.remaining_mut() {
                 break Err(Blocked::NoRoom(length));
             }
-            trace_packets!("sent", &self.pending()[..length]);
+            trace_packets!(version, "sent", &self.pending()[..length]);
             wire.put_slice(&self.pending()[..length]);
             self.written += length;
             match packet_type {

@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use mqtt5_codec::{EncodeError, Property, PropertyIdentifier};
+use mqtt5_codec::{EncodeError, Property, PropertyIdentifier, ProtocolVersion};
 
 use super::Connection;
 
@@ -25,10 +25,10 @@ impl Connection {
         &self,
         explanations: Explanations,
         properties: &[Property<'_>],
-        encode: impl Fn(&[Property<'_>]) -> Result<Vec<u8>, EncodeError>,
+        encode: impl Fn(ProtocolVersion, &[Property<'_>]) -> Result<Vec<u8>, EncodeError>,
     ) -> Result<Option<Vec<u8>>, EncodeError> {
         // The caller's properties must be right even if they are left out.
-        let whole = encode(properties)?;
+        let whole = encode(self.version, properties)?;
         let wanted = explanations == Explanations::Always
             || self.peer.problem_information
             || fault!("MQTT-3.1.2-29");
@@ -56,7 +56,7 @@ impl Connection {
                 .filter(|property| !left_out.contains(&property.identifier()))
                 .copied()
                 .collect();
-            let packet = encode(&kept)?;
+            let packet = encode(self.version, &kept)?;
             if self.fits(&packet) {
                 return Ok(Some(packet));
             }

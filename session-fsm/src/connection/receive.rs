@@ -113,24 +113,28 @@ impl Connection {
                 // Those of earlier PUBRECs go first [MQTT-4.6.0-4].
                 if session.sender.next_release() == Some(packet_identifier) {
                     let named = fault!("MQTT-4.3.3-4", packet_identifier, PacketIdentifier::MIN);
-                    self.outbox.pubrel(named, ReasonCode::Success);
+                    self.outbox.pubrel(self.version, named, ReasonCode::Success);
                     session.sender.release_sent();
                 }
             }
             SenderAction::ReleaseAgain => {
                 while let Some(earlier) = session.sender.next_release() {
                     let named = fault!("MQTT-2.2.1-5 earlier", earlier, packet_identifier);
-                    self.outbox.pubrel(named, ReasonCode::Success);
+                    self.outbox.pubrel(self.version, named, ReasonCode::Success);
                     session.sender.release_sent();
                 }
-                self.outbox.pubrel(packet_identifier, ReasonCode::Success);
+                self.outbox
+                    .pubrel(self.version, packet_identifier, ReasonCode::Success);
             }
             SenderAction::ReleaseUnknown if fault!("unknown PUBREC is an error") => {
                 return Err(SessionViolation::WrongAcknowledgement);
             }
             SenderAction::ReleaseUnknown => {
-                self.outbox
-                    .pubrel(packet_identifier, ReasonCode::PacketIdentifierNotFound);
+                self.outbox.pubrel(
+                    self.version,
+                    packet_identifier,
+                    ReasonCode::PacketIdentifierNotFound,
+                );
                 session.notice(Notice::UnknownIdentifier(packet_type, packet_identifier));
             }
             SenderAction::Report => {
@@ -184,7 +188,8 @@ impl Connection {
         let mut receipt = None;
         if let Some(packet_identifier) = delivery.packet_identifier() {
             if fault!("unseen DUP dropped") && delivery.duplicate() && qos == Qos::ExactlyOnce {
-                self.outbox.pubrec(packet_identifier, ReasonCode::Success);
+                self.outbox
+                    .pubrec(self.version, packet_identifier, ReasonCode::Success);
                 return Ok(None);
             }
             let receive_maximum = self.own.receive_maximum;
@@ -200,11 +205,12 @@ impl Connection {
                 ReceiverAction::PubAck if fault!("MQTT-4.3.2-4") => {}
                 ReceiverAction::PubAck => {
                     let named = fault!("MQTT-2.2.1-5", packet_identifier, PacketIdentifier::MIN);
-                    self.outbox.puback(named, ReasonCode::Success);
+                    self.outbox.puback(self.version, named, ReasonCode::Success);
                     self.outbox.answers();
                 }
                 ReceiverAction::PubRec if fault!("MQTT-3.3.4-1") => {
-                    self.outbox.puback(packet_identifier, ReasonCode::Success);
+                    self.outbox
+                        .puback(self.version, packet_identifier, ReasonCode::Success);
                     self.outbox.answers();
                 }
                 ReceiverAction::PubRec => {
@@ -212,7 +218,7 @@ impl Connection {
                     if !fault!("MQTT-4.3.3-8") {
                         let named =
                             fault!("MQTT-2.2.1-5", packet_identifier, PacketIdentifier::MIN);
-                        self.outbox.pubrec(named, ReasonCode::Success);
+                        self.outbox.pubrec(self.version, named, ReasonCode::Success);
                     }
                 }
                 ReceiverAction::PubRecAgain if fault!("repetition is an error") => {
@@ -223,7 +229,8 @@ impl Connection {
                         packet_identifier = packet_identifier.get(),
                         "a repeated message is not delivered"
                     );
-                    self.outbox.pubrec(packet_identifier, ReasonCode::Success);
+                    self.outbox
+                        .pubrec(self.version, packet_identifier, ReasonCode::Success);
                     return Ok(None);
                 }
                 ReceiverAction::Repeat | ReceiverAction::Await => {
@@ -257,8 +264,12 @@ impl Connection {
     fn refuse_identifier(&mut self, packet_identifier: PacketIdentifier, qos: Qos) {
         let reason_code = ReasonCode::PacketIdentifierInUse;
         match qos {
-            Qos::ExactlyOnce => self.outbox.pubrec(packet_identifier, reason_code),
-            _ => self.outbox.puback(packet_identifier, reason_code),
+            Qos::ExactlyOnce => self
+                .outbox
+                .pubrec(self.version, packet_identifier, reason_code),
+            _ => self
+                .outbox
+                .puback(self.version, packet_identifier, reason_code),
         }
         self.outbox.answers();
     }
@@ -338,7 +349,7 @@ impl Connection {
             | ReceiverAction::Never => return Ok(()),
         };
         let named = fault!("MQTT-4.3.3-11", packet_identifier, PacketIdentifier::MIN);
-        self.outbox.pubcomp(named, reason_code);
+        self.outbox.pubcomp(self.version, named, reason_code);
         if counts {
             self.outbox.answers();
         }

@@ -168,7 +168,10 @@ impl Connection {
         wire: &mut B,
     ) -> Result<(), ()> {
         let maximum = self.peer.maximum_packet_size as usize;
-        let answered = self.outbox.write_all(maximum, wire).ok_or(())?;
+        let answered = self
+            .outbox
+            .write_all(self.version, maximum, wire)
+            .ok_or(())?;
         self.liveness.send(now);
         if let Some(session) = session {
             session.receiver.answered(answered);
@@ -185,7 +188,7 @@ impl Connection {
         wire: &mut B,
     ) -> Result<(), Blocked> {
         let maximum = self.peer.maximum_packet_size as usize;
-        let (answered, asked, result) = self.outbox.write_some(maximum, wire);
+        let (answered, asked, result) = self.outbox.write_some(self.version, maximum, wire);
         if let Some(answered) = answered {
             self.liveness.send(now);
             let due = self.liveness.ask(now, asked);
@@ -211,9 +214,9 @@ impl Connection {
             if (self.peer.maximum_packet_size as usize) < SHORT_PACKET {
                 return Some(Written::TooLarge);
             }
-            return Some(match release.encode(wire) {
+            return Some(match release.encode(self.version, wire) {
                 Ok(()) => {
-                    trace_packet!("sent", &Packet::PubRel(release));
+                    trace_packet!(self.version, "sent", &Packet::PubRel(release));
                     session.sender.release_sent();
                     Written::Yes
                 }
@@ -378,14 +381,18 @@ impl Connection {
             }
         }
         if self.peer.maximum_packet_size < LARGEST_PACKET {
-            self.peer.check_size(publish.encoded_len()?)?;
+            self.peer.check_size(publish.encoded_len(self.version)?)?;
         }
         if self.topic_aliases == TopicAliases::Off || self.peer.topic_alias_maximum == 0 {
-            publish.encode(wire)?;
-            trace_publish!(publish.delivery, publish.retain, publish.encoded_len().ok());
+            publish.encode(self.version, wire)?;
+            trace_publish!(
+                publish.delivery,
+                publish.retain,
+                publish.encoded_len(self.version).ok()
+            );
         } else {
             // With an alias it would need no Topic Name.
-            publish.encoded_len()?;
+            publish.encoded_len(self.version)?;
             match self.write_with_alias(publish, false, iter::empty(), None, wire) {
                 Written::Yes => {}
                 Written::NoRoom(needed) => return Err(EncodeError::NoRoom { needed }.into()),
@@ -412,12 +419,20 @@ impl Connection {
         if (no_alias || takes_none) && same_properties {
             // Nothing changes but the fixed header and the identifier.
             let message = &queued.message;
-            if self.peer.check_stored(message, delivery).is_err() {
+            if self
+                .peer
+                .check_stored(self.version, message, delivery)
+                .is_err()
+            {
                 return Written::TooLarge;
             }
-            return match message.encode(delivery, queued.retain, wire) {
+            return match message.encode(self.version, delivery, queued.retain, wire) {
                 Ok(()) => {
-                    trace_publish!(delivery, queued.retain, Some(message.encoded_len(delivery)));
+                    trace_publish!(
+                        delivery,
+                        queued.retain,
+                        Some(message.encoded_len(self.version, delivery))
+                    );
                     Written::Yes
                 }
                 Err(EncodeError::NoRoom { needed }) => Written::NoRoom(needed),

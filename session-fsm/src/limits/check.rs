@@ -2,7 +2,9 @@
 
 use core::fmt;
 
-use mqtt5_codec::{Delivery, Message, PropertyIdentifier, Qos, SubscribeProperties, Subscriptions};
+use mqtt5_codec::{
+    Delivery, Message, PropertyIdentifier, ProtocolVersion, Qos, SubscribeProperties, Subscriptions,
+};
 
 use super::Limits;
 use crate::SessionViolation;
@@ -137,6 +139,7 @@ impl Limits {
     #[inline]
     pub(crate) fn check_stored(
         &self,
+        version: ProtocolVersion,
         message: &Message,
         delivery: Delivery,
     ) -> Result<(), LimitExceeded> {
@@ -144,6 +147,6 @@ impl Limits {
         if self.check_size(message.size() + 4).is_ok() || fault!("MQTT-3.1.2-24") {
             return Ok(());
         }
-        self.check_size(message.encoded_len(delivery))
+        self.check_size(message.encoded_len(version, delivery))
     }
 }

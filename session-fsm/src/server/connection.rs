@@ -33,12 +33,12 @@ use crate::{Instant, Limits, NotTaken, PeerError, Receipt, SessionViolation, Tok
 /// [`Session::next_timeout`], [`Session::handle_timeout`].
 ///
 /// ```
-/// use mqtt5_session_fsm::codec::{Connect, Text};
+/// use mqtt5_session_fsm::codec::{Connect, ProtocolVersion, Text};
 /// use mqtt5_session_fsm::{Event, Instant, ServerConfig, ServerConnection, Session, SessionConfig};
 ///
 /// let now = Instant::ORIGIN;
 /// let mut bytes = Vec::new();
-/// Connect { client_identifier: Text::new("pump")?, ..Connect::default() }.encode(&mut bytes)?;
+/// Connect { client_identifier: Text::new("pump")?, ..Connect::default() }.encode(ProtocolVersion::V5_0, &mut bytes)?;
 ///
 /// let mut connection = ServerConnection::new(now, &ServerConfig::default());
 /// // The event borrows from the connection, so the lending must last as long as the event.

@@ -59,6 +59,7 @@ impl Lent<'_> {
     fn receive_connect<'a>(&mut self, now: Instant, connect: Connect<'a>) -> Handled<'a> {
         self.server.connection.liveness.question = Question::None;
         let properties = &connect.properties;
+        self.server.connection.version = connect.version;
         self.server.connection.peer = Limits::of_client(properties);
         self.server.connection.authentication = properties
             .authentication_method()
@@ -226,7 +227,7 @@ impl Lent<'_> {
             properties: Properties::new(properties)?,
             ..ConnAck::new(reason_code)
         };
-        connack.encoded_len()?;
+        connack.encoded_len(self.server.connection.version)?;
         let authentication = self.server.connection.authentication.as_ref();
         for property in properties {
             let wanted = match property {
@@ -266,16 +267,16 @@ impl Lent<'_> {
         if !fault!("MQTT-3.2.2-7") {
             self.close(now, cause, false);
         }
-        let packet = self
-            .server
-            .connection
-            .fit(Explanations::Always, properties, |list| {
-                ConnAck {
-                    properties: Properties::new(list)?,
-                    ..ConnAck::new(reason_code)
-                }
-                .encode_to_vec()
-            });
+        let packet =
+            self.server
+                .connection
+                .fit(Explanations::Always, properties, |version, list| {
+                    ConnAck {
+                        properties: Properties::new(list)?,
+                        ..ConnAck::new(reason_code)
+                    }
+                    .encode_to_vec(version)
+                });
         // If not even this fits, the connection ends without a word.
         if let Ok(Some(packet)) = packet {
             self.server.connection.send(&packet);
@@ -343,14 +344,16 @@ impl ServerConnection {
         properties: &[Property<'_>],
     ) -> Result<Option<Vec<u8>>, SendError> {
         let list = self.announced(own, properties)?;
-        let packet = self.connection.fit(Explanations::Always, &list, |list| {
-            ConnAck {
-                session_present: session_present && !fault!("MQTT-3.2.2-3"),
-                reason_code: ReasonCode::Success,
-                properties: Properties::new(list)?,
-            }
-            .encode_to_vec()
-        });
+        let packet = self
+            .connection
+            .fit(Explanations::Always, &list, |version, list| {
+                ConnAck {
+                    session_present: session_present && !fault!("MQTT-3.2.2-3"),
+                    reason_code: ReasonCode::Success,
+                    properties: Properties::new(list)?,
+                }
+                .encode_to_vec(version)
+            });
         Ok(packet?)
     }
 

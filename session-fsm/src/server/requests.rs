@@ -191,24 +191,24 @@ impl Lent<'_> {
             }
             _ => fault!("MQTT-3.10.4-5", packet_identifier, PacketIdentifier::MIN),
         };
-        let packet = self
-            .server
-            .connection
-            .fit(Explanations::IfWanted, properties, |list| {
-                if answer == PacketType::SubAck {
-                    SubAck {
-                        properties: Properties::new(list)?,
-                        ..SubAck::new(named, ReasonCodes::new(codes)?)
+        let packet =
+            self.server
+                .connection
+                .fit(Explanations::IfWanted, properties, |version, list| {
+                    if answer == PacketType::SubAck {
+                        SubAck {
+                            properties: Properties::new(list)?,
+                            ..SubAck::new(named, ReasonCodes::new(codes)?)
+                        }
+                        .encode_to_vec(version)
+                    } else {
+                        UnsubAck {
+                            properties: Properties::new(list)?,
+                            ..UnsubAck::new(named, ReasonCodes::new(codes)?)
+                        }
+                        .encode_to_vec(version)
                     }
-                    .encode_to_vec()
-                } else {
-                    UnsubAck {
-                        properties: Properties::new(list)?,
-                        ..UnsubAck::new(named, ReasonCodes::new(codes)?)
-                    }
-                    .encode_to_vec()
-                }
-            })?;
+                })?;
         let fits = packet.is_some();
         let is_lost = match answer {
             PacketType::SubAck => fault!("MQTT-3.8.4-1"),

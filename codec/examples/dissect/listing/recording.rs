@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use mqtt5_codec::framing::{FixedHeader, RawPacket};
-use mqtt5_codec::{PacketType, Role};
+use mqtt5_codec::{PacketType, ProtocolVersion, Role};
 
 use super::{Listing, Outcome, Style, arrow, column};
 use crate::capture::{Capture, Connection, Ending, Moment, PassedOver};
@@ -195,7 +195,9 @@ impl<W: Write> Listing<W> {
         match item {
             Item::Packet(bytes) => {
                 // The reader has decoded it once.
-                if let Ok(packet) = RawPacket::whole(bytes).and_then(|raw| raw.decode()) {
+                if let Ok(packet) =
+                    RawPacket::whole(bytes).and_then(|raw| raw.decode(ProtocolVersion::V5_0))
+                {
                     self.packet(&place, bytes.len(), &packet)?;
                 }
             }
@@ -278,7 +280,9 @@ impl<W: Write> Listing<W> {
         } = self.style;
         let size = header.packet_size();
         let head = publish_head(header, start, sender).ok().flatten();
-        let large = head.as_ref().and_then(|head| head.decode().ok());
+        let large = head
+            .as_ref()
+            .and_then(|head| head.decode(ProtocolVersion::V5_0).ok());
         let mut description = match &large {
             Some(large) => {
                 let payload = large.payload_length;

@@ -46,12 +46,12 @@ impl RawPacket<'_> {
     /// of its own version, and accepts it with Return code 0, is not recognised: that connection cannot be used.
     ///
     /// ```
-    /// use mqtt5_codec::ReasonCode;
+    /// use mqtt5_codec::{ProtocolVersion, ReasonCode};
     /// use mqtt5_codec::framing::RawPacket;
     ///
     /// let bytes = [0x20, 0x02, 0x00, 0x01];
     /// let packet = RawPacket::whole(&bytes)?;
-    /// assert!(packet.decode().is_err());
+    /// assert!(packet.decode(ProtocolVersion::V5_0).is_err());
     /// let refusal = packet.refusal_of_older_version().expect("a CONNACK of MQTT 3.1.1");
     /// assert_eq!(refusal.reason_code, ReasonCode::UnsupportedProtocolVersion);
     /// # Ok::<(), mqtt5_codec::DecodeError>(())

@@ -16,7 +16,7 @@ use crate::text::{binary, text};
 use crate::topic::{WILL_TOPIC, topic_name};
 use crate::v5::property::{Contains, Properties, property_set, property_set_and_seen, scope};
 use crate::wire::{Fault, Parsed, byte, length_prefixed, two_byte_integer};
-use crate::{Binary, PacketType, PropertyIdentifier, Text, TopicName, Violation};
+use crate::{Binary, PacketType, PropertyIdentifier, ProtocolVersion, Text, TopicName, Violation};
 
 /// The properties of a CONNECT.
 pub type ConnectProperties<'a> = Properties<'a, scope::Connect>;
@@ -25,7 +25,6 @@ pub type ConnectProperties<'a> = Properties<'a, scope::Connect>;
 pub type WillProperties<'a> = Properties<'a, scope::Will>;
 
 const PROTOCOL_NAME: &[u8; 4] = b"MQTT";
-const PROTOCOL_VERSION: u8 = 5;
 
 /// Connect Flags (section 3.1.2.3).
 pub(crate) mod flag {
@@ -40,11 +39,15 @@ pub(crate) mod flag {
 
 /// The Client's first packet on a Network Connection (section 3.1).
 ///
-/// Protocol Name and Version are always `MQTT` and 5, and the Connect Flags follow from the fields.
+/// The Protocol Name is always `MQTT`, and the Connect Flags follow from the fields. A CONNECT speaks for
+/// itself: what reads and writes it goes by its own version, whatever the argument says.
 ///
 /// `Debug` leaves the password out.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Connect<'a> {
+    /// The version of the protocol (section 3.1.2.2): the bytes of this CONNECT and of every packet
+    /// after it are read and written by it.
+    pub version: ProtocolVersion,
     /// Whether to begin with a new Session (section 3.1.2.4).
     pub clean_start: bool,
     /// The longest time between two packets of the Client, in seconds; 0 turns the mechanism off
@@ -111,6 +114,7 @@ impl<'a> Parse<'a> for Connect<'a> {
         Ok((
             rest,
             Connect {
+                version: ProtocolVersion::V5_0,
                 clean_start: flags & flag::CLEAN_START != 0,
                 keep_alive,
                 properties,
@@ -165,7 +169,7 @@ fn protocol(input: &[u8]) -> Parsed<'_, ()> {
         return Err(Fault::at(input, Violation::ProtocolName));
     }
     let (rest, version) = byte(after_name)?;
-    if version != PROTOCOL_VERSION && !fault!("MQTT-3.1.2-2") {
+    if version != ProtocolVersion::V5_0 as u8 && !fault!("MQTT-3.1.2-2") {
         return Err(Fault::at(after_name, Violation::ProtocolVersion));
     }
     Ok((rest, ()))
@@ -254,7 +258,7 @@ impl<'a> Body<'a> for Connect<'a> {
             q,
             t,
             u,
-            PROTOCOL_VERSION,
+            self.version as u8,
             self.flags(),
             keep_alive_high,
             keep_alive_low,

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::framing::{FixedHeader, RawPacket};
 use crate::wire::{Fault, Parsed, fault_of, two_byte_integer};
-use crate::{DecodeError, PacketType, ReasonCode, Role, Violation};
+use crate::{DecodeError, PacketType, ProtocolVersion, ReasonCode, Role, Violation};
 
 impl<'a> Packet<'a> {
     /// Decodes exactly one packet, whichever side sent it. Allocates nothing; the packet borrows
@@ -31,10 +31,10 @@ impl<'a> Packet<'a> {
     /// that its first bytes announce, or longer. To find the borders of packets in a stream, use
     /// [`split`](crate::framing::split) or [`Splitter`](crate::framing::Splitter) first.
     #[inline]
-    pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+    pub fn decode(version: ProtocolVersion, bytes: &'a [u8]) -> Result<Self, DecodeError> {
         match short_packet(bytes) {
             Some(packet) => Ok(packet),
-            None => decode_any(bytes),
+            None => decode_any(version, bytes),
         }
     }
 
@@ -44,10 +44,14 @@ impl<'a> Packet<'a> {
     /// # Errors
     ///
     /// As [`Packet::decode`].
-    pub fn decode_from(sender: Role, bytes: &'a [u8]) -> Result<Self, DecodeError> {
+    pub fn decode_from(
+        version: ProtocolVersion,
+        sender: Role,
+        bytes: &'a [u8],
+    ) -> Result<Self, DecodeError> {
         RawPacket::whole(bytes)
             .map_err(|error| error.sent_by(sender))?
-            .decode_from(sender)
+            .decode_from(version, sender)
     }
 }
 
@@ -58,10 +62,10 @@ impl<'a> RawPacket<'a> {
     ///
     /// [`DecodeError`] if a rule of the standard is broken.
     #[inline]
-    pub fn decode(&self) -> Result<Packet<'a>, DecodeError> {
+    pub fn decode(&self, version: ProtocolVersion) -> Result<Packet<'a>, DecodeError> {
         match short_packet(self.as_bytes()) {
             Some(packet) => Ok(packet),
-            None => dispatch(self.header(), self.body()),
+            None => dispatch(version, self.header(), self.body()),
         }
     }
 
@@ -71,11 +75,15 @@ impl<'a> RawPacket<'a> {
     ///
     /// [`DecodeError`] if a rule of the standard is broken.
     #[inline]
-    pub fn decode_from(&self, sender: Role) -> Result<Packet<'a>, DecodeError> {
+    pub fn decode_from(
+        &self,
+        version: ProtocolVersion,
+        sender: Role,
+    ) -> Result<Packet<'a>, DecodeError> {
         // Both sides send them.
         match short_packet(self.as_bytes()) {
             Some(packet) => Ok(packet),
-            None => self.decode_long_from(sender),
+            None => self.decode_long_from(version, sender),
         }
     }
 
@@ -84,9 +92,11 @@ impl<'a> RawPacket<'a> {
     /// [`RawPacket::decode_from`] says why.
     #[must_use]
     #[inline]
-    pub fn decode_plain_publish(&self) -> Option<Publish<'a>> {
-        match self.packet_type() {
-            PacketType::Publish => plain_publish(self.header().first_byte(), self.body()),
+    pub fn decode_plain_publish(&self, version: ProtocolVersion) -> Option<Publish<'a>> {
+        match (version, self.packet_type()) {
+            (ProtocolVersion::V5_0, PacketType::Publish) => {
+                plain_publish(self.header().first_byte(), self.body())
+            }
             _ => None,
         }
     }
@@ -99,7 +109,11 @@ impl<'a> RawPacket<'a> {
     }
 
     #[inline(never)]
-    fn decode_long_from(&self, sender: Role) -> Result<Packet<'a>, DecodeError> {
+    fn decode_long_from(
+        &self,
+        version: ProtocolVersion,
+        sender: Role,
+    ) -> Result<Packet<'a>, DecodeError> {
         let packet_type = self.packet_type();
         if !packet_type.sent_by(sender) {
             return Err(
@@ -108,7 +122,7 @@ impl<'a> RawPacket<'a> {
             );
         }
         // Not moved once it is there: it is the largest thing around.
-        let decoded = dispatch(self.header(), self.body());
+        let decoded = dispatch(version, self.header(), self.body());
         match &decoded {
             Ok(packet) => match packet.wrong_side(sender) {
                 None => decoded,
@@ -120,13 +134,18 @@ impl<'a> RawPacket<'a> {
 }
 
 #[inline(never)]
-fn decode_any(bytes: &[u8]) -> Result<Packet<'_>, DecodeError> {
+fn decode_any(version: ProtocolVersion, bytes: &[u8]) -> Result<Packet<'_>, DecodeError> {
     let packet = RawPacket::whole(bytes)?;
-    dispatch(packet.header(), packet.body())
+    dispatch(version, packet.header(), packet.body())
 }
 
 #[inline]
-fn dispatch(header: FixedHeader, body: &[u8]) -> Result<Packet<'_>, DecodeError> {
+fn dispatch(
+    version: ProtocolVersion,
+    header: FixedHeader,
+    body: &[u8],
+) -> Result<Packet<'_>, DecodeError> {
+    let ProtocolVersion::V5_0 = version;
     match header.packet_type() {
         PacketType::Connect => decode_as::<Connect<'_>>(header, body),
         PacketType::ConnAck => decode_as::<ConnAck<'_>>(header, body),

@@ -17,7 +17,7 @@ use crate::sink::Sink;
 use crate::topic::{PUBLISH_TOPIC, topic_name};
 use crate::v5::property::{Contains, PayloadFormat, Properties, property_set_and_seen, scope};
 use crate::wire::{Fault, Parsed};
-use crate::{EncodeError, PacketType, PropertyIdentifier, TopicName, Violation};
+use crate::{EncodeError, PacketType, PropertyIdentifier, ProtocolVersion, TopicName, Violation};
 
 /// The properties of a PUBLISH.
 pub type PublishProperties<'a> = Properties<'a, scope::Publish>;
@@ -134,7 +134,7 @@ impl<'a> Publish<'a> {
     /// carries is handed out.
     ///
     /// ```
-    /// use mqtt5_codec::{EncodeError, Properties, Property, Publish};
+    /// use mqtt5_codec::{EncodeError, Properties, Property, ProtocolVersion, Publish};
     ///
     /// /// Writes the head of a message that waited, and returns what has to follow.
     /// fn relay<'r>(
@@ -144,7 +144,7 @@ impl<'a> Publish<'a> {
     /// ) -> Result<&'r [u8], EncodeError> {
     ///     let list = [Property::MessageExpiryInterval(seconds_left)];
     ///     let properties = Properties::new(&list)?;
-    ///     Publish { properties, ..received }.encode_head_for(received.payload, head)
+    ///     Publish { properties, ..received }.encode_head_for(ProtocolVersion::V5_0, received.payload, head)
     /// }
     /// ```
     ///
@@ -156,10 +156,13 @@ impl<'a> Publish<'a> {
     /// As [`Publish::encode`].
     pub fn encode_head_for<'p, B: bytes::BufMut + ?Sized>(
         &self,
+        version: ProtocolVersion,
         payload: &'p [u8],
         out: &mut B,
     ) -> Result<&'p [u8], EncodeError> {
-        encode::encode_head_for(self, payload.len(), out)?;
+        match version {
+            ProtocolVersion::V5_0 => encode::encode_head_for(self, payload.len(), out)?,
+        }
         Ok(payload)
     }
 
@@ -172,9 +175,12 @@ impl<'a> Publish<'a> {
     #[inline]
     pub fn encode_head<B: bytes::BufMut + ?Sized>(
         &self,
+        version: ProtocolVersion,
         out: &mut B,
     ) -> Result<&'a [u8], EncodeError> {
-        encode::encode_head(self, out)
+        match version {
+            ProtocolVersion::V5_0 => encode::encode_head(self, out),
+        }
     }
 
     #[inline]

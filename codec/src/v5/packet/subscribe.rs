@@ -136,11 +136,11 @@ impl<'a> Subscription<'a> {
     /// Local, no Retain As Published, retained messages are sent.
     ///
     /// ```
-    /// use mqtt5_codec::{PacketIdentifier, Qos, Subscribe, Subscription, Subscriptions};
+    /// use mqtt5_codec::{PacketIdentifier, ProtocolVersion, Qos, Subscribe, Subscription, Subscriptions};
     ///
     /// let list = [Subscription::new("sensors/+/temperature", Qos::AtLeastOnce)?];
     /// let subscribe = Subscribe::new(PacketIdentifier::MIN, Subscriptions::new(&list)?);
-    /// assert_eq!(subscribe.encoded_len()?, 29);
+    /// assert_eq!(subscribe.encoded_len(ProtocolVersion::V5_0)?, 29);
     /// # Ok::<(), mqtt5_codec::EncodeError>(())
     /// ```
     ///

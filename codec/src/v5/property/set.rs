@@ -60,11 +60,11 @@ impl<'a, S: Scope> Properties<'a, S> {
     /// [`Properties::new`], can only be followed by an empty one.
     ///
     /// ```
-    /// use mqtt5_codec::{Packet, Property, PropertyIdentifier, PublishProperties};
+    /// use mqtt5_codec::{Packet, Property, PropertyIdentifier, ProtocolVersion, PublishProperties};
     ///
     /// // A message that waited 20 seconds, on its way to a subscriber.
     /// let received = b"\x30\x0C\x00\x01a\x08\x23\x00\x05\x02\x00\x00\x00\x3C";
-    /// let Packet::Publish(publish) = Packet::decode(received)? else { panic!() };
+    /// let Packet::Publish(publish) = Packet::decode(ProtocolVersion::V5_0, received)? else { panic!() };
     /// let remaining = [Property::MessageExpiryInterval(60 - 20)];
     /// let properties = publish
     ///     .properties

@@ -25,7 +25,7 @@ pub(super) fn error(
     }
     let packet_type = PacketType::from_number(first_byte >> 4)?;
     if !packet_type.sent_by(peer) {
-        let error = Packet::decode_from(peer, &[first_byte, 0]).err();
+        let error = Packet::decode_from(connection.version, peer, &[first_byte, 0]).err();
         return error.map(PeerError::from);
     }
     let violation = if connection.is_open() {
