@@ -18,7 +18,9 @@
 use bytes::{Buf, BytesMut};
 use mqtt5_codec::framing::{LARGEST_PACKET, Split, Splitter, SplitterOutput, split};
 use mqtt5_codec::property::Scope;
-use mqtt5_codec::{DecodeError, Packet, Properties, Property, ReasonCodes, Subscriptions};
+use mqtt5_codec::{
+    DecodeError, Packet, Properties, Property, ProtocolVersion, ReasonCodes, Subscriptions,
+};
 
 use crate::contender::{self, BoxedRun, Contender, Publish, RoundTrip, decoded, used};
 
@@ -30,9 +32,11 @@ pub const CONTENDER: Contender = Contender {
     name: NAME,
     unchecked: "nothing that the standard makes a packet malformed by; whether a payload is \
                 UTF-8 is left to a method",
-    accepts: Some(|packet| Packet::decode(packet).is_ok()),
+    accepts: Some(|packet| Packet::decode(ProtocolVersion::V5_0, packet).is_ok()),
     decode: Some(|packet| {
-        contender::decode_slices(packet, |packet| decoded(&Packet::decode(packet)))
+        contender::decode_slices(packet, |packet| {
+            decoded(&Packet::decode(ProtocolVersion::V5_0, packet))
+        })
     }),
     encode: Some(|packet| encode_again(built(decode(packet)), packet.len())),
     stream: Some(stream),
@@ -44,7 +48,11 @@ pub const ALL_READ: Contender = Contender {
     name: "ours, all read",
     unchecked: CONTENDER.unchecked,
     accepts: None,
-    decode: Some(|packet| contender::decode_slices(packet, |packet| read(&Packet::decode(packet)))),
+    decode: Some(|packet| {
+        contender::decode_slices(packet, |packet| {
+            read(&Packet::decode(ProtocolVersion::V5_0, packet))
+        })
+    }),
     encode: None,
     stream: None,
     round_trip: None,
@@ -79,7 +87,7 @@ pub const SHARED: Contender = Contender {
     accepts: None,
     decode: Some(|packet| {
         contender::decode_buffer(packet, |buffer| match &SPLITTER.next(buffer) {
-            Ok(SplitterOutput::Ready(frame)) => decoded(&frame.decode()),
+            Ok(SplitterOutput::Ready(frame)) => decoded(&frame.decode(ProtocolVersion::V5_0)),
             other => panic!("a whole packet: {other:?}"),
         })
     }),
@@ -91,13 +99,13 @@ pub const SHARED: Contender = Contender {
 const SPLITTER: Splitter = Splitter::new(LARGEST_PACKET);
 
 fn decode(packet: &[u8]) -> Packet<'_> {
-    Packet::decode(packet).expect("packet decodes")
+    Packet::decode(ProtocolVersion::V5_0, packet).expect("packet decodes")
 }
 
 fn encode_again(packet: Packet<'static>, len: usize) -> BoxedRun {
     let mut buffer = vec![0; len];
     contender::repeat(len, move || {
-        let written = packet.encode_to_slice(&mut buffer);
+        let written = packet.encode_to_slice(ProtocolVersion::V5_0, &mut buffer);
         used(&buffer[..written.expect("packet encodes")]);
     })
 }
@@ -106,7 +114,9 @@ fn append_again(packet: Packet<'static>, len: usize) -> BoxedRun {
     let mut buffer = Vec::with_capacity(len);
     contender::repeat(len, move || {
         buffer.clear();
-        packet.encode(&mut buffer).expect("packet encodes");
+        packet
+            .encode(ProtocolVersion::V5_0, &mut buffer)
+            .expect("packet encodes");
         used(&buffer);
     })
 }
@@ -120,7 +130,7 @@ fn stream() -> BoxedRun {
         while let Split::Packet { packet, rest } =
             split(input, LARGEST_PACKET).expect("stream decodes")
         {
-            decoded(&packet.decode());
+            decoded(&packet.decode(ProtocolVersion::V5_0));
             packets += 1;
             input = rest;
         }
@@ -137,7 +147,7 @@ fn shared_stream() -> BoxedRun {
         let mut packets = 0;
         while let SplitterOutput::Ready(frame) = SPLITTER.next(&mut buffer).expect("stream decodes")
         {
-            decoded(&frame.decode());
+            decoded(&frame.decode(ProtocolVersion::V5_0));
             packets += 1;
         }
         packets
@@ -228,7 +238,9 @@ fn leaked<T>(elements: impl Iterator<Item = T>) -> &'static [T] {
 
 fn round_trip(packet: Packet<'_>) -> RoundTrip {
     let mut encoded = Vec::new();
-    packet.encode(&mut encoded).expect("packet encodes");
+    packet
+        .encode(ProtocolVersion::V5_0, &mut encoded)
+        .expect("packet encodes");
     let publish = match packet {
         Packet::Publish(publish) => {
             let topic = publish.topic.map_or("", |topic| topic.as_str());

@@ -4,7 +4,7 @@
 //! *zero*. If fuzzing this target does not fail within seconds, then something is wrong with the
 //! seeds, the dictionary or the build.
 
-use mqtt5_codec::{DecodeError, Packet};
+use mqtt5_codec::{DecodeError, Packet, ProtocolVersion};
 
 use crate::rebuild::encoded;
 
@@ -18,8 +18,8 @@ pub fn check(data: &[u8]) {
     if let Ok(packet) = decode_with_bug(data) {
         let again = encoded(&packet);
         assert_eq!(
-            Packet::decode(&again),
-            Packet::decode(data),
+            Packet::decode(ProtocolVersion::V5_0, &again),
+            Packet::decode(ProtocolVersion::V5_0, data),
             "found the bug that was planted"
         );
     }
@@ -27,7 +27,7 @@ pub fn check(data: &[u8]) {
 
 /// Drops Session Expiry Interval 0 from a DISCONNECT, with which the Client ends its Session.
 fn decode_with_bug(bytes: &[u8]) -> Result<Packet<'_>, DecodeError> {
-    let packet = Packet::decode(bytes)?;
+    let packet = Packet::decode(ProtocolVersion::V5_0, bytes)?;
     if let Packet::Disconnect(mut disconnect) = packet
         && disconnect.properties.session_expiry_interval() == Some(0)
     {

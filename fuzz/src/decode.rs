@@ -4,7 +4,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
 use mqtt5_codec::framing::{Frame, LARGEST_PACKET, Split, split};
-use mqtt5_codec::{DecodeError, Packet, ReasonCode, Role, Violation, ViolationClass};
+use mqtt5_codec::{
+    DecodeError, Packet, ProtocolVersion, ReasonCode, Role, Violation, ViolationClass,
+};
 
 use crate::rebuild::encoded;
 use crate::reference;
@@ -31,7 +33,10 @@ pub fn check(data: &[u8]) {
                     whole(bytes);
                 }
                 // What follows a packet does not change it.
-                assert_eq!(packet.decode(), Packet::decode(bytes));
+                assert_eq!(
+                    packet.decode(ProtocolVersion::V5_0),
+                    Packet::decode(ProtocolVersion::V5_0, bytes)
+                );
                 rest = next;
             }
             Ok(Split::Incomplete { needed }) => {
@@ -53,7 +58,7 @@ pub fn check(data: &[u8]) {
 ///
 /// If one of the properties of [`check`] does not hold.
 pub fn whole(bytes: &[u8]) {
-    match Packet::decode(bytes) {
+    match Packet::decode(ProtocolVersion::V5_0, bytes) {
         Ok(packet) => accepted(&packet, bytes),
         Err(found) => rejected(found, bytes),
     }
@@ -63,7 +68,8 @@ fn accepted(packet: &Packet<'_>, bytes: &[u8]) {
     walk(packet);
 
     let again = encoded(packet);
-    let decoded = Packet::decode(&again).expect("what is encoded can be decoded");
+    let decoded =
+        Packet::decode(ProtocolVersion::V5_0, &again).expect("what is encoded can be decoded");
     assert_eq!(&decoded, packet);
     assert_eq!(hash(&decoded), hash(packet));
     if reference::is_long_form(bytes) {
@@ -75,7 +81,7 @@ fn accepted(packet: &Packet<'_>, bytes: &[u8]) {
 
     for sender in [Role::Client, Role::Server] {
         let checked = packet.check_sent_by(sender);
-        match Packet::decode_from(sender, bytes) {
+        match Packet::decode_from(ProtocolVersion::V5_0, sender, bytes) {
             Ok(from) => {
                 assert_eq!(&from, packet);
                 assert_eq!(checked, Ok(()));
@@ -102,12 +108,12 @@ fn accepted(packet: &Packet<'_>, bytes: &[u8]) {
             split(part, LARGEST_PACKET),
             Ok(Split::Incomplete { .. })
         ));
-        assert!(Packet::decode(part).is_err());
+        assert!(Packet::decode(ProtocolVersion::V5_0, part).is_err());
     }
 
     let frame = Frame::new(Bytes::copy_from_slice(bytes)).expect("a whole packet");
-    assert_eq!(frame.decode().as_ref(), Ok(packet));
-    if let Ok(Packet::Publish(publish)) = frame.decode() {
+    assert_eq!(frame.decode(ProtocolVersion::V5_0).as_ref(), Ok(packet));
+    if let Ok(Packet::Publish(publish)) = frame.decode(ProtocolVersion::V5_0) {
         let shared = frame.share(publish.payload);
         assert_eq!(shared, publish.payload);
         // Not copied. No bytes are nowhere.
@@ -118,7 +124,8 @@ fn accepted(packet: &Packet<'_>, bytes: &[u8]) {
 fn rejected(found: DecodeError, bytes: &[u8]) {
     error(found, bytes);
     for sender in [Role::Client, Role::Server] {
-        let from = Packet::decode_from(sender, bytes).expect_err("from nobody, so not from one");
+        let from = Packet::decode_from(ProtocolVersion::V5_0, sender, bytes)
+            .expect_err("from nobody, so not from one");
         error(from, bytes);
     }
     if let Ok(Split::Packet { .. }) = split(bytes, LARGEST_PACKET) {
@@ -133,7 +140,7 @@ fn followed_by_more(found: DecodeError, bytes: &[u8]) {
         match split(&longer, LARGEST_PACKET) {
             Ok(Split::Packet { packet, .. }) => {
                 if packet.as_bytes().len() == bytes.len() {
-                    assert_eq!(packet.decode(), Err(found));
+                    assert_eq!(packet.decode(ProtocolVersion::V5_0), Err(found));
                 }
             }
             Ok(Split::Incomplete { .. }) => panic!("an error became incomplete"),
@@ -169,7 +176,10 @@ fn error(found: DecodeError, bytes: &[u8]) {
             if let Some(answer) = found.answer(receiver, connected) {
                 assert_eq!(answer.check_sent_by(receiver), Ok(()));
                 let bytes = encoded(&answer);
-                assert_eq!(Packet::decode_from(receiver, &bytes), Ok(answer));
+                assert_eq!(
+                    Packet::decode_from(ProtocolVersion::V5_0, receiver, &bytes),
+                    Ok(answer)
+                );
             }
         }
     }

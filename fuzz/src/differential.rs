@@ -6,7 +6,7 @@
 use std::fmt;
 
 use arbitrary::{Result, Unstructured};
-use mqtt5_codec::{Packet, Violation, generate};
+use mqtt5_codec::{Packet, ProtocolVersion, Violation, generate};
 
 use crate::mutate;
 use crate::peers::{self, Answer, Peer};
@@ -73,7 +73,7 @@ pub fn for_each_packet(data: &[u8], then: impl FnOnce(&[u8])) {
 
 /// Tells `report` about every peer that disagrees about a packet.
 pub fn disagreements(bytes: &[u8], mut report: impl FnMut(Case<'_>)) {
-    let ours = Packet::decode(bytes);
+    let ours = Packet::decode(ProtocolVersion::V5_0, bytes);
     for peer in &peers::ALL {
         if let Some((disagreement, again)) = disagreement(peer, bytes, &ours) {
             report(Case {
@@ -111,7 +111,7 @@ fn disagreement(
         Answer::CannotEncode => return Some((Disagreement::CannotEncode, None)),
         Answer::Accepted(again) => again,
     };
-    match Packet::decode(&again) {
+    match Packet::decode(ProtocolVersion::V5_0, &again) {
         Err(error) => Some((Disagreement::Encodes(error.violation()), Some(again))),
         Ok(theirs) if sorted(&theirs) != sorted(packet) => {
             Some((Disagreement::Differs, Some(again)))
@@ -174,12 +174,12 @@ impl fmt::Display for Case<'_> {
             self.disagreement,
             hex(self.bytes)
         )?;
-        if let Ok(packet) = Packet::decode(self.bytes) {
+        if let Ok(packet) = Packet::decode(ProtocolVersion::V5_0, self.bytes) {
             write!(formatter, "\n  ours   {packet:?}")?;
         }
         if let Some(again) = &self.again {
             write!(formatter, "\n  again  {}", hex(again))?;
-            if let Ok(packet) = Packet::decode(again) {
+            if let Ok(packet) = Packet::decode(ProtocolVersion::V5_0, again) {
                 write!(formatter, "\n  theirs {packet:?}")?;
             }
         }

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use mqtt5_codec::PacketType;
+use mqtt5_codec::{PacketType, ProtocolVersion};
 
 /// Mutates bytes in place, and returns how many there are then. `random` is libFuzzer's own
 /// mutation.
@@ -126,7 +126,8 @@ mod tests {
             size + 7
         };
         let size = mutate(&mut data, 9, 64, 2, insert);
-        let Ok(Packet::Disconnect(packet)) = Packet::decode(&data[..size]) else {
+        let Ok(Packet::Disconnect(packet)) = Packet::decode(ProtocolVersion::V5_0, &data[..size])
+        else {
             panic!("{:?}", &data[..size]);
         };
         assert_eq!(packet.properties.session_expiry_interval(), Some(0));

@@ -1,9 +1,9 @@
 //! The same packet from lists: as a caller builds it who sends it.
 
 use mqtt5_codec::{
-    Auth, ConnAck, Connect, Disconnect, Packet, Properties, Property, PubAck, PubComp, PubRec,
-    PubRel, Publish, ReasonCodes, SubAck, Subscribe, Subscriptions, TopicFilters, UnsubAck,
-    Unsubscribe, Will,
+    Auth, ConnAck, Connect, Disconnect, Packet, Properties, Property, ProtocolVersion, PubAck,
+    PubComp, PubRec, PubRel, Publish, ReasonCodes, SubAck, Subscribe, Subscriptions, TopicFilters,
+    UnsubAck, Unsubscribe, Will,
 };
 
 /// Collects everything that a packet holds as received bytes into lists, lets `arrange` see each
@@ -104,7 +104,9 @@ pub fn rebuilt<T>(
 #[must_use]
 pub fn encoded(packet: &Packet<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    packet.encode(&mut bytes).expect("the packet can be sent");
-    assert_eq!(packet.encoded_len(), Ok(bytes.len()));
+    packet
+        .encode(ProtocolVersion::V5_0, &mut bytes)
+        .expect("the packet can be sent");
+    assert_eq!(packet.encoded_len(ProtocolVersion::V5_0), Ok(bytes.len()));
     bytes
 }

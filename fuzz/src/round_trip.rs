@@ -5,7 +5,8 @@ use bytes::{BufMut, BytesMut};
 use mqtt5_codec::framing::Frame;
 use mqtt5_codec::property::Scope;
 use mqtt5_codec::{
-    EncodeError, Packet, Properties, Property, PropertyIdentifier, Role, UserProperty, generate,
+    EncodeError, Packet, Properties, Property, PropertyIdentifier, ProtocolVersion, Role,
+    UserProperty, generate,
 };
 
 use crate::decode::{self, hash};
@@ -26,7 +27,7 @@ fn generated(source: &mut Unstructured<'_>) -> Result<()> {
     let frame = generate::frame_from(sender, source)?;
     let bytes = &frame.bytes()[..];
     let packet = frame
-        .decode_from(sender)
+        .decode_from(ProtocolVersion::V5_0, sender)
         .expect("what is generated is valid");
     assert_eq!(packet.packet_type(), frame.packet_type());
     assert_eq!(encoded(&packet), bytes);
@@ -53,13 +54,15 @@ fn generated(source: &mut Unstructured<'_>) -> Result<()> {
 
 fn head_and_payload(packet: &Packet<'_>, bytes: &[u8]) {
     let mut head = Vec::new();
-    let payload = packet.encode_head(&mut head).expect("valid");
+    let payload = packet
+        .encode_head(ProtocolVersion::V5_0, &mut head)
+        .expect("valid");
     assert_eq!([&head, payload].concat(), bytes);
     if let Packet::Publish(publish) = packet {
         assert_eq!(payload.as_ptr(), publish.payload.as_ptr());
         assert_eq!(payload.len(), publish.payload.len());
         let mut same_head = Vec::new();
-        let given = publish.encode_head_for(payload, &mut same_head);
+        let given = publish.encode_head_for(ProtocolVersion::V5_0, payload, &mut same_head);
         assert_eq!(given, Ok(payload));
         assert_eq!(same_head, head);
     } else {
@@ -71,7 +74,7 @@ fn head_and_payload(packet: &Packet<'_>, bytes: &[u8]) {
 fn room(packet: &Packet<'_>, bytes: &[u8]) {
     let mut exact = vec![0xAA; bytes.len()];
     let mut out = &mut exact[..];
-    assert_eq!(packet.encode(&mut out), Ok(()));
+    assert_eq!(packet.encode(ProtocolVersion::V5_0, &mut out), Ok(()));
     assert!(out.is_empty());
     assert_eq!(exact, bytes);
 
@@ -81,12 +84,12 @@ fn room(packet: &Packet<'_>, bytes: &[u8]) {
     for room in [0, bytes.len() / 2, bytes.len() - 1] {
         let mut short = vec![0xAA; room];
         let mut out = &mut short[..];
-        assert_eq!(packet.encode(&mut out), no_room);
+        assert_eq!(packet.encode(ProtocolVersion::V5_0, &mut out), no_room);
         assert_eq!(out.len(), room);
         assert_eq!(short, vec![0xAA; room]);
 
         let mut limited = BytesMut::from(&b"before"[..]).limit(room);
-        assert_eq!(packet.encode(&mut limited), no_room);
+        assert_eq!(packet.encode(ProtocolVersion::V5_0, &mut limited), no_room);
         assert_eq!(limited.into_inner(), &b"before"[..]);
     }
 }
@@ -187,11 +190,17 @@ fn without_and<'a, S: Scope>(
 fn same(uncopied: &Packet<'_>, copied: &Packet<'_>) {
     assert_eq!(uncopied, copied);
     assert_eq!(hash(uncopied), hash(copied));
-    assert_eq!(uncopied.encoded_len(), copied.encoded_len());
-    if uncopied.encoded_len().is_ok() {
+    assert_eq!(
+        uncopied.encoded_len(ProtocolVersion::V5_0),
+        copied.encoded_len(ProtocolVersion::V5_0)
+    );
+    if uncopied.encoded_len(ProtocolVersion::V5_0).is_ok() {
         let bytes = encoded(uncopied);
         assert_eq!(bytes, encoded(copied));
-        assert_eq!(Packet::decode(&bytes).as_ref(), Ok(uncopied));
+        assert_eq!(
+            Packet::decode(ProtocolVersion::V5_0, &bytes).as_ref(),
+            Ok(uncopied)
+        );
     }
 }
 

@@ -8,7 +8,7 @@ use std::{fs, io};
 
 use arbitrary::Unstructured;
 use mqtt5_codec::framing::{LARGEST_PACKET, Split, split};
-use mqtt5_codec::{Packet, PacketType, Role, Violation, generate};
+use mqtt5_codec::{Packet, PacketType, ProtocolVersion, Role, Violation, generate};
 
 use crate::rebuild::rebuilt;
 use crate::{canary, verdicts};
@@ -121,7 +121,7 @@ fn one_of_each_kind(vectors: &Seeds) -> Seeds {
 
 fn kind(bytes: &[u8]) -> Kind {
     match split(bytes, LARGEST_PACKET) {
-        Ok(Split::Packet { packet, rest }) => match packet.decode() {
+        Ok(Split::Packet { packet, rest }) => match packet.decode(ProtocolVersion::V5_0) {
             Ok(_) if !rest.is_empty() => kind(rest),
             Ok(packet) => Kind::Accepted(packet.packet_type(), identifiers(&packet)),
             Err(error) => Kind::Rejected(error.packet_type(), error.violation()),
@@ -255,7 +255,9 @@ fn round_trip() -> Seeds {
         let sender = *sender.expect("there is a choice");
         let frame = generate::frame_from(sender, &mut unstructured);
         let frame = frame.expect("generators need no certain bytes");
-        let packet = frame.decode().expect("what is generated is valid");
+        let packet = frame
+            .decode(ProtocolVersion::V5_0)
+            .expect("what is generated is valid");
         let properties = identifiers(&packet).len().min(3);
         let name = format!("{}-{sender}-{properties}", frame.packet_type());
         if frame.bytes().len() <= LONGEST {

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use mqtt5_codec::framing::{
     Frame, LARGEST_PACKET, Piece, Split, Splitter, SplitterOutput, StreamSplitter, split,
 };
-use mqtt5_codec::{DecodeError, Packet, PacketType, Violation};
+use mqtt5_codec::{DecodeError, Packet, PacketType, ProtocolVersion, Violation};
 
 /// What one pass over the whole input finds.
 struct Pass<'a> {
@@ -170,7 +170,10 @@ fn splitter(stream: &[u8], lengths: &[u8], maximum_packet_size: u32, pass: &Pass
     assert_eq!(frames.len(), pass.packets.len());
     for (frame, (_, bytes)) in frames.iter().zip(&pass.packets) {
         assert_eq!(frame.bytes(), bytes);
-        assert_eq!(frame.decode(), Packet::decode(bytes));
+        assert_eq!(
+            frame.decode(ProtocolVersion::V5_0),
+            Packet::decode(ProtocolVersion::V5_0, bytes)
+        );
     }
 }
 
@@ -244,22 +247,23 @@ impl Pieces<'_> {
                 assert!(taken.len() <= self.buffer_limit);
                 self.payload_left = head.payload_length();
                 assert_eq!(head.header().packet_size(), taken.len() + self.payload_left);
-                if let Ok(publish) = head.decode() {
+                if let Ok(publish) = head.decode(ProtocolVersion::V5_0) {
                     // Passed on, it is the same.
                     let mut again = Vec::new();
-                    let encoded = publish.encode_head(&mut again);
+                    let encoded = publish.encode_head(ProtocolVersion::V5_0, &mut again);
                     assert_eq!(encoded, Ok(()));
                     assert_eq!(again, taken);
                 }
                 if let Some(packet) = self.next_packet() {
                     assert!(packet.len() > self.buffer_limit);
                     assert_eq!(taken.len() + self.payload_left, packet.len());
-                    let whole = Packet::decode(packet).map(|packet| match packet {
-                        Packet::Publish(publish) => publish,
-                        _ => panic!("only PUBLISH has a head"),
-                    });
+                    let whole =
+                        Packet::decode(ProtocolVersion::V5_0, packet).map(|packet| match packet {
+                            Packet::Publish(publish) => publish,
+                            _ => panic!("only PUBLISH has a head"),
+                        });
                     let payload = &packet[taken.len()..];
-                    let put_together = head.decode().map(|large| {
+                    let put_together = head.decode(ProtocolVersion::V5_0).map(|large| {
                         large
                             .with_payload(payload)
                             .expect("a payload of this length")
@@ -283,7 +287,7 @@ impl Pieces<'_> {
         if self.payload_left > 0 {
             assert_eq!((needed, available), (1, 0));
         } else if let Some(packet) = self.next_packet() {
-            let end = match Packet::decode(packet) {
+            let end = match Packet::decode(ProtocolVersion::V5_0, packet) {
                 Ok(Packet::Publish(publish)) if packet.len() > self.buffer_limit => {
                     packet.len() - publish.payload.len()
                 }
@@ -306,7 +310,7 @@ impl Pieces<'_> {
             return;
         };
         assert!(packet.len() > self.buffer_limit);
-        match Packet::decode(packet) {
+        match Packet::decode(ProtocolVersion::V5_0, packet) {
             Ok(Packet::Publish(publish)) => {
                 assert_eq!(error.violation(), Violation::BufferLimit);
                 assert!(packet.len() - publish.payload.len() > self.buffer_limit);

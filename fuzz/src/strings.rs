@@ -1,6 +1,6 @@
 //! Strings: what can stand in which field, and which names a filter matches.
 
-use mqtt5_codec::{Packet, Text, TopicFilter, TopicName};
+use mqtt5_codec::{Packet, ProtocolVersion, Text, TopicFilter, TopicName};
 
 use crate::mutate::encoded;
 use crate::reference;
@@ -39,22 +39,40 @@ fn field(string: &[u8]) {
     // A PUBLISH with the string as Topic Name, as Response Topic and as Content Type; the empty
     // Topic Name is another rule's.
     let publish = packet(0x30, &[&prefixed, b"\x00"]);
-    assert_eq!(Packet::decode(&publish).is_ok(), is_name);
+    assert_eq!(
+        Packet::decode(ProtocolVersion::V5_0, &publish).is_ok(),
+        is_name
+    );
     let set = |identifier: u8| {
         let set = [&[identifier], &prefixed[..]].concat();
         packet(0x30, &[b"\x00\x01t", &encoded(set.len()), &set])
     };
-    assert_eq!(Packet::decode(&set(0x08)).is_ok(), is_name);
-    assert_eq!(Packet::decode(&set(0x03)).is_ok(), is_text);
+    assert_eq!(
+        Packet::decode(ProtocolVersion::V5_0, &set(0x08)).is_ok(),
+        is_name
+    );
+    assert_eq!(
+        Packet::decode(ProtocolVersion::V5_0, &set(0x03)).is_ok(),
+        is_text
+    );
 
     let subscribe = packet(0x82, &[b"\x00\x01\x00", &prefixed, b"\x00"]);
-    assert_eq!(Packet::decode(&subscribe).is_ok(), is_filter);
+    assert_eq!(
+        Packet::decode(ProtocolVersion::V5_0, &subscribe).is_ok(),
+        is_filter
+    );
     let unsubscribe = packet(0xA2, &[b"\x00\x01\x00", &prefixed]);
-    assert_eq!(Packet::decode(&unsubscribe).is_ok(), is_filter);
+    assert_eq!(
+        Packet::decode(ProtocolVersion::V5_0, &unsubscribe).is_ok(),
+        is_filter
+    );
     // No Local is for filters that are not shared.
     let no_local = packet(0x82, &[b"\x00\x01\x00", &prefixed, b"\x04"]);
     let is_shared = string.starts_with(b"$share/");
-    assert_eq!(Packet::decode(&no_local).is_ok(), is_filter && !is_shared);
+    assert_eq!(
+        Packet::decode(ProtocolVersion::V5_0, &no_local).is_ok(),
+        is_filter && !is_shared
+    );
 }
 
 fn matching(filter: &[u8], name: &[u8]) {

@@ -4,7 +4,7 @@
 //! that it does not cover. That a receiver may check less than it could (section 4.13.1) excuses a
 //! peer that accepts too much, but it does not make the packet valid.
 
-use mqtt5_codec::{Packet, Violation};
+use mqtt5_codec::{Packet, ProtocolVersion, Violation};
 
 use crate::differential::{Case, Disagreement};
 use crate::rebuild::{encoded, rebuilt};
@@ -101,14 +101,16 @@ impl Case<'_> {
     }
 
     fn about(&self, such: impl FnOnce(&Packet<'_>) -> bool) -> bool {
-        Packet::decode(self.bytes).is_ok_and(|packet| such(&packet))
+        Packet::decode(ProtocolVersion::V5_0, self.bytes).is_ok_and(|packet| such(&packet))
     }
 
     /// The only difference is that properties are given which say what their absence says.
     fn differs_by_defaults(&self) -> bool {
         let (Ok(ours), Some(Ok(theirs))) = (
-            Packet::decode(self.bytes),
-            self.again.as_deref().map(Packet::decode),
+            Packet::decode(ProtocolVersion::V5_0, self.bytes),
+            self.again
+                .as_deref()
+                .map(|bytes| Packet::decode(ProtocolVersion::V5_0, bytes)),
         ) else {
             return false;
         };

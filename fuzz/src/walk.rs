@@ -2,7 +2,8 @@
 
 use mqtt5_codec::property::Scope;
 use mqtt5_codec::{
-    Binary, Packet, Properties, Property, PropertyIdentifier, Text, TopicFilter, TopicName,
+    Binary, Packet, Properties, Property, PropertyIdentifier, ProtocolVersion, Text, TopicFilter,
+    TopicName,
 };
 
 use crate::reference;
@@ -27,7 +28,10 @@ macro_rules! accessors {
 /// If answers disagree.
 pub fn walk(packet: &Packet<'_>) {
     // Slow, and no different for long strings.
-    if packet.encoded_len().is_ok_and(|length| length < 256) {
+    if packet
+        .encoded_len(ProtocolVersion::V5_0)
+        .is_ok_and(|length| length < 256)
+    {
         let _ = format!("{packet:?}");
     }
     match packet {

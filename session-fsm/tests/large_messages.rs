@@ -6,8 +6,8 @@ use core::time::Duration;
 use mqtt5_session_fsm::codec::bytes::BytesMut;
 use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, Splitter, SplitterOutput, StreamSplitter};
 use mqtt5_session_fsm::codec::{
-    Connect, Delivery, Packet, PacketIdentifier, Properties, Property, PubRel, Publish, Qos,
-    ReasonCode, Text, TopicName,
+    Connect, Delivery, Packet, PacketIdentifier, Properties, Property, ProtocolVersion, PubRel,
+    Publish, Qos, ReasonCode, Text, TopicName,
 };
 use mqtt5_session_fsm::{
     Acknowledgement, Client, ClientConfig, Event, Instant, Limits, NotTaken, Output, Receipt,
@@ -27,7 +27,7 @@ fn connect_packet(expiry: u32) -> Vec<u8> {
         properties: Properties::new(&list).unwrap(),
         ..Connect::default()
     }
-    .encode(&mut wire)
+    .encode(ProtocolVersion::V5_0, &mut wire)
     .unwrap();
     wire
 }
@@ -42,7 +42,7 @@ fn encoded(qos: Qos, number: u16, duplicate: bool, payload: &[u8]) -> Vec<u8> {
         delivery: Delivery::new(qos, packet_identifier(number), duplicate),
         ..Publish::new(TopicName::new("a/b").unwrap(), payload)
     }
-    .encode(&mut wire)
+    .encode(ProtocolVersion::V5_0, &mut wire)
     .unwrap();
     wire
 }
@@ -258,7 +258,7 @@ fn a_duplicate_is_passed_over_and_answered() {
     // What comes behind it is read right.
     let mut release = Vec::new();
     PubRel::new(packet_identifier(1), ReasonCode::Success)
-        .encode(&mut release)
+        .encode(ProtocolVersion::V5_0, &mut release)
         .unwrap();
     assert_eq!(side.reads(&release).wire, [0x70, 2, 0, 1]);
     assert_eq!(side.reads(&packet).messages.len(), 1);
@@ -353,7 +353,7 @@ fn a_client_knows_the_topic_of_a_large_message() {
     let mut input = BytesMut::new();
     for publish in [first, second] {
         let mut wire = Vec::new();
-        publish.encode(&mut wire).unwrap();
+        publish.encode(ProtocolVersion::V5_0, &mut wire).unwrap();
         input.extend_from_slice(&wire);
     }
     let mut splitter = StreamSplitter::new(LARGEST_PACKET, LIMIT);
@@ -376,7 +376,7 @@ fn uploaded(bytes: usize, piece: usize, every: Duration, pieces: usize) -> Optio
         keep_alive: 10,
         ..Connect::default()
     };
-    connect.encode(&mut packet).unwrap();
+    connect.encode(ProtocolVersion::V5_0, &mut packet).unwrap();
     let _ = server.receive(NOW, &mut &packet[..]);
     server.accept(NOW, None, &[]).unwrap();
     while server.poll(NOW, &mut Vec::new()).is_some() {}
@@ -488,7 +488,7 @@ proptest! {
                     stream.extend(encoded(qos, number, duplicate, &vec![number as u8; length]));
                 }
                 Sent::Release(number) => PubRel::new(packet_identifier(number), ReasonCode::Success)
-                    .encode(&mut stream)
+                    .encode(ProtocolVersion::V5_0, &mut stream)
                     .unwrap(),
             }
         }
@@ -509,7 +509,7 @@ proptest! {
             one.closed |= came.closed;
             buffer.extend_from_slice(chunk);
             while let Ok(SplitterOutput::Ready(frame)) = splitter.next(&mut buffer) {
-                let packet: Packet<'_> = frame.decode().unwrap();
+                let packet: Packet<'_> = frame.decode(ProtocolVersion::V5_0).unwrap();
                 let event = whole.handle(NOW, packet).unwrap();
                 note(&mut other, event);
                 drain(&mut whole, &mut other);

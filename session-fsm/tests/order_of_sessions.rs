@@ -3,8 +3,8 @@
 
 use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, Split, split};
 use mqtt5_session_fsm::codec::{
-    Connect, ConnectProperties, Message, Packet, Property, Publish, Qos, Role, Text, TopicName,
-    Will,
+    Connect, ConnectProperties, Message, Packet, Property, ProtocolVersion, Publish, Qos, Role,
+    Text, TopicName, Will,
 };
 use mqtt5_session_fsm::{
     Client, ClientConfig, Event, Instant, Limits, NotTaken, Output, Publication, Server,
@@ -183,7 +183,9 @@ impl Host {
                 let inbox = std::mem::take(&mut self.inbox);
                 let mut input = &inbox[..];
                 while let Ok(Split::Packet { packet, rest }) = split(input, LARGEST_PACKET) {
-                    let packet = packet.decode_from(peer).expect("a good packet");
+                    let packet = packet
+                        .decode_from(ProtocolVersion::V5_0, peer)
+                        .expect("a good packet");
                     match self.machine.handle(packet) {
                         Ok(Some(event)) => self.happened(event),
                         Ok(None) => {}
@@ -306,7 +308,10 @@ fn connect<'a>(clean_start: bool, properties: &'a [Property<'a>], will: bool) ->
 
 fn bytes<'a>(packet: impl Into<Packet<'a>>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    packet.into().encode(&mut bytes).expect("a good packet");
+    packet
+        .into()
+        .encode(ProtocolVersion::V5_0, &mut bytes)
+        .expect("a good packet");
     bytes
 }
 

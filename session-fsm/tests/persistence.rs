@@ -14,8 +14,8 @@ mod world;
 
 use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, Split, split};
 use mqtt5_session_fsm::codec::{
-    Connect, Delivery, Message, Packet, PacketIdentifier, Properties, Property, Publish, Qos, Role,
-    TopicName,
+    Connect, Delivery, Message, Packet, PacketIdentifier, Properties, Property, ProtocolVersion,
+    Publish, Qos, Role, TopicName,
 };
 use mqtt5_session_fsm::table::{ReceiverState, SenderState};
 use mqtt5_session_fsm::{
@@ -150,7 +150,7 @@ fn what_was_in_flight_is_sent_again_with_dup() {
     };
     client.connect(now, &connect).unwrap();
     assert_eq!(client.poll(now, &mut wire), None);
-    let Ok(Packet::Connect(sent)) = Packet::decode(&wire) else {
+    let Ok(Packet::Connect(sent)) = Packet::decode(ProtocolVersion::V5_0, &wire) else {
         panic!()
     };
     assert!(!sent.clean_start);
@@ -167,7 +167,7 @@ fn what_was_in_flight_is_sent_again_with_dup() {
         rest: after,
     }) = split(rest, LARGEST_PACKET)
     {
-        packets.push(packet.decode().unwrap());
+        packets.push(packet.decode(ProtocolVersion::V5_0).unwrap());
         rest = after;
     }
     let publish = |qos, packet_identifier, token: u64| {

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use mqtt5_session_fsm::Instant;
 use mqtt5_session_fsm::codec::{
-    Binary, Packet, Properties, Property, PropertyIdentifier, Publish, TopicName, Violation,
+    Binary, Packet, Properties, Property, PropertyIdentifier, ProtocolVersion, Publish, TopicName,
+    Violation,
 };
 use mqtt5_session_fsm::request_response::{
     CorrelationData, Expired, Reply, RequestError, Requests, Response, response_topic,
@@ -43,9 +44,9 @@ fn a_request_and_its_response_over_the_wire() {
         ..Publish::new(TopicName::new("devices/1").unwrap(), b"?")
     };
     let mut wire = Vec::new();
-    request.encode(&mut wire).unwrap();
+    request.encode(ProtocolVersion::V5_0, &mut wire).unwrap();
 
-    let Ok(Packet::Publish(received)) = Packet::decode(&wire) else {
+    let Ok(Packet::Publish(received)) = Packet::decode(ProtocolVersion::V5_0, &wire) else {
         panic!()
     };
     let reply = Reply::to(&received).unwrap();
@@ -57,9 +58,9 @@ fn a_request_and_its_response_over_the_wire() {
             .contains(PropertyIdentifier::ResponseTopic)
     );
     let mut back = Vec::new();
-    response.encode(&mut back).unwrap();
+    response.encode(ProtocolVersion::V5_0, &mut back).unwrap();
 
-    let Ok(Packet::Publish(received)) = Packet::decode(&back) else {
+    let Ok(Packet::Publish(received)) = Packet::decode(ProtocolVersion::V5_0, &back) else {
         panic!()
     };
     assert_eq!(

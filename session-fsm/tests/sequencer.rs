@@ -5,8 +5,8 @@ use std::hash::Hash;
 
 use mqtt5_session_fsm::codec::bytes::BytesMut;
 use mqtt5_session_fsm::codec::{
-    EncodeError, Message, Packet, Properties, Property, Publish, Text, TopicName, UserProperty,
-    Violation,
+    EncodeError, Message, Packet, Properties, Property, ProtocolVersion, Publish, Text, TopicName,
+    UserProperty, Violation,
 };
 use mqtt5_session_fsm::ordering::{
     Numbering, Sequencer, SequencerError, SequencerSettings, Stamp, StampError,
@@ -92,7 +92,7 @@ fn a_received_stamp_is_replaced_and_a_topic_alias_left_out() {
     }
     packet[1] = packet.len() as u8 - 2;
     packet[5] = packet.len() as u8 - 6;
-    let Ok(Packet::Publish(publish)) = Packet::decode(&packet) else {
+    let Ok(Packet::Publish(publish)) = Packet::decode(ProtocolVersion::V5_0, &packet) else {
         panic!("not a PUBLISH");
     };
     assert_eq!(Stamp::of(&publish, "sequence").unwrap().publisher, "y");

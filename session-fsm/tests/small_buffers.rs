@@ -4,7 +4,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, Split, split};
-use mqtt5_session_fsm::codec::{Connect, ReasonCode, Text};
+use mqtt5_session_fsm::codec::{Connect, ProtocolVersion, ReasonCode, Text};
 use mqtt5_session_fsm::{
     Cause, Event, Instant, Limits, Output, PeerError, Server, ServerConfig, SessionViolation,
 };
@@ -28,7 +28,9 @@ fn server(receive_maximum: u16) -> Server {
         ..Connect::default()
     };
     let mut packet = Vec::new();
-    connect.encode(&mut packet).expect("a CONNECT");
+    connect
+        .encode(ProtocolVersion::V5_0, &mut packet)
+        .expect("a CONNECT");
     let mut input = &packet[..];
     let event = server.receive(NOW, &mut input);
     assert!(matches!(event, Some(Event::Connect(_))));
@@ -111,7 +113,7 @@ fn packets(mut bytes: &[u8]) -> usize {
     while !bytes.is_empty() {
         match split(bytes, LARGEST_PACKET) {
             Ok(Split::Packet { packet, rest }) => {
-                packet.decode().expect("a packet");
+                packet.decode(ProtocolVersion::V5_0).expect("a packet");
                 bytes = rest;
                 count += 1;
             }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use mqtt5_session_fsm::codec::{
-    Binary, Connect, ConnectProperties, Message, Properties, Property, Publish, Qos, ReasonCode,
-    Text, TopicName, UserProperty, Will,
+    Binary, Connect, ConnectProperties, Message, Properties, Property, ProtocolVersion, Publish,
+    Qos, ReasonCode, Text, TopicName, UserProperty, Will,
 };
 use mqtt5_session_fsm::{
     Client, ClientConfig, Event, Instant, Publication, Server, ServerConfig, Session,
@@ -262,7 +262,7 @@ fn no_line_has_text_or_bytes_of_a_packet() {
         // Malformed: its Topic Name has a wildcard character.
         let mut server = Server::new(NOW, ServerConfig::default());
         let mut bytes = Vec::new();
-        pump().encode(&mut bytes).unwrap();
+        pump().encode(ProtocolVersion::V5_0, &mut bytes).unwrap();
         assert!(server.receive(NOW, &mut &bytes[..]).is_some());
         server.accept(NOW, None, &[]).unwrap();
         let _ = server.receive(NOW, &mut &b"\x30\x12\x00\x08valves/+\x00payload"[..]);

@@ -9,8 +9,8 @@ use std::hint::black_box;
 use mqtt5_codec::framing::{LARGEST_PACKET, Split, split};
 use mqtt5_codec::property::{Scope, scope};
 use mqtt5_codec::{
-    DecodeError, EncodeError, Packet, PacketType, Properties, Property, PubAck, Publish,
-    ReasonCode, TopicFilter, TopicName, Violation,
+    DecodeError, EncodeError, Packet, PacketType, Properties, Property, ProtocolVersion, PubAck,
+    Publish, ReasonCode, TopicFilter, TopicName, Violation,
 };
 use mqtt5_spec_tests::path_of;
 use mqtt5_spec_tests::vectors::{Case, Expectation, read_folder};
@@ -115,25 +115,36 @@ fn read(value: impl Debug) {
 }
 
 fn write_and_compare(packet: &Packet<'_>, out: &mut Vec<u8>, slice: &mut [u8]) {
-    let length = packet.encoded_len().expect("a decoded packet");
+    let length = packet
+        .encoded_len(ProtocolVersion::V5_0)
+        .expect("a decoded packet");
     out.clear();
-    packet.encode(out).expect("room enough");
+    packet
+        .encode(ProtocolVersion::V5_0, out)
+        .expect("room enough");
     assert_eq!(out.len(), length);
     let mut rest = &mut slice[..length];
-    packet.encode(&mut rest).expect("room enough");
+    packet
+        .encode(ProtocolVersion::V5_0, &mut rest)
+        .expect("room enough");
     assert!(rest.is_empty());
     assert!(out[..] == slice[..length]);
-    assert_eq!(packet.encode_to_slice(slice), Ok(length));
+    assert_eq!(
+        packet.encode_to_slice(ProtocolVersion::V5_0, slice),
+        Ok(length)
+    );
     assert!(out[..] == slice[..length]);
-    let again = Packet::decode(&slice[..length]).expect("what was written");
+    let again = Packet::decode(ProtocolVersion::V5_0, &slice[..length]).expect("what was written");
     assert!(again == *packet);
     out.clear();
-    let payload = packet.encode_head(out).expect("room enough");
+    let payload = packet
+        .encode_head(ProtocolVersion::V5_0, out)
+        .expect("room enough");
     assert_eq!(out.len() + payload.len(), length);
     // And where there is no room.
     let mut short = &mut slice[..length - 1];
     assert_eq!(
-        packet.encode(&mut short),
+        packet.encode(ProtocolVersion::V5_0, &mut short),
         Err(EncodeError::NoRoom { needed: length })
     );
 }
@@ -143,8 +154,8 @@ fn decode<'a>(
     packet: &mqtt5_codec::framing::RawPacket<'a>,
 ) -> Result<Packet<'a>, DecodeError> {
     match case.sender {
-        None => packet.decode(),
-        Some(sender) => packet.decode_from(sender),
+        None => packet.decode(ProtocolVersion::V5_0),
+        Some(sender) => packet.decode_from(ProtocolVersion::V5_0, sender),
     }
 }
 
@@ -273,10 +284,12 @@ fn refusals_to_encode() {
         let mut page = Page::EMPTY;
         let mut out = [0_u8; 64];
         let mut room = &mut out[..];
-        let error = Publish::default().encode(&mut room).expect_err("no topic");
+        let error = Publish::default()
+            .encode(ProtocolVersion::V5_0, &mut room)
+            .expect_err("no topic");
         write!(page, "{error}").expect("errors are short");
         let error = PubAck::new(mqtt5_codec::PacketIdentifier::MIN, ReasonCode::Banned)
-            .encode(&mut room)
+            .encode(ProtocolVersion::V5_0, &mut room)
             .expect_err("not a code of PUBACK");
         write!(page, "{error}").expect("errors are short");
         let list = [Property::TopicAliasMaximum(1)];

@@ -10,7 +10,9 @@ use std::num::NonZeroU16;
 
 use allocation_counter::measure;
 use bytes::BytesMut;
-use mqtt5_codec::{Message, MessagePool, PoolError, Publish, Qos, ReasonCode, TopicName};
+use mqtt5_codec::{
+    Message, MessagePool, PoolError, ProtocolVersion, Publish, Qos, ReasonCode, TopicName,
+};
 use mqtt5_session_fsm::{
     Acknowledgement, ClientConfig, Event, Limits, Publication, ServerConfig, SessionConfig,
     TopicAliases,
@@ -151,7 +153,9 @@ fn messages_of_topic_and_payload() {
 fn messages_of_a_pool() {
     const TOPIC: &str = "greenhouse/3/temperature";
     let publish = Publish::new(TopicName::new(TOPIC).expect("a name"), &[7; 64]);
-    let size = publish.encoded_len().expect("a good message");
+    let size = publish
+        .encoded_len(ProtocolVersion::V5_0)
+        .expect("a good message");
     for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
         for window in 1..=24_usize {
             let mut client = Pair::new(&Settings::default()).client;

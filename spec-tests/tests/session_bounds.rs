@@ -15,7 +15,8 @@ mod requests;
 use allocation_counter::measure;
 use mqtt5_codec::framing::{Split, split};
 use mqtt5_codec::{
-    Connect, Message, Packet, Properties, Property, Publish, Qos, ReasonCode, Text, TopicName,
+    Connect, Message, Packet, Properties, Property, ProtocolVersion, Publish, Qos, ReasonCode,
+    Text, TopicName,
 };
 use mqtt5_session_fsm::{
     Cause, Client, ClientConfig, Event, Instant, Output, Publication, Server, ServerConfig,
@@ -102,7 +103,9 @@ fn connect(properties: &[Property<'_>]) -> Vec<u8> {
         properties: Properties::new(properties).expect("properties"),
         ..Connect::default()
     };
-    connect.encode(&mut wire).expect("a good CONNECT");
+    connect
+        .encode(ProtocolVersion::V5_0, &mut wire)
+        .expect("a good CONNECT");
     wire
 }
 
@@ -133,7 +136,9 @@ fn client(config: ClientConfig, session: SessionConfig, connack: &[Property<'_>]
         properties: Properties::new(connack).expect("properties"),
         ..mqtt5_codec::ConnAck::new(ReasonCode::Success)
     };
-    connack.encode(&mut wire).expect("a good CONNACK");
+    connack
+        .encode(ProtocolVersion::V5_0, &mut wire)
+        .expect("a good CONNACK");
     let event = client.receive(NOW, &mut &wire[..]);
     assert!(matches!(event, Some(Event::Connected(_))));
     client
@@ -170,7 +175,7 @@ fn end_of(server: &mut Server) -> (Option<Cause>, Option<ReasonCode>) {
     let mut last = None;
     let mut rest = &wire[..];
     while let Ok(Split::Packet { packet, rest: next }) = split(rest, u32::MAX) {
-        last = match packet.decode() {
+        last = match packet.decode(ProtocolVersion::V5_0) {
             Ok(Packet::Disconnect(disconnect)) => Some(disconnect.reason_code),
             Ok(Packet::ConnAck(connack)) => Some(connack.reason_code),
             _ => None,

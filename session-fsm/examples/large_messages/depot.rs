@@ -17,7 +17,8 @@ use mqtt5_session_fsm::codec::framing::{
     LARGEST_PACKET, LargePublish, SplitterOutput, StreamSplitter,
 };
 use mqtt5_session_fsm::codec::{
-    Connect, Delivery, Message, Properties, Property, PropertyIdentifier, Qos, ReasonCode, Text,
+    Connect, Delivery, Message, Properties, Property, PropertyIdentifier, ProtocolVersion, Qos,
+    ReasonCode, Text,
 };
 use mqtt5_session_fsm::{
     Client, ClientConfig, Event, Instant, Output, Publication, Server, ServerConfig, Session,
@@ -153,7 +154,8 @@ impl Receiver {
                             properties: large.properties.without(&[PropertyIdentifier::TopicAlias]),
                             ..large
                         };
-                        kept.encode_head(&mut head).map_err(io::Error::other)?;
+                        kept.encode_head(ProtocolVersion::V5_0, &mut head)
+                            .map_err(io::Error::other)?;
                         depot.begin(large.delivery.qos(), &head)?;
                     }
                     Some(Event::Payload(part)) => {

@@ -5,7 +5,8 @@ use std::num::NonZeroU64;
 
 use mqtt5_session_fsm::codec::framing::{Split, split};
 use mqtt5_session_fsm::codec::{
-    Connect, Message, Packet, Properties, Property, Publish, Qos, SubscriptionIdentifier, TopicName,
+    Connect, Message, Packet, Properties, Property, ProtocolVersion, Publish, Qos,
+    SubscriptionIdentifier, TopicName,
 };
 use mqtt5_session_fsm::{
     Change, Event, Instant, Outcome, Output, Publication, PublishError, Server, ServerConfig,
@@ -81,7 +82,7 @@ fn seen(wire: &[u8]) -> Seen {
     let Ok(Split::Packet { packet, rest: [] }) = split(wire, u32::MAX) else {
         panic!("not one packet: {wire:02X?}");
     };
-    let Ok(Packet::Publish(publish)) = packet.decode() else {
+    let Ok(Packet::Publish(publish)) = packet.decode(ProtocolVersion::V5_0) else {
         panic!("not a PUBLISH: {wire:02X?}");
     };
     let of_identifier = |property| match property {

@@ -1,8 +1,8 @@
 //! What of the application's is in a Session, and taking it back.
 
 use mqtt5_session_fsm::codec::{
-    Packet, Properties, Qos, Subscription, SubscriptionOptions, Subscriptions, TopicFilter,
-    TopicFilters,
+    Packet, Properties, ProtocolVersion, Qos, Subscription, SubscriptionOptions, Subscriptions,
+    TopicFilter, TopicFilters,
 };
 use mqtt5_session_fsm::{
     Change, Event, MessageState, Output, Publication, UnsettledKind, WithdrawError,
@@ -137,7 +137,7 @@ fn what_was_not_written_is_withdrawn() {
         let mut rest = &wire[..];
         while !rest.is_empty() {
             let (packet, length) = (
-                Packet::decode(&rest[..2 + usize::from(rest[1])]),
+                Packet::decode(ProtocolVersion::V5_0, &rest[..2 + usize::from(rest[1])]),
                 2 + usize::from(rest[1]),
             );
             if let Ok(Packet::Publish(publish)) = packet {

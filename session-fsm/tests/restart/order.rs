@@ -3,7 +3,7 @@
 
 use mqtt5_session_fsm::codec::framing::{Split, split};
 use mqtt5_session_fsm::codec::{
-    Connect, Packet, Properties, Property, Publish, Qos, Text, TopicName,
+    Connect, Packet, Properties, Property, ProtocolVersion, Publish, Qos, Text, TopicName,
 };
 use mqtt5_session_fsm::{
     Change, Client, ClientConfig, Event, Output, Publication, QueuedMessage, Session, Token,
@@ -114,7 +114,7 @@ impl Sender {
 fn sent(mut wire: &[u8]) -> (Vec<u16>, Vec<u16>) {
     let (mut publishes, mut releases) = (Vec::new(), Vec::new());
     while let Ok(Split::Packet { packet, rest }) = split(wire, 1 << 20) {
-        match packet.decode().unwrap() {
+        match packet.decode(ProtocolVersion::V5_0).unwrap() {
             Packet::Publish(publish) => {
                 let identifier = publish.delivery.packet_identifier().unwrap().get();
                 assert_eq!(publish.payload, identifier.to_be_bytes());

@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use mqtt5_session_fsm::codec::framing::{Split, split};
 use mqtt5_session_fsm::codec::{
-    Connect, Delivery, Packet, PacketIdentifier, Properties, Property, Publish, Qos, ReasonCode,
-    Role, Subscribe, Subscription, SubscriptionOptions, Subscriptions, Text, TopicFilter,
-    TopicName,
+    Connect, Delivery, Packet, PacketIdentifier, Properties, Property, ProtocolVersion, Publish,
+    Qos, ReasonCode, Role, Subscribe, Subscription, SubscriptionOptions, Subscriptions, Text,
+    TopicFilter, TopicName,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::spawn_local;
@@ -139,7 +139,9 @@ pub(crate) fn decode(packet: &[u8]) -> Packet<'_> {
     let Ok(Split::Packet { packet, .. }) = split(packet, u32::MAX) else {
         panic!("no packet: {packet:?}");
     };
-    packet.decode_from(Role::Server).expect("a good packet")
+    packet
+        .decode_from(ProtocolVersion::V5_0, Role::Server)
+        .expect("a good packet")
 }
 
 /// What a CONNACK, DISCONNECT, PUBACK or PUBREC says.
@@ -161,7 +163,9 @@ pub(crate) fn connect(name: &str, keep_alive: u16, properties: &[Property<'_>]) 
         ..Connect::default()
     };
     let mut bytes = Vec::new();
-    connect.encode(&mut bytes).expect("a good CONNECT");
+    connect
+        .encode(ProtocolVersion::V5_0, &mut bytes)
+        .expect("a good CONNECT");
     bytes
 }
 
@@ -181,7 +185,9 @@ fn subscribe(filter: &str, maximum_qos: Qos) -> Vec<u8> {
     let subscriptions = Subscriptions::new(&list).expect("one");
     let mut bytes = Vec::new();
     let subscribe = Subscribe::new(FIRST, subscriptions);
-    subscribe.encode(&mut bytes).expect("a good SUBSCRIBE");
+    subscribe
+        .encode(ProtocolVersion::V5_0, &mut bytes)
+        .expect("a good SUBSCRIBE");
     bytes
 }
 
@@ -191,6 +197,8 @@ pub(crate) fn publish(qos: Qos, topic: &str, payload: &[u8]) -> Vec<u8> {
         ..Publish::new(TopicName::new(topic).expect("a topic"), payload)
     };
     let mut bytes = Vec::new();
-    publish.encode(&mut bytes).expect("a good PUBLISH");
+    publish
+        .encode(ProtocolVersion::V5_0, &mut bytes)
+        .expect("a good PUBLISH");
     bytes
 }

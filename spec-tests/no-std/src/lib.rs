@@ -10,7 +10,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::panic::PanicInfo;
 use core::slice;
 
-use mqtt5_codec::Packet;
+use mqtt5_codec::{Packet, ProtocolVersion};
 use mqtt5_codec::framing::{LARGEST_PACKET, Split, split};
 use mqtt5_session_fsm::{Instant, Session, SessionConfig};
 
@@ -81,14 +81,14 @@ fn write_anew(mut input: &[u8], mut output: &mut [u8]) -> isize {
             Ok(Split::Incomplete { .. }) => return (room - output.len()) as isize,
             Ok(Split::Packet { packet, rest }) => {
                 input = rest;
-                match packet.decode() {
+                match packet.decode(ProtocolVersion::V5_0) {
                     Ok(packet) => packet,
                     Err(error) => return -isize::from(error.reason_code().to_byte()),
                 }
             }
             Err(error) => return -isize::from(error.reason_code().to_byte()),
         };
-        if packet.encode(&mut output).is_err() {
+        if packet.encode(ProtocolVersion::V5_0, &mut output).is_err() {
             return PACKET_TOO_LARGE;
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, Split, split};
-use mqtt5_session_fsm::codec::{Packet, Role};
+use mqtt5_session_fsm::codec::{Packet, ProtocolVersion, Role};
 
 use super::observed::Observed;
 
@@ -98,7 +98,10 @@ pub(super) fn packets(mut bytes: &[u8], sender: Role) -> impl Iterator<Item = (P
         Ok(Split::Packet { packet, rest }) => {
             bytes = rest;
             let packet_size = packet.as_bytes().len();
-            Some((packet.decode_from(sender).ok()?, packet_size))
+            Some((
+                packet.decode_from(ProtocolVersion::V5_0, sender).ok()?,
+                packet_size,
+            ))
         }
         _ => None,
     })

@@ -6,8 +6,8 @@
 
 use mqtt5_session_fsm::Session;
 use mqtt5_session_fsm::codec::{
-    ConnAck, Connect, Delivery, Packet, PacketIdentifier, PubAck, PubComp, PubRec, PubRel, Publish,
-    Qos, ReasonCode, Text, TopicName,
+    ConnAck, Connect, Delivery, Packet, PacketIdentifier, ProtocolVersion, PubAck, PubComp, PubRec,
+    PubRel, Publish, Qos, ReasonCode, Text, TopicName,
 };
 use mqtt5_session_fsm::table::{
     ReceiverEvent, ReceiverState, SenderAction, SenderEvent, SenderState,
@@ -73,7 +73,9 @@ fn hostile_packets(to: Side, session: &Session) -> Vec<Vec<u8>> {
     let mut list = vec![vec![0, 0]];
     let mut push = |packet: Packet<'_>| {
         let mut bytes = Vec::new();
-        packet.encode(&mut bytes).expect("a good packet");
+        packet
+            .encode(ProtocolVersion::V5_0, &mut bytes)
+            .expect("a good packet");
         list.push(bytes);
     };
     let used = || (1..=LOOKED_AT).filter_map(PacketIdentifier::new);

@@ -2,9 +2,9 @@
 
 use mqtt5_codec::framing::{Split, split};
 use mqtt5_codec::{
-    Connect, ConnectProperties, Delivery, Packet, PacketIdentifier, Properties, Property, PubRel,
-    Publish, Qos, ReasonCode, Role, Subscribe, Subscription, SubscriptionOptions, Subscriptions,
-    Text, TopicFilter, TopicName,
+    Connect, ConnectProperties, Delivery, Packet, PacketIdentifier, Properties, Property,
+    ProtocolVersion, PubRel, Publish, Qos, ReasonCode, Role, Subscribe, Subscription,
+    SubscriptionOptions, Subscriptions, Text, TopicFilter, TopicName,
 };
 use mqtt5_session_fsm::table::ReceiverState;
 use mqtt5_session_fsm::{
@@ -202,7 +202,9 @@ impl Sut {
         let wire = std::mem::take(&mut self.wire);
         let mut input = &wire[..];
         while let Ok(Split::Packet { packet, rest }) = split(input, u32::MAX) {
-            let packet = packet.decode_from(Role::Server).expect("a good packet");
+            let packet = packet
+                .decode_from(ProtocolVersion::V5_0, Role::Server)
+                .expect("a good packet");
             self.see_packet(&packet, closed);
             input = rest;
         }
@@ -264,7 +266,9 @@ impl Sut {
             ..Connect::default()
         };
         let mut packet = Vec::new();
-        connect.encode(&mut packet).expect("a good packet");
+        connect
+            .encode(ProtocolVersion::V5_0, &mut packet)
+            .expect("a good packet");
         self.receive(&packet);
         self.server.accept(NOW, session, &[]).expect("accepted");
     }
@@ -291,7 +295,9 @@ fn sorted(said: &[Said]) -> Vec<Said> {
 
 fn encoded(packet: &Packet<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    packet.encode(&mut bytes).expect("a good packet");
+    packet
+        .encode(ProtocolVersion::V5_0, &mut bytes)
+        .expect("a good packet");
     bytes
 }
 

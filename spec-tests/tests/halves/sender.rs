@@ -6,8 +6,8 @@ use bytes::BufMut;
 use mqtt5_codec::framing::{Split, split};
 use mqtt5_codec::{
     ConnAck, Connect, ConnectProperties, Message, Packet, PacketIdentifier, Properties, Property,
-    PubAck, PubComp, PubRec, Publish, Qos, ReasonCode, ReasonCodes, Role, SubAck, Subscription,
-    SubscriptionOptions, Subscriptions, Text, TopicFilter, TopicName,
+    ProtocolVersion, PubAck, PubComp, PubRec, Publish, Qos, ReasonCode, ReasonCodes, Role, SubAck,
+    Subscription, SubscriptionOptions, Subscriptions, Text, TopicFilter, TopicName,
 };
 use mqtt5_session_fsm::table::SenderState;
 use mqtt5_session_fsm::{
@@ -267,7 +267,9 @@ impl Sut {
         let mut input = &wire[..];
         let mut disconnected = None;
         while let Ok(Split::Packet { packet, rest }) = split(input, u32::MAX) {
-            let packet = packet.decode_from(Role::Client).expect("a good packet");
+            let packet = packet
+                .decode_from(ProtocolVersion::V5_0, Role::Client)
+                .expect("a good packet");
             assert!(disconnected.is_none(), "{packet:?} after DISCONNECT");
             self.see_packet(&packet, &mut disconnected);
             input = rest;
@@ -371,13 +373,19 @@ impl Sut {
         let code = |byte| ReasonCode::from_byte(byte).expect("a Reason Code");
         let mut packet = Vec::new();
         match ack {
-            Answer::PubAck(byte) => PubAck::new(identifier, code(byte)).encode(&mut packet),
-            Answer::PubRec(byte) => PubRec::new(identifier, code(byte)).encode(&mut packet),
-            Answer::PubComp(byte) => PubComp::new(identifier, code(byte)).encode(&mut packet),
+            Answer::PubAck(byte) => {
+                PubAck::new(identifier, code(byte)).encode(ProtocolVersion::V5_0, &mut packet)
+            }
+            Answer::PubRec(byte) => {
+                PubRec::new(identifier, code(byte)).encode(ProtocolVersion::V5_0, &mut packet)
+            }
+            Answer::PubComp(byte) => {
+                PubComp::new(identifier, code(byte)).encode(ProtocolVersion::V5_0, &mut packet)
+            }
             Answer::SubAck(byte) => {
                 let list = [code(byte)];
                 let codes = ReasonCodes::new(&list).expect("codes");
-                SubAck::new(identifier, codes).encode(&mut packet)
+                SubAck::new(identifier, codes).encode(ProtocolVersion::V5_0, &mut packet)
             }
         }
         .expect("a good packet");
@@ -402,7 +410,9 @@ impl Sut {
             properties: Properties::new(&list).expect("properties"),
         };
         let mut packet = Vec::new();
-        connack.encode(&mut packet).expect("a good packet");
+        connack
+            .encode(ProtocolVersion::V5_0, &mut packet)
+            .expect("a good packet");
         self.receive(&packet);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU16;
 
-use mqtt5_codec::{Properties, Property, Publish, Qos, ReasonCode, TopicName};
+use mqtt5_codec::{Properties, Property, ProtocolVersion, Publish, Qos, ReasonCode, TopicName};
 use mqtt5_session_fsm::{Cause, Limits, PeerError, ServerConfig, SessionViolation, TopicAliases};
 
 use crate::{KIB, MIB, NOW, end_of, message, peak, publication, server};
@@ -26,7 +26,9 @@ pub(crate) fn aliases_of_the_peer() {
                 ..Publish::new(TopicName::new(&topic).expect("a name"), b"")
             };
             packet.clear();
-            publish.encode(&mut packet).expect("a good PUBLISH");
+            publish
+                .encode(ProtocolVersion::V5_0, &mut packet)
+                .expect("a good PUBLISH");
             if server.receive(NOW, &mut &packet[..]).is_none() {
                 break;
             }

@@ -1,6 +1,8 @@
 //! What a CONNECT brings.
 
-use mqtt5_codec::{Binary, Connect, Properties, Property, Qos, ReasonCode, Text, TopicName, Will};
+use mqtt5_codec::{
+    Binary, Connect, Properties, Property, ProtocolVersion, Qos, ReasonCode, Text, TopicName, Will,
+};
 use mqtt5_session_fsm::{Event, Server, ServerConfig};
 
 use crate::{KIB, NOW, end_of, peak};
@@ -20,7 +22,9 @@ fn hello(properties: &[Property<'_>], will: usize) -> Vec<u8> {
         }),
         ..Connect::default()
     };
-    connect.encode(&mut wire).expect("a good CONNECT");
+    connect
+        .encode(ProtocolVersion::V5_0, &mut wire)
+        .expect("a good CONNECT");
     wire
 }
 

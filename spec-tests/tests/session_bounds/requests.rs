@@ -1,8 +1,8 @@
 //! Answers to be written, and requests.
 
 use mqtt5_codec::{
-    Connect, Packet, PacketIdentifier, ReasonCode, SubAck, Subscribe, Subscription,
-    SubscriptionOptions, Subscriptions, TopicFilter,
+    Connect, Packet, PacketIdentifier, ProtocolVersion, ReasonCode, SubAck, Subscribe,
+    Subscription, SubscriptionOptions, Subscriptions, TopicFilter,
 };
 use mqtt5_session_fsm::{Client, ClientConfig, SendError, ServerConfig, Session, SessionConfig};
 
@@ -105,13 +105,16 @@ pub(crate) fn requests_to_a_server() {
             }];
             let subscriptions = Subscriptions::new(&list).expect("one");
             packet.clear();
-            let encoded = Subscribe::new(id, subscriptions).encode(&mut packet);
+            let encoded =
+                Subscribe::new(id, subscriptions).encode(ProtocolVersion::V5_0, &mut packet);
             encoded.expect("a good SUBSCRIBE");
             let event = server.receive(NOW, &mut &packet[..]);
             assert_eq!(event.is_some(), id.get() <= 100);
             wire.clear();
             assert_eq!(server.poll(NOW, &mut wire), None);
-            if let Ok(Packet::SubAck(SubAck { reason_codes, .. })) = Packet::decode(&wire) {
+            if let Ok(Packet::SubAck(SubAck { reason_codes, .. })) =
+                Packet::decode(ProtocolVersion::V5_0, &wire)
+            {
                 assert!(
                     reason_codes
                         .iter()

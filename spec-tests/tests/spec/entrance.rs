@@ -6,7 +6,7 @@
 use std::cell::Cell;
 
 use mqtt5_session_fsm::codec::framing::{Split, split};
-use mqtt5_session_fsm::codec::{DecodeError, Packet, Role};
+use mqtt5_session_fsm::codec::{DecodeError, Packet, ProtocolVersion, Role};
 use mqtt5_session_fsm::{Client, Event, Instant, NotTaken, Server};
 
 use crate::check::Check;
@@ -105,7 +105,7 @@ pub(crate) fn take<'a, 'input: 'a, M: Entrance>(
             return Taken::Done;
         }
     };
-    let decoded = match packet.decode_from(M::PEER) {
+    let decoded = match packet.decode_from(ProtocolVersion::V5_0, M::PEER) {
         Ok(decoded) => decoded,
         Err(error) => match packet.refusal_of_older_version() {
             Some(refusal) if machine.may_be_refused() => refusal.into(),

@@ -4,8 +4,8 @@
 use mqtt5_session_fsm::codec::bytes::BufMut;
 use mqtt5_session_fsm::codec::framing::{Split, split};
 use mqtt5_session_fsm::codec::{
-    Connect, Message, Packet, PacketType, Properties, Property, Publish, Qos, ReasonCode, Role,
-    Text, TopicName,
+    Connect, Message, Packet, PacketType, Properties, Property, ProtocolVersion, Publish, Qos,
+    ReasonCode, Role, Text, TopicName,
 };
 use mqtt5_session_fsm::{
     Client, ClientConfig, Event, Instant, Output, Publication, Server, ServerConfig, Session,
@@ -45,7 +45,9 @@ fn connect() -> Vec<u8> {
         properties: Properties::new(&KEEPS).expect("good properties"),
         ..Connect::default()
     };
-    connect.encode(&mut bytes).expect("a good CONNECT");
+    connect
+        .encode(ProtocolVersion::V5_0, &mut bytes)
+        .expect("a good CONNECT");
     bytes
 }
 
@@ -177,7 +179,10 @@ fn sent(mut bytes: &[u8], role: Role) -> Vec<Sent> {
             panic!("not a packet: {bytes:02x?}");
         };
         bytes = rest;
-        match packet.decode_from(role).expect("a packet") {
+        match packet
+            .decode_from(ProtocolVersion::V5_0, role)
+            .expect("a packet")
+        {
             Packet::Publish(publish) => all.push(Sent::Publish {
                 number: publish.payload[0],
                 identifier: publish

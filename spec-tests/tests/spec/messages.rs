@@ -6,8 +6,8 @@ use std::num::NonZeroU16;
 use mqtt5_codec::bytes::{Bytes, BytesMut};
 use mqtt5_codec::framing::Frame;
 use mqtt5_codec::{
-    Delivery, EncodeError, Message, PacketIdentifier, Property, Publish, PublishProperties,
-    TopicName, Violation,
+    Delivery, EncodeError, Message, PacketIdentifier, Property, ProtocolVersion, Publish,
+    PublishProperties, TopicName, Violation,
 };
 
 use crate::check::{Check, Kind, Outcome};
@@ -59,7 +59,9 @@ fn deliveries() -> [Delivery; 5] {
 
 fn sent(publish: &Publish<'_>) -> Vec<u8> {
     let mut wire = Vec::new();
-    publish.encode(&mut wire).expect("a good PUBLISH");
+    publish
+        .encode(ProtocolVersion::V5_0, &mut wire)
+        .expect("a good PUBLISH");
     wire
 }
 
@@ -111,19 +113,28 @@ fn each_sending_is_that_of_a_publish() -> Outcome {
                             ..publish
                         });
                         let mut wire = Vec::new();
-                        message.encode(delivery, retain, &mut wire).expect("room");
+                        message
+                            .encode(ProtocolVersion::V5_0, delivery, retain, &mut wire)
+                            .expect("room");
                         assert_eq!(wire, expected);
-                        assert_eq!(message.encoded_len(delivery), expected.len());
+                        assert_eq!(
+                            message.encoded_len(ProtocolVersion::V5_0, delivery),
+                            expected.len()
+                        );
                         let mut short = &mut vec![0; expected.len() - 1][..];
                         let needed = expected.len();
-                        let no_room = message.encode(delivery, retain, &mut short);
+                        let no_room =
+                            message.encode(ProtocolVersion::V5_0, delivery, retain, &mut short);
                         assert_eq!(no_room, Err(EncodeError::NoRoom { needed }));
                         assert_eq!(short.len(), needed - 1, "nothing was written");
                         // A received packet is kept as it came.
                         let frame = Frame::new(Bytes::from(expected)).expect("a packet");
-                        let received = Message::from_frame(&frame).expect("a message");
+                        let received =
+                            Message::from_frame(ProtocolVersion::V5_0, &frame).expect("a message");
                         let mut wire = Vec::new();
-                        received.encode(delivery, !retain, &mut wire).expect("room");
+                        received
+                            .encode(ProtocolVersion::V5_0, delivery, !retain, &mut wire)
+                            .expect("room");
                         let other = Publish {
                             delivery,
                             retain: !retain,
@@ -146,8 +157,8 @@ fn an_alias_is_not_kept() -> Outcome {
     let mut packet = received.to_vec();
     packet[1] = (packet.len() - 2) as u8;
     let frame = Frame::new(Bytes::from(packet)).expect("a packet");
-    assert_eq!(Message::from_frame(&frame), None);
-    let Ok(mqtt5_codec::Packet::Publish(publish)) = frame.decode() else {
+    assert_eq!(Message::from_frame(ProtocolVersion::V5_0, &frame), None);
+    let Ok(mqtt5_codec::Packet::Publish(publish)) = frame.decode(ProtocolVersion::V5_0) else {
         return Err("not a PUBLISH".into());
     };
     let message = Message::new(&publish).map_err(|error| error.to_string())?;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use mqtt5_codec::framing::{LARGEST_PACKET, LargePublish, Split, split};
 use mqtt5_codec::{
-    Packet, PacketType, Property, PropertyIdentifier, PublishProperties, ReasonCode, Role,
-    Violation, strategies,
+    Packet, PacketType, Property, PropertyIdentifier, ProtocolVersion, PublishProperties,
+    ReasonCode, Role, Violation, strategies,
 };
 use mqtt5_spec_tests::vectors::{Case, VectorFile};
 use proptest::prelude::*;
@@ -24,7 +24,7 @@ pub(crate) fn checks(files: &Arc<Vec<VectorFile>>) -> Vec<Check> {
             20_000,
             (strategies::frame_of(PacketType::Publish), any::<u32>()),
             |(frame, choice)| {
-                let Packet::Publish(publish) = frame.decode()? else {
+                let Packet::Publish(publish) = frame.decode(ProtocolVersion::V5_0)? else {
                     unreachable!("a PUBLISH was asked for")
                 };
                 properties_are_changed(publish.properties, choice)
@@ -35,7 +35,7 @@ pub(crate) fn checks(files: &Arc<Vec<VectorFile>>) -> Vec<Check> {
             5_000,
             strategies::frame_of(PacketType::Publish),
             |frame| {
-                let Packet::Publish(publish) = frame.decode()? else {
+                let Packet::Publish(publish) = frame.decode(ProtocolVersion::V5_0)? else {
                     unreachable!("a PUBLISH was asked for")
                 };
                 let mut head = Vec::new();
@@ -44,7 +44,7 @@ pub(crate) fn checks(files: &Arc<Vec<VectorFile>>) -> Vec<Check> {
                     ..publish
                 };
                 let payload = without_payload
-                    .encode_head_for(publish.payload, &mut head)
+                    .encode_head_for(ProtocolVersion::V5_0, publish.payload, &mut head)
                     .expect("a received packet can be encoded");
                 prop_assert_eq!(payload.as_ptr(), publish.payload.as_ptr());
                 prop_assert_eq!([&head, payload].concat(), encode(&publish.into()));
@@ -55,7 +55,11 @@ pub(crate) fn checks(files: &Arc<Vec<VectorFile>>) -> Vec<Check> {
                     properties: publish.properties,
                     payload_length: LARGEST_PACKET as usize,
                 };
-                prop_assert!(too_long.encode_head(&mut head).is_err());
+                prop_assert!(
+                    too_long
+                        .encode_head(ProtocolVersion::V5_0, &mut head)
+                        .is_err()
+                );
                 Ok(())
             },
         ),
@@ -140,12 +144,13 @@ fn one_list() -> Outcome {
 fn generosity_is_for_receivers() -> Outcome {
     let tolerated: [&[u8]; 3] = [&[0xF0, 0x00], &[0xF0, 0x01, 0x18], &[0xE0, 0x01, 0x8C]];
     for bytes in tolerated {
-        let packet = Packet::decode_from(Role::Server, bytes).map_err(|error| error.to_string())?;
+        let packet = Packet::decode_from(ProtocolVersion::V5_0, Role::Server, bytes)
+            .map_err(|error| error.to_string())?;
         assert_eq!(encode(&packet), bytes);
         assert!(packet.check_before_sending(Role::Server).is_err());
     }
     let auth = b"\xF0\x06\x18\x04\x15\x00\x01m";
-    let packet = Packet::decode(auth).map_err(|error| error.to_string())?;
+    let packet = Packet::decode(ProtocolVersion::V5_0, auth).map_err(|error| error.to_string())?;
     assert_eq!(packet.check_before_sending(Role::Client), Ok(()));
     assert_eq!(
         Packet::PingResp.check_before_sending(Role::Client),
@@ -175,7 +180,10 @@ fn answers_can_be_sent(case: &Case) -> Outcome {
                 answers += 1;
                 assert_eq!(packet.check_sent_by(receiver), Ok(()), "{}", case.name);
                 let bytes = encode(packet);
-                assert_eq!(Packet::decode_from(receiver, &bytes).as_ref(), Ok(packet));
+                assert_eq!(
+                    Packet::decode_from(ProtocolVersion::V5_0, receiver, &bytes).as_ref(),
+                    Ok(packet)
+                );
             }
             let refuses = matches!(
                 error.packet_type(),

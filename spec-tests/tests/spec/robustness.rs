@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use mqtt5_codec::framing::Frame;
-use mqtt5_codec::{DecodeError, Packet, Role, ViolationClass, strategies};
+use mqtt5_codec::{DecodeError, Packet, ProtocolVersion, Role, ViolationClass, strategies};
 use mqtt5_spec_tests::standard::statements;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -144,12 +144,15 @@ impl Damage {
 /// Whatever these bytes are: if they are a packet, it is as good as any other; if not, the error is
 /// sound.
 fn survives(bytes: &[u8]) -> Result<(), TestCaseError> {
-    match Packet::decode(bytes) {
+    match Packet::decode(ProtocolVersion::V5_0, bytes) {
         Ok(packet) => is_sound(&packet, bytes)?,
         Err(error) => error_is_sound(error, bytes)?,
     }
     for sender in [Role::Client, Role::Server] {
-        match (Packet::decode_from(sender, bytes), Packet::decode(bytes)) {
+        match (
+            Packet::decode_from(ProtocolVersion::V5_0, sender, bytes),
+            Packet::decode(ProtocolVersion::V5_0, bytes),
+        ) {
             (Ok(from_side), Ok(packet)) => {
                 prop_assert_eq!(from_side, packet);
                 prop_assert_eq!(packet.check_sent_by(sender), Ok(()));
@@ -173,7 +176,7 @@ fn survives(bytes: &[u8]) -> Result<(), TestCaseError> {
 fn is_sound(packet: &Packet<'_>, bytes: &[u8]) -> Result<(), TestCaseError> {
     let canonical = encode(packet);
     prop_assert!(canonical.len() <= bytes.len());
-    let again = Packet::decode(&canonical)?;
+    let again = Packet::decode(ProtocolVersion::V5_0, &canonical)?;
     prop_assert_eq!(again, *packet);
     prop_assert_eq!(&encode(&again), &canonical);
     prop_assert_eq!(format!("{again:?}"), format!("{packet:?}"));

@@ -4,9 +4,9 @@ use bytes::BytesMut;
 use mqtt5_codec::framing::Frame;
 use mqtt5_codec::property::Scope;
 use mqtt5_codec::{
-    Auth, ConnAck, Connect, Disconnect, Packet, PacketType, Properties, Property, PubAck, PubComp,
-    PubRec, PubRel, Publish, ReasonCode, ReasonCodes, Role, SubAck, Subscribe, Subscription,
-    Subscriptions, TopicFilter, TopicFilters, UnsubAck, Unsubscribe, strategies,
+    Auth, ConnAck, Connect, Disconnect, Packet, PacketType, Properties, Property, ProtocolVersion,
+    PubAck, PubComp, PubRec, PubRel, Publish, ReasonCode, ReasonCodes, Role, SubAck, Subscribe,
+    Subscription, Subscriptions, TopicFilter, TopicFilters, UnsubAck, Unsubscribe, strategies,
 };
 use proptest::prelude::*;
 
@@ -21,7 +21,10 @@ pub(crate) fn checks() -> Vec<Check> {
             20_000,
             strategies::frame(),
             |frame| {
-                prop_assert_eq!(&encode(&frame.decode()?), frame.bytes());
+                prop_assert_eq!(
+                    &encode(&frame.decode(ProtocolVersion::V5_0)?),
+                    frame.bytes()
+                );
                 Ok(())
             },
         ),
@@ -30,9 +33,9 @@ pub(crate) fn checks() -> Vec<Check> {
             20_000,
             strategies::frame(),
             |frame| {
-                let packet = frame.decode()?;
+                let packet = frame.decode(ProtocolVersion::V5_0)?;
                 let bytes = encode(&packet);
-                prop_assert_eq!(Packet::decode(&bytes)?, packet);
+                prop_assert_eq!(Packet::decode(ProtocolVersion::V5_0, &bytes)?, packet);
                 Ok(())
             },
         ),
@@ -69,7 +72,7 @@ pub(crate) fn checks() -> Vec<Check> {
             10_000,
             strategies::frame_from(sender),
             move |frame| {
-                let packet = frame.decode_from(sender)?;
+                let packet = frame.decode_from(ProtocolVersion::V5_0, sender)?;
                 prop_assert_eq!(packet.check_sent_by(sender), Ok(()));
                 Ok(())
             },
@@ -82,11 +85,11 @@ pub(crate) fn checks() -> Vec<Check> {
             2_000,
             strategies::frame_of(packet_type),
             move |frame| {
-                let packet = frame.decode()?;
+                let packet = frame.decode(ProtocolVersion::V5_0)?;
                 prop_assert_eq!(packet.packet_type(), packet_type);
                 let again = encode(&packet);
                 prop_assert_eq!(&again, frame.bytes());
-                prop_assert_eq!(Packet::decode(&again)?, packet);
+                prop_assert_eq!(Packet::decode(ProtocolVersion::V5_0, &again)?, packet);
                 Ok(())
             },
         ));
@@ -96,12 +99,12 @@ pub(crate) fn checks() -> Vec<Check> {
 
 /// `encoded_len`, `encode_head` and payload, and every kind of output.
 fn all_ways(frame: Frame) -> Result<(), TestCaseError> {
-    let packet = frame.decode()?;
+    let packet = frame.decode(ProtocolVersion::V5_0)?;
     let expected = &frame.bytes()[..];
-    prop_assert_eq!(packet.encoded_len()?, expected.len());
+    prop_assert_eq!(packet.encoded_len(ProtocolVersion::V5_0)?, expected.len());
 
     let mut head = Vec::new();
-    let payload = packet.encode_head(&mut head)?;
+    let payload = packet.encode_head(ProtocolVersion::V5_0, &mut head)?;
     prop_assert_eq!([&head, payload].concat(), expected);
     if !matches!(packet, Packet::Publish(_)) {
         prop_assert!(payload.is_empty());
@@ -109,27 +112,30 @@ fn all_ways(frame: Frame) -> Result<(), TestCaseError> {
 
     // Behind what is there already.
     let mut growing = BytesMut::from(&b"before"[..]);
-    packet.encode(&mut growing)?;
+    packet.encode(ProtocolVersion::V5_0, &mut growing)?;
     prop_assert_eq!(&growing[..], [b"before", expected].concat());
 
     let mut fixed = vec![0xEE; expected.len() + 3];
     let mut slice = &mut fixed[..];
-    packet.encode(&mut slice)?;
+    packet.encode(ProtocolVersion::V5_0, &mut slice)?;
     prop_assert_eq!(slice.len(), 3);
     prop_assert_eq!(&fixed[..expected.len()], expected);
     prop_assert_eq!(&fixed[expected.len()..], [0xEE; 3]);
 
     fixed.fill(0xEE);
-    prop_assert_eq!(packet.encode_to_slice(&mut fixed)?, expected.len());
+    prop_assert_eq!(
+        packet.encode_to_slice(ProtocolVersion::V5_0, &mut fixed)?,
+        expected.len()
+    );
     prop_assert_eq!(&fixed[..expected.len()], expected);
     prop_assert_eq!(&fixed[expected.len()..], [0xEE; 3]);
     prop_assert_eq!(
-        packet.encode_to_slice(&mut fixed[..expected.len()])?,
+        packet.encode_to_slice(ProtocolVersion::V5_0, &mut fixed[..expected.len()])?,
         expected.len()
     );
     prop_assert!(
         packet
-            .encode_to_slice(&mut fixed[..expected.len() - 1])
+            .encode_to_slice(ProtocolVersion::V5_0, &mut fixed[..expected.len() - 1])
             .is_err()
     );
     Ok(())
@@ -276,13 +282,16 @@ impl<'a> Lists<'a> {
 }
 
 fn list_built_equals_wire_built(frame: &Frame) -> Result<(), TestCaseError> {
-    let received = frame.decode()?;
+    let received = frame.decode(ProtocolVersion::V5_0)?;
     let lists = Lists::of(&received);
     let built = lists.build(&received);
     prop_assert_eq!(built, received);
     prop_assert_eq!(hash_of(&built), hash_of(&received));
     prop_assert_eq!(format!("{built:?}"), format!("{received:?}"));
-    prop_assert_eq!(built.encoded_len()?, frame.bytes().len());
+    prop_assert_eq!(
+        built.encoded_len(ProtocolVersion::V5_0)?,
+        frame.bytes().len()
+    );
     prop_assert_eq!(&encode(&built), frame.bytes());
     Ok(())
 }
@@ -296,7 +305,7 @@ fn hash_of(packet: &Packet<'_>) -> u64 {
 
 /// A received set with a list behind it equals the list of all.
 fn extended(frame: Frame) -> Result<(), TestCaseError> {
-    let Packet::PubAck(puback) = frame.decode()? else {
+    let Packet::PubAck(puback) = frame.decode(ProtocolVersion::V5_0)? else {
         return Err(TestCaseError::fail("not a PUBACK"));
     };
     let pair = mqtt5_codec::UserProperty::new("hop", "1")?;
@@ -313,7 +322,10 @@ fn extended(frame: Frame) -> Result<(), TestCaseError> {
     prop_assert_eq!(extended, built);
     let bytes = encode(&extended.into());
     prop_assert_eq!(&bytes, &encode(&built.into()));
-    prop_assert_eq!(Packet::decode(&bytes)?, Packet::PubAck(built));
+    prop_assert_eq!(
+        Packet::decode(ProtocolVersion::V5_0, &bytes)?,
+        Packet::PubAck(built)
+    );
     Ok(())
 }
 
@@ -336,8 +348,8 @@ fn long_forms(frame: Frame) -> Result<(), TestCaseError> {
     for more in fill {
         let mut long = [short, *more].concat();
         long[1] += more.len() as u8;
-        let packet = Packet::decode(&long)?;
-        prop_assert_eq!(packet, frame.decode()?);
+        let packet = Packet::decode(ProtocolVersion::V5_0, &long)?;
+        prop_assert_eq!(packet, frame.decode(ProtocolVersion::V5_0)?);
         prop_assert_eq!(&encode(&packet), short);
     }
     Ok(())

@@ -5,7 +5,8 @@ use mqtt5_codec::framing::{
     Frame, LARGEST_PACKET, Piece, Split, Splitter, SplitterOutput, StreamSplitter, split,
 };
 use mqtt5_codec::{
-    DecodeError, Packet, PacketType, Role, Violation, split_acknowledgement, strategies,
+    DecodeError, Packet, PacketType, ProtocolVersion, Role, Violation, split_acknowledgement,
+    strategies,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -127,7 +128,10 @@ fn any_chunks(stream: strategies::Stream) -> Result<(), TestCaseError> {
         match split(input, LARGEST_PACKET)? {
             Split::Packet { packet, rest } => {
                 prop_assert_eq!(packet.as_bytes(), frame.bytes());
-                prop_assert_eq!(packet.decode()?, frame.decode()?);
+                prop_assert_eq!(
+                    packet.decode(ProtocolVersion::V5_0)?,
+                    frame.decode(ProtocolVersion::V5_0)?
+                );
                 input = rest;
             }
             Split::Incomplete { needed } => prop_assert!(false, "{} bytes are missing", needed),
@@ -152,12 +156,12 @@ fn short_ways_say_what_decoding_says(
             prop_assert_eq!(split_acknowledgement(input), None);
             return Ok(());
         };
-        let decoded = packet.decode();
+        let decoded = packet.decode(ProtocolVersion::V5_0);
         let publish = match decoded {
             Ok(Packet::Publish(publish)) if publish.properties.is_empty() => Some(publish),
             _ => None,
         };
-        prop_assert_eq!(packet.decode_plain_publish(), publish);
+        prop_assert_eq!(packet.decode_plain_publish(ProtocolVersion::V5_0), publish);
         let acknowledgement = match decoded {
             Ok(decoded) if packet.as_bytes().len() == 4 && is_exchange(packet.packet_type()) => {
                 let identifier = decoded.packet_identifier().expect("these have one");
@@ -228,7 +232,7 @@ fn every_prefix(frame: Frame) -> Result<(), TestCaseError> {
             all_splitters(&bytes[..cut])?,
             Ok(SplitterOutput::Incomplete { needed })
         );
-        prop_assert!(Packet::decode(&bytes[..cut]).is_err());
+        prop_assert!(Packet::decode(ProtocolVersion::V5_0, &bytes[..cut]).is_err());
     }
     prop_assert_eq!(
         all_splitters(bytes)?,
@@ -284,11 +288,11 @@ fn in_pieces(stream: &strategies::Stream, limit: usize) -> Result<(), TestCaseEr
                 }
                 Ok(SplitterOutput::Ready(Piece::Head(head))) => {
                     let whole = expected.clone().next().expect("a packet was sent");
-                    let Packet::Publish(publish) = whole.decode()? else {
+                    let Packet::Publish(publish) = whole.decode(ProtocolVersion::V5_0)? else {
                         return Err(TestCaseError::fail("the head of something else"));
                     };
                     prop_assert!(whole.bytes().len() > limit);
-                    let large = head.decode()?;
+                    let large = head.decode(ProtocolVersion::V5_0)?;
                     prop_assert_eq!(large.with_payload(publish.payload), Some(publish));
                     prop_assert_eq!(large.payload_length, publish.payload.len());
                     prop_assert_eq!(large.with_payload(&[]), None);
@@ -378,7 +382,7 @@ fn too_large(frame: Frame) -> Result<(), TestCaseError> {
 
 /// What is shared lies in the memory of the frame.
 fn shared_parts(frame: Frame) -> Result<(), TestCaseError> {
-    let Packet::Publish(publish) = frame.decode()? else {
+    let Packet::Publish(publish) = frame.decode(ProtocolVersion::V5_0)? else {
         return Err(TestCaseError::fail("not a PUBLISH"));
     };
     let memory = frame.bytes().as_ptr_range();

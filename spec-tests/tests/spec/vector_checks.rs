@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use mqtt5_codec::Packet;
 use mqtt5_codec::framing::{
     LARGEST_PACKET, Piece, Split, Splitter, SplitterOutput, StreamSplitter, split,
 };
+use mqtt5_codec::{Packet, ProtocolVersion};
 use mqtt5_spec_tests::ledger::vector_trial;
 use mqtt5_spec_tests::vectors::{Case, Expectation, Tally, VectorFile};
 
@@ -102,27 +102,27 @@ fn encodes_again(case: &Case, packets: &[Packet<'_>]) -> Result<(), String> {
     let mut again = Vec::new();
     for packet in packets {
         let bytes = encode(packet);
-        if packet.encoded_len() != Ok(bytes.len()) {
+        if packet.encoded_len(ProtocolVersion::V5_0) != Ok(bytes.len()) {
             return Err(format!(
                 "encoded_len is {:?}, not {}",
-                packet.encoded_len(),
+                packet.encoded_len(ProtocolVersion::V5_0),
                 bytes.len()
             ));
         }
         let mut in_parts = Vec::new();
         let payload = packet
-            .encode_head(&mut in_parts)
+            .encode_head(ProtocolVersion::V5_0, &mut in_parts)
             .map_err(|error| error.to_string())?;
         in_parts.extend_from_slice(payload);
         let mut in_place = vec![0; bytes.len()];
-        let length = packet.encode_to_slice(&mut in_place);
+        let length = packet.encode_to_slice(ProtocolVersion::V5_0, &mut in_place);
         if length != Ok(bytes.len()) || in_place != bytes {
             return Err(format!(
                 "into a slice: {length:?}, {}",
                 shortened(&in_place)
             ));
         }
-        if in_parts != bytes || Packet::decode(&bytes) != Ok(*packet) {
+        if in_parts != bytes || Packet::decode(ProtocolVersion::V5_0, &bytes) != Ok(*packet) {
             return Err(format!("{packet:?} is not encoded right"));
         }
         again.extend(bytes);

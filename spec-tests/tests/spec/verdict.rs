@@ -1,7 +1,7 @@
 //! What the codec makes of some bytes, in the terms of the standard.
 
 use mqtt5_codec::framing::{LARGEST_PACKET, RawPacket, Split, split};
-use mqtt5_codec::{DecodeError, Packet, Role, ViolationClass};
+use mqtt5_codec::{DecodeError, Packet, ProtocolVersion, Role, ViolationClass};
 
 /// A judgement of some bytes, whoever makes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,16 +57,16 @@ pub(crate) fn decode_raw<'a>(
     sender: Option<Role>,
 ) -> Result<Packet<'a>, DecodeError> {
     match sender {
-        None => packet.decode(),
-        Some(sender) => packet.decode_from(sender),
+        None => packet.decode(ProtocolVersion::V5_0),
+        Some(sender) => packet.decode_from(ProtocolVersion::V5_0, sender),
     }
 }
 
 /// The codec's verdict on one whole packet.
 pub(crate) fn of_packet(bytes: &[u8], sender: Option<Role>) -> Verdict {
     let decoded = match sender {
-        None => Packet::decode(bytes),
-        Some(sender) => Packet::decode_from(sender, bytes),
+        None => Packet::decode(ProtocolVersion::V5_0, bytes),
+        Some(sender) => Packet::decode_from(ProtocolVersion::V5_0, sender, bytes),
     };
     match decoded {
         Ok(_) => Verdict::Accept,
@@ -130,7 +130,7 @@ pub(crate) fn read_stream(input: &[u8], sender: Option<Role>) -> Reading<'_> {
 pub(crate) fn encode(packet: &Packet<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     packet
-        .encode(&mut bytes)
+        .encode(ProtocolVersion::V5_0, &mut bytes)
         .unwrap_or_else(|error| panic!("{packet:?}: {error}"));
     bytes
 }

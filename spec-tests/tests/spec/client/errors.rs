@@ -1,6 +1,8 @@
 //! What a Client alone finds wrong, and how it says so (section 4.13).
 
-use mqtt5_session_fsm::codec::{Packet, Property, ReasonCode, Role, Text, UserProperty};
+use mqtt5_session_fsm::codec::{
+    Packet, Property, ProtocolVersion, ReasonCode, Role, Text, UserProperty,
+};
 
 use super::driver::{Driver, KEEPS, Lines};
 use super::make;
@@ -200,7 +202,8 @@ fn subscription_identifier_0() {
 /// MQTT-3.14.4-1: nor is anything said about it before there is a connection.
 fn rejected_before_the_beginning() {
     let mut driver = Driver::new();
-    let bad = Packet::decode_from(Role::Server, b"\x40\x01\x00").unwrap_err();
+    let bad =
+        Packet::decode_from(ProtocolVersion::V5_0, Role::Server, b"\x40\x01\x00").unwrap_err();
     driver.machine.reject(driver.now, bad);
     assert_eq!(driver.settle(), Lines::new());
 }

@@ -1,6 +1,6 @@
 //! What the first byte of a packet shows is not waited for (sections 2.1.2, 3.2, 4.13).
 
-use mqtt5_session_fsm::codec::{Connect, PacketType, Property, Role, Text};
+use mqtt5_session_fsm::codec::{Connect, PacketType, Property, ProtocolVersion, Role, Text};
 
 use super::driver::{Driver, KEEPS, Lines, connect_with};
 use super::make;
@@ -98,7 +98,7 @@ fn the_whole_packet_gets_the_same_error() {
         client_identifier: Text::new("c").unwrap(),
         ..Connect::default()
     };
-    hello.encode(&mut connect).unwrap();
+    hello.encode(ProtocolVersion::V5_0, &mut connect).unwrap();
     for packet in [
         &connect[..],
         &make::publish(0, 0, "a", "x"),

@@ -1,7 +1,7 @@
 //! What a Server may answer that does not speak MQTT 5 (section 3.1.2.2; MQTT 3.1.1, section 3.2.2.3).
 
 use mqtt5_session_fsm::codec::framing::RawPacket;
-use mqtt5_session_fsm::codec::{Packet, Property, ReasonCode, Role, Text};
+use mqtt5_session_fsm::codec::{Packet, Property, ProtocolVersion, ReasonCode, Role, Text};
 use mqtt5_session_fsm::reconnect::{ConnectionFailure, RetryAdvice};
 use mqtt5_session_fsm::{Client, ClientConfig, Event, Output, Session, SessionConfig};
 
@@ -89,7 +89,7 @@ fn nothing_else_of_four_bytes_is() -> u64 {
             let raw = RawPacket::whole(&packet).unwrap();
             let is_refusal = flags == 0 && (1..=5).contains(&code);
             assert_eq!(raw.refusal_of_older_version().is_some(), is_refusal);
-            assert!(Packet::decode_from(Role::Server, &packet).is_err());
+            assert!(Packet::decode_from(ProtocolVersion::V5_0, Role::Server, &packet).is_err());
             // All of them through a machine would take long.
             if !is_refusal && (flags < 3 || code < 8) {
                 let mut driver = waiting(KEEPS);

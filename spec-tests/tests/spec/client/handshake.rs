@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use mqtt5_session_fsm::codec::framing::split;
 use mqtt5_session_fsm::codec::{
-    Binary, Connect, Packet, Properties, Property, Qos, ReasonCode, Role, Text, TopicName,
-    UserProperty, Will,
+    Binary, Connect, Packet, Properties, Property, ProtocolVersion, Qos, ReasonCode, Role, Text,
+    TopicName, UserProperty, Will,
 };
 use mqtt5_session_fsm::{ClientConfig, SendError, Session, SessionConfig};
 
@@ -126,6 +126,7 @@ fn connect_is_sent_as_given() {
         Property::UserProperty(UserProperty::new("x", "y").unwrap()),
     ];
     let connect = Connect {
+        version: ProtocolVersion::V5_0,
         clean_start: true,
         keep_alive: 300,
         properties: Properties::new(&properties).unwrap(),
@@ -143,7 +144,7 @@ fn connect_is_sent_as_given() {
     let mut driver = Driver::new();
     let _ = driver.connect(&connect);
     assert_eq!(
-        Packet::decode_from(Role::Client, &driver.wire),
+        Packet::decode_from(ProtocolVersion::V5_0, Role::Client, &driver.wire),
         Ok(Packet::Connect(connect))
     );
 }

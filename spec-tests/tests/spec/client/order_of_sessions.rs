@@ -1,7 +1,7 @@
 //! The end of a Session comes before what belongs to the next one (sections 3.2.2.1.1, 4.1), in hosts that read all that
 //! there is before they poll.
 
-use mqtt5_session_fsm::codec::{Connect, Packet, ReasonCode, Role};
+use mqtt5_session_fsm::codec::{Connect, Packet, ProtocolVersion, ReasonCode, Role};
 use mqtt5_session_fsm::{Event, NotTaken};
 
 use super::driver::{Driver, KEEPS, Lines, connect_with};
@@ -98,7 +98,7 @@ fn handle_gives_back_the_connack() {
         let mut driver = connecting(clean_start);
         let now = driver.now;
         let bytes = make::connack(false, ReasonCode::Success, &[]);
-        let connack = Packet::decode_from(Role::Server, &bytes).unwrap();
+        let connack = Packet::decode_from(ProtocolVersion::V5_0, Role::Server, &bytes).unwrap();
         let result = driver.machine.handle(now, connack);
         assert_eq!(result, Err(NotTaken::EventsFirst));
         assert_eq!(driver.deadline(), Some(0));

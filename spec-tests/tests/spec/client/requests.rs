@@ -3,9 +3,9 @@
 
 use mqtt5_session_fsm::SendError;
 use mqtt5_session_fsm::codec::{
-    Packet, PacketType, Property, Qos, ReasonCode, RetainHandling, Role, Subscribe,
-    SubscribeProperties, Subscription, SubscriptionIdentifier, SubscriptionOptions, Subscriptions,
-    TopicFilter, UserProperty,
+    Packet, PacketType, Property, ProtocolVersion, Qos, ReasonCode, RetainHandling, Role,
+    Subscribe, SubscribeProperties, Subscription, SubscriptionIdentifier, SubscriptionOptions,
+    Subscriptions, TopicFilter, UserProperty,
 };
 
 use super::driver::{Driver, Lines};
@@ -65,7 +65,7 @@ fn subscribe_is_sent_as_given() {
         .subscribe(expected.properties, expected.subscriptions);
     driver.tokens.push(token.unwrap());
     let _ = driver.settle();
-    let written = Packet::decode_from(Role::Client, &driver.wire[before..]);
+    let written = Packet::decode_from(ProtocolVersion::V5_0, Role::Client, &driver.wire[before..]);
     assert_eq!(written, Ok(Packet::Subscribe(expected)));
 }
 

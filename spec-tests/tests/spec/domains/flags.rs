@@ -1,6 +1,6 @@
 //! All bytes as Connect Flags, Connect Acknowledge Flags and Subscription Options.
 
-use mqtt5_codec::{Packet, Qos, RetainHandling, ViolationClass};
+use mqtt5_codec::{Packet, ProtocolVersion, Qos, RetainHandling, ViolationClass};
 
 use super::{agree, domain};
 use crate::check::{Check, Outcome};
@@ -82,7 +82,7 @@ fn every_connect_flags() -> Outcome {
         agree(of_packet(&bytes, None), standard, || {
             format!("Connect Flags {flags:08b}")
         })?;
-        let Ok(Packet::Connect(decoded)) = Packet::decode(&bytes) else {
+        let Ok(Packet::Connect(decoded)) = Packet::decode(ProtocolVersion::V5_0, &bytes) else {
             continue;
         };
         assert_eq!(decoded.clean_start, flags & 0x02 != 0);
@@ -163,7 +163,7 @@ fn every_connack_flags() -> Outcome {
             if !right {
                 return Err(format!("{bytes:02X?}: {verdict:?}"));
             }
-            if let Ok(Packet::ConnAck(decoded)) = Packet::decode(&bytes) {
+            if let Ok(Packet::ConnAck(decoded)) = Packet::decode(ProtocolVersion::V5_0, &bytes) {
                 assert_eq!(decoded.session_present, flags == 1);
                 assert_eq!(decoded.reason_code.to_byte(), code);
                 assert_eq!(encode(&Packet::ConnAck(decoded)), bytes);
@@ -214,7 +214,8 @@ fn every_subscription_options() -> Outcome {
                     if errors.contains(&class) && offset == options_at => {}
                 other => return Err(format!("{filter} with {options:08b}: {other:?}")),
             }
-            let Ok(Packet::Subscribe(decoded)) = Packet::decode(&bytes) else {
+            let Ok(Packet::Subscribe(decoded)) = Packet::decode(ProtocolVersion::V5_0, &bytes)
+            else {
                 continue;
             };
             let read: Vec<_> = decoded.subscriptions.iter().collect();

@@ -1,6 +1,6 @@
 //! All 65,536 Packet Identifiers, in each packet that has one.
 
-use mqtt5_codec::Packet;
+use mqtt5_codec::{Packet, ProtocolVersion};
 
 use super::{agree, domain};
 use crate::check::{Check, Outcome};
@@ -51,7 +51,7 @@ fn every_value((name, first_byte, before, after): (&str, u8, &[u8], &[u8])) -> O
         agree(of_packet(&bytes, None), standard, || {
             format!("{name} with identifier {identifier}")
         })?;
-        if let Ok(decoded) = Packet::decode(&bytes) {
+        if let Ok(decoded) = Packet::decode(ProtocolVersion::V5_0, &bytes) {
             let read = decoded.packet_identifier().map(u16::from);
             if read != Some(identifier) || encode(&decoded) != bytes {
                 return Err(format!("{name} with identifier {identifier}: {decoded:?}"));
@@ -65,7 +65,7 @@ fn every_value((name, first_byte, before, after): (&str, u8, &[u8], &[u8])) -> O
 fn none_at_qos_0() -> Outcome {
     for second in 0..=255 {
         let bytes = packet(0x30, &[0, 1, b'a', 0, second]);
-        match Packet::decode(&bytes) {
+        match Packet::decode(ProtocolVersion::V5_0, &bytes) {
             Ok(Packet::Publish(publish)) => {
                 assert_eq!(publish.delivery.packet_identifier(), None);
                 assert_eq!(publish.payload, [second]);

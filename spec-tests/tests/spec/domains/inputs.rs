@@ -1,6 +1,6 @@
 //! Whole inputs: all of up to three bytes, all first bytes, all Protocol Versions.
 
-use mqtt5_codec::Packet;
+use mqtt5_codec::{Packet, ProtocolVersion};
 
 use super::{agree, domain};
 use crate::check::{Check, Outcome};
@@ -119,7 +119,7 @@ fn every_first_byte() -> Outcome {
             })?;
         }
         // DUP, QoS and RETAIN are not lost.
-        if let Ok(decoded) = Packet::decode(&bytes) {
+        if let Ok(decoded) = Packet::decode(ProtocolVersion::V5_0, &bytes) {
             assert_eq!(encode(&decoded), bytes);
         }
     }

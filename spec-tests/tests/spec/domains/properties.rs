@@ -1,6 +1,6 @@
 //! All property identifiers in all packets, all values of one and two bytes, all repetitions.
 
-use mqtt5_codec::{Packet, Role};
+use mqtt5_codec::{Packet, ProtocolVersion, Role};
 
 use super::{agree, domain};
 use crate::check::{Check, Outcome};
@@ -53,7 +53,7 @@ fn check(built: &Built, standard: Verdict, sender: Option<Role>) -> Result<(), S
     agree(of_packet(bytes, sender), standard, || {
         format!("{bytes:02X?} from {sender:?}")
     })?;
-    match Packet::decode(bytes) {
+    match Packet::decode(ProtocolVersion::V5_0, bytes) {
         Ok(decoded) if encode(&decoded) != *bytes => Err(format!("{bytes:02X?}: {decoded:?}")),
         _ => Ok(()),
     }

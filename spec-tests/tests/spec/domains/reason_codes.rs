@@ -1,6 +1,6 @@
 //! All bytes as Reason Code, in all packets that have one, from all sides.
 
-use mqtt5_codec::{DecodeError, Packet, ReasonCode, Role, ViolationClass};
+use mqtt5_codec::{DecodeError, Packet, ProtocolVersion, ReasonCode, Role, ViolationClass};
 
 use super::{agree, domain};
 use crate::check::{Check, Outcome};
@@ -83,8 +83,8 @@ fn forms(name: &str, code: u8) -> Vec<(Vec<u8>, usize)> {
 
 fn error_of(bytes: &[u8], sender: Option<Role>) -> Option<DecodeError> {
     match sender {
-        None => Packet::decode(bytes).err(),
-        Some(sender) => Packet::decode_from(sender, bytes).err(),
+        None => Packet::decode(ProtocolVersion::V5_0, bytes).err(),
+        Some(sender) => Packet::decode_from(ProtocolVersion::V5_0, sender, bytes).err(),
     }
 }
 
@@ -115,10 +115,14 @@ fn every_byte(name: &str, statement: &str, count: usize) -> Outcome {
                     assert_eq!(error.class(), ViolationClass::Protocol);
                 }
             }
-            if let Ok(decoded) = Packet::decode(&bytes) {
+            if let Ok(decoded) = Packet::decode(ProtocolVersion::V5_0, &bytes) {
                 // The code is still there after a round trip.
                 let again = encode(&decoded);
-                assert_eq!(Packet::decode(&again), Ok(decoded), "{bytes:02X?}");
+                assert_eq!(
+                    Packet::decode(ProtocolVersion::V5_0, &again),
+                    Ok(decoded),
+                    "{bytes:02X?}"
+                );
             }
         }
     }

@@ -1,6 +1,6 @@
 //! UTF-8 Encoded Strings: all byte sequences of up to three bytes, all code points, all positions.
 
-use mqtt5_codec::{Packet, Text};
+use mqtt5_codec::{Packet, ProtocolVersion, Text};
 
 use super::domain;
 use crate::check::{Check, Outcome};
@@ -48,7 +48,10 @@ impl Carrier {
     /// Puts this text into the packet and compares what the codec says with the reference.
     fn check(&mut self, text: &[u8]) -> Result<(), String> {
         self.bytes[TEXT_AT..].copy_from_slice(text);
-        let right = match (Packet::decode(&self.bytes), first_fault(text)) {
+        let right = match (
+            Packet::decode(ProtocolVersion::V5_0, &self.bytes),
+            first_fault(text),
+        ) {
             (Ok(_), None) => true,
             (Err(error), Some((at, fault))) => {
                 let statement = match fault {
@@ -65,7 +68,7 @@ impl Carrier {
             Ok(())
         } else {
             let standard = first_fault(text);
-            let codec = Packet::decode(&self.bytes);
+            let codec = Packet::decode(ProtocolVersion::V5_0, &self.bytes);
             Err(format!(
                 "{text:02X?}: codec {codec:?}, standard {standard:?}"
             ))
@@ -74,7 +77,7 @@ impl Carrier {
 
     /// The text as the codec reads it.
     fn text(&self) -> Option<String> {
-        match Packet::decode(&self.bytes) {
+        match Packet::decode(ProtocolVersion::V5_0, &self.bytes) {
             Ok(Packet::PubAck(puback)) => puback
                 .properties
                 .reason_string()
@@ -127,7 +130,7 @@ fn all_code_points() -> Outcome {
             carrier.check(&text)?;
             let character = char::from_u32(number).filter(|&character| character != '\0');
             let is_shortest = character.is_some_and(|character| character.len_utf8() == length);
-            if Packet::decode(&carrier.bytes).is_ok() != is_shortest {
+            if Packet::decode(ProtocolVersion::V5_0, &carrier.bytes).is_ok() != is_shortest {
                 return Err(format!("U+{number:04X} in {length} bytes"));
             }
         }
@@ -221,7 +224,9 @@ fn all_fields() -> Outcome {
         for (name, bytes, _) in fields(&vec![b'a'; length]) {
             states += 1;
             let may_be_empty = !name.contains("Topic");
-            if Packet::decode(&bytes).is_err() && (length > 0 || may_be_empty) {
+            if Packet::decode(ProtocolVersion::V5_0, &bytes).is_err()
+                && (length > 0 || may_be_empty)
+            {
                 return Err(format!("{name} of {length} bytes is refused"));
             }
         }
@@ -235,7 +240,7 @@ fn all_fields() -> Outcome {
                 } else {
                     "MQTT-1.5.4-1"
                 };
-                let found = Packet::decode(&bytes).map_err(|error| {
+                let found = Packet::decode(ProtocolVersion::V5_0, &bytes).map_err(|error| {
                     (
                         error.reason_code().to_byte(),
                         error.offset(),
@@ -261,10 +266,12 @@ fn byte_order_mark_is_kept() -> Outcome {
             let mut carrier = Carrier::new(text.len());
             carrier.check(text.as_bytes())?;
             assert_eq!(carrier.text().as_deref(), Some(text.as_str()));
-            let decoded = Packet::decode(&carrier.bytes).expect("well-formed text");
+            let decoded =
+                Packet::decode(ProtocolVersion::V5_0, &carrier.bytes).expect("well-formed text");
             assert_eq!(encode(&decoded), carrier.bytes);
             for (name, bytes, _) in fields(text.as_bytes()) {
-                let decoded = Packet::decode(&bytes).map_err(|error| format!("{name}: {error}"))?;
+                let decoded = Packet::decode(ProtocolVersion::V5_0, &bytes)
+                    .map_err(|error| format!("{name}: {error}"))?;
                 assert_eq!(encode(&decoded), bytes, "{name}");
                 states += 1;
             }

@@ -1,7 +1,7 @@
 //! Topic Names and Topic Filters where they stand in packets: all short ones, and all pairs of
 //! special characters at all positions of longer ones.
 
-use mqtt5_codec::Packet;
+use mqtt5_codec::{Packet, ProtocolVersion};
 
 use super::domain;
 use crate::check::{Check, Outcome};
@@ -93,7 +93,8 @@ fn check(text: &str, states: &mut u64) -> Result<(), String> {
         let verdict = of_packet(&bytes, None);
         let agrees = match verdict {
             Verdict::Accept => {
-                let packet = Packet::decode(&bytes).map_err(|error| error.to_string())?;
+                let packet = Packet::decode(ProtocolVersion::V5_0, &bytes)
+                    .map_err(|error| error.to_string())?;
                 right && encode(&packet) == bytes
             }
             // Neither name nor alias is the one fault that can be parsed.

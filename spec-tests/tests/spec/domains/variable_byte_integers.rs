@@ -2,7 +2,7 @@
 
 use mqtt5_codec::framing::FixedHeader;
 use mqtt5_codec::{
-    Packet, PacketIdentifier, Properties, Property, Subscribe, Subscription,
+    Packet, PacketIdentifier, Properties, Property, ProtocolVersion, Subscribe, Subscription,
     SubscriptionIdentifier, SubscriptionOptions, Subscriptions, TopicFilter,
 };
 
@@ -165,7 +165,9 @@ fn values_are_written_shortest(values: std::ops::RangeInclusive<u32>) -> Outcome
             subscriptions: Subscriptions::new(&filter).expect("one subscription"),
         };
         bytes.clear();
-        subscribe.encode(&mut bytes).expect("a valid packet");
+        subscribe
+            .encode(ProtocolVersion::V5_0, &mut bytes)
+            .expect("a valid packet");
         // First byte, Remaining Length, identifier, Property Length, property identifier.
         let encoding = &bytes[6..bytes.len() - 4];
         let is_shortest = match read(encoding) {
@@ -176,7 +178,7 @@ fn values_are_written_shortest(values: std::ops::RangeInclusive<u32>) -> Outcome
             _ => false,
         };
         let is_read_back = matches!(
-            Packet::decode(&bytes),
+            Packet::decode(ProtocolVersion::V5_0, &bytes),
             Ok(Packet::Subscribe(read)) if read.properties.subscription_identifier() == Some(identifier)
         );
         if !is_shortest || !is_read_back || (value % 4_099 == 0 && encoding != write(value.into()))

@@ -4,10 +4,10 @@ use mqtt5_codec::property::{Scope, scope};
 use mqtt5_codec::{
     Auth, AuthProperties, Binary, ConnAck, ConnAckProperties, Connect, ConnectProperties,
     Disconnect, EncodeError, MaximumQos, Packet, PacketIdentifier, PacketType, PayloadFormat,
-    Properties, Property, PropertyIdentifier, PubAck, PubComp, PubRec, PubRel, Publish,
-    PublishProperties, ReasonCode, ReasonCodes, Role, SubAck, Subscription, SubscriptionIdentifier,
-    SubscriptionOptions, Subscriptions, Text, TopicFilter, TopicFilters, TopicName, UnsubAck,
-    UserProperty, Violation,
+    Properties, Property, PropertyIdentifier, ProtocolVersion, PubAck, PubComp, PubRec, PubRel,
+    Publish, PublishProperties, ReasonCode, ReasonCodes, Role, SubAck, Subscription,
+    SubscriptionIdentifier, SubscriptionOptions, Subscriptions, Text, TopicFilter, TopicFilters,
+    TopicName, UnsubAck, UserProperty, Violation,
 };
 
 use crate::check::Outcome;
@@ -17,7 +17,7 @@ use crate::reference::tables::{PLACES, REASON_CODE_PACKETS, properties, reason_c
 fn refusal(packet: &Packet<'_>) -> Option<Violation> {
     const BEFORE: &[u8] = b"before";
     let mut out = BEFORE.to_vec();
-    let violation = match packet.encode(&mut out) {
+    let violation = match packet.encode(ProtocolVersion::V5_0, &mut out) {
         Ok(()) => return None,
         Err(EncodeError::Invalid {
             packet_type,
@@ -33,10 +33,16 @@ fn refusal(packet: &Packet<'_>) -> Option<Violation> {
         packet_type: packet.packet_type(),
         violation,
     };
-    assert_eq!(packet.encoded_len(), Err(error));
-    assert_eq!(packet.encode_head(&mut out), Err(error));
+    assert_eq!(packet.encoded_len(ProtocolVersion::V5_0), Err(error));
+    assert_eq!(
+        packet.encode_head(ProtocolVersion::V5_0, &mut out),
+        Err(error)
+    );
     let mut room = [0xEE; 64];
-    assert_eq!(packet.encode_to_slice(&mut room), Err(error));
+    assert_eq!(
+        packet.encode_to_slice(ProtocolVersion::V5_0, &mut room),
+        Err(error)
+    );
     assert_eq!(room, [0xEE; 64], "{packet:?}");
     assert_eq!(out, BEFORE, "{packet:?}");
     Some(violation)
@@ -232,10 +238,10 @@ pub(super) fn too_long_packets() -> Outcome {
 pub(super) fn longest_packet() -> Outcome {
     let payload = payload_for(268_435_455);
     let packet = publish(&payload);
-    assert_eq!(packet.encoded_len(), Ok(268_435_460));
+    assert_eq!(packet.encoded_len(ProtocolVersion::V5_0), Ok(268_435_460));
     let mut head = Vec::new();
     let rest = packet
-        .encode_head(&mut head)
+        .encode_head(ProtocolVersion::V5_0, &mut head)
         .map_err(|error| error.to_string())?;
     assert_eq!(head, b"\x30\xFF\xFF\xFF\x7F\x00\x01a\x00");
     assert_eq!(rest.len(), payload.len());

@@ -2,10 +2,10 @@
 
 use bytes::BufMut;
 use mqtt5_codec::{
-    Binary, ConnAck, Connect, EncodeError, Packet, PacketIdentifier, Properties, Property, PubAck,
-    Publish, PublishProperties, ReasonCode, ReasonCodes, SubAck, Subscribe, Subscription,
-    SubscriptionOptions, Subscriptions, Text, TopicFilter, TopicFilters, TopicName, UnsubAck,
-    Unsubscribe, UserProperty, Will,
+    Binary, ConnAck, Connect, EncodeError, Packet, PacketIdentifier, Properties, Property,
+    ProtocolVersion, PubAck, Publish, PublishProperties, ReasonCode, ReasonCodes, SubAck,
+    Subscribe, Subscription, SubscriptionOptions, Subscriptions, Text, TopicFilter, TopicFilters,
+    TopicName, UnsubAck, Unsubscribe, UserProperty, Will,
 };
 
 use crate::check::Outcome;
@@ -31,11 +31,14 @@ pub(super) fn remaining_lengths() -> Outcome {
         });
         head.clear();
         packet
-            .encode_head(&mut head)
+            .encode_head(ProtocolVersion::V5_0, &mut head)
             .map_err(|error| error.to_string())?;
         let expected = [&[0x30][..], &write(length as u64), b"\x00\x01a\x00"].concat();
         assert_eq!(head, expected);
-        assert_eq!(packet.encoded_len(), Ok(expected.len() + payload.len()));
+        assert_eq!(
+            packet.encoded_len(ProtocolVersion::V5_0),
+            Ok(expected.len() + payload.len())
+        );
         states += 1;
     }
     Ok(states)
@@ -66,14 +69,14 @@ pub(super) fn property_lengths() -> Outcome {
             });
             bytes.clear();
             packet
-                .encode(&mut bytes)
+                .encode(ProtocolVersion::V5_0, &mut bytes)
                 .map_err(|error| error.to_string())?;
             let expected = write((pairs_length + 3 + data_length) as u64);
             let body = 3 + expected.len() + pairs_length + 3 + data_length;
             let start = bytes.len() - body + 3;
             assert_eq!(bytes[start..start + expected.len()], expected);
             assert_eq!(bytes[1..start - 3], write(body as u64));
-            assert_eq!(Packet::decode(&bytes), Ok(packet));
+            assert_eq!(Packet::decode(ProtocolVersion::V5_0, &bytes), Ok(packet));
             states += 1;
         }
     }
@@ -188,12 +191,14 @@ pub(super) fn too_little_room() -> Outcome {
     let mut states = 0;
     let short = Packet::from(PubAck::new(PacketIdentifier::MAX, ReasonCode::Success));
     for packet in [puback, short, publish, Packet::PingReq] {
-        let needed = packet.encoded_len().map_err(|error| error.to_string())?;
+        let needed = packet
+            .encoded_len(ProtocolVersion::V5_0)
+            .map_err(|error| error.to_string())?;
         for room in 0..needed {
             let mut out = vec![0xEE; room];
             let mut slice = &mut out[..];
             assert_eq!(
-                packet.encode(&mut slice),
+                packet.encode(ProtocolVersion::V5_0, &mut slice),
                 Err(EncodeError::NoRoom { needed })
             );
             assert_eq!(slice.len(), room);
@@ -201,26 +206,32 @@ pub(super) fn too_little_room() -> Outcome {
             // A buffer that may grow, but not far enough.
             let mut limited = Vec::new().limit(room);
             assert_eq!(
-                packet.encode(&mut limited),
+                packet.encode(ProtocolVersion::V5_0, &mut limited),
                 Err(EncodeError::NoRoom { needed })
             );
             assert!(limited.get_ref().is_empty());
             let no_room = Err(EncodeError::NoRoom { needed });
-            assert_eq!(packet.encode_to_slice(&mut out), no_room);
+            assert_eq!(
+                packet.encode_to_slice(ProtocolVersion::V5_0, &mut out),
+                no_room
+            );
             assert!(out.iter().all(|&byte| byte == 0xEE));
             states += 3;
         }
         let mut out = vec![0xEE; needed];
         let mut slice = &mut out[..];
-        assert_eq!(packet.encode(&mut slice), Ok(()));
+        assert_eq!(packet.encode(ProtocolVersion::V5_0, &mut slice), Ok(()));
         assert!(slice.is_empty());
         assert_eq!(out, crate::verdict::encode(&packet));
     }
     // The head alone needs room for itself only.
-    let head_length = publish.encoded_len().expect("a valid packet") - payload.len();
+    let head_length = publish
+        .encoded_len(ProtocolVersion::V5_0)
+        .expect("a valid packet")
+        - payload.len();
     for room in 0..=head_length {
         let mut out = vec![0xEE; room];
-        let result = publish.encode_head(&mut &mut out[..]);
+        let result = publish.encode_head(ProtocolVersion::V5_0, &mut &mut out[..]);
         if room == head_length {
             assert_eq!(result, Ok(&payload[..]));
         } else {

@@ -1,7 +1,9 @@
 //! What a Server's host alone does.
 
 use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, Split, split};
-use mqtt5_session_fsm::codec::{Binary, ConnAck, Packet, Property, ReasonCode, Role};
+use mqtt5_session_fsm::codec::{
+    Binary, ConnAck, Packet, Property, ProtocolVersion, ReasonCode, Role,
+};
 use mqtt5_session_fsm::{Instant, SendError, Server, ServerConfig};
 
 use super::make::{self, Hello};
@@ -135,7 +137,9 @@ pub(crate) fn with_connack<T>(driver: &Driver, look: impl FnOnce(ConnAck<'_>) ->
     let mut last = None;
     while let Ok(Split::Packet { packet, rest: more }) = split(rest, LARGEST_PACKET) {
         rest = more;
-        if let Ok(Packet::ConnAck(connack)) = packet.decode_from(Role::Server) {
+        if let Ok(Packet::ConnAck(connack)) =
+            packet.decode_from(ProtocolVersion::V5_0, Role::Server)
+        {
             last = Some(connack);
         }
     }

@@ -2,7 +2,8 @@
 //! a Server takes of a Client that it has not accepted (section 3.1.4).
 
 use mqtt5_session_fsm::codec::{
-    Binary, Connect, Packet, PacketType, Property, Qos, ReasonCode, Role, Text, Violation,
+    Binary, Connect, Packet, PacketType, Property, ProtocolVersion, Qos, ReasonCode, Role, Text,
+    Violation,
 };
 use mqtt5_session_fsm::{Limits, ServerConfig};
 
@@ -54,7 +55,7 @@ fn is_of_a_client(first_byte: u8) -> Option<PacketType> {
 /// What a packet that breaks a rule by its first byte breaks.
 fn violation_of(first_byte: u8) -> Violation {
     let bytes = [first_byte, 0];
-    let error = Packet::decode_from(Role::Client, &bytes);
+    let error = Packet::decode_from(ProtocolVersion::V5_0, Role::Client, &bytes);
     error.expect_err("not from a Client").violation()
 }
 

@@ -1,7 +1,7 @@
 //! What happened before a Network Connection comes before what the Client sends on it (sections 3.1.2.4, 3.1.4, 4.1), in
 //! hosts that read all that there is before they poll.
 
-use mqtt5_session_fsm::codec::{Packet, Role};
+use mqtt5_session_fsm::codec::{Packet, ProtocolVersion, Role};
 use mqtt5_session_fsm::{Event, Instant, NotTaken, Server};
 
 use super::driver::Driver;
@@ -142,13 +142,15 @@ fn what_lies_behind_the_connect_is_not_forgotten() -> u64 {
 /// `Server::handle` takes nothing that it would lose: while the host decides, and before the end of a Session is known.
 fn handle_gives_back_what_it_cannot_take() -> u64 {
     for (packet, event) in followers().into_iter().take(2) {
-        let packet = Packet::decode_from(Role::Client, &packet).expect("a good packet");
+        let packet = Packet::decode_from(ProtocolVersion::V5_0, Role::Client, &packet)
+            .expect("a good packet");
         let mut driver = away(&Hello::lasting());
         driver.begin(Server::new(driver.now, config()));
         let (now, session) = (driver.now, driver.found.take());
         let server = &mut driver.machine;
         let hello = Hello::lasting().clean(true).bytes();
-        let hello = Packet::decode_from(Role::Client, &hello).expect("a good CONNECT");
+        let hello = Packet::decode_from(ProtocolVersion::V5_0, Role::Client, &hello)
+            .expect("a good CONNECT");
         assert!(matches!(
             server.handle(now, hello),
             Ok(Some(Event::Connect(_)))

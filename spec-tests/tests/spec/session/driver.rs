@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, Split, split};
 use mqtt5_session_fsm::codec::{
-    Connect, Message, Packet, Properties, Property, Publish, Qos, ReasonCode, Role, Text, TopicName,
+    Connect, Message, Packet, Properties, Property, ProtocolVersion, Publish, Qos, ReasonCode,
+    Role, Text, TopicName,
 };
 use mqtt5_session_fsm::{
     Acknowledgement, Event, Instant, Output, Publication, PublishError, Receipt, SendError,
@@ -399,7 +400,7 @@ fn first_packet(bytes: &[u8], role: Role) -> (Packet<'_>, usize, &[u8]) {
     let Ok(Split::Packet { packet, rest }) = split(bytes, u32::MAX) else {
         panic!("not a packet: {bytes:02x?}");
     };
-    let packet = packet.decode_from(role).unwrap();
+    let packet = packet.decode_from(ProtocolVersion::V5_0, role).unwrap();
     assert_eq!(packet.check_before_sending(role), Ok(()));
     (packet, bytes.len() - rest.len(), rest)
 }

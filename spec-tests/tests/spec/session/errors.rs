@@ -1,6 +1,8 @@
 //! What either side finds wrong, and how it says so: section 4.13.
 
-use mqtt5_session_fsm::codec::{DecodeError, Packet, PacketType, ReasonCode, Role, Violation};
+use mqtt5_session_fsm::codec::{
+    DecodeError, Packet, PacketType, ProtocolVersion, ReasonCode, Role, Violation,
+};
 
 use super::driver::{Driver, Lines};
 use super::machine::Machine;
@@ -240,7 +242,7 @@ fn other_connections_are_not_affected<M: Machine>() {
 
 /// What a splitter of the caller's found.
 fn bad<M: Machine>() -> DecodeError {
-    Packet::decode_from(M::PEER, b"\x40\x01\x00").unwrap_err()
+    Packet::decode_from(ProtocolVersion::V5_0, M::PEER, b"\x40\x01\x00").unwrap_err()
 }
 
 /// Section 4.13: the same if another splitter found the error.

@@ -2,9 +2,9 @@
 
 use mqtt5_session_fsm::codec::{
     Auth, ConnAck, Delivery, Disconnect, Packet, PacketIdentifier, PacketType, Properties,
-    Property, Publish, Qos, ReasonCode, Role, SubAck, SubAckReasonCodes, Subscribe, Subscription,
-    SubscriptionOptions, Subscriptions, TopicFilter, TopicFilters, TopicName, UnsubAck,
-    UnsubAckReasonCodes, Unsubscribe,
+    Property, ProtocolVersion, Publish, Qos, ReasonCode, Role, SubAck, SubAckReasonCodes,
+    Subscribe, Subscription, SubscriptionOptions, Subscriptions, TopicFilter, TopicFilters,
+    TopicName, UnsubAck, UnsubAckReasonCodes, Unsubscribe,
 };
 
 use super::driver::connect_with;
@@ -14,7 +14,10 @@ pub(crate) const PINGRESP: &[u8] = &[0xD0, 0];
 
 pub(crate) fn bytes<'a>(packet: impl Into<Packet<'a>>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    packet.into().encode(&mut bytes).unwrap();
+    packet
+        .into()
+        .encode(ProtocolVersion::V5_0, &mut bytes)
+        .unwrap();
     bytes
 }
 

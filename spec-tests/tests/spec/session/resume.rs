@@ -1,6 +1,8 @@
 //! Sections 4.1, 4.4: what a new Network Connection goes on with.
 
-use mqtt5_session_fsm::codec::{Connect, Message, Packet, PacketType, Property, Qos, ReasonCode};
+use mqtt5_session_fsm::codec::{
+    Connect, Message, Packet, PacketType, Property, ProtocolVersion, Qos, ReasonCode,
+};
 use mqtt5_session_fsm::{Client, Publication, Server};
 
 use super::driver::{Driver, Lines, connect_with};
@@ -414,7 +416,7 @@ fn the_disconnect_decides_on_the_expiry() {
 fn dup_of_the_client_is_not_copied() {
     for qos in [1, 2] {
         let received = make::publish_with(qos, 1, true, "a", "x", &[]);
-        let Ok(Packet::Publish(received)) = Packet::decode(&received) else {
+        let Ok(Packet::Publish(received)) = Packet::decode(ProtocolVersion::V5_0, &received) else {
             panic!("a PUBLISH");
         };
         let message = Message::new(&received).unwrap();

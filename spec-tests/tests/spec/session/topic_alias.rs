@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::num::NonZeroU16;
 
 use mqtt5_session_fsm::codec::framing::{Split, split};
-use mqtt5_session_fsm::codec::{Message, Packet, Property, Publish, Qos};
+use mqtt5_session_fsm::codec::{Message, Packet, Property, ProtocolVersion, Publish, Qos};
 use mqtt5_session_fsm::{LimitExceeded, Output, Publication, PublishError, TopicAliases};
 
 use super::driver::{Driver, Lines, publication};
@@ -135,7 +135,7 @@ fn resolve<M: Machine>(mut bytes: &[u8]) -> Vec<(String, Option<u16>)> {
     let mut all = Vec::new();
     while let Ok(Split::Packet { packet, rest }) = split(bytes, u32::MAX) {
         bytes = rest;
-        match packet.decode_from(M::ROLE).unwrap() {
+        match packet.decode_from(ProtocolVersion::V5_0, M::ROLE).unwrap() {
             Packet::Connect(_) | Packet::ConnAck(_) => known.clear(),
             Packet::Publish(publish) => {
                 let alias = publish.properties.topic_alias().map(NonZeroU16::get);
@@ -455,7 +455,7 @@ fn a_message_that_is_kept_has_no_alias<M: Machine>() {
         "x",
         &[Property::TopicAlias(NonZeroU16::MIN)],
     );
-    let Ok(Packet::Publish(publish)) = Packet::decode(&came) else {
+    let Ok(Packet::Publish(publish)) = Packet::decode(ProtocolVersion::V5_0, &came) else {
         panic!("no PUBLISH: {came:02x?}");
     };
     let kept = Message::new(&publish).expect("a message");
