@@ -10,8 +10,8 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::panic::PanicInfo;
 use core::slice;
 
-use mqtt5_codec::{Packet, ProtocolVersion};
 use mqtt5_codec::framing::{LARGEST_PACKET, Split, split};
+use mqtt5_codec::{Packet, ProtocolVersion};
 use mqtt5_session_fsm::{Instant, Session, SessionConfig};
 
 /// The crate `bytes` wants an allocator to be there. Splitting slices, decoding and encoding never
