@@ -67,6 +67,16 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..80)
 }
 
+/// More often than anything here has something to say.
+const ROUNDS: u32 = 1_000;
+
+/// One round more of calls that have to come to an end.
+fn next(rounds: &mut u32, what: &str) -> Result<(), TestCaseError> {
+    prop_assert!(*rounds > 0, "{} does not come to an end", what);
+    *rounds -= 1;
+    Ok(())
+}
+
 fn message() -> Message {
     Message::of("t", b"payload").expect("a message")
 }
@@ -134,30 +144,31 @@ impl Both {
         Ok(())
     }
 
-    /// Polls all until nothing is left, and compares what they say and write.
+    /// Polls both in step until nothing is left: each output and each byte is the same.
     fn drain(&mut self) -> Result<(), TestCaseError> {
+        let (now, is_away) = (self.now, self.is_away);
         let (mut apart, mut together) = (Vec::new(), Vec::new());
-        let mut one = Vec::new();
-        let session = self.session.as_mut().filter(|_| !self.is_away);
-        let mut lent = self.connection.lend(session);
-        while let Some(output) = lent.poll(self.now, &mut apart) {
-            one.push(format!("{output:?}"));
-        }
-        let mut two = Vec::new();
-        while let Some(output) = self.server.poll(self.now, &mut together) {
-            two.push(format!("{output:?}"));
-        }
-        if self.is_away {
-            for (session, said) in [(&mut self.session, &mut one), (&mut self.kept, &mut two)] {
-                while let Some(output) = session.as_mut().and_then(Session::poll) {
-                    said.push(format!("{output:?}"));
-                }
+        let away = |session: &mut Option<Session>| {
+            let session = session.as_mut().filter(|_| is_away);
+            session.and_then(Session::poll)
+        };
+        let mut rounds = ROUNDS;
+        loop {
+            next(&mut rounds, "poll")?;
+            let session = self.session.as_mut().filter(|_| !is_away);
+            let one = self.connection.lend(session).poll(now, &mut apart);
+            let one = one.or_else(|| away(&mut self.session));
+            let two = self.server.poll(now, &mut together);
+            let two = two.or_else(|| away(&mut self.kept));
+            prop_assert_eq!(&one, &two, "polled");
+            prop_assert_eq!(&apart, &together, "written");
+            if one.is_none() {
+                break;
             }
         }
-        prop_assert_eq!(one, two);
-        prop_assert_eq!(&apart, &together);
         self.down.extend(apart);
         while let Some(output) = self.client.poll(self.now, &mut self.up) {
+            next(&mut rounds, "poll of the Client")?;
             if matches!(output, Output::Close(_)) {
                 self.up.clear();
             }
@@ -175,12 +186,15 @@ impl Both {
         let length = length.min(self.up.len());
         let bytes = self.up[..length].to_vec();
         let (mut apart, mut together) = (&bytes[..], &bytes[..]);
+        let mut rounds = ROUNDS;
         loop {
+            next(&mut rounds, "receive")?;
             let session = self.session.as_mut().filter(|_| !self.is_away);
             let mut lent = self.connection.lend(session);
             let one = lent.receive(self.now, &mut apart);
             let two = self.server.receive(self.now, &mut together);
-            prop_assert_eq!(&one, &two);
+            prop_assert_eq!(&one, &two, "received");
+            prop_assert_eq!(apart, together, "left unread");
             let Some(event) = one else {
                 break;
             };
@@ -208,7 +222,6 @@ impl Both {
             }
             self.drain()?;
         }
-        prop_assert_eq!(apart, together);
         self.up.drain(..length - apart.len());
         Ok(())
     }
@@ -243,7 +256,10 @@ impl Both {
             Step::Up(length) => self.arrive(length)?,
             Step::Down => {
                 let mut input = &self.down[..];
-                while self.client.receive(self.now, &mut input).is_some() {}
+                let mut rounds = ROUNDS;
+                while self.client.receive(self.now, &mut input).is_some() {
+                    next(&mut rounds, "receive of the Client")?;
+                }
                 let taken = self.down.len() - input.len();
                 self.down.drain(..taken);
             }

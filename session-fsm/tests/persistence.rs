@@ -9,8 +9,6 @@ mod damage;
 mod tokens;
 #[path = "persistence/versions.rs"]
 mod versions;
-#[path = "persistence/world.rs"]
-mod world;
 
 use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, Split, split};
 use mqtt5_session_fsm::codec::{
@@ -22,11 +20,9 @@ use mqtt5_session_fsm::{
     Acknowledgement, Change, Client, ClientConfig, Event, Instant, Output, Publication,
     RestoreError, Session, SessionConfig, Token,
 };
-use proptest::prelude::*;
 
 use self::changes::*;
 use self::versions::several;
-use self::world::{Side, Step, World, step};
 
 const CONFIG: SessionConfig = SessionConfig {
     persistent: true,
@@ -366,105 +362,5 @@ fn a_change_that_does_not_fit_changes_nothing() {
         let result = session.apply(at(0), &change);
         assert_eq!(result, Err(RestoreError::Inconsistent), "{change:?}");
         assert_eq!(session, before, "{change:?}");
-    }
-}
-
-fn run(steps: &[Step], acknowledgement: Acknowledgement, lossy: bool) -> World {
-    let mut world = World::new(acknowledgement, lossy);
-    if !lossy {
-        world.converge();
-    }
-    for step in steps {
-        world.step(step);
-    }
-    world.converge();
-    world
-}
-
-fn acknowledgement() -> impl Strategy<Value = Acknowledgement> {
-    prop_oneof![
-        Just(Acknowledgement::Automatic),
-        Just(Acknowledgement::Manual)
-    ]
-}
-
-/// Accepted messages are stored in the order of their identifiers, whether their PUBREC was sent or not.
-#[test]
-fn decisions_without_a_connection_are_stored() {
-    let publish = |side, qos| Step::Publish {
-        side,
-        qos,
-        expiry: None,
-    };
-    let deliver = |side| Step::Deliver {
-        side,
-        bytes: usize::MAX,
-    };
-    let mut world = World::new(Acknowledgement::Manual, false);
-    world.converge();
-    for step in [
-        publish(Side::Server, Qos::ExactlyOnce),
-        publish(Side::Server, Qos::ExactlyOnce),
-        deliver(Side::Client),
-        Step::Crash {
-            side: Side::Client,
-            changes: 1,
-            torn: false,
-            flushed: false,
-        },
-        // The second one; the first one comes again.
-        Step::Decide {
-            side: Side::Client,
-            which: 1,
-            accept: true,
-        },
-        Step::Connect {
-            clean_start: false,
-            expiry_interval: u32::MAX,
-            will_delay: None,
-        },
-        deliver(Side::Server),
-        deliver(Side::Client),
-        Step::Cut,
-        Step::Decide {
-            side: Side::Client,
-            which: 0,
-            accept: true,
-        },
-    ] {
-        world.step(&step);
-    }
-    world.converge();
-    assert_eq!(world.published(Side::Server).1.len(), 2);
-}
-
-proptest! {
-    /// The world checks at every change that what is stored can be used, and whenever all has been said
-    /// that it is what there is.
-    #[test]
-    fn what_is_stored_is_what_there_is(
-        steps in proptest::collection::vec(step(true), 0..60),
-        acknowledgement in acknowledgement(),
-    ) {
-        run(&steps, acknowledgement, true);
-    }
-
-    /// Whoever crashes, and whenever: with messages and changes stored together, QoS 2 is exactly once.
-    #[test]
-    fn a_crash_loses_nothing_and_doubles_nothing(
-        steps in proptest::collection::vec(step(false), 0..60),
-        acknowledgement in acknowledgement(),
-    ) {
-        let world = run(&steps, acknowledgement, false);
-        for side in [Side::Client, Side::Server] {
-            let (published, delivered) = world.published(side);
-            for (payload, qos) in published {
-                let times = delivered.iter().filter(|it| *it == payload).count();
-                match qos {
-                    Qos::ExactlyOnce => prop_assert_eq!(times, 1, "{}", payload),
-                    _ => prop_assert!(times >= 1, "{}", payload),
-                }
-            }
-        }
     }
 }

@@ -4,8 +4,6 @@
 
 #[path = "restart/clock.rs"]
 mod clock;
-#[path = "restart/crashes.rs"]
-mod crashes;
 #[path = "restart/ends.rs"]
 mod ends;
 #[path = "restart/link.rs"]
@@ -14,5 +12,3 @@ mod link;
 mod lost;
 #[path = "restart/order.rs"]
 mod order;
-#[path = "restart/world.rs"]
-mod world;
