@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cover;
+use crate::{code, cover};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum State {
@@ -13,29 +13,6 @@ pub(crate) enum State {
     WaitPubRel,
     /// A SUBSCRIBE that is not answered yet.
     Request,
-}
-
-/// What the receiver half does, on the wire or towards the application.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Said {
-    ConnAck {
-        session_present: bool,
-    },
-    Deliver {
-        identifier: u16,
-        qos: u8,
-    },
-    PubAck(u16, u8),
-    PubRec(u16, u8),
-    PubComp(u16, u8),
-    Subscribe(u16),
-    SubAck(u16, u8),
-    Unknown,
-    /// The decision comes too late.
-    Stale,
-    SessionEnded,
-    /// DISCONNECT with this code, and the end of the connection.
-    Disconnect(u8),
 }
 
 /// A message that was delivered, and what the application decided about it.
@@ -64,7 +41,8 @@ pub(crate) struct Model {
     pub(crate) came: usize,
     pub(crate) online: bool,
     pub(crate) exists: bool,
-    pub(crate) said: Vec<Said>,
+    /// In the words of the conformance checks.
+    pub(crate) said: Vec<String>,
 }
 
 impl Model {
@@ -107,7 +85,9 @@ impl Model {
                 }
             }
             None => {
-                self.said.push(Said::Deliver { identifier, qos });
+                let receipt = if self.manual { " receipt" } else { "" };
+                self.said
+                    .push(format!("message q{qos} a \"{identifier}\"{receipt}"));
                 self.states.insert(identifier, State::Deciding(qos));
                 let code = (!self.manual).then_some(0);
                 self.owe(identifier, qos, code, self.came, false);
@@ -140,11 +120,10 @@ impl Model {
         cover(state, event);
     }
 
-    fn say(&mut self, identifier: u16, qos: u8, code: u8) {
-        self.said.push(match qos {
-            1 => Said::PubAck(identifier, code),
-            _ => Said::PubRec(identifier, code),
-        });
+    fn say(&mut self, identifier: u16, qos: u8, byte: u8) {
+        let name = if qos == 1 { "PUBACK" } else { "PUBREC" };
+        self.said
+            .push(format!("> {name} #{identifier}{}", code(byte)));
     }
 
     /// The acknowledgements whose turn it is: in the order in which PUBLISH came (section 4.6).
@@ -185,7 +164,7 @@ impl Model {
         let mut owed = self.owed.iter_mut();
         match owed.find(|owed| owed.number == number && owed.code.is_none()) {
             Some(owed) => owed.code = Some(code),
-            None => self.said.push(Said::Stale),
+            None => self.said.push("stale".into()),
         }
         if self.online {
             self.answer();
@@ -203,12 +182,13 @@ impl Model {
                 self.owed.retain(|owed| owed.identifier != identifier);
                 self.states.remove(&identifier);
                 self.counted.remove(&identifier);
-                self.said.push(Said::PubComp(identifier, 0));
+                self.said.push(format!("> PUBCOMP #{identifier}"));
             }
             Some(State::Deciding(2)) => self.fail(0x82),
-            _ => self
-                .said
-                .extend([Said::PubComp(identifier, 0x92), Said::Unknown]),
+            _ => self.said.extend([
+                format!("> PUBCOMP #{identifier} PacketIdentifierNotFound"),
+                format!("unknown PubRel #{identifier}"),
+            ]),
         }
     }
 
@@ -217,9 +197,9 @@ impl Model {
             return;
         }
         self.cover(identifier, "SUBSCRIBE");
-        let mut said = Said::SubAck(identifier, 0x91);
+        let mut said = format!("> SUBACK #{identifier} [PacketIdentifierInUse]");
         self.states.entry(identifier).or_insert_with(|| {
-            said = Said::Subscribe(identifier);
+            said = format!("subscribe #{identifier} a/#");
             State::Request
         });
         self.said.push(said);
@@ -227,11 +207,11 @@ impl Model {
 
     pub(crate) fn answer_subscribe(&mut self, identifier: u16) {
         self.states.remove(&identifier);
-        self.said.push(Said::SubAck(identifier, 0));
+        self.said.push(format!("> SUBACK #{identifier} [Success]"));
     }
 
-    fn fail(&mut self, code: u8) {
-        self.said.push(Said::Disconnect(code));
+    fn fail(&mut self, byte: u8) {
+        self.said.push(format!("> DISCONNECT{}", code(byte)));
         self.lose();
     }
 
@@ -260,10 +240,11 @@ impl Model {
             self.owed.clear();
             self.states.clear();
             if self.exists {
-                self.said.push(Said::SessionEnded);
+                self.said.push("session ended".into());
             }
         }
-        self.said.push(Said::ConnAck { session_present });
+        let present = if session_present { " present" } else { "" };
+        self.said.push(format!("> CONNACK{present}"));
         (self.online, self.exists) = (true, true);
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cover;
+use crate::{code, cover};
 
 /// Stands for a message or request, and for the identifier that it has or will have.
 pub(crate) type Name = u32;
@@ -39,9 +39,44 @@ impl State {
             State::WaitSubAck => "SUBACK",
         }
     }
+
+    /// An answer that this state waits for.
+    pub(crate) fn lawful(self, answer: Answer) -> Answer {
+        match (self, answer) {
+            (State::WaitPubAck, Answer::PubRec(code)) => Answer::PubAck(code),
+            (State::WaitPubRec, Answer::PubAck(code)) => Answer::PubRec(code),
+            (State::WaitPubAck, Answer::PubComp(_) | Answer::SubAck(_)) => Answer::PubAck(0),
+            (State::WaitPubRec, Answer::PubComp(_) | Answer::SubAck(_)) => Answer::PubRec(0),
+            (State::WaitPubComp, Answer::PubAck(_) | Answer::SubAck(_)) => Answer::PubComp(0),
+            (State::WaitSubAck, Answer::SubAck(_)) => answer,
+            (State::WaitSubAck, _) => Answer::SubAck(1),
+            _ => answer,
+        }
+    }
 }
 
 impl Answer {
+    /// The outcome to which it leads.
+    fn outcome(self) -> String {
+        match self {
+            Answer::PubAck(byte) => format!("puback{}", code(byte)),
+            Answer::PubRec(byte) => format!("pubrec{}", code(byte)),
+            Answer::PubComp(byte) => format!("pubcomp{}", code(byte)),
+            Answer::SubAck(byte) => format!("suback [{}]", code(byte).trim_start()),
+        }
+    }
+
+    /// As an acknowledgement that nobody knows is told.
+    fn unknown(self) -> String {
+        let name = match self {
+            Answer::PubAck(_) => "PubAck",
+            Answer::PubRec(_) => "PubRec",
+            Answer::PubComp(_) => "PubComp",
+            Answer::SubAck(_) => "SubAck",
+        };
+        format!("unknown {name} @?")
+    }
+
     fn name(self) -> &'static str {
         match self {
             Answer::PubAck(_) => "PUBACK",
@@ -51,31 +86,6 @@ impl Answer {
             Answer::SubAck(_) => "SUBACK",
         }
     }
-}
-
-/// What the sender half does, on the wire or towards the application.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Said {
-    Connect {
-        clean_start: bool,
-    },
-    Publish {
-        name: Name,
-        qos: u8,
-        dup: bool,
-    },
-    Publish0(Name),
-    PubRel(Name),
-    /// PUBREL with 0x92, for an identifier that is not in use.
-    PubRelUnknown,
-    Subscribe(Name),
-    /// The end of a message or request by an acknowledgement; `None`: nobody knows.
-    Outcome(Name, Option<Answer>),
-    Sent(Name),
-    Unknown,
-    SessionEnded,
-    /// DISCONNECT 0x82, and the end of the connection.
-    ProtocolError,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -90,7 +100,8 @@ pub(crate) struct Model {
     /// The peer's Receive Maximum, or this side's own limit if that is lower.
     quota: usize,
     pub(crate) names: Name,
-    pub(crate) said: Vec<Said>,
+    /// In the words of the conformance checks; `@` and a name stand for an identifier, `@?` for one that is not in use.
+    pub(crate) said: Vec<String>,
 }
 
 impl Model {
@@ -103,7 +114,7 @@ impl Model {
     pub(crate) fn subscribe(&mut self) {
         self.names += 1;
         self.states.insert(self.names, State::WaitSubAck);
-        self.said.push(Said::Subscribe(self.names));
+        self.said.push(format!("> SUBSCRIBE @{} a/#", self.names));
     }
 
     /// Section 4.9: a PUBLISH takes quota when it is sent on this connection; by section 3.3.4 what
@@ -125,14 +136,15 @@ impl Model {
         for name in self.released.clone() {
             if !self.sent.contains(&name) {
                 self.sent.push(name);
-                self.said.push(Said::PubRel(name));
+                self.said.push(format!("> PUBREL @{name}"));
             }
         }
         for (name, state) in self.states.clone() {
             let (qos, dup, next) = match state {
                 State::Waiting(0) => {
                     self.states.remove(&name);
-                    self.said.extend([Said::Publish0(name), Said::Sent(name)]);
+                    self.said.push(format!("> PUBLISH q0 a \"{name}\""));
+                    self.said.push(format!("t{name} Sent"));
                     continue;
                 }
                 State::Waiting(1) => (1, false, State::WaitPubAck),
@@ -144,7 +156,9 @@ impl Model {
             if !self.sent.contains(&name) && self.used() < self.quota {
                 self.states.insert(name, next);
                 self.sent.push(name);
-                self.said.push(Said::Publish { name, qos, dup });
+                let dup = if dup { " dup" } else { "" };
+                self.said
+                    .push(format!("> PUBLISH q{qos} @{name}{dup} a \"{name}\""));
             }
         }
     }
@@ -160,17 +174,20 @@ impl Model {
             ack.name(),
         );
         match (state, ack) {
-            (None, Answer::PubRec(..0x80)) => {
-                self.said.extend([Said::PubRelUnknown, Said::Unknown])
+            (None, _) => {
+                if let Answer::PubRec(..0x80) = ack {
+                    self.said
+                        .push("> PUBREL @? PacketIdentifierNotFound".into());
+                }
+                self.said.push(ack.unknown());
             }
-            (None, _) => self.said.push(Said::Unknown),
             (Some((name, State::WaitPubAck)), Answer::PubAck(_))
             | (Some((name, State::WaitPubRec | State::WaitPubComp)), Answer::PubRec(0x80..))
             | (Some((name, State::WaitPubComp)), Answer::PubComp(_))
             | (Some((name, State::WaitSubAck)), Answer::SubAck(_)) => {
                 self.states.remove(&name);
                 self.released.retain(|released| *released != name);
-                self.said.push(Said::Outcome(name, Some(ack)));
+                self.said.push(format!("t{name} {}", ack.outcome()));
             }
             (Some((name, State::WaitPubRec)), Answer::PubRec(_)) => {
                 self.states.insert(name, State::WaitPubComp);
@@ -178,10 +195,10 @@ impl Model {
                 self.sent.retain(|sent| *sent != name);
             }
             (Some((name, State::WaitPubComp)), Answer::PubRec(_)) => {
-                self.said.push(Said::PubRel(name))
+                self.said.push(format!("> PUBREL @{name}"));
             }
             _ => {
-                self.said.push(Said::ProtocolError);
+                self.said.push("> DISCONNECT ProtocolError".into());
                 self.lose();
             }
         }
@@ -198,27 +215,30 @@ impl Model {
         let (lost, kept) = self.states.iter().partition(|(_, state)| which(**state));
         self.states = kept;
         let lost: BTreeMap<Name, State> = lost;
-        self.said
-            .extend(lost.keys().map(|name| Said::Outcome(*name, None)));
+        let outcome = |name: &Name| format!("t{name} Indeterminate");
+        self.said.extend(lost.keys().map(outcome));
     }
 
     fn discard(&mut self) {
         self.forget(|state| !matches!(state, State::Waiting(_)));
         self.released.clear();
         if std::mem::take(&mut self.exists) {
-            self.said.push(Said::SessionEnded);
+            self.said.push("session ended".into());
         }
     }
 
     pub(crate) fn connect(&mut self, clean_start: bool, session_present: bool, quota: usize) {
         self.lose();
         let clean_start = clean_start || !self.exists;
-        self.said.push(Said::Connect { clean_start });
+        let clean = if clean_start { " clean" } else { "" };
+        self.said.push(format!(
+            "> CONNECT \"c\"{clean} SessionExpiryInterval(4294967295)"
+        ));
         if clean_start {
             self.discard();
         }
         if session_present && !self.exists {
-            self.said.push(Said::ProtocolError);
+            self.said.push("> DISCONNECT ProtocolError".into());
             return;
         }
         if !session_present {
