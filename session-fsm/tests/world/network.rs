@@ -80,7 +80,8 @@ impl World {
             config,
             client: Client::new(config, client),
             server: None,
-            kept: Some(server),
+            // Or else the Server makes one.
+            kept: (!setting.may.starve).then_some(server),
             pipes: [Vec::new(), Vec::new()],
             largest: [u32::MAX; 2],
             room: Some(usize::MAX),
