@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use mqtt5_codec::{PacketType, ProtocolVersion};
+use mqtt5_codec::PacketType;
 
 /// Mutates bytes in place, and returns how many there are then. `random` is libFuzzer's own
 /// mutation.
@@ -111,7 +111,7 @@ pub(crate) fn encoded(mut value: usize) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use mqtt5_codec::Packet;
+    use mqtt5_codec::{Packet, ProtocolVersion};
 
     use super::*;
 

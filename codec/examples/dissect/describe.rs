@@ -4,8 +4,7 @@ use mqtt5_codec::framing::{FixedHeader, LargePublish};
 use mqtt5_codec::property::Scope;
 use mqtt5_codec::{
     Auth, ConnAck, Connect, Disconnect, Packet, PacketIdentifier, PacketType, PayloadFormat,
-    Properties, Property, ProtocolVersion, Publish, Qos, ReasonCode, RetainHandling, Subscription,
-    Will,
+    Properties, Property, Publish, Qos, ReasonCode, RetainHandling, Subscription, Will,
 };
 
 use crate::words::{counted, grouped};
@@ -407,6 +406,7 @@ fn content(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mqtt5_codec::ProtocolVersion;
 
     #[test]
     fn content_is_text_if_it_can_be_printed() {
