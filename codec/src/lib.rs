@@ -149,6 +149,12 @@ pub mod property {
     pub use crate::v5::property::{Carries, Scope, scope};
 }
 
+/// What `mqtt5-session-fsm` needs for speed. It may change in any version: Semantic Versioning does not cover it.
+#[doc(hidden)]
+pub mod internal {
+    pub use crate::v5::packet::{decode_plain_publish, split_acknowledgement};
+}
+
 pub use error::{DecodeError, EncodeError};
 pub use framing::packet_type::{PacketType, Role};
 pub use message::Message;
@@ -163,7 +169,7 @@ pub use v5::packet::{
     PublishProperties, Qos, ReasonCodes, RetainHandling, SubAck, SubAckProperties,
     SubAckReasonCodes, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions,
     Subscriptions, TopicFilters, UnsubAck, UnsubAckProperties, UnsubAckReasonCodes, Unsubscribe,
-    UnsubscribeProperties, Will, WillProperties, split_acknowledgement,
+    UnsubscribeProperties, Will, WillProperties,
 };
 pub use v5::property::{
     MaximumQos, PayloadFormat, Properties, Property, PropertyIdentifier, SubscriptionIdentifier,

@@ -30,6 +30,15 @@ impl Fault {
         })
     }
 
+    /// The judgement on what `input` starts with.
+    #[inline]
+    pub(crate) fn place<T>(
+        judgement: Result<T, Violation>,
+        input: &[u8],
+    ) -> Result<T, nom::Err<Fault>> {
+        judgement.map_err(|violation| Fault::at(input, violation))
+    }
+
     /// The same fault seen from an enclosing input, of which `after` follows the inner one.
     #[cold]
     pub(crate) fn within(error: nom::Err<Fault>, after: &[u8]) -> nom::Err<Fault> {

@@ -24,7 +24,7 @@ pub(crate) use connect::flag;
 pub use connect::{Connect, ConnectProperties, Will, WillProperties};
 pub use decode::split_acknowledgement;
 pub use disconnect::{Disconnect, DisconnectProperties};
-pub use publish::{Delivery, Publish, PublishProperties};
+pub use publish::{Delivery, Publish, PublishProperties, decode_plain_publish};
 pub use suback::{
     ReasonCodes, SubAck, SubAckProperties, SubAckReasonCodes, UnsubAck, UnsubAckProperties,
     UnsubAckReasonCodes,

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{PacketType, Qos, Role};
+use crate::{PacketType, Qos, Role, Violation};
 
 /// Who may send a Reason Code in a packet.
 const NOBODY: u8 = 0;
@@ -175,6 +175,16 @@ impl ReasonCode {
     #[inline]
     pub const fn allowed_in(self, packet_type: PacketType) -> bool {
         senders_of(packet_type, self as u8) != NOBODY
+    }
+
+    /// The rule that [`ReasonCode::allowed_in`] judges.
+    #[inline]
+    pub(crate) const fn check_in(self, packet_type: PacketType) -> Result<(), Violation> {
+        if self.allowed_in(packet_type) {
+            Ok(())
+        } else {
+            Err(Violation::ReasonCodeNotAllowed)
+        }
     }
 
     /// Whether this side may send the code in a packet of this type.

@@ -13,9 +13,8 @@
 mod first_byte;
 
 use mqtt5_codec::framing::{Piece, RawPacket, Split, split};
-use mqtt5_codec::{
-    DecodeError, Packet, PacketIdentifier, PacketType, Publish, Role, split_acknowledgement,
-};
+use mqtt5_codec::internal::{decode_plain_publish, split_acknowledgement};
+use mqtt5_codec::{DecodeError, Packet, PacketIdentifier, PacketType, Publish, Role};
 
 use super::large::take_piece;
 use super::{Connection, Handled};
@@ -144,7 +143,7 @@ pub(crate) trait Side {
                     continue;
                 }
             };
-            if let Some(publish) = packet.decode_plain_publish(self.connection().version) {
+            if let Some(publish) = decode_plain_publish(self.connection().version, &packet) {
                 let (connection, session) = self.parts();
                 let handled = session.map_or(Ok(None), |session| {
                     connection.receive_plain(session, publish.delivery, publish.retain)

@@ -4,10 +4,8 @@ use bytes::{Bytes, BytesMut};
 use mqtt5_codec::framing::{
     Frame, LARGEST_PACKET, Piece, Split, Splitter, SplitterOutput, StreamSplitter, split,
 };
-use mqtt5_codec::{
-    DecodeError, Packet, PacketType, ProtocolVersion, Role, Violation, split_acknowledgement,
-    strategies,
-};
+use mqtt5_codec::internal::{decode_plain_publish, split_acknowledgement};
+use mqtt5_codec::{DecodeError, Packet, PacketType, ProtocolVersion, Role, Violation, strategies};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -161,7 +159,7 @@ fn short_ways_say_what_decoding_says(
             Ok(Packet::Publish(publish)) if publish.properties.is_empty() => Some(publish),
             _ => None,
         };
-        prop_assert_eq!(packet.decode_plain_publish(ProtocolVersion::V5_0), publish);
+        prop_assert_eq!(decode_plain_publish(ProtocolVersion::V5_0, &packet), publish);
         let acknowledgement = match decoded {
             Ok(decoded) if packet.as_bytes().len() == 4 && is_exchange(packet.packet_type()) => {
                 let identifier = decoded.packet_identifier().expect("these have one");

@@ -70,11 +70,7 @@ macro_rules! acknowledgement {
 
             #[inline]
             fn check(&self) -> Result<(), Violation> {
-                if self.reason_code.allowed_in(PacketType::$name) {
-                    Ok(())
-                } else {
-                    Err(Violation::ReasonCodeNotAllowed)
-                }
+                self.reason_code.check_in(PacketType::$name)
             }
 
             #[inline]

@@ -45,23 +45,25 @@ impl<'a> Parse<'a> for Auth<'a> {
             properties,
         };
         // A Property Length that says 0 leaves the method out, too.
-        match authentication_method(input.len() > 1, &auth.properties) {
-            Ok(()) => Ok((rest, auth)),
-            Err(violation) => Err(Fault::at(rest, violation)),
-        }
+        Fault::place(auth.check_method(input.len() > 1), rest)?;
+        Ok((rest, auth))
     }
 }
 
-/// An AUTH that does not leave its properties out has an Authentication Method (section 3.15.2.2.2).
-#[inline]
-fn authentication_method(
-    has_properties: bool,
-    properties: &AuthProperties<'_>,
-) -> Result<(), Violation> {
-    if has_properties && !properties.contains(PropertyIdentifier::AuthenticationMethod) {
-        return Err(Violation::AuthenticationMethodMissing);
+impl Auth<'_> {
+    /// An AUTH that does not leave its properties out must have an Authentication Method (section
+    /// 3.15.2.2.2).
+    #[inline]
+    pub(super) fn check_method(&self, has_properties: bool) -> Result<(), Violation> {
+        if has_properties
+            && !self
+                .properties
+                .contains(PropertyIdentifier::AuthenticationMethod)
+        {
+            return Err(Violation::AuthenticationMethodMissing);
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 impl<'a> Body<'a> for Auth<'a> {
@@ -71,11 +73,8 @@ impl<'a> Body<'a> for Auth<'a> {
     }
 
     fn check(&self) -> Result<(), Violation> {
-        if !self.reason_code.allowed_in(PacketType::Auth) {
-            Err(Violation::ReasonCodeNotAllowed)
-        } else {
-            authentication_method(!self.properties.is_empty(), &self.properties)
-        }
+        self.reason_code.check_in(PacketType::Auth)?;
+        self.check_method(!self.properties.is_empty())
     }
 
     #[inline]

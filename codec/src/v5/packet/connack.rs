@@ -88,10 +88,8 @@ impl<'a> Parse<'a> for ConnAck<'a> {
         }
         let (rest, reason_code) = reason_code(PacketType::ConnAck, after_flags)?;
         let session_present = flags == 1;
-        match only_on_success(session_present, reason_code) {
-            Err(violation) if !fault!("MQTT-3.2.2-6") => return Err(Fault::at(input, violation)),
-            _ => {}
-        }
+        let judgement = only_on_success(session_present, reason_code);
+        Fault::place(fault!("MQTT-3.2.2-6", judgement, Ok(())), input)?;
         let (rest, properties) = property_set(rest)?;
         Ok((
             rest,
@@ -112,11 +110,8 @@ impl<'a> Body<'a> for ConnAck<'a> {
 
     #[inline]
     fn check(&self) -> Result<(), Violation> {
-        if !self.reason_code.allowed_in(PacketType::ConnAck) {
-            Err(Violation::ReasonCodeNotAllowed)
-        } else {
-            only_on_success(self.session_present, self.reason_code)
-        }
+        self.reason_code.check_in(PacketType::ConnAck)?;
+        only_on_success(self.session_present, self.reason_code)
     }
 
     #[inline]

@@ -206,11 +206,9 @@ fn authentication_method(properties: &impl Contains) -> Result<(), Violation> {
 
 fn connect_properties(input: &[u8]) -> Parsed<'_, ConnectProperties<'_>> {
     let (rest, (properties, seen)) = property_set_and_seen(input)?;
-    match authentication_method(&seen) {
-        Ok(()) => Ok((rest, properties)),
-        // What is wrong with the set is seen at its end.
-        Err(violation) => Err(Fault::at(rest, violation)),
-    }
+    // What is wrong with the set is seen at its end.
+    Fault::place(authentication_method(&seen), rest)?;
+    Ok((rest, properties))
 }
 
 fn will(flags: u8, input: &[u8]) -> Parsed<'_, Will<'_>> {

@@ -9,7 +9,6 @@
 //! instructions, a PUBLISH with 7 properties 21 %, a DISCONNECT with a Reason String 15 %, a CONNECT 9 %, a
 //! SUBSCRIBE 5 % (`benches --bin instructions`). New code has no attribute until that program asks for one.
 
-use super::publish::plain_publish;
 use super::{
     Auth, ConnAck, Connect, Disconnect, Packet, PacketIdentifier, Ping, PubAck, PubComp, PubRec,
     PubRel, Publish, SubAck, Subscribe, UnsubAck, Unsubscribe,
@@ -84,20 +83,6 @@ impl<'a> RawPacket<'a> {
         match short_packet(self.as_bytes()) {
             Some(packet) => Ok(packet),
             None => self.decode_long_from(version, sender),
-        }
-    }
-
-    /// Decodes a PUBLISH without properties, which is what both sides may send: the shortest way for
-    /// what is most frequent. `None` for everything else, also for what is wrong:
-    /// [`RawPacket::decode_from`] says why.
-    #[must_use]
-    #[inline]
-    pub fn decode_plain_publish(&self, version: ProtocolVersion) -> Option<Publish<'a>> {
-        match (version, self.packet_type()) {
-            (ProtocolVersion::V5_0, PacketType::Publish) => {
-                plain_publish(self.header().first_byte(), self.body())
-            }
-            _ => None,
         }
     }
 
@@ -201,7 +186,8 @@ fn blame(header: FixedHeader, body: &[u8], error: nom::Err<Fault>) -> DecodeErro
 /// most of the time.
 ///
 /// ```
-/// use mqtt5_codec::{PacketIdentifier, PacketType, split_acknowledgement};
+/// use mqtt5_codec::internal::split_acknowledgement;
+/// use mqtt5_codec::{PacketIdentifier, PacketType};
 ///
 /// let input = [0x40, 0x02, 0x00, 0x01, 0xD0];
 /// let found = (PacketType::PubAck, PacketIdentifier::MIN, &input[4..]);

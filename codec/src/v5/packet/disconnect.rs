@@ -60,11 +60,7 @@ impl<'a> Body<'a> for Disconnect<'a> {
 
     #[inline]
     fn check(&self) -> Result<(), Violation> {
-        if self.reason_code.allowed_in(PacketType::Disconnect) {
-            Ok(())
-        } else {
-            Err(Violation::ReasonCodeNotAllowed)
-        }
+        self.reason_code.check_in(PacketType::Disconnect)
     }
 
     #[inline]

@@ -12,7 +12,7 @@ use self::layout::flag;
 use super::decode::{Parse, packet_identifier};
 use super::{PacketIdentifier, Qos};
 use crate::encode::{self, Body, encodable};
-use crate::framing::FixedHeader;
+use crate::framing::{FixedHeader, RawPacket};
 use crate::sink::Sink;
 use crate::topic::{PUBLISH_TOPIC, topic_name};
 use crate::v5::property::{Contains, PayloadFormat, Properties, property_set_and_seen, scope};
@@ -211,9 +211,19 @@ impl<'a> Parse<'a> for Publish<'a> {
     }
 }
 
-/// The whole packet, if its Property Length is 0.
+/// Decodes a PUBLISH whose Property Length is 0, which both sides may send: the shortest way for the most
+/// frequent packet. `None` for everything else, and for what is wrong: [`RawPacket::decode_from`] says why.
+#[must_use]
 #[inline]
-pub(crate) fn plain_publish(first_byte: u8, body: &[u8]) -> Option<Publish<'_>> {
+pub fn decode_plain_publish<'a>(
+    version: ProtocolVersion,
+    packet: &RawPacket<'a>,
+) -> Option<Publish<'a>> {
+    let ProtocolVersion::V5_0 = version;
+    if packet.packet_type() != PacketType::Publish {
+        return None;
+    }
+    let (first_byte, body) = (packet.header().first_byte(), packet.body());
     let property_length = body.get(PublishLayout::of(first_byte, body)?.properties_at)?;
     if *property_length != 0 {
         return None;
@@ -276,9 +286,7 @@ pub(crate) fn parse_head(first_byte: u8, input: &[u8]) -> Parsed<'_, Publish<'_>
         (rest, delivery)
     };
     let (rest, (properties, seen)) = property_set_and_seen(rest)?;
-    if let Err(violation) = topic_or_alias(topic, &seen) {
-        return Err(Fault::at(input, violation));
-    }
+    Fault::place(topic_or_alias(topic, &seen), input)?;
     Ok((
         rest,
         Publish {

@@ -192,7 +192,7 @@ impl<'a> Element<'a> for TopicFilter<'a> {
 }
 
 macro_rules! non_empty_list {
-    ($name:ident of $element:ty, $doc:literal) => {
+    ($name:ident of $element:ty, $doc:literal, else $empty:ident) => {
         #[doc = $doc]
         ///
         /// A view of received bytes, or of a slice to be sent.
@@ -204,6 +204,15 @@ macro_rules! non_empty_list {
             #[must_use]
             pub fn iter(&self) -> ListIter<'a, $element> {
                 self.0.iter()
+            }
+
+            /// Checks that there are elements, encoded or not.
+            #[inline]
+            const fn check_any<T>(elements: &[T]) -> Result<(), Violation> {
+                if elements.is_empty() {
+                    return Err(Violation::$empty);
+                }
+                Ok(())
             }
         }
 
@@ -228,9 +237,9 @@ macro_rules! non_empty_list {
 }
 
 non_empty_list!(Subscriptions of Subscription<'a>,
-    "The Topic Filters of a SUBSCRIBE with their options: at least one.");
+    "The Topic Filters of a SUBSCRIBE with their options: at least one.", else SubscribeWithoutFilter);
 non_empty_list!(TopicFilters of TopicFilter<'a>,
-    "The Topic Filters of an UNSUBSCRIBE: at least one.");
+    "The Topic Filters of an UNSUBSCRIBE: at least one.", else UnsubscribeWithoutFilter);
 
 impl<'a> Subscriptions<'a> {
     /// Checks a list to be sent. It stays where it is.
@@ -240,9 +249,7 @@ impl<'a> Subscriptions<'a> {
     /// [`Violation::SubscribeWithoutFilter`], [`Violation::NoLocalOnSharedSubscription`],
     /// [`Violation::PacketTooLong`].
     pub fn new(list: &'a [Subscription<'a>]) -> Result<Self, Violation> {
-        if list.is_empty() {
-            return Err(Violation::SubscribeWithoutFilter);
-        }
+        Self::check_any(list)?;
         let sequence = Sequence::from_list(list, |subscription| {
             no_local_unless_shared(subscription.options, subscription.filter)
         })?;
@@ -251,9 +258,8 @@ impl<'a> Subscriptions<'a> {
 
     #[inline]
     fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
-        if input.is_empty() && !fault!("MQTT-3.8.3-2") {
-            return Err(Fault::at(input, Violation::SubscribeWithoutFilter));
-        }
+        let any = fault!("MQTT-3.8.3-2", Self::check_any(input), Ok(()));
+        Fault::place(any, input)?;
         let mut rest = input;
         while !rest.is_empty() {
             let checked = checked_topic_filter(rest);
@@ -262,19 +268,26 @@ impl<'a> Subscriptions<'a> {
             let (after, options) = byte(at_options)?;
             #[cfg(mqtt5_faults)]
             let options = fault!("MQTT-3.8.3-5", options, options & !option::RESERVED);
-            // Only with No Local, or with something wrong, is a closer look needed.
-            if options & (option::RESERVED | option::NO_LOCAL) != 0
-                || options & option::MAXIMUM_QOS == 3
-                || options >> option::RETAIN_HANDLING_SHIFT == 3
-            {
-                check_options(options, filter)
-                    .map_err(|violation| Fault::at(at_options, violation))?;
+            if !RIGHT_FOR_ANY_FILTER[usize::from(options)] {
+                Fault::place(check_options(options, filter), at_options)?;
             }
             rest = after;
         }
         Ok((rest, Subscriptions(Sequence::from_wire(input))))
     }
 }
+
+/// The options that are right whatever the Topic Filter is: with No Local, the filter counts.
+static RIGHT_FOR_ANY_FILTER: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] =
+            matches!(SubscriptionOptions::from_byte(byte as u8), Ok(options) if !options.no_local);
+        byte += 1;
+    }
+    table
+};
 
 fn check_options(options: u8, filter: &[u8]) -> Result<(), Violation> {
     let options = SubscriptionOptions::from_byte(options)?;
@@ -304,17 +317,14 @@ impl<'a> TopicFilters<'a> {
     ///
     /// [`Violation::UnsubscribeWithoutFilter`], [`Violation::PacketTooLong`].
     pub fn new(list: &'a [TopicFilter<'a>]) -> Result<Self, Violation> {
-        if list.is_empty() {
-            return Err(Violation::UnsubscribeWithoutFilter);
-        }
+        Self::check_any(list)?;
         Ok(TopicFilters(Sequence::from_list(list, |_| Ok(()))?))
     }
 
     #[inline]
     fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
-        if input.is_empty() && !fault!("MQTT-3.10.3-2") {
-            return Err(Fault::at(input, Violation::UnsubscribeWithoutFilter));
-        }
+        let any = fault!("MQTT-3.10.3-2", Self::check_any(input), Ok(()));
+        Fault::place(any, input)?;
         let mut rest = input;
         while !rest.is_empty() {
             let checked = checked_topic_filter(rest);

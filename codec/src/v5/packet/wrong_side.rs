@@ -39,9 +39,7 @@ impl Packet<'_> {
     pub fn check_before_sending(&self, sender: Role) -> Result<(), Violation> {
         self.check_sent_by(sender)?;
         match self {
-            Packet::Auth(auth) if auth.properties.authentication_method().is_none() => {
-                Err(Violation::AuthenticationMethodMissing)
-            }
+            Packet::Auth(auth) => auth.check_method(true),
             Packet::Disconnect(disconnect)
                 if disconnect.reason_code == ReasonCode::BadAuthenticationMethod =>
             {

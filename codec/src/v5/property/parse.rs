@@ -74,9 +74,7 @@ fn check(wire: &[u8], scope: u16) -> Result<Seen, nom::Err<Fault>> {
         }
         let row = &TABLE[usize::from(identifier)];
         let bit = 1 << identifier;
-        if let Err(violation) = row.check(scope, seen & bit != 0) {
-            return Err(Fault::at(input, violation));
-        }
+        Fault::place(row.check(scope, seen & bit != 0), input)?;
         seen |= bit;
         if fault!("MQTT-3.3.2-19") && identifier == PropertyIdentifier::ContentType as u8 {
             if let Ok((rest, _)) = length_prefixed(value) {
