@@ -51,10 +51,11 @@ pub fn contenders() -> Vec<Contender> {
 }
 
 /// Contenders that are not peers: variants of our codec, and the baselines.
-pub const NOT_OPPONENTS: [Contender; 6] = [
+pub const NOT_OPPONENTS: [Contender; 7] = [
     ours::ALL_READ,
     ours::FORWARDED,
     ours::APPENDED,
+    ours::APPENDED_SHARED,
     ours::SHARED,
     baseline::HEADER,
     baseline::HEADER_AND_TOPIC,

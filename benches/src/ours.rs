@@ -9,13 +9,13 @@
 //!   are lists, as an application builds them;
 //! * [`ALL_READ`] decodes a packet and then reads every field of it;
 //! * [`FORWARDED`] encodes packets as they were decoded;
-//! * [`APPENDED`] appends packets to a `Vec`, while the others write to the start of a slice, which is the
-//!   fastest way that the public API offers;
+//! * [`APPENDED`] appends packets to a `Vec` and [`APPENDED_SHARED`] to a [`BytesMut`], while the others write to
+//!   the start of a slice, which is the fastest way that the public API offers;
 //! * [`SHARED`] takes packets off the buffer with [`Splitter`], so that a packet
 //!   or a part of it can be kept without copying it, while the others look at
 //!   the buffer with [`split`].
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 use mqtt5_codec::framing::{LARGEST_PACKET, Split, Splitter, SplitterOutput, split};
 use mqtt5_codec::property::Scope;
 use mqtt5_codec::{
@@ -75,9 +75,22 @@ pub const APPENDED: Contender = Contender {
     unchecked: CONTENDER.unchecked,
     accepts: None,
     decode: None,
-    encode: Some(|packet| append_again(built(decode(packet)), packet.len())),
+    encode: Some(|packet| {
+        let buffer = Vec::with_capacity(packet.len());
+        append_again(built(decode(packet)), packet.len(), buffer, Vec::clear)
+    }),
     stream: None,
     round_trip: Some(|packet| round_trip(built(decode(packet)))),
+};
+
+/// Our codec, with packets that are appended to a [`BytesMut`].
+pub const APPENDED_SHARED: Contender = Contender {
+    name: "ours, to BytesMut",
+    encode: Some(|packet| {
+        let buffer = BytesMut::with_capacity(packet.len());
+        append_again(built(decode(packet)), packet.len(), buffer, BytesMut::clear)
+    }),
+    ..APPENDED
 };
 
 /// Our codec, with packets that share the memory of the receive buffer.
@@ -110,10 +123,14 @@ fn encode_again(packet: Packet<'static>, len: usize) -> BoxedRun {
     })
 }
 
-fn append_again(packet: Packet<'static>, len: usize) -> BoxedRun {
-    let mut buffer = Vec::with_capacity(len);
+fn append_again<B: BufMut + 'static>(
+    packet: Packet<'static>,
+    len: usize,
+    mut buffer: B,
+    clear: impl Fn(&mut B) + 'static,
+) -> BoxedRun {
     contender::repeat(len, move || {
-        buffer.clear();
+        clear(&mut buffer);
         packet
             .encode(ProtocolVersion::V5_0, &mut buffer)
             .expect("packet encodes");

@@ -15,14 +15,24 @@
 //!
 //! A processor hands a value that was just written to the next read of it only if one write covers the read.
 //! A value that is put together in parts and then read whole waits until all parts are in the cache, for some
-//! 15 ns. So large values are built where they stay, and fields go straight to the output: to collect them on
-//! the stack first makes each packet take twice as long.
+//! 15 ns. So large values are built where they stay, and the fields of a small packet go straight to the output: to
+//! collect them on the stack first makes a PUBLISH without properties take half as long again.
+//!
+//! A larger head has many fields, and each of them costs more than its bytes, because a `BufMut` is asked for room
+//! and told of the new length each time. So such a head is put together on the stack and appended in one piece: a
+//! CONNACK with 16 properties takes a fifth less time in a `Vec`, and two thirds less in a `BytesMut`.
 
 use bytes::{BufMut, BytesMut};
 
 use crate::sink::{Count, Fill, Put, Sink};
 use crate::wire::{VARIABLE_BYTE_INTEGER_MAX, variable_byte_integer_length};
 use crate::{EncodeError, PacketType, Violation};
+
+/// A head of at most this many bytes goes straight to the output: see "Whole writes".
+const SMALL_HEAD: usize = 64;
+
+/// So does one of more than this many bytes: it has few fields for its size.
+const STAGE: usize = 256;
 
 /// What a packet has to say to be encoded.
 pub(crate) trait Body<'a> {
@@ -106,11 +116,7 @@ pub(crate) fn encode_head_for<'a, B: BufMut + ?Sized>(
     out: &mut B,
 ) -> Result<(), EncodeError> {
     let size = size(body, payload_length)?;
-    if out.remaining_mut() < size.head {
-        return Err(EncodeError::NoRoom { needed: size.head });
-    }
-    write_head(body, size.remaining_length, &mut Put(out));
-    Ok(())
+    append_head(body, &size, size.head, out)
 }
 
 #[inline]
@@ -133,13 +139,31 @@ fn encode_long<'a, B: BufMut + ?Sized>(
     out: &mut B,
 ) -> Result<(), EncodeError> {
     let size = size(body, body.payload().len())?;
-    let needed = size.head + size.payload;
+    append_head(body, &size, size.head + size.payload, out)?;
+    if size.payload > 0 {
+        out.put_slice(body.payload());
+    }
+    Ok(())
+}
+
+/// Appends everything before the payload if there is room for `needed` bytes.
+#[inline]
+fn append_head<'a, B: BufMut + ?Sized>(
+    body: &impl Body<'a>,
+    size: &Size,
+    needed: usize,
+    out: &mut B,
+) -> Result<(), EncodeError> {
     if out.remaining_mut() < needed {
         return Err(EncodeError::NoRoom { needed });
     }
-    write_head(body, size.remaining_length, &mut Put(out));
-    if size.payload > 0 {
-        out.put_slice(body.payload());
+    if size.head <= SMALL_HEAD || size.head > STAGE {
+        write_head(body, size.remaining_length, &mut Put(out));
+    } else {
+        let mut stage = [0; STAGE];
+        let room = &mut stage[..size.head];
+        fill_head(body, size.remaining_length, room);
+        out.put_slice(room);
     }
     Ok(())
 }
@@ -187,7 +211,13 @@ fn fill<'a>(body: &impl Body<'a>, size: &Size, room: &mut [u8]) {
     fill.bytes(body.payload());
 }
 
-#[inline]
+/// One copy for all kinds of output.
+#[inline(never)]
+fn fill_head<'a>(body: &impl Body<'a>, remaining_length: usize, room: &mut [u8]) {
+    write_head(body, remaining_length, &mut Fill(room));
+}
+
+#[inline(always)]
 fn write_head<'a>(body: &impl Body<'a>, remaining_length: usize, sink: &mut impl Sink) {
     let first_byte = body.first_byte();
     let low = remaining_length as u8;

@@ -16,6 +16,14 @@ pub(crate) trait Element<'a>: Copy {
     /// Writes the element as [`Element::read`] reads it.
     fn write<S: Sink>(&self, sink: &mut S);
 
+    /// Writes one element after the other.
+    #[inline(always)]
+    fn write_all<S: Sink>(list: &[Self], sink: &mut S) {
+        for element in list {
+            element.write(sink);
+        }
+    }
+
     /// Whether the element is one of those that a mask names.
     #[inline]
     fn is_in(&self, _mask: u32) -> bool {

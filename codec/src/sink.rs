@@ -80,9 +80,7 @@ impl Sink for Count {
 
     #[inline]
     fn elements<'a, T: Element<'a>>(&mut self, list: &[T]) {
-        for element in list {
-            element.write(self);
-        }
+        T::write_all(list, self);
     }
 
     #[inline]
@@ -110,9 +108,7 @@ impl<B: BufMut + ?Sized> Sink for Put<'_, B> {
     /// One copy for all packets that have a list of this type.
     #[inline(never)]
     fn elements<'a, T: Element<'a>>(&mut self, list: &[T]) {
-        for element in list {
-            element.write(self);
-        }
+        T::write_all(list, self);
     }
 
     fn skip(&mut self, _: usize) {}
@@ -159,26 +155,27 @@ impl Sink for Fill<'_> {
 #[inline(never)]
 fn fill_elements<'a, 'b, T: Element<'a>>(room: &'b mut [u8], list: &[T]) -> &'b mut [u8] {
     let mut fill = Fill(room);
-    for element in list {
-        element.write(&mut fill);
-    }
+    T::write_all(list, &mut fill);
     fill.0
 }
 
 /// Copies between slices of the same length; most are short, and a call would take longer.
 #[inline]
 fn copy(room: &mut [u8], bytes: &[u8]) {
-    match bytes.len() {
-        0..4 => {
-            for (room, byte) in room.iter_mut().zip(bytes) {
-                *room = *byte;
-            }
+    if bytes.len() >= 16 {
+        match bytes.len() {
+            16..=32 => copy_ends::<16>(room, bytes),
+            33..=64 => copy_ends::<32>(room, bytes),
+            _ => room.copy_from_slice(bytes),
         }
-        4..8 => copy_ends::<4>(room, bytes),
-        8..16 => copy_ends::<8>(room, bytes),
-        16..=32 => copy_ends::<16>(room, bytes),
-        33..=64 => copy_ends::<32>(room, bytes),
-        _ => room.copy_from_slice(bytes),
+    } else if bytes.len() >= 8 {
+        copy_ends::<8>(room, bytes);
+    } else if bytes.len() >= 4 {
+        copy_ends::<4>(room, bytes);
+    } else {
+        for (room, byte) in room.iter_mut().zip(bytes) {
+            *room = *byte;
+        }
     }
 }
 

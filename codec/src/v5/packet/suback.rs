@@ -26,6 +26,18 @@ impl<'a> Element<'a> for ReasonCode {
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.byte(self.to_byte());
     }
+
+    /// Eight codes in one piece.
+    #[inline]
+    fn write_all<S: Sink>(mut list: &[Self], sink: &mut S) {
+        while let Some((codes, rest)) = list.split_first_chunk::<8>() {
+            sink.array(&codes.map(ReasonCode::to_byte));
+            list = rest;
+        }
+        for code in list {
+            code.write(sink);
+        }
+    }
 }
 
 /// The Reason Codes of a SUBACK or UNSUBACK: one for each Topic Filter of the request, in its
@@ -45,16 +57,8 @@ impl<'a, S: Scope> ReasonCodes<'a, S> {
     /// [`Violation::ReasonCodesMissing`], [`Violation::ReasonCodeNotAllowed`],
     /// [`Violation::PacketTooLong`].
     pub fn new(list: &'a [ReasonCode]) -> Result<Self, Violation> {
-        if list.is_empty() {
-            return Err(Violation::ReasonCodesMissing);
-        }
-        let sequence = Sequence::from_list(list, |code| {
-            if code.allowed_in(S::PACKET_TYPE) {
-                Ok(())
-            } else {
-                Err(Violation::ReasonCodeNotAllowed)
-            }
-        })?;
+        Self::check_any(list)?;
+        let sequence = Sequence::from_list(list, |code| code.check_in(S::PACKET_TYPE))?;
         Ok(Self::from_sequence(sequence))
     }
 
@@ -72,11 +76,18 @@ impl<'a, S: Scope> ReasonCodes<'a, S> {
         self.sequence.encoded_len()
     }
 
+    /// Checks that there are codes, encoded or not.
+    #[inline]
+    const fn check_any<T>(codes: &[T]) -> Result<(), Violation> {
+        if codes.is_empty() {
+            return Err(Violation::ReasonCodesMissing);
+        }
+        Ok(())
+    }
+
     #[inline]
     fn parse(input: &'a [u8]) -> Parsed<'a, Self> {
-        if input.is_empty() {
-            return Err(Fault::at(input, Violation::ReasonCodesMissing));
-        }
+        Fault::place(Self::check_any(input), input)?;
         let refused = |&byte: &u8| !ReasonCode::is_code_of(S::PACKET_TYPE, byte);
         #[cfg(mqtt5_faults)]
         let refused =
