@@ -448,13 +448,7 @@ fn storable<'a>(publish: &Publish<'a>) -> Result<Publish<'a>, EncodeError> {
     if publish.topic.is_none() {
         return Err(EncodeError::Value(Violation::TopicMissing));
     }
-    if publish.properties.is_empty() {
-        return Ok(Publish {
-            delivery: Delivery::AtMostOnce,
-            ..*publish
-        });
-    }
-    if fault!("alias forwarded") {
+    if publish.properties.is_empty() || fault!("alias forwarded") {
         return Ok(Publish {
             delivery: Delivery::AtMostOnce,
             ..*publish

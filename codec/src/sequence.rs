@@ -180,6 +180,75 @@ impl<'a, T: Element<'a>> Sequence<'a, T> {
     }
 }
 
+/// Lets a list inside a packet be iterated over, by value and by reference.
+macro_rules! iterable {
+    ($list:ty => $element:ty $(, $scope:ident)?) => {
+        impl<'a $(, $scope: $crate::v5::property::Scope)?> IntoIterator for $list {
+            type Item = $element;
+            type IntoIter = $crate::ListIter<'a, $element>;
+
+            fn into_iter(self) -> Self::IntoIter {
+                self.iter()
+            }
+        }
+
+        impl<'a $(, $scope: $crate::v5::property::Scope)?> IntoIterator for &$list {
+            type Item = $element;
+            type IntoIter = $crate::ListIter<'a, $element>;
+
+            fn into_iter(self) -> Self::IntoIter {
+                self.iter()
+            }
+        }
+    };
+}
+
+/// A list whose place in a packet is a type parameter: what `derive` would ask of that type, nothing needs.
+macro_rules! scoped_list {
+    ($name:ident of $element:ty) => {
+        impl<'a, S: Scope> $name<'a, S> {
+            const fn from_sequence(sequence: Sequence<'a, $element>) -> Self {
+                $name {
+                    sequence,
+                    scope: PhantomData,
+                }
+            }
+        }
+
+        impl<S> Clone for $name<'_, S> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        impl<S> Copy for $name<'_, S> {}
+
+        impl<S: Scope> PartialEq for $name<'_, S> {
+            fn eq(&self, other: &Self) -> bool {
+                self.sequence == other.sequence
+            }
+        }
+
+        impl<S: Scope> Eq for $name<'_, S> {}
+
+        impl<S: Scope> Hash for $name<'_, S> {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                self.sequence.hash(state);
+            }
+        }
+
+        impl<S: Scope> fmt::Debug for $name<'_, S> {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.sequence.fmt(formatter)
+            }
+        }
+
+        $crate::sequence::iterable!($name<'a, S> => $element, S);
+    };
+}
+
+pub(crate) use {iterable, scoped_list};
+
 /// Iterator over the elements of a list inside a packet.
 #[derive(Clone, Debug)]
 pub struct ListIter<'a, T> {

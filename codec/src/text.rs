@@ -175,6 +175,12 @@ impl<'a> Binary<'a> {
     pub const fn as_bytes(self) -> &'a [u8] {
         self.0
     }
+
+    /// Wraps bytes that are no more than that.
+    #[inline]
+    pub(crate) const fn trusted(bytes: &'a [u8]) -> Self {
+        Binary(bytes)
+    }
 }
 
 impl Deref for Binary<'_> {

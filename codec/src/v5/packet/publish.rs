@@ -262,28 +262,18 @@ pub(crate) fn parse_head(first_byte: u8, input: &[u8]) -> Parsed<'_, Publish<'_>
         topic_name(input, &PUBLISH_TOPIC),
         crate::faults::unchecked_topic_name(input)
     )?;
-    let qos = (first_byte & flag::QOS) >> flag::QOS_SHIFT;
-    let duplicate = first_byte & flag::DUPLICATE != 0;
-    let (rest, delivery) = if fault!("MQTT-2.2.1-2") && qos == 0 {
-        let (rest, _) = packet_identifier(rest)?;
-        (rest, Delivery::AtMostOnce)
-    } else if qos == 0 {
-        (rest, Delivery::AtMostOnce)
-    } else {
+    let (rest, delivery) = if has_packet_identifier(first_byte) || fault!("MQTT-2.2.1-2") {
         let (rest, packet_identifier) = packet_identifier(rest)?;
-        // The fixed header was checked: QoS is 1 or 2.
-        let delivery = if qos == 1 {
-            Delivery::AtLeastOnce {
-                packet_identifier,
-                duplicate,
-            }
-        } else {
-            Delivery::ExactlyOnce {
-                packet_identifier,
-                duplicate,
-            }
+        let duplicate = first_byte & flag::DUPLICATE != 0;
+        // The fixed header was checked: QoS is not 3.
+        let qos = match (first_byte & flag::QOS) >> flag::QOS_SHIFT {
+            0 => Qos::AtMostOnce,
+            1 => Qos::AtLeastOnce,
+            _ => Qos::ExactlyOnce,
         };
-        (rest, delivery)
+        (rest, Delivery::new(qos, packet_identifier, duplicate))
+    } else {
+        (rest, Delivery::AtMostOnce)
     };
     let (rest, (properties, seen)) = property_set_and_seen(rest)?;
     Fault::place(topic_or_alias(topic, &seen), input)?;

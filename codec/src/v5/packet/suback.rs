@@ -8,7 +8,7 @@ use super::PacketIdentifier;
 use super::decode::{Parse, packet_identifier};
 use crate::encode::{Body, encodable};
 use crate::framing::FixedHeader;
-use crate::sequence::{Element, ListIter, Sequence};
+use crate::sequence::{Element, ListIter, Sequence, scoped_list};
 use crate::sink::Sink;
 use crate::v5::property::{Properties, Scope, property_set, scope};
 use crate::wire::{Fault, Parsed};
@@ -97,60 +97,9 @@ impl<'a, S: Scope> ReasonCodes<'a, S> {
         }
         Ok((&[], Self::from_sequence(Sequence::from_wire(input))))
     }
-
-    const fn from_sequence(sequence: Sequence<'a, ReasonCode>) -> Self {
-        ReasonCodes {
-            sequence,
-            scope: PhantomData,
-        }
-    }
 }
 
-impl<S> Clone for ReasonCodes<'_, S> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<S> Copy for ReasonCodes<'_, S> {}
-
-impl<S: Scope> PartialEq for ReasonCodes<'_, S> {
-    fn eq(&self, other: &Self) -> bool {
-        self.sequence == other.sequence
-    }
-}
-
-impl<S: Scope> Eq for ReasonCodes<'_, S> {}
-
-impl<S: Scope> Hash for ReasonCodes<'_, S> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.sequence.hash(state);
-    }
-}
-
-impl<S: Scope> fmt::Debug for ReasonCodes<'_, S> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.sequence.fmt(formatter)
-    }
-}
-
-impl<'a, S: Scope> IntoIterator for ReasonCodes<'a, S> {
-    type Item = ReasonCode;
-    type IntoIter = ListIter<'a, ReasonCode>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
-
-impl<'a, S: Scope> IntoIterator for &ReasonCodes<'a, S> {
-    type Item = ReasonCode;
-    type IntoIter = ListIter<'a, ReasonCode>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
+scoped_list!(ReasonCodes of ReasonCode);
 
 macro_rules! subscription_acknowledgement {
     ($name:ident $properties:ident $reason_codes:ident $request:literal $section:literal) => {

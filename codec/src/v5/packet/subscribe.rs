@@ -6,7 +6,7 @@ use crate::encode::{Body, encodable};
 #[cfg(mqtt5_faults)]
 use crate::faults::ill_formed_passes;
 use crate::framing::FixedHeader;
-use crate::sequence::{Element, ListIter, Sequence};
+use crate::sequence::{Element, ListIter, Sequence, iterable};
 use crate::sink::Sink;
 use crate::topic::checked_topic_filter;
 use crate::v5::property::{Properties, property_set, scope};
@@ -216,23 +216,7 @@ macro_rules! non_empty_list {
             }
         }
 
-        impl<'a> IntoIterator for $name<'a> {
-            type Item = $element;
-            type IntoIter = ListIter<'a, $element>;
-
-            fn into_iter(self) -> Self::IntoIter {
-                self.iter()
-            }
-        }
-
-        impl<'a> IntoIterator for &$name<'a> {
-            type Item = $element;
-            type IntoIter = ListIter<'a, $element>;
-
-            fn into_iter(self) -> Self::IntoIter {
-                self.iter()
-            }
-        }
+        iterable!($name<'a> => $element);
     };
 }
 

@@ -4,9 +4,9 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::marker::PhantomData;
 
-use super::table::{Property, Scope, TABLE, scope};
+use super::table::{Property, Scope, TABLE, bit_of, scope};
 use super::value::{Shape, SubscriptionIdentifier, UserProperty};
-use crate::sequence::{Element, ListIter, Sequence};
+use crate::sequence::{Element, ListIter, Sequence, scoped_list};
 use crate::sink::Sink;
 use crate::wire::{leading_variable_byte_integer, length_prefixed};
 use crate::{PropertyIdentifier, Violation};
@@ -105,7 +105,7 @@ impl<'a, S: Scope> Properties<'a, S> {
     pub fn without(self, identifiers: &[PropertyIdentifier]) -> Self {
         let mask = identifiers
             .iter()
-            .fold(0, |mask, identifier| mask | identifier.bit());
+            .fold(0, |mask, identifier| mask | bit_of(*identifier as u8));
         Self::from_sequence(self.sequence.without(mask))
     }
 
@@ -165,13 +165,6 @@ impl<'a, S: Scope> Properties<'a, S> {
         .filter(move |&(identifier, _)| hidden == 0 || hidden & bit_of(identifier) == 0)
     }
 
-    const fn from_sequence(sequence: Sequence<'a, Property<'a>>) -> Self {
-        Properties {
-            sequence,
-            scope: PhantomData,
-        }
-    }
-
     /// Wraps bytes that were checked.
     #[inline]
     pub(crate) const fn trusted(wire: &'a [u8]) -> Self {
@@ -218,11 +211,6 @@ impl Properties<'_, scope::Subscribe> {
     }
 }
 
-/// The bit of an identifier that was checked.
-fn bit_of(identifier: u8) -> u32 {
-    TABLE.get(usize::from(identifier)).map_or(0, |row| row.bit)
-}
-
 /// Steps over received properties without reading their values.
 struct RawProperties<'a> {
     wire: &'a [u8],
@@ -248,54 +236,10 @@ impl<'a> Iterator for RawProperties<'a> {
     }
 }
 
-impl<S> Clone for Properties<'_, S> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<S> Copy for Properties<'_, S> {}
+scoped_list!(Properties of Property<'a>);
 
 impl<S: Scope> Default for Properties<'_, S> {
     fn default() -> Self {
         Self::EMPTY
-    }
-}
-
-impl<S: Scope> PartialEq for Properties<'_, S> {
-    fn eq(&self, other: &Self) -> bool {
-        self.sequence == other.sequence
-    }
-}
-
-impl<S: Scope> Eq for Properties<'_, S> {}
-
-impl<S: Scope> Hash for Properties<'_, S> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.sequence.hash(state);
-    }
-}
-
-impl<S: Scope> fmt::Debug for Properties<'_, S> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.sequence.fmt(formatter)
-    }
-}
-
-impl<'a, S: Scope> IntoIterator for Properties<'a, S> {
-    type Item = Property<'a>;
-    type IntoIter = ListIter<'a, Property<'a>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
-
-impl<'a, S: Scope> IntoIterator for &Properties<'a, S> {
-    type Item = Property<'a>;
-    type IntoIter = ListIter<'a, Property<'a>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
     }
 }

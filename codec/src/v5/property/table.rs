@@ -246,7 +246,7 @@ macro_rules! properties {
 
             #[inline]
             fn is_in(&self, mask: u32) -> bool {
-                self.identifier().bit() & mask != 0
+                bit_of(self.identifier() as u8) & mask != 0
             }
 
             #[inline(always)]
@@ -351,12 +351,10 @@ properties! {
         "whether the Server supports Shared Subscriptions", absent: "it is true";
 }
 
-impl PropertyIdentifier {
-    /// The identifier's bit in a set of identifiers.
-    #[inline]
-    pub(super) fn bit(self) -> u32 {
-        TABLE[usize::from(self as u8)].bit
-    }
+/// The bit of an identifier in a set of them.
+#[inline]
+pub(super) fn bit_of(identifier: u8) -> u32 {
+    TABLE.get(usize::from(identifier)).map_or(0, |row| row.bit)
 }
 
 impl fmt::Display for PropertyIdentifier {

@@ -5,7 +5,7 @@ use core::num::{NonZeroU16, NonZeroU32};
 #[cfg(mqtt5_faults)]
 use crate::faults::ill_formed_passes;
 use crate::sink::Sink;
-use crate::text::{binary, checked_text};
+use crate::text::checked_text;
 use crate::topic::checked_topic_name;
 use crate::wire::{
     Fault, Parsed, VARIABLE_BYTE_INTEGER_MAX, byte, four_byte_integer, length_prefixed,
@@ -325,20 +325,29 @@ impl<'a> Restricted<'a> for SubscriptionIdentifier {
     }
 }
 
-impl<'a> Value<'a> for Text<'a> {
-    const SHAPE: Shape = Shape::LengthPrefixed;
+macro_rules! length_prefixed_value {
+    ($type:ident, $bytes:expr) => {
+        impl<'a> Value<'a> for $type<'a> {
+            const SHAPE: Shape = Shape::LengthPrefixed;
 
-    #[inline]
-    fn read(wire: &mut &'a [u8]) -> Option<Self> {
-        let parsed = length_prefixed(wire);
-        advance(wire, parsed).map(Text::trusted)
-    }
+            #[inline]
+            fn read(wire: &mut &'a [u8]) -> Option<Self> {
+                let parsed = length_prefixed(wire);
+                advance(wire, parsed).map($type::trusted)
+            }
 
-    #[inline]
-    fn wire(&self) -> Wire<'a> {
-        Wire::LengthPrefixed(self.as_str().as_bytes())
-    }
+            #[inline]
+            fn wire(&self) -> Wire<'a> {
+                Wire::LengthPrefixed($bytes(*self))
+            }
+        }
+    };
 }
+
+length_prefixed_value!(Text, |text: Text<'a>| text.as_str().as_bytes());
+length_prefixed_value!(Binary, Binary::as_bytes);
+// The only Topic Name among the properties is the Response Topic.
+length_prefixed_value!(TopicName, |topic: TopicName<'a>| topic.as_str().as_bytes());
 
 impl<'a> Unrestricted<'a> for Text<'a> {
     #[inline(always)]
@@ -348,19 +357,11 @@ impl<'a> Unrestricted<'a> for Text<'a> {
     }
 }
 
-/// The only Topic Name among the properties is the Response Topic.
-impl<'a> Value<'a> for TopicName<'a> {
-    const SHAPE: Shape = Shape::LengthPrefixed;
-
-    #[inline]
-    fn read(wire: &mut &'a [u8]) -> Option<Self> {
-        let parsed = length_prefixed(wire);
-        advance(wire, parsed).map(TopicName::trusted)
-    }
-
-    #[inline]
-    fn wire(&self) -> Wire<'a> {
-        Wire::LengthPrefixed(self.as_str().as_bytes())
+impl<'a> Unrestricted<'a> for Binary<'a> {
+    #[inline(always)]
+    fn check(input: &'a [u8]) -> Parsed<'a, ()> {
+        let (rest, _) = length_prefixed(input)?;
+        Ok((rest, ()))
     }
 }
 
@@ -369,29 +370,6 @@ impl<'a> Restricted<'a> for TopicName<'a> {
     fn check(input: &'a [u8], wrong: Violation) -> Parsed<'a, ()> {
         let checked = checked_topic_name(input, wrong);
         let (rest, _) = fault!("MQTT-3.3.2-13", checked, ill_formed_passes(input, checked))?;
-        Ok((rest, ()))
-    }
-}
-
-impl<'a> Value<'a> for Binary<'a> {
-    const SHAPE: Shape = Shape::LengthPrefixed;
-
-    #[inline]
-    fn read(wire: &mut &'a [u8]) -> Option<Self> {
-        let parsed = binary(wire);
-        advance(wire, parsed)
-    }
-
-    #[inline]
-    fn wire(&self) -> Wire<'a> {
-        Wire::LengthPrefixed(Binary::as_bytes(*self))
-    }
-}
-
-impl<'a> Unrestricted<'a> for Binary<'a> {
-    #[inline(always)]
-    fn check(input: &'a [u8]) -> Parsed<'a, ()> {
-        let (rest, _) = binary(input)?;
         Ok((rest, ()))
     }
 }
