@@ -4,17 +4,14 @@
 //! that it does not cover. That a receiver may check less than it could (section 4.13.1) excuses a
 //! peer that accepts too much, but it does not make the packet valid.
 
-use mqtt5_codec::{Packet, ProtocolVersion, Violation};
+use mqtt5_codec::{Packet, ProtocolVersion};
 
 use crate::differential::{Case, Disagreement};
 use crate::rebuild::{encoded, rebuilt};
 use crate::seeds::parse_hex;
 
-mod flowsdk;
-mod mqtt_proto;
-mod mqute_codec;
-mod rmqtt_codec;
-mod rumqttc;
+mod packets;
+mod table;
 
 /// Who is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +22,10 @@ pub enum Right {
     Either,
 }
 
-/// A kind of disagreement with one peer.
+/// A kind of disagreement with some peers.
 pub struct Verdict {
-    /// The peer.
-    pub peer: &'static str,
+    /// The peers.
+    pub peers: &'static [&'static str],
     when: fn(&Case<'_>) -> bool,
     /// Who is right.
     pub right: Right,
@@ -40,24 +37,15 @@ pub struct Verdict {
     example: &'static str,
 }
 
-/// The verdicts about each peer.
-static PEERS: [&[Verdict]; 5] = [
-    flowsdk::VERDICTS,
-    mqtt_proto::VERDICTS,
-    mqute_codec::VERDICTS,
-    rmqtt_codec::VERDICTS,
-    rumqttc::VERDICTS,
-];
-
 /// All verdicts.
 pub fn all() -> impl Iterator<Item = &'static Verdict> {
-    PEERS.into_iter().flatten()
+    table::VERDICTS.iter()
 }
 
 /// The first verdict that covers a disagreement.
 #[must_use]
 pub fn find(case: &Case<'_>) -> Option<&'static Verdict> {
-    all().find(|verdict| verdict.peer == case.peer && (verdict.when)(case))
+    all().find(|verdict| verdict.peers.contains(&case.peer) && (verdict.when)(case))
 }
 
 impl Verdict {
@@ -68,23 +56,30 @@ impl Verdict {
     }
 }
 
+macro_rules! verdicts {
+    ($($because:literal [$($peer:literal),+] $right:ident $reference:literal when $when:expr, as in $example:literal;)*) => {
+        pub(super) static VERDICTS: &[Verdict] = &[$(Verdict {
+            peers: &[$($peer),+],
+            when: $when,
+            right: Right::$right,
+            reference: $reference,
+            because: $because,
+            example: $example,
+        }),*];
+    };
+}
+use verdicts;
+
 /// The peer accepts what breaks one of these rules.
 macro_rules! accepts {
     ($($violation:ident)|+) => {
-        |case| {
-            matches!(
-                case.disagreement,
-                crate::differential::Disagreement::Accepts(
-                    $(mqtt5_codec::Violation::$violation)|+
-                )
-            )
-        }
+        |case| matches!(case.disagreement, Disagreement::Accepts($(mqtt5_codec::Violation::$violation)|+))
     };
 }
 use accepts;
 
 impl Case<'_> {
-    /// The peer rejects what we accept, be it by waiting or panicking, and the packet is such.
+    /// The peer rejects what we accept, also by waiting or panicking, and the packet is such.
     fn rejected(&self, such: impl FnOnce(&Packet<'_>) -> bool) -> bool {
         matches!(
             self.disagreement,
@@ -148,23 +143,6 @@ fn without_defaults(packet: &Packet<'_>) -> Vec<u8> {
     rebuilt(packet, arrange, |packet| encoded(&packet))
 }
 
-/// DISCONNECT 0x8C: Table 2-6 has it, Table 3-10 has not.
-fn is_disconnect_8c(packet: &Packet<'_>) -> bool {
-    matches!(packet, Packet::Disconnect(packet)
-        if packet.reason_code == mqtt5_codec::ReasonCode::BadAuthenticationMethod)
-}
-
-/// An AUTH without properties: section 3.15.2.1 grants it, section 3.15.2.2.2 forbids it.
-fn is_auth_without_properties(packet: &Packet<'_>) -> bool {
-    matches!(packet, Packet::Auth(packet) if packet.properties.is_empty())
-}
-
-/// The peer writes out what an AUTH leaves out, which makes it one that we refuse.
-fn writes_auth_out(case: &Case<'_>) -> bool {
-    case.disagreement == Disagreement::Encodes(Violation::AuthenticationMethodMissing)
-        && case.about(is_auth_without_properties)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,12 +151,14 @@ mod tests {
     #[test]
     fn each_verdict_is_the_one_about_its_example() {
         for verdict in all() {
-            let mut found = false;
+            let mut found = Vec::new();
             disagreements(&verdict.packet(), |case| {
-                found |= find(&case).is_some_and(|first| std::ptr::eq(first, verdict));
+                if find(&case).is_some_and(|first| std::ptr::eq(first, verdict)) {
+                    found.push(case.peer);
+                }
             });
-            let (peer, because) = (verdict.peer, verdict.because);
-            assert!(found, "{peer}: {because}: {}", verdict.example);
+            let (because, example) = (verdict.because, verdict.example);
+            assert_eq!(found, verdict.peers, "{because}: {example}");
         }
     }
 }
