@@ -33,8 +33,8 @@ impl DecodeError {
         }
     }
 
-    /// The same error, knowing who sent the packet: some rules have a statement for each side.
-    /// [`Packet::decode_from`] has told it already.
+    /// The same error with the side that sent the packet: some rules have a statement for each side.
+    /// [`Packet::decode_from`] sets it.
     #[must_use]
     pub const fn sent_by(mut self, sender: Role) -> Self {
         self.sender = Some(sender);
@@ -128,7 +128,7 @@ impl DecodeError {
     /// wants the connection closed without a word (sections 3.14, 4.12, 4.13).
     ///
     /// `connected` says whether a CONNACK with Success has been sent or received. Until then a
-    /// Server may only refuse with a CONNACK, and only who tries to connect. The Reason Code is
+    /// Server answers only a CONNECT or an AUTH, with a CONNACK that refuses the connection. The Reason Code is
     /// [`reason_code`](Self::reason_code) where the answer may carry it, or else Malformed Packet or
     /// Protocol Error. The standard lets a Server close without an answer in any case.
     ///

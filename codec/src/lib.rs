@@ -5,22 +5,20 @@
 //! * **Decoding allocates nothing and copies nothing.** A [`Packet`] borrows from the bytes that it
 //!   was decoded from. To keep a part of it, keep the [`Frame`](framing::Frame)'s [`Bytes`](bytes::Bytes):
 //!   [`Frame::share`](framing::Frame::share). The time to decode a PUBLISH does not depend on the size of its payload.
-//! * **Once a whole packet is there, the answer is a packet or an error**, never "need more". How
-//!   many bytes are missing is the business of [`framing`], which looks at no more than the lengths in
-//!   a packet, never reserves memory, and refuses a packet that is too large as soon as its fixed header
-//!   is there.
+//! * **Once a whole packet is there, the answer is a packet or an error**, never "need more".
+//!   [`framing`] says how many bytes are missing. It looks only at the lengths in a packet, never reserves
+//!   memory, and refuses a packet that is too large as soon as its fixed header is there.
 //! * **Everything that the bytes can show is checked while decoding**; afterwards no accessor fails.
 //!   [`Packet::decode`] judges what no side may send, [`Packet::decode_from`] also what this side
 //!   may not send.
 //! * **Encoding refuses whatever decoding refuses.** Building a packet uses the same types as reading
-//!   one and allocates nothing. What the types cannot rule out, [`EncodeError`] says before a byte is
-//!   written; what only one side may send,
-//!   [`Packet::check_before_sending`] knows. `encode` then `decode`
+//!   one and allocates nothing. [`EncodeError`] reports what the types cannot rule out, before a byte
+//!   is written. [`Packet::check_before_sending`] also checks what only one side may send. `encode` then `decode`
 //!   gives an equal packet; `decode` then `encode` gives the same bytes, in the same order, if the
 //!   sender used the shortest forms. Received properties can be changed on their way without being
 //!   copied: [`Properties::without`], [`Properties::and`].
-//! * **Bad input is an error, never a panic.** An error is at most sixteen bytes, `Copy`, and knows
-//!   the rule that was broken, where, and the Reason Code to answer with.
+//! * **Bad input is an error, never a panic.** An error is at most sixteen bytes, `Copy`, and names
+//!   the rule that was broken, the place, and the Reason Code to answer with.
 //! * No `unsafe` code, no I/O, no clock, no global state.
 //!
 //! # Reading
@@ -47,7 +45,7 @@
 //! # Ok::<(), mqtt5_codec::DecodeError>(())
 //! ```
 //!
-//! An error is for good: send [`DecodeError::answer`], if there is one, and close the connection.
+//! An error is final: send [`DecodeError::answer`], if there is one, and close the connection.
 //!
 //! # Writing
 //!
@@ -106,7 +104,8 @@
 //! * `std` (default): passes `std` on to the dependencies. The crate itself is `no_std`. `bytes` links
 //!   `alloc`, so that a program without `std` has to name a global allocator; decoding and encoding do
 //!   not call it.
-//! * `extra-platforms`: for targets without atomic compare-and-swap, as `bytes` calls it.
+//! * `extra-platforms`: turns on the feature of this name in `bytes`, for targets without atomic
+//!   compare-and-swap.
 //! * `serde`: `Serialize` for packets and their parts, for inspection; see [`Packet`] for the shape.
 //! * `arbitrary`: generation of valid packets from unstructured bytes, for fuzzing.
 //! * `proptest`: strategies that yield valid packets, topics and streams.

@@ -31,10 +31,10 @@ pub(crate) trait Element<'a>: Copy {
     }
 }
 
-/// Elements that are still encoded, followed by elements that are not yet.
+/// Encoded elements, followed by elements that are not encoded yet.
 ///
 /// A decoded packet has only the former, a packet that is built only the latter, and a packet that
-/// is changed on its way has both. None of them owns or allocates anything.
+/// is changed on its way has both. A sequence owns and allocates nothing.
 #[derive(Clone, Copy)]
 pub(crate) struct Sequence<'a, T> {
     wire: &'a [u8],

@@ -141,7 +141,7 @@ impl<'a> Text<'a> {
     pub(crate) fn trusted(bytes: &'a [u8]) -> Self {
         Text(match ascii_str(bytes) {
             Some(text) => text,
-            // Only now the decoder has to look at it.
+            // Only now must the UTF-8 decoder look at it.
             None => core::str::from_utf8(bytes).unwrap_or_default(),
         })
     }

@@ -57,8 +57,8 @@ macro_rules! violations {
             }
 
             /// The identifier of the normative statement that is violated, where the standard
-            /// numbers one whatever the packet. [`DecodeError::statement`](crate::DecodeError::statement)
-            /// knows the packet, and so some more.
+            /// numbers one for all packets. [`DecodeError::statement`](crate::DecodeError::statement)
+            /// knows the packet, and so names more.
             #[must_use]
             pub const fn statement(self) -> Option<&'static str> {
                 match self { $(Violation::$name => $statement),* }

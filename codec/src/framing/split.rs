@@ -86,9 +86,8 @@ pub enum Split<'a> {
     },
     /// The input ends inside a packet.
     Incomplete {
-        /// How many more bytes are needed at least: all that are missing once the fixed header is
-        /// there, else those that it takes at least. A peer chose this number: do not reserve so
-        /// much before it has sent it.
+        /// How many more bytes are needed at least; exact once the fixed header is complete. A peer chose
+        /// this number: do not reserve memory for it.
         needed: usize,
     },
 }
@@ -105,7 +104,7 @@ pub enum Split<'a> {
 ///
 /// # Errors
 ///
-/// [`DecodeError`] if the fixed header breaks a rule: no byte after it can mend that.
+/// [`DecodeError`] if the fixed header breaks a rule: later bytes cannot repair it.
 ///
 /// ```
 /// use mqtt5_codec::{Packet, ProtocolVersion};

@@ -9,8 +9,8 @@ use crate::{DecodeError, Packet, PacketType, ProtocolVersion, Role};
 /// Takes whole packets off the front of a receive buffer.
 ///
 /// The buffer is yours: append what the network brings, in chunks of any size, then call
-/// [`next`](Self::next) until it says [`SplitterOutput::Incomplete`]. The splitter never reserves memory, least
-/// of all what a peer merely declares. It looks at two to five bytes of each packet, however often it
+/// [`next`](Self::next) until it says [`SplitterOutput::Incomplete`]. The splitter never reserves memory,
+/// whatever length a peer declares. It looks at two to five bytes of each packet, however often it
 /// is asked, so that the time is linear in the bytes received.
 ///
 /// An error stays: the buffer is left as it is, and the same call gives the same error. Answer it
@@ -44,12 +44,12 @@ pub struct Splitter {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a packet that was taken off the buffer is gone"]
 pub enum SplitterOutput<T> {
-    /// It was whole, and is taken off the buffer.
+    /// It was complete, and has been taken off the buffer.
     Ready(T),
     /// The buffer ends too early.
     Incomplete {
-        /// How many more bytes are needed at least, before it is worth asking again. It is neither how
-        /// much to read (take whatever is there) nor how much to reserve (a peer chose it).
+        /// How many more bytes are needed at least. With fewer, the answer will be the same. Read whatever is
+        /// there, and do not reserve memory for this number: a peer chose it.
         needed: usize,
     },
 }
@@ -139,7 +139,7 @@ impl Frame {
         self.raw().decode(version)
     }
 
-    /// Decodes the packet, knowing who sent it: see [`Packet::decode_from`].
+    /// Decodes a packet from this side: see [`Packet::decode_from`].
     ///
     /// # Errors
     ///

@@ -18,13 +18,13 @@ use crate::{
 /// Packets of at most `buffer_limit` bytes arrive whole. Of a larger PUBLISH comes first the head
 /// (topic and properties), then its payload in chunks, as the buffer has them. Other packets of
 /// more than `buffer_limit` bytes, and heads of more than that, are refused with 0x97 Quota exceeded:
-/// let it have room for the largest CONNECT or SUBSCRIBE that you want to take.
+/// the limit must leave room for the largest CONNECT or SUBSCRIBE that you accept.
 ///
 /// Each Network Connection needs a splitter of its own: in the middle of a payload the next bytes
 /// are taken for more of it. An error stays, as with [`Splitter`](crate::framing::Splitter).
 ///
 /// **A message has been received when its last chunk is there, and must not be acknowledged earlier.** A
-/// `Client` or `Server` of `mqtt5-session-fsm` sees to that if it is given each piece by `handle_piece`.
+/// `Client` or `Server` of `mqtt5-session-fsm` acknowledges in time if `handle_piece` is given each piece.
 ///
 /// To pass a message on while it arrives, write its head with [`LargePublish::encode_head`] and then each
 /// chunk. What belongs to one Network Connection has to be replaced: QoS and Packet Identifier, and a Topic
@@ -213,8 +213,8 @@ fn head_length(header: FixedHeader, input: &[u8]) -> Result<usize, (Violation, u
     }
 }
 
-/// A PUBLISH whose payload is not at hand. It is not a [`Publish`], so that nobody takes it for a message that
-/// is there.
+/// A PUBLISH whose payload is not at hand. It is not a [`Publish`], so it cannot be mistaken for a message that
+/// is complete.
 ///
 /// ```
 /// use bytes::BytesMut;
@@ -247,8 +247,8 @@ pub struct LargePublish<'a> {
 }
 
 impl<'a> LargePublish<'a> {
-    /// Appends what comes before the payload. Exactly [`payload_length`](Self::payload_length) bytes have to
-    /// be written next.
+    /// Appends what comes before the payload. The caller must write exactly
+    /// [`payload_length`](Self::payload_length) bytes next.
     ///
     /// # Errors
     ///
@@ -320,7 +320,7 @@ impl PublishHead {
         }
     }
 
-    /// Decodes the head, knowing who sent it.
+    /// Decodes the head of a packet from this side.
     ///
     /// # Errors
     ///

@@ -43,7 +43,7 @@ pub struct MessagePool {
     /// Each is the rest of its memory, or all of it, and shares it with the message that has the slot.
     slots: Vec<BytesMut>,
     slot_size: usize,
-    /// Messages are mostly gone in the order in which they came: here is the oldest.
+    /// Where the search begins: the slot of the oldest message, which is usually free first.
     next: usize,
 }
 

@@ -130,7 +130,7 @@ fn check(filter: &[u8]) -> Result<(), (usize, Violation)> {
     Ok(())
 }
 
-/// Wildcard characters are mostly where they may be.
+/// Fast path: wildcard characters usually stand where they may.
 #[inline(never)]
 fn check_closely(filter: &[u8]) -> Result<(), (usize, Violation)> {
     if may_be_invalid_filter(filter) || is_shared(filter) {

@@ -259,8 +259,8 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// As [`Packet::encode`], but leaves the payload of a PUBLISH out and returns it, uncopied. **It
-    /// has to be written next.** Of all other packets everything is written and the answer is empty.
+    /// As [`Packet::encode`], but leaves the payload of a PUBLISH out and returns it, uncopied. **The
+    /// caller must write it next.** All other packets are written whole, and the rest is empty.
     ///
     /// # Errors
     ///

@@ -73,7 +73,7 @@ macro_rules! acknowledgement {
                 self.reason_code.check_in(PacketType::$name)
             }
 
-            #[inline]
+            #[inline(always)]
             fn write<S: Sink>(&self, sink: &mut S) {
                 sink.two_byte_integer(self.packet_identifier.get());
                 write_reason(self.reason_code, &self.properties, sink);
@@ -132,7 +132,7 @@ pub(super) fn reason_code(packet_type: PacketType, input: &[u8]) -> Parsed<'_, R
 }
 
 /// The shortest form of what [`reason_and_properties`] reads, or of nothing at all.
-#[inline]
+#[inline(always)]
 pub(super) fn write_reason<P: Scope, S: Sink>(
     reason_code: ReasonCode,
     properties: &Properties<'_, P>,

@@ -17,8 +17,8 @@ pub type AuthProperties<'a> = Properties<'a, scope::Auth>;
 /// The standard contradicts itself: an AUTH must have an Authentication Method (section
 /// 3.15.2.2.2), and it may leave all its properties out (section 3.15.2.1). So an AUTH without any
 /// property is decoded and encoded, for the session to judge; one with properties, but without
-/// the method, is a Protocol Error. What you send should have the method:
-/// [`Packet::check_before_sending`](crate::Packet::check_before_sending) sees to it.
+/// the method, is a Protocol Error. An AUTH that you send should have the method:
+/// [`Packet::check_before_sending`](crate::Packet::check_before_sending) checks that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Auth<'a> {
     /// Success (from a Server), Continue authentication, or Re-authenticate (from a Client).
@@ -77,7 +77,7 @@ impl<'a> Body<'a> for Auth<'a> {
         self.check_method(!self.properties.is_empty())
     }
 
-    #[inline]
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         write_reason(self.reason_code, &self.properties, sink);
     }

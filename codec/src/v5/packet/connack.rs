@@ -114,7 +114,7 @@ impl<'a> Body<'a> for ConnAck<'a> {
         only_on_success(self.session_present, self.reason_code)
     }
 
-    #[inline]
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.array(&[u8::from(self.session_present), self.reason_code.to_byte()]);
         self.properties.write(sink);

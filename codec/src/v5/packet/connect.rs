@@ -55,7 +55,7 @@ pub struct Connect<'a> {
     pub keep_alive: u16,
     /// What the Client supports and wants (section 3.1.2.11).
     pub properties: ConnectProperties<'a>,
-    /// The ClientID (section 3.1.3.1); empty: the Server shall assign one.
+    /// The ClientID (section 3.1.3.1). If it is empty, the Server assigns one.
     pub client_identifier: Text<'a>,
     /// The message to be published if the Client is lost (section 3.1.2.5).
     pub will: Option<Will<'a>>,
@@ -82,8 +82,8 @@ pub struct Will<'a> {
 
 impl Will<'_> {
     /// Whether the payload is what the Payload Format Indicator says: with 1 it must be UTF-8
-    /// (section 3.1.3.2.3). The sender must see to it; a receiver may check it and answer 0x99.
-    /// Decoding and encoding do not: it takes time in the payload's length.
+    /// (section 3.1.3.2.3). The sender must ensure it. A receiver may check it and answer 0x99.
+    /// Decoding and encoding do not, because it takes time in the payload's length.
     #[must_use]
     pub fn payload_format_is_right(&self) -> bool {
         super::publish::payload_format_is_right(

@@ -37,8 +37,8 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// As [`Packet::decode`], knowing who sent the packet: what that side must never send is an
-    /// error, too.
+    /// As [`Packet::decode`], for a packet from this side: what the side must never send is an error,
+    /// too.
     ///
     /// # Errors
     ///
@@ -68,7 +68,7 @@ impl<'a> RawPacket<'a> {
         }
     }
 
-    /// Decodes the packet, knowing who sent it: see [`Packet::decode_from`].
+    /// Decodes a packet from this side: see [`Packet::decode_from`].
     ///
     /// # Errors
     ///
@@ -106,7 +106,7 @@ impl<'a> RawPacket<'a> {
                     .sent_by(sender),
             );
         }
-        // Not moved once it is there: it is the largest thing around.
+        // Not moved: it is the largest value here.
         let decoded = dispatch(version, self.header(), self.body());
         match &decoded {
             Ok(packet) => match packet.wrong_side(sender) {

@@ -63,7 +63,7 @@ impl<'a> Body<'a> for Disconnect<'a> {
         self.reason_code.check_in(PacketType::Disconnect)
     }
 
-    #[inline]
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         write_reason(self.reason_code, &self.properties, sink);
     }

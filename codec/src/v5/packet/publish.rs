@@ -100,7 +100,7 @@ impl Delivery {
 
 /// A message on its way (section 3.3).
 ///
-/// The default has QoS 0 and no topic, so that it cannot be sent as it is.
+/// The default has QoS 0 and no topic, so it cannot be sent as it is.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Publish<'a> {
     /// QoS, Packet Identifier and DUP.
@@ -167,7 +167,7 @@ impl<'a> Publish<'a> {
     }
 
     /// As [`Publish::encode`], but writes only what comes before the payload and returns the
-    /// payload, uncopied: for a vectored write. **It has to be written next.**
+    /// payload, uncopied: for a vectored write. **The caller must write it next.**
     ///
     /// # Errors
     ///
@@ -195,8 +195,8 @@ impl<'a> Publish<'a> {
     }
 
     /// Whether the payload is what the Payload Format Indicator says: with 1 it must be UTF-8
-    /// (section 3.3.2.3.2). The sender must see to it; a receiver may check it and answer 0x99.
-    /// Decoding and encoding do not: it takes time in the payload's length.
+    /// (section 3.3.2.3.2). The sender must ensure it. A receiver may check it and answer 0x99.
+    /// Decoding and encoding do not, because it takes time in the payload's length.
     #[must_use]
     pub fn payload_format_is_right(&self) -> bool {
         payload_format_is_right(self.properties.payload_format_indicator(), self.payload)
@@ -321,7 +321,7 @@ impl<'a> Body<'a> for Publish<'a> {
         topic_or_alias(self.topic, &self.properties)
     }
 
-    #[inline]
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         let topic = self.topic.map_or("", TopicName::as_str);
         sink.length_prefixed(topic.as_bytes());

@@ -163,7 +163,7 @@ macro_rules! subscription_acknowledgement {
                 Ok(())
             }
 
-            #[inline]
+            #[inline(always)]
             fn write<S: Sink>(&self, sink: &mut S) {
                 sink.two_byte_integer(self.packet_identifier.get());
                 self.properties.write(sink);

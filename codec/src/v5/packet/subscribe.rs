@@ -261,7 +261,7 @@ impl<'a> Subscriptions<'a> {
     }
 }
 
-/// The options that are right whatever the Topic Filter is: with No Local, the filter counts.
+/// The options that are right with every Topic Filter: with No Local, it must not be shared.
 static RIGHT_FOR_ANY_FILTER: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -390,7 +390,7 @@ impl<'a> Body<'a> for Subscribe<'a> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.two_byte_integer(self.packet_identifier.get());
         self.properties.write(sink);
@@ -409,7 +409,7 @@ impl<'a> Body<'a> for Unsubscribe<'a> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.two_byte_integer(self.packet_identifier.get());
         self.properties.write(sink);

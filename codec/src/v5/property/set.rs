@@ -109,7 +109,7 @@ impl<'a, S: Scope> Properties<'a, S> {
         Self::from_sequence(self.sequence.without(mask))
     }
 
-    /// Whether there are none.
+    /// Whether the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.sequence.is_empty()
@@ -172,7 +172,7 @@ impl<'a, S: Scope> Properties<'a, S> {
     }
 
     /// Writes Property Length and properties.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write<K: Sink>(&self, sink: &mut K) {
         let length = self.sequence.encoded_len();
         if fault!("MQTT-2.2.2-1") && length == 0 {
@@ -201,7 +201,7 @@ impl<'a> Properties<'a, scope::Publish> {
 }
 
 impl Properties<'_, scope::Subscribe> {
-    /// The identifier that the Server shall send along with the messages of the subscriptions.
+    /// The identifier that the Server sends with each message that matches these subscriptions.
     #[must_use]
     pub fn subscription_identifier(&self) -> Option<SubscriptionIdentifier> {
         match self.find(PropertyIdentifier::SubscriptionIdentifier as u8) {

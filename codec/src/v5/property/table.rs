@@ -1,6 +1,6 @@
 //! The 27 properties: identifier, name, type, packets, repetition, meaning (section 2.2.2.2, Table 2-4).
 //!
-//! Nothing else in this crate knows any of it.
+//! This table is the only place that knows them.
 
 use core::fmt;
 use core::num::{NonZeroU16, NonZeroU32};
@@ -182,7 +182,7 @@ macro_rules! properties {
             }
         }
 
-        /// The value of one property each; `None` if it is absent, which the standard gives a meaning of its own.
+        /// Each method returns the value of one property, or `None` if it is absent.
         impl<'a, S: Scope> Properties<'a, S> {
             $($(
                 #[doc = concat!($text, ": ", $meaning, " (section ", $sections, ").")]
