@@ -159,7 +159,10 @@ fn short_ways_say_what_decoding_says(
             Ok(Packet::Publish(publish)) if publish.properties.is_empty() => Some(publish),
             _ => None,
         };
-        prop_assert_eq!(decode_plain_publish(ProtocolVersion::V5_0, &packet), publish);
+        prop_assert_eq!(
+            decode_plain_publish(ProtocolVersion::V5_0, &packet),
+            publish
+        );
         let acknowledgement = match decoded {
             Ok(decoded) if packet.as_bytes().len() == 4 && is_exchange(packet.packet_type()) => {
                 let identifier = decoded.packet_identifier().expect("these have one");
