@@ -4,7 +4,7 @@
 //! One byte for each decision, modulo the number of alternatives; when they are used up, the faults stop and
 //! everything has to come to rest.
 
-use mqtt5_spec_tests::explore::{chart, run_bytes};
+use mqtt5_spec_tests::explore::run_bytes;
 use mqtt5_spec_tests::world::{SessionWorld, scenarios};
 
 /// Runs that differ only in what comes after this many decisions are not worth their time.
@@ -20,8 +20,6 @@ pub fn check(data: &[u8]) {
     let config = scenarios::everything();
     if let Err(found) = run_bytes::<SessionWorld>(&config, data) {
         let short = found.minimised::<SessionWorld>(&config, 5_000);
-        let replay = short.replay::<SessionWorld>(&config);
-        let drawn = chart::text(&["client", "server"], replay.log.entries());
-        panic!("{}\n{drawn}", short.violation);
+        panic!("{}", short.drawn::<SessionWorld>(&config));
     }
 }

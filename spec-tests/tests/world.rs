@@ -2,7 +2,7 @@
 //!
 //! The numbers that each test prints are those of `cargo run --release -p mqtt5-spec-tests --bin explore`.
 
-use mqtt5_spec_tests::explore::{Exhaustive, Log, Simulation, TraceFile, chart, run_numbers};
+use mqtt5_spec_tests::explore::{Exhaustive, Log, Simulation, TraceFile, run_numbers};
 use mqtt5_spec_tests::path_of;
 use mqtt5_spec_tests::world::scenarios::{self, Expected, Named, Total};
 use mqtt5_spec_tests::world::{Config, SessionWorld, rows_not_run};
@@ -23,9 +23,7 @@ fn standard_exploration() {
         let report = settings.explore::<SessionWorld>(&named.config);
         println!("{}", total.add(&named, &report));
         if let (false, Some(found)) = (named.expects.is_met(&report), report.counterexample()) {
-            let replay = found.replay::<SessionWorld>(&named.config);
-            let drawn = chart::text(&["client", "server"], replay.log.entries());
-            println!("{drawn}");
+            println!("{}", found.drawn::<SessionWorld>(&named.config));
         }
     }
     println!("\n{total}");
@@ -78,10 +76,11 @@ fn simulations_converge() {
             let short = failure
                 .counterexample
                 .minimised::<SessionWorld>(&settings, 5_000);
-            let replay = short.replay::<SessionWorld>(&settings);
-            let drawn = chart::text(&["client", "server"], replay.log.entries());
-            println!("{drawn}");
-            panic!("seed {}: {}", failure.seed, short.violation);
+            panic!(
+                "seed {}: {}",
+                failure.seed,
+                short.drawn::<SessionWorld>(&settings)
+            );
         }
     }
 }
@@ -95,9 +94,7 @@ proptest! {
         let config = scenarios::everything();
         if let Err(found) = run_numbers::<SessionWorld>(&config, &numbers) {
             let short = found.minimised::<SessionWorld>(&config, 2_000);
-            let replay = short.replay::<SessionWorld>(&config);
-            let drawn = chart::text(&["client", "server"], replay.log.entries());
-            prop_assert!(false, "{}\n{drawn}", short.violation);
+            prop_assert!(false, "{}", short.drawn::<SessionWorld>(&config));
         }
     }
 }
@@ -114,9 +111,8 @@ fn saved_traces_replay() {
         let replay = found.trace.replay::<SessionWorld>(&saved.config, Log::on());
         assert!(replay.fitted, "{file} was saved for another world");
         assert_eq!(replay.violation.as_ref(), Some(&found.violation), "{file}");
-        let drawn = chart::text(&["client", "server"], replay.log.entries());
         let chart = std::fs::read_to_string(path_of(&format!("traces/{file}.chart.txt")));
-        assert_eq!(chart.expect("a chart"), drawn, "{file}");
+        assert_eq!(chart.expect("a chart"), replay.chart(), "{file}");
 
         let report = Exhaustive::default().explore::<SessionWorld>(&named.config);
         assert!(named.expects.is_met(&report));

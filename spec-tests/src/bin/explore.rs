@@ -7,7 +7,7 @@ use std::io::{self, Write, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use mqtt5_spec_tests::explore::{Exhaustive, Presentation, Simulation, TraceFile, World, chart};
+use mqtt5_spec_tests::explore::{Exhaustive, Presentation, Simulation, TraceFile};
 use mqtt5_spec_tests::path_of;
 use mqtt5_spec_tests::world::scenarios::{self, Named, Total};
 use mqtt5_spec_tests::world::{Config, SessionWorld};
@@ -244,8 +244,7 @@ fn save_traces() -> Result<(), Box<dyn std::error::Error>> {
             return Err(format!("{file}: {}", report.verdict).into());
         };
         let config = named.config;
-        let replay = counterexample.replay::<SessionWorld>(&config);
-        let drawn = chart::text(SessionWorld::LANES, replay.log.entries());
+        let drawn = counterexample.replay::<SessionWorld>(&config).chart();
         let folder = path_of("traces");
         fs::create_dir_all(&folder)?;
         fs::write(folder.join(format!("{file}.chart.txt")), drawn)?;

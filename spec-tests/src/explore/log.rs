@@ -85,12 +85,6 @@ impl Log {
         }
     }
 
-    /// Whether it is worth preparing something to say.
-    #[must_use]
-    pub fn is_on(&self) -> bool {
-        self.on
-    }
-
     /// What has been said.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {

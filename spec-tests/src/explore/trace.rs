@@ -1,5 +1,6 @@
 //! A run as the list of its choices: small, exact, and repeatable.
 
+use super::chart;
 use super::choice::{Recorder, Script};
 use super::coverage::Coverage;
 use super::exhaustive::Exhaustive;
@@ -87,7 +88,21 @@ impl Trace {
     }
 }
 
+impl<W: World> Replay<W> {
+    /// What happened, as a sequence chart.
+    #[must_use]
+    pub fn chart(&self) -> String {
+        chart::text(W::LANES, self.log.entries())
+    }
+}
+
 impl Counterexample {
+    /// The objection, and the run as a sequence chart.
+    #[must_use]
+    pub fn drawn<W: World>(&self, config: &W::Config) -> String {
+        format!("{}\n{}", self.violation, self.replay::<W>(config).chart())
+    }
+
     /// Makes the run again with the log on. The last entry is the objection, also if it concerns
     /// what cannot happen afterwards.
     #[must_use]

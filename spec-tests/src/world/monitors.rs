@@ -13,6 +13,15 @@
 //! | [`room`] | what is stored at all |
 //! | [`table`] | the states of the Packet Identifiers |
 //! | [`time`] | who has spoken when |
+//!
+//! # A new rule
+//!
+//! 1. Add it to [`Rule`]: its section, its name, and in which configurations a complete exploration must arm it.
+//! 2. Write the monitor in the file of its kind. What it remembers is a part of the state, so it should forget what does
+//!    not matter any more.
+//! 3. Judge it where the thing happens: in [`connection`] for a packet that is sent, in `shell.rs` for one that is handed
+//!    to a machine, in `events.rs` for an event.
+//! 4. Break the rule in the machines, and see the explorer object. `explore --save-counts` keeps the new numbers.
 
 pub(crate) mod acknowledgements;
 pub(crate) mod announced;
