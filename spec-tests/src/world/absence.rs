@@ -6,10 +6,10 @@ use super::SessionWorld;
 use super::actions::Action;
 use super::application::{SIDES, Side};
 use super::coverage_points::Kind;
-use super::monitors::Rule;
 use super::monitors::time::later;
+use super::monitors::{Judged, Rule};
 use super::shell::At;
-use crate::explore::{Turn, Violation};
+use crate::explore::Turn;
 
 /// What the host of a side does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -117,7 +117,7 @@ impl SessionWorld {
         side: Side,
         read_first: bool,
         turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
+    ) -> Judged {
         let words = match read_first {
             false => "is back, and looks at its timers",
             true => "is back, and reads",
@@ -149,11 +149,7 @@ impl SessionWorld {
     }
 
     /// Reads what lies in the sockets of a side, where its host reads.
-    pub(super) fn read_sockets(
-        &mut self,
-        side: Side,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
+    pub(super) fn read_sockets(&mut self, side: Side, turn: &mut Turn<'_>) -> Judged {
         for link in 0..self.links.len() {
             let length = self.links[link].hearing[side].socket;
             if length > 0 && self.links[link].has(side) && self.reads(link, side) {
@@ -164,12 +160,7 @@ impl SessionWorld {
     }
 
     /// Bytes reach the socket of a host that does not read now.
-    pub(super) fn arrive(
-        &mut self,
-        link: usize,
-        to: Side,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
+    pub(super) fn arrive(&mut self, link: usize, to: Side, turn: &mut Turn<'_>) -> Judged {
         let bytes = self.links[link].pipe_to(to).len();
         let now = self.now(to);
         let hearing = &mut self.links[link].hearing[to];
@@ -259,7 +250,7 @@ impl SessionWorld {
     }
 
     /// Calls the machines of a side whose time has come.
-    pub(super) fn timers(&mut self, side: Side, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    pub(super) fn timers(&mut self, side: Side, turn: &mut Turn<'_>) -> Judged {
         if self.attention(side) == Attention::Asleep {
             return Ok(());
         }
@@ -296,7 +287,7 @@ impl SessionWorld {
     }
 
     /// A peer that is silent has been left by now.
-    pub(super) fn check_silence(&self, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    pub(super) fn check_silence(&self, turn: &mut Turn<'_>) -> Judged {
         for link in &self.links {
             for side in SIDES {
                 let hearing = &link.hearing[side];

@@ -11,9 +11,9 @@ use super::announced::TOPIC;
 use super::application::{SIDES, Side};
 use super::coverage_points::Kind;
 use super::describe::first_packet_len;
-use super::monitors::Rule;
+use super::monitors::{Judged, Rule};
 use super::shell::At;
-use crate::explore::{Step, Turn, Violation};
+use crate::explore::{Step, Turn};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
@@ -169,11 +169,7 @@ impl SessionWorld {
     }
 
     /// Does it, completely.
-    pub(super) fn perform(
-        &mut self,
-        action: Action,
-        turn: &mut Turn<'_>,
-    ) -> Result<Step, Violation> {
+    pub(super) fn perform(&mut self, action: Action, turn: &mut Turn<'_>) -> Judged<Step> {
         let kind = match action {
             Action::Publish(..) => Kind::Publish,
             Action::Decide(_, _, true) => Kind::Accept,
@@ -223,7 +219,7 @@ impl SessionWorld {
         side: Side,
         action: LinkAction,
         turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
+    ) -> Judged {
         let name = side.name();
         match action {
             LinkAction::Deliver => {
@@ -259,7 +255,7 @@ impl SessionWorld {
         }
     }
 
-    fn request(&mut self, subscribe: bool, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    fn request(&mut self, subscribe: bool, turn: &mut Turn<'_>) -> Judged {
         let filter = TopicFilter::new(TOPIC).expect("a good filter");
         let machine = &mut self.client;
         let answer = if subscribe {
@@ -282,12 +278,7 @@ impl SessionWorld {
         self.drain(At::Client, turn)
     }
 
-    fn disconnect(
-        &mut self,
-        link: usize,
-        side: Side,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
+    fn disconnect(&mut self, link: usize, side: Side, turn: &mut Turn<'_>) -> Judged {
         let now = self.now(side);
         turn.note(side.lane(), "disconnects");
         let answer = match side {

@@ -273,5 +273,4 @@ pub(crate) struct Undecided {
     pub(crate) receipt: Receipt,
     pub(crate) number: u8,
     pub(crate) qos: Qos,
-    pub(crate) identifier: u16,
 }

@@ -12,9 +12,9 @@ use super::announced::{Variant, announced};
 use super::application::{SIDES, Side};
 use super::config::Config;
 use super::link::Link;
-use super::monitors::Rule;
+use super::monitors::{Judged, Rule};
 use super::shell::At;
-use crate::explore::{Turn, Violation};
+use crate::explore::Turn;
 
 /// The ClientID.
 pub(super) const NAME: &str = "c";
@@ -76,11 +76,7 @@ impl Config {
 
 impl SessionWorld {
     /// The Client opens a connection, whether or not it has one.
-    pub(super) fn connect(
-        &mut self,
-        clean_start: bool,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
+    pub(super) fn connect(&mut self, clean_start: bool, turn: &mut Turn<'_>) -> Judged {
         let words = if clean_start {
             "connects with Clean Start 1"
         } else {
@@ -148,7 +144,7 @@ impl SessionWorld {
     }
 
     /// The Client notices that its connection is gone.
-    pub(super) fn client_lost(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    pub(super) fn client_lost(&mut self, turn: &mut Turn<'_>) -> Judged {
         self.hang_up(turn);
         let now = self.now(Side::Client);
         self.may_end(Side::Client, turn, |world| {
@@ -158,7 +154,7 @@ impl SessionWorld {
     }
 
     /// The Client's clock jumps to the end of its Session.
-    pub(super) fn expire_client(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    pub(super) fn expire_client(&mut self, turn: &mut Turn<'_>) -> Judged {
         self.lost_session = true;
         let ends_at = self.client.session().next_timeout();
         let clock = &mut self.hosts[Side::Client].clock;
@@ -173,7 +169,7 @@ impl SessionWorld {
     }
 
     /// The Client's host crashes, and starts again from what it stored.
-    pub(super) fn restart_client(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    pub(super) fn restart_client(&mut self, turn: &mut Turn<'_>) -> Judged {
         self.hang_up(turn);
         if let Some(session) = self.load(Side::Client, turn)? {
             self.client = Client::new(self.config.0.client(), session);

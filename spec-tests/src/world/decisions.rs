@@ -5,9 +5,9 @@ use mqtt5_session_fsm::codec::{Qos, ReasonCode};
 
 use super::SessionWorld;
 use super::application::{Side, Undecided};
-use super::monitors::{Rule, Verdict};
+use super::monitors::{Judged, Rule, Verdict};
 use super::shell::At;
-use crate::explore::{Turn, Violation};
+use crate::explore::Turn;
 
 impl SessionWorld {
     /// An application decides about a message.
@@ -17,7 +17,7 @@ impl SessionWorld {
         position: usize,
         accept: bool,
         turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
+    ) -> Judged {
         let undecided = self.hosts[side].undecided.remove(position);
         let number = undecided.number;
         let verb = if accept { "accepts" } else { "refuses" };

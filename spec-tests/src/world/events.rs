@@ -3,20 +3,15 @@
 use super::application::{Ending, Side, Undecided};
 use super::monitors::delivery::{Delivery, loss_has_reason, not_lost};
 use super::monitors::room::next_dropped;
-use super::monitors::{Rule, Verdict};
+use super::monitors::{Judged, Rule, Verdict};
 use super::observed::Observed;
 use super::shell::At;
 use super::{SessionWorld, Split};
-use crate::explore::{Turn, Violation};
+use crate::explore::Turn;
 
 impl SessionWorld {
     /// An event, from `receive` or from `poll`.
-    pub(super) fn observe(
-        &mut self,
-        at: At,
-        event: Observed,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
+    pub(super) fn observe(&mut self, at: At, event: Observed, turn: &mut Turn<'_>) -> Judged {
         let side = at.side();
         if event != Observed::Other {
             turn.note(side.lane(), event);
@@ -31,7 +26,6 @@ impl SessionWorld {
             Observed::Message {
                 number,
                 qos,
-                identifier,
                 receipt,
             } => {
                 let flow = &mut self.flows[side.other()];
@@ -49,7 +43,6 @@ impl SessionWorld {
                         receipt,
                         number,
                         qos,
-                        identifier,
                     });
                 }
             }

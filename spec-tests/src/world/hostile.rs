@@ -15,8 +15,9 @@ use mqtt5_session_fsm::table::{
 
 use super::application::Side;
 use super::describe::{Words, packets};
+use super::monitors::Judged;
 use super::{SessionWorld, Split};
-use crate::explore::{Turn, Violation};
+use crate::explore::Turn;
 
 /// An identifier that nobody uses.
 const UNKNOWN: PacketIdentifier = PacketIdentifier::new(99).expect("not 0");
@@ -25,12 +26,7 @@ const LOOKED_AT: u16 = 4;
 
 impl SessionWorld {
     /// Somebody slips a packet in between two others.
-    pub(super) fn slip_in(
-        &mut self,
-        link: usize,
-        to: Side,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
+    pub(super) fn slip_in(&mut self, link: usize, to: Side, turn: &mut Turn<'_>) -> Judged {
         let Some(session) = self.session(to).cloned() else {
             return Ok(());
         };

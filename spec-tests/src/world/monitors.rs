@@ -152,13 +152,16 @@ impl Verdict {
     }
 }
 
+/// What comes of something that monitors look at.
+pub(crate) type Judged<T = ()> = Result<T, Violation>;
+
 impl Turn<'_> {
     /// Counts a monitor that was armed.
     ///
     /// # Errors
     ///
     /// If its rule is broken.
-    pub(crate) fn judge(&mut self, rule: Rule, verdict: Verdict) -> Result<(), Violation> {
+    pub(crate) fn judge(&mut self, rule: Rule, verdict: Verdict) -> Judged {
         if !matches!(verdict, Verdict::Idle) {
             self.cover(rule.position());
         }
@@ -173,11 +176,7 @@ impl Turn<'_> {
     /// # Errors
     ///
     /// If it is one.
-    pub(crate) fn demand<T, E: ToString>(
-        &mut self,
-        rule: Rule,
-        answer: Result<T, E>,
-    ) -> Result<T, Violation> {
+    pub(crate) fn demand<T, E: ToString>(&mut self, rule: Rule, answer: Result<T, E>) -> Judged<T> {
         self.cover(rule.position());
         answer.map_err(|error| Violation::new(rule.name(), error.to_string()))
     }

@@ -11,7 +11,6 @@ pub(crate) enum Observed {
     Message {
         number: u8,
         qos: Qos,
-        identifier: u16,
         receipt: Option<Receipt>,
     },
     Outcome {
@@ -38,13 +37,11 @@ impl Observed {
         match event {
             Event::Message(delivered) => {
                 let publish = &delivered.publish;
-                let identifier = publish.delivery.packet_identifier();
                 let is_ours = publish.topic.is_some_and(|topic| topic.as_str() == TOPIC);
                 let number = publish.payload.first().filter(|_| is_ours);
                 Observed::Message {
                     number: number.copied().unwrap_or(u8::MAX),
                     qos: publish.delivery.qos(),
-                    identifier: identifier.map_or(0, |id| id.get()),
                     receipt: delivered.receipt,
                 }
             }

@@ -9,9 +9,9 @@ use super::announced::TOPIC;
 use super::application::{SIDES, Side};
 use super::config::Config;
 use super::monitors::room::{Stored, nothing_dropped};
-use super::monitors::{Rule, Verdict};
+use super::monitors::{Judged, Rule, Verdict};
 use super::shell::At;
-use crate::explore::{Turn, Violation};
+use crate::explore::Turn;
 
 /// The place of a QoS in [`Flow::refused`].
 const fn class(qos: Qos) -> usize {
@@ -70,7 +70,7 @@ impl SessionWorld {
         qos: u8,
         large: bool,
         turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
+    ) -> Judged {
         let config = self.config.0.session();
         let before = Stored::of(&self.flows[side]);
         let number = self.flows[side].next_number();
@@ -142,7 +142,7 @@ impl SessionWorld {
     }
 
     /// What both sides store.
-    pub(super) fn check_room(&self, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    pub(super) fn check_room(&self, turn: &mut Turn<'_>) -> Judged {
         let config = self.config.0.session();
         for side in SIDES {
             let flow = &self.flows[side];

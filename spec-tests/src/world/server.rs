@@ -7,11 +7,11 @@ use super::SessionWorld;
 use super::application::Side;
 use super::client::NAME;
 use super::coverage_points::Kind;
-use super::monitors::Rule;
 use super::monitors::persistence::Disk;
 use super::monitors::table::States;
+use super::monitors::{Judged, Rule};
 use super::shell::At;
-use crate::explore::{Turn, Violation};
+use crate::explore::Turn;
 
 fn is_expired(session: &Session, now: Instant) -> bool {
     session.next_timeout() <= now && {
@@ -23,11 +23,7 @@ fn is_expired(session: &Session, now: Instant) -> bool {
 
 impl SessionWorld {
     /// A CONNECT came: accepts it with the Session that there is, which another connection may have.
-    pub(super) fn decide_connect(
-        &mut self,
-        link: usize,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
+    pub(super) fn decide_connect(&mut self, link: usize, turn: &mut Turn<'_>) -> Judged {
         let now = self.now(Side::Server);
         if self.links[link].is_superseded && self.config.0.stale == 0 {
             turn.note(
@@ -86,12 +82,7 @@ impl SessionWorld {
     }
 
     /// A SUBSCRIBE or UNSUBSCRIBE is answered.
-    pub(super) fn answer(
-        &mut self,
-        link: usize,
-        position: usize,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
+    pub(super) fn answer(&mut self, link: usize, position: usize, turn: &mut Turn<'_>) -> Judged {
         let now = self.now(Side::Server);
         let Some(end) = &mut self.links[link].server else {
             return Ok(());
@@ -111,12 +102,7 @@ impl SessionWorld {
     }
 
     /// A side notices that a connection is gone.
-    pub(super) fn lose(
-        &mut self,
-        link: usize,
-        side: Side,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
+    pub(super) fn lose(&mut self, link: usize, side: Side, turn: &mut Turn<'_>) -> Judged {
         if side == Side::Client {
             return self.client_lost(turn);
         }
@@ -129,11 +115,7 @@ impl SessionWorld {
     }
 
     /// The machine of a link is done: takes the Session out, and closes.
-    pub(super) fn server_left(
-        &mut self,
-        link: usize,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
+    pub(super) fn server_left(&mut self, link: usize, turn: &mut Turn<'_>) -> Judged {
         let now = self.now(Side::Server);
         let had_session = self.at(Side::Server) == At::Server(link);
         let session = self.machine(link).take_session(now);
@@ -158,7 +140,7 @@ impl SessionWorld {
     }
 
     /// The broker's clock jumps to the end of the Session, while the Client's stands still.
-    pub(super) fn expire_server(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    pub(super) fn expire_server(&mut self, turn: &mut Turn<'_>) -> Judged {
         let Some(session) = &self.stored else {
             return Ok(());
         };
@@ -172,7 +154,7 @@ impl SessionWorld {
     }
 
     /// The time of the Session that is kept has come, for one thing or another.
-    pub(super) fn expire_stored(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    pub(super) fn expire_stored(&mut self, turn: &mut Turn<'_>) -> Judged {
         let now = self.now(Side::Server);
         self.may_end(Side::Server, turn, |world| {
             if let Some(session) = &mut world.stored {
@@ -185,7 +167,7 @@ impl SessionWorld {
     }
 
     /// The broker's host crashes, with all of its connections, and starts again from what it stored.
-    pub(super) fn restart_server(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    pub(super) fn restart_server(&mut self, turn: &mut Turn<'_>) -> Judged {
         let had_session = self.session(Side::Server).is_some();
         for link in 0..self.links.len() {
             if self.links[link].server.is_some() {
@@ -200,7 +182,7 @@ impl SessionWorld {
         Ok(())
     }
 
-    pub(super) fn expire(&mut self, side: Side, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    pub(super) fn expire(&mut self, side: Side, turn: &mut Turn<'_>) -> Judged {
         turn.log()
             .fault(format_args!("the {}'s Session expires", side.name()));
         self.left.expiries[side] -= 1;
@@ -210,7 +192,7 @@ impl SessionWorld {
         }
     }
 
-    pub(super) fn crash(&mut self, side: Side, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    pub(super) fn crash(&mut self, side: Side, turn: &mut Turn<'_>) -> Judged {
         turn.log().fault(format_args!(
             "the {}'s host crashes and restarts",
             side.name()

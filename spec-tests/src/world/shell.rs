@@ -13,9 +13,9 @@ use super::describe::{Words, packets};
 use super::monitors::connection::Seen;
 use super::monitors::persistence::Disk;
 use super::monitors::table::{Effect, Prediction, States};
-use super::monitors::{Rule, Verdict};
+use super::monitors::{Judged, Rule, Verdict};
 use super::observed::Observed;
-use crate::explore::{Turn, Violation};
+use crate::explore::Turn;
 
 /// What both hosts have beside their machines.
 #[derive(Clone, Debug, Default, Hash)]
@@ -130,7 +130,7 @@ impl SessionWorld {
         to: Side,
         length: usize,
         turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
+    ) -> Judged {
         let bytes: Vec<u8> = self.links[link].pipe_to(to).drain(..length).collect();
         self.read(link, to, &bytes, turn)
     }
@@ -142,7 +142,7 @@ impl SessionWorld {
         to: Side,
         bytes: &[u8],
         turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
+    ) -> Judged {
         let at = self.at_link(link, to);
         let now = self.now(to);
         if !self.links[link].has(to) {
@@ -234,7 +234,7 @@ impl SessionWorld {
         bytes: &[u8],
         prediction: &mut Prediction,
         turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
+    ) -> Judged {
         let manual = self.config.0.manual > 0;
         let window = self.links[link].limits[to].receive_maximum;
         // A machine that closes throws the rest away: only it knows what it has seen.
@@ -294,7 +294,7 @@ impl SessionWorld {
     }
 
     /// Calls `poll` until it says nothing, and does what it says.
-    pub(super) fn drain(&mut self, at: At, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    pub(super) fn drain(&mut self, at: At, turn: &mut Turn<'_>) -> Judged {
         let mut room = match self.config.0.room {
             0 => usize::MAX,
             room => usize::from(room),
@@ -374,7 +374,7 @@ impl SessionWorld {
         self.links.iter().rposition(|link| link.has_client)
     }
 
-    fn closing(&self, at: At, cause: Cause, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    fn closing(&self, at: At, cause: Cause, turn: &mut Turn<'_>) -> Judged {
         let side = at.side();
         if let (Cause::TimedOut(awaited), Some(link)) = (cause, self.link_of(at)) {
             let hearing = &self.links[link].hearing[side];
@@ -388,7 +388,7 @@ impl SessionWorld {
     }
 
     /// A side sends bytes: the monitors look at each packet, then it goes into the pipe.
-    fn put(&mut self, at: At, bytes: &[u8], turn: &mut Turn<'_>) -> Result<(), Violation> {
+    fn put(&mut self, at: At, bytes: &[u8], turn: &mut Turn<'_>) -> Judged {
         let side = at.side();
         let now = self.now(side);
         let config = &self.config.0;
@@ -444,7 +444,7 @@ impl SessionWorld {
         Ok(())
     }
 
-    fn store(&mut self, side: Side, change: &Change, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    fn store(&mut self, side: Side, change: &Change, turn: &mut Turn<'_>) -> Judged {
         turn.note(side.lane(), format_args!("stores {}", short(change)));
         let Host { clock, disk, .. } = &mut self.hosts[side];
         turn.judge(Rule::PersistFirst, disk.shadow.store(change))?;
@@ -466,11 +466,7 @@ impl SessionWorld {
     }
 
     /// What a host has after a restart.
-    pub(super) fn load(
-        &mut self,
-        side: Side,
-        turn: &mut Turn<'_>,
-    ) -> Result<Option<Session>, Violation> {
+    pub(super) fn load(&mut self, side: Side, turn: &mut Turn<'_>) -> Judged<Option<Session>> {
         let Host { clock, disk, .. } = &self.hosts[side];
         let session = disk.load(*clock, self.config.0.session());
         session
@@ -484,7 +480,7 @@ impl SessionWorld {
         side: Side,
         turn: &mut Turn<'_>,
         act: impl FnOnce(&mut Self),
-    ) -> Result<(), Violation> {
+    ) -> Judged {
         let session = self.session(side).filter(|session| session.exists());
         let before = session.map(States::of);
         act(self);

@@ -4,9 +4,9 @@ use mqtt5_session_fsm::Instant;
 
 use super::SessionWorld;
 use super::application::{SIDES, Side};
-use super::monitors::Rule;
 use super::monitors::time::keep_alive_gap;
-use crate::explore::{Turn, Violation};
+use super::monitors::{Judged, Rule};
+use crate::explore::Turn;
 
 impl SessionWorld {
     /// How long it is until something is due on either side, in milliseconds.
@@ -18,7 +18,7 @@ impl SessionWorld {
             .min()
     }
 
-    pub(super) fn tick(&mut self, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    pub(super) fn tick(&mut self, turn: &mut Turn<'_>) -> Judged {
         self.left.ticks -= 1;
         // What had no room may have been dropped: such a host reads again, and not only when time has passed.
         for side in SIDES {
@@ -35,7 +35,7 @@ impl SessionWorld {
         self.check_silence(turn)
     }
 
-    fn check_keep_alive(&self, turn: &mut Turn<'_>) -> Result<(), Violation> {
+    fn check_keep_alive(&self, turn: &mut Turn<'_>) -> Judged {
         let config = &self.config.0;
         let is_there = self.client.is_connected() && self.is_attentive(Side::Client);
         let Some(link) = self

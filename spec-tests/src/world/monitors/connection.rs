@@ -11,8 +11,8 @@ use super::order::{
 };
 use super::persistence::Shadow;
 use super::windows::{ReceiveWindow, SendQuota};
-use super::{Rule, delivery, identifiers, persistence};
-use crate::explore::{Turn, Violation};
+use super::{Judged, Rule, delivery, identifiers, persistence};
+use crate::explore::Turn;
 use crate::world::application::{Flow, Side};
 
 /// What the monitors of one side of one Network Connection remember.
@@ -53,7 +53,7 @@ impl Monitors {
         packet: &Packet<'_>,
         seen: &Seen<'_>,
         turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
+    ) -> Judged {
         turn.judge(Rule::NothingAfter, self.nothing_after.sent(packet, seen))?;
         turn.judge(Rule::FirstPacket, self.first_packet.sent(packet, seen))?;
         turn.judge(Rule::PacketSize, packet_size(packet, seen))?;
@@ -78,7 +78,7 @@ impl Monitors {
         publish: &Publish<'_>,
         seen: &Seen<'_>,
         turn: &mut Turn<'_>,
-    ) -> Result<(), Violation> {
+    ) -> Judged {
         let limits = &seen.limits;
         turn.judge(Rule::MaximumQos, maximum_qos(publish, limits))?;
         turn.judge(Rule::RetainAvailable, retain_available(publish, limits))?;

@@ -1,7 +1,7 @@
 //! The room that messages need: a sum of what is stored that the library has no part in.
 
 use mqtt5_session_fsm::codec::Qos;
-use mqtt5_session_fsm::{Session, SessionConfig, StoredLimits, WaitingLimits, WhenFull};
+use mqtt5_session_fsm::{Session, SessionConfig, WhenFull};
 
 use super::Verdict;
 use crate::world::application::{Flow, Record};
@@ -54,24 +54,6 @@ impl Amount {
     }
 }
 
-impl From<StoredLimits> for Amount {
-    fn from(limits: StoredLimits) -> Self {
-        Amount {
-            messages: limits.messages,
-            bytes: limits.bytes,
-        }
-    }
-}
-
-impl From<WaitingLimits> for Amount {
-    fn from(limits: WaitingLimits) -> Self {
-        Amount {
-            messages: limits.messages,
-            bytes: limits.bytes,
-        }
-    }
-}
-
 /// What one side stores, and what of it waits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stored {
@@ -95,14 +77,15 @@ impl Stored {
         sees_what_waits: bool,
     ) -> Verdict {
         let Stored { all, waiting } = *self;
+        let most = Stored::most(config);
         let wrong = |what: &str, amount: Amount| {
             let Amount { messages, bytes } = amount;
             Verdict::Broken(format!("{what} {messages} messages of {bytes} bytes"))
         };
-        if !all.fits(config.stored.into()) {
+        if !all.fits(most.all) {
             return wrong("there are", all);
         }
-        if sees_what_waits && !waiting.fits(config.waiting.into()) {
+        if sees_what_waits && !waiting.fits(most.waiting) {
             return wrong("there wait", waiting);
         }
         if session.stored() != u64::from(all.messages) || session.stored_bytes() != all.bytes {
@@ -141,19 +124,34 @@ impl Stored {
         }
     }
 
+    /// What the limits allow.
+    fn most(config: &SessionConfig) -> Self {
+        let (all, waiting) = (&config.stored, &config.waiting);
+        Stored {
+            all: Amount {
+                messages: all.messages,
+                bytes: all.bytes,
+            },
+            waiting: Amount {
+                messages: waiting.messages,
+                bytes: waiting.bytes,
+            },
+        }
+    }
+
     /// Whether another message may wait, if these are dropped for it.
     fn takes(&self, size: u16, dropped: &[u16], config: &SessionConfig) -> bool {
-        let all = self.all.without(dropped).with(size);
-        let waiting = self.waiting.without(dropped).with(size);
-        all.fits(config.stored.into()) && waiting.fits(config.waiting.into())
+        let most = Stored::most(config);
+        let then = |amount: Amount| amount.without(dropped).with(size);
+        then(self.all).fits(most.all) && then(self.waiting).fits(most.waiting)
     }
 
     /// Whether another message may wait, if everything is dropped for it that may be.
     fn can_take(&self, size: u16, flow: &Flow, config: &SessionConfig) -> bool {
-        let most = Amount::of(waiting(flow).filter(|it| may_drop(it, config)));
-        let all = self.all.with(size).beyond(config.stored.into());
-        let waiting = self.waiting.with(size).beyond(config.waiting.into());
-        all.fits(most) && waiting.fits(most)
+        let most = Stored::most(config);
+        let droppable = Amount::of(waiting(flow).filter(|it| may_drop(it, config)));
+        self.all.with(size).beyond(most.all).fits(droppable)
+            && self.waiting.with(size).beyond(most.waiting).fits(droppable)
     }
 }
 
