@@ -103,7 +103,7 @@ pub(super) fn sent(packet: &Packet<'_>, seen: &Seen<'_>) -> Verdict {
 pub(crate) struct Disk {
     pub(crate) shadow: Shadow,
     /// The Session that was exported first, with all changes since. Kept only if somebody crashes.
-    session: Option<Session>,
+    session: Option<Box<Session>>,
 }
 
 impl Disk {
@@ -111,7 +111,7 @@ impl Disk {
     pub(crate) fn new(session: &Session, is_needed: bool) -> Self {
         Disk {
             shadow: Shadow::default(),
-            session: is_needed.then(|| session.clone()),
+            session: is_needed.then(|| Box::new(session.clone())),
         }
     }
 
