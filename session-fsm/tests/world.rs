@@ -170,7 +170,7 @@ mod crashes {
     }
 
     proptest! {
-        /// With messages that give way, Sessions that end, Wills, and connections that nobody waits for.
+        /// With messages that give way, Sessions that end, Wills, and connections that are closed because they are late.
         #[test]
         fn what_is_stored_is_what_there_is(
             (setting, steps) in steps::run(May { lose: true, crash: true, limit: false, starve: false }, 0..60),
@@ -178,7 +178,7 @@ mod crashes {
             run(&setting, &steps);
         }
 
-        /// Whoever crashes, and whenever: with messages and changes stored together, QoS 2 is exactly once.
+        /// Either side crashes at any change: with messages and changes stored together, QoS 2 is exactly once.
         #[test]
         fn a_crash_loses_nothing_and_doubles_nothing(
             (setting, steps) in steps::run(May { crash: true, ..May::default() }, 0..60),

@@ -122,7 +122,7 @@ impl Host {
         let told = match outcome {
             Outcome::Expired | Outcome::Dropped | Outcome::Forbidden(_) | Outcome::NotSent => 0..=0,
             Outcome::Indeterminate => 0..=most,
-            // Nobody tells what became of QoS 0.
+            // The outcome of QoS 0 says only that it was sent.
             it if it.is_success() => usize::from(qos != Qos::AtMostOnce)..=most,
             // It was refused.
             _ if qos == Qos::ExactlyOnce => 0..=0,

@@ -327,7 +327,7 @@ impl World {
                 Some(Output::Close(cause)) => {
                     use mqtt5_session_fsm::Cause::{Disconnected, PeerDisconnected, TimedOut};
 
-                    // Nobody finds a fault with the other.
+                    // No side finds a fault with the other.
                     let rightly =
                         matches!(cause, Disconnected(_) | PeerDisconnected(_) | TimedOut(_));
                     assert!(

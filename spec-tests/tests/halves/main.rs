@@ -1,7 +1,7 @@
 //! Both halves against abstract models that were written from the state tables of the standard (sections 4.3, 4.4, 4.9): any
 //! sequence of what the application, the peer and the network can do, lawful or not. A sequence that shows a difference is
-//! shrunk to a short one. The machine is driven, and what it does is told, as in the conformance checks; the models tell it
-//! in the same words.
+//! shrunk to a short one. The driver of the conformance checks drives the machine and writes down what it does; the models
+//! use the same words.
 
 mod receiver;
 mod receiver_model;
@@ -57,7 +57,7 @@ fn cover(state: &'static str, event: &'static str) {
     COVERED.with_borrow_mut(|covered| covered.insert((state, event)));
 }
 
-/// A Reason Code as it is told; nothing for Success.
+/// A Reason Code in these words; nothing for Success.
 fn code(byte: u8) -> String {
     match ReasonCode::from_byte(byte).expect("a Reason Code") {
         ReasonCode::Success => String::new(),

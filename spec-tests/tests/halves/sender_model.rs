@@ -66,7 +66,7 @@ impl Answer {
         }
     }
 
-    /// As an acknowledgement that nobody knows is told.
+    /// The event of an acknowledgement for an identifier that is not in use.
     fn unknown(self) -> String {
         let name = match self {
             Answer::PubAck(_) => "PubAck",
