@@ -5,6 +5,15 @@
 //! topic and has one outcome, and that is true; QoS 0 and QoS 2 arrive no more than once; what is stored is what there
 //! is, and can be read again at each change; when the network lasts, everything comes to its end.
 
+#![cfg_attr(
+    not(feature = "persistence"),
+    allow(
+        dead_code,
+        unused_variables,
+        reason = "without a disk there are no crashes"
+    )
+)]
+
 #[path = "world/host.rs"]
 mod host;
 #[path = "world/network.rs"]
