@@ -1,11 +1,12 @@
 //! The feature `tracing`: one line for each packet and each decision, and nothing that a packet says.
 #![cfg(feature = "tracing")]
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::{Debug, Write};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 
 use mqtt5_session_fsm::codec::{
     Binary, Connect, ConnectProperties, Message, Properties, Property, ProtocolVersion, Publish,
@@ -21,9 +22,12 @@ use tracing::{Metadata, Subscriber};
 
 const NOW: Instant = Instant::from_millis(1);
 
-/// Collects lines: level, message, fields.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
+thread_local! {
+    static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Collects the lines of each thread: level, message, fields.
+struct Lines;
 
 impl Subscriber for Lines {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -43,7 +47,7 @@ impl Subscriber for Lines {
         event.record(&mut line);
         let level = event.metadata().level();
         let line = format!("{level} {}{}", line.message, line.fields);
-        self.0.lock().unwrap().push(line);
+        LINES.with_borrow_mut(|lines| lines.push(line));
     }
 
     fn enter(&self, _: &Id) {}
@@ -69,9 +73,12 @@ impl Visit for Line {
 
 /// The lines of what `run` does.
 fn lines(run: impl FnOnce()) -> Vec<String> {
-    let lines = Lines::default();
-    tracing::subscriber::with_default(lines.clone(), run);
-    std::mem::take(&mut *lines.0.lock().unwrap())
+    // One for all tests: which lines are wanted is remembered for all threads, too.
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tracing::subscriber::set_global_default(Lines).unwrap());
+    LINES.take();
+    run();
+    LINES.take()
 }
 
 /// A Client and a Server, and the bytes on their way.

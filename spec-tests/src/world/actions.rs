@@ -232,14 +232,14 @@ impl SessionWorld {
             }
             LinkAction::Fragment(length) => {
                 self.left.fragments -= 1;
-                let words = format_args!("{length} bytes of a packet reach the {name}");
-                turn.log().fault(words);
+                turn.log()
+                    .fault(format_args!("{length} bytes of a packet reach the {name}"));
                 self.deliver(link, side, length, turn)
             }
             LinkAction::Cut => {
                 self.left.cuts -= 1;
-                let words = format_args!("the connection breaks; the {name} notices");
-                turn.log().fault(words);
+                turn.log()
+                    .fault(format_args!("the connection breaks; the {name} notices"));
                 self.lose(link, side, turn)
             }
             LinkAction::Notice => {
