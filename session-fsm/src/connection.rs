@@ -163,8 +163,10 @@ impl Connection {
     /// Returns the feature of an incoming message that this side does not support.
     #[inline]
     pub(crate) fn unsupported(&self, qos: Qos, retain: bool) -> Option<SessionViolation> {
-        let limit = self.own.check_message(qos, retain).err()?;
-        limit.violation()
+        match self.own.check_message(qos, retain) {
+            Ok(()) => None,
+            Err(limit) => limit.violation(),
+        }
     }
 
     /// Whether too many bytes wait to be written, so that nothing is read or accepted before

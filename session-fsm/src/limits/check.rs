@@ -32,6 +32,7 @@ pub enum LimitExceeded {
 impl LimitExceeded {
     /// Returns the rule that a peer breaks by exceeding this side's limit; `None` for the two
     /// limits that are rules of the codec.
+    #[inline]
     pub(crate) const fn violation(self) -> Option<SessionViolation> {
         Some(match self {
             LimitExceeded::MaximumQos => SessionViolation::QosNotSupported,

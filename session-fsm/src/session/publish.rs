@@ -37,14 +37,11 @@ impl Session {
             return Err(publication.refused(PublishError::NoSession));
         }
         let token = self.last_token.next();
-        if publication.message.has_properties() {
-            match self.inspect(now, &publication.message) {
-                Ok(at) => publication.expires_at = publication.expires_at.or(at),
-                Err(error) => return Err(publication.refused(error)),
+        if publication.message.has_properties() || !publication.subscription_identifiers.is_empty()
+        {
+            if let Err(error) = self.complete(now, &mut publication) {
+                return Err(publication.refused(error));
             }
-        }
-        if self.role == Role::Client && !publication.subscription_identifiers.is_empty() {
-            return Err(publication.refused(Violation::PropertyNotAllowed.into()));
         }
         let qos = publication.qos;
         let window = window.min(self.config.in_flight);
@@ -77,6 +74,20 @@ impl Session {
             self.set_deadline(token, deadline, packet_identifier);
         }
         Ok(token)
+    }
+
+    /// Checks the properties of a publication, and takes its time of expiry from them unless it has
+    /// one.
+    #[inline(never)]
+    fn complete(&self, now: Instant, publication: &mut Publication) -> Result<(), PublishError> {
+        if publication.message.has_properties() {
+            let expires_at = self.inspect(now, &publication.message)?;
+            publication.expires_at = publication.expires_at.or(expires_at);
+        }
+        if self.role == Role::Client && !publication.subscription_identifiers.is_empty() {
+            return Err(Violation::PropertyNotAllowed.into());
+        }
+        Ok(())
     }
 
     // A function of its own: the compiler writes a message in place if no other function sees its

@@ -262,18 +262,18 @@ pub(crate) fn parse_head(first_byte: u8, input: &[u8]) -> Parsed<'_, Publish<'_>
         topic_name(input, &PUBLISH_TOPIC),
         crate::faults::unchecked_topic_name(input)
     )?;
-    let (rest, delivery) = if has_packet_identifier(first_byte) || fault!("MQTT-2.2.1-2") {
+    let qos = match (first_byte & flag::QOS) >> flag::QOS_SHIFT {
+        0 => Qos::AtMostOnce,
+        1 => Qos::AtLeastOnce,
+        // The fixed header was checked: QoS is not 3.
+        _ => Qos::ExactlyOnce,
+    };
+    let (rest, delivery) = if qos == Qos::AtMostOnce && !fault!("MQTT-2.2.1-2") {
+        (rest, Delivery::AtMostOnce)
+    } else {
         let (rest, packet_identifier) = packet_identifier(rest)?;
         let duplicate = first_byte & flag::DUPLICATE != 0;
-        // The fixed header was checked: QoS is not 3.
-        let qos = match (first_byte & flag::QOS) >> flag::QOS_SHIFT {
-            0 => Qos::AtMostOnce,
-            1 => Qos::AtLeastOnce,
-            _ => Qos::ExactlyOnce,
-        };
         (rest, Delivery::new(qos, packet_identifier, duplicate))
-    } else {
-        (rest, Delivery::AtMostOnce)
     };
     let (rest, (properties, seen)) = property_set_and_seen(rest)?;
     Fault::place(topic_or_alias(topic, &seen), input)?;
