@@ -55,7 +55,8 @@ pub struct SessionConfig {
     /// or if another one with QoS 0 is not written yet. With 0 messages, none waits: a message that
     /// cannot be sent at once is refused. Default: [`WaitingLimits::default`].
     pub waiting: WaitingLimits,
-    /// Who acknowledges received messages. Default: [`Acknowledgement::Automatic`].
+    /// Whether the machine or the application acknowledges received messages. Default:
+    /// [`Acknowledgement::Automatic`].
     pub acknowledgement: Acknowledgement,
     /// Whether [`Output::Persist`] announces the changes that must survive a crash. With a Session
     /// Expiry Interval of 0 it is of little use, as no Session is left after a crash:
@@ -75,7 +76,7 @@ impl Default for SessionConfig {
     }
 }
 
-/// Who acknowledges received messages with QoS 1 and 2.
+/// The machine or the application acknowledges received messages with QoS 1 and 2.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Acknowledgement {
     /// The machine acknowledges a message with Success as soon as it returned the event. The next

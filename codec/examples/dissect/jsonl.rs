@@ -30,7 +30,7 @@ pub(crate) fn answer_lines(questions: impl Read, mut answers: impl Write) -> io:
     while questions.read_until(b'\n', &mut line)? > 0 {
         judge.answer(&line, &mut ready)?;
         line.clear();
-        // Who waits for an answer before asking again must not wait in vain.
+        // A caller may wait for an answer before it asks again.
         if ready.len() >= BUFFER || !questions.buffer().contains(&b'\n') {
             answers.write_all(&ready)?;
             answers.flush()?;

@@ -36,7 +36,7 @@ fn an_unknown_authentication_method_is_refused() {
             assert!(!connack.session_present);
         }
         assert_eq!(broker.connections.get(), 1);
-        // Who is refused takes over nothing.
+        // A refused client takes over nothing.
         other.ping().await;
     });
 }
@@ -103,7 +103,7 @@ fn a_message_without_a_place_in_a_queue_is_not_acknowledged_with_success() {
                     publisher.send(&[0x62, 2, 0, 1]).await;
                     assert_eq!(publisher.packet().await[0], 0x70);
                 }
-                // Who has room gets it in any case.
+                // A buffer with room gets it in any case.
                 let message = here.packet().await;
                 assert!(matches!(decode(&message), Packet::Publish(_)));
             }
@@ -135,7 +135,7 @@ async fn come_back(broker: &Rc<Broker>, name: &str) -> Vec<u8> {
     came
 }
 
-/// Who knows the ClientID of another client can take over its Session.
+/// A client that knows the ClientID of another can take over its Session.
 #[test]
 fn an_assigned_client_identifier_cannot_be_guessed() {
     simulate(async {
@@ -172,7 +172,7 @@ fn an_assigned_client_identifier_cannot_be_guessed() {
             let same = one.bytes().zip(other.bytes()).filter(|(a, b)| a == b);
             assert!(same.count() < 20, "{one} {other}");
         }
-        // Who names itself is not named.
+        // A client that names itself is assigned no name.
         let mut client = Wire::open(&Broker::new());
         client.send(&connect("mine", 0, &[])).await;
         let packet = client.packet().await;

@@ -420,7 +420,7 @@ impl World {
         self.pipes = [Vec::new(), Vec::new()];
     }
 
-    /// All that is left arrives, and what was told of it is true. What was planned may still happen, but not on the
+    /// Everything left arrives, and each reported outcome is true. Planned events may still happen, but not on the
     /// last connection.
     pub(crate) fn converge(&mut self) {
         self.room = Some(usize::MAX);

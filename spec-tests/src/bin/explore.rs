@@ -219,7 +219,7 @@ impl Options {
             let report = self.settings.explore::<SessionWorld>(&named.config);
             writeln!(out, "{}", total.add(named, &report))?;
             out.flush()?;
-            // A single configuration prints whatever it shows; a set prints only what it should not show.
+            // A single configuration prints its counterexample; a set prints only unexpected ones.
             let wanted = set.len() == 1 || !named.expects.is_met(&report);
             if let Some(counterexample) = report.counterexample().filter(|_| wanted) {
                 let config = &named.config;

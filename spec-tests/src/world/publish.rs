@@ -105,7 +105,7 @@ impl SessionWorld {
             }
             Err(PublishError::Busy) => {
                 turn.judge(Rule::Room, Verdict::Armed)?;
-                turn.note(side.lane(), "is told to wait");
+                turn.note(side.lane(), "gets `Busy`: it must wait for room");
                 let refused = &mut self.flows[side].refused[class(qos)];
                 *refused = match *refused {
                     0 => size,
@@ -120,7 +120,7 @@ impl SessionWorld {
                 turn.note(side.lane(), "has no Session any more");
             }
             Err(PublishError::TooLarge) if self.is_too_large(size) => {
-                turn.note(side.lane(), "is told that it is too large");
+                turn.note(side.lane(), "gets `TooLarge`: the message can never fit");
             }
             Err(error) => return turn.demand(Rule::Calls, Err(error)),
         }
