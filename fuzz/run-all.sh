@@ -34,16 +34,31 @@ fuzz() {
         "$scratch/$target" "fuzz/corpus/$target" >"$scratch/$target.log" 2>&1
 }
 
-failed=0
-for target in decode round_trip split strings differential world; do
+# check <target>: replays its seeds, then fuzzes it.
+check() {
+    local target=$1
     if fuzz "$target" -runs=0 && fuzz "$target" "-max_total_time=$seconds"; then
         executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$scratch/$target.log")
         echo "$target: $executions executions, nothing found"
     else
         tail -n 60 "$scratch/$target.log"
         echo "$target: FAILED"
-        failed=1
+        return 1
     fi
+}
+
+# One at a time on each processor.
+failed=0
+processes=()
+for target in decode round_trip split strings differential world; do
+    while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do
+        sleep 0.2
+    done
+    check "$target" &
+    processes+=($!)
+done
+for process in "${processes[@]}"; do
+    wait "$process" || failed=1
 done
 
 # Its crashes are no news, so they are not kept.

@@ -1,4 +1,4 @@
-//! Logs and journals that a crash or a disk has damaged: an unfinished write is told from damage.
+//! Logs and journals that a crash or a disk has damaged: an unfinished write is distinguished from damage.
 //!
 //! The rule: the unit is what is written at once, a record of a log or a batch of a journal. The last one may be damaged
 //! anywhere, and anything that was never written may follow; that is an unfinished write. A damaged one before a good one

@@ -366,7 +366,7 @@ fn a_client_knows_the_topic_of_a_large_message() {
     assert_eq!(topics, ["a/b", "a/b"]);
 }
 
-/// A Server with Keep Alive 10 s, to which a message of this many bytes comes: so many in each piece, and this
+/// A Server with Keep Alive 10 s, to which a message of this many bytes comes: each piece has this many, and this
 /// often. After how long it closes; never, if the message is there before.
 fn uploaded(bytes: usize, piece: usize, every: Duration, pieces: usize) -> Option<Duration> {
     let mut server = Server::new(NOW, ServerConfig::default());

@@ -1,4 +1,4 @@
-//! Processing received messages once, at most so many at a time, and again after a failure.
+//! Each received message is processed once, under a limit of messages at a time, and again after a failure.
 
 #[path = "processing/model.rs"]
 mod model;

@@ -11,7 +11,7 @@ use mqtt5_session_fsm::{
 
 const NOW: Instant = Instant::from_millis(1);
 
-/// A Server that takes so many messages at a time, connected.
+/// A connected Server with this Receive Maximum.
 fn server(receive_maximum: u16) -> Server {
     let mut server = Server::new(
         NOW,
@@ -46,7 +46,7 @@ fn publish(qos: u8, identifier: u16) -> [u8; 8] {
     [0x30 | qos << 1, 6, 0, 1, b'a', high, low, 0]
 }
 
-/// A Server that owes an answer to each of so many messages: PUBACK or PUBREC, and 0x92 for a PUBREL in
+/// A Server that owes an answer to each of this number of messages: PUBACK or PUBREC, and 0x92 for a PUBREL in
 /// between, which is longer.
 fn owing(receive_maximum: u16, messages: u16) -> Server {
     let mut server = server(receive_maximum);

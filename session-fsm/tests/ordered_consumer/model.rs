@@ -75,7 +75,7 @@ impl Model {
     }
 }
 
-/// A message of one of the topics, so many positions from the newest of its stream, after so many milliseconds.
+/// A message of one of the topics: its distance from the newest position of its stream, and the time before it in milliseconds.
 type Step = (usize, i64, u64);
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {

@@ -1,4 +1,4 @@
-//! A persistent Session that ends with its Network Connection (section 3.1.2.11.2): the caller is told.
+//! A persistent Session that ends with its Network Connection (section 3.1.2.11.2): an event says so.
 
 use mqtt5_session_fsm::codec::{Connect, Properties, Property, Text};
 use mqtt5_session_fsm::{

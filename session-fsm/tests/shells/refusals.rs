@@ -41,7 +41,7 @@ fn an_unknown_authentication_method_is_refused() {
     });
 }
 
-/// Nobody has agreed on a method: each AUTH is a Protocol Error, and the client is told.
+/// No method was agreed on: each AUTH is a Protocol Error, and the client gets a DISCONNECT that says so.
 #[test]
 fn an_auth_is_always_answered() {
     const METHOD: [u8; 4] = [0x15, 0, 1, b'm'];

@@ -1,6 +1,6 @@
 //! The checks in groups, each a run of a program: what it takes, and which changes it comes to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use mqtt5_spec_tests::faults::{CONFIGURATIONS, Programs, Run, SLOW};
 
 use mqtt5_spec_tests::faults::in_parallel;
+
+use crate::memory::Memory;
 
 /// These start processes that share a folder: two runs would disturb each other.
 const PROCESSES: &str = "killed::";
@@ -20,6 +22,9 @@ const MOST: usize = 400;
 
 /// What takes longer is asked only about what nothing else noticed.
 const QUICK: Duration = Duration::from_secs(4);
+
+/// The checks that noticed these last changes are asked first: changes of one place are noticed by the same.
+const RECENT: usize = 8;
 
 /// How much longer than without a change a run may take.
 const PATIENCE: u32 = 10;
@@ -145,11 +150,18 @@ pub(crate) struct Checks<'p> {
     /// The fastest first.
     quick: Vec<Known>,
     slow: Vec<Group>,
+    /// The places in `quick` of those that noticed something last, each once.
+    recent: Mutex<VecDeque<usize>>,
+    memory: Memory,
 }
 
 impl<'p> Checks<'p> {
     /// Runs all checks without any change, as far as they are quick.
-    pub(crate) fn find(programs: &'p Programs, tests: Vec<PathBuf>) -> Result<Self, String> {
+    pub(crate) fn find(
+        programs: &'p Programs,
+        tests: Vec<PathBuf>,
+        memory: Memory,
+    ) -> Result<Self, String> {
         let (mut groups, mut slow) = (of_spec(programs)?, Vec::new());
         let tests = tests.into_iter().chain([programs.halves().to_owned()]);
         groups.extend(tests.map(|program| Group {
@@ -186,23 +198,58 @@ impl<'p> Checks<'p> {
             programs,
             quick,
             slow,
+            recent: Mutex::default(),
+            memory,
         })
     }
 
-    /// The first failure of a quick check with a change switched on.
+    /// The first failure of a quick check with a change switched on; `place` describes the change. Gives up after the
+    /// time.
     pub(crate) fn quick_failure(
         &self,
         mutant: &str,
+        place: &str,
+        within: Option<Duration>,
         lane: usize,
     ) -> Result<Option<String>, String> {
         let run = self.programs.with(Some(mutant), lane);
         run.begin()?;
-        for known in &self.quick {
-            if let Some(failure) = known.first_failure(&run, mutant)? {
+        let began = Instant::now();
+        for index in self.order(place) {
+            if within.is_some_and(|within| began.elapsed() > within) {
+                break;
+            }
+            if let Some(failure) = self.quick[index].first_failure(&run, mutant)? {
+                self.noticed(index);
+                self.memory
+                    .noticed(place, &self.quick[index].group.name())?;
                 return Ok(Some(failure));
             }
         }
         Ok(None)
+    }
+
+    /// The quick groups in the order in which they are asked about a change.
+    fn order(&self, place: &str) -> Vec<usize> {
+        let remembered = self.memory.of(place);
+        let is_it = |known: &Known| {
+            remembered
+                .as_ref()
+                .is_some_and(|it| *it == known.group.name())
+        };
+        let mut order: Vec<usize> = self.quick.iter().position(is_it).into_iter().collect();
+        order.extend(self.recent.lock().expect("no thread panics").iter());
+        order.extend(0..self.quick.len());
+        let mut seen = BTreeSet::new();
+        order.retain(|index| seen.insert(*index));
+        order
+    }
+
+    fn noticed(&self, index: usize) {
+        let mut recent = self.recent.lock().expect("no thread panics");
+        recent.retain(|it| *it != index);
+        recent.push_front(index);
+        recent.truncate(RECENT);
     }
 
     /// What the slow checks notice of some changes, each with the failure.

@@ -1,17 +1,21 @@
 //! Makes small changes in a copy of codec and session machines, all in one build, switches on some of them, one
 //! after the other, and says which the checks do not notice.
 //!
-//! `cargo run -p mqtt5-mutants [-- --all | --count NUMBER | --seed NUMBER | --allow NUMBER | --file PART | NUMBER…]`
+//! `cargo run -p mqtt5-mutants [-- --all | --count NUMBER | --seed NUMBER | --allow NUMBER | --file PART |
+//! --within SECONDS | NUMBER…]`
 //!
 //! The changes are deliberate faults, `fault!("mutant 17", …)`, as those in the sources: another operator, a
 //! condition that is negated or loses a part, a statement that is left out. What is equivalent to the original is
 //! listed in `equivalent.toml`, with the reason. Any other that no check notices makes the program fail.
 //!
 //! A first run without any change tells which checks come to which changes. Only those are run, the fastest first, until
-//! one fails. What takes longer than a few seconds is run only for changes that nothing else noticed.
+//! one fails. What takes longer than a few seconds is run only for changes that nothing else noticed. `--within` is for
+//! a first look: no more than this time for each change, and nothing that takes long. What noticed a change is kept in
+//! `target/mutants.noticed`, and asked first in the next run.
 
 mod copy;
 mod groups;
+mod memory;
 mod sample;
 mod sites;
 
@@ -25,6 +29,7 @@ use mqtt5_spec_tests::faults::{Programs, workspace};
 
 use crate::copy::Copy;
 use crate::groups::Checks;
+use crate::memory::Memory;
 use crate::sample::{Chosen, choose};
 use crate::sites::{Site, sites, with_changes};
 use mqtt5_spec_tests::faults::in_parallel;
@@ -52,6 +57,11 @@ impl Mutant {
     fn place(&self, number: usize) -> String {
         let Site { line, change, .. } = &self.site;
         format!("{number:>5}  {}:{line}: {change}", self.file.display())
+    }
+
+    /// The same after the lines before it were edited.
+    fn description(&self) -> String {
+        format!("{}: {}", self.file.display(), self.site.change)
     }
 }
 
@@ -107,17 +117,15 @@ fn run() -> Result<(), String> {
         }
     }
     // Chosen before the equivalent ones are taken out: an explanation does not change the sample.
-    let numbers = choose(&chosen, &viable, |number| {
-        let Mutant { file, site } = &mutants[number];
-        format!("{}: {}", file.display(), site.change)
-    });
+    let numbers = choose(&chosen, &viable, |number| mutants[number].description());
     let (explained, tried): (Vec<usize>, Vec<usize>) =
         numbers.iter().partition(|number| is_equivalent(number));
 
     let programs = Programs::build(copy.folder(), &target)?;
     let tests = programs.build_tests_of(&["mqtt5-codec", "mqtt5-session-fsm"])?;
     println!("built; {:.0} s", started.elapsed().as_secs_f64());
-    let checks = Checks::find(&programs, tests)?;
+    let memory = Memory::read(&workspace().join("target/mutants.noticed"));
+    let checks = Checks::find(&programs, tests, memory)?;
     println!(
         "{}; {:.0} s",
         checks.numbers(),
@@ -126,8 +134,9 @@ fn run() -> Result<(), String> {
     let name_of = |number: &usize| format!("mutant {number}");
     let mut noticed = in_parallel(&tried, |number, lane| {
         let begun = Instant::now();
-        let failure = checks.quick_failure(&name_of(number), lane)?;
         let place = mutants[*number].place(*number);
+        let description = mutants[*number].description();
+        let failure = checks.quick_failure(&name_of(number), &description, chosen.within, lane)?;
         let time = begun.elapsed().as_secs_f64();
         let noticed = failure.as_deref().unwrap_or("not yet noticed");
         println!("{time:>7.1} s {place}: {noticed}");
@@ -135,7 +144,10 @@ fn run() -> Result<(), String> {
     })?;
     println!("{:.0} s", started.elapsed().as_secs_f64());
     let left = tried.iter().zip(&noticed).filter(|(_, noticed)| !**noticed);
-    let failures = checks.slow_failures(left.map(|(number, _)| name_of(number)).collect())?;
+    let failures = match chosen.within {
+        Some(_) => BTreeMap::new(),
+        None => checks.slow_failures(left.map(|(number, _)| name_of(number)).collect())?,
+    };
     for (number, noticed) in tried.iter().zip(&mut noticed) {
         if let Some(failure) = failures.get(&name_of(number)) {
             println!("{}: {failure}", mutants[*number].place(*number));

@@ -1,6 +1,7 @@
 //! Which changes are tried.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -14,6 +15,8 @@ pub(crate) struct Chosen {
     seed: u64,
     /// With no more survivors than this the program succeeds.
     pub(crate) allowed: usize,
+    /// How long each change is tried; `None` if until the last check.
+    pub(crate) within: Option<Duration>,
     file: Option<String>,
     numbers: Vec<usize>,
 }
@@ -24,6 +27,7 @@ impl Chosen {
             count: COUNT,
             seed: 1,
             allowed: 0,
+            within: None,
             file: None,
             numbers: Vec::new(),
         };
@@ -39,6 +43,7 @@ impl Chosen {
                 "--count" => chosen.count = number(value()?)? as usize,
                 "--seed" => chosen.seed = number(value()?)?,
                 "--allow" => chosen.allowed = number(value()?)? as usize,
+                "--within" => chosen.within = Some(Duration::from_secs(number(value()?)?)),
                 "--file" => chosen.file = Some(value()?.clone()),
                 _ => chosen.numbers.push(number(argument)? as usize),
             }

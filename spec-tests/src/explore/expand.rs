@@ -54,7 +54,7 @@ pub(super) struct Worker<W> {
 }
 
 impl<W: World> Worker<W> {
-    /// A worker for a world with so many coverage points.
+    /// A worker for a world with this number of coverage points.
     pub(super) fn new(points: usize) -> Self {
         Self {
             odometer: Odometer::default(),

@@ -46,7 +46,7 @@ pub struct Report {
     pub transitions: u64,
     /// The largest distance of a state from the initial one.
     pub depth: usize,
-    /// The most states at one distance; so many worlds were in memory at once.
+    /// The most states at one distance: the most worlds in memory at once.
     pub widest_level: u64,
     /// How many of the states are quiescent.
     pub quiescent: u64,

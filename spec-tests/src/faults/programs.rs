@@ -15,7 +15,7 @@ use super::said::{abnormal_end, executable, executables, failed_test, objection}
 const TIME_LIMIT: Duration = Duration::from_secs(120);
 /// ... and use up all memory: in KiB.
 const MEMORY_LIMIT: u32 = 6_000_000;
-/// How many names are told of each kind of check.
+/// How many names of each kind of check are printed.
 const NAMES: usize = 3;
 
 /// What the explorer explores: a few thousand states each.

@@ -18,7 +18,7 @@ pub(super) fn executables(said: &str) -> impl Iterator<Item = PathBuf> {
         .filter_map(|line| Some(line.split_once('(')?.1.strip_suffix(')')?.into()))
 }
 
-/// What is told of a program that did not say what it found.
+/// What is reported of a program that printed no finding.
 pub(super) fn abnormal_end(output: &str, status: ExitStatus) -> String {
     let mut lines = output.lines();
     match lines.find(|line| line.contains("panicked at")) {

@@ -78,7 +78,7 @@ settings! {
     window_down: u16 = 2,
     /// most messages that either Session has in flight, whatever the peer's Receive Maximum
     in_flight: u16 = 100,
-    /// most messages that wait in either Session before its application is told that it is busy
+    /// most messages that wait in either Session before a publish returns Busy
     waiting: u32 = 100,
     /// most bytes of the messages that wait in either Session
     waiting_bytes: u32 = 1 << 20,

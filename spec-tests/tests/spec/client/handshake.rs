@@ -186,7 +186,7 @@ fn session_present_rules() -> u64 {
     4
 }
 
-/// MQTT-3.1.2-4: what was in flight is not sent again, and is told as unknown.
+/// MQTT-3.1.2-4: what was in flight is not sent again, and its outcome is reported as unknown.
 fn clean_start_discards_what_was_sent() {
     let mut driver = Driver::connected();
     let _ = driver.publish(1, "a", "1");
@@ -269,7 +269,7 @@ fn lost_session_is_discarded() {
     );
 }
 
-/// MQTT-3.2.2-4 asks whether the Client has state: it may be told that it has, although empty.
+/// MQTT-3.2.2-4 asks whether the Client has state: its owner may say that it has, although it is empty.
 fn a_session_known_to_the_server_can_be_resumed() {
     let session = Session::of_client_known_to_server("c", SessionConfig::default());
     let mut driver = Driver::with(ClientConfig::default(), session);

@@ -419,7 +419,7 @@ fn the_late_answer_of_a_request_frees_its_identifier() {
     assert_eq!(said, ["unknown SubAck #1"]);
 }
 
-/// Section 4.12.1: an AUTH that does not come is not waited for for ever, and the Server is told.
+/// Section 4.12.1: the wait for an AUTH that does not come ends, and the Server gets a DISCONNECT.
 fn re_authentication_has_its_time() {
     let method = Property::AuthenticationMethod(Text::new("m").unwrap());
     let connect = [method, Property::SessionExpiryInterval(u32::MAX)];

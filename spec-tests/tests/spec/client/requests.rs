@@ -88,7 +88,7 @@ fn answers_in_any_order() {
     );
 }
 
-/// Section 3.9.3: every Reason Code is told; none of them ends the connection.
+/// Section 3.9.3: every Reason Code is reported; none of them ends the connection.
 fn suback_with_every_reason_code() -> u64 {
     every_reason_code(PacketType::SubAck, 12)
 }

@@ -159,7 +159,7 @@ fn a_discarded_session_has_received_nothing() {
     assert_eq!(packets(&said), ["PUBCOMP #7 PacketIdentifierNotFound"]);
 }
 
-/// Section 3.1.2.4: each message of the discarded Session has its outcome, and the end of it is told.
+/// Section 3.1.2.4: each message of the discarded Session has its outcome, and an event reports the end.
 fn a_discarded_session_says_what_became_of_its_messages() {
     let mut driver = Driver::with(manual(), &Hello::lasting());
     let _ = driver.publish(1, "a", "1");

@@ -1,4 +1,4 @@
-//! What has to survive a crash is told before the packets that depend on it (sections 4.1, 4.3).
+//! What must survive a crash is announced before the packets that depend on it (sections 4.1, 4.3).
 
 use mqtt5_session_fsm::codec::{PacketType, ReasonCode};
 use mqtt5_session_fsm::{ServerConfig, SessionConfig};
@@ -54,7 +54,7 @@ fn precedes(said: &[String], change: &str, packet: &str) {
     );
 }
 
-/// The first change that is told.
+/// The first change that is announced.
 fn stored(said: &[String]) -> Option<&str> {
     said.iter().find_map(|line| line.strip_prefix("persist "))
 }

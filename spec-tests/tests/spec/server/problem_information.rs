@@ -30,7 +30,7 @@ fn hellos() -> [(Hello, bool); 3] {
     ]
 }
 
-/// How the explanations are told.
+/// Where the explanations are sent.
 fn explained() -> String {
     explanation()
         .map(|property| format!(" {property:?}"))

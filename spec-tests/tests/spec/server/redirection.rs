@@ -14,7 +14,7 @@ crate::check::checks! { "redirection":
 
 const CODES: [ReasonCode; 2] = [ReasonCode::UseAnotherServer, ReasonCode::ServerMoved];
 
-/// A Server Reference, or none, and how it is told.
+/// A Server Reference, or none, and how it is sent.
 fn references() -> [(Vec<Property<'static>>, String); 4] {
     let reference = |name| {
         let property = Property::ServerReference(text(name));

@@ -43,7 +43,7 @@ impl Kind {
         }
     }
 
-    /// The request as it is told.
+    /// The request as the event has it.
     fn told(self, number: u16, filters: &str) -> String {
         match self {
             Subscribe => format!("subscribe #{number} {filters}"),
@@ -58,7 +58,7 @@ impl Kind {
         }
     }
 
-    /// The answer as it is told.
+    /// The answer as the application gives it.
     fn answered(self, number: u16, codes: &[ReasonCode]) -> String {
         match self {
             Subscribe => format!("> SUBACK #{number} {codes:?}"),

@@ -53,7 +53,7 @@ fn granting(mut driver: Driver, granted: Option<u32>) -> Driver {
     driver
 }
 
-/// The Session of a connection that ends now, or has just ended with these words, lives on for so many seconds, and no
+/// The Session of a connection that ends now, or has just ended with these packets, lives on for this number of seconds, and no
 /// millisecond more.
 fn lives(mut driver: Driver, said: &[String], seconds: u32) {
     let ended = "session ended".to_owned();
@@ -107,7 +107,7 @@ fn an_identifier_is_new_after_the_end() {
     }
 }
 
-/// Section 3.2.2.3.2: the Server's value counts, and is told.
+/// Section 3.2.2.3.2: the Server's value counts, and the CONNACK has it.
 fn the_connack_overrides_the_connect() -> u64 {
     for asked in [None, Some(0), Some(30), Some(u32::MAX)] {
         for granted in EXPIRIES {

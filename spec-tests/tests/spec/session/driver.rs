@@ -294,7 +294,7 @@ impl<M: Machine> Driver<M> {
             None => self.machine.handle_timeout(self.now),
         }
         let lines = self.settle();
-        // A host that waits as it is told would never sleep again.
+        // A host that obeys `next_timeout` would never sleep again.
         assert!(self.next_timeout() > self.now, "due again at once");
         lines
     }

@@ -82,7 +82,7 @@ fn the_remaining_interval_is_sent<M: Machine>() -> u64 {
     judged
 }
 
-/// MQTT-3.3.2-5: gone when the interval has passed, not before; the application is told. Without a connection, and while the
+/// MQTT-3.3.2-5: gone when the interval has passed, not before; an outcome reports it. Without a connection, and while the
 /// quota is used up.
 fn expired_to_the_millisecond<M: Machine>() -> u64 {
     let mut judged = 0;

@@ -53,7 +53,7 @@ fn publishes(said: &[String]) -> usize {
     sent(said).len()
 }
 
-/// How many of so many messages with QoS 1 are sent at once.
+/// How many of this number of messages with QoS 1 are sent at once.
 fn sent_at_once<M: Machine>(driver: &mut Driver<M>, messages: usize) -> usize {
     (0..messages)
         .map(|_| publishes(&driver.publish(1, "a", "")))

@@ -75,7 +75,7 @@ fn resent_messages_keep_their_order<M: Machine>() {
 fn resent_messages_keep_their_order_when_identifiers_wrap<M: Machine>() {
     let mut driver = Driver::<M>::connected();
     let mut sent = VecDeque::new();
-    // Always so many in flight.
+    // Always this number in flight.
     for _ in 0..65_550_u32 {
         let said = driver.publish(1, "a", "");
         sent.push_back(identifiers(&said, "> PUBLISH")[0]);

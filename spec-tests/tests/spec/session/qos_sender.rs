@@ -436,7 +436,7 @@ fn each_identifier_is_free_after_its_end<M: Machine>() -> u64 {
         assert_eq!(said, [format!("t{freed} puback")]);
         let again = driver.publish(1, "a", "");
         assert_eq!(identifier_of(&again[0]), freed);
-        // The new message is told by the number of the old one.
+        // The new message has the identifier of the old one.
         let token = driver.tokens.pop().unwrap();
         driver.tokens[usize::from(freed) - 1] = token;
         judged += 1;

@@ -231,7 +231,7 @@ fn no_message_waits_without_a_connection<M: Machine>() {
     }
 }
 
-/// QoS 0 waits for other things than QoS 1 and 2: each is told of its own room.
+/// QoS 0 waits for other things than QoS 1 and 2: each has an event for its own room.
 fn room_for_each_kind_of_message<M: Machine>() {
     let mut driver = online::<M>(session(PLENTY, (0, 0), WhenFull::Refuse), 1);
     let _ = driver.publish(1, "a", "in flight");

@@ -37,7 +37,7 @@ fn maximum(n: u16) -> [Property<'static>; 1] {
     [Property::TopicAliasMaximum(n)]
 }
 
-/// With so many aliases that the machine chooses; with 0 the application chooses alone.
+/// The machine chooses among this number of aliases; with 0 only the application chooses.
 fn automatic<M: Machine>(aliases: u16) -> Driver<M> {
     Driver::<M>::set(Settings {
         topic_aliases: NonZeroU16::new(aliases).map_or(TopicAliases::Off, TopicAliases::Automatic),

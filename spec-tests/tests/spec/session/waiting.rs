@@ -60,7 +60,7 @@ fn accept<M: Machine>(driver: &mut Driver<M>, qos: u8, payload: &str) -> Result<
     driver.accept(publication(qos, "a", payload, &[]))
 }
 
-/// As many as may wait; one more is refused; room is told when there is some.
+/// As many as may wait; one more is refused; an event reports room when there is some.
 fn busy_and_room<M: Machine>() {
     let mut driver = limited::<M>(3, usize::MAX, WhenFull::Refuse);
     for n in 0..3 {
@@ -170,7 +170,7 @@ fn a_message_larger_than_all_room<M: Machine>() {
     }
 }
 
-/// A caller that tries again when it is told of room is not refused again for nothing.
+/// A caller that tries again after the event of room is not refused without a reason.
 fn room_is_room_for_what_was_refused<M: Machine>() {
     let size = publication(1, "a", &"p".repeat(50), &[]).message.size();
     let one = [Property::ReceiveMaximum(1.try_into().unwrap())];
