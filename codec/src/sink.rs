@@ -21,8 +21,11 @@ pub(crate) trait Sink: Sized {
 
     fn array<const N: usize>(&mut self, bytes: &[u8; N]);
 
-    /// The elements of a list, one after the other.
-    fn elements<'a, T: Element<'a>>(&mut self, list: &[T]);
+    /// The elements of a list, one after the other. One copy for all packets that have a list of this type.
+    #[inline(never)]
+    fn elements<'a, T: Element<'a>>(&mut self, list: &[T]) {
+        T::write_all(list, self);
+    }
 
     /// Takes note of this many bytes; only if the sink [only counts](Sink::ONLY_COUNTS).
     fn skip(&mut self, length: usize);
@@ -79,11 +82,6 @@ impl Sink for Count {
     }
 
     #[inline]
-    fn elements<'a, T: Element<'a>>(&mut self, list: &[T]) {
-        T::write_all(list, self);
-    }
-
-    #[inline]
     fn skip(&mut self, length: usize) {
         self.0 += length as u64;
     }
@@ -103,12 +101,6 @@ impl<B: BufMut + ?Sized> Sink for Put<'_, B> {
     #[inline]
     fn array<const N: usize>(&mut self, bytes: &[u8; N]) {
         self.0.put_slice(bytes);
-    }
-
-    /// One copy for all packets that have a list of this type.
-    #[inline(never)]
-    fn elements<'a, T: Element<'a>>(&mut self, list: &[T]) {
-        T::write_all(list, self);
     }
 
     fn skip(&mut self, _: usize) {}
@@ -150,8 +142,7 @@ impl Sink for Fill<'_> {
     fn skip(&mut self, _: usize) {}
 }
 
-/// One copy for all packets that have a list of this type. Takes the slice by value, which keeps it in
-/// registers.
+/// [`Sink::elements`] that takes the slice by value, which keeps it in registers.
 #[inline(never)]
 fn fill_elements<'a, 'b, T: Element<'a>>(room: &'b mut [u8], list: &[T]) -> &'b mut [u8] {
     let mut fill = Fill(room);

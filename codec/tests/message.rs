@@ -2,6 +2,7 @@
 
 use core::num::NonZeroU16;
 use std::collections::VecDeque;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use allocation_counter::measure;
 use mqtt5_codec::bytes::{Bytes, BytesMut};
@@ -46,6 +47,36 @@ fn the_publish_of_a_message_out_of_a_frame_has_qos_0() {
                 panic!()
             };
             assert_eq!(decoded, received);
+        }
+    }
+}
+
+/// A message is sent as the packet would be that has the same topic and payload, whatever the delivery of the packet
+/// was from which it was taken, and wherever its topic ends.
+#[test]
+fn a_message_is_sent_with_the_delivery_of_each_receiver() {
+    let deliveries = || {
+        [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce]
+            .into_iter()
+            .flat_map(|qos| [3, 7].map(|it| (qos, PacketIdentifier::try_from(it).unwrap())))
+            .map(|(qos, identifier)| Delivery::new(qos, identifier, false))
+    };
+    let topic = "t".repeat(130);
+    for topic in (1..=topic.len()).map(|length| &topic[..length]) {
+        for received in deliveries() {
+            let publish = |delivery| Publish {
+                delivery,
+                ..publish(topic, b"payload")
+            };
+            let frame = frame(&publish(received));
+            let message = Message::from_frame(ProtocolVersion::V5_0, &frame).unwrap();
+            for delivery in deliveries() {
+                let (mut sent, mut expected) = (Vec::new(), Vec::new());
+                let version = ProtocolVersion::V5_0;
+                message.encode(version, delivery, false, &mut sent).unwrap();
+                publish(delivery).encode(version, &mut expected).unwrap();
+                assert_eq!(sent, expected, "{received:?} {delivery:?}");
+            }
         }
     }
 }
@@ -217,6 +248,9 @@ fn a_pool_is_memory_and_not_state() {
     assert_eq!(clone, pool);
     assert_ne!(clone, MessagePool::new(1, 51));
     assert_ne!(clone, MessagePool::new(2, 50));
+    let hash = |pool: &MessagePool| BuildHasherDefault::<DefaultHasher>::default().hash_one(pool);
+    assert_eq!(hash(&clone), hash(&pool));
+    assert_ne!(hash(&clone), hash(&MessagePool::new(2, 50)));
     assert_eq!((pool.free(), clone.free()), (0, 1));
     drop(pool);
     assert_eq!(message.payload(), b"b");

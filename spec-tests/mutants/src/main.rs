@@ -47,6 +47,31 @@ const LEFT_ALONE: [&str; 6] = [
     "codec/src/serde.rs",
 ];
 
+/// Which tests are asked beside the checks of the standard: those of the crates, and what counts memory.
+const TESTS: [&[&str]; 2] = [
+    &[
+        "--lib",
+        "--tests",
+        "-p",
+        "mqtt5-codec",
+        "-p",
+        "mqtt5-session-fsm",
+    ],
+    &[
+        "--no-default-features",
+        "-p",
+        "mqtt5-spec-tests",
+        "--test",
+        "allocations",
+        "--test",
+        "session_allocations",
+        "--test",
+        "session_bounds",
+        "--test",
+        "session_memory",
+    ],
+];
+
 /// A change that can be switched on.
 struct Mutant {
     file: PathBuf,
@@ -122,7 +147,10 @@ fn run() -> Result<(), String> {
         numbers.iter().partition(|number| is_equivalent(number));
 
     let programs = Programs::build(copy.folder(), &target)?;
-    let tests = programs.build_tests_of(&["mqtt5-codec", "mqtt5-session-fsm"])?;
+    let mut tests = Vec::new();
+    for arguments in TESTS {
+        tests.extend(programs.build_tests(arguments)?);
+    }
     println!("built; {:.0} s", started.elapsed().as_secs_f64());
     let memory = Memory::read(&workspace().join("target/mutants.noticed"));
     let checks = Checks::find(&programs, tests, memory)?;

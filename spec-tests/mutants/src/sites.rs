@@ -235,10 +235,23 @@ impl<'a> Visit<'a> for Finder<'_> {
 
     fn visit_expr_if(&mut self, expression: &'a syn::ExprIf) {
         self.condition(&expression.cond);
-        visit::visit_expr_if(self, expression);
+        self.visit_expr(&expression.cond);
+        if !needs_fault(&expression.cond) {
+            self.visit_block(&expression.then_branch);
+        }
+        if let Some((_, otherwise)) = &expression.else_branch {
+            self.visit_expr(otherwise);
+        }
     }
 
     fn visit_arm(&mut self, arm: &'a syn::Arm) {
+        if arm
+            .guard
+            .as_ref()
+            .is_some_and(|(_, guard)| needs_fault(guard))
+        {
+            return;
+        }
         if let Some((_, guard)) = &arm.guard
             && !self.is_special(guard)
         {
@@ -277,6 +290,22 @@ impl<'a> Visit<'a> for Finder<'_> {
             _ => {}
         }
         visit::visit_expr_binary(self, binary);
+    }
+}
+
+/// Whether a condition holds only with a deliberate fault: what it guards is a part of the fault.
+fn needs_fault(condition: &Expr) -> bool {
+    match condition {
+        Expr::Macro(it) => it.mac.path.is_ident("fault"),
+        Expr::Call(call) => match &*call.func {
+            Expr::Path(it) => it.path.segments.iter().any(|part| part.ident == "faults"),
+            _ => false,
+        },
+        Expr::Paren(it) => needs_fault(&it.expr),
+        Expr::Binary(it) if matches!(it.op, BinOp::And(_)) => {
+            needs_fault(&it.left) || needs_fault(&it.right)
+        }
+        _ => false,
     }
 }
 
@@ -334,6 +363,10 @@ mod tests {
     fn deliberate_faults_are_left_alone() {
         let source = "fn f(x: u8) -> bool { fault!(\"a\") && x == 1 }\n";
         assert_eq!(changed(source).0, [""; 0]);
+        let source = "fn f(x: &mut X) {\n    if x.ok() && fault!(\"a\") { x.go(); }\n    match x { X::A if crate::faults::passes() => { x.go(); } _ => {} }\n}\n";
+        assert_eq!(changed(source).0, [""; 0]);
+        let source = "fn f(x: &mut X) { if !fault!(\"a\") { x.go(); } }\n";
+        assert_eq!(changed(source).0, ["x.go(); is left out"]);
     }
 
     #[test]

@@ -180,15 +180,13 @@ impl Programs {
         })
     }
 
-    /// Builds the tests of other packages, too.
+    /// Builds other tests, too: those that these arguments of `cargo test` name.
     ///
     /// # Errors
     ///
     /// If they do not compile.
-    pub fn build_tests_of(&self, packages: &[&str]) -> Result<Vec<PathBuf>, String> {
-        let mut what = vec!["--lib", "--tests"];
-        what.extend(packages.iter().flat_map(|package| ["-p", package]));
-        let said = build(&self.folder, &self.target, &what)?;
+    pub fn build_tests(&self, arguments: &[&str]) -> Result<Vec<PathBuf>, String> {
+        let said = build(&self.folder, &self.target, arguments)?;
         let paths = executables(&said).map(|path| self.folder.join(path));
         Ok(paths.collect())
     }
