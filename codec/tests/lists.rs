@@ -3,7 +3,10 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use mqtt5_codec::framing::RawPacket;
-use mqtt5_codec::{Packet, PropertyIdentifier, ProtocolVersion, Publish, PublishProperties};
+use mqtt5_codec::{
+    Packet, Property, PropertyIdentifier, ProtocolVersion, Publish, PublishProperties, Text,
+    UserProperty,
+};
 
 /// The properties of a PUBLISH with this Message Expiry Interval, and with one User Property.
 fn wire(expiry: u8) -> Vec<u8> {
@@ -47,6 +50,24 @@ fn what_is_left_out_makes_no_difference() {
     assert_ne!(first, first.without(&left));
     assert_eq!(without(first), without(second));
     assert_ne!(without(first), hash(&first));
+}
+
+/// Section 2.2.2.2: a property that came on the wire must not be added once more; a User Property may.
+#[test]
+fn a_property_on_the_wire_is_not_added_again() {
+    let bytes = wire(1);
+    let properties = publish(&bytes).properties;
+    let again = [Property::MessageExpiryInterval(2)];
+    assert!(properties.and(&again).is_err());
+    let other = [Property::ContentType(Text::new("t").unwrap())];
+    assert!(properties.and(&other).is_ok());
+    let user = UserProperty {
+        name: Text::new("n").unwrap(),
+        value: Text::new("v").unwrap(),
+    };
+    assert!(properties.and(&[Property::UserProperty(user)]).is_ok());
+    let without = properties.without(&[PropertyIdentifier::MessageExpiryInterval]);
+    assert!(without.and(&again).is_ok());
 }
 
 /// An element at the end of one list is not taken for one at the beginning of the next.

@@ -432,6 +432,21 @@ fn a_large_message_may_take_its_time_but_must_go_on() {
     assert!(slow >= grace && slow <= grace + 2 * second, "{slow:?}");
 }
 
+/// MQTT-4.13.1-1: a packet or a head that breaks a rule ends the connection, although its bytes could be split.
+#[test]
+fn a_piece_that_breaks_a_rule_ends_the_connection() {
+    // A PUBACK with a Reason Code that does not exist, and a large PUBLISH to a topic with a wildcard character.
+    let puback = vec![0x40, 3, 0, 1, 0x01];
+    let publish = [&[0x30, 100, 0, 3][..], b"a/#", &[0; 95]].concat();
+    for bytes in [puback, publish] {
+        let came = Side::new(None, Acknowledgement::Automatic).reads(&bytes);
+        assert!(came.closed, "{came:?}");
+        // DISCONNECT with an error.
+        assert!(came.wire[0] == 0xE0 && came.wire[2] >= 0x80, "{came:?}");
+        assert_eq!(came.messages, []);
+    }
+}
+
 /// A Server that knows no other version than 3.1.1 refuses, and breaks no rule (section 3.2 of its standard).
 #[test]
 fn a_refusal_of_an_older_version_is_one_in_pieces_too() {
