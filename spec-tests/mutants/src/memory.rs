@@ -31,6 +31,18 @@ impl Memory {
         known.get(change).cloned()
     }
 
+    /// How many changes each group noticed: of this file, and of all.
+    pub(crate) fn counts(&self, file: &str) -> BTreeMap<String, (usize, usize)> {
+        let known = self.known.lock().expect("no thread panics");
+        let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+        for (change, group) in known.iter() {
+            let count = counts.entry(group.clone()).or_default();
+            count.0 += usize::from(change.starts_with(file));
+            count.1 += 1;
+        }
+        counts
+    }
+
     /// Written at once: a run that is broken off has not been in vain.
     pub(crate) fn noticed(&self, change: &str, group: &str) -> Result<(), String> {
         let mut known = self.known.lock().expect("no thread panics");
@@ -62,6 +74,8 @@ mod tests {
             memory.noticed(change, group).expect("written");
         }
         let memory = Memory::read(&file);
+        memory.noticed("x/a: c", "second").expect("written");
+        assert_eq!(memory.counts("x/a")["second"], (1, 2));
         assert_eq!(memory.of("a").as_deref(), Some("second"));
         assert_eq!(memory.of("b").as_deref(), Some("other"));
         fs::remove_dir_all(&folder).expect("removed");
