@@ -117,6 +117,8 @@ impl Group {
     fn name(&self) -> String {
         let program = self.program.file_name().unwrap_or_default();
         let program = program.to_string_lossy();
+        // Without what another build changes.
+        let program = program.rsplit_once('-').map_or(&*program, |(name, _)| name);
         match &self.work {
             Work::Checks(names) | Work::Tests(names) => format!("{program} {}", names.join(" ")),
             Work::Explorer(configuration) => format!("{program} {configuration}"),
