@@ -2,7 +2,7 @@
 //! after the other, and says which the checks do not notice.
 //!
 //! `cargo run -p mqtt5-mutants [-- --all | --count NUMBER | --seed NUMBER | --allow NUMBER | --file PART |
-//! --within SECONDS | NUMBER…]`
+//! --within SECONDS | --report FILE | NUMBER…]`
 //!
 //! The changes are deliberate faults, `fault!("mutant 17", …)`, as those in the sources: another operator, a
 //! condition that is negated or loses a part, a statement that is left out. What is equivalent to the original is
@@ -16,6 +16,7 @@
 mod copy;
 mod groups;
 mod memory;
+mod report;
 mod sample;
 mod sites;
 
@@ -30,6 +31,7 @@ use mqtt5_spec_tests::faults::{Programs, workspace};
 use crate::copy::Copy;
 use crate::groups::Checks;
 use crate::memory::Memory;
+use crate::report::{Judged, Verdict};
 use crate::sample::{Chosen, choose};
 use crate::sites::{Site, sites, with_changes};
 use mqtt5_spec_tests::faults::in_parallel;
@@ -47,7 +49,7 @@ const LEFT_ALONE: [&str; 6] = [
     "codec/src/serde.rs",
 ];
 
-/// Which tests are asked beside the checks of the standard: those of the crates, and what counts memory.
+/// Which tests are asked beside the checks of the standard: those of the crates, and those that measure memory.
 const TESTS: [&[&str]; 2] = [
     &[
         "--lib",
@@ -61,10 +63,6 @@ const TESTS: [&[&str]; 2] = [
         "--no-default-features",
         "-p",
         "mqtt5-spec-tests",
-        "--test",
-        "allocations",
-        "--test",
-        "session_allocations",
         "--test",
         "session_bounds",
         "--test",
@@ -203,6 +201,31 @@ fn run() -> Result<(), String> {
         survivors.len(),
         started.elapsed().as_secs_f64(),
     );
+    if let Some(file) = &chosen.report {
+        let judged = |numbers: &[usize], verdict| -> Vec<Judged> {
+            let mutants = numbers.iter().map(|number| &mutants[*number]);
+            let judge = |Mutant { file, site }: &Mutant| Judged {
+                file: file.display().to_string(),
+                change: site.change.clone(),
+                verdict,
+            };
+            mutants.map(judge).collect()
+        };
+        let caught: Vec<usize> = tried
+            .iter()
+            .filter(|number| !survivors.contains(number))
+            .copied()
+            .collect();
+        let judged = [
+            judged(&caught, Verdict::Noticed),
+            judged(&explained, Verdict::Equivalent),
+            judged(&survivors, Verdict::Survived),
+        ]
+        .concat();
+        let command = format!("cargo run -p mqtt5-mutants -- {}", arguments.join(" "));
+        fs::write(file, report::page(&command, &judged))
+            .map_err(|error| format!("{file}: {error}"))?;
+    }
     if survivors.len() <= chosen.allowed {
         Ok(())
     } else {

@@ -18,6 +18,8 @@ pub(crate) struct Chosen {
     /// How long each change is tried; `None` if until the last check.
     pub(crate) within: Option<Duration>,
     file: Option<String>,
+    /// Where the page goes.
+    pub(crate) report: Option<String>,
     numbers: Vec<usize>,
 }
 
@@ -29,6 +31,7 @@ impl Chosen {
             allowed: 0,
             within: None,
             file: None,
+            report: None,
             numbers: Vec::new(),
         };
         let mut arguments = arguments.iter();
@@ -44,6 +47,7 @@ impl Chosen {
                 "--seed" => chosen.seed = number(value()?)?,
                 "--allow" => chosen.allowed = number(value()?)? as usize,
                 "--within" => chosen.within = Some(Duration::from_secs(number(value()?)?)),
+                "--report" => chosen.report = Some(value()?.clone()),
                 "--file" => chosen.file = Some(value()?.clone()),
                 _ => chosen.numbers.push(number(argument)? as usize),
             }
