@@ -22,7 +22,9 @@ mod network;
 mod steps;
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::fmt::Debug;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -72,6 +74,41 @@ fn nothing_is_lost_or_doubled_where_limits_change() {
     // Neither so narrow nor so short that nothing is checked.
     let delivered = delivered.get();
     assert!(delivered > 30 * cases as usize, "{delivered}");
+}
+
+/// What is equal has the same hash, and what differs has another one, as far as a sum of 64 bits can tell: an explorer
+/// may know states by their hashes.
+#[test]
+fn hashes_tell_states_apart() {
+    fn hash_of(machine: &impl Hash) -> u64 {
+        BuildHasherDefault::<DefaultHasher>::default().hash_one(machine)
+    }
+    let may = May {
+        limit: true,
+        starve: true,
+        ..May::default()
+    };
+    for_each(40, steps::run(may, 60..120), |(setting, steps)| {
+        let mut world = World::new(setting);
+        let (mut clients, mut servers) = (VecDeque::new(), VecDeque::new());
+        for step in steps {
+            world.step(step);
+            let (client, server) = world.machines();
+            let (client_hash, server_hash) = (hash_of(client), hash_of(server));
+            for (before, hash) in &clients {
+                assert_eq!(client == before, client_hash == *hash, "{client:?}");
+            }
+            for (before, hash) in &servers {
+                assert_eq!(server == before, server_hash == *hash, "{server:?}");
+            }
+            clients.push_back((client.clone(), client_hash));
+            servers.push_back((server.clone(), server_hash));
+            if clients.len() > 8 {
+                clients.pop_front();
+                servers.pop_front();
+            }
+        }
+    });
 }
 
 #[cfg(feature = "persistence")]

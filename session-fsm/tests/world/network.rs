@@ -112,6 +112,10 @@ impl World {
         self.hosts.iter().map(|host| host.delivered.len()).sum()
     }
 
+    pub(crate) const fn machines(&self) -> (&Client, &Option<Server>) {
+        (&self.client, &self.server)
+    }
+
     pub(crate) fn step(&mut self, step: &Step) {
         match *step {
             Step::Publish(side, qos, length, ref extras) => self.publish(side, qos, length, extras),
