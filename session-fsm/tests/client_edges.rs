@@ -86,6 +86,24 @@ fn clean_start_without_a_client_identifier_asks_for_a_new_one() {
     }
 }
 
+/// Section 3.1.2.4: Clean Start begins another Session, which may have another ClientID; without it the Session that is
+/// known belongs to its ClientID [MQTT-3.1.3-2].
+#[test]
+fn clean_start_may_be_under_another_client_identifier() {
+    let mut client = client(ClientConfig::default(), 1_000);
+    let expiry = [Property::SessionExpiryInterval(100)];
+    let with = |client_identifier, clean_start| Connect {
+        clean_start,
+        properties: Properties::new(&expiry).unwrap(),
+        ..named(client_identifier)
+    };
+    connect(&mut client, &with("pump", true));
+    receive(&mut client, &connack(&[]));
+    let refused = client.connect(NOW, &with("other", false));
+    assert_eq!(refused, Err(SendError::ClientIdentifierDiffers));
+    connect(&mut client, &with("other", true));
+}
+
 /// Section 4.12: after the Server's AUTH it is the application's turn, and the Server owes nothing.
 #[test]
 fn an_application_may_take_its_time_to_answer_an_auth() {

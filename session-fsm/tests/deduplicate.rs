@@ -34,6 +34,22 @@ fn the_second_time_is_a_duplicate() {
 }
 
 #[test]
+fn what_was_cleared_takes_no_place() {
+    let mut seen = without_window(3);
+    for round in 0..4 {
+        for key in [b"a", b"b", b"c"] {
+            assert_eq!(seen.check(at(round), key), First);
+        }
+        for key in [b"a", b"b", b"c"] {
+            assert_eq!(seen.check(at(round), key), Duplicate);
+        }
+        assert_eq!((seen.stored(), seen.forgotten()), (3, 0));
+        seen.clear();
+        assert_eq!(seen.stored(), 0);
+    }
+}
+
+#[test]
 fn any_bytes_are_a_key_of_their_own() {
     let mut seen = without_window(2000);
     let zeros = [0; 300];
