@@ -2,7 +2,7 @@
 
 use mqtt5_codec::bytes::{Bytes, BytesMut};
 use mqtt5_codec::framing::{
-    Frame, LARGEST_PACKET, Piece, PublishHead, SplitterOutput, StreamSplitter,
+    Frame, LARGEST_PACKET, Piece, PublishHead, RawPacket, SplitterOutput, StreamSplitter,
 };
 use mqtt5_codec::{ProtocolVersion, Role, Violation};
 
@@ -51,6 +51,58 @@ fn an_error_of_a_head_is_at_its_byte_of_the_packet() {
         head.decode_from(ProtocolVersion::V5_0, Role::Server)
             .is_ok()
     );
+}
+
+/// What is taken for one packet must be one: neither less nor more.
+#[test]
+fn a_whole_packet_has_its_length() {
+    for length in 2..PUBLISH.len() {
+        let error = RawPacket::whole(&PUBLISH[..length]).unwrap_err();
+        assert_eq!(
+            (error.violation(), error.offset()),
+            (Violation::FieldTruncated, length)
+        );
+    }
+    assert!(RawPacket::whole(PUBLISH).is_ok());
+    let more = [PUBLISH, &[0xC0]].concat();
+    let error = RawPacket::whole(&more).unwrap_err();
+    assert_eq!(
+        (error.violation(), error.offset()),
+        (Violation::BytesLeftOver, PUBLISH.len())
+    );
+}
+
+fn violation(packet: &[u8]) -> Option<Violation> {
+    let packet = RawPacket::whole(packet).unwrap();
+    packet
+        .decode(ProtocolVersion::V5_0)
+        .err()
+        .map(|error| error.violation())
+}
+
+/// MQTT-4.7.3-1: a Topic Name has a character. Only that of a PUBLISH with a Topic Alias may be missing.
+#[test]
+fn a_topic_name_must_not_be_empty() {
+    let will = b"\x10\x13\x00\x04MQTT\x05\x06\x00\x00\x00\x00\x01c\x00\x00\x00\x00\x00";
+    assert_eq!(violation(will), Some(Violation::TopicNameEmpty));
+    let response = b"\x30\x07\x00\x01t\x03\x08\x00\x00";
+    assert_eq!(violation(response), Some(Violation::TopicNameEmpty));
+    let alias = b"\x30\x06\x00\x00\x03\x23\x00\x01";
+    assert_eq!(violation(alias), None);
+}
+
+/// Section 2.2.2.2: a Property Identifier that is cut is none that exists.
+#[test]
+fn a_property_identifier_that_is_cut_is_unknown() {
+    for cut in [&[0x80][..], &[0xFF, 0xFF], &[0x80, 0x80, 0x80]] {
+        let length = cut.len() as u8;
+        let packet = [&[0x30, 4 + length, 0, 1, b't', length][..], cut].concat();
+        assert_eq!(
+            violation(&packet),
+            Some(Violation::PropertyUnknown),
+            "{cut:?}"
+        );
+    }
 }
 
 /// A part of a frame is shared. Anything else is copied, wherever in memory it lies.

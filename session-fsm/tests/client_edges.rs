@@ -3,7 +3,7 @@
 use mqtt5_session_fsm::codec::framing::RawPacket;
 use mqtt5_session_fsm::codec::{Connect, Packet, Properties, Property, ProtocolVersion, Qos, Text};
 use mqtt5_session_fsm::{
-    Client, ClientConfig, Event, Instant, SendError, Session, SessionConfig, WaitingLimits,
+    Client, ClientConfig, Event, Instant, Output, SendError, Session, SessionConfig, WaitingLimits,
 };
 
 const NOW: Instant = Instant::ORIGIN;
@@ -145,4 +145,146 @@ fn a_request_before_the_connack_may_use_up_the_bytes_that_may_wait() {
         connect(&mut client, &named("pump"));
         assert_eq!(subscribe(&mut client, "a/b").is_ok(), is_held);
     }
+}
+
+/// Section 3.1.2.11.2: a Session that has expired is not resumed, even if no timeout was handled since.
+#[test]
+fn a_session_that_has_expired_is_not_resumed() {
+    let expiry = [Property::SessionExpiryInterval(10)];
+    for (seconds, is_over) in [(9, false), (10, true)] {
+        let mut client = client(ClientConfig::default(), 1_000);
+        let packet = Connect {
+            clean_start: false,
+            properties: Properties::new(&expiry).unwrap(),
+            ..named("pump")
+        };
+        connect(&mut client, &packet);
+        receive(&mut client, &connack(&[]));
+        client.connection_lost(NOW);
+        let later = Instant::from_millis(seconds * 1_000);
+        client.connect(later, &packet).unwrap();
+        let mut wire = Vec::new();
+        while client.poll(later, &mut wire).is_some() {}
+        assert_eq!(sent(&wire).clean_start, is_over);
+    }
+}
+
+/// A Session without a ClientID takes that of the CONNECT.
+#[test]
+fn a_session_without_a_client_identifier_gets_one() {
+    let session = Session::of_client_known_to_server("", SessionConfig::default());
+    let mut client = Client::new(ClientConfig::default(), session);
+    let packet = Connect {
+        clean_start: false,
+        ..named("pump")
+    };
+    let wire = connect(&mut client, &packet);
+    assert_eq!(sent(&wire).client_identifier.as_str(), "pump");
+    assert!(!sent(&wire).clean_start);
+}
+
+fn sent(wire: &[u8]) -> Connect<'_> {
+    let packet = RawPacket::whole(wire).unwrap();
+    match packet.decode(ProtocolVersion::V5_0) {
+        Ok(Packet::Connect(sent)) => sent,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// MQTT-3.2.0-1: nothing but AUTH comes before the CONNACK, also not the shortest acknowledgements.
+#[test]
+fn an_acknowledgement_before_the_connack_is_an_error() {
+    for first_byte in [0x40, 0x50, 0x70] {
+        let mut client = client(ClientConfig::default(), 1_000);
+        connect(&mut client, &named("pump"));
+        assert_eq!(client.receive(NOW, &mut &[first_byte, 2, 0, 1][..]), None);
+        let closed = core::iter::from_fn(|| client.poll(NOW, &mut Vec::new()));
+        assert!(closed.into_iter().any(|it| matches!(it, Output::Close(_))));
+    }
+}
+
+/// Section 3.1.2.10: after the CONNACK a Client may send PINGREQ at any time, with enhanced authentication, too.
+#[test]
+fn an_authenticated_client_may_ping() {
+    let mut client = client(ClientConfig::default(), 1_000);
+    let method = [Property::AuthenticationMethod(Text::new("m").unwrap())];
+    let packet = Connect {
+        properties: Properties::new(&method).unwrap(),
+        ..named("pump")
+    };
+    connect(&mut client, &packet);
+    assert!(client.ping().is_err());
+    receive(&mut client, &connack(&[0x15, 0, 1, b'm']));
+    client.ping().unwrap();
+}
+
+/// Server Keep Alive 10 s.
+const KEEP_ALIVE: [u8; 3] = [0x13, 0, 10];
+
+/// What waits to be written shows the Server that the Client is there: no PINGREQ is added, and none twice.
+#[test]
+fn a_pingreq_is_not_added_to_what_waits_to_be_written() {
+    let late = Instant::from_millis(60_000);
+    let mut client = connected(&KEEP_ALIVE);
+    client.subscribe_to("a", Qos::AtMostOnce).unwrap();
+    client.handle_timeout(late);
+    let mut wire = Vec::new();
+    while client.poll(late, &mut wire).is_some() {}
+    assert_eq!((wire[0], wire.len()), (0x82, usize::from(wire[1]) + 2));
+
+    let mut client = connected(&KEEP_ALIVE);
+    client.handle_timeout(late);
+    client.handle_timeout(late);
+    let mut wire = Vec::new();
+    while client.poll(late, &mut wire).is_some() {}
+    assert_eq!(wire, [0xC0, 0]);
+}
+
+/// Bytes that wait for the caller show that the Server is there: it has its whole time for the PINGRESP again.
+#[test]
+fn bytes_that_wait_put_off_the_end() {
+    let mut client = connected(&KEEP_ALIVE);
+    let asked = client.next_timeout();
+    client.handle_timeout(asked);
+    while client.poll(asked, &mut Vec::new()).is_some() {}
+    let end = client.next_timeout();
+    let before = Instant::from_millis(end.as_millis() - 1);
+    client.bytes_waiting(before);
+    client.handle_timeout(end);
+    assert!(client.is_connected());
+    let later = client.next_timeout();
+    assert!(later > end);
+    // Nothing more comes.
+    for _ in 0..10 {
+        let due = client.next_timeout();
+        client.handle_timeout(due);
+        while client.poll(due, &mut Vec::new()).is_some() {}
+        if !client.is_connected() {
+            return;
+        }
+    }
+    panic!("it waits for ever");
+}
+
+/// A Server that takes no bytes is given up, and with it what waits to be written.
+#[test]
+fn what_cannot_be_written_is_given_up() {
+    let mut client = connected(&[]);
+    client.subscribe_to("a", Qos::AtMostOnce).unwrap();
+    let mut none = [0_u8; 0];
+    let output = client.poll(NOW, &mut &mut none[..]);
+    assert!(matches!(output, Some(Output::NeedsRoom(_))), "{output:?}");
+    let mut now = NOW;
+    while client.is_connected() {
+        now = client.next_timeout();
+        assert_ne!(now, Instant::NEVER);
+        client.handle_timeout(now);
+    }
+    let mut wire = Vec::new();
+    let outputs: Vec<_> = core::iter::from_fn(|| client.poll(now, &mut wire)).collect();
+    assert!(
+        matches!(outputs.last(), Some(Output::Close(_))),
+        "{outputs:?}"
+    );
+    assert!(wire.is_empty());
 }
