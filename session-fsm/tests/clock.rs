@@ -1,0 +1,345 @@
+//! Time limits of a Client and of a Server when the caller's clock goes back, when the caller is late, and when it cannot
+//! read: no deadline moves further away than its interval, and the peer loses no time that was not its own.
+
+use core::time::Duration;
+
+use mqtt5_session_fsm::codec::{Connect, Properties, Property, ProtocolVersion, Qos, Text};
+use mqtt5_session_fsm::{
+    Awaited, Cause, Client, ClientConfig, Event, Instant, Output, PacketTimeouts, Publication,
+    Server, ServerConfig, Session, SessionConfig,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// Long after the origin, so that there is a past.
+const START: Instant = Instant::from_millis(1_000_000_000);
+/// More than any interval of these machines, with the bytes of a packet at the minimum rate.
+const LONGEST: Duration = Duration::from_secs(200);
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn packet() -> PacketTimeouts {
+    PacketTimeouts {
+        stall: seconds(20),
+        grace: seconds(50),
+        minimum_rate: 1_000,
+        longest: seconds(60),
+    }
+}
+
+fn client_config() -> ClientConfig {
+    ClientConfig {
+        packet: packet(),
+        ..ClientConfig::default()
+    }
+}
+
+fn connect_packet<'a>(keep_alive: u16, properties: &'a [Property<'a>]) -> Connect<'a> {
+    Connect {
+        client_identifier: Text::new("c").unwrap(),
+        keep_alive,
+        properties: Properties::new(properties).unwrap(),
+        ..Connect::default()
+    }
+}
+
+fn method() -> [Property<'static>; 1] {
+    [Property::AuthenticationMethod(Text::new("m").unwrap())]
+}
+
+/// A Client with an Authentication Method.
+fn client(keep_alive: u16) -> Client {
+    let session = Session::of_client(SessionConfig::default());
+    let mut client = Client::new(client_config(), session);
+    let method = method();
+    client
+        .connect(START, &connect_packet(keep_alive, &method))
+        .unwrap();
+    assert_eq!(client.poll(START, &mut Vec::new()), None);
+    let connack = [0x20, 7, 0, 0, 4, 0x15, 0, 1, b'm'];
+    let event = client.receive(START, &mut &connack[..]);
+    assert!(matches!(event, Some(Event::Connected(_))), "{event:?}");
+    client
+}
+
+fn server() -> Server {
+    let config = ServerConfig {
+        packet: packet(),
+        ..ServerConfig::default()
+    };
+    let mut server = Server::new(START, config);
+    let (method, mut wire) = (method(), Vec::new());
+    let connect = connect_packet(10, &method);
+    connect.encode(ProtocolVersion::V5_0, &mut wire).unwrap();
+    let event = server.receive(START, &mut &wire[..]);
+    assert!(matches!(event, Some(Event::Connect(_))));
+    server.accept(START, None, &[]).unwrap();
+    assert_eq!(server.poll(START, &mut Vec::new()), None);
+    server
+}
+
+/// A PUBLISH with 40,000 bytes of payload, of which parts come.
+fn large() -> Vec<u8> {
+    let mut packet = vec![0x30, 0xC4, 0xB8, 0x02, 0, 1, b'a', 0];
+    packet.resize(5 + 40_000, 0);
+    packet
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Publish,
+    Subscribe,
+    Ping,
+    Authenticate,
+    /// With this much room.
+    Poll(usize),
+    /// More of the large packet is offered.
+    Offer(usize),
+    BytesWaiting,
+    Pass(u64),
+    Timeout,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        Just(Step::Publish),
+        Just(Step::Subscribe),
+        Just(Step::Ping),
+        Just(Step::Authenticate),
+        prop_oneof![Just(0), Just(4), Just(1_000)].prop_map(Step::Poll),
+        (0_usize..20_000).prop_map(Step::Offer),
+        Just(Step::BytesWaiting),
+        (0_u64..12_000).prop_map(Step::Pass),
+        Just(Step::Timeout),
+    ]
+}
+
+/// What both machines have.
+macro_rules! common_steps {
+    ($machine:ident, $now:ident, $offered:ident, $step:expr) => {
+        match $step {
+            Step::Publish => {
+                let publication = Publication::of("a", b"on", Qos::AtLeastOnce).unwrap();
+                let _ = $machine.publish($now, publication);
+            }
+            Step::Poll(room) => {
+                let mut wire = vec![0; *room];
+                let mut wire = &mut wire[..];
+                while let Some(output) = $machine.poll($now, &mut wire) {
+                    if let Output::NeedsRoom(_) = output {
+                        break;
+                    }
+                }
+            }
+            Step::Offer(bytes) => {
+                $offered = ($offered + bytes).min(39_000);
+                let all = large();
+                let mut input = &all[..$offered];
+                assert_eq!($machine.receive($now, &mut input), None);
+                // What is incomplete stays.
+                assert_eq!(
+                    input.len(),
+                    if $machine.is_connected() { $offered } else { 0 }
+                );
+            }
+            Step::BytesWaiting => $machine.bytes_waiting($now),
+            Step::Pass(milliseconds) => $now += Duration::from_millis(*milliseconds),
+            Step::Timeout => $machine.handle_timeout($now),
+            _ => {}
+        }
+    };
+}
+
+proptest! {
+    /// A clock that goes back by hours moves no deadline of a Client further away than its interval.
+    #[test]
+    fn a_clients_deadlines_stay_near(steps in vec(step(), 0..40), back in 3_600_u64..100_000) {
+        let (mut client, mut now, mut offered) = (client(10), START, 0);
+        for step in &steps {
+            match step {
+                Step::Subscribe => drop(client.subscribe_to("a", Qos::AtMostOnce)),
+                Step::Ping => drop(client.ping()),
+                Step::Authenticate => drop(client.re_authenticate(&[])),
+                step => common_steps!(client, now, offered, step),
+            }
+        }
+        let earlier = Instant::from_millis(now.as_millis() - back * 1_000);
+        client.handle_timeout(earlier);
+        let due = client.next_timeout();
+        prop_assert!(due == Instant::NEVER || due <= earlier + LONGEST, "{due:?} {earlier:?}");
+        // And those that come up after others have passed.
+        let mut now = earlier;
+        for _ in 0..20 {
+            let due = client.next_timeout();
+            if due == Instant::NEVER {
+                break;
+            }
+            prop_assert!(due <= now + LONGEST, "{due:?} {now:?}");
+            now = due.max(now);
+            client.handle_timeout(now);
+            while client.poll(now, &mut Vec::new()).is_some() {}
+        }
+    }
+
+    /// The same of a Server.
+    #[test]
+    fn a_servers_deadlines_stay_near(steps in vec(step(), 0..40), back in 3_600_u64..100_000) {
+        let (mut server, mut now, mut offered) = (server(), START, 0);
+        for step in &steps {
+            common_steps!(server, now, offered, step);
+        }
+        let mut now = Instant::from_millis(now.as_millis() - back * 1_000);
+        server.handle_timeout(now);
+        for _ in 0..20 {
+            let due = server.next_timeout();
+            if due == Instant::NEVER {
+                break;
+            }
+            prop_assert!(due <= now + LONGEST, "{due:?} {now:?}");
+            now = due.max(now);
+            server.handle_timeout(now);
+            while server.poll(now, &mut Vec::new()).is_some() {}
+        }
+    }
+}
+
+/// What the Server owes the Client, asked at the start; and when it must be there.
+fn asked() -> Vec<(&'static str, Client, Duration)> {
+    let settle = |client: &mut Client| while client.poll(START, &mut Vec::new()).is_some() {};
+    let mut ping = client(0);
+    ping.ping().unwrap();
+    settle(&mut ping);
+    let mut authentication = client(0);
+    authentication.re_authenticate(&[]).unwrap();
+    settle(&mut authentication);
+    let mut request = client(0);
+    request.subscribe_to("a", Qos::AtMostOnce).unwrap();
+    settle(&mut request);
+    vec![
+        ("PINGRESP", ping, client_config().pingresp_timeout),
+        (
+            "AUTH",
+            authentication,
+            client_config().authentication_timeout,
+        ),
+        ("SUBACK", request, client_config().request_timeout),
+    ]
+}
+
+/// Calls the Client when it wants, until it closes the connection or reports an outcome.
+fn gives_up(client: &mut Client) -> Instant {
+    for _ in 0..100 {
+        let now = client.next_timeout();
+        client.handle_timeout(now);
+        let mut outputs = core::iter::from_fn(|| client.poll(now, &mut Vec::new()));
+        if outputs.any(|it| matches!(it, Output::Close(_) | Output::Event(Event::Outcome(..)))) {
+            return now;
+        }
+    }
+    panic!("it never gives up");
+}
+
+fn milliseconds(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// While the caller has no room to write, it does not read: this time is not the Server's.
+#[test]
+fn time_without_room_is_not_the_servers() {
+    for (what, waiting, interval) in asked() {
+        for blocked in [milliseconds(1), seconds(3), seconds(15)] {
+            let mut client = waiting.clone();
+            let publication = Publication::of("a", b"on", Qos::AtLeastOnce).unwrap();
+            client.publish(START, publication).unwrap();
+            let mut none = [0_u8; 0];
+            let output = client.poll(START, &mut &mut none[..]);
+            assert!(matches!(output, Some(Output::NeedsRoom(_))), "{output:?}");
+            let now = START + blocked;
+            while client.poll(now, &mut Vec::new()).is_some() {}
+            assert_eq!(gives_up(&mut client), START + interval + blocked, "{what}");
+        }
+    }
+}
+
+/// A timer that is late gives the Server ten times as long as it was late, at most a second, and once.
+#[test]
+fn a_late_timer_gives_the_server_a_chance() {
+    for (late, chance) in [(1, 10), (50, 500), (100, 1_000), (60_000, 1_000)] {
+        let (_, mut client, interval) = asked().swap_remove(0);
+        let now = START + interval + milliseconds(late);
+        client.handle_timeout(now);
+        assert!(client.is_connected());
+        let end = client.next_timeout();
+        assert_eq!(end, now + milliseconds(chance));
+        // Late again, it has had its chance.
+        for late_again in [0, 5] {
+            let mut client = client.clone();
+            client.handle_timeout(end + milliseconds(late_again));
+            assert!(!client.is_connected());
+        }
+    }
+}
+
+/// The same for output that does not move: the stall, and the bytes in the caller's buffer at the minimum rate.
+#[test]
+fn a_late_timer_gives_the_server_a_chance_to_take_something() {
+    let allowed = milliseconds(20_000 + 65_536);
+    for (late, chance) in [(0, 0), (1, 10), (50, 500), (60_000, 1_000)] {
+        let mut client = client(0);
+        client.ping().unwrap();
+        let mut none = [0_u8; 0];
+        let output = client.poll(START, &mut &mut none[..]);
+        assert!(matches!(output, Some(Output::NeedsRoom(_))), "{output:?}");
+        let due = START + allowed;
+        assert_eq!(client.next_timeout(), due);
+        client.handle_timeout(due + milliseconds(late));
+        assert_eq!(client.is_connected(), late > 0);
+        if late > 0 {
+            let end = due + milliseconds(late + chance);
+            assert_eq!(client.next_timeout(), end);
+            for late_again in [0, 5] {
+                let mut client = client.clone();
+                client.handle_timeout(end + milliseconds(late_again));
+                assert!(!client.is_connected());
+                let last = core::iter::from_fn(|| client.poll(end, &mut Vec::new())).last();
+                assert_eq!(last, Some(Output::Close(Cause::TimedOut(Awaited::Room))));
+            }
+        }
+    }
+}
+
+/// A packet in parts: it has its grace and the time of its bytes from its beginning, and each silence is limited.
+#[test]
+fn a_packet_in_parts_has_its_time() {
+    let all = large();
+    let mut client = client(0);
+    let at = |second: u64| START + seconds(second);
+    let offer = |client: &mut Client, second, bytes| {
+        let mut input = &all[..bytes];
+        assert_eq!(client.receive(at(second), &mut input), None);
+        assert_eq!(input.len(), bytes);
+    };
+    offer(&mut client, 0, 1_000);
+    assert_eq!(
+        client.clone().next_timeout().min(at(20)),
+        client.next_timeout()
+    );
+    // The same bytes again are no news: the silence goes on.
+    offer(&mut client, 15, 1_000);
+    let mut silent = client.clone();
+    silent.handle_timeout(at(20));
+    assert!(!silent.is_connected());
+    // One more byte every 15 seconds: it must be complete 50 s after it began, and 3 s for its bytes.
+    for (second, bytes) in [(15, 2_000), (30, 2_500), (45, 3_000)] {
+        offer(&mut client, second, bytes);
+    }
+    let mut now = at(45);
+    while client.is_connected() {
+        now = client.next_timeout();
+        client.handle_timeout(now);
+        while client.poll(now, &mut Vec::new()).is_some() {}
+    }
+    assert_eq!(now, at(53));
+}
