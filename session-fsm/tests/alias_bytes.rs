@@ -240,3 +240,23 @@ fn a_topic_name_of_this_side_that_is_replaced_gives_its_bytes_back() {
         ]
     );
 }
+
+/// An application that chooses aliases leaves gaps: the policy fills them, and takes no alias that is in use.
+#[test]
+fn the_policy_leaves_chosen_aliases_alone() {
+    let automatic = TopicAliases::Automatic(alias(5));
+    let messages = [
+        ("x", Some(alias(3))),
+        ("a", None),
+        ("b", None),
+        ("c", None),
+        ("d", None),
+        ("x", None),
+    ];
+    let sent = sent(automatic, &messages);
+    let mut numbers: Vec<u16> = sent.iter().flatten().map(|it| it.0).collect();
+    assert_eq!(numbers.pop(), Some(3));
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2, 3, 4, 5]);
+    assert_eq!(sent.last(), Some(&Some((3, false))));
+}

@@ -1,9 +1,14 @@
 //! A Client at the edges of its limits, and what a refused call leaves behind: nothing.
 
+use core::time::Duration;
+
 use mqtt5_session_fsm::codec::framing::RawPacket;
-use mqtt5_session_fsm::codec::{Connect, Packet, Properties, Property, ProtocolVersion, Qos, Text};
+use mqtt5_session_fsm::codec::{
+    Connect, Packet, PacketType, Properties, Property, ProtocolVersion, Qos, Text,
+};
 use mqtt5_session_fsm::{
-    Client, ClientConfig, Event, Instant, Output, SendError, Session, SessionConfig, WaitingLimits,
+    Cause, Client, ClientConfig, Event, Instant, Outcome, Output, Publication, SendError, Session,
+    SessionConfig, WaitingLimits,
 };
 
 const NOW: Instant = Instant::ORIGIN;
@@ -287,4 +292,70 @@ fn what_cannot_be_written_is_given_up() {
         "{outputs:?}"
     );
     assert!(wire.is_empty());
+}
+
+/// Section 3.4.2.2: explanations are welcome unless Request Problem Information is 0.
+#[test]
+fn a_reason_string_is_welcome() {
+    let mut client = connected(&[]);
+    let publication = Publication::of("a", b"on", Qos::AtLeastOnce).unwrap();
+    let token = client.publish(NOW, publication).unwrap();
+    while client.poll(NOW, &mut Vec::new()).is_some() {}
+    let puback = [0x40, 8, 0, 1, 0, 4, 0x1F, 0, 1, b'r'];
+    let event = client.receive(NOW, &mut &puback[..]);
+    let Some(Event::Outcome(of, Outcome::PubAck(_, properties))) = event else {
+        panic!("{event:?}")
+    };
+    assert_eq!(of, token);
+    assert_eq!(properties.reason_string().map(|it| it.as_str()), Some("r"));
+}
+
+/// The deadline of a message with QoS 0 is over when it was written.
+#[test]
+fn a_message_that_was_written_has_no_deadline() {
+    let mut client = connected(&[]);
+    let publication = Publication {
+        deadline: Some(Duration::from_secs(5)),
+        ..Publication::of("a", b"on", Qos::AtMostOnce).unwrap()
+    };
+    client.publish(NOW, publication).unwrap();
+    while client.poll(NOW, &mut Vec::new()).is_some() {}
+    assert_eq!(client.next_timeout(), Instant::NEVER);
+    let later = Instant::from_millis(10_000);
+    client.handle_timeout(later);
+    assert_eq!(client.poll(later, &mut Vec::new()), None);
+}
+
+/// [MQTT-3.2.2-15]: a PUBREL has 4 bytes. A Server that takes less cannot have the Session resumed.
+#[test]
+fn a_pubrel_fits_into_four_bytes() {
+    for (maximum, fits) in [(4, true), (3, false)] {
+        let mut client = client(ClientConfig::default(), 1_000);
+        let expiry = [Property::SessionExpiryInterval(100)];
+        let packet = Connect {
+            clean_start: false,
+            properties: Properties::new(&expiry).unwrap(),
+            ..named("pump")
+        };
+        connect(&mut client, &packet);
+        receive(&mut client, &connack(&[]));
+        let publication = Publication::of("a", b"on", Qos::ExactlyOnce).unwrap();
+        client.publish(NOW, publication).unwrap();
+        while client.poll(NOW, &mut Vec::new()).is_some() {}
+        assert_eq!(client.receive(NOW, &mut &[0x50, 2, 0, 1][..]), None);
+        client.connection_lost(NOW);
+        while client.poll(NOW, &mut Vec::new()).is_some() {}
+        connect(&mut client, &packet);
+        let mut resumed = connack(&[0x27, 0, 0, 0, maximum]);
+        resumed[2] = 1;
+        receive(&mut client, &resumed);
+        let mut wire = Vec::new();
+        let outputs: Vec<_> = core::iter::from_fn(|| client.poll(NOW, &mut wire)).collect();
+        if fits {
+            assert_eq!(wire, [0x62, 2, 0, 1], "{outputs:?}");
+        } else {
+            let cause = Cause::CannotAnswer(PacketType::PubRel);
+            assert_eq!(outputs.last(), Some(&Output::Close(cause)));
+        }
+    }
 }

@@ -343,3 +343,114 @@ fn a_packet_in_parts_has_its_time() {
     }
     assert_eq!(now, at(53));
 }
+
+/// Output that waits for `poll`, one of each kind, on top of a PINGREQ without an answer.
+fn with_output() -> Vec<(&'static str, Client)> {
+    let publish = |client: &mut Client, qos| {
+        let publication = Publication::of("a", b"on", qos).unwrap();
+        client.publish(START, publication).unwrap();
+    };
+    let settle = |client: &mut Client| while client.poll(START, &mut Vec::new()).is_some() {};
+    let mut released = client(0);
+    publish(&mut released, Qos::ExactlyOnce);
+    settle(&mut released);
+    let mut all: Vec<(&'static str, Client)> = Vec::new();
+    for what in ["PUBLISH QoS 0", "PUBLISH QoS 1", "SUBSCRIBE", "PUBREL"] {
+        let mut client = if what == "PUBREL" {
+            released.clone()
+        } else {
+            client(0)
+        };
+        client.ping().unwrap();
+        settle(&mut client);
+        match what {
+            "PUBLISH QoS 0" => publish(&mut client, Qos::AtMostOnce),
+            "PUBLISH QoS 1" => publish(&mut client, Qos::AtLeastOnce),
+            "SUBSCRIBE" => drop(client.subscribe_to("a", Qos::AtMostOnce)),
+            _ => assert_eq!(client.receive(START, &mut &[0x50, 2, 0, 1][..]), None),
+        }
+        all.push((what, client));
+    }
+    all
+}
+
+/// No deadline of the Server passes while `poll` is put off: the Server cannot answer what it does not get.
+#[test]
+fn no_deadline_passes_while_output_waits() {
+    for (what, mut client) in with_output() {
+        assert_eq!(client.next_timeout(), Instant::NEVER, "{what}");
+        let late = START + seconds(100);
+        client.handle_timeout(late);
+        assert!(client.is_connected(), "{what}");
+        // When it is written, the PINGRESP is late.
+        while client.poll(late, &mut Vec::new()).is_some() {}
+        assert_ne!(client.next_timeout(), Instant::NEVER, "{what}");
+    }
+}
+
+/// Before the CONNACK only what may be sent waits to be written.
+#[test]
+fn what_may_not_be_sent_does_not_put_off_the_connack() {
+    for early_packets in [0, 3] {
+        let session = Session::of_client(SessionConfig::default());
+        let config = ClientConfig {
+            early_packets,
+            ..client_config()
+        };
+        let mut client = Client::new(config, session);
+        client.connect(START, &connect_packet(0, &[])).unwrap();
+        assert_eq!(client.poll(START, &mut Vec::new()), None);
+        let publication = Publication::of("a", b"on", Qos::AtLeastOnce).unwrap();
+        client.publish(START, publication).unwrap();
+        let due = START + config.connack_timeout;
+        let is_put_off = early_packets > 0;
+        assert_eq!(
+            client.next_timeout(),
+            if is_put_off { Instant::NEVER } else { due }
+        );
+        client.handle_timeout(due);
+        let outputs: Vec<_> = core::iter::from_fn(|| client.poll(due, &mut Vec::new())).collect();
+        let closes = outputs.iter().any(|it| matches!(it, Output::Close(_)));
+        assert_eq!(closes, !is_put_off, "{outputs:?}");
+    }
+}
+
+/// Bytes that the Server has taken gain it no time for those that it does not take.
+#[test]
+fn what_was_taken_long_ago_counts_no_more() {
+    let mut client = client(0);
+    let block = |client: &mut Client| {
+        client.ping().unwrap();
+        let mut none = [0_u8; 0];
+        let output = client.poll(START, &mut &mut none[..]);
+        assert!(matches!(output, Some(Output::NeedsRoom(_))), "{output:?}");
+        client.next_timeout()
+    };
+    let due = block(&mut client.clone());
+    for qos in [Qos::AtMostOnce, Qos::AtLeastOnce] {
+        for _ in 0..3 {
+            let publication = Publication::of("a", &[0; 1 << 20], qos).unwrap();
+            client.publish(START, publication).unwrap();
+            while client.poll(START, &mut Vec::new()).is_some() {}
+        }
+    }
+    assert_eq!(block(&mut client), due);
+}
+
+/// Of two packets one was written: when the rest is given up, nothing of it is left.
+#[test]
+fn a_rest_is_given_up() {
+    let mut client = client(0);
+    client.subscribe_to("a", Qos::AtMostOnce).unwrap();
+    client.ping().unwrap();
+    let mut room = [0_u8; 9];
+    let output = client.poll(START, &mut &mut room[..]);
+    assert!(matches!(output, Some(Output::NeedsRoom(_))), "{output:?}");
+    assert_eq!(room[0], 0x82);
+    client.connection_lost(START);
+    while client.poll(START, &mut Vec::new()).is_some() {}
+    client.connect(START, &connect_packet(0, &[])).unwrap();
+    let mut wire = Vec::new();
+    while client.poll(START, &mut wire).is_some() {}
+    assert_eq!((wire[0], wire.len()), (0x10, usize::from(wire[1]) + 2));
+}
