@@ -4,11 +4,11 @@ use core::time::Duration;
 
 use mqtt5_session_fsm::codec::framing::RawPacket;
 use mqtt5_session_fsm::codec::{
-    Connect, Packet, PacketType, Properties, Property, ProtocolVersion, Qos, Text,
+    Connect, Packet, PacketType, Properties, Property, ProtocolVersion, Qos, ReasonCode, Text,
 };
 use mqtt5_session_fsm::{
-    Cause, Client, ClientConfig, Event, Instant, Outcome, Output, Publication, SendError, Session,
-    SessionConfig, WaitingLimits,
+    Acknowledgement, Cause, Client, ClientConfig, Event, Instant, Outcome, Output, Publication,
+    SendError, Session, SessionConfig, WaitingLimits,
 };
 
 const NOW: Instant = Instant::ORIGIN;
@@ -357,5 +357,31 @@ fn a_pubrel_fits_into_four_bytes() {
             let cause = Cause::CannotAnswer(PacketType::PubRel);
             assert_eq!(outputs.last(), Some(&Output::Close(cause)));
         }
+    }
+}
+
+/// Sections 3.4, 3.5: a message with QoS 1 is acknowledged by a PUBACK, one with QoS 2 by a PUBREC, with what explains it.
+#[test]
+fn a_decision_with_a_reason_string_has_the_type_of_its_message() {
+    let session = Session::of_client(SessionConfig {
+        acknowledgement: Acknowledgement::Manual,
+        ..SessionConfig::default()
+    });
+    let mut client = Client::new(ClientConfig::default(), session);
+    connect(&mut client, &named("pump"));
+    receive(&mut client, &connack(&[]));
+    for (first_byte, answer) in [(0x32, 0x40), (0x34, 0x50)] {
+        let message = [first_byte, 6, 0, 1, b'a', 0, 1, 0];
+        let event = client.receive(NOW, &mut &message[..]);
+        let Some(Event::Message(delivered)) = event else {
+            panic!("{event:?}")
+        };
+        let receipt = delivered.receipt.unwrap();
+        let reason = [Property::ReasonString(Text::new("r").unwrap())];
+        let code = ReasonCode::QuotaExceeded;
+        client.acknowledge_with(receipt, code, &reason).unwrap();
+        let mut wire = Vec::new();
+        assert_eq!(client.poll(NOW, &mut wire), None);
+        assert_eq!(wire, [answer, 8, 0, 1, 0x97, 4, 0x1F, 0, 1, b'r']);
     }
 }
