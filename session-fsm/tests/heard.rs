@@ -1,0 +1,155 @@
+//! Every way in which bytes of the Server are taken shows that it is there: the time for its PINGRESP begins anew. And
+//! what the caller must do first is said before anything is taken.
+
+use core::time::Duration;
+
+use mqtt5_session_fsm::codec::bytes::BytesMut;
+use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, SplitterOutput, StreamSplitter};
+use mqtt5_session_fsm::codec::{
+    Connect, Message, Packet, Properties, Property, ProtocolVersion, Publish, Qos, Text, TopicName,
+};
+use mqtt5_session_fsm::{
+    Client, ClientConfig, Event, Instant, NotTaken, Publication, Server, ServerConfig, Session,
+    SessionConfig,
+};
+
+const NOW: Instant = Instant::ORIGIN;
+const LATER: Instant = Instant::from_millis(9_000);
+const PINGRESP: Duration = Duration::from_secs(10);
+
+fn settle(client: &mut Client, now: Instant) {
+    while client.poll(now, &mut Vec::new()).is_some() {}
+}
+
+/// A Client with one message of each QoS above 0 in flight, and a PINGREQ without an answer.
+fn waiting() -> Client {
+    let session = Session::of_client(SessionConfig::default());
+    let mut client = Client::new(ClientConfig::default(), session);
+    let connect = Connect {
+        client_identifier: Text::new("c").unwrap(),
+        ..Connect::default()
+    };
+    client.connect(NOW, &connect).unwrap();
+    settle(&mut client, NOW);
+    let event = client.receive(NOW, &mut &[0x20, 3, 0, 0, 0][..]);
+    assert!(matches!(event, Some(Event::Connected(_))));
+    for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
+        let publication = Publication::of("a", b"on", qos).unwrap();
+        client.publish(NOW, publication).unwrap();
+    }
+    client.ping().unwrap();
+    settle(&mut client, NOW);
+    assert_eq!(client.next_timeout(), NOW + PINGRESP);
+    client
+}
+
+const PUBACK: &[u8] = &[0x40, 2, 0, 1];
+const PUBREC: &[u8] = &[0x50, 2, 0, 2];
+const UNKNOWN: &[u8] = &[0x40, 2, 0, 9];
+const EXPLAINED: &[u8] = &[0x40, 8, 0, 1, 0, 4, 0x1F, 0, 1, b'r'];
+const PUBLISH: &[u8] = &[0x30, 5, 0, 1, b'a', 0, b'x'];
+
+#[test]
+fn whole_packets_count() {
+    for packets in [
+        vec![PUBACK],
+        vec![PUBREC],
+        vec![UNKNOWN],
+        vec![EXPLAINED],
+        vec![PUBLISH],
+        vec![PUBREC, PUBACK],
+        vec![PUBREC, PUBLISH],
+        vec![PUBLISH, PUBREC],
+    ] {
+        let mut client = waiting();
+        let bytes = packets.concat();
+        let mut input = &bytes[..];
+        while client.receive(LATER, &mut input).is_some() {}
+        assert!(input.is_empty());
+        settle(&mut client, LATER);
+        assert_eq!(client.next_timeout(), LATER + PINGRESP, "{packets:?}");
+    }
+}
+
+/// The first of several events counts, too, although there is more to read.
+#[test]
+fn each_event_counts() {
+    for first in [PUBACK, EXPLAINED, PUBLISH] {
+        let mut client = waiting();
+        let bytes = [first, PUBLISH].concat();
+        let mut input = &bytes[..];
+        assert!(client.receive(LATER, &mut input).is_some());
+        assert_eq!(input.len(), PUBLISH.len());
+        let mut empty: &[u8] = &[];
+        assert_eq!(client.receive(LATER, &mut empty), None);
+        settle(&mut client, LATER);
+        assert_eq!(client.next_timeout(), LATER + PINGRESP, "{first:?}");
+    }
+}
+
+/// Packets and pieces that were split elsewhere.
+#[test]
+fn packets_from_elsewhere_count() {
+    let mut client = waiting();
+    let packet = Packet::decode(ProtocolVersion::V5_0, PUBLISH).unwrap();
+    assert!(matches!(
+        client.handle(LATER, packet),
+        Ok(Some(Event::Message(_)))
+    ));
+    assert_eq!(client.next_timeout(), LATER + PINGRESP);
+
+    let mut client = waiting();
+    let mut splitter = StreamSplitter::new(LARGEST_PACKET, 6);
+    let mut input = BytesMut::from(PUBLISH);
+    let Ok(SplitterOutput::Ready(head)) = splitter.next(&mut input) else {
+        panic!()
+    };
+    let event = client.handle_piece(LATER, &head);
+    assert!(
+        matches!(event, Ok(Some(Event::LargeMessage(_)))),
+        "{event:?}"
+    );
+    let Ok(SplitterOutput::Ready(payload)) = splitter.next(&mut input) else {
+        panic!()
+    };
+    let later = Instant::from_millis(18_000);
+    let event = client.handle_piece(later, &payload);
+    assert!(matches!(event, Ok(Some(Event::Payload(_)))), "{event:?}");
+    settle(&mut client, later);
+    assert_eq!(client.next_timeout(), later + PINGRESP);
+}
+
+/// A packet from elsewhere is not taken before the caller has decided about a CONNECT, or has got what happened before.
+#[test]
+fn what_comes_first_is_said() {
+    let mut server = Server::new(NOW, ServerConfig::default());
+    let expiry = [Property::SessionExpiryInterval(100)];
+    let connect = Connect {
+        client_identifier: Text::new("c").unwrap(),
+        properties: Properties::new(&expiry).unwrap(),
+        ..Connect::default()
+    };
+    let event = server.handle(NOW, Packet::Connect(connect));
+    assert!(matches!(event, Ok(Some(Event::Connect(_)))), "{event:?}");
+    let ping = || Packet::PingReq;
+    assert_eq!(server.handle(NOW, ping()), Err(NotTaken::Undecided));
+    server.accept(NOW, None, &[]).unwrap();
+    while server.poll(NOW, &mut Vec::new()).is_some() {}
+    assert_eq!(server.handle(NOW, ping()), Ok(None));
+
+    let mut client = waiting();
+    let expiring = [Property::MessageExpiryInterval(1)];
+    let publish = Publish {
+        properties: Properties::new(&expiring).unwrap(),
+        ..Publish::new(TopicName::new("a").unwrap(), b"on")
+    };
+    let message = Message::new(&publish).unwrap();
+    client
+        .publish(NOW, Publication::new(Qos::AtMostOnce, message))
+        .unwrap();
+    client.handle_timeout(Instant::from_millis(1_000));
+    let packet = || Packet::decode(ProtocolVersion::V5_0, PUBLISH).unwrap();
+    assert_eq!(client.handle(LATER, packet()), Err(NotTaken::EventsFirst));
+    settle(&mut client, LATER);
+    assert!(client.handle(LATER, packet()).is_ok());
+}
