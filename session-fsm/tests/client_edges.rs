@@ -245,32 +245,6 @@ fn a_pingreq_is_not_added_to_what_waits_to_be_written() {
     assert_eq!(wire, [0xC0, 0]);
 }
 
-/// Bytes that wait for the caller show that the Server is there: it has its whole time for the PINGRESP again.
-#[test]
-fn bytes_that_wait_put_off_the_end() {
-    let mut client = connected(&KEEP_ALIVE);
-    let asked = client.next_timeout();
-    client.handle_timeout(asked);
-    while client.poll(asked, &mut Vec::new()).is_some() {}
-    let end = client.next_timeout();
-    let before = Instant::from_millis(end.as_millis() - 1);
-    client.bytes_waiting(before);
-    client.handle_timeout(end);
-    assert!(client.is_connected());
-    let later = client.next_timeout();
-    assert!(later > end);
-    // Nothing more comes.
-    for _ in 0..10 {
-        let due = client.next_timeout();
-        client.handle_timeout(due);
-        while client.poll(due, &mut Vec::new()).is_some() {}
-        if !client.is_connected() {
-            return;
-        }
-    }
-    panic!("it waits for ever");
-}
-
 /// A Server that takes no bytes is given up, and with it what waits to be written.
 #[test]
 fn what_cannot_be_written_is_given_up() {
@@ -384,4 +358,21 @@ fn a_decision_with_a_reason_string_has_the_type_of_its_message() {
         assert_eq!(client.poll(NOW, &mut wire), None);
         assert_eq!(wire, [answer, 8, 0, 1, 0x97, 4, 0x1F, 0, 1, b'r']);
     }
+}
+
+/// A DISCONNECT that cannot be written is given up, too.
+#[test]
+fn a_farewell_that_cannot_be_written_is_given_up() {
+    let mut client = connected(&[]);
+    client.disconnect(NOW, ReasonCode::Success, &[]).unwrap();
+    let mut none = [0_u8; 0];
+    let outputs = || client.poll(NOW, &mut &mut none[..]);
+    let output = core::iter::from_fn(outputs).find(|it| matches!(it, Output::NeedsRoom(_)));
+    assert!(matches!(output, Some(Output::NeedsRoom(_))), "{output:?}");
+    let due = client.next_timeout();
+    client.handle_timeout(due);
+    let mut wire = Vec::new();
+    let last = core::iter::from_fn(|| client.poll(due, &mut wire)).last();
+    assert!(matches!(last, Some(Output::Close(_))), "{last:?}");
+    assert!(wire.is_empty());
 }

@@ -119,6 +119,31 @@ fn packets_from_elsewhere_count() {
     assert_eq!(client.next_timeout(), later + PINGRESP);
 }
 
+/// Bytes that wait for the caller count, and the beginning of a packet.
+#[test]
+fn bytes_that_are_not_taken_count() {
+    let mut client = waiting();
+    client.bytes_waiting(LATER);
+    assert_eq!(client.next_timeout(), LATER + PINGRESP);
+
+    let mut client = waiting();
+    let mut part = &PUBLISH[..4];
+    assert_eq!(client.receive(LATER, &mut part), None);
+    assert_eq!(client.next_timeout(), LATER + PINGRESP);
+    // The same bytes again are no news.
+    let mut part = &PUBLISH[..4];
+    let again = Instant::from_millis(12_000);
+    assert_eq!(client.receive(again, &mut part), None);
+    assert_eq!(client.next_timeout(), LATER + PINGRESP);
+    // The whole packet is not in parts any more: it has no time limit of its own.
+    let mut whole = PUBLISH;
+    assert!(client.receive(again, &mut whole).is_some());
+    let mut pong = &[0xD0, 0][..];
+    while client.receive(again, &mut pong).is_some() {}
+    settle(&mut client, again);
+    assert_eq!(client.next_timeout(), Instant::NEVER);
+}
+
 /// A packet from elsewhere is not taken before the caller has decided about a CONNECT, or has got what happened before.
 #[test]
 fn what_comes_first_is_said() {
