@@ -9,8 +9,8 @@ use mqtt5_session_fsm::codec::{
     Connect, Message, Packet, Properties, Property, ProtocolVersion, Publish, Qos, Text, TopicName,
 };
 use mqtt5_session_fsm::{
-    Client, ClientConfig, Event, Instant, NotTaken, Publication, Server, ServerConfig, Session,
-    SessionConfig,
+    Client, ClientConfig, Event, Instant, NotTaken, Outcome, Output, Publication, Server,
+    ServerConfig, Session, SessionConfig, Token,
 };
 
 const NOW: Instant = Instant::ORIGIN;
@@ -162,6 +162,15 @@ fn what_comes_first_is_said() {
     while server.poll(NOW, &mut Vec::new()).is_some() {}
     assert_eq!(server.handle(NOW, ping()), Ok(None));
 
+    let (mut client, _) = with_news();
+    let packet = || Packet::decode(ProtocolVersion::V5_0, PUBLISH).unwrap();
+    assert_eq!(client.handle(LATER, packet()), Err(NotTaken::EventsFirst));
+    settle(&mut client, LATER);
+    assert!(client.handle(LATER, packet()).is_ok());
+}
+
+/// A Client that has not reported yet that a message has expired, and the token of that message.
+fn with_news() -> (Client, Token) {
     let mut client = waiting();
     let expiring = [Property::MessageExpiryInterval(1)];
     let publish = Publish {
@@ -169,12 +178,79 @@ fn what_comes_first_is_said() {
         ..Publish::new(TopicName::new("a").unwrap(), b"on")
     };
     let message = Message::new(&publish).unwrap();
-    client
+    let token = client
         .publish(NOW, Publication::new(Qos::AtMostOnce, message))
         .unwrap();
     client.handle_timeout(Instant::from_millis(1_000));
-    let packet = || Packet::decode(ProtocolVersion::V5_0, PUBLISH).unwrap();
-    assert_eq!(client.handle(LATER, packet()), Err(NotTaken::EventsFirst));
-    settle(&mut client, LATER);
-    assert!(client.handle(LATER, packet()).is_ok());
+    (client, token)
+}
+
+/// What happened before a packet is reported before it is read.
+#[test]
+fn events_come_in_order() {
+    for packet in [PUBACK, EXPLAINED, PUBLISH, &[0x50, 2, 0, 2, 0xD0, 0]] {
+        let (mut client, token) = with_news();
+        let mut input = packet;
+        let event = client.receive(LATER, &mut input);
+        assert_eq!(event, Some(Event::Outcome(token, Outcome::Expired)));
+        assert_eq!(input.len(), packet.len());
+        while client.receive(LATER, &mut input).is_some() {}
+        assert!(input.is_empty());
+    }
+}
+
+/// Section 3.12: each PINGRESP answers one PINGREQ; only those that the application asked for are reported.
+#[test]
+fn only_the_wanted_pingresp_is_reported() {
+    let session = Session::of_client(SessionConfig::default());
+    let mut client = Client::new(ClientConfig::default(), session);
+    let connect = Connect {
+        client_identifier: Text::new("c").unwrap(),
+        keep_alive: 5,
+        ..Connect::default()
+    };
+    client.connect(NOW, &connect).unwrap();
+    settle(&mut client, NOW);
+    assert!(client.receive(NOW, &mut &[0x20, 3, 0, 0, 0][..]).is_some());
+    client.ping().unwrap();
+    settle(&mut client, NOW);
+    // Nothing else was sent: the Client asks by itself.
+    let due = client.next_timeout();
+    client.handle_timeout(due);
+    let mut wire = Vec::new();
+    while client.poll(due, &mut wire).is_some() {}
+    assert_eq!(wire, [0xC0, 0]);
+    let mut input = &[0xD0, 0, 0xD0, 0][..];
+    let mut reported = 0;
+    while let Some(event) = client.receive(due, &mut input) {
+        assert!(matches!(event, Event::PingResp { .. }), "{event:?}");
+        reported += 1;
+    }
+    assert_eq!(reported, 1);
+}
+
+/// MQTT-3.2.0-1: before the CONNACK no large message begins, either.
+#[test]
+fn a_head_before_the_connack_is_an_error() {
+    let session = Session::of_client(SessionConfig::default());
+    let mut client = Client::new(ClientConfig::default(), session);
+    let connect = Connect {
+        client_identifier: Text::new("c").unwrap(),
+        ..Connect::default()
+    };
+    client.connect(NOW, &connect).unwrap();
+    settle(&mut client, NOW);
+    let mut splitter = StreamSplitter::new(LARGEST_PACKET, 6);
+    let mut input = BytesMut::from(PUBLISH);
+    let Ok(SplitterOutput::Ready(head)) = splitter.next(&mut input) else {
+        panic!()
+    };
+    assert_eq!(client.handle_piece(NOW, &head), Ok(None));
+    let mut wire = Vec::new();
+    let outputs: Vec<_> = core::iter::from_fn(|| client.poll(NOW, &mut wire)).collect();
+    assert!(
+        matches!(outputs.last(), Some(Output::Close(_))),
+        "{outputs:?}"
+    );
+    assert_eq!(wire[0], 0xE0);
 }
