@@ -3,7 +3,11 @@
 
 use core::time::Duration;
 
-use mqtt5_session_fsm::codec::{Connect, Properties, Property, ProtocolVersion, Qos, Text};
+use mqtt5_session_fsm::codec::bytes::BytesMut;
+use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, SplitterOutput, StreamSplitter};
+use mqtt5_session_fsm::codec::{
+    Connect, Message, Properties, Property, ProtocolVersion, Publish, Qos, Text, TopicName,
+};
 use mqtt5_session_fsm::{
     Awaited, Cause, Client, ClientConfig, Event, Instant, Output, PacketTimeouts, Publication,
     Server, ServerConfig, Session, SessionConfig,
@@ -90,6 +94,8 @@ fn large() -> Vec<u8> {
 #[derive(Clone, Debug)]
 enum Step {
     Publish,
+    /// With a Message Expiry Interval of 50 s.
+    PublishExpiring,
     Subscribe,
     Ping,
     Authenticate,
@@ -105,6 +111,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         Just(Step::Publish),
+        Just(Step::PublishExpiring),
         Just(Step::Subscribe),
         Just(Step::Ping),
         Just(Step::Authenticate),
@@ -123,6 +130,15 @@ macro_rules! common_steps {
             Step::Publish => {
                 let publication = Publication::of("a", b"on", Qos::AtLeastOnce).unwrap();
                 let _ = $machine.publish($now, publication);
+            }
+            Step::PublishExpiring => {
+                let expiry = [Property::MessageExpiryInterval(50)];
+                let publish = Publish {
+                    properties: Properties::new(&expiry).unwrap(),
+                    ..Publish::new(TopicName::new("a").unwrap(), b"on")
+                };
+                let message = Message::new(&publish).unwrap();
+                let _ = $machine.publish($now, Publication::new(Qos::AtLeastOnce, message));
             }
             Step::Poll(room) => {
                 let mut wire = vec![0; *room];
@@ -155,8 +171,12 @@ macro_rules! common_steps {
 proptest! {
     /// A clock that goes back by hours moves no deadline of a Client further away than its interval.
     #[test]
-    fn a_clients_deadlines_stay_near(steps in vec(step(), 0..40), back in 3_600_u64..100_000) {
-        let (mut client, mut now, mut offered) = (client(10), START, 0);
+    fn a_clients_deadlines_stay_near(
+        keep_alive in prop_oneof![Just(0), Just(10)],
+        steps in vec(step(), 0..40),
+        back in 3_600_u64..100_000,
+    ) {
+        let (mut client, mut now, mut offered) = (client(keep_alive), START, 0);
         for step in &steps {
             match step {
                 Step::Subscribe => drop(client.subscribe_to("a", Qos::AtMostOnce)),
@@ -453,4 +473,53 @@ fn a_rest_is_given_up() {
     let mut wire = Vec::new();
     while client.poll(START, &mut wire).is_some() {}
     assert_eq!((wire[0], wire.len()), (0x10, usize::from(wire[1]) + 2));
+}
+
+/// A PINGREQ at the start, whose PINGRESP is due after 10 s, and the caller has no room from one time to another.
+fn blocked(client: &mut Client, from: u64, to: u64) -> Duration {
+    let at = |time| START + milliseconds(time);
+    let publication = Publication::of("a", b"on", Qos::AtMostOnce).unwrap();
+    client.publish(at(from), publication).unwrap();
+    let mut none = [0_u8; 0];
+    let output = client.poll(at(from), &mut &mut none[..]);
+    assert!(matches!(output, Some(Output::NeedsRoom(_))), "{output:?}");
+    while client.poll(at(to), &mut Vec::new()).is_some() {}
+    START.until(client.next_timeout())
+}
+
+/// After a time without room the Server gets a chance, for what lies unread; but a silent one not again and again.
+#[test]
+fn a_silent_server_gains_one_chance() {
+    let (_, mut client, interval) = asked().swap_remove(0);
+    assert_eq!(interval, seconds(10));
+    assert_eq!(blocked(&mut client, 9_500, 9_900), milliseconds(10_900));
+    let mut silent = client.clone();
+    assert_eq!(blocked(&mut silent, 10_800, 10_850), milliseconds(10_950));
+    // One that was heard since has its whole time, and another chance.
+    let now = START + milliseconds(10_000);
+    let event = client.receive(now, &mut &[0x30, 4, 0, 1, b'a', 0][..]);
+    assert!(matches!(event, Some(Event::Message(_))), "{event:?}");
+    assert_eq!(blocked(&mut client, 10_800, 10_850), milliseconds(20_050));
+}
+
+/// A message in pieces has the time of its bytes, too, and no more than the longest.
+#[test]
+fn a_message_in_pieces_has_the_time_of_its_bytes() {
+    let mut client = client(0);
+    let mut splitter = StreamSplitter::new(LARGEST_PACKET, 100);
+    let all = large();
+    let mut input = BytesMut::new();
+    let mut rest = &all[..];
+    for second in [0, 15, 30, 45] {
+        let (part, after) = rest.split_at(9_000);
+        rest = after;
+        input.extend_from_slice(part);
+        while let Ok(SplitterOutput::Ready(piece)) = splitter.next(&mut input) {
+            let _ = client
+                .handle_piece(START + seconds(second), &piece)
+                .unwrap();
+        }
+    }
+    // 50 s and 36 s for the bytes, but no more than 60 s; and 20 s after the last ones.
+    assert_eq!(client.next_timeout(), START + seconds(60));
 }

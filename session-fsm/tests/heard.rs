@@ -9,7 +9,7 @@ use mqtt5_session_fsm::codec::{
     Connect, Message, Packet, Properties, Property, ProtocolVersion, Publish, Qos, Text, TopicName,
 };
 use mqtt5_session_fsm::{
-    Client, ClientConfig, Event, Instant, NotTaken, Outcome, Output, Publication, Server,
+    Client, ClientConfig, Event, Instant, Limits, NotTaken, Outcome, Output, Publication, Server,
     ServerConfig, Session, SessionConfig, Token,
 };
 
@@ -253,4 +253,29 @@ fn a_head_before_the_connack_is_an_error() {
         "{outputs:?}"
     );
     assert_eq!(wire[0], 0xE0);
+}
+
+/// Section 3.1.2.11.7 binds the Server alone: a Client may always explain.
+#[test]
+fn a_client_may_always_explain() {
+    let config = ServerConfig {
+        limits: Limits {
+            problem_information: false,
+            ..Limits::NONE
+        },
+        ..ServerConfig::default()
+    };
+    let mut server = Server::new(NOW, config);
+    let connect = Connect {
+        client_identifier: Text::new("c").unwrap(),
+        ..Connect::default()
+    };
+    let event = server.handle(NOW, Packet::Connect(connect));
+    assert!(matches!(event, Ok(Some(Event::Connect(_)))), "{event:?}");
+    server.accept(NOW, None, &[]).unwrap();
+    let publication = Publication::of("a", b"on", Qos::AtLeastOnce).unwrap();
+    server.publish(NOW, publication).unwrap();
+    while server.poll(NOW, &mut Vec::new()).is_some() {}
+    let event = server.receive(NOW, &mut &EXPLAINED[..]);
+    assert!(matches!(event, Some(Event::Outcome(..))), "{event:?}");
 }
