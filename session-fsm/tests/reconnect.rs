@@ -83,6 +83,36 @@ fn the_delay_grows_when_each_server_had_its_turn() {
     );
 }
 
+/// After `resume`, delays and redirections are those of a new policy.
+#[test]
+fn resume_starts_again() {
+    let lost = |policy: &mut ReconnectPolicy| fails(policy, at(5), LOST).0;
+    let redirected = |policy: &mut ReconnectPolicy| fails(policy, at(5), elsewhere("")).0;
+    let all = |policy: &mut ReconnectPolicy| {
+        let mut delays: Vec<u64> = (0..6).map(|_| redirected(policy)).collect();
+        delays.extend((0..3).map(|_| lost(policy)));
+        delays.extend((0..6).map(|_| redirected(policy)));
+        delays
+    };
+    let mut policy = policy(&["a", "b"]);
+    let fresh = all(&mut policy.clone());
+    for before in 0..8 {
+        for _ in 0..before {
+            let _ = (
+                redirected(&mut policy),
+                lost(&mut policy),
+                lost(&mut policy),
+            );
+        }
+        for _ in 0..before {
+            let _ = redirected(&mut policy);
+        }
+        let _ = policy.resume(at(5));
+        assert_eq!(policy.failures(), 0);
+        assert_eq!(all(&mut policy.clone()), fresh, "{before}");
+    }
+}
+
 #[test]
 fn a_stable_connection_makes_a_new_start_at_the_same_server() {
     let mut policy = policy(&["a", "b"]);
