@@ -60,6 +60,28 @@ fn it_opens_after_failures_in_a_row() {
     assert_eq!(breaker.pass(at(61)), refused(62));
 }
 
+/// What was permitted before the breaker opened, or was closed by hand, says nothing about the time after it.
+#[test]
+fn outcomes_from_before_do_not_count() {
+    let mut breaker = CircuitBreaker::new(SETTINGS);
+    let before = breaker.pass(at(0)).unwrap();
+    breaker.reset();
+    assert_eq!(breaker.failed(at(0), before), CircuitState::Closed);
+    assert_eq!(breaker.failures(), 0);
+
+    let mut breaker = CircuitBreaker::new(SETTINGS);
+    let before = breaker.pass(at(0)).unwrap();
+    let also_before = breaker.pass(at(0)).unwrap();
+    for second in 0..3 {
+        fails(&mut breaker, at(second));
+    }
+    assert_eq!(breaker.succeeded(at(3), before), open_until(62));
+    let probe = breaker.pass(at(62)).unwrap();
+    assert_eq!(breaker.failed(at(63), also_before), CircuitState::HalfOpen);
+    assert_eq!(breaker.succeeded(at(63), probe), CircuitState::HalfOpen);
+    assert_eq!(succeeds(&mut breaker, at(64)), CircuitState::Closed);
+}
+
 #[test]
 fn a_success_between_them_makes_a_new_row() {
     let mut breaker = CircuitBreaker::new(SETTINGS);

@@ -380,8 +380,9 @@ impl CircuitBreaker {
         };
     }
 
+    // Nothing that was permitted before counts while it is open, and the next probe begins a new
+    // generation.
     fn open(&mut self, now: Instant) {
-        self.generation = self.generation.wrapping_add(1);
         self.phase = Phase::Open {
             until: now + self.open_for.ceiling(),
         };
