@@ -1,16 +1,19 @@
 //! The bytes that the Topic Names of Topic Aliases may take, in both directions and on both sides: they may be used up, and
 //! not exceeded; a Topic Name that is replaced gives its bytes back.
 
+mod machines;
+
 use core::num::NonZeroU16;
 
 use mqtt5_session_fsm::codec::framing::RawPacket;
 use mqtt5_session_fsm::codec::{
-    Connect, Packet, Properties, Property, ProtocolVersion, Publish, Qos, Text, TopicName,
+    Connect, Packet, Properties, Property, ProtocolVersion, Publish, Qos, TopicName,
 };
 use mqtt5_session_fsm::{
-    Client, ClientConfig, Event, Instant, Limits, Output, Publication, Server, ServerConfig,
-    Session, SessionConfig, TopicAliases,
+    Client, ClientConfig, Instant, Limits, Output, Publication, Server, ServerConfig, TopicAliases,
 };
+
+use machines::{connack, connected_server, named};
 
 const NOW: Instant = Instant::ORIGIN;
 const LIMIT: usize = 20;
@@ -21,14 +24,12 @@ fn alias(number: u16) -> NonZeroU16 {
 
 /// CONNECT or CONNACK with Topic Alias Maximum 5.
 fn pair(aliases: TopicAliases) -> (Client, Server) {
-    let session = Session::of_client(SessionConfig::default());
-    let config = ClientConfig {
+    let of_client = ClientConfig {
         topic_alias_bytes: LIMIT,
         topic_aliases: aliases,
         ..ClientConfig::default()
     };
-    let mut client = Client::new(config, session);
-    let config = ServerConfig {
+    let of_server = ServerConfig {
         topic_alias_bytes: LIMIT,
         topic_aliases: aliases,
         limits: Limits {
@@ -37,24 +38,15 @@ fn pair(aliases: TopicAliases) -> (Client, Server) {
         },
         ..ServerConfig::default()
     };
-    let mut server = Server::new(NOW, config);
     let maximum = [Property::TopicAliasMaximum(5)];
     let connect = Connect {
-        client_identifier: Text::new("c").unwrap(),
         properties: Properties::new(&maximum).unwrap(),
-        ..Connect::default()
+        ..named("c")
     };
-    client.connect(NOW, &connect).unwrap();
-    let mut wire = Vec::new();
-    assert_eq!(client.poll(NOW, &mut wire), None);
-    let event = server.receive(NOW, &mut &wire[..]);
-    assert!(matches!(event, Some(Event::Connect(_))));
-    server.accept(NOW, None, &[]).unwrap();
-    wire.clear();
-    assert_eq!(server.poll(NOW, &mut wire), None);
-    let event = client.receive(NOW, &mut &wire[..]);
-    assert!(matches!(event, Some(Event::Connected(_))));
-    (client, server)
+    let mut client = machines::client(of_client);
+    machines::connect(&mut client, NOW, &connect);
+    machines::accept(&mut client, NOW, &connack(&[0x22, 0, 5]));
+    (client, connected_server(of_server, NOW, &connect))
 }
 
 /// A PUBLISH that sets an alias for a Topic Name of this length.
@@ -128,8 +120,7 @@ fn sent(policy: TopicAliases, messages: &[(&str, Option<NonZeroU16>)]) -> Vec<Op
             ..Publication::of(topic, b"", Qos::AtMostOnce).unwrap()
         };
         client.publish(NOW, publication).unwrap();
-        let mut wire = Vec::new();
-        while client.poll(NOW, &mut wire).is_some() {}
+        let wire = machines::settle(&mut client, NOW);
         let packet = RawPacket::whole(&wire).unwrap();
         let packet = packet.decode(ProtocolVersion::V5_0).unwrap();
         let Packet::Publish(publish) = packet else {

@@ -1,7 +1,10 @@
 //! A Server that may not write reads on until 1 MiB of answers waits, and no further.
 
-use mqtt5_session_fsm::codec::{Connect, ProtocolVersion, Text};
-use mqtt5_session_fsm::{Event, Instant, Server, ServerConfig};
+mod machines;
+
+use mqtt5_session_fsm::{Instant, Server, ServerConfig};
+
+use machines::{connected_server, named};
 
 const NOW: Instant = Instant::ORIGIN;
 const PINGREQ: [u8; 2] = [0xC0, 0];
@@ -9,18 +12,7 @@ const PINGREQ: [u8; 2] = [0xC0, 0];
 const ANSWERS: usize = (1 << 20) / 2;
 
 fn connected() -> Server {
-    let mut server = Server::new(NOW, ServerConfig::default());
-    let connect = Connect {
-        client_identifier: Text::new("c").unwrap(),
-        ..Connect::default()
-    };
-    let mut wire = Vec::new();
-    connect.encode(ProtocolVersion::V5_0, &mut wire).unwrap();
-    let event = server.receive(NOW, &mut &wire[..]);
-    assert!(matches!(event, Some(Event::Connect(_))));
-    server.accept(NOW, None, &[]).unwrap();
-    assert_eq!(server.poll(NOW, &mut Vec::new()), None);
-    server
+    connected_server(ServerConfig::default(), NOW, &named("c"))
 }
 
 /// Whole packets at the limit are left, and taken after `poll` has written.

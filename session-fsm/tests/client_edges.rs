@@ -1,5 +1,7 @@
 //! A Client at the edges of its limits, and what a refused call leaves behind: nothing.
 
+mod machines;
+
 use core::time::Duration;
 
 use mqtt5_session_fsm::codec::framing::RawPacket;
@@ -11,50 +13,23 @@ use mqtt5_session_fsm::{
     SendError, Session, SessionConfig, WaitingLimits,
 };
 
+use machines::{connack, named, settle};
+
 const NOW: Instant = Instant::ORIGIN;
-/// CONNACK with Success and no Session, and these properties.
-fn connack(properties: &[u8]) -> Vec<u8> {
-    let length = properties.len() as u8;
-    [&[0x20, 3 + length, 0, 0, length][..], properties].concat()
+fn client() -> Client {
+    machines::client(ClientConfig::default())
 }
 
-fn client(config: ClientConfig, waiting_bytes: usize) -> Client {
-    let session = Session::of_client(SessionConfig {
-        waiting: WaitingLimits {
-            bytes: waiting_bytes,
-            ..WaitingLimits::default()
-        },
-        ..SessionConfig::default()
-    });
-    Client::new(config, session)
-}
-
-/// What the Client writes for a CONNECT.
 fn connect(client: &mut Client, connect: &Connect<'_>) -> Vec<u8> {
-    client.connect(NOW, connect).unwrap();
-    let mut wire = Vec::new();
-    while client.poll(NOW, &mut wire).is_some() {}
-    wire
+    machines::connect(client, NOW, connect)
 }
 
-/// A Client that the Server has accepted.
+fn receive(client: &mut Client, connack: &[u8]) {
+    machines::accept(client, NOW, connack);
+}
+
 fn connected(properties: &[u8]) -> Client {
-    let mut client = client(ClientConfig::default(), 1_000);
-    connect(&mut client, &named("pump"));
-    receive(&mut client, &connack(properties));
-    client
-}
-
-fn named(client_identifier: &str) -> Connect<'_> {
-    Connect {
-        client_identifier: Text::new(client_identifier).unwrap(),
-        ..Connect::default()
-    }
-}
-
-fn receive(client: &mut Client, bytes: &[u8]) {
-    let event = client.receive(NOW, &mut &bytes[..]);
-    assert!(matches!(event, Some(Event::Connected(_))), "{event:?}");
+    machines::connected(ClientConfig::default(), properties)
 }
 
 fn subscribe(client: &mut Client, filter: &str) -> Result<Vec<u8>, SendError> {
@@ -67,7 +42,7 @@ fn subscribe(client: &mut Client, filter: &str) -> Result<Vec<u8>, SendError> {
 /// Section 3.1.2.4: with Clean Start the CONNECT goes as it is given, also without a ClientID.
 #[test]
 fn clean_start_without_a_client_identifier_asks_for_a_new_one() {
-    let mut client = client(ClientConfig::default(), 1_000);
+    let mut client = client();
     let expiry = [Property::SessionExpiryInterval(100)];
     let first = Connect {
         properties: Properties::new(&expiry).unwrap(),
@@ -82,12 +57,8 @@ fn clean_start_without_a_client_identifier_asks_for_a_new_one() {
             ..named("")
         };
         let wire = connect(&mut client, &again);
-        let packet = RawPacket::whole(&wire).unwrap();
-        let Ok(Packet::Connect(sent)) = packet.decode(ProtocolVersion::V5_0) else {
-            panic!("{wire:?}")
-        };
-        assert_eq!(sent.client_identifier.as_str(), expected);
-        assert_eq!(sent.clean_start, clean_start);
+        assert_eq!(sent(&wire).client_identifier.as_str(), expected);
+        assert_eq!(sent(&wire).clean_start, clean_start);
     }
 }
 
@@ -95,7 +66,7 @@ fn clean_start_without_a_client_identifier_asks_for_a_new_one() {
 /// known belongs to its ClientID [MQTT-3.1.3-2].
 #[test]
 fn clean_start_may_be_under_another_client_identifier() {
-    let mut client = client(ClientConfig::default(), 1_000);
+    let mut client = client();
     let expiry = [Property::SessionExpiryInterval(100)];
     let with = |client_identifier, clean_start| Connect {
         clean_start,
@@ -109,16 +80,22 @@ fn clean_start_may_be_under_another_client_identifier() {
     connect(&mut client, &with("other", true));
 }
 
-/// Section 4.12: after the Server's AUTH it is the application's turn, and the Server owes nothing.
-#[test]
-fn an_application_may_take_its_time_to_answer_an_auth() {
-    let mut client = client(ClientConfig::default(), 1_000);
+/// A Client that has sent a CONNECT with an Authentication Method.
+fn authenticating() -> Client {
+    let mut client = client();
     let method = [Property::AuthenticationMethod(Text::new("m").unwrap())];
     let packet = Connect {
         properties: Properties::new(&method).unwrap(),
         ..named("pump")
     };
     connect(&mut client, &packet);
+    client
+}
+
+/// Section 4.12: after the Server's AUTH it is the application's turn, and the Server owes nothing.
+#[test]
+fn an_application_may_take_its_time_to_answer_an_auth() {
+    let mut client = authenticating();
     assert_ne!(client.next_timeout(), Instant::NEVER);
     let auth = [0xF0, 6, 0x18, 4, 0x15, 0, 1, b'm'];
     let event = client.receive(NOW, &mut &auth[..]);
@@ -146,7 +123,14 @@ fn a_request_that_is_refused_keeps_no_packet_identifier() {
 fn a_request_before_the_connack_may_use_up_the_bytes_that_may_wait() {
     let bytes = subscribe(&mut connected(&[]), "a/b").unwrap().len();
     for (limit, is_held) in [(bytes, true), (bytes - 1, false)] {
-        let mut client = client(ClientConfig::default(), limit);
+        let session = Session::of_client(SessionConfig {
+            waiting: WaitingLimits {
+                bytes: limit,
+                ..WaitingLimits::default()
+            },
+            ..SessionConfig::default()
+        });
+        let mut client = Client::new(ClientConfig::default(), session);
         connect(&mut client, &named("pump"));
         assert_eq!(subscribe(&mut client, "a/b").is_ok(), is_held);
     }
@@ -157,7 +141,7 @@ fn a_request_before_the_connack_may_use_up_the_bytes_that_may_wait() {
 fn a_session_that_has_expired_is_not_resumed() {
     let expiry = [Property::SessionExpiryInterval(10)];
     for (seconds, is_over) in [(9, false), (10, true)] {
-        let mut client = client(ClientConfig::default(), 1_000);
+        let mut client = client();
         let packet = Connect {
             clean_start: false,
             properties: Properties::new(&expiry).unwrap(),
@@ -168,8 +152,7 @@ fn a_session_that_has_expired_is_not_resumed() {
         client.connection_lost(NOW);
         let later = Instant::from_millis(seconds * 1_000);
         client.connect(later, &packet).unwrap();
-        let mut wire = Vec::new();
-        while client.poll(later, &mut wire).is_some() {}
+        let wire = settle(&mut client, later);
         assert_eq!(sent(&wire).clean_start, is_over);
     }
 }
@@ -200,7 +183,7 @@ fn sent(wire: &[u8]) -> Connect<'_> {
 #[test]
 fn an_acknowledgement_before_the_connack_is_an_error() {
     for first_byte in [0x40, 0x50, 0x70] {
-        let mut client = client(ClientConfig::default(), 1_000);
+        let mut client = client();
         connect(&mut client, &named("pump"));
         assert_eq!(client.receive(NOW, &mut &[first_byte, 2, 0, 1][..]), None);
         let closed = core::iter::from_fn(|| client.poll(NOW, &mut Vec::new()));
@@ -211,13 +194,7 @@ fn an_acknowledgement_before_the_connack_is_an_error() {
 /// Section 3.1.2.10: after the CONNACK a Client may send PINGREQ at any time, with enhanced authentication, too.
 #[test]
 fn an_authenticated_client_may_ping() {
-    let mut client = client(ClientConfig::default(), 1_000);
-    let method = [Property::AuthenticationMethod(Text::new("m").unwrap())];
-    let packet = Connect {
-        properties: Properties::new(&method).unwrap(),
-        ..named("pump")
-    };
-    connect(&mut client, &packet);
+    let mut client = authenticating();
     assert!(client.ping().is_err());
     receive(&mut client, &connack(&[0x15, 0, 1, b'm']));
     client.ping().unwrap();
@@ -233,15 +210,13 @@ fn a_pingreq_is_not_added_to_what_waits_to_be_written() {
     let mut client = connected(&KEEP_ALIVE);
     client.subscribe_to("a", Qos::AtMostOnce).unwrap();
     client.handle_timeout(late);
-    let mut wire = Vec::new();
-    while client.poll(late, &mut wire).is_some() {}
+    let wire = settle(&mut client, late);
     assert_eq!((wire[0], wire.len()), (0x82, usize::from(wire[1]) + 2));
 
     let mut client = connected(&KEEP_ALIVE);
     client.handle_timeout(late);
     client.handle_timeout(late);
-    let mut wire = Vec::new();
-    while client.poll(late, &mut wire).is_some() {}
+    let wire = settle(&mut client, late);
     assert_eq!(wire, [0xC0, 0]);
 }
 
@@ -274,7 +249,7 @@ fn a_reason_string_is_welcome() {
     let mut client = connected(&[]);
     let publication = Publication::of("a", b"on", Qos::AtLeastOnce).unwrap();
     let token = client.publish(NOW, publication).unwrap();
-    while client.poll(NOW, &mut Vec::new()).is_some() {}
+    settle(&mut client, NOW);
     let puback = [0x40, 8, 0, 1, 0, 4, 0x1F, 0, 1, b'r'];
     let event = client.receive(NOW, &mut &puback[..]);
     let Some(Event::Outcome(of, Outcome::PubAck(_, properties))) = event else {
@@ -293,7 +268,7 @@ fn a_message_that_was_written_has_no_deadline() {
         ..Publication::of("a", b"on", Qos::AtMostOnce).unwrap()
     };
     client.publish(NOW, publication).unwrap();
-    while client.poll(NOW, &mut Vec::new()).is_some() {}
+    settle(&mut client, NOW);
     assert_eq!(client.next_timeout(), Instant::NEVER);
     let later = Instant::from_millis(10_000);
     client.handle_timeout(later);
@@ -304,7 +279,7 @@ fn a_message_that_was_written_has_no_deadline() {
 #[test]
 fn a_pubrel_fits_into_four_bytes() {
     for (maximum, fits) in [(4, true), (3, false)] {
-        let mut client = client(ClientConfig::default(), 1_000);
+        let mut client = client();
         let expiry = [Property::SessionExpiryInterval(100)];
         let packet = Connect {
             clean_start: false,
@@ -315,10 +290,10 @@ fn a_pubrel_fits_into_four_bytes() {
         receive(&mut client, &connack(&[]));
         let publication = Publication::of("a", b"on", Qos::ExactlyOnce).unwrap();
         client.publish(NOW, publication).unwrap();
-        while client.poll(NOW, &mut Vec::new()).is_some() {}
+        settle(&mut client, NOW);
         assert_eq!(client.receive(NOW, &mut &[0x50, 2, 0, 1][..]), None);
         client.connection_lost(NOW);
-        while client.poll(NOW, &mut Vec::new()).is_some() {}
+        settle(&mut client, NOW);
         connect(&mut client, &packet);
         let mut resumed = connack(&[0x27, 0, 0, 0, maximum]);
         resumed[2] = 1;

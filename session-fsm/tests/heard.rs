@@ -1,38 +1,29 @@
 //! Every way in which bytes of the Server are taken shows that it is there: the time for its PINGRESP begins anew. And
 //! what the caller must do first is said before anything is taken.
 
+mod machines;
+
 use core::time::Duration;
 
 use mqtt5_session_fsm::codec::bytes::BytesMut;
 use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, SplitterOutput, StreamSplitter};
 use mqtt5_session_fsm::codec::{
-    Connect, Message, Packet, Properties, Property, ProtocolVersion, Publish, Qos, Text, TopicName,
+    Connect, Message, Packet, Properties, Property, ProtocolVersion, Publish, Qos, TopicName,
 };
 use mqtt5_session_fsm::{
     Client, ClientConfig, Event, Instant, Limits, NotTaken, Outcome, Output, Publication, Server,
-    ServerConfig, Session, SessionConfig, Token,
+    ServerConfig, Token,
 };
+
+use machines::{accept, connack, connect, connected, connected_server, named, settle};
 
 const NOW: Instant = Instant::ORIGIN;
 const LATER: Instant = Instant::from_millis(9_000);
 const PINGRESP: Duration = Duration::from_secs(10);
 
-fn settle(client: &mut Client, now: Instant) {
-    while client.poll(now, &mut Vec::new()).is_some() {}
-}
-
 /// A Client with one message of each QoS above 0 in flight, and a PINGREQ without an answer.
 fn waiting() -> Client {
-    let session = Session::of_client(SessionConfig::default());
-    let mut client = Client::new(ClientConfig::default(), session);
-    let connect = Connect {
-        client_identifier: Text::new("c").unwrap(),
-        ..Connect::default()
-    };
-    client.connect(NOW, &connect).unwrap();
-    settle(&mut client, NOW);
-    let event = client.receive(NOW, &mut &[0x20, 3, 0, 0, 0][..]);
-    assert!(matches!(event, Some(Event::Connected(_))));
+    let mut client = connected(ClientConfig::default(), &[]);
     for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
         let publication = Publication::of("a", b"on", qos).unwrap();
         client.publish(NOW, publication).unwrap();
@@ -150,9 +141,8 @@ fn what_comes_first_is_said() {
     let mut server = Server::new(NOW, ServerConfig::default());
     let expiry = [Property::SessionExpiryInterval(100)];
     let connect = Connect {
-        client_identifier: Text::new("c").unwrap(),
         properties: Properties::new(&expiry).unwrap(),
-        ..Connect::default()
+        ..named("c")
     };
     let event = server.handle(NOW, Packet::Connect(connect));
     assert!(matches!(event, Ok(Some(Event::Connect(_)))), "{event:?}");
@@ -202,24 +192,19 @@ fn events_come_in_order() {
 /// Section 3.12: each PINGRESP answers one PINGREQ; only those that the application asked for are reported.
 #[test]
 fn only_the_wanted_pingresp_is_reported() {
-    let session = Session::of_client(SessionConfig::default());
-    let mut client = Client::new(ClientConfig::default(), session);
-    let connect = Connect {
-        client_identifier: Text::new("c").unwrap(),
+    let mut client = machines::client(ClientConfig::default());
+    let packet = Connect {
         keep_alive: 5,
-        ..Connect::default()
+        ..named("c")
     };
-    client.connect(NOW, &connect).unwrap();
-    settle(&mut client, NOW);
-    assert!(client.receive(NOW, &mut &[0x20, 3, 0, 0, 0][..]).is_some());
+    connect(&mut client, NOW, &packet);
+    accept(&mut client, NOW, &connack(&[]));
     client.ping().unwrap();
     settle(&mut client, NOW);
     // Nothing else was sent: the Client asks by itself.
     let due = client.next_timeout();
     client.handle_timeout(due);
-    let mut wire = Vec::new();
-    while client.poll(due, &mut wire).is_some() {}
-    assert_eq!(wire, [0xC0, 0]);
+    assert_eq!(settle(&mut client, due), [0xC0, 0]);
     let mut input = &[0xD0, 0, 0xD0, 0][..];
     let mut reported = 0;
     while let Some(event) = client.receive(due, &mut input) {
@@ -232,14 +217,8 @@ fn only_the_wanted_pingresp_is_reported() {
 /// MQTT-3.2.0-1: before the CONNACK no large message begins, either.
 #[test]
 fn a_head_before_the_connack_is_an_error() {
-    let session = Session::of_client(SessionConfig::default());
-    let mut client = Client::new(ClientConfig::default(), session);
-    let connect = Connect {
-        client_identifier: Text::new("c").unwrap(),
-        ..Connect::default()
-    };
-    client.connect(NOW, &connect).unwrap();
-    settle(&mut client, NOW);
+    let mut client = machines::client(ClientConfig::default());
+    connect(&mut client, NOW, &named("c"));
     let mut splitter = StreamSplitter::new(LARGEST_PACKET, 6);
     let mut input = BytesMut::from(PUBLISH);
     let Ok(SplitterOutput::Ready(head)) = splitter.next(&mut input) else {
@@ -265,14 +244,7 @@ fn a_client_may_always_explain() {
         },
         ..ServerConfig::default()
     };
-    let mut server = Server::new(NOW, config);
-    let connect = Connect {
-        client_identifier: Text::new("c").unwrap(),
-        ..Connect::default()
-    };
-    let event = server.handle(NOW, Packet::Connect(connect));
-    assert!(matches!(event, Ok(Some(Event::Connect(_)))), "{event:?}");
-    server.accept(NOW, None, &[]).unwrap();
+    let mut server = connected_server(config, NOW, &named("c"));
     let publication = Publication::of("a", b"on", Qos::AtLeastOnce).unwrap();
     server.publish(NOW, publication).unwrap();
     while server.poll(NOW, &mut Vec::new()).is_some() {}

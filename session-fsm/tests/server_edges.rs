@@ -1,5 +1,7 @@
 //! A Server at the end of its connections, and the properties of a refusal.
 
+mod machines;
+
 use mqtt5_session_fsm::codec::{
     Connect, Packet, Properties, Property, Qos, ReasonCode, Subscribe, Subscription, Subscriptions,
     Text,
@@ -10,20 +12,16 @@ const NOW: Instant = Instant::ORIGIN;
 
 /// A Server to which a CONNECT with this Authentication Method has come.
 fn asked(method: Option<&str>) -> Server {
-    let mut server = Server::new(NOW, ServerConfig::default());
     let method = method.map(|method| Property::AuthenticationMethod(Text::new(method).unwrap()));
     let list: Vec<_> = method
         .into_iter()
         .chain([Property::SessionExpiryInterval(100)])
         .collect();
     let connect = Connect {
-        client_identifier: Text::new("c").unwrap(),
         properties: Properties::new(&list).unwrap(),
-        ..Connect::default()
+        ..machines::named("c")
     };
-    let event = server.handle(NOW, Packet::Connect(connect));
-    assert!(matches!(event, Ok(Some(Event::Connect(_)))), "{event:?}");
-    server
+    machines::asked(ServerConfig::default(), NOW, &connect)
 }
 
 fn connected() -> Server {
