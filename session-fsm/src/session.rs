@@ -76,7 +76,7 @@ impl Default for SessionConfig {
     }
 }
 
-/// The machine or the application acknowledges received messages with QoS 1 and 2.
+/// Whether the machine or the application acknowledges received messages with QoS 1 and 2.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Acknowledgement {
     /// The machine acknowledges a message with Success as soon as it returned the event. The next

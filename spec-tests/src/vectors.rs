@@ -26,7 +26,7 @@ pub struct Case {
     pub line: usize,
     /// Labels of the numbered statements that the case is about.
     pub statements: Vec<String>,
-    /// Who sent the bytes, if the decoder knows it.
+    /// The side that sent the bytes; `None` if the decoder does not know it.
     pub sender: Option<Role>,
     /// The input.
     pub bytes: Vec<u8>,

@@ -380,8 +380,7 @@ impl CircuitBreaker {
         };
     }
 
-    // Nothing that was permitted before counts while it is open, and the next probe begins a new
-    // generation.
+    // No outcome counts while the breaker is open, and the next probe begins a new generation.
     fn open(&mut self, now: Instant) {
         self.phase = Phase::Open {
             until: now + self.open_for.ceiling(),

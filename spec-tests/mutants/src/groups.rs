@@ -114,13 +114,17 @@ impl Group {
         }))
     }
 
+    /// The program and its first check: no other group has both.
     fn name(&self) -> String {
         let program = self.program.file_name().unwrap_or_default();
         let program = program.to_string_lossy();
         // Without what another build changes.
         let program = program.rsplit_once('-').map_or(&*program, |(name, _)| name);
         match &self.work {
-            Work::Checks(names) | Work::Tests(names) => format!("{program} {}", names.join(" ")),
+            Work::Checks(names) | Work::Tests(names) => {
+                let first = names.first().map_or("", String::as_str);
+                format!("{program} {first}")
+            }
             Work::Explorer(configuration) => format!("{program} {configuration}"),
         }
     }

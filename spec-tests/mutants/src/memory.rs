@@ -43,7 +43,7 @@ impl Memory {
         counts
     }
 
-    /// Written at once: a run that is broken off has not been in vain.
+    /// Notes which group noticed a change. It is written at once, so a run that is broken off is of use, too.
     pub(crate) fn noticed(&self, change: &str, group: &str) -> Result<(), String> {
         let mut known = self.known.lock().expect("no thread panics");
         if known.get(change).is_some_and(|it| it == group) {
