@@ -5,6 +5,7 @@ mod handshake;
 mod liveness;
 mod requests;
 
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 use mqtt5_codec::bytes::BufMut;

@@ -57,6 +57,13 @@ macro_rules! machine_methods {
                 session.ok_or(WithdrawError::Unknown)?.withdraw(token)
             }
 
+            /// Returns the number of a message that the Session does not hold any more; `None` if
+            /// there is no other one. See [`Session::take_forgotten_body`].
+            pub fn take_forgotten_body(&mut self) -> Option<NonZeroU64> {
+                let (_, session) = self.parts();
+                session?.take_forgotten_body()
+            }
+
             /// Checks whether `publish` has room for a message with this QoS, before the message is
             /// built. `size` is [`Message::size`](mqtt5_codec::Message::size), which equals the
             /// [`encoded_len`](mqtt5_codec::Publish::encoded_len) of the PUBLISH with QoS 0.

@@ -10,6 +10,7 @@
 //! | messages that wait | [`waiting`](crate::SessionConfig::waiting), and `stored` | [`WhenFull`](crate::WhenFull): others are dropped if that helps, or [`PublishError::Busy`](crate::PublishError::Busy); [`Event::Room`](crate::Event::Room) follows |
 //! | outcomes and other events for `poll` | `publish`: the number of `stored`, and 64; `receive`: one | `publish` returns `Busy`; `receive` returns the event before it reads the next packet |
 //! | changes for `poll` | twice the number of `stored`, and 128, the messages in them as many bytes as `stored`; four for each Packet Identifier by what comes in | `publish` returns `Busy`; the peer has used up the Receive Maximum |
+//! | numbers of forgotten messages | twice the number of `stored`, and 64; none is left after [`take_forgotten_body`](crate::Session::take_forgotten_body) returned `None` | `publish` returns `Busy` |
 //! | packets to be written | 1 MiB, and one packet | `receive` reads no further, `subscribe` and `unsubscribe` return [`SendError::Busy`](crate::SendError::Busy), until `poll` was called |
 //! | requests of a Client without an answer | 65,535 Packet Identifiers | [`SendError::NoIdentifier`](crate::SendError::NoIdentifier) |
 //! | requests of a Client before the CONNACK | number and bytes of `waiting` | [`SendError::Busy`](crate::SendError::Busy) |

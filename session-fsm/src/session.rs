@@ -4,6 +4,7 @@ mod change;
 mod clock;
 mod deadlines;
 mod fields;
+mod forgotten_bodies;
 mod life;
 mod notice;
 #[cfg(feature = "persistence")]
@@ -24,6 +25,7 @@ use mqtt5_codec::{PacketIdentifier, PacketType, Qos, ReasonCode, Role};
 pub use change::Change;
 pub(crate) use clock::message_expiry;
 pub use deadlines::Deadline;
+pub(crate) use forgotten_bodies::ForgottenBodies;
 pub(crate) use life::{Absence, Life, NEVER_EXPIRES, PendingWill};
 pub(crate) use notice::{Ending, Notice};
 pub use publication::{Publication, QueuedMessage, RefusedPublication};

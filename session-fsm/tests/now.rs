@@ -41,6 +41,7 @@ const WITHOUT: &[(&str, &[&str])] = &[
     (
         "takes back or forgets: a time may end, but is not compared",
         &[
+            "both sides::take_forgotten_body",
             "both sides::withdraw",
             "CircuitBreaker::reset",
             "CircuitBreaker::withdraw",
@@ -53,6 +54,7 @@ const WITHOUT: &[(&str, &[&str])] = &[
             "Requests::handle_response",
             "Services::abandon",
             "Services::remove",
+            "Session::take_forgotten_body",
             "Session::withdraw",
         ],
     ),

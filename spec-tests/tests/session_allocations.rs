@@ -6,7 +6,7 @@
 mod pair;
 
 use std::collections::VecDeque;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU64};
 
 use allocation_counter::measure;
 use bytes::BytesMut;
@@ -67,6 +67,7 @@ fn exchanges(what: &str, pair: &mut Pair, messages: &[Message]) {
                 messages: MESSAGES,
                 outcomes: MESSAGES,
                 successes: MESSAGES,
+                bodies: if pair.body.is_some() { MESSAGES } else { 0 },
                 ..Seen::default()
             };
             assert_eq!(pair.seen, expected, "{what}");
@@ -84,6 +85,17 @@ fn the_counter_counts() {
 fn exchanges_of_every_kind() {
     let mut pair = Pair::new(&Settings::default());
     exchanges("plain", &mut pair, &[message("greenhouse/3/temperature")]);
+}
+
+#[test]
+fn messages_whose_owner_counts() {
+    let mut pair = Pair::new(&Settings::default());
+    pair.body = NonZeroU64::new(7);
+    exchanges(
+        "with a number",
+        &mut pair,
+        &[message("greenhouse/3/temperature")],
+    );
 }
 
 fn with_aliases(own: u16, peer: u16) -> Settings {

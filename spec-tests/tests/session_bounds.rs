@@ -28,7 +28,7 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
 /// Each row of the table, by its first words.
-const ROWS: [(&str, fn()); 16] = [
+const ROWS: [(&str, fn()); 17] = [
     ("messages in flight", messages::messages_in_flight),
     ("messages that wait", messages::messages_that_wait),
     (
@@ -36,6 +36,10 @@ const ROWS: [(&str, fn()); 16] = [
         messages::outcomes_and_events,
     ),
     ("changes for `poll`", messages::changes),
+    (
+        "numbers of forgotten messages",
+        messages::numbers_of_forgotten_messages,
+    ),
     ("packets to be written", requests::packets_to_be_written),
     (
         "requests of a Client without an answer",

@@ -303,7 +303,9 @@ impl Connection {
         let written = self.write_publish(queued, Delivery::AtMostOnce, now, wire);
         match written {
             Written::Yes => {
-                let token = session.waiting.pop(qos)?.token;
+                let sent = session.waiting.pop(qos)?;
+                let token = sent.token;
+                session.sender.forgotten_bodies.add(sent.body);
                 session.forget_deadline(token);
                 if self.phase == Phase::Opening {
                     self.early.sent(token);

@@ -8,13 +8,15 @@ mod requests;
 mod slots;
 mod stored;
 
+use core::num::NonZeroU64;
+
 use mqtt5_codec::{Delivery, PacketIdentifier, Qos};
 
 pub(crate) use self::requests::Request;
 use self::slots::{Slots, Use};
 use super::table::{SenderAction, SenderEvent, SenderState};
 use crate::exchange::linked_list::List;
-use crate::session::{MessageState, QueuedMessage, Unsettled, UnsettledKind};
+use crate::session::{ForgottenBodies, MessageState, QueuedMessage, Unsettled, UnsettledKind};
 use crate::{Instant, Token};
 
 /// A message in flight that was forgotten, because it cannot be sent.
@@ -49,6 +51,8 @@ pub(crate) struct Sender {
     outstanding: u16,
     /// The bytes of the messages in flight that are still stored.
     bytes: usize,
+    /// The numbers of messages that the Session does not hold any more, also of those that waited.
+    pub(crate) forgotten_bodies: ForgottenBodies,
 }
 
 impl Sender {
@@ -139,16 +143,20 @@ impl Sender {
     /// it is lost.
     #[inline(always)]
     fn remove(&mut self, position: u16) -> Option<Token> {
-        let token = self.unlist(position)?;
+        let (token, body) = self.unlist(position)?;
         self.slots.vacate(position);
+        // At the end: the slot need not be looked at again after the call. This saves 30
+        // instructions per PUBACK.
+        self.forgotten_bodies.add(body);
         Some(token)
     }
 
     /// Takes a slot out of the list that it is in.
     #[inline]
-    fn unlist(&mut self, position: u16) -> Option<Token> {
+    fn unlist(&mut self, position: u16) -> Option<(Token, Option<NonZeroU64>)> {
         let slot = self.slots.get(position)?;
         let following = slot.following();
+        let mut body = None;
         let list = match &slot.used_for {
             Use::Vacant => return None,
             Use::Publish(queued) => {
@@ -156,6 +164,7 @@ impl Sender {
                     self.publish_next = following;
                 }
                 self.bytes -= queued.size();
+                body = queued.body;
                 // What was not sent on this connection took nothing from its quota.
                 if slot.sent {
                     self.outstanding = self.outstanding.saturating_sub(1);
@@ -180,7 +189,7 @@ impl Sender {
         };
         let token = slot.used_for.token();
         list.remove(self.slots.all(), position);
-        Some(token)
+        Some((token, body))
     }
 
     /// Takes a PUBREC: the message is forgotten, but its identifier is kept.
@@ -190,7 +199,10 @@ impl Sender {
         };
         let following = slot.following();
         let sent = core::mem::replace(&mut slot.sent, false);
-        self.bytes -= slot.used_for.size();
+        if let Use::Publish(queued) = &slot.used_for {
+            self.bytes -= queued.size();
+            self.forgotten_bodies.add(queued.body);
+        }
         slot.used_for = Use::Release(slot.used_for.token());
         if self.publish_next == position {
             self.publish_next = following;
@@ -397,6 +409,7 @@ impl Sender {
 
     /// Gives back memory that is not in use.
     pub(crate) fn shrink(&mut self) {
+        self.forgotten_bodies.shrink();
         if self.in_flight() == 0 && self.requests.len() == 0 && self.slots.lost() == 0 {
             self.reset();
         }
@@ -404,6 +417,9 @@ impl Sender {
 
     /// Forgets the identifiers, too, once nothing is in flight.
     pub(crate) fn reset(&mut self) {
-        *self = Sender::default();
+        *self = Sender {
+            forgotten_bodies: core::mem::take(&mut self.forgotten_bodies),
+            ..Sender::default()
+        };
     }
 }

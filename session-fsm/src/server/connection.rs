@@ -1,6 +1,7 @@
 //! The Server's side of a Network Connection without a Session: the caller lends one for each call.
 
 use alloc::boxed::Box;
+use core::num::NonZeroU64;
 
 use mqtt5_codec::bytes::BufMut;
 use mqtt5_codec::framing::{Piece, RawPacket};

@@ -34,7 +34,10 @@ pub struct Publication {
     /// A number that the owner gives to the message, the same for all receivers. It is in every
     /// [`Change`](crate::Change) and export that has the message, and with
     /// `Session::export_without_bodies` and `Change::to_bytes_without_body` it stands there instead
-    /// of the message. Nothing else depends on it.
+    /// of the message.
+    ///
+    /// An owner that gives numbers must take them back: see
+    /// [`Session::take_forgotten_body`](crate::Session::take_forgotten_body).
     pub body: Option<NonZeroU64>,
     /// The Topic Alias of the PUBLISH; `None` leaves it to the
     /// [`TopicAliases`](crate::TopicAliases) policy. While there is a connection, an alias above

@@ -30,8 +30,10 @@ impl Session {
         if self.life.is_connected() {
             return Err(RestoreError::Inconsistent);
         }
-        self.try_apply(now, change)
-            .ok_or(RestoreError::Inconsistent)
+        let applied = self.try_apply(now, change);
+        // The owner counts what is held once all changes are applied.
+        self.sender.forgotten_bodies.clear();
+        applied.ok_or(RestoreError::Inconsistent)
     }
 
     fn try_apply(&mut self, now: Instant, change: &Change) -> Option<()> {

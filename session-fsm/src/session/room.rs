@@ -16,7 +16,8 @@ use crate::session::WhenFull;
 ///
 /// The same numbers limit what `poll` has not returned yet: outcomes and changes to twice
 /// `messages`, and the messages in the changes to `bytes`. At the limit, `publish` returns
-/// [`PublishError::Busy`](crate::PublishError::Busy) until `poll` was called.
+/// [`PublishError::Busy`](crate::PublishError::Busy) until `poll` was called. They also limit the
+/// numbers that [`Session::take_forgotten_body`] has not returned yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StoredLimits {
     /// How many messages. Each takes up to 96 bytes beside its own, and up to 120 if it waits and
@@ -239,12 +240,14 @@ impl Session {
         excess
     }
 
-    /// Whether another outcome and other changes may wait for `poll`.
+    /// Whether another outcome and other changes may wait for `poll`, and another number for the
+    /// owner.
     #[inline]
     fn may_leave_untold(&self, size: usize) -> bool {
         let stored = &self.config.stored;
         let most = (stored.messages as usize).saturating_add(UNTOLD);
         self.notices.len() < most
+            && self.sender.forgotten_bodies.len() < most
             && (self.changes.is_empty()
                 || (self.changes.len() < most.saturating_mul(2)
                     && self.untold_bytes.saturating_add(size) <= stored.bytes))
@@ -270,7 +273,7 @@ impl Session {
             } else {
                 self.excess(size, at_once) == Excess::default()
             };
-            if size > 0 && has_room {
+            if size > 0 && has_room && self.may_leave_untold(size) {
                 *self.refused.of(qos) = 0;
                 room = Some(Output::Event(Event::Room));
             }

@@ -232,7 +232,6 @@ impl Waiting {
     }
 
     /// All that wait.
-    #[cfg(feature = "persistence")]
     pub(crate) fn all(&self) -> impl Iterator<Item = &QueuedMessage> {
         self.others.iter().chain(&self.qos0).filter_map(Place::look)
     }

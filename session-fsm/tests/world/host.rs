@@ -1,6 +1,7 @@
 //! What one side has beside its machine: an application, and a disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 
 use mqtt5_session_fsm::codec::{Publish, Qos, Role};
@@ -50,6 +51,8 @@ pub(crate) struct Host {
     /// How many changes there were, and how many of them gave up an identifier.
     pub(crate) changes: usize,
     pub(crate) lost: usize,
+    /// The numbers of the messages that the Session has to hold.
+    held: BTreeSet<NonZeroU64>,
     #[cfg(feature = "persistence")]
     pub(crate) disk: disk::Disk,
 }
@@ -74,6 +77,17 @@ impl Host {
         };
         let before = self.open.insert(token, accepted);
         assert!(before.is_none(), "{token:?} was given before");
+        self.held.extend(NonZeroU64::new(number.into()));
+    }
+
+    /// What the Session reports as forgotten is gone, and all else is there.
+    pub(crate) fn count_bodies(&mut self, forgotten: Vec<NonZeroU64>, session: &Session) {
+        for body in forgotten {
+            assert!(self.held.remove(&body), "message {body} is not held");
+        }
+        let mut bodies: Vec<_> = session.bodies().collect();
+        bodies.sort_unstable();
+        assert!(bodies.iter().eq(&self.held), "{bodies:?}: {:?}", self.held);
     }
 
     pub(crate) fn see(&mut self, event: &Event<'_>) {
@@ -184,11 +198,12 @@ impl Host {
 
     /// The process ends, with all that it had not stored.
     #[cfg(feature = "persistence")]
-    pub(crate) fn die(&mut self) {
+    pub(crate) fn die(&mut self, session: &Session) {
         self.volatile.clear();
         self.undecided.clear();
         self.open.retain(|_, accepted| accepted.stored);
         self.open.values_mut().for_each(|it| it.told = None);
+        self.held = session.bodies().collect();
     }
 
     /// Each message has an outcome, and that is true. Not where Sessions end: a side that does not hear of it, because the

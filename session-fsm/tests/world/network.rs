@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::iter;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use mqtt5_session_fsm::codec::bytes::BufMut;
@@ -173,6 +174,7 @@ impl World {
             ..Publish::new(TopicName::new(topic_of(number)).unwrap(), &payload)
         };
         let publication = Publication {
+            body: NonZeroU64::new(number.into()),
             topic_alias: extras.alias,
             ..Publication::new(qos, Message::new(&publish).unwrap())
         };
@@ -356,6 +358,7 @@ impl World {
             let largest = self.largest[side.other() as usize];
             assert!(is_within(written, largest), "{written:02x?} for {largest}");
         }
+        self.count_bodies(side);
         #[cfg(feature = "persistence")]
         if is_done && self.hosts[index].config.persistent {
             let server = self.server.as_ref().and_then(Server::session);
@@ -367,6 +370,23 @@ impl World {
                 let always = self.setting.may.close();
                 self.hosts[index].disk.compare(self.now, session, always);
             }
+        }
+    }
+
+    /// The Session holds the messages with a number that it accepted and has not reported as forgotten.
+    fn count_bodies(&mut self, side: Side) {
+        let body = |world: &mut World| match (side, &mut world.kept) {
+            (Side::Server, Some(kept)) => kept.take_forgotten_body(),
+            _ => machine!(world, side, take_forgotten_body()).flatten(),
+        };
+        let forgotten = iter::from_fn(|| body(self)).collect();
+        let server = self.server.as_ref().and_then(Server::session);
+        let session = match side {
+            Side::Client => Some(self.client.session()),
+            Side::Server => server.or(self.kept.as_ref()),
+        };
+        if let Some(session) = session {
+            self.hosts[side as usize].count_bodies(forgotten, session);
         }
     }
 
@@ -399,7 +419,7 @@ impl World {
         }
         let session = host.disk.restored(self.now);
         host.disk = Disk::new(&session);
-        host.die();
+        host.die(&session);
         match side {
             Side::Client => self.client = Client::new(self.config, session),
             Side::Server => (self.server, self.kept) = (None, Some(session)),

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses a part")]
 
+use std::num::NonZeroU64;
+
 use bytes::BytesMut;
 use mqtt5_codec::{
     Connect, ConnectProperties, Message, Properties, Property, Publish, Qos, Text, TopicName,
@@ -31,6 +33,8 @@ pub(crate) struct Seen {
     pub(crate) outcomes: usize,
     pub(crate) successes: usize,
     pub(crate) changes: usize,
+    /// Numbers of messages that a Session forgot.
+    pub(crate) bodies: usize,
     pub(crate) others: usize,
 }
 
@@ -43,6 +47,8 @@ pub(crate) struct Pair {
     up: Vec<u8>,
     down: Vec<u8>,
     pub(crate) seen: Seen,
+    /// The number of every message.
+    pub(crate) body: Option<NonZeroU64>,
 }
 
 impl Pair {
@@ -70,6 +76,7 @@ impl Pair {
             up: Vec::new(),
             down: Vec::new(),
             seen: Seen::default(),
+            body: None,
         };
         pair.connect();
         pair
@@ -117,7 +124,7 @@ impl Pair {
     /// Sends messages of the Client, and carries bytes until all is quiet.
     pub(crate) fn up(&mut self, qos: Qos, message: &Message, window: usize) {
         for _ in 0..window {
-            let publication = Publication::new(qos, message.clone());
+            let publication = self.publication(qos, message.clone());
             self.client.publish(NOW, publication).expect("room");
             drain_client(&mut self.client, &mut self.up, &mut self.seen);
         }
@@ -134,10 +141,17 @@ impl Pair {
         }
     }
 
+    fn publication(&self, qos: Qos, message: Message) -> Publication {
+        Publication {
+            body: self.body,
+            ..Publication::new(qos, message)
+        }
+    }
+
     /// Sends messages of the Server.
     pub(crate) fn down(&mut self, qos: Qos, message: &Message, window: usize) {
         for _ in 0..window {
-            let publication = Publication::new(qos, message.clone());
+            let publication = self.publication(qos, message.clone());
             self.server.publish(NOW, publication).expect("room");
             drain_server(&mut self.server, &mut self.down, &mut self.seen);
         }
@@ -231,10 +245,16 @@ fn drain_client(client: &mut Client, wire: &mut Vec<u8>, seen: &mut Seen) {
     while let Some(output) = client.poll(NOW, wire) {
         seen.see_output(&output);
     }
+    while client.take_forgotten_body().is_some() {
+        seen.bodies += 1;
+    }
 }
 
 fn drain_server(server: &mut Server, wire: &mut Vec<u8>, seen: &mut Seen) {
     while let Some(output) = server.poll(NOW, wire) {
         seen.see_output(&output);
+    }
+    while server.take_forgotten_body().is_some() {
+        seen.bodies += 1;
     }
 }

@@ -1,11 +1,11 @@
 //! Messages to be sent, and what is told about them.
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU64};
 
 use mqtt5_codec::{Message, Property, Qos};
 use mqtt5_session_fsm::{
-    Client, ClientConfig, Event, Output, PublishError, ServerConfig, Session, SessionConfig,
-    WhenFull,
+    Client, ClientConfig, Event, Output, Publication, PublishError, ServerConfig, Session,
+    SessionConfig, WhenFull,
 };
 
 use crate::{KIB, MIB, NOW, client, limits, message, peak, publication, server};
@@ -173,4 +173,29 @@ pub(crate) fn changes() {
     });
     assert!(used <= 2 * 256 * KIB + 64 * KIB, "{used}");
     assert!(refused > 9_000, "{refused}");
+}
+
+/// An owner gives numbers and takes none of them back, as messages are dropped for others and all others at the end.
+pub(crate) fn numbers_of_forgotten_messages() {
+    let config = limits((100, 1 << 20), (100, 1 << 20), WhenFull::DropOldest);
+    let mut session = Session::of_client(config);
+    let mut accepted = Vec::with_capacity(200_000);
+    let used = peak(|| {
+        for number in 1..=100_000 {
+            let publication = Publication {
+                body: NonZeroU64::new(number),
+                ..publication(Qos::AtLeastOnce, message("a", 10))
+            };
+            accepted.extend(session.publish(NOW, publication).ok());
+            while session.poll().is_some() {}
+        }
+        for token in accepted.drain(..) {
+            // Most were dropped.
+            let _ = session.withdraw(token);
+            while session.poll().is_some() {}
+        }
+    });
+    assert!(used <= 64 * KIB, "{used}");
+    let forgotten = std::iter::from_fn(|| session.take_forgotten_body()).count();
+    assert_eq!(forgotten, 100 + 100 + 64, "what was held, too");
 }

@@ -57,6 +57,7 @@ impl PartialEq for Sender {
             && (known, lost) == (other_known, other_lost)
             && free.eq(other_free)
             && self.content().eq(other.content())
+            && self.forgotten_bodies == other.forgotten_bodies
     }
 }
 
@@ -69,6 +70,7 @@ impl Hash for Sender {
         (known, lost).hash(hasher);
         free.for_each(|identifier| identifier.hash(hasher));
         self.content().for_each(|content| content.hash(hasher));
+        self.forgotten_bodies.hash(hasher);
     }
 }
 

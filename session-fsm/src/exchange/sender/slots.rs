@@ -74,12 +74,6 @@ impl Use {
             _ => None,
         }
     }
-
-    /// The bytes of the message.
-    #[inline]
-    pub(super) fn size(&self) -> usize {
-        self.queued().map_or(0, QueuedMessage::size)
-    }
 }
 
 #[derive(Clone, Debug)]

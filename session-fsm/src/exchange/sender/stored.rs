@@ -88,7 +88,6 @@ impl Sender {
     }
 
     /// The messages in flight that are still stored, in the order of their first sending.
-    #[cfg(feature = "persistence")]
     pub(crate) fn unacknowledged(
         &self,
     ) -> impl Iterator<Item = (PacketIdentifier, &QueuedMessage)> {

@@ -47,16 +47,6 @@ impl Session {
         self.export_as(Bodies::Named)
     }
 
-    /// Returns the numbers of the bodies that its messages have,
-    /// [`Publication::body`](crate::Publication::body): of those in flight that may have to be sent
-    /// again, and of those that wait. A number comes once for each message that has it. The owner
-    /// of the messages may delete the others.
-    pub fn bodies(&self) -> impl Iterator<Item = NonZeroU64> + '_ {
-        let in_flight = self.sender.unacknowledged().map(|(_, queued)| queued);
-        let all = in_flight.chain(self.waiting.all());
-        all.filter_map(|queued| queued.body)
-    }
-
     fn export_as(&self, bodies: Bodies) -> Vec<u8> {
         let life = match self.life {
             Life::None => StoredLife::None,
