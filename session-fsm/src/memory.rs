@@ -16,7 +16,7 @@
 //! | requests of a Client before the CONNACK | number and bytes of `waiting` | [`SendError::Busy`](crate::SendError::Busy) |
 //! | requests to a Server without an answer | [`unanswered_requests`](crate::ServerConfig::unanswered_requests) | SUBACK with 0x97, UNSUBACK with 0x83 |
 //! | received messages without a decision | the Receive Maximum that this side announces; at QoS 2, 65,535 over all connections | the connection is closed with 0x93 |
-//! | decided acknowledgements that wait for their turn | 1 MiB of properties, together with the packets to be written | Reason String and User Properties are left out |
+//! | decided acknowledgements of a Client that wait for their turn | 1 MiB of properties, together with the packets to be written | Reason String and User Properties are left out |
 //! | states of the peer's Packet Identifiers | 65,535; 96 bytes each, 32 KiB in all | no further identifier exists |
 //! | Topic Aliases of the peer | Topic Alias Maximum of this side; [`topic_alias_bytes`](crate::ServerConfig::topic_alias_bytes) | the connection is closed with 0x94, or with 0x97 |
 //! | Topic Aliases of this side | [`TopicAliases`](crate::TopicAliases), Topic Alias Maximum of the peer; [`topic_alias_bytes`](crate::ServerConfig::topic_alias_bytes) | the least recently used is replaced, or the Topic Name is sent |

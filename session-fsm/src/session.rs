@@ -86,9 +86,12 @@ pub enum Acknowledgement {
     #[default]
     Automatic,
     /// The application acknowledges messages at any time, in any order, and with any Reason Code.
-    /// The acknowledgements leave in the order of section 4.6: a message without a decision holds
-    /// up later ones with the same QoS. The Receive Maximum that this side announces limits the
-    /// number of undecided messages of one Network Connection.
+    /// The Receive Maximum that this side announces limits the number of undecided messages of one
+    /// Network Connection.
+    ///
+    /// A Client's acknowledgements leave in the order of the messages \[MQTT-4.6.0-2\],
+    /// \[MQTT-4.6.0-3\]: a message without a decision holds up later ones with the same QoS. A
+    /// Server's leave in the order of the decisions, so that no message holds up another.
     Manual,
 }
 
@@ -161,7 +164,7 @@ impl Session {
             },
             client_identifier: client_identifier.into(),
             sender: Sender::default(),
-            receiver: Receiver::default(),
+            receiver: Receiver::new(role),
             waiting: Waiting::default(),
             last_token: Token::NONE,
             deadlines: None,
@@ -280,7 +283,7 @@ impl Session {
         if qos == Qos::ExactlyOnce && !decision.reason_code.is_error() {
             self.change(|| Change::Received { packet_identifier });
         }
-        self.receiver.decide(receipt, decision);
+        self.receiver.decide(receipt, decision, packet_identifier);
     }
 
     /// A message in flight is gone.

@@ -58,7 +58,7 @@ const ROWS: [(&str, fn()); 17] = [
         received::undecided_messages,
     ),
     (
-        "decided acknowledgements that wait for their turn",
+        "decided acknowledgements of a Client that wait for their turn",
         received::decided_acknowledgements,
     ),
     (

@@ -6,7 +6,7 @@ mod identifiers;
 
 use alloc::boxed::Box;
 
-use mqtt5_codec::{PacketIdentifier, Qos};
+use mqtt5_codec::{PacketIdentifier, Qos, Role};
 
 use self::deferred::{Deferred, Stale};
 use self::identifiers::Identifiers;
@@ -23,17 +23,31 @@ const STATE: u8 = 0b0111;
 /// There are more unanswered messages than our Receive Maximum (section 3.3.4).
 pub(crate) struct TooMany;
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Receiver {
     identifiers: Identifiers,
     /// How many messages count against our Receive Maximum.
     open: u16,
+    /// Whether acknowledgements leave in the order of the PUBLISH packets, or in that of the
+    /// decisions.
+    in_order: bool,
     /// How often the places of a [`Deferred`] were used that is gone.
     first_use: u32,
     deferred: Option<Box<Deferred>>,
 }
 
 impl Receiver {
+    pub(crate) fn new(role: Role) -> Self {
+        Receiver {
+            identifiers: Identifiers::default(),
+            open: 0,
+            // [MQTT-4.6.0-2] and [MQTT-4.6.0-3] bind a Client.
+            in_order: role == Role::Client || fault!("a Server acknowledges in order"),
+            first_use: 0,
+            deferred: None,
+        }
+    }
+
     pub(crate) fn state(&self, packet_identifier: PacketIdentifier) -> ReceiverState {
         state_of(self.identifiers.state(packet_identifier))
     }
@@ -65,7 +79,7 @@ impl Receiver {
                 let deferred = self
                     .deferred
                     .get_or_insert_with(|| Box::new(Deferred::after(first_use)));
-                receipt = Some(deferred.deliver(packet_identifier, qos));
+                receipt = Some(deferred.deliver(packet_identifier, qos, self.in_order));
             }
             ReceiverAction::Deliver => {
                 (state, action) = state.run(ReceiverEvent::Accept);
@@ -84,7 +98,7 @@ impl Receiver {
             }
             ReceiverAction::Await if !counted => {
                 if let Some(deferred) = &mut self.deferred {
-                    deferred.again(packet_identifier);
+                    deferred.again(packet_identifier, self.in_order);
                 }
             }
             ReceiverAction::InUse => return Ok((action, None)),
@@ -150,9 +164,16 @@ impl Receiver {
         self.deferred.as_ref().map_or(0, |it| it.explained())
     }
 
-    pub(crate) fn decide(&mut self, receipt: Receipt, decision: Decision) {
+    pub(crate) fn decide(
+        &mut self,
+        receipt: Receipt,
+        decision: Decision,
+        packet_identifier: PacketIdentifier,
+    ) {
+        // The PUBLISH came on this Network Connection.
+        let is_owed = self.identifiers.state(packet_identifier) & COUNTED != 0;
         if let Some(deferred) = &mut self.deferred {
-            deferred.decide(receipt, decision);
+            deferred.decide(receipt, decision, is_owed && !self.in_order);
         }
     }
 

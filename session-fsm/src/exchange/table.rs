@@ -306,7 +306,7 @@ transitions! {
         /// QoS 2: accepted. The identifier marks repetitions of the message.
         WaitPubRel,
         /// QoS 2: as `WaitPubRel`, but the PUBLISH came again, and the PUBREC for it waits for
-        /// those of earlier messages \[MQTT-4.6.0-3\].
+        /// those of earlier messages \[MQTT-4.6.0-3\]. In a Server it waits for nothing.
         Repeating,
         /// A SUBSCRIBE or UNSUBSCRIBE with the identifier waits for its answer.
         Asked,
@@ -364,7 +364,7 @@ transitions! {
             Deciding2 => Free, PubRec;
             Free | WaitPubRel | Repeating | Asked => same, Never;
         }
-        /// Every PUBREC of an earlier message was sent.
+        /// Every PUBREC of an earlier message was sent, or this side is a Server.
         InTurn {
             Repeating => WaitPubRel, PubRecAgain;
             Free | Deciding1 | Deciding2 | WaitPubRel | Asked => same, Nothing;

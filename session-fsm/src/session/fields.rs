@@ -74,6 +74,7 @@
 //! | `List.length` | derived | a count |
 //! | `Receiver.identifiers` | stored | accepted with QoS 2: `Received`, `Completed`; what is undecided comes again; requests are of the connection |
 //! | `Receiver.open` | connection | counted anew (section 4.9) |
+//! | `Receiver.in_order` | derived | from `Session.role` |
 //! | `Receiver.first_use` | process | see `Deferred.first_use` |
 //! | `Receiver.deferred` | stored | see `Deferred` |
 //! | `Identifiers.in_use` | derived | a count |
@@ -81,7 +82,7 @@
 //! | `Deferred.entries` | stored | see `deferred::Entry` |
 //! | `Deferred.free` | derived | places in memory |
 //! | `Deferred.due1` | connection | messages with QoS 1 come again |
-//! | `Deferred.due2` | connection | the order in which they came on it |
+//! | `Deferred.due2` | connection | the order in which they came, or were decided, on it |
 //! | `Deferred.earlier` | derived | from `entries` |
 //! | `Deferred.explained` | derived | the bytes of the decisions in `entries` |
 //! | `Deferred.first_use` | process | old receipts stay void; those of another process do not exist |

@@ -79,9 +79,9 @@ named! {
         /// PUBREL only for a PUBREC (4.3.3, 4.6).
         ReleaseOrder: "PUBREL as and when PUBREC came", exactly_once;
         /// 4.6.
-        PubAckOrder: "PUBACK in the order of PUBLISH", |config| config.up + config.down > 0 && config.qualities().contains(&1);
+        PubAckOrder: "PUBACK for each PUBLISH, a Client's in their order", |config| config.up + config.down > 0 && config.qualities().contains(&1);
         /// 4.6.
-        PubRecOrder: "PUBREC in the order of PUBLISH", exactly_once;
+        PubRecOrder: "PUBREC for each PUBLISH, a Client's in their order", exactly_once;
         /// 4.3.3.
         PubComp: "PUBCOMP only for PUBREL", exactly_once;
         /// 3.1.2.11.4, 3.2.2.3.6.

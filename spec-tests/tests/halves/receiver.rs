@@ -1,15 +1,16 @@
-//! The receiver half of a Server, with a scripted Client.
+//! The receiver half of a Server and of a Client, with a scripted peer.
 
-use mqtt5_codec::{Connect, PacketType, Property, ReasonCode};
+use mqtt5_codec::{Connect, PacketType, Property, ReasonCode, Role};
 use mqtt5_session_fsm::table::ReceiverState;
 use mqtt5_session_fsm::{
-    Acknowledgement, Limits, SendError, Server, ServerConfig, Session, SessionConfig,
+    Acknowledgement, Client, Limits, SendError, Server, ServerConfig, Session, SessionConfig,
 };
 use proptest::prelude::*;
 
 use crate::assert_same;
 use crate::receiver_model::{Model, State};
 use crate::session::driver::{Driver, Lines, connect_with};
+use crate::session::machine::Machine;
 use crate::session::make;
 
 /// Few, so that they meet, and at both ends of the memory that identifiers are kept in.
@@ -64,36 +65,101 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-struct Case {
-    driver: Driver<Server>,
+/// What differs between the sides.
+trait Half: Machine {
+    /// A new Network Connection, and what is said of it.
+    fn connect(
+        driver: &mut Driver<Self>,
+        setting: Setting,
+        clean_start: bool,
+        exists: bool,
+    ) -> Lines;
+
+    /// Whether there was a Network Connection.
+    fn has_session(driver: &Driver<Self>) -> bool;
+
+    /// Answers a SUBSCRIBE.
+    fn answer_subscribe(driver: &mut Driver<Self>, identifier: u16);
+}
+
+impl Half for Server {
+    fn connect(driver: &mut Driver<Self>, _: Setting, clean_start: bool, _: bool) -> Lines {
+        let mut said = driver.lose();
+        driver.begin(Server::new(driver.now, driver.config));
+        let connect = Connect {
+            clean_start,
+            ..connect_with(&[Property::SessionExpiryInterval(u32::MAX)])
+        };
+        assert_eq!(driver.feed(&make::bytes(connect)), ["connect \"c\""]);
+        let more = driver.accept_client(&[]).expect("accepted");
+        let cut = |line: String| match line.split_once(" ReceiveMaximum") {
+            Some((connack, _)) => connack.to_owned(),
+            None => line,
+        };
+        said.extend(more.into_iter().map(cut));
+        said
+    }
+
+    fn has_session(driver: &Driver<Self>) -> bool {
+        driver.machine.session().is_some()
+    }
+
+    fn answer_subscribe(driver: &mut Driver<Self>, identifier: u16) {
+        let (now, identifier) = (driver.now, make::id(identifier));
+        let codes = [ReasonCode::GRANTED_QOS_0];
+        let answered = driver
+            .machine
+            .acknowledge_subscribe(now, identifier, &codes, &[]);
+        assert_eq!(answered, Ok(()));
+    }
+}
+
+impl Half for Client {
+    fn connect(
+        driver: &mut Driver<Self>,
+        (receive_maximum, _): Setting,
+        clean_start: bool,
+        exists: bool,
+    ) -> Lines {
+        let mut said = driver.lose();
+        let announced = [
+            Property::SessionExpiryInterval(u32::MAX),
+            Property::ReceiveMaximum(receive_maximum.try_into().expect("not 0")),
+        ];
+        said.extend(driver.reconnect(&announced, exists && !clean_start, &[]));
+        said
+    }
+
+    fn has_session(driver: &Driver<Self>) -> bool {
+        driver.machine.session().exists()
+    }
+
+    fn answer_subscribe(_: &mut Driver<Self>, _: u16) {
+        unreachable!("no Client gets a SUBSCRIBE");
+    }
+}
+
+/// The Receive Maximum of this side, and whether the application acknowledges.
+type Setting = (u16, bool);
+
+struct Case<M: Half> {
+    driver: Driver<M>,
+    setting: Setting,
     model: Model,
 }
 
-impl Case {
-    fn new((receive_maximum, manual): (u16, bool)) -> Self {
-        let config = ServerConfig {
-            limits: Limits {
-                receive_maximum,
-                ..Limits::NONE
-            },
-            session: SessionConfig {
-                acknowledgement: if manual {
-                    Acknowledgement::Manual
-                } else {
-                    Acknowledgement::Automatic
-                },
-                ..SessionConfig::default()
-            },
-            ..ServerConfig::default()
-        };
-        let mut driver = Driver::serving(config);
+impl<M: Half> Case<M> {
+    fn new(setting: Setting, mut driver: Driver<M>) -> Self {
         // There is no connection at first.
         assert_eq!(driver.lose(), Lines::new());
+        let (receive_maximum, manual) = setting;
         Case {
             driver,
+            setting,
             model: Model {
                 receive_maximum: receive_maximum.into(),
                 manual,
+                in_order: M::ROLE == Role::Client,
                 ..Model::default()
             },
         }
@@ -146,6 +212,8 @@ impl Case {
                 self.driver
                     .feed(&make::ack(PacketType::PubRel, identifier, code))
             }
+            // A packet that no Server sends.
+            Step::Subscribe(_) if M::ROLE == Role::Client => Lines::new(),
             Step::Subscribe(which) => {
                 let identifier = self.identifier(which);
                 self.model.subscribe(identifier);
@@ -159,11 +227,7 @@ impl Case {
                     return Lines::new();
                 };
                 self.model.answer_subscribe(requests[index]);
-                let (now, identifier) = (self.driver.now, make::id(requests[index]));
-                let codes = [ReasonCode::GRANTED_QOS_0];
-                let server = &mut self.driver.machine;
-                let answered = server.acknowledge_subscribe(now, identifier, &codes, &[]);
-                assert_eq!(answered, Ok(()));
+                M::answer_subscribe(&mut self.driver, requests[index]);
                 self.driver.settle()
             }
             Step::Decide(back, code) => {
@@ -171,6 +235,11 @@ impl Case {
                     return Lines::new();
                 };
                 let number = last.saturating_sub(back);
+                // A Client knows of no subscribers.
+                let code = match code {
+                    0x10 if M::ROLE == Role::Client => 0x00,
+                    code => code,
+                };
                 self.model.decide(number, code);
                 let code = ReasonCode::from_byte(code).expect("a Reason Code");
                 let receipt = self.driver.receipts[number];
@@ -186,36 +255,19 @@ impl Case {
             }
             Step::Connect { again, .. } if self.model.online && !again => Lines::new(),
             Step::Connect { clean_start, .. } => {
+                let exists = self.model.exists;
                 self.model.connect(clean_start);
-                self.connect(clean_start)
+                M::connect(&mut self.driver, self.setting, clean_start, exists)
             }
         }
     }
 
-    fn connect(&mut self, clean_start: bool) -> Lines {
-        let driver = &mut self.driver;
-        let mut said = driver.lose();
-        driver.begin(Server::new(driver.now, driver.config));
-        let connect = Connect {
-            clean_start,
-            ..connect_with(&[Property::SessionExpiryInterval(u32::MAX)])
-        };
-        assert_eq!(driver.feed(&make::bytes(connect)), ["connect \"c\""]);
-        let more = driver.accept_client(&[]).expect("accepted");
-        let cut = |line: String| match line.split_once(" ReceiveMaximum") {
-            Some((connack, _)) => connack.to_owned(),
-            None => line,
-        };
-        said.extend(more.into_iter().map(cut));
-        said
-    }
-
     fn check(&self) {
-        let Case { driver, model } = self;
+        let Case { driver, model, .. } = self;
         assert_eq!(driver.machine.is_connected(), model.online);
         // Before the first connection there is none.
         if !model.exists {
-            return assert!(driver.machine.session().is_none());
+            return assert!(!M::has_session(driver));
         }
         let session: &Session = driver.session();
         assert!(session.exists());
@@ -237,13 +289,39 @@ impl Case {
     }
 }
 
-#[test]
-fn receiver_half() {
+fn session_config((_, manual): Setting) -> SessionConfig {
+    SessionConfig {
+        acknowledgement: if manual {
+            Acknowledgement::Manual
+        } else {
+            Acknowledgement::Automatic
+        },
+        ..SessionConfig::default()
+    }
+}
+
+fn settings() -> impl Strategy<Value = Setting> {
     let receive_maximum = prop_oneof![3 => 1..5_u16, 2 => Just(65_535)];
+    (receive_maximum, any::<bool>())
+}
+
+#[test]
+fn receiver_half_of_a_server() {
+    let case = |setting: Setting, steps| {
+        let config = ServerConfig {
+            limits: Limits {
+                receive_maximum: setting.0,
+                ..Limits::NONE
+            },
+            session: session_config(setting),
+            ..ServerConfig::default()
+        };
+        Case::new(setting, Driver::serving(config)).run(steps);
+    };
     crate::run(
-        (receive_maximum, any::<bool>()),
+        settings(),
         step(),
-        |setting, steps| Case::new(setting).run(steps),
+        case,
         &["free", "deciding 1", "deciding 2", "PUBREL", "request"],
         &[
             "PUBLISH 1",
@@ -253,5 +331,23 @@ fn receiver_half() {
             "lost",
             "discarded",
         ],
+    );
+}
+
+#[test]
+fn receiver_half_of_a_client() {
+    let case = |setting: Setting, steps| {
+        Case::new(
+            setting,
+            Driver::<Client>::configured(session_config(setting)),
+        )
+        .run(steps);
+    };
+    crate::run(
+        settings(),
+        step(),
+        case,
+        &["free", "deciding 1", "deciding 2", "PUBREL"],
+        &["PUBLISH 1", "PUBLISH 2", "PUBREL", "lost", "discarded"],
     );
 }

@@ -35,6 +35,8 @@ pub(crate) struct Model {
     pub(crate) counted: BTreeSet<u16>,
     pub(crate) receive_maximum: usize,
     pub(crate) manual: bool,
+    /// A Client: its acknowledgements leave in the order of the PUBLISH packets.
+    pub(crate) in_order: bool,
     pub(crate) owed: Vec<Owed>,
     /// Messages that were ever delivered, and PUBLISH packets that ever came.
     pub(crate) delivered: usize,
@@ -126,14 +128,13 @@ impl Model {
             .push(format!("> {name} #{identifier}{}", code(byte)));
     }
 
-    /// The acknowledgements whose turn it is: in the order in which PUBLISH came (section 4.6).
+    /// The acknowledgements whose turn it is: those of a Client in the order in which PUBLISH came (section 4.6).
     fn answer(&mut self) {
         for qos in [1, 2] {
             loop {
-                let due = self
-                    .owed
-                    .iter()
-                    .filter(|owed| owed.qos == qos && owed.due > 0);
+                let due = self.owed.iter().filter(|owed| {
+                    owed.qos == qos && owed.due > 0 && (self.in_order || owed.code.is_some())
+                });
                 let Some(&Owed {
                     identifier,
                     code: Some(code),
@@ -243,8 +244,11 @@ impl Model {
                 self.said.push("session ended".into());
             }
         }
-        let present = if session_present { " present" } else { "" };
-        self.said.push(format!("> CONNACK{present}"));
+        // What a Client is told, its own peer has said.
+        if !self.in_order {
+            let present = if session_present { " present" } else { "" };
+            self.said.push(format!("> CONNACK{present}"));
+        }
         (self.online, self.exists) = (true, true);
     }
 }

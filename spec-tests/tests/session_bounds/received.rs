@@ -2,9 +2,11 @@
 
 use mqtt5_codec::framing::{Split, split};
 use mqtt5_codec::{Property, Qos, ReasonCode, Text, UserProperty};
-use mqtt5_session_fsm::{Acknowledgement, Event, Limits, ServerConfig, SessionConfig};
+use mqtt5_session_fsm::{
+    Acknowledgement, ClientConfig, Event, Limits, ServerConfig, SessionConfig,
+};
 
-use crate::{KIB, MIB, NOW, end_of, peak, server};
+use crate::{KIB, MIB, NOW, client, end_of, peak, server};
 
 fn publish(qos: Qos, id: u16) -> [u8; 8] {
     let [high, low] = id.to_be_bytes();
@@ -46,10 +48,11 @@ pub(crate) fn undecided_messages() {
 
 /// All but the first are decided, with explanations; the first holds them up.
 pub(crate) fn decided_acknowledgements() {
-    let mut server = server(manual(u16::MAX), &[]);
+    let session = manual(u16::MAX).session;
+    let mut client = client(ClientConfig::default(), session, &[]);
     let receipts: Vec<_> = (1..=1_000)
         .map(
-            |id| match server.receive(NOW, &mut &publish(Qos::AtLeastOnce, id)[..]) {
+            |id| match client.receive(NOW, &mut &publish(Qos::AtLeastOnce, id)[..]) {
                 Some(Event::Message(delivered)) => delivered.receipt.expect("manual"),
                 event => panic!("{event:?}"),
             },
@@ -63,14 +66,14 @@ pub(crate) fn decided_acknowledgements() {
     let used = peak(|| {
         for receipt in &receipts[1..] {
             let decided =
-                server.acknowledge_with(*receipt, ReasonCode::QuotaExceeded, &explanation);
+                client.acknowledge_with(*receipt, ReasonCode::QuotaExceeded, &explanation);
             assert_eq!(decided, Ok(()), "it is decided, explained or not");
         }
     });
     assert!(used <= 2 * MIB, "{used}");
-    assert_eq!(server.acknowledge(receipts[0]), Ok(()));
+    assert_eq!(client.acknowledge(receipts[0]), Ok(()));
     let mut wire = Vec::new();
-    assert_eq!(server.poll(NOW, &mut wire), None);
+    assert_eq!(client.poll(NOW, &mut wire), None);
     let mut answers = 0;
     let mut rest = &wire[..];
     while let Ok(Split::Packet { rest: next, .. }) = split(rest, u32::MAX) {

@@ -1,5 +1,9 @@
-//! Acknowledgements that the application decides in any order, and that leave in the order of
-//! section 4.6.
+//! Acknowledgements that the application decides in any order.
+//!
+//! An acknowledgement is owed if its PUBLISH came on this Network Connection. Those of a Client
+//! leave in the order of the PUBLISH packets (section 4.6): what is owed is due, and waits for its
+//! decision and for those before it. Those of a Server leave in the order of the decisions: what is
+//! owed and decided is due.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -16,7 +20,7 @@ use crate::memory::growth_step;
 /// receipt for QoS 2 is valid until the Session ends, and its message is not delivered again. After
 /// a restart the message is delivered again, with a new receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[must_use = "a message that is never acknowledged blocks those behind it"]
+#[must_use = "until a message is acknowledged or refused, it counts against the Receive Maximum"]
 pub struct Receipt {
     place: u32,
     /// How often the place was used before.
@@ -69,8 +73,8 @@ pub(super) struct Deferred {
     entries: Vec<Entry>,
     /// Places that can be used again.
     free: Vec<u32>,
-    /// The acknowledgements that are due on this Network Connection, in the order in which the
-    /// PUBLISH packets came.
+    /// The acknowledgements that are due on this Network Connection, in the order in which they
+    /// leave.
     due1: VecDeque<Due>,
     due2: VecDeque<Due>,
     /// Entries with QoS 2 of an earlier Network Connection, in the order of their identifiers:
@@ -84,7 +88,12 @@ pub(super) struct Deferred {
 
 impl Deferred {
     /// A message was handed out.
-    pub(super) fn deliver(&mut self, packet_identifier: PacketIdentifier, qos: Qos) -> Receipt {
+    pub(super) fn deliver(
+        &mut self,
+        packet_identifier: PacketIdentifier,
+        qos: Qos,
+        in_order: bool,
+    ) -> Receipt {
         let place = self.take_place();
         let mut use_of_place = 0;
         if let Some(entry) = self.entries.get_mut(place as usize) {
@@ -92,6 +101,7 @@ impl Deferred {
             use_of_place = entry.use_of_place;
         }
         match qos {
+            _ if !in_order => {}
             Qos::AtLeastOnce if fault!("MQTT-4.6.0-2") => self.due1.push_front(Due::Place(place)),
             Qos::ExactlyOnce if fault!("MQTT-4.6.0-3") => self.due2.push_front(Due::Place(place)),
             _ => self.due(qos).push_back(Due::Place(place)),
@@ -127,12 +137,15 @@ impl Deferred {
     }
 
     /// A PUBLISH that was handed out on an earlier Network Connection came again.
-    pub(super) fn again(&mut self, packet_identifier: PacketIdentifier) {
+    pub(super) fn again(&mut self, packet_identifier: PacketIdentifier, in_order: bool) {
         let found = self
             .earlier
             .binary_search_by_key(&packet_identifier, |&(identifier, _)| identifier);
         if let Some(&(_, place)) = found.ok().and_then(|found| self.earlier.get(found)) {
-            self.due2.push_back(Due::Place(place));
+            let entry = self.entries.get(place as usize);
+            if in_order || entry.is_some_and(|entry| entry.decision.is_some()) {
+                self.due2.push_back(Due::Place(place));
+            }
         }
     }
 
@@ -168,10 +181,16 @@ impl Deferred {
         self.explained
     }
 
-    pub(super) fn decide(&mut self, receipt: Receipt, decision: Decision) {
-        if let Some(entry) = self.entries.get_mut(receipt.place as usize) {
-            self.explained += decision.packet_len();
-            entry.decision = Some(decision);
+    /// The application decided about a message. `is_due` says that its acknowledgement is due by
+    /// that.
+    pub(super) fn decide(&mut self, receipt: Receipt, decision: Decision, is_due: bool) {
+        let Some(entry) = self.entries.get_mut(receipt.place as usize) else {
+            return;
+        };
+        self.explained += decision.packet_len();
+        entry.decision = Some(decision);
+        if let (true, Some((_, qos))) = (is_due, entry.handed_out) {
+            self.due(qos).push_back(Due::Place(receipt.place));
         }
     }
 

@@ -6,6 +6,7 @@ use mqtt5_session_fsm::codec::{Packet, Qos, ReasonCode};
 
 use super::connection::Seen;
 use super::{Rule, Verdict};
+use crate::world::application::Side;
 
 /// Of one side of one Network Connection: the Packet Identifiers that it owes an answer for, by kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -72,10 +73,17 @@ impl Acknowledgements {
             return (rule, Verdict::Armed);
         }
         let id = packet.packet_identifier().map_or(0, |id| id.get());
-        // A peer that repeats a PUBREC has no order to insist on.
+        let any_order = match rule {
+            // They bind a Client [MQTT-4.6.0-2] [MQTT-4.6.0-3].
+            Rule::PubAckOrder | Rule::PubRecOrder => seen.side == Side::Server,
+            // A peer that repeats a PUBREC has no order to insist on.
+            Rule::ReleaseOrder => seen.is_hostile,
+            _ => false,
+        };
         let position = answers.0.iter().position(|it| *it == id);
-        if let (Rule::ReleaseOrder, true, Some(position)) = (rule, seen.is_hostile, position) {
-            answers.0.swap(0, position);
+        if let (true, Some(position)) = (any_order, position) {
+            answers.0.remove(position);
+            answers.0.push_front(id);
         }
         (rule, answers.sent(id))
     }

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use mqtt5_session_fsm::Client;
 use mqtt5_session_fsm::codec::{PacketType, Property, ReasonCode};
+use mqtt5_session_fsm::{Client, Server};
 
 use super::driver::{Driver, Lines, connect_with, identifier_of};
 use super::machine::Machine;
@@ -16,14 +16,19 @@ crate::check::checks! { "ordering":
         Example resent_messages_keep_their_order_when_identifiers_wrap,
         Example resent_messages_come_before_new_ones,
         Example resent_messages_and_pubrels_keep_their_orders,
-        Domain pubacks_in_the_order_of_messages,
-        Domain pubrecs_in_the_order_of_messages,
         Example pubrels_in_the_order_of_pubrecs,
         Example pubrels_are_resent_in_the_order_of_pubrecs,
-        Example refusals_keep_the_order,
     }
     client {
+        Domain pubacks_in_the_order_of_messages,
+        Domain pubrecs_in_the_order_of_messages,
+        Example refusals_keep_the_order,
         Example a_repeated_pubrec_releases_no_other_message,
+    }
+    server {
+        Domain acknowledgements_in_the_order_of_decisions,
+        Example a_repetition_is_not_held_up,
+        Example what_was_decided_without_a_connection_is_not_held_up,
     }
 }
 
@@ -125,19 +130,19 @@ fn resent_messages_and_pubrels_keep_their_orders<M: Machine>() {
 }
 
 /// MQTT-4.6.0-2: PUBACK in the order of the messages, for all orders of four decisions.
-fn pubacks_in_the_order_of_messages<M: Machine>() -> u64 {
-    in_the_order_of_messages::<M>(1, "> PUBACK")
+fn pubacks_in_the_order_of_messages() -> u64 {
+    in_the_order_of_messages(1, "> PUBACK")
 }
 
 /// MQTT-4.6.0-3: PUBREC in the order of the messages, for all orders of four decisions.
-fn pubrecs_in_the_order_of_messages<M: Machine>() -> u64 {
-    in_the_order_of_messages::<M>(2, "> PUBREC")
+fn pubrecs_in_the_order_of_messages() -> u64 {
+    in_the_order_of_messages(2, "> PUBREC")
 }
 
-fn in_the_order_of_messages<M: Machine>(qos: u8, packet: &str) -> u64 {
+fn in_the_order_of_messages(qos: u8, packet: &str) -> u64 {
     let mut judged = 0;
     for order in permutations() {
-        let mut driver = Driver::<M>::manual().open(&[], &[]);
+        let mut driver = Driver::<Client>::manual().open(&[], &[]);
         for identifier in [40, 30, 20, 10] {
             let _ = driver.feed(&make::publish(qos, identifier, "a", ""));
         }
@@ -154,6 +159,70 @@ fn in_the_order_of_messages<M: Machine>(qos: u8, packet: &str) -> u64 {
         judged += 1;
     }
     judged
+}
+
+/// MQTT-4.6.0-2 and MQTT-4.6.0-3 bind the Client: a Server answers what is decided at once, for all orders of four
+/// decisions, each of them an acceptance or a refusal.
+fn acknowledgements_in_the_order_of_decisions() -> u64 {
+    let mut judged = 0;
+    for (qos, packet) in [(1, "> PUBACK"), (2, "> PUBREC")] {
+        for order in permutations() {
+            for refused in 0..4 {
+                let mut driver = Driver::<Server>::manual().open(&[], &[]);
+                let all = [40, 30, 20, 10];
+                for identifier in all {
+                    let _ = driver.feed(&make::publish(qos, identifier, "a", ""));
+                }
+                for n in order {
+                    let (code, reason) = if n == refused {
+                        (ReasonCode::QuotaExceeded, " QuotaExceeded")
+                    } else {
+                        (ReasonCode::Success, "")
+                    };
+                    let expected = format!("{packet} #{}{reason}", all[n]);
+                    assert_eq!(driver.refuse(n, code), [expected], "{order:?}");
+                }
+                judged += 1;
+            }
+        }
+    }
+    judged
+}
+
+/// As above: a message that comes again is answered again, while an earlier one is undecided.
+fn a_repetition_is_not_held_up() {
+    let mut driver = Driver::<Server>::manual().open(&[], &[]);
+    let _ = driver.feed(&make::publish(2, 1, "a", ""));
+    let _ = driver.feed(&make::publish(2, 2, "a", ""));
+    assert_eq!(driver.acknowledge(1), ["> PUBREC #2"]);
+    let again = make::publish_with(2, 2, true, "a", "", &[]);
+    assert_eq!(driver.feed(&again), ["> PUBREC #2"]);
+    let _ = driver.resume();
+    let undecided = make::publish_with(2, 1, true, "a", "", &[]);
+    assert_eq!(driver.feed(&undecided), Lines::new());
+    assert_eq!(driver.feed(&again), ["> PUBREC #2"]);
+    assert_eq!(driver.acknowledge(0), ["> PUBREC #1"]);
+}
+
+/// As above: of messages that were decided before they came again, each is answered when it comes. One that does not come
+/// is not answered.
+fn what_was_decided_without_a_connection_is_not_held_up() {
+    let mut driver = Driver::<Server>::manual().open(&[], &[]);
+    for identifier in [1, 2, 3] {
+        let _ = driver.feed(&make::publish(2, identifier, "a", ""));
+    }
+    let _ = driver.lose();
+    assert_eq!(driver.acknowledge(2), Lines::new());
+    let _ = driver.refuse(1, ReasonCode::QuotaExceeded);
+    let _ = driver.reopen(&[], true, &[]);
+    let again = |identifier| make::publish_with(2, identifier, true, "a", "", &[]);
+    assert_eq!(driver.feed(&again(1)), Lines::new());
+    assert_eq!(driver.feed(&again(3)), ["> PUBREC #3"]);
+    assert_eq!(driver.feed(&again(2)), ["> PUBREC #2 QuotaExceeded"]);
+    assert_eq!(driver.acknowledge(0), ["> PUBREC #1"]);
+    // Once.
+    assert_eq!(driver.feed(&again(3)), ["> PUBREC #3"]);
+    assert_eq!(driver.feed(&again(2)), ["message q2 a \"\" receipt"]);
 }
 
 fn permutations() -> Vec<[usize; 4]> {
@@ -196,8 +265,8 @@ fn pubrels_are_resent_in_the_order_of_pubrecs<M: Machine>() {
 }
 
 /// MQTT-4.6.0-2, MQTT-4.6.0-3: a refusal, and one that is made by the machine, do not overtake.
-fn refusals_keep_the_order<M: Machine>() {
-    let mut driver = Driver::<M>::manual().open(&[], &[]);
+fn refusals_keep_the_order() {
+    let mut driver = Driver::<Client>::manual().open(&[], &[]);
     let _ = driver.feed(&make::publish(1, 1, "a", ""));
     let _ = driver.feed(&make::publish(2, 2, "a", ""));
     let _ = driver.feed(&make::publish(1, 3, "a", ""));
