@@ -23,11 +23,11 @@
 //! and told of the new length each time. So such a head is put together on the stack and appended in one piece: a
 //! CONNACK with 16 properties takes a fifth less time in a `Vec`, and two thirds less in a `BytesMut`.
 
-use bytes::{BufMut, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use crate::sink::{Count, Fill, Put, Sink};
 use crate::wire::{VARIABLE_BYTE_INTEGER_MAX, variable_byte_integer_length};
-use crate::{EncodeError, PacketType, Violation};
+use crate::{EncodeError, PacketType, Violation, Wire};
 
 /// A head of at most this many bytes goes straight to the output: see "Whole writes".
 const SMALL_HEAD: usize = 64;
@@ -100,7 +100,7 @@ fn size<'a>(body: &impl Body<'a>, payload: usize) -> Result<Size, EncodeError> {
 
 /// Writes everything but the payload, which is returned.
 #[inline]
-pub(crate) fn encode_head<'a, B: BufMut + ?Sized>(
+pub(crate) fn encode_head<'a, B: Wire + ?Sized>(
     body: &impl Body<'a>,
     out: &mut B,
 ) -> Result<&'a [u8], EncodeError> {
@@ -111,7 +111,7 @@ pub(crate) fn encode_head<'a, B: BufMut + ?Sized>(
 
 /// Writes everything before a payload of this length.
 #[inline(never)]
-pub(crate) fn encode_head_for<'a, B: BufMut + ?Sized>(
+pub(crate) fn encode_head_for<'a, B: Wire + ?Sized>(
     body: &impl Body<'a>,
     payload_length: usize,
     out: &mut B,
@@ -121,13 +121,13 @@ pub(crate) fn encode_head_for<'a, B: BufMut + ?Sized>(
 }
 
 #[inline]
-pub(crate) fn encode<'a, B: BufMut + ?Sized>(
+pub(crate) fn encode<'a, B: Wire + ?Sized>(
     body: &impl Body<'a>,
     out: &mut B,
 ) -> Result<(), EncodeError> {
     match body.short() {
-        Some(packet) if out.remaining_mut() >= packet.len() => {
-            out.put_slice(&packet);
+        Some(packet) if out.room() >= packet.len() => {
+            out.put(&packet);
             Ok(())
         }
         _ => encode_long(body, out),
@@ -135,27 +135,39 @@ pub(crate) fn encode<'a, B: BufMut + ?Sized>(
 }
 
 #[inline(never)]
-fn encode_long<'a, B: BufMut + ?Sized>(
-    body: &impl Body<'a>,
-    out: &mut B,
-) -> Result<(), EncodeError> {
+fn encode_long<'a, B: Wire + ?Sized>(body: &impl Body<'a>, out: &mut B) -> Result<(), EncodeError> {
     let size = size(body, body.payload().len())?;
     append_head(body, &size, size.head + size.payload, out)?;
     if size.payload > 0 {
-        out.put_slice(body.payload());
+        out.put(body.payload());
     }
     Ok(())
 }
 
+/// As [`encode`], with the end of `shared` as the payload, of which there are this many bytes.
+#[inline(never)]
+pub(crate) fn encode_with_payload<'a, B: Wire + ?Sized>(
+    body: &impl Body<'a>,
+    shared: &Bytes,
+    payload: usize,
+    out: &mut B,
+) -> Result<(), EncodeError> {
+    let size = size(body, payload)?;
+    append_head(body, &size, size.head + size.payload, out)?;
+    out.put_shared(shared, shared.len() - payload);
+    Ok(())
+}
+
 /// Appends everything before the payload if there is room for `needed` bytes.
-#[inline]
-fn append_head<'a, B: BufMut + ?Sized>(
+// Out of line, a PUBLISH takes 18 instructions more.
+#[inline(always)]
+fn append_head<'a, B: Wire + ?Sized>(
     body: &impl Body<'a>,
     size: &Size,
     needed: usize,
     out: &mut B,
 ) -> Result<(), EncodeError> {
-    if out.remaining_mut() < needed {
+    if out.room() < needed {
         return Err(EncodeError::NoRoom { needed });
     }
     if size.head <= SMALL_HEAD || size.head > STAGE {
@@ -164,7 +176,7 @@ fn append_head<'a, B: BufMut + ?Sized>(
         let mut stage = [0; STAGE];
         let room = &mut stage[..size.head];
         fill_head(body, size.remaining_length, room);
-        out.put_slice(room);
+        out.put(room);
     }
     Ok(())
 }
@@ -260,7 +272,7 @@ macro_rules! encodable {
             /// [`EncodeError`](crate::EncodeError) if the packet would break a rule or `out` has
             /// too little room; nothing is written then.
             #[inline]
-            pub fn encode<B: bytes::BufMut + ?Sized>(
+            pub fn encode<B: $crate::Wire + ?Sized>(
                 &self,
                 version: $crate::ProtocolVersion,
                 out: &mut B,

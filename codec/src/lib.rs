@@ -61,7 +61,7 @@
 //!     ..Publish::new(TopicName::new("greenhouse/3/temperature")?, b"21.5")
 //! };
 //! let mut out = Vec::with_capacity(publish.encoded_len(ProtocolVersion::V5_0)?);
-//! publish.encode(ProtocolVersion::V5_0, &mut out)?; // into any `BufMut`
+//! publish.encode(ProtocolVersion::V5_0, &mut out)?; // into any `Wire`, as every `BufMut` is
 //!
 //! let mut head = Vec::new();
 //! let payload = publish.encode_head(ProtocolVersion::V5_0, &mut head)?; // or in two parts, for a vectored write
@@ -78,6 +78,7 @@
 //! | build and encode a packet | the structs of [`Packet`], [`Properties::new`], [`Packet::encode`] |
 //! | keep a message and send it, perhaps many times | [`Message`] |
 //! | keep a bounded number of messages and allocate nothing | [`MessagePool`] |
+//! | write large messages without copying them | [`Segments`] |
 //! | match topics | [`TopicName`], [`TopicFilter::matches`] |
 //! | look up what the standard allows | [`ReasonCode::allowed_from`], [`PropertyIdentifier`], [`Violation`] |
 //!
@@ -129,6 +130,7 @@ pub mod framing;
 #[cfg_attr(docsrs, doc(cfg(feature = "arbitrary")))]
 pub mod generate;
 mod message;
+mod segments;
 mod sequence;
 #[cfg(feature = "serde")]
 mod serde;
@@ -158,6 +160,7 @@ pub use error::{DecodeError, EncodeError};
 pub use framing::packet_type::{PacketType, Role};
 pub use message::Message;
 pub use message::pool::{MessagePool, PoolError};
+pub use segments::{Segments, Wire};
 pub use sequence::ListIter;
 pub use text::{Binary, Text};
 pub use topic::{SharedFilter, TopicFilter, TopicName};

@@ -2,9 +2,9 @@
 
 pub(crate) mod pool;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
-use crate::encode::encode_into_empty;
+use crate::encode::{encode_into_empty, encode_with_payload};
 use crate::framing::{FixedHeader, Frame};
 use crate::sink::{Put, Sink};
 use crate::v5::packet::{
@@ -15,7 +15,7 @@ use crate::wire::{
 };
 use crate::{
     Delivery, EncodeError, Packet, PacketType, PropertyIdentifier, ProtocolVersion, Publish, Qos,
-    TopicName, Violation,
+    TopicName, Violation, Wire,
 };
 
 /// An Application Message that is kept and sent, perhaps many times: Topic Name, properties, payload
@@ -240,7 +240,7 @@ impl Message {
     /// [`EncodeError::NoRoom`] if `out` has too little room, [`Violation::PacketTooLong`] if the
     /// Packet Identifier makes the packet longer than the standard allows; nothing is written then.
     #[inline]
-    pub fn encode<B: BufMut + ?Sized>(
+    pub fn encode<B: Wire + ?Sized>(
         &self,
         version: ProtocolVersion,
         delivery: Delivery,
@@ -256,7 +256,7 @@ impl Message {
                 rest,
             } = short;
             let needed = self.packet.len() + PACKET_IDENTIFIER_LENGTH;
-            if out.remaining_mut() < needed {
+            if out.room() < needed {
                 return Err(EncodeError::NoRoom { needed });
             }
             let mut head = match self.packet.first_chunk() {
@@ -267,15 +267,44 @@ impl Message {
             head[0] = Publish::first_byte_of(delivery, retain);
             head[1] = length + PACKET_IDENTIFIER_LENGTH as u8;
             head[topic.len()..head_end].copy_from_slice(&packet_identifier.get().to_be_bytes());
-            out.put_slice(&head[..head_end]);
-            out.put_slice(rest);
+            out.put(&head[..head_end]);
+            out.put(rest);
             return Ok(());
         }
         self.encode_parts(delivery, retain, out)
     }
 
+    /// Appends a PUBLISH with the payload of this message, and with everything else of `head`:
+    /// other properties, or a Topic Alias in place of the Topic Name.
+    ///
+    /// ```
+    /// use mqtt5_codec::{Message, Properties, Property, ProtocolVersion, Publish};
+    ///
+    /// let message = Message::of("a/b", b"hi")?;
+    /// let expiry = [Property::MessageExpiryInterval(60)];
+    /// let head = Publish { properties: Properties::new(&expiry)?, ..message.publish() };
+    /// let mut out = Vec::new();
+    /// message.encode_changed(ProtocolVersion::V5_0, &head, &mut out)?;
+    /// assert_eq!(out, b"\x30\x0D\x00\x03a/b\x05\x02\x00\x00\x00\x3Chi");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Publish::encode`].
+    #[inline]
+    pub fn encode_changed<B: Wire + ?Sized>(
+        &self,
+        version: ProtocolVersion,
+        head: &Publish<'_>,
+        out: &mut B,
+    ) -> Result<(), EncodeError> {
+        let ProtocolVersion::V5_0 = version;
+        encode_with_payload(head, &self.packet, self.payload().len(), out)
+    }
+
     #[inline(never)]
-    fn encode_parts<B: BufMut + ?Sized>(
+    fn encode_parts<B: Wire + ?Sized>(
         &self,
         delivery: Delivery,
         retain: bool,
@@ -290,7 +319,7 @@ impl Message {
             });
         }
         let needed = 1 + variable_byte_integer_length(remaining_length) + remaining_length;
-        if out.remaining_mut() < needed {
+        if out.room() < needed {
             return Err(EncodeError::NoRoom { needed });
         }
         let first_byte = Publish::first_byte_of(delivery, retain);
@@ -298,17 +327,17 @@ impl Message {
             && parts.first_byte == first_byte
             && delivery.qos() == Qos::AtMostOnce
         {
-            out.put_slice(&self.packet);
+            out.put_shared(&self.packet, 0);
             return Ok(());
         }
         let mut sink = Put(out);
         sink.byte(first_byte);
         sink.variable_byte_integer(remaining_length);
-        out.put_slice(parts.topic_field);
+        out.put(parts.topic_field);
         if let Some(packet_identifier) = delivery.packet_identifier() {
-            out.put_slice(&packet_identifier.get().to_be_bytes());
+            out.put(&packet_identifier.get().to_be_bytes());
         }
-        out.put_slice(parts.rest);
+        out.put_shared(&self.packet, self.packet.len() - parts.rest.len());
         Ok(())
     }
 

@@ -2,8 +2,7 @@
 
 use core::mem::take;
 
-use bytes::BufMut;
-
+use crate::Wire;
 use crate::sequence::Element;
 use crate::wire::variable_byte_integer_length;
 
@@ -88,19 +87,19 @@ impl Sink for Count {
 }
 
 /// Appends what is written to a buffer that was checked to have room.
-pub(crate) struct Put<'b, B: BufMut + ?Sized>(pub(crate) &'b mut B);
+pub(crate) struct Put<'b, B: Wire + ?Sized>(pub(crate) &'b mut B);
 
-impl<B: BufMut + ?Sized> Sink for Put<'_, B> {
+impl<B: Wire + ?Sized> Sink for Put<'_, B> {
     const ONLY_COUNTS: bool = false;
 
     #[inline]
     fn bytes(&mut self, bytes: &[u8]) {
-        self.0.put_slice(bytes);
+        self.0.put(bytes);
     }
 
     #[inline]
     fn array<const N: usize>(&mut self, bytes: &[u8; N]) {
-        self.0.put_slice(bytes);
+        self.0.put(bytes);
     }
 
     fn skip(&mut self, _: usize) {}

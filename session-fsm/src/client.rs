@@ -8,7 +8,7 @@ mod requests;
 use core::num::NonZeroU64;
 use core::time::Duration;
 
-use mqtt5_codec::bytes::BufMut;
+use mqtt5_codec::Wire;
 use mqtt5_codec::framing::{Piece, RawPacket};
 use mqtt5_codec::{DecodeError, Packet, Property, Publish, Qos, ReasonCode, Role};
 

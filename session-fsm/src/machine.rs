@@ -107,7 +107,7 @@ macro_rules! machine_methods {
             /// [`PublishError::Forbidden`]; [`PublishError::Invalid`], also for another QoS, for a
             /// Topic Alias, and if `wire` has no room. After an error, nothing was written.
             #[inline]
-            pub fn publish_now<B: BufMut + ?Sized>(
+            pub fn publish_now<B: Wire + ?Sized>(
                 &mut self,
                 now: Instant,
                 publish: &Publish<'_>,
@@ -275,16 +275,13 @@ macro_rules! machine_methods {
 
             /// Appends the packets to be sent to `wire`, and returns what else there is to do. Call
             /// it after every other call until it returns `None`. Packets in `wire` may be sent at
-            /// any time.
+            /// any time. It is any [`BufMut`](mqtt5_codec::bytes::BufMut), or
+            /// [`Segments`](mqtt5_codec::Segments), which copies no large payload.
             ///
             /// Allocates nothing once as many messages were in flight before, except that an
             /// automatic Topic Alias takes the memory of its Topic Name.
             #[inline]
-            pub fn poll<B: BufMut + ?Sized>(
-                &mut self,
-                now: Instant,
-                wire: &mut B,
-            ) -> Option<Output> {
+            pub fn poll<B: Wire + ?Sized>(&mut self, now: Instant, wire: &mut B) -> Option<Output> {
                 let (connection, session) = self.parts();
                 connection.poll(session, now, wire)
             }

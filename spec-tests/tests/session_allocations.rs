@@ -9,9 +9,9 @@ use std::collections::VecDeque;
 use std::num::{NonZeroU16, NonZeroU64};
 
 use allocation_counter::measure;
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use mqtt5_codec::{
-    Message, MessagePool, PoolError, ProtocolVersion, Publish, Qos, ReasonCode, TopicName,
+    Message, MessagePool, PoolError, ProtocolVersion, Publish, Qos, ReasonCode, Segments, TopicName,
 };
 use mqtt5_session_fsm::{
     Acknowledgement, ClientConfig, Event, Limits, Publication, ServerConfig, SessionConfig,
@@ -96,6 +96,31 @@ fn messages_whose_owner_counts() {
         &mut pair,
         &[message("greenhouse/3/temperature")],
     );
+}
+
+/// Large payloads that are shared: a head is copied, and the list of what waits has its memory already. The network takes
+/// a part at a time, and the buffer is seldom empty.
+#[test]
+fn messages_into_segments() {
+    let message = {
+        let topic = TopicName::new("greenhouse/3/temperature").expect("a name");
+        Message::new(&Publish::new(topic, &[7; 10_000])).expect("a message")
+    };
+    let mut client = Pair::new(&Settings::default()).client;
+    let mut segments = Segments::new();
+    let mut round = |messages: usize| {
+        for index in 0..messages {
+            let publication = Publication::new(Qos::AtMostOnce, message.clone());
+            client.publish(NOW, publication).expect("room");
+            while client.poll(NOW, &mut segments).is_some() {}
+            // Two messages wait at most.
+            let count = if index % 100 == 99 { usize::MAX } else { 9_990 };
+            segments.advance(count.min(segments.remaining()));
+        }
+    };
+    round(1_000);
+    allocates_nothing("large payloads into segments", || round(MESSAGES));
+    assert!(segments.is_empty());
 }
 
 fn with_aliases(own: u16, peer: u16) -> Settings {

@@ -253,7 +253,7 @@ impl<'a> LargePublish<'a> {
     /// # Errors
     ///
     /// As [`Publish::encode`].
-    pub fn encode_head<B: bytes::BufMut + ?Sized>(
+    pub fn encode_head<B: crate::Wire + ?Sized>(
         &self,
         version: ProtocolVersion,
         out: &mut B,

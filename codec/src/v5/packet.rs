@@ -11,8 +11,6 @@ mod suback;
 mod subscribe;
 mod wrong_side;
 
-use bytes::BufMut;
-
 pub use acknowledgement::{
     PubAck, PubAckProperties, PubComp, PubCompProperties, PubRec, PubRecProperties, PubRel,
     PubRelProperties,
@@ -231,7 +229,7 @@ impl<'a> Packet<'a> {
     /// [`EncodeError`] if the packet would break a rule or `out` has too little room; nothing is
     /// written then.
     #[inline]
-    pub fn encode<B: BufMut + ?Sized>(
+    pub fn encode<B: crate::Wire + ?Sized>(
         &self,
         version: ProtocolVersion,
         out: &mut B,
@@ -266,7 +264,7 @@ impl<'a> Packet<'a> {
     ///
     /// As [`Packet::encode`].
     #[inline]
-    pub fn encode_head<B: BufMut + ?Sized>(
+    pub fn encode_head<B: crate::Wire + ?Sized>(
         &self,
         version: ProtocolVersion,
         out: &mut B,

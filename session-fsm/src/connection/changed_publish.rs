@@ -4,8 +4,8 @@
 use alloc::vec::Vec;
 use core::num::NonZeroU16;
 
-use mqtt5_codec::bytes::BufMut;
-use mqtt5_codec::{Delivery, EncodeError, Property, PropertyIdentifier, Publish};
+use mqtt5_codec::Wire;
+use mqtt5_codec::{Delivery, EncodeError, Message, Property, PropertyIdentifier, Publish};
 
 use super::send::Written;
 use super::topic_alias::Alias;
@@ -16,7 +16,7 @@ use crate::session::QueuedMessage;
 impl Connection {
     /// Writes a message of which not all bytes are as they are stored.
     #[inline(never)]
-    pub(super) fn write_changed<B: BufMut + ?Sized>(
+    pub(super) fn write_changed<B: Wire + ?Sized>(
         &mut self,
         queued: &QueuedMessage,
         delivery: Delivery,
@@ -34,14 +34,23 @@ impl Connection {
             .subscription_identifiers()
             .map(Property::SubscriptionIdentifier);
         let added = expiry.into_iter().chain(identifiers);
-        self.write_with_alias(&publish, expiry.is_some(), added, queued.topic_alias, wire)
+        self.write_with_alias(
+            &publish,
+            Some(&queued.message),
+            expiry.is_some(),
+            added,
+            queued.topic_alias,
+            wire,
+        )
     }
 
     /// Writes a PUBLISH with these properties added, and with a Topic Alias, if it may have one and
-    /// fits. A Message Expiry Interval of its own is left out if there is a new one among them.
-    pub(super) fn write_with_alias<'p, B: BufMut + ?Sized>(
+    /// fits. A Message Expiry Interval of its own is left out if there is a new one among them. Its
+    /// payload may be shared if it is that of a message.
+    pub(super) fn write_with_alias<'p, B: Wire + ?Sized>(
         &mut self,
         publish: &Publish<'p>,
+        message: Option<&Message>,
         new_expiry: bool,
         added: impl Iterator<Item = Property<'p>> + Clone,
         wanted: Option<NonZeroU16>,
@@ -74,7 +83,11 @@ impl Connection {
                 // Without the alias it may be smaller.
                 continue;
             }
-            return match packet.encode(self.version, wire) {
+            let encoded = match message {
+                Some(message) => message.encode_changed(self.version, &packet, wire),
+                None => packet.encode(self.version, wire),
+            };
+            return match encoded {
                 Ok(()) => {
                     trace_publish!(packet.delivery, packet.retain, Some(length));
                     if let Some(alias) = alias {

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
-use mqtt5_codec::bytes::BufMut;
+use mqtt5_codec::Wire;
 
 use super::liveness::Asked;
 use mqtt5_codec::framing::{LARGEST_PACKET, Split, split};
@@ -99,22 +99,21 @@ impl Outbox {
     /// Writes everything, if there is room, the peer takes packets of any length that there is, and
     /// none is a question. Returns how many messages do not count any more.
     #[inline(always)]
-    pub(super) fn write_all<B: BufMut + ?Sized>(
+    pub(super) fn write_all<B: Wire + ?Sized>(
         &mut self,
         version: ProtocolVersion,
         maximum_packet_size: usize,
         wire: &mut B,
     ) -> Option<u16> {
         let pending = self.pending();
-        if wire.remaining_mut() < pending.len() || maximum_packet_size < Self::LARGEST || self.asks
-        {
+        if wire.room() < pending.len() || maximum_packet_size < Self::LARGEST || self.asks {
             return None;
         }
         trace_packets!(version, "sent", pending);
         match *pending {
             // The usual case, which is faster with a known length.
-            [first_byte, length, high, low] => wire.put_slice(&[first_byte, length, high, low]),
-            _ => wire.put_slice(pending),
+            [first_byte, length, high, low] => wire.put(&[first_byte, length, high, low]),
+            _ => wire.put(pending),
         }
         self.bytes.clear();
         self.written = 0;
@@ -124,7 +123,7 @@ impl Outbox {
     /// Writes as many packets as there is room for. Returns the questions among them, and how many
     /// messages do not count any more: all, if any packet was written, which is in the peer's
     /// favour.
-    pub(super) fn write_some<B: BufMut + ?Sized>(
+    pub(super) fn write_some<B: Wire + ?Sized>(
         &mut self,
         version: ProtocolVersion,
         maximum_packet_size: usize,
@@ -139,11 +138,11 @@ impl Outbox {
             if length > maximum_packet_size {
                 break Err(Blocked::TooLarge(packet_type));
             }
-            if length > wire.remaining_mut() {
+            if length > wire.room() {
                 break Err(Blocked::NoRoom(length));
             }
             trace_packets!(version, "sent", &self.pending()[..length]);
-            wire.put_slice(&self.pending()[..length]);
+            wire.put(&self.pending()[..length]);
             self.written += length;
             match packet_type {
                 PacketType::Connect | PacketType::Auth => asked.question = true,

@@ -2,7 +2,7 @@
 
 use core::iter;
 
-use mqtt5_codec::bytes::BufMut;
+use mqtt5_codec::Wire;
 use mqtt5_codec::framing::LARGEST_PACKET;
 use mqtt5_codec::{
     Delivery, EncodeError, Packet, PacketType, PropertyIdentifier, PubRel, Publish, Qos,
@@ -35,7 +35,7 @@ impl Connection {
     // Inlined: out of line, each call takes 17 instructions more, and the answers are copied by a
     // call.
     #[inline(always)]
-    pub(crate) fn poll<B: BufMut + ?Sized>(
+    pub(crate) fn poll<B: Wire + ?Sized>(
         &mut self,
         mut session: Option<&mut Session>,
         now: Instant,
@@ -66,17 +66,17 @@ impl Connection {
 
     /// As [`Connection::poll`], and notes whether the host puts off reading from now on.
     #[inline(never)]
-    fn poll_busy<B: BufMut + ?Sized>(
+    fn poll_busy<B: Wire + ?Sized>(
         &mut self,
         mut session: Option<&mut Session>,
         now: Instant,
         wire: &mut B,
     ) -> Option<Output> {
-        let room = wire.remaining_mut();
+        let room = wire.room();
         let output = self.poll_more(session.as_deref_mut(), now, wire);
         match output {
             Some(Output::NeedsRoom(_)) => {
-                let written = room.saturating_sub(wire.remaining_mut());
+                let written = room.saturating_sub(wire.room());
                 self.liveness.block(now, written);
             }
             None => {
@@ -90,7 +90,7 @@ impl Connection {
                 return session?.poll_room(self.window(), true);
             }
             Some(_) => {
-                let written = room.saturating_sub(wire.remaining_mut());
+                let written = room.saturating_sub(wire.room());
                 self.liveness.hand_over(written);
             }
         }
@@ -98,7 +98,7 @@ impl Connection {
     }
 
     #[inline(always)]
-    fn poll_more<B: BufMut + ?Sized>(
+    fn poll_more<B: Wire + ?Sized>(
         &mut self,
         mut session: Option<&mut Session>,
         now: Instant,
@@ -161,7 +161,7 @@ impl Connection {
 
     /// All answers that wait, if there is room for them.
     #[inline(always)]
-    fn write_answers<B: BufMut + ?Sized>(
+    fn write_answers<B: Wire + ?Sized>(
         &mut self,
         session: Option<&mut Session>,
         now: Instant,
@@ -181,7 +181,7 @@ impl Connection {
 
     /// Those answers for which there is room.
     #[inline(never)]
-    fn write_some_answers<B: BufMut + ?Sized>(
+    fn write_some_answers<B: Wire + ?Sized>(
         &mut self,
         session: Option<&mut Session>,
         now: Instant,
@@ -203,7 +203,7 @@ impl Connection {
     /// Writes a PUBREL, a PUBLISH that was given an identifier, or one that waits; `None` if there
     /// is none that may be sent now.
     #[inline]
-    fn write_next<B: BufMut + ?Sized>(
+    fn write_next<B: Wire + ?Sized>(
         &mut self,
         session: &mut Session,
         now: Instant,
@@ -235,7 +235,7 @@ impl Connection {
 
     /// The next message that was given an identifier, if it may be sent now.
     #[inline(never)]
-    fn write_unsent<B: BufMut + ?Sized>(
+    fn write_unsent<B: Wire + ?Sized>(
         &mut self,
         session: &mut Session,
         now: Instant,
@@ -277,7 +277,7 @@ impl Connection {
 
     /// The oldest message that waits, if it may be sent.
     #[inline(never)]
-    fn write_waiting<B: BufMut + ?Sized>(
+    fn write_waiting<B: Wire + ?Sized>(
         &mut self,
         session: &mut Session,
         now: Instant,
@@ -358,7 +358,7 @@ impl Connection {
 
     /// Writes a message with QoS 0 that is not stored.
     #[inline]
-    pub(crate) fn publish_now<B: BufMut + ?Sized>(
+    pub(crate) fn publish_now<B: Wire + ?Sized>(
         &mut self,
         session: &Session,
         now: Instant,
@@ -395,7 +395,7 @@ impl Connection {
         } else {
             // With an alias it would need no Topic Name.
             publish.encoded_len(self.version)?;
-            match self.write_with_alias(publish, false, iter::empty(), None, wire) {
+            match self.write_with_alias(publish, None, false, iter::empty(), None, wire) {
                 Written::Yes => {}
                 Written::NoRoom(needed) => return Err(EncodeError::NoRoom { needed }.into()),
                 Written::TooLarge | Written::Skipped => {
@@ -408,7 +408,7 @@ impl Connection {
     }
 
     #[inline(always)]
-    fn write_publish<B: BufMut + ?Sized>(
+    fn write_publish<B: Wire + ?Sized>(
         &mut self,
         queued: &QueuedMessage,
         delivery: Delivery,

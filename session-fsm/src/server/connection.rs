@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::num::NonZeroU64;
 
-use mqtt5_codec::bytes::BufMut;
+use mqtt5_codec::Wire;
 use mqtt5_codec::framing::{Piece, RawPacket};
 use mqtt5_codec::{
     DecodeError, Disconnect, Packet, PacketType, Property, Publish, Qos, ReasonCode, Role,

@@ -154,7 +154,7 @@ impl<'a> Publish<'a> {
     /// # Errors
     ///
     /// As [`Publish::encode`].
-    pub fn encode_head_for<'p, B: bytes::BufMut + ?Sized>(
+    pub fn encode_head_for<'p, B: crate::Wire + ?Sized>(
         &self,
         version: ProtocolVersion,
         payload: &'p [u8],
@@ -173,7 +173,7 @@ impl<'a> Publish<'a> {
     ///
     /// As [`Publish::encode`].
     #[inline]
-    pub fn encode_head<B: bytes::BufMut + ?Sized>(
+    pub fn encode_head<B: crate::Wire + ?Sized>(
         &self,
         version: ProtocolVersion,
         out: &mut B,
