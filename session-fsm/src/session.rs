@@ -11,6 +11,7 @@ mod notice;
 pub(crate) mod persistence;
 mod publication;
 mod publish;
+mod rare_queue;
 mod replay;
 mod room;
 mod subscription_identifiers;
@@ -18,17 +19,16 @@ mod unsettled;
 mod waiting;
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 
 use mqtt5_codec::{PacketIdentifier, PacketType, Qos, ReasonCode, Role};
 
 pub use change::Change;
 pub(crate) use clock::message_expiry;
 pub use deadlines::Deadline;
-pub(crate) use forgotten_bodies::ForgottenBodies;
 pub(crate) use life::{Absence, Life, NEVER_EXPIRES, PendingWill};
 pub(crate) use notice::{Ending, Notice};
 pub use publication::{Publication, QueuedMessage, RefusedPublication};
+pub(crate) use rare_queue::RareQueue;
 pub use room::StoredLimits;
 pub use subscription_identifiers::SubscriptionIdentifiers;
 pub use unsettled::{MessageState, Unsettled, UnsettledKind, WithdrawError};
@@ -120,8 +120,8 @@ pub struct Session {
     /// deadlines.
     watched: bool,
     pub(crate) will: Option<Box<PendingWill>>,
-    notices: VecDeque<Notice>,
-    changes: VecDeque<Change>,
+    notices: RareQueue<Notice>,
+    changes: RareQueue<Change>,
     /// The bytes of the messages in `changes`.
     untold_bytes: usize,
 }
@@ -170,8 +170,8 @@ impl Session {
             deadlines: None,
             watched: config.persistent,
             will: None,
-            notices: VecDeque::new(),
-            changes: VecDeque::new(),
+            notices: RareQueue::default(),
+            changes: RareQueue::default(),
             untold_bytes: 0,
         }
     }
@@ -342,6 +342,7 @@ impl Session {
     }
 
     /// Whether an event waits to be reported.
+    #[inline]
     pub(crate) fn has_notices(&self) -> bool {
         !self.notices.is_empty()
     }
@@ -352,8 +353,8 @@ impl Session {
         self.sender.shrink();
         self.receiver.shrink();
         self.waiting.shrink();
-        self.notices.shrink_to_fit();
-        self.changes.shrink_to_fit();
+        self.notices.shrink();
+        self.changes.shrink();
     }
 
     /// Whether there is a change that was not announced.

@@ -305,7 +305,7 @@ impl Connection {
             Written::Yes => {
                 let sent = session.waiting.pop(qos)?;
                 let token = sent.token;
-                session.sender.forgotten_bodies.add(sent.body);
+                session.sender.forget(sent.body);
                 session.forget_deadline(token);
                 if self.phase == Phase::Opening {
                     self.early.sent(token);

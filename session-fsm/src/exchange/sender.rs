@@ -16,7 +16,7 @@ pub(crate) use self::requests::Request;
 use self::slots::{Slots, Use};
 use super::table::{SenderAction, SenderEvent, SenderState};
 use crate::exchange::linked_list::List;
-use crate::session::{ForgottenBodies, MessageState, QueuedMessage, Unsettled, UnsettledKind};
+use crate::session::{MessageState, QueuedMessage, RareQueue, Unsettled, UnsettledKind};
 use crate::{Instant, Token};
 
 /// A message in flight that was forgotten, because it cannot be sent.
@@ -52,7 +52,7 @@ pub(crate) struct Sender {
     /// The bytes of the messages in flight that are still stored.
     bytes: usize,
     /// The numbers of messages that the Session does not hold any more, also of those that waited.
-    pub(crate) forgotten_bodies: ForgottenBodies,
+    pub(crate) forgotten_bodies: RareQueue<NonZeroU64>,
 }
 
 impl Sender {
@@ -147,8 +147,21 @@ impl Sender {
         self.slots.vacate(position);
         // At the end: the slot need not be looked at again after the call. This saves 30
         // instructions per PUBACK.
-        self.forgotten_bodies.add(body);
+        self.forget(body);
         Some(token)
+    }
+
+    /// A message is forgotten that has this number.
+    #[inline]
+    pub(crate) fn forget(&mut self, body: Option<NonZeroU64>) {
+        if let Some(body) = body {
+            self.forget_number(body);
+        }
+    }
+
+    #[inline(never)]
+    fn forget_number(&mut self, body: NonZeroU64) {
+        self.forgotten_bodies.push_back(body);
     }
 
     /// Takes a slot out of the list that it is in.
@@ -199,9 +212,10 @@ impl Sender {
         };
         let following = slot.following();
         let sent = core::mem::replace(&mut slot.sent, false);
+        let mut body = None;
         if let Use::Publish(queued) = &slot.used_for {
             self.bytes -= queued.size();
-            self.forgotten_bodies.add(queued.body);
+            body = queued.body;
         }
         slot.used_for = Use::Release(slot.used_for.token());
         if self.publish_next == position {
@@ -216,6 +230,7 @@ impl Sender {
         if self.release_next == 0 {
             self.release_next = position;
         }
+        self.forget(body);
     }
 
     /// Whether everything was sent on this Network Connection.

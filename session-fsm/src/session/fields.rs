@@ -91,13 +91,14 @@
 //! | `deferred::Entry.use_of_place` | process | of receipts |
 //! | `Decision.reason_code` | stored | an acceptance is; see `deferred::Entry.decision` |
 //! | `Decision.packet` | connection | its properties are for the peer's limits of this one |
-//! | `Waiting.qos0` | process | QoS 0 promises nothing |
-//! | `Waiting.others` | stored | `Accepted`, `Sent`, `Dropped` |
-//! | `Waiting.messages` | derived | a count |
-//! | `Waiting.bytes` | derived | a count |
-//! | `Waiting.qos0_messages` | derived | a count |
-//! | `Waiting.qos0_bytes` | derived | a count |
-//! | `Waiting.expiring` | derived | from the messages |
+//! | `Waiting.queues` | stored | see `Queues` |
+//! | `Queues.qos0` | process | QoS 0 promises nothing |
+//! | `Queues.others` | stored | `Accepted`, `Sent`, `Dropped` |
+//! | `Queues.messages` | derived | a count |
+//! | `Queues.bytes` | derived | a count |
+//! | `Queues.qos0_messages` | derived | a count |
+//! | `Queues.qos0_bytes` | derived | a count |
+//! | `Queues.expiring` | derived | from the messages |
 //! | `QueuedMessage.message` | stored | `Accepted`; gone with `Released` |
 //! | `QueuedMessage.token` | stored | `Accepted` |
 //! | `QueuedMessage.expires_at` | stored | `Accepted` |
@@ -118,7 +119,7 @@ mod tests {
     use std::{format, vec};
 
     /// Structs that a Session is made of, with the source that each is in.
-    const STRUCTS: [(&str, &str, &str); 21] = [
+    const STRUCTS: [(&str, &str, &str); 22] = [
         ("Session", "Session", include_str!("../session.rs")),
         ("Absence", "Absence", include_str!("life.rs")),
         ("PendingWill", "PendingWill", include_str!("life.rs")),
@@ -162,6 +163,7 @@ mod tests {
             include_str!("../exchange/receiver/deferred.rs"),
         ),
         ("Waiting", "Waiting", include_str!("waiting.rs")),
+        ("Queues", "Queues", include_str!("waiting.rs")),
         (
             "QueuedMessage",
             "QueuedMessage",
@@ -208,7 +210,6 @@ mod tests {
         "Instant",
         "Due",
         "Duration",
-        "ForgottenBodies",
         "Kept",
         "Life",
         "Message",
@@ -219,6 +220,7 @@ mod tests {
         "PacketIdentifier",
         "Qos",
         "Queue",
+        "RareQueue",
         "ReasonCode",
         "Request",
         "Role",

@@ -1,57 +1,8 @@
 //! The numbers of messages that a Session has forgotten, for an owner that counts references.
 
-use alloc::boxed::Box;
-use alloc::collections::VecDeque;
-use core::hash::{Hash, Hasher};
 use core::num::NonZeroU64;
 
 use super::Session;
-
-/// The numbers of forgotten messages that the owner has not taken yet, in order. Takes memory with
-/// the first of them.
-// A `VecDeque` alone would take 32 bytes in every Session, and this takes 8.
-#[allow(clippy::box_collection)]
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ForgottenBodies(Option<Box<VecDeque<NonZeroU64>>>);
-
-impl ForgottenBodies {
-    /// A message is forgotten.
-    #[inline]
-    pub(crate) fn add(&mut self, body: Option<NonZeroU64>) {
-        if let Some(body) = body {
-            self.add_number(body);
-        }
-    }
-
-    #[cold]
-    fn add_number(&mut self, body: NonZeroU64) {
-        self.0.get_or_insert_default().push_back(body);
-    }
-
-    fn take(&mut self) -> Option<NonZeroU64> {
-        self.0.as_mut()?.pop_front()
-    }
-
-    #[inline]
-    pub(crate) fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |numbers| numbers.len())
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.0 = None;
-    }
-
-    /// Gives back memory that is not in use.
-    pub(crate) fn shrink(&mut self) {
-        if self.len() == 0 {
-            self.clear();
-        }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &NonZeroU64> {
-        self.0.iter().flat_map(|numbers| numbers.iter())
-    }
-}
 
 impl Session {
     /// Returns the numbers of the bodies that its messages have,
@@ -109,23 +60,6 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn take_forgotten_body(&mut self) -> Option<NonZeroU64> {
-        self.sender.forgotten_bodies.take()
-    }
-}
-
-// Memory that was kept does not matter.
-
-impl PartialEq for ForgottenBodies {
-    fn eq(&self, other: &Self) -> bool {
-        self.iter().eq(other.iter())
-    }
-}
-
-impl Eq for ForgottenBodies {}
-
-impl Hash for ForgottenBodies {
-    fn hash<H: Hasher>(&self, hasher: &mut H) {
-        self.len().hash(hasher);
-        self.iter().for_each(|number| number.hash(hasher));
+        self.sender.forgotten_bodies.pop_front()
     }
 }

@@ -263,7 +263,7 @@ impl Session {
         if self.role == Role::Server {
             for qos in [Qos::AtMostOnce, Qos::AtLeastOnce] {
                 while let Some(waiting) = self.waiting.pop(qos) {
-                    self.sender.forgotten_bodies.add(waiting.body);
+                    self.sender.forget(waiting.body);
                     self.forget_deadline(waiting.token);
                     ended(self, waiting.token, Ending::NotSent);
                 }

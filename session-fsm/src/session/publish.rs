@@ -140,7 +140,7 @@ impl Session {
     /// A message that waited is gone without being sent.
     pub(crate) fn waiting_ended(&mut self, waiting: &QueuedMessage, ending: Ending) {
         let token = waiting.token;
-        self.sender.forgotten_bodies.add(waiting.body);
+        self.sender.forget(waiting.body);
         if waiting.qos != Qos::AtMostOnce {
             self.change(|| Change::Dropped { token });
         }

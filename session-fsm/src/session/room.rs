@@ -21,7 +21,7 @@ use crate::session::WhenFull;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StoredLimits {
     /// How many messages. Each takes up to 96 bytes beside its own, and up to 120 if it waits and
-    /// expires. Default: 66,535, as many as may be in flight and wait by the other defaults.
+    /// expires; the first one that waits takes 112 more. Default: 66,535, as many as may be in flight and wait by the other defaults.
     pub messages: u32,
     /// How many bytes, as [`Message::size`](mqtt5_codec::Message::size) counts them. Default: 8
     /// MiB, which is 65,535 messages of 128 bytes, or 8 messages of 1 MiB, which keep 100 Mbit/s

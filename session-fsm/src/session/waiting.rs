@@ -1,6 +1,9 @@
 //! Accepted messages that cannot be sent yet.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
+use core::hash::{Hash, Hasher};
+use core::ops::Deref;
 
 use mqtt5_codec::Qos;
 
@@ -86,8 +89,25 @@ impl Place {
 
 type Queue = VecDeque<Place>;
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+/// Takes memory with the first message.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Waiting {
+    queues: Option<Box<Queues>>,
+}
+
+/// Those of a Session in which no message waits.
+static EMPTY: Queues = Queues {
+    qos0: Queue::new(),
+    others: Queue::new(),
+    messages: 0,
+    bytes: 0,
+    qos0_messages: 0,
+    qos0_bytes: 0,
+    expiring: BTreeSet::new(),
+};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Queues {
     /// Messages with QoS 0: they pass those that wait for the Receive Maximum.
     qos0: Queue,
     /// Messages with QoS 1 and 2.
@@ -102,14 +122,96 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
+    #[inline]
     pub(crate) const fn len(&self) -> u32 {
-        self.messages
+        match &self.queues {
+            Some(queues) => queues.messages,
+            None => 0,
+        }
     }
 
+    #[inline]
     pub(crate) const fn bytes(&self) -> usize {
-        self.bytes
+        match &self.queues {
+            Some(queues) => queues.bytes,
+            None => 0,
+        }
     }
 
+    /// Takes the message that the policy drops first; `None` if there is none that it may drop.
+    pub(crate) fn take_oldest(&mut self, when_full: WhenFull) -> Option<QueuedMessage> {
+        match when_full {
+            WhenFull::Refuse => None,
+            WhenFull::DropOldestQos0 => self.pop(Qos::AtMostOnce),
+            WhenFull::DropOldest => self
+                .pop(Qos::AtMostOnce)
+                .or_else(|| self.pop(Qos::AtLeastOnce)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, waiting: QueuedMessage) {
+        self.queues.get_or_insert_default().push(waiting);
+    }
+
+    /// Takes the oldest message of this kind: QoS 0, or QoS 1 and 2 together.
+    #[inline]
+    pub(crate) fn pop(&mut self, qos: Qos) -> Option<QueuedMessage> {
+        self.queues.as_mut()?.pop(qos)
+    }
+
+    /// Takes a message that has expired.
+    pub(crate) fn take_expired(&mut self, now: Instant) -> Option<QueuedMessage> {
+        self.queues.as_mut()?.take_expired(now)
+    }
+
+    /// Takes a certain message.
+    pub(crate) fn remove(&mut self, token: Token) -> Option<QueuedMessage> {
+        self.queues.as_mut()?.remove(token)
+    }
+
+    /// The clock may have gone back: nothing expires later than its interval from now.
+    pub(crate) fn clamp(&mut self, now: Instant) {
+        if let Some(queues) = &mut self.queues {
+            queues.clamp(now);
+        }
+    }
+
+    /// Gives back memory that is not in use.
+    pub(crate) fn shrink(&mut self) {
+        match &mut self.queues {
+            Some(queues) if queues.messages > 0 => queues.shrink(),
+            _ => self.queues = None,
+        }
+    }
+}
+
+impl Deref for Waiting {
+    type Target = Queues;
+
+    #[inline]
+    fn deref(&self) -> &Queues {
+        self.queues.as_deref().unwrap_or(&EMPTY)
+    }
+}
+
+// Memory that was kept does not matter: without messages, queues are as new.
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Waiting {}
+
+impl Hash for Waiting {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        (**self).hash(hasher);
+    }
+}
+
+impl Queues {
     /// Whether no message with QoS 1 or 2 waits.
     #[inline]
     pub(crate) fn none_acknowledged(&self) -> bool {
@@ -127,19 +229,8 @@ impl Waiting {
         (self.qos0_messages, self.qos0_bytes)
     }
 
-    /// Takes the message that the policy drops first; `None` if there is none that it may drop.
-    pub(crate) fn take_oldest(&mut self, when_full: WhenFull) -> Option<QueuedMessage> {
-        match when_full {
-            WhenFull::Refuse => None,
-            WhenFull::DropOldestQos0 => self.pop(Qos::AtMostOnce),
-            WhenFull::DropOldest => self
-                .pop(Qos::AtMostOnce)
-                .or_else(|| self.pop(Qos::AtLeastOnce)),
-        }
-    }
-
     #[inline]
-    pub(crate) fn push(&mut self, waiting: QueuedMessage) {
+    fn push(&mut self, waiting: QueuedMessage) {
         self.messages += 1;
         self.bytes += waiting.size();
         if waiting.qos == Qos::AtMostOnce {
@@ -170,9 +261,8 @@ impl Waiting {
         }
     }
 
-    /// Takes the oldest message of this kind: QoS 0, or QoS 1 and 2 together.
     #[inline]
-    pub(crate) fn pop(&mut self, qos: Qos) -> Option<QueuedMessage> {
+    fn pop(&mut self, qos: Qos) -> Option<QueuedMessage> {
         let taken = self.queue(qos).pop_front()?.take()?;
         self.taken(&taken);
         Some(taken)
@@ -186,8 +276,7 @@ impl Waiting {
             .map_or(Instant::NEVER, |&(expires_at, _)| expires_at)
     }
 
-    /// Takes a message that has expired.
-    pub(crate) fn take_expired(&mut self, now: Instant) -> Option<QueuedMessage> {
+    fn take_expired(&mut self, now: Instant) -> Option<QueuedMessage> {
         let &(expires_at, token) = self.expiring.first()?;
         if expires_at > now {
             return None;
@@ -195,9 +284,7 @@ impl Waiting {
         self.remove(token)
     }
 
-    #[cfg_attr(not(feature = "persistence"), allow(dead_code))]
-    /// The clock may have gone back: nothing expires later than its interval from now.
-    pub(crate) fn clamp(&mut self, now: Instant) {
+    fn clamp(&mut self, now: Instant) {
         if self.expiring.is_empty() {
             return;
         }
@@ -212,8 +299,7 @@ impl Waiting {
         }
     }
 
-    /// Takes a certain message.
-    pub(crate) fn remove(&mut self, token: Token) -> Option<QueuedMessage> {
+    fn remove(&mut self, token: Token) -> Option<QueuedMessage> {
         let taken = [&mut self.qos0, &mut self.others]
             .into_iter()
             .find_map(|queue| {
@@ -264,8 +350,7 @@ impl Waiting {
             })
     }
 
-    /// Gives back memory that is not in use.
-    pub(crate) fn shrink(&mut self) {
+    fn shrink(&mut self) {
         for queue in [&mut self.qos0, &mut self.others] {
             // Not a queue that is mostly in use: the next message would make it grow again.
             if queue.capacity() / 2 >= queue.len() {
