@@ -197,6 +197,7 @@ mod machine;
 mod trace;
 
 pub mod bandwidth;
+pub mod broker;
 mod client;
 mod connection;
 mod error;

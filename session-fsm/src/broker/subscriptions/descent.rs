@@ -1,0 +1,129 @@
+//! Which filters with wildcards match a Topic Name (section 4.7).
+
+use alloc::vec::Vec;
+
+use super::hashing::Hashing;
+use super::slots::Link;
+use super::trie::Trie;
+
+/// Memory that [`matches`](super::SubscriptionIndex::matches) works with. It is kept between calls,
+/// so that they allocate nothing, and remembers nothing else: all scratches are equal.
+///
+/// It takes 24 bytes for each level of the deepest filter with wildcards that a Topic Name has
+/// reached.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    /// The levels of the Topic Name that were looked at, from the first one.
+    levels: Vec<Level>,
+    /// Nodes still to be visited, with the number of levels before them.
+    pending: Vec<(Link, u32)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Level {
+    start: u32,
+    end: u32,
+    hash: u64,
+}
+
+impl Scratch {
+    /// Makes one without memory, which it takes when it is used.
+    #[must_use]
+    pub const fn new() -> Self {
+        Scratch {
+            levels: Vec::new(),
+            pending: Vec::new(),
+        }
+    }
+
+    /// Gives the memory back.
+    pub fn shrink(&mut self) {
+        *self = Scratch::new();
+    }
+
+    /// How many levels of the Topic Name were looked at.
+    #[cfg(test)]
+    pub(super) fn levels_read(&self) -> usize {
+        self.levels.len()
+    }
+
+    /// The level with this many before it, if the Topic Name has so many. Levels are asked for in
+    /// order, so one that no filter reaches is never split off.
+    #[inline]
+    fn level(&mut self, hashing: &Hashing, topic: &[u8], before: u32) -> Option<Level> {
+        if let Some(level) = self.levels.get(before as usize) {
+            return Some(*level);
+        }
+        let start = self.levels.last().map_or(0, |last| last.end as usize + 1);
+        let rest = topic.get(start..)?;
+        let length = rest.iter().position(|byte| *byte == b'/');
+        let text = rest.get(..length.unwrap_or(rest.len()))?;
+        let level = Level {
+            start: start as u32,
+            end: (start + text.len()) as u32,
+            hash: hashing.level(text),
+        };
+        self.levels.push(level);
+        Some(level)
+    }
+}
+
+impl PartialEq for Scratch {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Scratch {}
+
+impl core::hash::Hash for Scratch {
+    fn hash<H: core::hash::Hasher>(&self, _: &mut H) {}
+}
+
+impl Trie {
+    /// Finds each filter that matches. Returns how many nodes were visited.
+    pub(super) fn descend(
+        &self,
+        hashing: &Hashing,
+        topic: &str,
+        scratch: &mut Scratch,
+        mut found: impl FnMut(Link),
+    ) -> usize {
+        scratch.levels.clear();
+        scratch.pending.clear();
+        let topic = topic.as_bytes();
+        let is_server_topic = topic.first() == Some(&b'$');
+        let mut visits = 0;
+        let mut next = Some((self.root, 0));
+        while let Some((link, before)) = next {
+            next = None;
+            let Some(node) = self.get(link) else {
+                break;
+            };
+            visits += 1;
+            // A wildcard at the start does not match a name that begins with `$` [MQTT-4.7.2-1].
+            let wildcards_match = before > 0 || !is_server_topic;
+            if wildcards_match && !node.rest.is_none() {
+                found(node.rest);
+            }
+            match scratch.level(hashing, topic, before) {
+                None if node.ends.is_none() => {}
+                None => found(node.ends),
+                Some(level) => {
+                    if wildcards_match && !node.plus.is_none() {
+                        scratch.pending.push((node.plus, before + 1));
+                    }
+                    if node.children > 0 {
+                        let text = topic.get(level.start as usize..level.end as usize);
+                        let child = self.child(hashing, link, text.unwrap_or_default(), level.hash);
+                        if !child.is_none() {
+                            next = Some((child, before + 1));
+                        }
+                    }
+                }
+            }
+            next = next.or_else(|| scratch.pending.pop());
+        }
+        visits
+    }
+}
