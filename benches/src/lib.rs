@@ -11,13 +11,16 @@
 //! * [`measure`] times the contenders of one row in turn, and [`report`] makes
 //!   a table of the ratios, with the [`goals`] that were set.
 //! * [`malformed`] tries which wrong packets a codec accepts.
-//! * [`sessions`] is about whole exchanges through state machines.
+//! * [`sessions`] is about whole exchanges through state machines, [`subscriptions`] about finding
+//!   those who subscribed to a topic.
+//! * [`callgrind`] counts instructions.
 //!
 //! Without the feature `peers`, only ours and the baselines take part.
 //!
 //! `benches/README.md` lists the commands, and what they printed last.
 
 pub mod baseline;
+pub mod callgrind;
 pub mod contender;
 pub mod framing;
 pub mod goals;
@@ -30,6 +33,7 @@ pub mod packets;
 pub mod peers;
 pub mod report;
 pub mod sessions;
+pub mod subscriptions;
 
 /// Nobody, without the feature `peers`.
 #[cfg(not(feature = "peers"))]

@@ -154,6 +154,33 @@ fn removing_what_is_not_there() {
     assert_ne!(index, before);
 }
 
+/// Two indexes are equal if they have the same subscriptions, whatever came before.
+#[test]
+fn equality_is_of_the_subscriptions() {
+    let all = index_of(&["a", "a/+", "b/#"]);
+    let differs = |change: fn(&mut SubscriptionIndex<u32>)| {
+        let mut other = all.clone();
+        change(&mut other);
+        assert_ne!(other, all);
+        assert_ne!(all, other);
+    };
+    differs(|index| drop(index.insert(filter("a"), Subscriber::new(0), 9)));
+    differs(|index| {
+        assert_eq!(index.remove_last(Subscriber::new(0)), Some(0));
+        assert_eq!(index.insert(filter("c"), Subscriber::new(0), 0), Ok(None));
+    });
+    differs(|index| {
+        assert_eq!(index.remove_last(Subscriber::new(1)), Some(1));
+        assert_eq!(index.insert(filter("a/+"), Subscriber::new(3), 1), Ok(None));
+    });
+    let mut same = all.clone();
+    assert_eq!(same.insert(filter("c"), Subscriber::new(9), 0), Ok(None));
+    assert_eq!(same.remove_last(Subscriber::new(0)), Some(0));
+    assert_eq!(same.remove_last(Subscriber::new(9)), Some(0));
+    assert_eq!(same.insert(filter("a"), Subscriber::new(0), 0), Ok(None));
+    assert_eq!(same, all);
+}
+
 /// [MQTT-4.7.3-4]: levels are compared byte by byte, whatever their length. 22 bytes are kept in
 /// place, more are not.
 #[test]

@@ -5,8 +5,9 @@
 //! `counted_run`. Counts barely depend on the machine and its load, unlike times.
 
 use std::io::Error;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
+use mqtt5_benches::callgrind::instructions;
 use mqtt5_benches::contender::{BoxedRun, Contender};
 use mqtt5_benches::sessions::rows::{EXCHANGES, Row, Shape, WINDOWED, WINDOWS, shaped};
 use mqtt5_benches::sessions::{CLIENTS, OURS, PAIRS, contender as sessions};
@@ -219,18 +220,4 @@ fn prepare(contender: &Contender, task: &str, row: &str) -> Option<BoxedRun> {
         "encode" => contender.encode.map(|encode| encode(packet())),
         _ => contender.stream.map(|stream| stream()),
     }
-}
-
-/// Runs this program under Callgrind.
-fn instructions(arguments: &[&str]) -> Result<u64, Error> {
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg("--toggle-collect=*counted_run*")
-        .arg(std::env::current_exe()?)
-        .args(arguments)
-        .output()?;
-    let text = String::from_utf8_lossy(&output.stderr);
-    text.lines()
-        .find_map(|line| line.split_once("Collected :")?.1.trim().parse().ok())
-        .ok_or_else(|| Error::other(format!("valgrind said:\n{text}")))
 }

@@ -99,24 +99,25 @@ impl Trie {
             scratch.pending.push((self.root, 0));
         }
         let mut visits = 0;
-        while !scratch.pending.is_empty() {
+        loop {
             // The last ones first, so there are never more than a few for each level.
-            let others = scratch.pending.len().saturating_sub(TOGETHER);
             let mut next = [(Link::NONE, 0); TOGETHER];
-            let taken = next.iter_mut().zip(scratch.pending.drain(others..));
-            let taken = taken.map(|(place, node)| *place = node).count();
-            for (node, before) in next.into_iter().take(taken) {
-                self.visit(
-                    hashing,
-                    topic.as_bytes(),
-                    (node, before),
-                    scratch,
-                    &mut found,
-                );
+            let mut taken = 0;
+            for place in &mut next {
+                let Some(node) = scratch.pending.pop() else {
+                    break;
+                };
+                *place = node;
+                taken += 1;
+            }
+            if taken == 0 {
+                return visits;
+            }
+            for node in next.iter().take(taken) {
+                self.visit(hashing, topic.as_bytes(), *node, scratch, &mut found);
             }
             visits += taken;
         }
-        visits
     }
 
     /// Finds the filters that end at a node, and the children that are to be visited.

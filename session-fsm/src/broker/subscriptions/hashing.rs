@@ -57,9 +57,11 @@ impl Hashing {
     }
 }
 
+/// In the tests of this crate there are only four hashes, so that every comparison counts.
 #[inline]
 const fn narrow(hash: u64) -> u32 {
-    (hash ^ (hash >> 32)) as u32
+    let narrow = (hash ^ (hash >> 32)) as u32;
+    if cfg!(test) { narrow % 4 } else { narrow }
 }
 
 /// Returns what a table is given: it takes the place from the low bits, and a mark from the highest.

@@ -1,6 +1,7 @@
-//! What cannot be seen from outside: the links between the parts of an index, and its own limits,
-//! which are lower here.
+//! What cannot be seen from outside: the links between the parts of an index, hashes that collide, and
+//! its own limits, which are lower here.
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 
@@ -109,6 +110,35 @@ fn links_lead_there_and_back() {
             }
         }
     }
+}
+
+/// With four hashes nearly every lookup meets another text first.
+#[test]
+fn texts_with_the_same_hash_are_told_apart() {
+    let mut random = Random(2);
+    let mut index = SubscriptionIndex::new(7);
+    let mut all = BTreeSet::new();
+    for number in 0..300 {
+        let text = text(&mut random);
+        let inserted = index.insert(filter(&text), Subscriber::new(number % 3), ());
+        inserted.expect("there is room");
+        all.insert(text);
+    }
+    verify(&index);
+    let mut scratch = Scratch::new();
+    let mut matched_all = 0;
+    for _ in 0..500 {
+        let name = text(&mut random).replace(['+', '#'], "x");
+        let name = TopicName::new(&name).expect("a name");
+        let mut found = BTreeSet::new();
+        index.matches(name, &mut scratch, |matched| {
+            assert!(found.insert(String::from(matched.filter().as_str())));
+        });
+        let expected = all.iter().filter(|text| filter(text).matches(name));
+        assert_eq!(found, expected.cloned().collect());
+        matched_all += found.len();
+    }
+    assert!(matched_all > 1000, "{matched_all}");
 }
 
 #[test]
