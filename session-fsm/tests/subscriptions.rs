@@ -164,7 +164,10 @@ fn equality_is_of_the_subscriptions() {
         assert_ne!(other, all);
         assert_ne!(all, other);
     };
-    differs(|index| drop(index.insert(filter("a"), Subscriber::new(0), 9)));
+    differs(|index| {
+        let replaced = index.insert(filter("a"), Subscriber::new(0), 9);
+        assert_eq!(replaced, Ok(Some(0)));
+    });
     differs(|index| {
         assert_eq!(index.remove_last(Subscriber::new(0)), Some(0));
         assert_eq!(index.insert(filter("c"), Subscriber::new(0), 0), Ok(None));

@@ -143,7 +143,8 @@ fn check(index: &SubscriptionIndex<u16>, model: &Model, names: &[String], scratc
     }
     let hasher = RandomState::new();
     for other in [&anew, &ordered] {
-        assert!(other == index && index == other);
+        assert_eq!(other, index);
+        assert_eq!(index, other);
         assert_eq!(hasher.hash_one(other), hasher.hash_one(index));
     }
 

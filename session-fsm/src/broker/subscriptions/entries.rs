@@ -96,7 +96,7 @@ impl<T> List<T> {
         self.0.shrink_to_fit();
     }
 
-    pub(super) const fn allocated(&self) -> usize {
+    pub(super) fn allocated(&self) -> usize {
         self.0.capacity() * size_of::<T>()
     }
 }
@@ -155,7 +155,7 @@ impl<V> Entries<V> {
     }
 
     /// The bytes that it has allocated.
-    pub(super) const fn allocated(&self) -> usize {
+    pub(super) fn allocated(&self) -> usize {
         match self {
             Entries::None | Entries::One(_) => 0,
             Entries::Many(list) => size_of::<List<Subscription<V>>>() + list.allocated(),
