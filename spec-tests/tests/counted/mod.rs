@@ -3,6 +3,8 @@
 //! A test program runs itself under valgrind, with the name of a task in the environment; the task is carried out by
 //! its test `child`. The difference of two tasks that prepare the same is what the action costs.
 
+#![allow(dead_code, reason = "each test program uses a part")]
+
 use std::process::Command;
 
 const TASK: &str = "MQTT5_COUNTED_TASK";
