@@ -136,7 +136,10 @@ fn an_action_costs_the_same_among_many() {
             );
             assert!(few > 0.0, "{others:?} {action:?}: nothing was counted");
             let growth = many / few;
-            assert!(growth <= GROWTH, "{others:?} {action:?}: {growth:.2} times as dear");
+            assert!(
+                growth <= GROWTH,
+                "{others:?} {action:?}: {growth:.2} times as dear"
+            );
         }
     }
 }
