@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use mqtt5_session_fsm::broker::retained::RetainedLimits;
 use mqtt5_session_fsm::circuit_breaker::CircuitBreakerSettings;
 use mqtt5_session_fsm::ordered_publisher::OrderedPublisherSettings;
 use mqtt5_session_fsm::ordering::{Numbering, OrderedConsumerSettings, SequencerSettings};
@@ -18,7 +19,7 @@ use mqtt5_session_fsm::{
 
 #[test]
 fn the_documentation_of_each_field_says_its_default() {
-    let structs: [(&str, &str, String); 15] = [
+    let structs: [(&str, &str, String); 16] = [
         shown("client.rs", ClientConfig::default()),
         shown("server.rs", ServerConfig::default()),
         shown("session.rs", SessionConfig::default()),
@@ -26,6 +27,7 @@ fn the_documentation_of_each_field_says_its_default() {
         shown("session/waiting.rs", WaitingLimits::default()),
         shown("connection/liveness.rs", PacketTimeouts::default()),
         shown("limits.rs", Limits::default()),
+        shown("broker/retained/limits.rs", RetainedLimits::default()),
         shown(
             "helpers/circuit_breaker.rs",
             CircuitBreakerSettings::default(),

@@ -52,6 +52,7 @@ const WITHOUT: &[(&str, &[&str])] = &[
             "PublishBreaker::reset",
             "Requests::cancel",
             "Requests::handle_response",
+            "RetainedStore::remove",
             "Services::abandon",
             "Services::remove",
             "Session::take_forgotten_body",
@@ -70,6 +71,10 @@ const WITHOUT: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "gives back what was stored, with its times",
+        &["RetainedStore::restore", "RetainedStore::restore_cursor"],
+    ),
+    (
         "the caller gives the point of time itself",
         &[
             "ReconnectPolicy::choose_attempt",
@@ -84,6 +89,9 @@ const COMPARES: &[&str] = &[
     "CircuitBreaker::state",
     "Deduplicator::is_known",
     "PublishBreaker::state",
+    "RetainedMessage::has_expired",
+    "RetainedStore::get",
+    "RetainedStore::next",
 ];
 
 struct Method {

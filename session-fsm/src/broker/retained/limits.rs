@@ -73,7 +73,7 @@ impl fmt::Display for RetainError {
             }
             RetainError::TooManyBytes { excess } => write!(
                 formatter,
-                "retained messages would take {excess} bytes more than they may"
+                "retained messages would exceed their limit of bytes by {excess}"
             ),
         }
     }

@@ -76,8 +76,8 @@ impl RetainedStore {
     /// the owner's number for the message.
     ///
     /// If a message does not fit, expired ones make room for it, the earliest first, and only if
-    /// that is enough. Their number is at most one for each [`RetainedMessage::OVERHEAD`] bytes of
-    /// its size, and two.
+    /// that is enough. At most two go, and one for each [`RetainedMessage::OVERHEAD`] bytes of its
+    /// size. In a store that is within its limits, that is as good as no bound.
     ///
     /// # Errors
     ///
@@ -134,10 +134,10 @@ impl RetainedStore {
     /// Returns, as [`iter`](Self::iter), the messages of the topics behind this one, which need not
     /// have a message. A snapshot that is taken in slices goes on behind its last topic: it has each
     /// message that was there all the time.
-    pub fn iter_after<'a>(
-        &'a self,
+    pub fn iter_after(
+        &self,
         topic: TopicName<'_>,
-    ) -> impl Iterator<Item = &'a RetainedMessage> + use<'a> {
+    ) -> impl Iterator<Item = &RetainedMessage> + use<'_> {
         let key = Key::of(&topic);
         let behind = (Bound::Excluded(&*key), Bound::Unbounded);
         self.messages.range::<[u8], _>(behind).map(|it| it.1)
@@ -197,7 +197,7 @@ impl RetainedStore {
     /// look leads to a message that matches or to the next combination of levels for the `+` that
     /// the store contains. Messages that have expired, and those that are newer than the cursor,
     /// take a look each.
-    pub fn next<'a>(&'a self, now: Instant, cursor: &mut Cursor, budget: &mut u32) -> Step<'a> {
+    pub fn next(&self, now: Instant, cursor: &mut Cursor, budget: &mut u32) -> Step<'_> {
         while let Some(position) = cursor.position() {
             let Some(left) = budget.checked_sub(1) else {
                 return Step::OutOfBudget;
