@@ -65,8 +65,9 @@
 //! | `next_timeout` | constant | none |
 //! | `handle_timeout` | log n | none |
 //!
-//! A Topic Name longer than 128 bytes takes one allocation more, for the time of the call, in all
-//! calls that are given one. A topic whose message is removed leaves nothing behind.
+//! A message that expires is shared within the store; if it was not shared before, that takes one
+//! more allocation. A Topic Name longer than 128 bytes takes one more in each call that is given
+//! one, for the time of the call. A topic whose message is gone leaves nothing behind.
 //!
 //! # Clocks
 //!

@@ -52,7 +52,7 @@ impl Cursor {
     pub(super) fn new(filter: TopicFilter<'_>, sequence: u64) -> Self {
         let mut cursor = Cursor {
             filter: filter.as_str().into(),
-            position: Vec::new(),
+            position: Vec::with_capacity(filter.len()),
             // Retained messages are not sent for Shared Subscriptions (section 4.8.2).
             ended: filter.is_shared(),
             sequence,

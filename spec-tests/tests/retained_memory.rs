@@ -1,0 +1,192 @@
+//! The memory of retained messages: sizes that limits count are upper estimates, nothing is allocated for a message
+//! that is delivered or replaced, and nothing stays of messages that are gone.
+//!
+//! Counted is what was asked of the allocator. `cargo test -p mqtt5-spec-tests --test retained_memory -- --nocapture`
+//! prints the table.
+
+use std::hint::black_box;
+
+use allocation_counter::measure;
+use mqtt5_codec::{Message, Qos, TopicFilter, TopicName};
+use mqtt5_session_fsm::Instant;
+use mqtt5_session_fsm::broker::retained::{Cursor, RetainedLimits, RetainedStore, Step};
+
+const NOW: Instant = Instant::ORIGIN;
+const COUNT: usize = 10_000;
+
+fn empty() -> RetainedStore {
+    RetainedStore::new(RetainedLimits::default())
+}
+
+fn message(topic: &str, payload: &[u8]) -> Message {
+    Message::of(topic, payload).expect("a topic")
+}
+
+fn retain(store: &mut RetainedStore, message: Message, expires_at: Instant) {
+    let changes = store.retain(NOW, message, Qos::AtLeastOnce, expires_at, None);
+    let _ = black_box(changes.expect("within the limits"));
+}
+
+/// Each number below `COUNT` once, up, down, or in no order.
+const ORDERS: [(&str, fn(usize) -> usize); 3] = [
+    ("ascending", |number| number),
+    ("descending", |number| COUNT - 1 - number),
+    ("scattered", |number| number * 7_919 % COUNT),
+];
+
+const TOPICS: [(&str, fn(usize) -> String); 2] = [
+    ("short", |number| format!("{number:05}")),
+    ("long", |number| {
+        format!("plant/{number:05}/device/temperature")
+    }),
+];
+
+const EXPIRIES: [(&str, fn(usize) -> Instant); 2] = [
+    ("never", |_| Instant::NEVER),
+    ("all", |number| {
+        Instant::from_millis(1 + number as u64 * 7_919 % 1_000)
+    }),
+];
+
+#[test]
+fn limits_count_at_least_what_is_allocated() {
+    for (order, nth) in ORDERS {
+        for (length, topic) in TOPICS {
+            for (expiring, expires_at) in EXPIRIES {
+                let mut store = empty();
+                let mut bytes = 0;
+                // Then only one of `left` stays: nodes of a tree are at their emptiest.
+                for left in [1, 2, 4, 16] {
+                    let counted = measure(|| {
+                        if left == 1 {
+                            for number in (0..COUNT).map(nth) {
+                                let message = message(&topic(number), b"21.5");
+                                retain(&mut store, message, expires_at(number));
+                            }
+                        } else {
+                            for number in (0..COUNT).map(nth).filter(|number| number % left != 0) {
+                                let topic = topic(number);
+                                store.remove(TopicName::new(&topic).expect("a topic"));
+                            }
+                        }
+                    });
+                    bytes += counted.bytes_current;
+                    let each = bytes as f64 / store.len() as f64;
+                    let charged = store.bytes() as f64 / store.len() as f64;
+                    println!(
+                        "{order:<10} topics {length:<5} expiring {expiring:<5} 1 of {left:>2} left: {each:>5.0} bytes each, {charged:>3.0} charged"
+                    );
+                    assert!(each <= charged, "{each} bytes, {charged} charged");
+                    assert_eq!(store.len(), COUNT / left);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_stays_of_messages_that_are_gone() {
+    let mut store = empty();
+    let counted = measure(|| {
+        for number in 0..COUNT {
+            let topic = format!("level/{number}");
+            let expires_at = match number % 3 {
+                0 => Instant::NEVER,
+                _ => Instant::from_millis(1),
+            };
+            retain(&mut store, message(&topic, b"x"), expires_at);
+        }
+        for number in (0..COUNT).step_by(3) {
+            retain(
+                &mut store,
+                message(&format!("level/{number}"), b""),
+                Instant::NEVER,
+            );
+        }
+        let mut budget = u32::MAX;
+        while store
+            .handle_timeout(Instant::from_millis(1), &mut budget)
+            .is_some()
+        {}
+    });
+    assert!(store.is_empty());
+    // A tree that was in use keeps one empty node.
+    assert!(counted.count_current <= 2);
+    assert!(counted.bytes_current <= 2_048);
+    let dropped = measure(|| drop(store));
+    assert_eq!(counted.bytes_current + dropped.bytes_current, 0);
+}
+
+/// A store with topics of equal length, so that a cursor that found one has room for all.
+fn plants() -> RetainedStore {
+    let mut store = empty();
+    for number in 0..COUNT {
+        let topic = format!(
+            "plant/{:03}/dev/{}/{}",
+            number / 100,
+            number / 10 % 10,
+            number % 10
+        );
+        retain(&mut store, message(&topic, b"x"), Instant::NEVER);
+    }
+    store
+}
+
+fn walk(store: &RetainedStore, cursor: &mut Cursor) -> usize {
+    let mut found = 0;
+    while !cursor.has_ended() {
+        let mut budget = 7;
+        while let Step::Found(retained) = store.next(NOW, cursor, &mut budget) {
+            black_box(retained);
+            found += 1;
+        }
+    }
+    found
+}
+
+#[test]
+fn a_walk_allocates_its_cursor_and_nothing_per_message() {
+    let store = plants();
+    for (filter, hits) in [
+        ("#", COUNT),
+        ("plant/+/dev/5/+", COUNT / 10),
+        ("plant/+/dev/+/5", COUNT / 10),
+        ("plant/050/#", 100),
+        ("+/+/+/+/5", COUNT / 10),
+        ("+/+/+/+/5x", 0),
+        ("plant/001/dev/0/0", 1),
+    ] {
+        let filter = TopicFilter::new(filter).expect("a filter");
+        let mut cursor = None;
+        let made = measure(|| cursor = Some(store.cursor(filter)));
+        assert_eq!(made.count_total, 2, "{}", filter.as_str());
+        let mut cursor = cursor.expect("was made");
+        // The first look makes room for a key.
+        let mut found = match store.next(NOW, &mut cursor, &mut 1) {
+            Step::Found(_) => 1,
+            _ => 0,
+        };
+        let counted = measure(|| found += walk(&store, &mut cursor));
+        assert_eq!(found, hits, "{}", filter.as_str());
+        assert_eq!(counted.count_total, 0, "{}", filter.as_str());
+    }
+}
+
+#[test]
+fn replacing_removing_and_reading_allocate_nothing() {
+    let mut store = plants();
+    let topic = "plant/050/dev/5/5";
+    let messages: Vec<Message> = (0..100).map(|_| message(topic, b"y")).collect();
+    let cleared = message(topic, b"");
+    let name = TopicName::new(topic).expect("a topic");
+    let counted = measure(|| {
+        for message in messages {
+            retain(&mut store, message, Instant::NEVER);
+            black_box(store.get(NOW, name));
+            black_box(store.next_timeout());
+        }
+        retain(&mut store, cleared, Instant::NEVER);
+    });
+    assert_eq!(counted.count_total, 0);
+    assert_eq!(store.len(), COUNT - 1);
+}
