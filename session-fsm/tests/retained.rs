@@ -54,6 +54,21 @@ fn retain(store: &mut RetainedStore, topic: &str, payload: &str) -> Changes {
     try_retain(store, NOW, topic, payload, NEVER).unwrap()
 }
 
+/// As `retain`, whatever it changes.
+fn put(store: &mut RetainedStore, topic: &str, payload: &str) {
+    let _ = retain(store, topic, payload);
+}
+
+fn put_until(
+    store: &mut RetainedStore,
+    now: Instant,
+    topic: &str,
+    payload: &str,
+    expires_at: Instant,
+) {
+    let _ = try_retain(store, now, topic, payload, expires_at).unwrap();
+}
+
 fn try_retain(
     store: &mut RetainedStore,
     now: Instant,
@@ -72,15 +87,18 @@ fn payload<'a>(store: &'a RetainedStore, now: Instant, topic: &str) -> Option<&'
     Some(core::str::from_utf8(retained.message.payload()).unwrap())
 }
 
+/// More looks than any walk here takes.
+const ENOUGH: u32 = 100_000;
+
 /// The topics that are still ahead of a cursor, and how many looks it took to reach the end.
 fn walk(store: &RetainedStore, now: Instant, cursor: &mut Cursor) -> (Vec<String>, u32) {
     let mut topics = Vec::new();
-    let mut budget = u32::MAX;
+    let mut budget = ENOUGH;
     loop {
         match store.next(now, cursor, &mut budget) {
             Step::Found(retained) => topics.push(retained.message.topic().to_string()),
-            Step::OutOfBudget => panic!("the budget is large"),
-            Step::End => return (topics, u32::MAX - budget),
+            Step::OutOfBudget => panic!("the walk does not end"),
+            Step::End => return (topics, ENOUGH - budget),
         }
     }
 }

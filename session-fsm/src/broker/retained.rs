@@ -29,7 +29,9 @@
 //! let never = Instant::NEVER;
 //! let mut store = RetainedStore::new(RetainedLimits::default());
 //! for topic in ["greenhouse/3/light", "greenhouse/3/heat", "office/heat"] {
-//!     store.retain(now, Message::of(topic, b"on")?, Qos::AtLeastOnce, never, None)?;
+//!     let message = Message::of(topic, b"on")?;
+//!     let changes = store.retain(now, message, Qos::AtLeastOnce, never, None)?;
+//!     assert!(changes.stored.is_some() && changes.removed.is_none());
 //! }
 //! // An empty payload removes a retained message.
 //! let empty = Message::of("greenhouse/3/light", b"")?;

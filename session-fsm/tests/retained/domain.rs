@@ -47,7 +47,7 @@ fn scan<'a>(topics: &[&'a str], topic_filter: &str) -> Vec<&'a str> {
 fn store_of(topics: &[&str]) -> RetainedStore {
     let mut store = empty();
     for topic in topics.iter().rev() {
-        retain(&mut store, topic, "x");
+        put(&mut store, topic, "x");
     }
     store
 }
@@ -86,6 +86,7 @@ fn all_topics_at_once() {
         let (mut found, mut turns) = (Vec::new(), 0);
         while !cursor.has_ended() {
             turns += 1;
+            assert!(turns <= ENOUGH);
             let mut budget = 1;
             match store.next(NOW, &mut cursor, &mut budget) {
                 Step::Found(it) => found.push(it.message.topic().to_string()),

@@ -16,7 +16,7 @@ fn take_expired(store: &mut RetainedStore, now: Instant, budget: &mut u32) -> Ve
 fn with_times(times: &[(&str, u64)]) -> RetainedStore {
     let mut store = empty();
     for &(topic, time) in times {
-        try_retain(&mut store, NOW, topic, "x", at(time)).unwrap();
+        put_until(&mut store, NOW, topic, "x", at(time));
         check(&store);
     }
     store
@@ -25,7 +25,7 @@ fn with_times(times: &[(&str, u64)]) -> RetainedStore {
 #[test]
 fn an_expired_message_is_neither_found_nor_sent() {
     let mut store = with_times(&[("a", 10), ("b", 20)]);
-    retain(&mut store, "c", "x");
+    put(&mut store, "c", "x");
     assert_eq!(matches(&store, at(9), "#"), ["a", "b", "c"]);
     assert_eq!(matches(&store, at(10), "#"), ["b", "c"]);
     assert_eq!(matches(&store, at(10), "a"), [""; 0]);
@@ -49,7 +49,7 @@ fn a_message_may_expire_between_two_steps() {
 #[test]
 fn expired_messages_are_taken_away_within_the_budget_the_earliest_first() {
     let mut store = with_times(&[("d", 10), ("c", 30), ("b", 20), ("a", 20), ("e", 40)]);
-    retain(&mut store, "f", "x");
+    put(&mut store, "f", "x");
     assert_eq!(store.next_timeout(), at(10));
     assert_eq!(take_expired(&mut store, at(9), &mut 9), [""; 0]);
     let mut budget = 2;
@@ -70,15 +70,15 @@ fn the_time_of_a_topic_is_that_of_its_last_message() {
     assert_eq!(changes.removed.unwrap().expires_at, at(10));
     assert_eq!(store.next_timeout(), at(15));
     // Again with the same time.
-    try_retain(&mut store, NOW, "a", "z", at(20)).unwrap();
+    put_until(&mut store, NOW, "a", "z", at(20));
     check(&store);
     assert_eq!(take_expired(&mut store, at(15), &mut 9), ["b"]);
-    try_retain(&mut store, NOW, "a", "never", NEVER).unwrap();
+    put_until(&mut store, NOW, "a", "never", NEVER);
     assert_eq!(store.next_timeout(), NEVER);
     assert_eq!(take_expired(&mut store, at(1000), &mut 9), [""; 0]);
     assert_eq!(payload(&store, at(1000), "a"), Some("never"));
 
-    try_retain(&mut store, NOW, "a", "soon", at(5)).unwrap();
+    put_until(&mut store, NOW, "a", "soon", at(5));
     assert_eq!(store.next_timeout(), at(5));
     assert_eq!(store.remove(name("a")).unwrap().expires_at, at(5));
     assert_eq!(store.next_timeout(), NEVER);
@@ -88,7 +88,7 @@ fn the_time_of_a_topic_is_that_of_its_last_message() {
 fn a_message_that_has_expired_when_it_comes_only_removes_the_former_one() {
     let mut store = with_times(&[("a", 10)]);
     for expires_at in [at(4), at(5)] {
-        retain(&mut store, "b", "x");
+        put(&mut store, "b", "x");
         let changes = try_retain(&mut store, at(5), "b", "y", expires_at).unwrap();
         assert_eq!(changes.stored, None);
         assert_eq!(changes.removed.unwrap().message, message("b", "x"));

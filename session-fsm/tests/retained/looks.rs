@@ -8,7 +8,7 @@ fn plants(plants: usize) -> RetainedStore {
     for plant in 0..plants {
         for device in 0..7 {
             for state in 0..10 {
-                retain(
+                put(
                     &mut store,
                     &format!("plant/{plant}/dev/{device}/{state}"),
                     "x",
@@ -53,7 +53,7 @@ fn a_subtree_takes_a_look_for_each_message_and_one() {
         assert_eq!(looks(&store, "#"), (70 * count, 70 * count as u32 + 1));
         // All topics of the Server are passed at once.
         for number in 0..10 {
-            retain(&mut store, &format!("$SYS/{number}"), "x");
+            put(&mut store, &format!("$SYS/{number}"), "x");
         }
         assert_eq!(looks(&store, "#"), (70 * count, 70 * count as u32 + 2));
     }
@@ -115,7 +115,7 @@ fn messages_that_are_passed_over_take_a_look_each() {
     let mut store = plants(1);
     let mut cursor = store.cursor(filter("plant/#"));
     for state in 0..10 {
-        retain(&mut store, &format!("plant/0/dev/0/{state}"), "new");
+        put(&mut store, &format!("plant/0/dev/0/{state}"), "new");
     }
     let (topics, looks) = walk(&store, NOW, &mut cursor);
     assert_eq!((topics.len(), looks), (60, 71));
@@ -128,7 +128,7 @@ fn a_hostile_filter_is_no_dearer_than_the_store() {
         // Nine levels of two kinds each.
         let levels = (0..9).map(|bit| if number >> bit & 1 == 1 { "a" } else { "b" });
         let topic = levels.collect::<Vec<_>>().join("/");
-        retain(&mut store, &topic, "x");
+        put(&mut store, &topic, "x");
     }
     for topic_filter in [
         "+/+/+/+/+/+/+/+/x",

@@ -25,10 +25,10 @@ fn restored_cursor(store: &mut RetainedStore, cursor: &Cursor) -> Cursor {
 #[test]
 fn of_two_messages_of_a_topic_the_newer_one_stays() {
     let mut store = empty();
-    try_retain(&mut store, NOW, "a", "old", at(10)).unwrap();
+    put_until(&mut store, NOW, "a", "old", at(10));
     let old = store.get(NOW, name("a")).unwrap().clone();
-    retain(&mut store, "b", "x");
-    retain(&mut store, "a", "new");
+    put(&mut store, "b", "x");
+    put(&mut store, "a", "new");
     let new = store.get(NOW, name("a")).unwrap().clone();
     for order in [[&old, &new], [&new, &old]] {
         let mut store = empty();
@@ -47,7 +47,7 @@ fn of_two_messages_of_a_topic_the_newer_one_stays() {
 #[test]
 fn a_message_without_payload_is_not_stored() {
     let mut store = empty();
-    retain(&mut store, "a", "x");
+    put(&mut store, "a", "x");
     let stored = store.get(NOW, name("a")).unwrap().clone();
     let empty_one = RetainedMessage {
         message: message("a", ""),
@@ -61,7 +61,7 @@ fn a_message_without_payload_is_not_stored() {
 #[test]
 fn what_expired_meanwhile_is_taken_away_first() {
     let mut store = empty();
-    try_retain(&mut store, NOW, "a", "x", at(10)).unwrap();
+    put_until(&mut store, NOW, "a", "x", at(10));
     let mut store = restored(store.iter());
     assert_eq!(matches(&store, at(20), "#"), [""; 0]);
     assert_eq!(store.next_timeout(), at(10));
@@ -72,17 +72,17 @@ fn what_expired_meanwhile_is_taken_away_first() {
 #[test]
 fn a_cursor_passes_over_what_came_after_the_restart() {
     let mut store = empty();
-    retain(&mut store, "a", "x");
+    put(&mut store, "a", "x");
     // The highest number belongs to no message any more.
-    retain(&mut store, "b", "x");
-    retain(&mut store, "c", "x");
-    retain(&mut store, "b", "");
-    retain(&mut store, "c", "");
+    put(&mut store, "b", "x");
+    put(&mut store, "c", "x");
+    put(&mut store, "b", "");
+    put(&mut store, "c", "");
     let cursor = store.cursor(filter("#"));
 
     let mut store = restored(store.iter());
     let mut cursor = restored_cursor(&mut store, &cursor);
-    retain(&mut store, "b", "new");
+    put(&mut store, "b", "new");
     assert_eq!(walk(&store, NOW, &mut cursor).0, ["a"]);
     assert_eq!(matches(&store, NOW, "#"), ["a", "b"]);
 }
@@ -91,7 +91,7 @@ fn a_cursor_passes_over_what_came_after_the_restart() {
 fn numbers_go_on_behind_all_that_were_given_back() {
     let mut store = empty();
     for topic in ["a", "b", "c"] {
-        retain(&mut store, topic, "x");
+        put(&mut store, topic, "x");
     }
     let highest = store.iter().map(|it| it.sequence).max();
     let backwards: Vec<_> = store.iter().cloned().collect();
@@ -113,7 +113,7 @@ fn a_cursor_can_be_stored_wherever_it_stands() {
     for topic in [
         "a/b/c", "a/b/d", "a/c", "b", "b/b/c", "c//c", "$a/b/c", "a/x/c",
     ] {
-        retain(&mut store, topic, "x");
+        put(&mut store, topic, "x");
     }
     for topic_filter in [
         "#",
@@ -154,7 +154,7 @@ proptest! {
             let topic = format!("{}/{}", topic % 3, topic / 3);
             let expires_at = if expires == 0 { NEVER } else { at(expires) };
             let payload = if clear { "" } else { "x" };
-            try_retain(&mut store, NOW, &topic, payload, expires_at).unwrap();
+            put_until(&mut store, NOW, &topic, payload, expires_at);
         }
         let mut messages: Vec<_> = store.iter().collect();
         if !messages.is_empty() {

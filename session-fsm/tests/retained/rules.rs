@@ -26,8 +26,8 @@ fn a_message_replaces_the_former_one_of_its_topic() {
 #[test]
 fn an_empty_payload_removes_the_message_and_is_not_stored() {
     let mut store = empty();
-    let _ = retain(&mut store, "a/b", "1");
-    let _ = retain(&mut store, "a", "2");
+    put(&mut store, "a/b", "1");
+    put(&mut store, "a", "2");
     let changes = retain(&mut store, "a/b", "");
     assert_eq!(changes.stored, None);
     assert_eq!(changes.removed.unwrap().message, message("a/b", "1"));
@@ -47,10 +47,10 @@ fn topics_that_were_cleared_leave_nothing_behind() {
         for number in 0..1000 {
             let topic = format!("level/{number}/{round}");
             let expires_at = if number % 2 == 0 { NEVER } else { at(1000) };
-            try_retain(&mut store, NOW, &topic, "x", expires_at).unwrap();
+            put_until(&mut store, NOW, &topic, "x", expires_at);
         }
         for number in 0..1000 {
-            retain(&mut store, &format!("level/{number}/{round}"), "");
+            put(&mut store, &format!("level/{number}/{round}"), "");
         }
         assert_eq!((store.len(), store.bytes()), (0, 0));
         assert_eq!(store.next_timeout(), NEVER);
@@ -101,7 +101,7 @@ fn examples_of_the_standard() {
         "$SYS/monitor/Clients",
         "$SYS",
     ] {
-        retain(&mut store, topic, "x");
+        put(&mut store, topic, "x");
     }
     let matches = |filter| matches(&store, NOW, filter);
     let player = [
@@ -128,8 +128,8 @@ fn examples_of_the_standard() {
 #[test]
 fn a_shared_subscription_gets_no_retained_messages() {
     let mut store = empty();
-    retain(&mut store, "a", "x");
-    retain(&mut store, "$share/g/a", "x");
+    put(&mut store, "a", "x");
+    put(&mut store, "$share/g/a", "x");
     for shared in ["$share/g/a", "$share/g/#"] {
         let mut cursor = store.cursor(filter(shared));
         assert!(cursor.has_ended());
@@ -141,12 +141,12 @@ fn a_shared_subscription_gets_no_retained_messages() {
 fn a_cursor_passes_over_what_came_after_it() {
     let mut store = empty();
     for topic in ["a", "b", "c"] {
-        retain(&mut store, topic, "old");
+        put(&mut store, topic, "old");
     }
     let mut cursor = store.cursor(filter("+"));
-    retain(&mut store, "b", "new");
-    retain(&mut store, "d", "new");
-    retain(&mut store, "c", "");
+    put(&mut store, "b", "new");
+    put(&mut store, "d", "new");
+    put(&mut store, "c", "");
     assert_eq!(walk(&store, NOW, &mut cursor).0, ["a"]);
     assert_eq!(matches(&store, NOW, "+"), ["a", "b", "d"]);
 }
@@ -166,7 +166,7 @@ fn long_topics_and_any_characters() {
         "\u{10FFFF}/é",
     ];
     for topic in topics {
-        retain(&mut store, topic, "x");
+        put(&mut store, topic, "x");
         assert_eq!(payload(&store, NOW, topic), Some("x"));
         assert_eq!(matches(&store, NOW, topic), [topic]);
     }
@@ -189,7 +189,7 @@ fn long_topics_and_any_characters() {
 fn iteration_goes_on_behind_any_topic() {
     let mut store = empty();
     for topic in ["a", "a/b", "a/b/c", "a b", "b"] {
-        retain(&mut store, topic, "x");
+        put(&mut store, topic, "x");
     }
     let all = ["a", "a/b", "a/b/c", "a b", "b"];
     fn topics<'a>(of: impl Iterator<Item = &'a super::RetainedMessage>) -> Vec<String> {
@@ -201,4 +201,21 @@ fn iteration_goes_on_behind_any_topic() {
     }
     assert_eq!(topics(store.iter_after(name("a/b/b"))), all[2..]);
     assert_eq!(topics(store.iter_after(name("z"))), [""; 0]);
+}
+
+#[test]
+fn a_cursor_shows_its_position_as_a_topic() {
+    let mut store = empty();
+    put(&mut store, "a/b", "x");
+    let mut cursor = store.cursor(filter("a/+"));
+    let shown = format!("{cursor:?}");
+    assert_eq!(
+        shown,
+        r#"Cursor { filter: "a/+", position: Some("a/"), sequence: 1 }"#
+    );
+    let _ = store.next(NOW, &mut cursor, &mut 1);
+    assert!(format!("{cursor:?}").contains(r#"position: Some("a/b>")"#));
+    walk(&store, NOW, &mut cursor);
+    assert!(format!("{cursor:?}").contains("position: None"));
+    assert!(format!("{store:?}").contains("a/b"));
 }

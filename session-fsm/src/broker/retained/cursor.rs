@@ -1,8 +1,10 @@
 //! The walk over all messages that a Topic Filter matches.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
+use core::fmt;
 use core::hash::{Hash, Hasher};
 
 use mqtt5_codec::TopicFilter;
@@ -22,11 +24,11 @@ use super::key::{BEHIND, SEPARATOR};
 /// [`sequence`](Self::sequence); [`RetainedStore::restore_cursor`](super::RetainedStore::restore_cursor)
 /// takes them again.
 ///
-/// Its memory is limited by its filter and by the longest Topic Name that it met: less than 256
+/// Its memory is limited by its filter and by the longest Topic Name that it met: less than 512
 /// KiB, usually about a hundred bytes.
 ///
 /// `Eq` and `Hash` leave out the sequence number: see [`Ranks`](super::Ranks).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Cursor {
     filter: Box<str>,
     /// Everything that matches and has a smaller key is done.
@@ -36,7 +38,7 @@ pub struct Cursor {
 }
 
 /// What [`RetainedStore::next`](super::RetainedStore::next) found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use = "says whether there is more"]
 pub enum Step<'a> {
     /// The next message. The cursor stands behind it.
@@ -176,6 +178,27 @@ impl Eq for Cursor {}
 impl Hash for Cursor {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (&self.filter, self.position()).hash(state);
+    }
+}
+
+impl fmt::Debug for Cursor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // As a Topic Name, with a mark where the position is behind a level.
+        let position = self.position().map(|position| {
+            let readable = |&byte: &u8| match byte {
+                SEPARATOR => b'/',
+                BEHIND => b'>',
+                byte => byte,
+            };
+            let bytes: Vec<u8> = position.iter().map(readable).collect();
+            String::from_utf8_lossy(&bytes).into_owned()
+        });
+        formatter
+            .debug_struct("Cursor")
+            .field("filter", &self.filter)
+            .field("position", &position)
+            .field("sequence", &self.sequence)
+            .finish()
     }
 }
 

@@ -20,14 +20,16 @@ use super::RetainedStore;
 /// # use mqtt5_session_fsm::Instant;
 /// # let (now, never) = (Instant::ORIGIN, Instant::NEVER);
 /// # let filter = TopicFilter::new("#")?;
+/// # let message = Message::of("a", b"on")?;
 /// # let retain = |store: &mut RetainedStore| {
-/// #     store.retain(now, Message::of("a", b"on").unwrap(), Qos::AtLeastOnce, never, None)
+/// #     let changes = store.retain(now, message.clone(), Qos::AtLeastOnce, never, None);
+/// #     assert!(changes.is_ok_and(|it| it.stored.is_some()));
 /// # };
 /// let mut early = RetainedStore::new(RetainedLimits::default());
 /// let mut late = early.clone();
 /// let early_cursor = early.cursor(filter);
-/// retain(&mut early)?; // The cursor passes over it.
-/// retain(&mut late)?;
+/// retain(&mut early); // The cursor passes over it.
+/// retain(&mut late);
 /// let late_cursor = late.cursor(filter); // This one finds it.
 /// assert!(early == late && early_cursor == late_cursor);
 ///
