@@ -48,8 +48,8 @@ impl RetainedStore {
         &self.limits
     }
 
-    /// Returns how many messages are stored; those count that have expired and were not taken away
-    /// yet.
+    /// Returns how many messages are stored. A message that has expired counts until it is taken
+    /// away.
     #[must_use]
     pub fn len(&self) -> usize {
         self.messages.len()
@@ -76,8 +76,8 @@ impl RetainedStore {
     /// the owner's number for the message.
     ///
     /// If a message does not fit, expired ones make room for it, the earliest first, and only if
-    /// that is enough. At most two go, and one for each [`RetainedMessage::OVERHEAD`] bytes of its
-    /// size. In a store that is within its limits, that is as good as no bound.
+    /// that is enough. At most two go, and one more for each [`RetainedMessage::OVERHEAD`] bytes of
+    /// its size; a store that is within its limits never needs more.
     ///
     /// # Errors
     ///
@@ -125,15 +125,15 @@ impl RetainedStore {
         (!retained.has_expired(now)).then_some(retained)
     }
 
-    /// Returns all messages in the order of their keys; those are among them that have expired and
-    /// were not taken away yet.
+    /// Returns all messages in the order of their keys, also those that have expired and were not
+    /// taken away yet.
     pub fn iter(&self) -> impl Iterator<Item = &RetainedMessage> {
         self.messages.values()
     }
 
     /// Returns, as [`iter`](Self::iter), the messages of the topics behind this one, which need not
-    /// have a message. A snapshot that is taken in slices goes on behind its last topic: it has each
-    /// message that was there all the time.
+    /// have a message itself. A snapshot in slices continues behind its last topic, and so contains
+    /// each message that was stored all the time.
     pub fn iter_after(
         &self,
         topic: TopicName<'_>,
@@ -151,7 +151,7 @@ impl RetainedStore {
     }
 
     /// Takes away a message that has expired (section 3.3.2.3.3), the earliest first, and subtracts
-    /// 1 from the budget. Returns `None` if there is none or if the budget is 0; in that case
+    /// 1 from the budget. Returns `None` if there is none, or if the budget is 0. In the second case
     /// `next_timeout` is still due. The owner records what is returned, and releases its body.
     ///
     /// Until a message is taken away, it counts against the limits, but is neither found nor sent.
@@ -172,7 +172,7 @@ impl RetainedStore {
     /// assert_eq!(budget, 99);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[must_use = "is gone"]
+    #[must_use = "the message is gone from the store"]
     pub fn handle_timeout(&mut self, now: Instant, budget: &mut u32) -> Option<RetainedMessage> {
         let left = budget.checked_sub(1)?;
         let due = self.expiring.overdue(now).next()?;
@@ -221,7 +221,7 @@ impl RetainedStore {
     /// Gives back a message that was recorded, after a restart. Messages may come in any order; of
     /// two of one topic, the one with the higher sequence number stays. Returns the message that is
     /// not stored: the other one of the topic, or the given one if its payload is empty. Limits do
-    /// not apply; a store above its limits takes no new message until it is below them.
+    /// not apply; a store above its limits takes no new topic until it is within them again.
     pub fn restore(&mut self, retained: RetainedMessage) -> Option<RetainedMessage> {
         let key = Key::of(&retained.message.topic());
         let stored = self.messages.get(&*key);
