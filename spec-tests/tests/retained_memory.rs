@@ -73,8 +73,9 @@ fn limits_count_at_least_what_is_allocated() {
                     bytes += counted.bytes_current;
                     let each = bytes as f64 / store.len() as f64;
                     let charged = store.bytes() as f64 / store.len() as f64;
+                    let stay = format!("1 of {left:>2} left");
                     println!(
-                        "{order:<10} topics {length:<5} expiring {expiring:<5} 1 of {left:>2} left: {each:>5.0} bytes each, {charged:>3.0} charged"
+                        "{order:<10} topics {length:<5} expiring {expiring:<5} {stay}: {each:>5.0} bytes each, {charged:>3.0} charged"
                     );
                     assert!(each <= charged, "{each} bytes, {charged} charged");
                     assert_eq!(store.len(), COUNT / left);

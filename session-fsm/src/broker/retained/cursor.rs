@@ -20,9 +20,9 @@ use super::key::{BEHIND, SEPARATOR};
 /// when it began, matches, has not expired, and was neither replaced nor removed since then, once
 /// and in the order of the keys.
 ///
-/// To store a cursor, store [`filter`](Self::filter), [`position`](Self::position) and
-/// [`sequence`](Self::sequence); [`RetainedStore::restore_cursor`](super::RetainedStore::restore_cursor)
-/// takes them again.
+/// To record a cursor, record [`filter`](Self::filter), [`position`](Self::position) and
+/// [`sequence`](Self::sequence);
+/// [`RetainedStore::restore_cursor`](super::RetainedStore::restore_cursor) takes them again.
 ///
 /// Its memory is limited by its filter and by the longest Topic Name that it met: less than 512
 /// KiB, usually about a hundred bytes.

@@ -8,11 +8,11 @@ use super::RetainedStore;
 /// What the sequence numbers of a store and of its open cursors mean, without the numbers: which
 /// cursor passes over which message.
 ///
-/// Two stores can behave alike although one has run for longer, and its numbers are higher. So `Eq`
+/// Two stores can behave alike although one has run for longer and its numbers are higher. So `Eq`
 /// and `Hash` of [`RetainedStore`] and [`Cursor`](super::Cursor) leave the numbers out. While no
 /// cursor is open, that is all: equal stores behave alike. An owner that is compared while cursors
-/// are open compares their ranks, and the stores by [`RetainedStore::eq_ranked`]. Ranks are numbered
-/// from 0 without gaps, so that an owner whose states repeat has only finitely many of them.
+/// are open compares their ranks, and the stores by [`RetainedStore::eq_ranked`]. Ranks count from
+/// 0 without gaps, so an owner whose states repeat has only finitely many of them.
 ///
 /// ```
 /// # use mqtt5_session_fsm::broker::retained::{RetainedLimits, RetainedStore};

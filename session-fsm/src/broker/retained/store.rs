@@ -72,8 +72,8 @@ impl RetainedStore {
     /// former one is removed and nothing is stored \[MQTT-3.3.1-6\] \[MQTT-3.3.1-7\]; the same is
     /// done if the message has already expired. RETAIN of `message` is not looked at.
     ///
-    /// `expires_at` is [`Instant::NEVER`] for a message without a Message Expiry Interval; `body` is
-    /// the owner's number for the message.
+    /// `expires_at` is [`Instant::NEVER`] for a message without a Message Expiry Interval, and
+    /// `body` is the owner's number for the message.
     ///
     /// If a message does not fit, expired ones make room for it, the earliest first, and only if
     /// that is enough. At most two go, and one more for each [`RetainedMessage::OVERHEAD`] bytes of
@@ -151,8 +151,8 @@ impl RetainedStore {
     }
 
     /// Takes away a message that has expired (section 3.3.2.3.3), the earliest first, and subtracts
-    /// 1 from the budget. Returns `None` if there is none, or if the budget is 0. In the second case
-    /// `next_timeout` is still due. The owner records what is returned, and releases its body.
+    /// 1 from the budget. Returns `None` if there is none, or if the budget is 0; `next_timeout` is
+    /// then still due. The owner records what is returned, and releases its body.
     ///
     /// Until a message is taken away, it counts against the limits, but is neither found nor sent.
     ///
