@@ -106,7 +106,7 @@ use crate::codec::TopicName;
 use crate::memory::growth_step;
 
 use self::entries::Entries;
-use self::hashing::{Hashing, spread};
+pub(super) use self::hashing::{Hashing, spread};
 use self::places::{Place, Places};
 use self::slots::{Link, MOST};
 use self::trie::Trie;

@@ -6,7 +6,8 @@ use core::num::NonZeroU64;
 use mqtt5_codec::Wire;
 use mqtt5_codec::framing::{Piece, RawPacket};
 use mqtt5_codec::{
-    DecodeError, Disconnect, Packet, PacketType, Property, Publish, Qos, ReasonCode, Role,
+    DecodeError, Disconnect, Packet, PacketType, Property, ProtocolVersion, Publish, Qos,
+    ReasonCode, Role,
 };
 
 use super::ServerConfig;
@@ -168,6 +169,11 @@ impl Lent<'_> {
     #[inline(always)]
     const fn side(&mut self) -> &mut Self {
         self
+    }
+
+    /// The version of the CONNECT.
+    pub(crate) const fn version(&self) -> ProtocolVersion {
+        self.server.connection.version
     }
 
     fn receive_disconnect<'p>(&mut self, now: Instant, disconnect: Disconnect<'p>) -> Handled<'p> {

@@ -10,13 +10,13 @@ use foldhash::fast::FoldHasher;
 
 /// The hash functions of one index.
 #[derive(Clone, Debug)]
-pub(super) struct Hashing {
+pub(in crate::broker) struct Hashing {
     seed: u64,
     shared: SharedSeed,
 }
 
 impl Hashing {
-    pub(super) const fn new(seed: u64) -> Self {
+    pub(in crate::broker) const fn new(seed: u64) -> Self {
         Hashing {
             seed,
             shared: SharedSeed::from_u64(seed),
@@ -30,13 +30,13 @@ impl Hashing {
 
     /// The hash of a whole filter or Topic Name.
     #[inline]
-    pub(super) fn filter(&self, text: &str) -> u32 {
+    pub(in crate::broker) fn filter(&self, text: &str) -> u32 {
         narrow(self.level(text.as_bytes()))
     }
 
     /// The hash of one level, which [`Hashing::edge`] needs.
     #[inline]
-    pub(super) fn level(&self, text: &[u8]) -> u64 {
+    pub(in crate::broker) fn level(&self, text: &[u8]) -> u64 {
         let mut hasher = self.hasher();
         hasher.write(text);
         hasher.finish()
@@ -44,7 +44,7 @@ impl Hashing {
 
     /// The hash of the edge from a node to its child for a level.
     #[inline]
-    pub(super) fn edge(&self, parent: u32, level: u64) -> u32 {
+    pub(in crate::broker) fn edge(&self, parent: u32, level: u64) -> u32 {
         let mut hasher = self.hasher();
         hasher.write_u32(parent);
         hasher.write_u64(level);
@@ -52,7 +52,7 @@ impl Hashing {
     }
 
     /// The hash of a slot's number.
-    pub(super) fn number(&self, number: u32) -> u32 {
+    pub(in crate::broker) fn number(&self, number: u32) -> u32 {
         self.edge(number, 0)
     }
 }
@@ -66,7 +66,7 @@ const fn narrow(hash: u64) -> u32 {
 
 /// Returns what a table is given: it takes the place from the low bits, and a mark from the highest.
 #[inline]
-pub(super) const fn spread(hash: u32) -> u64 {
+pub(in crate::broker) const fn spread(hash: u32) -> u64 {
     // The odd integer that is nearest to 2^64 divided by the golden ratio.
     (hash as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }

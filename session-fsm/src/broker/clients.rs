@@ -1,0 +1,147 @@
+//! The Sessions, by number and by ClientID.
+
+use alloc::collections::VecDeque;
+
+use hashbrown::HashTable;
+
+use super::Granted;
+use super::config::ClientLimits;
+use super::retained::Cursor;
+use super::slots::{Key, Slots};
+use super::subscriptions::Subscriber;
+use super::subscriptions::{Hashing, spread};
+use crate::{Instant, Session};
+
+/// A Session, and what belongs to it.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    pub(super) session: Session,
+    /// Ascends in the order in which Sessions were made: the order of the recipients of a message.
+    pub(super) number: u64,
+    pub(super) connection: Option<Key>,
+    pub(super) limits: ClientLimits,
+    /// For what the deadline of the Session is noted.
+    pub(super) armed: Instant,
+    /// The walks over retained messages for its subscriptions, the oldest first.
+    pub(super) walks: VecDeque<Walk>,
+    /// What its filters take of its limits.
+    pub(super) index_nodes: u32,
+    pub(super) filter_bytes: u32,
+}
+
+/// Retained messages on their way to a subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Walk {
+    pub(super) cursor: Cursor,
+    pub(super) granted: Granted,
+}
+
+impl Client {
+    pub(super) const fn subscriber(key: Key) -> Subscriber {
+        Subscriber::new(key.slot)
+    }
+}
+
+/// All Sessions.
+#[derive(Clone, Debug)]
+pub(super) struct Clients {
+    slots: Slots<Client>,
+    /// The slots of those that can be resumed, by the hash of their ClientID.
+    by_identifier: HashTable<u32>,
+    hashing: Hashing,
+    last_number: u64,
+}
+
+impl Clients {
+    pub(super) fn new(seed: u64) -> Self {
+        Clients {
+            slots: Slots::new(),
+            by_identifier: HashTable::new(),
+            hashing: Hashing::new(seed),
+            last_number: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(super) fn get(&self, key: Key) -> Option<&Client> {
+        self.slots.get(key)
+    }
+
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Client> {
+        self.slots.get_mut(key)
+    }
+
+    pub(super) fn key_of(&self, subscriber: Subscriber) -> Option<Key> {
+        self.slots.key_of(subscriber.number())
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Key, &Client)> {
+        self.slots.iter()
+    }
+
+    fn hash(&self, client_identifier: &str) -> u64 {
+        spread(self.hashing.filter(client_identifier))
+    }
+
+    /// The Session that a ClientID stands for now.
+    pub(super) fn find(&self, client_identifier: &str) -> Option<Key> {
+        let is_it = |slot: &u32| {
+            let key = self.slots.key_of(*slot);
+            key.and_then(|key| self.slots.get(key))
+                .is_some_and(|client| client.session.client_identifier() == client_identifier)
+        };
+        let slot = self.by_identifier.find(self.hash(client_identifier), is_it);
+        slot.and_then(|slot| self.slots.key_of(*slot))
+    }
+
+    /// Adds a Session under its ClientID, which no other one has.
+    pub(super) fn insert(&mut self, session: Session, limits: ClientLimits) -> Key {
+        self.last_number += 1;
+        let hash = self.hash(session.client_identifier());
+        let key = self.slots.insert(Client {
+            session,
+            number: self.last_number,
+            connection: None,
+            limits,
+            armed: Instant::NEVER,
+            walks: VecDeque::new(),
+            index_nodes: 0,
+            filter_bytes: 0,
+        });
+        let Clients {
+            slots,
+            by_identifier,
+            hashing,
+            ..
+        } = self;
+        let rehash = |slot: &u32| {
+            let client = slots.key_of(*slot).and_then(|key| slots.get(key));
+            let text = client.map_or("", |client| client.session.client_identifier());
+            spread(hashing.filter(text))
+        };
+        by_identifier.insert_unique(hash, key.slot, rehash);
+        key
+    }
+
+    /// Separates a Session from its ClientID, which a new one may have.
+    pub(super) fn forget_identifier(&mut self, key: Key) {
+        let Some(client) = self.slots.get(key) else {
+            return;
+        };
+        let hash = self.hash(client.session.client_identifier());
+        let entry = self
+            .by_identifier
+            .find_entry(hash, |slot| *slot == key.slot);
+        if let Ok(entry) = entry {
+            entry.remove();
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: Key) -> Option<Client> {
+        self.forget_identifier(key);
+        self.slots.remove(key)
+    }
+}

@@ -1,0 +1,128 @@
+//! How a broker works.
+
+use core::time::Duration;
+
+use super::retained::RetainedLimits;
+use crate::ServerConfig;
+
+/// How a [`Broker`](super::Broker) works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BrokerConfig {
+    /// The connections and Sessions of its clients: what every CONNACK announces, time limits, and
+    /// how many messages wait for a slow or absent client.
+    /// [`SessionConfig::acknowledgement`](crate::SessionConfig::acknowledgement) is not used: the
+    /// broker acknowledges. Default: [`ServerConfig::default`].
+    pub server: ServerConfig,
+    /// What one client may have. An answer to its CONNECT may say something else for it. Default:
+    /// [`ClientLimits::default`].
+    pub client: ClientLimits,
+    /// What all clients may have together. Default: [`BrokerLimits::default`].
+    pub limits: BrokerLimits,
+    /// Retained messages. Default: [`RetainedLimits::default`].
+    pub retained: RetainedLimits,
+    /// What a client gets whose subscriptions match a message several times. Default:
+    /// [`Overlap::OneCopy`].
+    pub overlap: Overlap,
+    /// Whether messages with QoS 0 wait for clients that are away (section 4.1: optional). Default:
+    /// `false`.
+    pub keep_qos0: bool,
+    /// To how many subscribers a message goes at once. A message for more is handed to one slice
+    /// of them at a time, by [`Broker::work`](super::Broker::work). 0 counts as 1. Default: 1,000.
+    pub fan_out_slice: u32,
+    /// What the hashes of the subscription index begin with, random and secret: see
+    /// [`SubscriptionIndex::new`](super::subscriptions::SubscriptionIndex::new). Default: 0.
+    pub seed: u64,
+    /// How long Wills wait after a restart before they are published, for the clients to connect
+    /// again. Default: 0, the letter of the standard.
+    pub restart_grace: Duration,
+}
+
+impl Default for BrokerConfig {
+    fn default() -> Self {
+        BrokerConfig {
+            server: ServerConfig::default(),
+            client: ClientLimits::default(),
+            limits: BrokerLimits::default(),
+            retained: RetainedLimits::default(),
+            overlap: Overlap::OneCopy,
+            keep_qos0: false,
+            fan_out_slice: 1_000,
+            seed: 0,
+            restart_grace: Duration::ZERO,
+        }
+    }
+}
+
+/// What a client gets whose subscriptions match a message several times (section 3.3.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Overlap {
+    /// One copy with the highest QoS of the subscriptions, and the Subscription Identifiers of all
+    /// of them.
+    #[default]
+    OneCopy,
+    /// A copy for each subscription, with its QoS and its Subscription Identifier.
+    OnePerSubscription,
+}
+
+/// What one client may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientLimits {
+    /// Subscriptions. One more is refused with 0x97. Default: 100,000.
+    pub subscriptions: u32,
+    /// Nodes of the subscription index that its filters with wildcards take, as if no other client
+    /// had filters. One more is refused with 0x97. Default: 16,000.
+    pub index_nodes: u32,
+    /// Bytes of its Topic Filters. One more is refused with 0x97. Default: 4 MiB.
+    pub filter_bytes: u32,
+    /// Levels in a Topic Filter with wildcards. A filter with more is refused with 0x8F. Default:
+    /// 32.
+    pub wildcard_levels: u16,
+    /// `+` in a Topic Filter. A filter with more is refused with 0x97. Default: 4.
+    pub single_level_wildcards: u16,
+    /// Levels in a Topic Name, or in a Topic Filter without wildcards. A PUBLISH with more is
+    /// refused with 0x90, a filter with 0x8F. Default: 128.
+    pub topic_levels: u16,
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        ClientLimits {
+            subscriptions: 100_000,
+            index_nodes: 16_000,
+            filter_bytes: 4 << 20,
+            wildcard_levels: 32,
+            single_level_wildcards: 4,
+            topic_levels: 128,
+        }
+    }
+}
+
+/// What all clients may have together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BrokerLimits {
+    /// Network Connections. One more is refused by [`Broker::connected`](super::Broker::connected).
+    /// Default: 1,000,000.
+    pub connections: u32,
+    /// Sessions. A CONNECT that would make one more is refused with 0x97. Default: 1,000,000.
+    pub sessions: u32,
+    /// Subscriptions. One more is refused with 0x97. Default: 10,000,000.
+    pub subscriptions: u32,
+    /// Bytes of messages that are on their way: each message counts once, however many clients it
+    /// is for. Above it a PUBLISH is refused with 0x97, or dropped at QoS 0. Default: 1 GiB.
+    pub message_bytes: u64,
+    /// Notices, and bytes of batches, that wait for [`Broker::poll`](super::Broker::poll). At the
+    /// limit nothing is received. Default: 10,000.
+    pub notices: u32,
+}
+
+impl Default for BrokerLimits {
+    fn default() -> Self {
+        BrokerLimits {
+            connections: 1_000_000,
+            sessions: 1_000_000,
+            subscriptions: 10_000_000,
+            message_bytes: 1 << 30,
+            notices: 10_000,
+        }
+    }
+}

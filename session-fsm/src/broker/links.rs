@@ -1,0 +1,280 @@
+//! The connections.
+
+use core::fmt;
+
+use mqtt5_codec::bytes::BufMut;
+use mqtt5_codec::{Property, ReasonCode};
+
+use super::deadlines::Due;
+use super::deliver::ended;
+use super::slots::Key;
+use super::{Broker, Notice};
+use crate::event::{Cause, Event, Output};
+use crate::{Instant, Lent, ServerConnection};
+
+/// The name of a Network Connection. It is never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionKey(pub(super) Key);
+
+/// There is no such connection any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Gone;
+
+impl fmt::Display for Gone {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("this connection is over")
+    }
+}
+
+impl core::error::Error for Gone {}
+
+/// What [`Broker::transmit`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transmitted {
+    /// Everything is written.
+    All,
+    /// The next packet needs this many bytes of room.
+    NeedsRoom(usize),
+    /// The connection is over: write the buffer, then close it. The key is void.
+    Close(Cause),
+}
+
+/// A connection.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    pub(super) connection: ServerConnection,
+    /// Its Session, from the CONNACK to the end of the connection.
+    pub(super) client: Option<Key>,
+    /// Whether [`Notice::Ready`] waits.
+    pub(super) is_ready: bool,
+    /// For what its deadline is noted.
+    pub(super) armed: Instant,
+}
+
+impl Broker {
+    /// A Network Connection begins.
+    ///
+    /// # Errors
+    ///
+    /// The Reason Code 0x97 if there are as many as may be: close it.
+    pub fn connected(&mut self, now: Instant) -> Result<ConnectionKey, ReasonCode> {
+        if self.links.len() >= self.config.limits.connections as usize {
+            return Err(ReasonCode::QuotaExceeded);
+        }
+        let key = self.links.insert(Link {
+            connection: ServerConnection::new(now, &self.config.server),
+            client: None,
+            is_ready: false,
+            armed: Instant::NEVER,
+        });
+        self.arm_link(key);
+        Ok(ConnectionKey(key))
+    }
+
+    /// Calls a method of a connection with its Session.
+    pub(super) fn with<R>(&mut self, key: Key, call: impl FnOnce(Lent<'_>) -> R) -> Option<R> {
+        let link = self.links.get_mut(key)?;
+        let client = link.client.and_then(|client| self.clients.get_mut(client));
+        let session = client.map(|client| &mut client.session);
+        Some(call(link.connection.lend(session)))
+    }
+
+    /// Writes packets to `wire`.
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`].
+    pub fn transmit<B: BufMut + ?Sized>(
+        &mut self,
+        now: Instant,
+        key: ConnectionKey,
+        wire: &mut B,
+    ) -> Result<Transmitted, Gone> {
+        let key = key.0;
+        loop {
+            let output = self
+                .with(key, |mut lent| lent.poll(now, wire))
+                .ok_or(Gone)?;
+            match output {
+                None => {
+                    self.arm(key);
+                    return Ok(Transmitted::All);
+                }
+                Some(Output::NeedsRoom(needed)) => {
+                    self.arm(key);
+                    return Ok(Transmitted::NeedsRoom(needed));
+                }
+                Some(Output::Close(cause)) => {
+                    self.drop_link(now, key);
+                    return Ok(Transmitted::Close(cause));
+                }
+                Some(Output::Event(event)) => self.handle_event(now, key, event),
+                Some(Output::Persist(_change)) => {}
+            }
+        }
+    }
+
+    /// The Network Connection is lost, or the host ended it. The key is void.
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`].
+    pub fn lost(&mut self, now: Instant, key: ConnectionKey) -> Result<(), Gone> {
+        self.with(key.0, |mut lent| lent.connection_lost(now))
+            .ok_or(Gone)?;
+        self.drop_link(now, key.0);
+        Ok(())
+    }
+
+    /// Disconnects a client with a DISCONNECT (section 3.14). Its Session goes on for its expiry
+    /// interval. Returns whether it was connected.
+    pub fn kick(
+        &mut self,
+        now: Instant,
+        client_identifier: &str,
+        reason_code: ReasonCode,
+        properties: &[Property<'_>],
+    ) -> bool {
+        let client = self.clients.find(client_identifier);
+        let client = client.and_then(|key| self.clients.get(key));
+        let Some(key) = client.and_then(|client| client.connection) else {
+            return false;
+        };
+        let ended = self.with(key, |mut lent| {
+            lent.disconnect(now, reason_code, properties)
+        });
+        self.ready(key);
+        matches!(ended, Some(Ok(())))
+    }
+
+    /// A connection is over: its Session goes on alone.
+    fn drop_link(&mut self, now: Instant, key: Key) {
+        let Some(link) = self.links.remove(key) else {
+            return;
+        };
+        self.deadlines.disarm(Due::Link(key), link.armed);
+        if let Some(client) = link.client {
+            self.separated(now, client);
+        }
+    }
+
+    /// A Session has no connection any more.
+    pub(super) fn separated(&mut self, now: Instant, key: Key) {
+        if let Some(client) = self.clients.get_mut(key) {
+            client.connection = None;
+        }
+        self.settle(now, key);
+    }
+
+    /// Handles what a Session without a connection has to report, and notes its deadline. Removes it
+    /// if it has ended.
+    pub(super) fn settle(&mut self, now: Instant, key: Key) {
+        while let Some(client) = self.clients.get_mut(key) {
+            if client.connection.is_some() {
+                break;
+            }
+            match client.session.poll() {
+                Some(Output::Event(event)) => self.handle_session_event(now, key, event),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        self.arm_client(key);
+    }
+
+    pub(super) fn link_timeout(&mut self, now: Instant, key: Key) {
+        if let Some(link) = self.links.get_mut(key) {
+            link.armed = Instant::NEVER;
+        }
+        if self
+            .with(key, |mut lent| lent.handle_timeout(now))
+            .is_some()
+        {
+            self.ready(key);
+            self.arm(key);
+        }
+    }
+
+    pub(super) fn client_timeout(&mut self, now: Instant, key: Key) {
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        client.armed = Instant::NEVER;
+        match client.connection {
+            Some(link) => self.link_timeout(now, link),
+            None => {
+                client.session.handle_timeout(now);
+                self.settle(now, key);
+            }
+        }
+    }
+
+    /// Notes when a connection, with its Session, has to be looked at.
+    pub(super) fn arm(&mut self, key: Key) {
+        self.arm_link(key);
+    }
+
+    fn arm_link(&mut self, key: Key) {
+        let Some(link) = self.links.get_mut(key) else {
+            return;
+        };
+        let client = link.client.and_then(|client| self.clients.get(client));
+        let session = client.map(|client| &client.session);
+        let at = link.connection.next_timeout(session);
+        self.deadlines.arm(Due::Link(key), &mut link.armed, at);
+    }
+
+    pub(super) fn arm_client(&mut self, key: Key) {
+        if let Some(client) = self.clients.get_mut(key) {
+            let at = client.session.next_timeout();
+            self.deadlines.arm(Due::Client(key), &mut client.armed, at);
+        }
+    }
+
+    /// Notes that a connection has something to write.
+    pub(super) fn ready(&mut self, key: Key) {
+        if let Some(link) = self.links.get_mut(key) {
+            if !link.is_ready {
+                link.is_ready = true;
+                self.ready.push_back(key);
+            }
+        }
+    }
+
+    /// What the machine of a connection reports beside packets.
+    fn handle_event(&mut self, now: Instant, key: Key, event: Event<'static>) {
+        if let Some(client) = self.links.get(key).and_then(|link| link.client) {
+            self.handle_session_event(now, client, event);
+        }
+    }
+
+    pub(super) fn handle_session_event(&mut self, now: Instant, key: Key, event: Event<'_>) {
+        match event {
+            Event::Will(will) => self.publish_will(now, key, will),
+            Event::SessionEnded => self.session_ended(key),
+            Event::Outcome(_, outcome) => self.outcome(key, ended(&outcome)),
+            Event::Room => self.walking.push_back(key),
+            _ => {}
+        }
+    }
+
+    /// A Session has ended: its subscriptions are gone.
+    fn session_ended(&mut self, key: Key) {
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        client.walks.clear();
+        client.index_nodes = 0;
+        client.filter_bytes = 0;
+        let client_identifier = client.session.client_identifier().into();
+        let is_alone = client.connection.is_none();
+        let armed = client.armed;
+        self.index
+            .remove_subscriber(super::clients::Client::subscriber(key));
+        if is_alone {
+            self.deadlines.disarm(Due::Client(key), armed);
+            self.clients.remove(key);
+        }
+        self.notice(Notice::SessionEnded { client_identifier });
+    }
+}

@@ -1,0 +1,63 @@
+//! What a broker reports.
+
+use alloc::boxed::Box;
+
+use mqtt5_codec::ReasonCode;
+
+use super::ConnectionKey;
+
+/// Something that the host has to do, or may want to know.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[must_use = "each notice is said once"]
+pub enum Notice {
+    /// This connection has something to write, or has ended: call
+    /// [`Broker::transmit`](super::Broker::transmit).
+    Ready(ConnectionKey),
+    /// A client has connected.
+    Connected {
+        /// Its ClientID.
+        client_identifier: Box<str>,
+        /// Its connection.
+        connection: ConnectionKey,
+        /// Whether its Session goes on.
+        session_present: bool,
+    },
+    /// The Session of a client has ended.
+    SessionEnded {
+        /// Its ClientID.
+        client_identifier: Box<str>,
+    },
+    /// A message was not delivered to a client, or not stored.
+    Dropped {
+        /// The ClientID; `None` for a retained message.
+        client_identifier: Option<Box<str>>,
+        /// Why.
+        reason: DropReason,
+    },
+    /// A request of a client was refused because of a limit.
+    Refused {
+        /// The ClientID.
+        client_identifier: Box<str>,
+        /// What the client was answered.
+        reason_code: ReasonCode,
+    },
+}
+
+/// Why a message was not delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// As many messages wait for the client as may.
+    QueueFull,
+    /// The message is larger than the client's Maximum Packet Size \[MQTT-3.1.2-25\].
+    TooLarge,
+    /// The message expired before it was sent \[MQTT-3.3.2-5\].
+    Expired,
+    /// The Session ended before the message was acknowledged.
+    SessionEnded,
+    /// All messages on their way take more bytes than allowed.
+    OverBudget,
+    /// As many messages are retained as may be.
+    RetainedFull,
+}

@@ -1,0 +1,170 @@
+//! SUBSCRIBE and UNSUBSCRIBE (sections 3.8, 3.10).
+
+use alloc::vec::Vec;
+
+use mqtt5_codec::framing::Frame;
+use mqtt5_codec::{Packet, ReasonCode, RetainHandling, Subscription, TopicFilter};
+
+use super::clients::{Client, Walk};
+use super::question::Codes;
+use super::slots::Key;
+use super::subscriptions::MatchingPart;
+use super::{Broker, Gone, Grant, Granted, Notice, Question};
+use crate::Instant;
+
+impl Broker {
+    /// Answers a SUBSCRIBE, with a grant for each of its Topic Filters, in their order. Filters
+    /// without one are refused with 0x87.
+    ///
+    /// # Errors
+    ///
+    /// [`Gone`] if the connection is over, or if it was not a SUBSCRIBE.
+    pub fn answer_subscribe(
+        &mut self,
+        now: Instant,
+        question: &Question,
+        grants: &[Grant],
+    ) -> Result<(), Gone> {
+        let Packet::Subscribe(packet) = question.packet() else {
+            return Err(Gone);
+        };
+        let key = question.connection.0;
+        let client = self
+            .links
+            .get(key)
+            .and_then(|link| link.client)
+            .ok_or(Gone)?;
+        let identifier = packet.properties.subscription_identifier();
+        let mut grants = grants.iter();
+        let mut codes = Codes::new();
+        for subscription in packet.subscriptions.iter() {
+            let grant = grants.next();
+            let code = match grant {
+                Some(&Grant::UpTo(qos)) => {
+                    let qos = qos.min(subscription.options.maximum_qos);
+                    let granted = Granted::new(qos, subscription.options, identifier);
+                    self.subscribe(client, &subscription, granted)
+                }
+                Some(&Grant::Refuse(code)) => code,
+                None => ReasonCode::NotAuthorized,
+            };
+            codes.push(code);
+        }
+        let number = packet.packet_identifier;
+        let _ = self.with(key, |mut lent| {
+            lent.acknowledge_subscribe(now, number, &codes, &[])
+        });
+        self.ready(key);
+        self.arm(key);
+        self.has_room(client);
+        Ok(())
+    }
+
+    fn subscribe(
+        &mut self,
+        key: Key,
+        subscription: &Subscription<'_>,
+        granted: Granted,
+    ) -> ReasonCode {
+        let filter = subscription.filter;
+        if let Err(code) = self.check_filter(key, filter) {
+            if let Some(client) = self.clients.get(key) {
+                let client_identifier = client.session.client_identifier().into();
+                self.notice(Notice::Refused {
+                    client_identifier,
+                    reason_code: code,
+                });
+            }
+            return code;
+        }
+        let Ok(before) = self.index.insert(filter, Client::subscriber(key), granted) else {
+            return ReasonCode::QuotaExceeded;
+        };
+        let Some(client) = self.clients.get_mut(key) else {
+            return ReasonCode::UnspecifiedError;
+        };
+        if before.is_none() {
+            let part = MatchingPart::from(filter);
+            client.index_nodes += part.nodes() as u32;
+            client.filter_bytes += filter.as_str().len() as u32;
+        }
+        // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
+        let sends = match subscription.options.retain_handling {
+            RetainHandling::Send => true,
+            RetainHandling::SendIfNew => before.is_none(),
+            RetainHandling::DoNotSend => false,
+        };
+        if sends {
+            let cursor = self.retained.cursor(filter);
+            client
+                .walks
+                .retain(|walk| walk.cursor.filter() != filter.as_str());
+            client.walks.push_back(Walk { cursor, granted });
+        }
+        ReasonCode::granted(granted.qos())
+    }
+
+    /// Whether a client may have one more filter.
+    fn check_filter(&self, key: Key, filter: TopicFilter<'_>) -> Result<(), ReasonCode> {
+        let client = self.clients.get(key).ok_or(ReasonCode::UnspecifiedError)?;
+        let limits = &client.limits;
+        if filter.is_shared() {
+            return Err(ReasonCode::SharedSubscriptionsNotSupported);
+        }
+        let part = MatchingPart::from(filter);
+        let most = match part.has_wildcard() {
+            true => limits.wildcard_levels,
+            false => limits.topic_levels,
+        };
+        if part.levels() > usize::from(most) {
+            return Err(ReasonCode::TopicFilterInvalid);
+        }
+        let subscriber = Client::subscriber(key);
+        if self.index.value(filter, subscriber).is_some() {
+            return Ok(());
+        }
+        let own = self.index.count_of_subscriber(subscriber);
+        let fits = part.single_level_wildcards() <= usize::from(limits.single_level_wildcards)
+            && own < limits.subscriptions as usize
+            && self.index.len() < self.config.limits.subscriptions as usize
+            && client.index_nodes as usize + part.nodes() <= limits.index_nodes as usize
+            && client.filter_bytes as usize + filter.as_str().len() <= limits.filter_bytes as usize;
+        match fits {
+            true => Ok(()),
+            false => Err(ReasonCode::QuotaExceeded),
+        }
+    }
+
+    pub(super) fn unsubscribe(&mut self, now: Instant, key: Key, client: Key, frame: &Frame) {
+        let version = self.with(key, |lent| lent.version());
+        let packet = version.map(|version| frame.decode(version));
+        let Some(Ok(Packet::Unsubscribe(packet))) = packet else {
+            return;
+        };
+        let codes: Vec<ReasonCode> = packet
+            .filters
+            .iter()
+            .map(|filter| self.unsubscribe_from(client, filter))
+            .collect();
+        let number = packet.packet_identifier;
+        let _ = self.with(key, |mut lent| {
+            lent.acknowledge_unsubscribe(now, number, &codes, &[])
+        });
+    }
+
+    fn unsubscribe_from(&mut self, key: Key, filter: TopicFilter<'_>) -> ReasonCode {
+        if filter.is_shared() || self.index.remove(filter, Client::subscriber(key)).is_none() {
+            return ReasonCode::NoSubscriptionExisted;
+        }
+        if let Some(client) = self.clients.get_mut(key) {
+            let part = MatchingPart::from(filter);
+            client.index_nodes = client.index_nodes.saturating_sub(part.nodes() as u32);
+            let bytes = filter.as_str().len() as u32;
+            client.filter_bytes = client.filter_bytes.saturating_sub(bytes);
+            client
+                .walks
+                .retain(|walk| walk.cursor.filter() != filter.as_str());
+        }
+        ReasonCode::Success
+    }
+}

@@ -1,0 +1,187 @@
+//! A broker with clients: what a Server must do between its Clients (sections 3.1.4, 3.3, 3.8, 4.1).
+
+#[path = "broker/net.rs"]
+mod net;
+
+use mqtt5_session_fsm::broker::{BrokerConfig, Overlap};
+use mqtt5_session_fsm::codec::{Property, Qos, ReasonCode, RetainHandling, SubscriptionOptions};
+
+use net::{Net, options};
+
+const QOS: [Qos; 3] = [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce];
+
+/// [MQTT-3.8.4-8]: a message arrives at the lower one of its QoS and the granted one, once.
+#[test]
+fn messages_arrive_at_the_lower_qos() {
+    for published in QOS {
+        for granted in QOS {
+            let mut net = Net::new(BrokerConfig::default());
+            let (one, other) = (net.client("one"), net.client("other"));
+            assert_eq!(
+                net.subscribe(other, "a/+", options(granted)),
+                ReasonCode::granted(granted)
+            );
+            net.publish(one, "a/b", b"hi", published, false);
+            let got = net.take(other);
+            assert_eq!(
+                got,
+                [(
+                    "a/b".into(),
+                    b"hi".to_vec(),
+                    published.min(granted),
+                    false,
+                    vec![]
+                )]
+            );
+            assert!(net.take(one).is_empty());
+        }
+    }
+}
+
+/// [MQTT-3.3.1-5], [MQTT-3.3.1-6], [MQTT-3.3.1-9] to [MQTT-3.3.1-13].
+#[test]
+fn retained_messages_go_to_new_subscriptions() {
+    let mut net = Net::new(BrokerConfig::default());
+    let (one, other) = (net.client("one"), net.client("other"));
+    net.publish(one, "a/b", b"old", Qos::AtLeastOnce, true);
+    net.publish(one, "a/b", b"new", Qos::AtLeastOnce, true);
+    net.subscribe(other, "a/#", options(Qos::ExactlyOnce));
+    let retained = (
+        "a/b".into(),
+        b"new".to_vec(),
+        Qos::AtLeastOnce,
+        true,
+        vec![],
+    );
+    assert_eq!(net.take(other), [retained.clone()]);
+    for (handling, again) in [
+        (RetainHandling::Send, true),
+        (RetainHandling::SendIfNew, false),
+        (RetainHandling::DoNotSend, false),
+    ] {
+        let options = SubscriptionOptions {
+            retain_handling: handling,
+            ..options(Qos::ExactlyOnce)
+        };
+        net.subscribe(other, "a/#", options);
+        assert_eq!(net.take(other).len(), usize::from(again), "{handling:?}");
+    }
+    net.publish(one, "a/b", b"", Qos::AtMostOnce, true);
+    assert_eq!(net.take(other).len(), 1);
+    net.subscribe(other, "a/#", options(Qos::ExactlyOnce));
+    assert_eq!(net.take(other), []);
+}
+
+/// [MQTT-3.8.3-3].
+#[test]
+fn no_local_is_kept() {
+    let mut net = Net::new(BrokerConfig::default());
+    let one = net.client("one");
+    for no_local in [true, false] {
+        let options = SubscriptionOptions {
+            no_local,
+            ..options(Qos::AtLeastOnce)
+        };
+        net.subscribe(one, "a", options);
+        net.publish(one, "a", b"hi", Qos::AtLeastOnce, false);
+        assert_eq!(net.take(one).len(), usize::from(!no_local));
+    }
+}
+
+/// [MQTT-3.3.4-2] to [MQTT-3.3.4-5].
+#[test]
+fn overlapping_subscriptions() {
+    for overlap in [Overlap::OneCopy, Overlap::OnePerSubscription] {
+        let mut net = Net::new(BrokerConfig {
+            overlap,
+            ..BrokerConfig::default()
+        });
+        let (one, other) = (net.client("one"), net.client("other"));
+        net.subscribe_as(other, "a/#", options(Qos::AtMostOnce), Some(7));
+        net.subscribe_as(other, "a/+", options(Qos::ExactlyOnce), Some(9));
+        net.subscribe(other, "+/b", options(Qos::AtLeastOnce));
+        net.publish(one, "a/b", b"hi", Qos::ExactlyOnce, false);
+        let mut got: Vec<_> = net
+            .take(other)
+            .into_iter()
+            .map(|(_, _, qos, _, mut identifiers)| {
+                identifiers.sort_unstable();
+                (qos, identifiers)
+            })
+            .collect();
+        got.sort();
+        match overlap {
+            Overlap::OneCopy => assert_eq!(got, [(Qos::ExactlyOnce, vec![7, 9])]),
+            Overlap::OnePerSubscription => assert_eq!(
+                got,
+                [
+                    (Qos::AtMostOnce, vec![7]),
+                    (Qos::AtLeastOnce, vec![]),
+                    (Qos::ExactlyOnce, vec![9])
+                ]
+            ),
+        }
+    }
+}
+
+/// [MQTT-4.5.0-1]: what comes while a client is away waits for it, until its Session ends.
+#[test]
+fn messages_wait_for_an_absent_client() {
+    let mut net = Net::new(BrokerConfig::default());
+    let one = net.client("one");
+    let other = net.client_with("other", &[Property::SessionExpiryInterval(100)], None);
+    net.subscribe(other, "a", options(Qos::ExactlyOnce));
+    net.cut(other);
+    for qos in QOS {
+        net.publish(one, "a", b"hi", qos, false);
+    }
+    let again = net.again(other, false, &[Property::SessionExpiryInterval(100)]);
+    assert!(again, "the Session goes on");
+    assert_eq!(net.take(other).len(), 2);
+    net.cut(other);
+    net.publish(one, "a", b"hi", Qos::AtLeastOnce, false);
+    net.pass(100_000);
+    let again = net.again(other, false, &[]);
+    assert!(!again, "the Session has ended");
+    assert_eq!(net.take(other), []);
+    net.publish(one, "a", b"hi", Qos::AtLeastOnce, false);
+    assert_eq!(net.take(other), [], "its subscriptions have ended, too");
+}
+
+/// [MQTT-3.1.4-3]: the older connection ends with 0x8E, the Session goes on in the newer one.
+#[test]
+fn a_client_that_connects_again_takes_over() {
+    let mut net = Net::new(BrokerConfig::default());
+    let expiry = [Property::SessionExpiryInterval(100)];
+    let (one, first) = (net.client("one"), net.client_with("other", &expiry, None));
+    net.subscribe(first, "a", options(Qos::AtLeastOnce));
+    let second = net.client_with("other", &expiry, None);
+    assert_eq!(net.ended(first), Some(ReasonCode::SessionTakenOver));
+    net.publish(one, "a", b"hi", Qos::AtLeastOnce, false);
+    assert_eq!(
+        net.take(second).len(),
+        0,
+        "the helper connects with Clean Start"
+    );
+    net.subscribe(second, "a", options(Qos::AtLeastOnce));
+    net.publish(one, "a", b"hi", Qos::AtLeastOnce, false);
+    assert_eq!(net.take(second).len(), 1);
+}
+
+/// [MQTT-3.1.2-8]: the Will of a connection that is lost is published, after its delay.
+#[test]
+fn a_will_is_published() {
+    for delay in [0, 10] {
+        let mut net = Net::new(BrokerConfig::default());
+        let one = net.client("one");
+        net.subscribe(one, "will", options(Qos::AtLeastOnce));
+        let expiry = [Property::SessionExpiryInterval(100)];
+        let other = net.client_with("other", &expiry, Some(delay));
+        net.cut(other);
+        if delay > 0 {
+            assert_eq!(net.take(one), []);
+            net.pass(u64::from(delay) * 1000);
+        }
+        assert_eq!(net.take(one).len(), 1);
+    }
+}
