@@ -7,6 +7,7 @@
 //!   them.
 //! * [`subscriptions`]: which subscriptions match a Topic Name (section 4.7).
 
+mod bodies;
 mod clients;
 mod config;
 mod connect;
@@ -36,6 +37,7 @@ pub use self::question::{Admission, Grant, Permission, Question, Verdict};
 pub use self::receive::Step;
 pub use self::statistics::Statistics;
 
+use self::bodies::Bodies;
 use self::clients::Clients;
 use self::deadlines::{Deadlines, Due};
 use self::links::Link;
@@ -54,6 +56,7 @@ pub struct Broker {
     index: SubscriptionIndex<Granted>,
     retained: RetainedStore,
     retained_armed: Instant,
+    bodies: Bodies,
     deadlines: Deadlines,
     /// Connections that have something to write, each once.
     ready: VecDeque<Key>,
@@ -74,6 +77,7 @@ impl Broker {
             index: SubscriptionIndex::new(config.seed),
             retained: RetainedStore::new(config.retained),
             retained_armed: Instant::NEVER,
+            bodies: Bodies::new(config.seed),
             deadlines: Deadlines::default(),
             ready: VecDeque::new(),
             notices: VecDeque::new(),

@@ -12,7 +12,7 @@ impl Broker {
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
-        let link = client.connection;
+        let (link, body) = (client.connection, publication.body);
         if link.is_none() && publication.qos == Qos::AtMostOnce && !self.config.keep_qos0 {
             self.statistics.dropped += 1;
             return;
@@ -27,8 +27,16 @@ impl Broker {
             },
             None => client.session.publish(now, publication),
         };
+        while let Some(number) = client.session.take_forgotten_body() {
+            self.bodies.release(number);
+        }
         match accepted {
-            Ok(_) => self.statistics.delivered += 1,
+            Ok(_) => {
+                self.statistics.delivered += 1;
+                if let Some(number) = body {
+                    self.bodies.hold(number);
+                }
+            }
             Err(refused) => self.dropped(key, refused.error),
         }
         match link {

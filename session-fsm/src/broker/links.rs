@@ -75,8 +75,14 @@ impl Broker {
     pub(super) fn with<R>(&mut self, key: Key, call: impl FnOnce(Lent<'_>) -> R) -> Option<R> {
         let link = self.links.get_mut(key)?;
         let client = link.client.and_then(|client| self.clients.get_mut(client));
-        let session = client.map(|client| &mut client.session);
-        Some(call(link.connection.lend(session)))
+        let Some(client) = client else {
+            return Some(call(link.connection.lend(None)));
+        };
+        let result = call(link.connection.lend(Some(&mut client.session)));
+        while let Some(number) = client.session.take_forgotten_body() {
+            self.bodies.release(number);
+        }
+        Some(result)
     }
 
     /// Writes packets to `wire`.
@@ -172,6 +178,9 @@ impl Broker {
         while let Some(client) = self.clients.get_mut(key) {
             if client.connection.is_some() {
                 break;
+            }
+            while let Some(number) = client.session.take_forgotten_body() {
+                self.bodies.release(number);
             }
             match client.session.poll() {
                 Some(Output::Event(event)) => self.handle_session_event(now, key, event),

@@ -93,6 +93,11 @@ impl Broker {
         let Some(topic) = publish.topic else {
             return ReasonCode::UnspecifiedError;
         };
+        let size = arrival.message.size();
+        if self.bodies.bytes() + size as u64 > self.config.limits.message_bytes {
+            self.statistics.refused += 1;
+            return ReasonCode::QuotaExceeded;
+        }
         if arrival.retain && !self.retain(now, arrival) {
             return ReasonCode::QuotaExceeded;
         }
@@ -101,6 +106,7 @@ impl Broker {
             self.statistics.unmatched += 1;
             return ReasonCode::NoMatchingSubscribers;
         }
+        let body = self.bodies.begin(size);
         let mut found = core::mem::take(&mut self.hits.found);
         let mut rest = &found[..];
         while let Some((first, _)) = rest.split_first() {
@@ -111,9 +117,13 @@ impl Broker {
             let (of_client, others) = rest.split_at(copies);
             rest = others;
             let key = first.1;
-            let publication = copy_for(arrival, of_client);
+            let publication = Publication {
+                body: Some(body),
+                ..copy_for(arrival, of_client)
+            };
             self.deliver(now, key, publication);
         }
+        self.bodies.release(body);
         found.clear();
         self.hits.found = found;
         ReasonCode::Success

@@ -102,4 +102,3 @@ pub enum Permission {
 
 pub(super) type Codes = Vec<ReasonCode>;
 
-pub(super) type Name = Box<str>;

@@ -1,0 +1,85 @@
+//! The messages that are on their way: each counts once, however many Sessions hold it.
+
+use core::num::NonZeroU64;
+
+use hashbrown::HashTable;
+
+use super::subscriptions::{Hashing, spread};
+
+#[derive(Clone, Copy, Debug)]
+struct Body {
+    number: NonZeroU64,
+    references: u64,
+    bytes: usize,
+}
+
+/// The messages by their numbers, which are never used again.
+#[derive(Clone, Debug)]
+pub(super) struct Bodies {
+    held: HashTable<Body>,
+    hashing: Hashing,
+    last: u64,
+    bytes: u64,
+}
+
+impl Bodies {
+    pub(super) fn new(seed: u64) -> Self {
+        Bodies {
+            held: HashTable::new(),
+            hashing: Hashing::new(seed),
+            last: 0,
+            bytes: 0,
+        }
+    }
+
+    /// The bytes of all messages that are held.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn hash(hashing: &Hashing, number: NonZeroU64) -> u64 {
+        spread(hashing.wide_number(number.get()))
+    }
+
+    /// A message of this size, which the caller holds.
+    pub(super) fn begin(&mut self, bytes: usize) -> NonZeroU64 {
+        // More than 500 years at a thousand million messages a second.
+        self.last += 1;
+        let number = NonZeroU64::MIN.saturating_add(self.last - 1);
+        let Bodies { held, hashing, .. } = self;
+        let body = Body {
+            number,
+            references: 1,
+            bytes,
+        };
+        held.insert_unique(Self::hash(hashing, number), body, |body| {
+            Self::hash(hashing, body.number)
+        });
+        self.bytes += bytes as u64;
+        number
+    }
+
+    /// Someone else holds the message, too.
+    pub(super) fn hold(&mut self, number: NonZeroU64) {
+        let hash = Self::hash(&self.hashing, number);
+        if let Some(body) = self.held.find_mut(hash, |body| body.number == number) {
+            body.references += 1;
+        }
+    }
+
+    /// One who held the message does so no more. Returns whether nobody does.
+    pub(super) fn release(&mut self, number: NonZeroU64) -> bool {
+        let hash = Self::hash(&self.hashing, number);
+        let Ok(mut entry) = self.held.find_entry(hash, |body| body.number == number) else {
+            return false;
+        };
+        let body = entry.get_mut();
+        body.references -= 1;
+        if body.references > 0 {
+            return false;
+        }
+        self.bytes -= body.bytes as u64;
+        entry.remove();
+        true
+    }
+}
