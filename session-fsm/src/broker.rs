@@ -13,6 +13,7 @@ mod config;
 mod connect;
 mod deadlines;
 mod deliver;
+mod fanout;
 mod granted;
 mod links;
 mod notice;
@@ -40,6 +41,7 @@ pub use self::statistics::Statistics;
 use self::bodies::Bodies;
 use self::clients::Clients;
 use self::deadlines::{Deadlines, Due};
+use self::fanout::Jobs;
 use self::links::Link;
 use self::publish::Hits;
 use self::retained::RetainedStore;
@@ -63,6 +65,7 @@ pub struct Broker {
     notices: VecDeque<Notice>,
     /// Sessions with walks over retained messages that can go on.
     walking: VecDeque<Key>,
+    jobs: Jobs,
     statistics: Statistics,
     hits: Hits,
 }
@@ -82,6 +85,7 @@ impl Broker {
             ready: VecDeque::new(),
             notices: VecDeque::new(),
             walking: VecDeque::new(),
+            jobs: Jobs::default(),
             statistics: Statistics::default(),
             hits: Hits::default(),
             config,

@@ -185,3 +185,44 @@ fn a_will_is_published() {
         assert_eq!(net.take(one).len(), 1);
     }
 }
+
+/// A message for more subscribers than one call serves goes to each once, and in order; the publisher is read again.
+#[test]
+fn a_message_for_many_goes_out_in_slices() {
+    for slice in [0, 1, 2, 5, 6] {
+        let mut net = Net::new(BrokerConfig {
+            fan_out_slice: slice,
+            ..BrokerConfig::default()
+        });
+        let publisher = net.client("publisher");
+        let others: Vec<usize> = (0..5)
+            .map(|number| net.client(&number.to_string()))
+            .collect();
+        for other in &others {
+            net.subscribe(*other, "a", options(Qos::ExactlyOnce));
+        }
+        for payload in [&b"1"[..], b"2", b"3"] {
+            for qos in QOS {
+                net.queue(publisher, "a", payload, qos, false);
+            }
+        }
+        net.settle();
+        for other in &others {
+            let got: Vec<_> = net
+                .take(*other)
+                .into_iter()
+                .map(|it| (it.1, it.2))
+                .collect();
+            for qos in QOS {
+                let of_qos: Vec<_> = got
+                    .iter()
+                    .filter(|it| it.1 == qos)
+                    .map(|it| &it.0[..])
+                    .collect();
+                assert_eq!(of_qos, [b"1", b"2", b"3"], "slice {slice}");
+            }
+        }
+        assert_eq!(net.broker.statistics().acknowledged, 45);
+        assert!(!net.broker.work(net.now, &mut 1));
+    }
+}

@@ -14,6 +14,9 @@ pub enum Notice {
     /// This connection has something to write, or has ended: call
     /// [`Broker::transmit`](super::Broker::transmit).
     Ready(ConnectionKey),
+    /// This connection, for which [`Broker::receive`](super::Broker::receive) returned
+    /// [`Step::Wait`](super::Step::Wait), is read again: offer its bytes.
+    Readable(ConnectionKey),
     /// A client has connected.
     Connected {
         /// Its ClientID.

@@ -5,11 +5,12 @@ use alloc::vec::Vec;
 use mqtt5_codec::{Message, Publish, Qos, ReasonCode, TopicName};
 
 use super::clients::Client;
+use super::fanout::Job;
 use super::slots::Key;
 use super::subscriptions::Scratch;
 use super::{Broker, DropReason, Granted, Notice, Overlap};
 use crate::event::WillMessage;
-use crate::{Instant, Publication, SubscriptionIdentifiers};
+use crate::{Instant, Publication, Receipt, SubscriptionIdentifiers};
 
 /// A message that was published.
 #[derive(Clone, Debug)]
@@ -34,32 +35,57 @@ impl Arrival {
 }
 
 /// Who published it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Source {
     /// Also if it is its Will.
     Client(Key),
     Host,
 }
 
-/// To how many clients a message went.
+/// To how many a message goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Fanout {
-    /// The clients with subscriptions that match.
-    pub clients: u32,
+    /// The subscriptions that match.
+    pub subscriptions: u32,
+}
+
+/// A subscription that matches a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Hit {
+    /// Of the Session: the order of the recipients.
+    pub(super) number: u64,
+    pub(super) client: Key,
+    pub(super) granted: Granted,
 }
 
 /// The subscriptions that match a message; lists that are used again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hits {
     scratch: Scratch,
-    /// The number of the Session, its key, and what it was granted.
-    found: Vec<(u64, Key, Granted)>,
+    found: Vec<Hit>,
+}
+
+/// What became of a message that came.
+pub(super) enum Routed {
+    /// It is to be acknowledged with this Reason Code.
+    Done(ReasonCode),
+    /// It is on its way, and is acknowledged at the end of it.
+    Job,
 }
 
 impl Broker {
     /// Publishes a message of the host, such as a bridge or a topic of the Server's own, through
-    /// the same way as one of a client. The message may be larger than any budget allows.
-    pub fn publish(&mut self, now: Instant, message: Message, qos: Qos) -> Fanout {
+    /// the same way as one of a client.
+    ///
+    /// # Errors
+    ///
+    /// The Reason Code 0x97 if the message exceeds a budget; it goes to nobody then.
+    pub fn publish(
+        &mut self,
+        now: Instant,
+        message: Message,
+        qos: Qos,
+    ) -> Result<Fanout, ReasonCode> {
         let expiry = message.publish().properties.message_expiry_interval();
         let arrival = Arrival {
             retain: message.retain(),
@@ -67,9 +93,11 @@ impl Broker {
             message,
             qos,
         };
-        self.route(now, Source::Host, &arrival);
-        Fanout {
-            clients: self.hits.found.len() as u32,
+        let routed = self.route(now, Source::Host, arrival, None);
+        let subscriptions = self.hits.found.len() as u32;
+        match routed {
+            Routed::Done(code) if code.is_error() => Err(code),
+            Routed::Done(_) | Routed::Job => Ok(Fanout { subscriptions }),
         }
     }
 
@@ -82,51 +110,66 @@ impl Broker {
             message: will.message,
             qos: will.qos,
         };
-        self.route(now, Source::Client(client), &arrival);
+        self.route(now, Source::Client(client), arrival, None);
     }
 
-    /// Stores the message if it is to be retained, and gives it to all subscriptions that match.
-    /// Returns the Reason Code for its acknowledgement.
-    pub(super) fn route(&mut self, now: Instant, source: Source, arrival: &Arrival) -> ReasonCode {
+    /// Stores the message if it is to be retained, and gives it to all subscriptions that match,
+    /// or begins to.
+    pub(super) fn route(
+        &mut self,
+        now: Instant,
+        source: Source,
+        arrival: Arrival,
+        receipt: Option<(Key, Receipt)>,
+    ) -> Routed {
         self.statistics.published += 1;
-        let publish = arrival.message.publish();
-        let Some(topic) = publish.topic else {
-            return ReasonCode::UnspecifiedError;
+        self.hits.found.clear();
+        let Some(topic) = arrival.message.publish().topic else {
+            return Routed::Done(ReasonCode::UnspecifiedError);
         };
-        let size = arrival.message.size();
-        if self.bodies.bytes() + size as u64 > self.config.limits.message_bytes {
-            self.statistics.refused += 1;
-            return ReasonCode::QuotaExceeded;
-        }
-        if arrival.retain && !self.retain(now, arrival) {
-            return ReasonCode::QuotaExceeded;
-        }
         self.find(source, topic);
+        let size = arrival.message.size();
+        let many = self.hits.found.len() > self.config.fan_out_slice.max(1) as usize;
+        let is_job = many || self.jobs.has(source);
+        let charged = match is_job {
+            true => size + self.hits.found.len() * size_of::<Hit>(),
+            false => size,
+        };
+        if self.bodies.bytes() + charged as u64 > self.config.limits.message_bytes {
+            self.statistics.refused += 1;
+            self.hits.found.clear();
+            return Routed::Done(ReasonCode::QuotaExceeded);
+        }
+        if arrival.retain && !self.retain(now, &arrival) {
+            self.hits.found.clear();
+            return Routed::Done(ReasonCode::QuotaExceeded);
+        }
         if self.hits.found.is_empty() {
             self.statistics.unmatched += 1;
-            return ReasonCode::NoMatchingSubscribers;
+            return Routed::Done(ReasonCode::NoMatchingSubscribers);
         }
-        let body = self.bodies.begin(size);
-        let mut found = core::mem::take(&mut self.hits.found);
+        let body = self.bodies.begin(charged);
+        if is_job {
+            let job = Job {
+                arrival,
+                body,
+                hits: self.hits.found.clone(),
+                position: 0,
+                receipt,
+            };
+            self.jobs.add(source, job);
+            return Routed::Job;
+        }
+        let found = core::mem::take(&mut self.hits.found);
         let mut rest = &found[..];
-        while let Some((first, _)) = rest.split_first() {
-            let copies = match self.config.overlap {
-                Overlap::OnePerSubscription => 1,
-                Overlap::OneCopy => rest.iter().take_while(|it| it.1 == first.1).count(),
-            };
-            let (of_client, others) = rest.split_at(copies);
-            rest = others;
-            let key = first.1;
-            let publication = Publication {
-                body: Some(body),
-                ..copy_for(arrival, of_client)
-            };
-            self.deliver(now, key, publication);
+        while !rest.is_empty() {
+            let of_client = copies(rest, self.config.overlap);
+            rest = rest.get(of_client.len()..).unwrap_or_default();
+            self.copy_to(now, &arrival, body, of_client);
         }
-        self.bodies.release(body);
-        found.clear();
         self.hits.found = found;
-        ReasonCode::Success
+        self.bodies.release(body);
+        Routed::Done(ReasonCode::Success)
     }
 
     fn retain(&mut self, now: Instant, arrival: &Arrival) -> bool {
@@ -154,7 +197,6 @@ impl Broker {
             statistics,
             ..
         } = self;
-        hits.found.clear();
         let visits = index.matches(topic, &mut hits.scratch, |matched| {
             for subscription in matched.subscriptions() {
                 let granted = *subscription.value();
@@ -166,19 +208,35 @@ impl Broker {
                     continue;
                 }
                 let number = clients.get(key).map_or(0, |client: &Client| client.number);
-                hits.found.push((number, key, granted));
+                hits.found.push(Hit {
+                    number,
+                    client: key,
+                    granted,
+                });
             }
         });
         statistics.dearest_match = statistics.dearest_match.max(visits as u64);
-        hits.found.sort_by_key(|hit| hit.0);
+        hits.found.sort_by_key(|hit| hit.number);
     }
 }
 
+/// Those of the first hits that one copy of the message serves.
+pub(super) fn copies(hits: &[Hit], overlap: Overlap) -> &[Hit] {
+    let count = match (overlap, hits.first()) {
+        (Overlap::OneCopy, Some(first)) => hits
+            .iter()
+            .take_while(|hit| hit.client == first.client)
+            .count(),
+        _ => 1,
+    };
+    hits.get(..count).unwrap_or_default()
+}
+
 /// The copy of a message for a client, by the subscriptions that match (section 3.3.4).
-fn copy_for(arrival: &Arrival, subscriptions: &[(u64, Key, Granted)]) -> Publication {
+pub(super) fn copy_for(arrival: &Arrival, subscriptions: &[Hit]) -> Publication {
     let mut identifiers = SubscriptionIdentifiers::NONE;
     let (mut granted, mut as_published) = (Qos::AtMostOnce, false);
-    for (_, _, subscription) in subscriptions {
+    for subscription in subscriptions.iter().map(|hit| hit.granted) {
         granted = granted.max(subscription.qos());
         as_published |= subscription.retain_as_published();
         // [MQTT-3.3.4-3] [MQTT-3.3.4-5]

@@ -1,6 +1,5 @@
 //! What the host decides, and its answers.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use mqtt5_codec::framing::Frame;
@@ -101,4 +100,3 @@ pub enum Permission {
 }
 
 pub(super) type Codes = Vec<ReasonCode>;
-

@@ -8,7 +8,7 @@ use mqtt5_codec::{EncodeError, ProtocolVersion, Publish, ReasonCode};
 
 use super::deliver::ended;
 use super::links::Gone;
-use super::publish::{Arrival, Source};
+use super::publish::{Arrival, Routed, Source};
 use super::slots::Key;
 use super::{Broker, ConnectionKey, DropReason, Permission, Question};
 use crate::connection::EncodeToVec;
@@ -55,6 +55,10 @@ impl Broker {
     ) -> Result<Step, Gone> {
         let offered = input.len();
         loop {
+            if self.is_held_up(key.0) {
+                let _ = self.with(key.0, |mut lent| lent.bytes_waiting(now));
+                return Ok(Step::Wait);
+            }
             let levels = self.topic_levels(key.0);
             let arrived = self
                 .with(key.0, |mut lent| {
@@ -123,8 +127,11 @@ impl Broker {
         };
         match arrived {
             Arrived::Message(arrival, receipt) => {
-                let code = self.route(now, Source::Client(client), &arrival);
-                self.acknowledge(key, receipt, code);
+                let source = Source::Client(client);
+                let name = receipt.map(|receipt| (key, receipt));
+                if let Routed::Done(code) = self.route(now, source, arrival, name) {
+                    self.acknowledge(key, receipt, code);
+                }
             }
             Arrived::Refused(code, receipt) => {
                 self.statistics.refused += 1;
@@ -140,7 +147,7 @@ impl Broker {
         }
     }
 
-    fn acknowledge(&mut self, key: Key, receipt: Option<Receipt>, code: ReasonCode) {
+    pub(super) fn acknowledge(&mut self, key: Key, receipt: Option<Receipt>, code: ReasonCode) {
         if let Some(receipt) = receipt {
             let _ = self.with(key, |mut lent| lent.acknowledge_with(receipt, code, &[]));
         }

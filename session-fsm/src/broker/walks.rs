@@ -15,16 +15,18 @@ impl Broker {
         }
     }
 
-    /// Goes on with what takes long, a slice at a time: retained messages for new subscriptions.
-    /// Takes what it does off `budget`; returns whether more is left to do.
+    /// Goes on with what takes long, a slice at a time: messages for many subscribers, and
+    /// retained messages for new subscriptions. Takes what it does off `budget`; returns whether more is left to do.
     pub fn work(&mut self, now: Instant, budget: &mut u32) -> bool {
         while *budget > 0 {
-            let Some(key) = self.walking.pop_front() else {
-                return false;
-            };
-            self.walk(now, key, budget);
+            self.fan_out(now, budget);
+            match self.walking.pop_front() {
+                Some(key) => self.walk(now, key, budget),
+                None if self.jobs.is_empty() => return false,
+                None => {}
+            }
         }
-        !self.walking.is_empty()
+        !self.walking.is_empty() || !self.jobs.is_empty()
     }
 
     fn walk(&mut self, now: Instant, key: Key, budget: &mut u32) {

@@ -166,6 +166,19 @@ impl Net {
         qos: Qos,
         retain: bool,
     ) {
+        self.queue(host, topic, payload, qos, retain);
+        self.settle();
+    }
+
+    /// Publishes, without carrying a byte.
+    pub(crate) fn queue(
+        &mut self,
+        host: usize,
+        topic: &str,
+        payload: &[u8],
+        qos: Qos,
+        retain: bool,
+    ) {
         let publish = Publish {
             retain,
             ..Publish::new(TopicName::new(topic).unwrap(), payload)
@@ -175,7 +188,6 @@ impl Net {
         client
             .publish(self.now, Publication::new(qos, message))
             .unwrap();
-        self.settle();
     }
 
     /// The network of a client breaks.
@@ -205,7 +217,7 @@ impl Net {
     }
 
     /// Carries bytes until nothing moves.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         loop {
             let mut moved = false;
             for host in 0..self.hosts.len() {
