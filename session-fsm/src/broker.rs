@@ -15,6 +15,8 @@ mod deadlines;
 mod deliver;
 mod fanout;
 mod granted;
+#[cfg(feature = "persistence")]
+pub mod journal;
 mod links;
 mod notice;
 mod publish;
