@@ -143,7 +143,7 @@ impl Session {
         let entries = self.deadlines.iter().flat_map(|it| &it.entries);
         entries
             .filter(|(token, entry)| {
-                entry.packet_identifier.is_some() || self.waiting.is_acknowledged(**token)
+                entry.packet_identifier.is_some() || self.waiting.find(**token).is_some()
             })
             .map(|(token, entry)| (*token, entry.deadline))
     }

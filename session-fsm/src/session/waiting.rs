@@ -322,12 +322,12 @@ impl Queues {
         self.others.iter().chain(&self.qos0).filter_map(Place::look)
     }
 
-    /// Whether a message with QoS 1 or 2 waits that has this token.
+    /// The message with QoS 1 or 2 that waits and has this token.
     #[cfg(feature = "persistence")]
-    pub(crate) fn is_acknowledged(&self, token: Token) -> bool {
+    pub(crate) fn find(&self, token: Token) -> Option<&QueuedMessage> {
         let found = self.others.binary_search_by_key(&token, Place::token);
         let place = found.ok().and_then(|position| self.others.get(position));
-        place.and_then(Place::look).is_some()
+        place.and_then(Place::look)
     }
 
     /// All that wait, those with QoS 1 and 2 first, in order.

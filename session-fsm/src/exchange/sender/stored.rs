@@ -36,6 +36,20 @@ impl Sender {
         }
     }
 
+    /// The token of the message with this identifier.
+    #[cfg(feature = "persistence")]
+    pub(crate) fn token_of(&self, packet_identifier: PacketIdentifier) -> Option<Token> {
+        let slot = self.slots.get(self.slots.find(packet_identifier)?)?;
+        Some(slot.used_for.token())
+    }
+
+    /// The message with this identifier of which PUBLISH is unacknowledged.
+    #[cfg(feature = "persistence")]
+    pub(crate) fn message_of(&self, packet_identifier: PacketIdentifier) -> Option<&QueuedMessage> {
+        let slot = self.slots.get(self.slots.find(packet_identifier)?)?;
+        slot.used_for.queued()
+    }
+
     /// Whether an identifier is in use for nothing at all.
     pub(crate) fn is_free(&self, packet_identifier: PacketIdentifier) -> bool {
         self.slots.is_free(packet_identifier)

@@ -232,6 +232,10 @@ impl<'a> StoredMessage<'a> {
         }
     }
 
+    pub(super) const fn token(&self) -> u64 {
+        self.token
+    }
+
     /// The message, copied, or the one that its number names.
     pub(crate) fn read(&self, find: &mut Find<'_>) -> Result<QueuedMessage, RestoreError> {
         let qos = to_qos(self.qos)?;

@@ -218,7 +218,7 @@ impl Session {
     }
 }
 
-fn read(
+pub(super) fn read(
     now: Instant,
     stored: &StoredSession<'_>,
     config: SessionConfig,
