@@ -17,6 +17,7 @@ mod fanout;
 mod granted;
 #[cfg(feature = "persistence")]
 pub mod journal;
+mod ledger;
 mod links;
 mod notice;
 mod publish;
@@ -40,10 +41,10 @@ pub use self::question::{Admission, Grant, Permission, Question, Verdict};
 pub use self::receive::Step;
 pub use self::statistics::Statistics;
 
-use self::bodies::Bodies;
 use self::clients::Clients;
 use self::deadlines::{Deadlines, Due};
 use self::fanout::Jobs;
+use self::ledger::Ledger;
 use self::links::Link;
 use self::publish::Hits;
 use self::retained::RetainedStore;
@@ -60,7 +61,7 @@ pub struct Broker {
     index: SubscriptionIndex<Granted>,
     retained: RetainedStore,
     retained_armed: Instant,
-    bodies: Bodies,
+    ledger: Ledger,
     deadlines: Deadlines,
     /// Connections that have something to write, each once.
     ready: VecDeque<Key>,
@@ -82,7 +83,7 @@ impl Broker {
             index: SubscriptionIndex::new(config.seed),
             retained: RetainedStore::new(config.retained),
             retained_armed: Instant::NEVER,
-            bodies: Bodies::new(config.seed),
+            ledger: Ledger::new(config.seed),
             deadlines: Deadlines::default(),
             ready: VecDeque::new(),
             notices: VecDeque::new(),
@@ -139,6 +140,14 @@ impl Broker {
         let at = self.retained.next_timeout();
         self.deadlines
             .arm(Due::Retained, &mut self.retained_armed, at);
+    }
+
+    /// Puts the records of the calls since the last batch in place of what is in `into`, whose memory
+    /// is used for the next one. Returns the number of the last record; `None` if there is none.
+    /// Store the batch whole before anything is sent that depends on it.
+    #[cfg(feature = "persistence")]
+    pub fn take_batch(&mut self, into: &mut alloc::vec::Vec<u8>) -> Option<u64> {
+        self.ledger.journal.take(into)
     }
 
     /// Returns numbers about it.

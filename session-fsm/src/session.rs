@@ -357,6 +357,14 @@ impl Session {
         self.changes.shrink();
     }
 
+    /// Takes the next change, and the one behind it to look at.
+    #[cfg(feature = "persistence")]
+    pub(crate) fn take_change(&mut self) -> Option<(Change, Option<&Change>)> {
+        let change = self.changes.pop_front()?;
+        self.untold_bytes -= change.message_size();
+        Some((change, self.changes.front()))
+    }
+
     /// Whether there is a change that was not announced.
     pub(crate) fn has_changes(&self) -> bool {
         !self.changes.is_empty()

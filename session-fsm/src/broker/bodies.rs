@@ -11,6 +11,19 @@ struct Body {
     number: NonZeroU64,
     references: u64,
     bytes: usize,
+    /// Whether it was stored.
+    recorded: bool,
+}
+
+/// What is left of a message when one holder less has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Others hold it.
+    Held,
+    /// Nobody does.
+    Nothing,
+    /// Nobody does, but it was stored.
+    Record,
 }
 
 /// The messages by their numbers, which are never used again.
@@ -51,6 +64,7 @@ impl Bodies {
             number,
             references: 1,
             bytes,
+            recorded: false,
         };
         held.insert_unique(Self::hash(hashing, number), body, |body| {
             Self::hash(hashing, body.number)
@@ -67,19 +81,31 @@ impl Bodies {
         }
     }
 
-    /// One who held the message does so no more. Returns whether nobody does.
-    pub(super) fn release(&mut self, number: NonZeroU64) -> bool {
+    /// Notes that the message is stored. Returns whether it was not.
+    #[cfg(feature = "persistence")]
+    pub(super) fn record(&mut self, number: NonZeroU64) -> bool {
+        let hash = Self::hash(&self.hashing, number);
+        let body = self.held.find_mut(hash, |body| body.number == number);
+        body.is_some_and(|body| !core::mem::replace(&mut body.recorded, true))
+    }
+
+    /// One who held the message does so no more.
+    pub(super) fn release(&mut self, number: NonZeroU64) -> Left {
         let hash = Self::hash(&self.hashing, number);
         let Ok(mut entry) = self.held.find_entry(hash, |body| body.number == number) else {
-            return false;
+            return Left::Held;
         };
         let body = entry.get_mut();
         body.references -= 1;
         if body.references > 0 {
-            return false;
+            return Left::Held;
         }
         self.bytes -= body.bytes as u64;
+        let left = match body.recorded {
+            true => Left::Record,
+            false => Left::Nothing,
+        };
         entry.remove();
-        true
+        left
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Client {
     pub(super) number: u64,
     pub(super) connection: Option<Key>,
     pub(super) limits: ClientLimits,
+    /// The record on which its packets depend.
+    pub(super) depends_on: u64,
     /// For what the deadline of the Session is noted.
     pub(super) armed: Instant,
     /// The walks over retained messages for its subscriptions, the oldest first.
@@ -106,6 +108,7 @@ impl Clients {
             number: self.last_number,
             connection: None,
             limits,
+            depends_on: 0,
             armed: Instant::NEVER,
             walks: VecDeque::new(),
             index_nodes: 0,

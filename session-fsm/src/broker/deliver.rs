@@ -4,7 +4,7 @@ use mqtt5_codec::Qos;
 
 use super::slots::Key;
 use super::{Broker, DropReason, Notice};
-use crate::{Instant, Outcome, Publication, PublishError};
+use crate::{Instant, Outcome, Publication, PublishError, Token};
 
 impl Broker {
     /// Gives a copy to a Session, connected or not.
@@ -17,6 +17,9 @@ impl Broker {
             self.statistics.dropped += 1;
             return;
         }
+        if let Some(number) = body {
+            self.ledger.bodies.hold(number);
+        }
         let accepted = match link {
             Some(link) => match self.links.get_mut(link) {
                 Some(it) => it
@@ -27,17 +30,17 @@ impl Broker {
             },
             None => client.session.publish(now, publication),
         };
-        while let Some(number) = client.session.take_forgotten_body() {
-            self.bodies.release(number);
-        }
+        self.ledger.note(client);
         match accepted {
             Ok(_) => {
                 self.statistics.delivered += 1;
-                if let Some(number) = body {
-                    self.bodies.hold(number);
-                }
             }
-            Err(refused) => self.dropped(key, refused.error),
+            Err(refused) => {
+                if let Some(number) = body {
+                    self.ledger.release(number);
+                }
+                self.dropped(key, refused.error);
+            }
         }
         match link {
             Some(link) => self.ready(link),
@@ -66,19 +69,27 @@ impl Broker {
     }
 
     /// What became of a copy.
-    pub(super) fn outcome(&mut self, key: Key, ended: Result<(), DropReason>) {
+    pub(super) fn outcome(&mut self, key: Key, token: Token, ended: Result<Qos0, DropReason>) {
+        if let (true, Some(client)) = (ended != Ok(Qos0(true)), self.clients.get_mut(key)) {
+            self.ledger.message_ended(client, token);
+        }
         match ended {
-            Ok(()) => self.statistics.acknowledged += 1,
+            Ok(_) => self.statistics.acknowledged += 1,
             Err(reason) => self.drop_for(key, reason),
         }
         self.has_room(key);
     }
 }
 
+/// Whether a copy had QoS 0, so that nothing was stored of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Qos0(bool);
+
 /// Why a copy did not reach its client, if it did not.
-pub(super) const fn ended(outcome: &Outcome<'_>) -> Result<(), DropReason> {
+pub(super) const fn ended(outcome: &Outcome<'_>) -> Result<Qos0, DropReason> {
     match outcome {
-        Outcome::Sent | Outcome::PubAck(..) | Outcome::PubRec(..) | Outcome::PubComp(..) => Ok(()),
+        Outcome::Sent => Ok(Qos0(true)),
+        Outcome::PubAck(..) | Outcome::PubRec(..) | Outcome::PubComp(..) => Ok(Qos0(false)),
         Outcome::Expired => Err(DropReason::Expired),
         Outcome::Dropped => Err(DropReason::QueueFull),
         Outcome::Forbidden(_) => Err(DropReason::TooLarge),

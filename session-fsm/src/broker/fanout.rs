@@ -97,7 +97,7 @@ impl Broker {
             self.jobs.give_back(source, job);
             return;
         }
-        self.bodies.release(job.body);
+        self.ledger.release(job.body);
         if let Some((link, receipt)) = job.receipt {
             self.acknowledge(link, Some(receipt), ReasonCode::Success);
             self.ready(link);

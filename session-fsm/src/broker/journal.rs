@@ -26,6 +26,8 @@
 //! the value. Numbers have their least significant byte first.
 
 mod batch;
+mod keep;
 
-pub(super) use self::batch::Writer;
+use self::batch::Writer;
 pub use self::batch::{Batch, BatchError, Record, Records};
+pub(super) use self::keep::{Journal, is_said_by};

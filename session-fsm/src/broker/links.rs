@@ -79,9 +79,7 @@ impl Broker {
             return Some(call(link.connection.lend(None)));
         };
         let result = call(link.connection.lend(Some(&mut client.session)));
-        while let Some(number) = client.session.take_forgotten_body() {
-            self.bodies.release(number);
-        }
+        self.ledger.note(client);
         Some(result)
     }
 
@@ -179,9 +177,7 @@ impl Broker {
             if client.connection.is_some() {
                 break;
             }
-            while let Some(number) = client.session.take_forgotten_body() {
-                self.bodies.release(number);
-            }
+            self.ledger.note(client);
             match client.session.poll() {
                 Some(Output::Event(event)) => self.handle_session_event(now, key, event),
                 Some(_) => {}
@@ -261,7 +257,7 @@ impl Broker {
         match event {
             Event::Will(will) => self.publish_will(now, key, will),
             Event::SessionEnded => self.session_ended(key),
-            Event::Outcome(_, outcome) => self.outcome(key, ended(&outcome)),
+            Event::Outcome(token, outcome) => self.outcome(key, token, ended(&outcome)),
             Event::Room => self.walking.push_back(key),
             _ => {}
         }

@@ -135,7 +135,7 @@ impl Broker {
             true => size + self.hits.found.len() * size_of::<Hit>(),
             false => size,
         };
-        if self.bodies.bytes() + charged as u64 > self.config.limits.message_bytes {
+        if self.ledger.bodies.bytes() + charged as u64 > self.config.limits.message_bytes {
             self.statistics.refused += 1;
             self.hits.found.clear();
             return Routed::Done(ReasonCode::QuotaExceeded);
@@ -148,7 +148,7 @@ impl Broker {
             self.statistics.unmatched += 1;
             return Routed::Done(ReasonCode::NoMatchingSubscribers);
         }
-        let body = self.bodies.begin(charged);
+        let body = self.ledger.bodies.begin(charged);
         if is_job {
             let job = Job {
                 arrival,
@@ -168,7 +168,7 @@ impl Broker {
             self.copy_to(now, &arrival, body, of_client);
         }
         self.hits.found = found;
-        self.bodies.release(body);
+        self.ledger.release(body);
         Routed::Done(ReasonCode::Success)
     }
 

@@ -6,14 +6,14 @@ use mqtt5_codec::bytes::Bytes;
 use mqtt5_codec::framing::Frame;
 use mqtt5_codec::{EncodeError, ProtocolVersion, Publish, ReasonCode};
 
-use super::deliver::ended;
+use super::deliver::{Qos0, ended};
 use super::links::Gone;
 use super::publish::{Arrival, Routed, Source};
 use super::slots::Key;
 use super::{Broker, ConnectionKey, DropReason, Permission, Question};
 use crate::connection::EncodeToVec;
 use crate::event::Event;
-use crate::{Instant, Receipt};
+use crate::{Instant, Receipt, Token};
 
 /// What [`Broker::receive`] did.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,7 +35,7 @@ enum Arrived {
     Disconnect(ReasonCode),
     Question(Question),
     Unsubscribe(Frame),
-    Outcome(Result<(), DropReason>),
+    Outcome(Token, Result<Qos0, DropReason>),
     Other(Event<'static>),
     Nothing,
 }
@@ -93,7 +93,7 @@ impl Broker {
                                 None => Arrived::Nothing,
                             }
                         }
-                        Event::Outcome(_, outcome) => Arrived::Outcome(ended(&outcome)),
+                        Event::Outcome(token, outcome) => Arrived::Outcome(token, ended(&outcome)),
                         Event::Will(will) => Arrived::Other(Event::Will(will)),
                         Event::SessionEnded => Arrived::Other(Event::SessionEnded),
                         Event::Room => Arrived::Other(Event::Room),
@@ -141,7 +141,7 @@ impl Broker {
                 let _ = self.with(key, |mut lent| lent.disconnect(now, code, &[]));
             }
             Arrived::Unsubscribe(frame) => self.unsubscribe(now, key, client, &frame),
-            Arrived::Outcome(ended) => self.outcome(client, ended),
+            Arrived::Outcome(token, ended) => self.outcome(client, token, ended),
             Arrived::Other(event) => self.handle_session_event(now, client, event),
             Arrived::Question(_) | Arrived::Nothing => {}
         }

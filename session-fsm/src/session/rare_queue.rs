@@ -27,6 +27,11 @@ impl<T> RareQueue<T> {
     }
 
     #[inline]
+    #[cfg(feature = "persistence")]
+    pub(crate) fn front(&self) -> Option<&T> {
+        self.iter().next()
+    }
+
     pub(crate) fn pop_front(&mut self) -> Option<T> {
         self.0.as_mut()?.pop_front()
     }

@@ -209,6 +209,24 @@ impl Writer {
         self.set_value_length(prefix, length);
     }
 
+    /// Adds a record whose value `write` appends, or the removal of the key if it returns `false`.
+    pub(in crate::broker) fn put_or_remove(
+        &mut self,
+        key: &[u8],
+        write: impl FnOnce(&mut Vec<u8>) -> bool,
+    ) {
+        let prefix = self.begin(key);
+        let value = self.bytes.len();
+        let length = match write(&mut self.bytes) {
+            true => (self.bytes.len() - value) as u32,
+            false => {
+                self.bytes.truncate(value);
+                REMOVED
+            }
+        };
+        self.set_value_length(prefix, length);
+    }
+
     /// Adds the removal of a key.
     pub(in crate::broker) fn remove(&mut self, key: &[u8]) {
         let prefix = self.begin(key);

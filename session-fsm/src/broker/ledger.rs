@@ -1,0 +1,77 @@
+//! What is noted of a Session after each call: messages that it let go, and changes that must be stored.
+
+use core::num::NonZeroU64;
+
+use super::bodies::{Bodies, Left};
+use super::clients::Client;
+#[cfg(feature = "persistence")]
+use super::journal::{Journal, is_said_by};
+use crate::Token;
+#[cfg(feature = "persistence")]
+use crate::session::Change;
+
+/// The messages on their way, and the records of the present call.
+#[derive(Clone, Debug)]
+pub(super) struct Ledger {
+    pub(super) bodies: Bodies,
+    #[cfg(feature = "persistence")]
+    pub(super) journal: Journal,
+}
+
+impl Ledger {
+    pub(super) fn new(seed: u64) -> Self {
+        Ledger {
+            bodies: Bodies::new(seed),
+            #[cfg(feature = "persistence")]
+            journal: Journal::new(),
+        }
+    }
+
+    /// The number of the last record.
+    pub(super) const fn last(&self) -> u64 {
+        #[cfg(feature = "persistence")]
+        return self.journal.last();
+        #[cfg(not(feature = "persistence"))]
+        0
+    }
+
+    /// One who held the message does so no more.
+    pub(super) fn release(&mut self, number: NonZeroU64) {
+        if self.bodies.release(number) == Left::Record {
+            #[cfg(feature = "persistence")]
+            self.journal.body_gone(number);
+        }
+    }
+
+    /// Notes that a message of a Session is over.
+    pub(super) fn message_ended(&mut self, client: &mut Client, token: Token) {
+        #[cfg(feature = "persistence")]
+        if client.session.config().persistent {
+            self.journal.message_ended(client.number, token);
+            client.depends_on = self.journal.last();
+        }
+        #[cfg(not(feature = "persistence"))]
+        let _ = (client, token);
+    }
+
+    /// Notes what a call made of a Session.
+    pub(super) fn note(&mut self, client: &mut Client) {
+        #[cfg(feature = "persistence")]
+        while let Some((change, next)) = client.session.take_change() {
+            let is_said = is_said_by(&change, next);
+            if let Change::Accepted { message, .. } = &change {
+                if let Some(number) = message.body.filter(|number| self.bodies.record(*number)) {
+                    self.journal.body(number, &message.message);
+                }
+            }
+            let part = client.session.part_of(&change);
+            if let (false, Some(part)) = (is_said, part) {
+                self.journal.part(client.number, &client.session, part);
+            }
+            client.depends_on = self.journal.last();
+        }
+        while let Some(number) = client.session.take_forgotten_body() {
+            self.release(number);
+        }
+    }
+}
