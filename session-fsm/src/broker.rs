@@ -23,6 +23,7 @@ mod notice;
 mod publish;
 mod question;
 mod receive;
+mod records;
 pub mod retained;
 mod slots;
 mod statistics;
@@ -34,7 +35,7 @@ use alloc::collections::VecDeque;
 
 pub use self::config::{BrokerConfig, BrokerLimits, ClientLimits, Overlap};
 pub use self::granted::Granted;
-pub use self::links::{ConnectionKey, Gone, Transmitted};
+pub use self::links::{ConnectionKey, Gone, Next, Transmitted};
 pub use self::notice::{DropReason, Notice};
 pub use self::publish::Fanout;
 pub use self::question::{Admission, Grant, Permission, Question, Verdict};
@@ -44,18 +45,22 @@ pub use self::statistics::Statistics;
 use self::clients::Clients;
 use self::deadlines::{Deadlines, Due};
 use self::fanout::Jobs;
+#[cfg(feature = "persistence")]
+use self::journal::StoredHead;
 use self::ledger::Ledger;
 use self::links::Link;
 use self::publish::Hits;
 use self::retained::RetainedStore;
 use self::slots::{Key, Slots};
 use self::subscriptions::SubscriptionIndex;
-use crate::Instant;
+use crate::{Acknowledgement, Instant, SessionConfig};
 
 /// All Sessions and connections of a Server, and what lies between them.
 #[derive(Clone, Debug)]
 pub struct Broker {
     config: BrokerConfig,
+    /// The latest call.
+    now: Instant,
     links: Slots<Link>,
     clients: Clients,
     index: SubscriptionIndex<Granted>,
@@ -78,6 +83,7 @@ impl Broker {
     #[must_use]
     pub fn new(config: BrokerConfig) -> Self {
         Broker {
+            now: Instant::ORIGIN,
             links: Slots::new(),
             clients: Clients::new(config.seed),
             index: SubscriptionIndex::new(config.seed),
@@ -119,6 +125,7 @@ impl Broker {
     /// as many deadlines as `budget` allows, and takes them off it; call it again if
     /// [`Broker::next_timeout`] is not later than `now`.
     pub fn handle_timeout(&mut self, now: Instant, budget: &mut u32) {
+        self.at(now);
         while *budget > 0 {
             let Some(due) = self.deadlines.take(now) else {
                 break;
@@ -129,11 +136,19 @@ impl Broker {
                 Due::Client(key) => self.client_timeout(now, key),
                 Due::Retained => {
                     self.retained_armed = Instant::NEVER;
-                    while let Some(_expired) = self.retained.handle_timeout(now, budget) {}
+                    while let Some(expired) = self.retained.handle_timeout(now, budget) {
+                        let topic = expired.message.topic();
+                        self.note_retained(topic.as_str(), Some(&expired));
+                    }
                     self.arm_retained();
                 }
             }
         }
+    }
+
+    /// A call at this time. A restored broker goes on from the latest.
+    fn at(&mut self, now: Instant) {
+        self.now = self.now.max(now);
     }
 
     fn arm_retained(&mut self) {
@@ -147,7 +162,35 @@ impl Broker {
     /// Store the batch whole before anything is sent that depends on it.
     #[cfg(feature = "persistence")]
     pub fn take_batch(&mut self, into: &mut alloc::vec::Vec<u8>) -> Option<u64> {
+        let head = StoredHead {
+            now: self.now.as_millis(),
+            last_session: self.clients.last_number(),
+            last_body: self.ledger.bodies.last(),
+        };
+        self.ledger.journal.head(&head);
         self.ledger.journal.take(into)
+    }
+
+    /// Goes on behind what was stored.
+    #[cfg(feature = "persistence")]
+    fn continue_from(&mut self, next_record: u64, now: Instant, head: &StoredHead) {
+        self.now = now;
+        self.clients.continue_from(head.last_session);
+        self.ledger.bodies.continue_from(head.last_body);
+        self.ledger.journal = self::journal::Journal::new(next_record);
+    }
+
+    /// The configuration of each Session.
+    fn session_config(&self) -> SessionConfig {
+        SessionConfig {
+            acknowledgement: Acknowledgement::Manual,
+            ..self.config.server.session
+        }
+    }
+
+    /// Whether records are made.
+    fn is_persistent(&self) -> bool {
+        self.config.server.session.persistent
     }
 
     /// Returns numbers about it.

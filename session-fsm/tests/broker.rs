@@ -6,6 +6,8 @@ mod net;
 use mqtt5_session_fsm::broker::{BrokerConfig, Overlap};
 use mqtt5_session_fsm::codec::{Property, Qos, ReasonCode, RetainHandling, SubscriptionOptions};
 
+use mqtt5_session_fsm::{ServerConfig, SessionConfig};
+
 use net::{Net, options};
 
 const QOS: [Qos; 3] = [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce];
@@ -225,4 +227,74 @@ fn a_message_for_many_goes_out_in_slices() {
         assert_eq!(net.broker.statistics().acknowledged, 45);
         assert!(!net.broker.work(net.now, &mut 1));
     }
+}
+
+fn persistent() -> BrokerConfig {
+    BrokerConfig {
+        server: ServerConfig {
+            session: SessionConfig {
+                persistent: true,
+                ..SessionConfig::default()
+            },
+            ..ServerConfig::default()
+        },
+        ..BrokerConfig::default()
+    }
+}
+
+/// Sections 4.1, 4.3: what was acknowledged to a publisher survives the end of the Server's process.
+#[test]
+fn a_restart_loses_nothing() {
+    let mut net = Net::new(persistent());
+    let expiry = [Property::SessionExpiryInterval(100)];
+    let one = net.client("one");
+    let other = net.client_with("other", &expiry, None);
+    net.subscribe_as(other, "a/#", options(Qos::ExactlyOnce), Some(7));
+    net.cut(other);
+    for qos in QOS {
+        net.publish(one, "a/b", b"hi", qos, false);
+    }
+    net.publish(one, "r", b"kept", Qos::AtLeastOnce, true);
+    net.restart();
+    net.again(one, true, &[]);
+    assert!(net.again(other, false, &expiry), "the Session goes on");
+    let got: Vec<_> = net.take(other).into_iter().map(|it| (it.2, it.4)).collect();
+    assert_eq!(
+        got,
+        [(Qos::AtLeastOnce, vec![7]), (Qos::ExactlyOnce, vec![7])]
+    );
+    net.subscribe(one, "r", options(Qos::ExactlyOnce));
+    assert_eq!(net.take(one).len(), 1, "the retained message is there");
+    net.publish(one, "a/c", b"new", Qos::ExactlyOnce, false);
+    assert_eq!(net.take(other).len(), 1, "the subscription is there");
+    net.restart();
+    assert!(net.again(other, false, &expiry));
+    assert_eq!(
+        net.take(other),
+        [],
+        "what was acknowledged does not come again"
+    );
+}
+
+/// When all has ended, nothing is stored any more but the head.
+#[test]
+fn nothing_is_left_over() {
+    let mut net = Net::new(persistent());
+    let expiry = [Property::SessionExpiryInterval(10)];
+    let one = net.client_with("one", &expiry, Some(5));
+    let other = net.client_with("other", &expiry, None);
+    net.subscribe(other, "a/#", options(Qos::ExactlyOnce));
+    net.subscribe(other, "r/#", options(Qos::ExactlyOnce));
+    net.publish(one, "r/1", b"kept", Qos::AtLeastOnce, true);
+    net.cut(other);
+    for qos in QOS {
+        net.publish(one, "a/b", b"hi", qos, false);
+    }
+    net.restart();
+    net.again(one, false, &expiry);
+    net.publish(one, "r/1", b"", Qos::AtLeastOnce, true);
+    net.cut(one);
+    net.pass(20_000);
+    let keys: Vec<_> = net.map.keys().collect();
+    assert_eq!(keys, [&vec![0]], "{:?}", net.map);
 }

@@ -59,18 +59,45 @@ impl Bodies {
         // More than 500 years at a thousand million messages a second.
         self.last += 1;
         let number = NonZeroU64::MIN.saturating_add(self.last - 1);
-        let Bodies { held, hashing, .. } = self;
-        let body = Body {
+        self.insert(Body {
             number,
             references: 1,
             bytes,
             recorded: false,
-        };
-        held.insert_unique(Self::hash(hashing, number), body, |body| {
+        });
+        number
+    }
+
+    fn insert(&mut self, body: Body) {
+        let Bodies { held, hashing, .. } = self;
+        held.insert_unique(Self::hash(hashing, body.number), body, |body| {
             Self::hash(hashing, body.number)
         });
-        self.bytes += bytes as u64;
-        number
+        self.bytes += body.bytes as u64;
+    }
+
+    /// The number of the last message.
+    #[cfg(feature = "persistence")]
+    pub(super) const fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Goes on behind this number.
+    #[cfg(feature = "persistence")]
+    pub(super) fn continue_from(&mut self, last: u64) {
+        self.last = self.last.max(last);
+    }
+
+    /// A message that is stored under this number, which the caller holds.
+    #[cfg(feature = "persistence")]
+    pub(super) fn restore(&mut self, number: NonZeroU64, bytes: usize) {
+        self.last = self.last.max(number.get());
+        self.insert(Body {
+            number,
+            references: 1,
+            bytes,
+            recorded: true,
+        });
     }
 
     /// Someone else holds the message, too.

@@ -1,5 +1,6 @@
 //! The Sessions, by number and by ClientID.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use hashbrown::HashTable;
@@ -18,6 +19,8 @@ pub(super) struct Client {
     pub(super) session: Session,
     /// Ascends in the order in which Sessions were made: the order of the recipients of a message.
     pub(super) number: u64,
+    /// Whose Session it is.
+    pub(super) principal: Box<str>,
     pub(super) connection: Option<Key>,
     pub(super) limits: ClientLimits,
     /// The record on which its packets depend.
@@ -99,13 +102,31 @@ impl Clients {
         slot.and_then(|slot| self.slots.key_of(*slot))
     }
 
+    /// The number of the last Session.
+    #[cfg(feature = "persistence")]
+    pub(super) const fn last_number(&self) -> u64 {
+        self.last_number
+    }
+
+    /// Goes on behind this number.
+    #[cfg(feature = "persistence")]
+    pub(super) fn continue_from(&mut self, last: u64) {
+        self.last_number = self.last_number.max(last);
+    }
+
     /// Adds a Session under its ClientID, which no other one has.
     pub(super) fn insert(&mut self, session: Session, limits: ClientLimits) -> Key {
-        self.last_number += 1;
+        self.insert_as(self.last_number + 1, session, limits)
+    }
+
+    /// As [`Clients::insert`], with a number that is higher than all before.
+    pub(super) fn insert_as(&mut self, number: u64, session: Session, limits: ClientLimits) -> Key {
+        self.last_number = self.last_number.max(number);
         let hash = self.hash(session.client_identifier());
         let key = self.slots.insert(Client {
             session,
-            number: self.last_number,
+            number,
+            principal: Box::default(),
             connection: None,
             limits,
             depends_on: 0,

@@ -6,7 +6,7 @@ use mqtt5_codec::{Packet, Property, ReasonCode, Text};
 
 use super::slots::Key;
 use super::{Admission, Broker, ConnectionKey, Gone, Notice, Question, Verdict};
-use crate::{Acknowledgement, Instant, SendError, Session, SessionConfig};
+use crate::{Instant, SendError, Session};
 
 impl Broker {
     /// Answers a CONNECT, or an AUTH.
@@ -20,6 +20,7 @@ impl Broker {
         question: &Question,
         verdict: &Verdict<'_>,
     ) -> Result<(), Gone> {
+        self.at(now);
         let key = question.connection.0;
         let _ = match verdict {
             Verdict::Continue(properties) => self
@@ -63,6 +64,11 @@ impl Broker {
             self.client_timeout(now, client);
             known = self.clients.find(identifier);
         }
+        // A Session belongs to the principal that made it.
+        let owner = known.and_then(|client| self.clients.get(client));
+        if owner.is_some_and(|it| *it.principal != *admission.principal) {
+            return refuse(self, ReasonCode::ClientIdentifierNotValid);
+        }
         if known.is_none() && self.clients.len() >= self.config.limits.sessions as usize {
             return refuse(self, ReasonCode::QuotaExceeded);
         }
@@ -81,10 +87,7 @@ impl Broker {
         }
         let limits = admission.client.unwrap_or(self.config.client);
         let client = known.unwrap_or_else(|| {
-            let config = SessionConfig {
-                acknowledgement: Acknowledgement::Manual,
-                ..self.config.server.session
-            };
+            let config = self.session_config();
             self.clients
                 .insert(Session::of_server(identifier, config), limits)
         });
@@ -115,7 +118,9 @@ impl Broker {
         if let Some(it) = self.clients.get_mut(client) {
             it.connection = Some(key);
             it.limits = limits;
+            it.principal = admission.principal.into();
         }
+        self.note_principal(client);
         self.notice(Notice::Connected {
             client_identifier: identifier.into(),
             connection: ConnectionKey(key),

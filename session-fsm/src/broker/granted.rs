@@ -35,6 +35,21 @@ impl Granted {
         Granted(bits)
     }
 
+    /// The bits, as they are stored.
+    #[cfg(feature = "persistence")]
+    pub(super) const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// What was stored; `None` if it never was.
+    #[cfg(feature = "persistence")]
+    pub(super) const fn from_bits(bits: u32) -> Option<Self> {
+        match bits >> QOS_SHIFT {
+            0..=2 => Some(Granted(bits)),
+            _ => None,
+        }
+    }
+
     /// Returns the granted QoS.
     #[must_use]
     pub const fn qos(self) -> Qos {

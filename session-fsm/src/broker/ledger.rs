@@ -2,6 +2,8 @@
 
 use core::num::NonZeroU64;
 
+use mqtt5_codec::Message;
+
 use super::bodies::{Bodies, Left};
 use super::clients::Client;
 #[cfg(feature = "persistence")]
@@ -9,6 +11,8 @@ use super::journal::{Journal, is_said_by};
 use crate::Token;
 #[cfg(feature = "persistence")]
 use crate::session::Change;
+#[cfg(feature = "persistence")]
+use crate::session::persistence::parts::Part;
 
 /// The messages on their way, and the records of the present call.
 #[derive(Clone, Debug)]
@@ -23,7 +27,7 @@ impl Ledger {
         Ledger {
             bodies: Bodies::new(seed),
             #[cfg(feature = "persistence")]
-            journal: Journal::new(),
+            journal: Journal::new(1),
         }
     }
 
@@ -43,6 +47,22 @@ impl Ledger {
         }
     }
 
+    /// As [`Ledger::release`], of what was held only until all is restored.
+    #[cfg(feature = "persistence")]
+    pub(super) fn release_restored(&mut self, number: NonZeroU64) {
+        self.release(number);
+    }
+
+    /// Notes a message of which a record needs the bytes.
+    pub(super) fn record_body(&mut self, number: NonZeroU64, message: &Message) {
+        #[cfg(feature = "persistence")]
+        if self.bodies.record(number) {
+            self.journal.body(number, message);
+        }
+        #[cfg(not(feature = "persistence"))]
+        let _ = (number, message);
+    }
+
     /// Notes that a message of a Session is over.
     pub(super) fn message_ended(&mut self, client: &mut Client, token: Token) {
         #[cfg(feature = "persistence")]
@@ -60,13 +80,18 @@ impl Ledger {
         while let Some((change, next)) = client.session.take_change() {
             let is_said = is_said_by(&change, next);
             if let Change::Accepted { message, .. } = &change {
-                if let Some(number) = message.body.filter(|number| self.bodies.record(*number)) {
-                    self.journal.body(number, &message.message);
+                if let Some(number) = message.body {
+                    self.record_body(number, &message.message);
                 }
             }
             let part = client.session.part_of(&change);
             if let (false, Some(part)) = (is_said, part) {
                 self.journal.part(client.number, &client.session, part);
+            }
+            if matches!(change, Change::Connected { .. }) {
+                // The Will Message of the connection before is gone with it.
+                self.journal
+                    .part(client.number, &client.session, Part::Will);
             }
             client.depends_on = self.journal.last();
         }

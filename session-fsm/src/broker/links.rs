@@ -30,11 +30,22 @@ impl core::error::Error for Gone {}
 
 /// What [`Broker::transmit`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Transmitted {
-    /// Everything is written.
-    All,
+#[must_use = "bytes must not leave before the record is stored on which they depend"]
+pub struct Transmitted {
+    /// The bytes must not leave before this record is stored, and all before it. 0 if they depend
+    /// on none.
+    pub depends_on: u64,
+    /// What there is to do next.
+    pub next: Next,
+}
+
+/// What there is to do after [`Broker::transmit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Next {
+    /// Nothing: all is written.
+    Nothing,
     /// The next packet needs this many bytes of room.
-    NeedsRoom(usize),
+    Room(usize),
     /// The connection is over: write the buffer, then close it. The key is void.
     Close(Cause),
 }
@@ -45,6 +56,8 @@ pub(super) struct Link {
     pub(super) connection: ServerConnection,
     /// Its Session, from the CONNACK to the end of the connection.
     pub(super) client: Option<Key>,
+    /// The record on which its acknowledgements depend.
+    pub(super) depends_on: u64,
     /// Whether [`Notice::Ready`] waits.
     pub(super) is_ready: bool,
     /// For what its deadline is noted.
@@ -64,6 +77,7 @@ impl Broker {
         let key = self.links.insert(Link {
             connection: ServerConnection::new(now, &self.config.server),
             client: None,
+            depends_on: 0,
             is_ready: false,
             armed: Instant::NEVER,
         });
@@ -94,6 +108,7 @@ impl Broker {
         key: ConnectionKey,
         wire: &mut B,
     ) -> Result<Transmitted, Gone> {
+        self.at(now);
         let key = key.0;
         loop {
             let output = self
@@ -102,19 +117,31 @@ impl Broker {
             match output {
                 None => {
                     self.arm(key);
-                    return Ok(Transmitted::All);
+                    return Ok(self.transmitted(key, Next::Nothing));
                 }
                 Some(Output::NeedsRoom(needed)) => {
                     self.arm(key);
-                    return Ok(Transmitted::NeedsRoom(needed));
+                    return Ok(self.transmitted(key, Next::Room(needed)));
                 }
                 Some(Output::Close(cause)) => {
+                    let transmitted = self.transmitted(key, Next::Close(cause));
                     self.drop_link(now, key);
-                    return Ok(Transmitted::Close(cause));
+                    return Ok(transmitted);
                 }
                 Some(Output::Event(event)) => self.handle_event(now, key, event),
                 Some(Output::Persist(_change)) => {}
             }
+        }
+    }
+
+    fn transmitted(&self, key: Key, next: Next) -> Transmitted {
+        let link = self.links.get(key);
+        let client = link.and_then(|link| self.clients.get(link.client?));
+        let of_client = client.map_or(0, |client| client.depends_on);
+        let of_link = link.map_or(0, |link| link.depends_on);
+        Transmitted {
+            depends_on: of_client.max(of_link),
+            next,
         }
     }
 
@@ -124,6 +151,7 @@ impl Broker {
     ///
     /// [`Gone`].
     pub fn lost(&mut self, now: Instant, key: ConnectionKey) -> Result<(), Gone> {
+        self.at(now);
         self.with(key.0, |mut lent| lent.connection_lost(now))
             .ok_or(Gone)?;
         self.drop_link(now, key.0);
@@ -139,6 +167,7 @@ impl Broker {
         reason_code: ReasonCode,
         properties: &[Property<'_>],
     ) -> bool {
+        self.at(now);
         let client = self.clients.find(client_identifier);
         let client = client.and_then(|key| self.clients.get(key));
         let Some(key) = client.and_then(|client| client.connection) else {
@@ -268,14 +297,17 @@ impl Broker {
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
-        client.walks.clear();
+        let walks = core::mem::take(&mut client.walks);
         client.index_nodes = 0;
         client.filter_bytes = 0;
         let client_identifier = client.session.client_identifier().into();
         let is_alone = client.connection.is_none();
         let armed = client.armed;
-        self.index
-            .remove_subscriber(super::clients::Client::subscriber(key));
+        for walk in walks {
+            self.note_walk(key, walk.cursor.filter());
+        }
+        self.end_subscriptions(key);
+        self.end_principal(key);
         if is_alone {
             self.deadlines.disarm(Due::Client(key), armed);
             self.clients.remove(key);

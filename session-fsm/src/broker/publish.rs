@@ -1,6 +1,7 @@
 //! The way of a message: from a client, a Will, or the host, to all subscriptions that match.
 
 use alloc::vec::Vec;
+use core::num::NonZeroU64;
 
 use mqtt5_codec::{Message, Publish, Qos, ReasonCode, TopicName};
 
@@ -86,6 +87,7 @@ impl Broker {
         message: Message,
         qos: Qos,
     ) -> Result<Fanout, ReasonCode> {
+        self.at(now);
         let expiry = message.publish().properties.message_expiry_interval();
         let arrival = Arrival {
             retain: message.retain(),
@@ -140,15 +142,17 @@ impl Broker {
             self.hits.found.clear();
             return Routed::Done(ReasonCode::QuotaExceeded);
         }
-        if arrival.retain && !self.retain(now, &arrival) {
+        let body = self.ledger.bodies.begin(charged);
+        if arrival.retain && !self.retain(now, &arrival, body) {
             self.hits.found.clear();
+            self.ledger.release(body);
             return Routed::Done(ReasonCode::QuotaExceeded);
         }
         if self.hits.found.is_empty() {
+            self.ledger.release(body);
             self.statistics.unmatched += 1;
             return Routed::Done(ReasonCode::NoMatchingSubscribers);
         }
-        let body = self.ledger.bodies.begin(charged);
         if is_job {
             let job = Job {
                 arrival,
@@ -172,20 +176,32 @@ impl Broker {
         Routed::Done(ReasonCode::Success)
     }
 
-    fn retain(&mut self, now: Instant, arrival: &Arrival) -> bool {
+    fn retain(&mut self, now: Instant, arrival: &Arrival, body: NonZeroU64) -> bool {
         let message = arrival.message.clone();
+        let (qos, expires_at) = (arrival.qos, arrival.expires_at);
         let stored = self
             .retained
-            .retain(now, message, arrival.qos, arrival.expires_at, None);
+            .retain(now, message, qos, expires_at, Some(body));
         self.arm_retained();
-        if stored.is_err() {
+        let Ok(changes) = stored else {
             self.statistics.refused += 1;
             self.notice(Notice::Dropped {
                 client_identifier: None,
                 reason: DropReason::RetainedFull,
             });
+            return false;
+        };
+        if changes.stored.is_some() {
+            self.ledger.bodies.hold(body);
         }
-        stored.is_ok()
+        for expired in &changes.expired {
+            self.note_retained(expired.message.topic().as_str(), Some(expired));
+        }
+        if changes.stored.is_some() || changes.removed.is_some() {
+            let topic = arrival.message.topic();
+            self.note_retained(topic.as_str(), changes.removed.as_ref());
+        }
+        true
     }
 
     /// Finds the subscriptions that match, in the order of the Sessions.

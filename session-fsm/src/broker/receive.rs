@@ -53,6 +53,7 @@ impl Broker {
         input: &mut &[u8],
         mut policy: impl FnMut(&Publish<'_>) -> Permission,
     ) -> Result<Step, Gone> {
+        self.at(now);
         let offered = input.len();
         loop {
             if self.is_held_up(key.0) {
@@ -149,6 +150,11 @@ impl Broker {
 
     pub(super) fn acknowledge(&mut self, key: Key, receipt: Option<Receipt>, code: ReasonCode) {
         if let Some(receipt) = receipt {
+            // Of a message: what it made of others, too.
+            let last = self.ledger.last();
+            if let Some(link) = self.links.get_mut(key) {
+                link.depends_on = last;
+            }
             let _ = self.with(key, |mut lent| lent.acknowledge_with(receipt, code, &[]));
         }
     }

@@ -25,6 +25,7 @@ impl Broker {
         question: &Question,
         grants: &[Grant],
     ) -> Result<(), Gone> {
+        self.at(now);
         let Packet::Subscribe(packet) = question.packet() else {
             return Err(Gone);
         };
@@ -101,6 +102,8 @@ impl Broker {
                 .retain(|walk| walk.cursor.filter() != filter.as_str());
             client.walks.push_back(Walk { cursor, granted });
         }
+        self.note_subscription(key, filter.as_str(), Some(granted));
+        self.note_walk(key, filter.as_str());
         ReasonCode::granted(granted.qos())
     }
 
@@ -165,6 +168,8 @@ impl Broker {
                 .walks
                 .retain(|walk| walk.cursor.filter() != filter.as_str());
         }
+        self.note_subscription(key, filter.as_str(), None);
+        self.note_walk(key, filter.as_str());
         ReasonCode::Success
     }
 }

@@ -18,6 +18,7 @@ impl Broker {
     /// Goes on with what takes long, a slice at a time: messages for many subscribers, and
     /// retained messages for new subscriptions. Takes what it does off `budget`; returns whether more is left to do.
     pub fn work(&mut self, now: Instant, budget: &mut u32) -> bool {
+        self.at(now);
         while *budget > 0 {
             self.fan_out(now, budget);
             match self.walking.pop_front() {

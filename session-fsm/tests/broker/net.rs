@@ -1,8 +1,10 @@
 //! A broker and its clients, connected by buffers.
 
+use std::collections::BTreeMap;
+
+use mqtt5_session_fsm::broker::journal::{Batch, Restoring};
 use mqtt5_session_fsm::broker::{
-    Admission, Broker, BrokerConfig, ConnectionKey, Grant, Notice, Permission, Step, Transmitted,
-    Verdict,
+    Admission, Broker, BrokerConfig, ConnectionKey, Grant, Next, Notice, Permission, Step, Verdict,
 };
 use mqtt5_session_fsm::codec::{
     Binary, Connect, Packet, Properties, Property, Qos, ReasonCode, Subscription,
@@ -41,6 +43,10 @@ pub(crate) struct Net {
     pub(crate) broker: Broker,
     hosts: Vec<Host>,
     pub(crate) notices: Vec<Notice>,
+    pub(crate) config: BrokerConfig,
+    /// What is stored.
+    pub(crate) map: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(crate) last_record: u64,
 }
 
 impl Net {
@@ -50,7 +56,44 @@ impl Net {
             broker: Broker::new(config),
             hosts: Vec::new(),
             notices: Vec::new(),
+            config,
+            map: BTreeMap::new(),
+            last_record: 0,
         }
+    }
+
+    /// Stores what there is to be stored.
+    fn store(&mut self) {
+        let mut bytes = Vec::new();
+        while let Some(last) = self.broker.take_batch(&mut bytes) {
+            let mut log = &bytes[..];
+            let batch = Batch::take(&mut log).unwrap().unwrap();
+            assert!(log.is_empty());
+            assert_eq!((batch.first(), batch.last()), (self.last_record + 1, last));
+            for record in batch.records() {
+                match record.value {
+                    Some(value) => drop(self.map.insert(record.key.into(), value.into())),
+                    None => drop(self.map.remove(record.key)),
+                }
+            }
+            self.last_record = last;
+        }
+    }
+
+    /// The broker dies, and another one is made out of what is stored.
+    pub(crate) fn restart(&mut self) {
+        let mut restoring = Restoring::new(self.config, self.last_record);
+        for (key, value) in &self.map {
+            restoring.record(key, value).unwrap();
+        }
+        self.broker = restoring.finish(self.now).unwrap();
+        for host in &mut self.hosts {
+            host.client.connection_lost(self.now);
+            host.key = None;
+            host.up.clear();
+            host.down.clear();
+        }
+        self.settle();
     }
 
     pub(crate) fn client(&mut self, identifier: &str) -> usize {
@@ -232,6 +275,7 @@ impl Net {
                     other => self.notices.push(other),
                 }
             }
+            self.store();
             if !moved {
                 return;
             }
@@ -314,12 +358,16 @@ impl Net {
     fn write(&mut self, key: ConnectionKey) {
         let mut wire = Vec::new();
         let result = self.broker.transmit(self.now, key, &mut wire);
+        self.store();
         let host = self.hosts.iter_mut().find(|it| it.key == Some(key));
         if let Some(host) = host {
             host.down.extend(wire);
-            if let Ok(Transmitted::Close(cause)) = result {
-                let _: Cause = cause;
-            }
+        }
+        // The map is always up to date, so nothing waits for it.
+        let transmitted = result.expect("a connection");
+        assert!(transmitted.depends_on <= self.last_record);
+        if let Next::Close(cause) = transmitted.next {
+            let _: Cause = cause;
         }
     }
 }

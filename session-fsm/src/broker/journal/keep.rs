@@ -4,16 +4,64 @@ use alloc::vec::Vec;
 use core::num::NonZeroU64;
 
 use mqtt5_codec::Message;
+use serde::{Deserialize, Serialize};
 
 use super::Writer;
+use crate::Instant;
 use crate::Token;
+use crate::broker::Granted;
+use crate::broker::clients::Walk;
+use crate::broker::retained::RetainedMessage;
 use crate::session::persistence::parts::Part;
 use crate::session::{Change, Session};
 
 /// The first byte of each key, by what it is the key of.
-mod kind {
-    pub(super) const SESSION: u8 = 1;
-    pub(super) const BODY: u8 = 2;
+pub(super) mod kind {
+    pub(in crate::broker::journal) const HEAD: u8 = 0;
+    pub(in crate::broker::journal) const SESSION: u8 = 1;
+    pub(in crate::broker::journal) const BODY: u8 = 2;
+    pub(in crate::broker::journal) const RETAINED: u8 = 3;
+}
+
+/// Parts of a Session that only a broker knows, beside those of [`Part::key`].
+pub(super) mod part {
+    pub(in crate::broker::journal) const PRINCIPAL: u8 = 16;
+    pub(in crate::broker::journal) const SUBSCRIPTION: u8 = 17;
+    pub(in crate::broker::journal) const WALK: u8 = 18;
+}
+
+/// What belongs to no key of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::broker) struct StoredHead {
+    /// The time of the last call that made a record, in milliseconds.
+    pub(in crate::broker) now: u64,
+    pub(in crate::broker) last_session: u64,
+    pub(in crate::broker) last_body: u64,
+}
+
+/// A retained message; its bytes are those of its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::broker) struct StoredRetained {
+    pub(in crate::broker) body: u64,
+    pub(in crate::broker) qos: u8,
+    /// In milliseconds.
+    pub(in crate::broker) expires_at: Option<u64>,
+    pub(in crate::broker) sequence: u64,
+}
+
+/// Retained messages on their way to a subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::broker) struct StoredWalk<'a> {
+    pub(in crate::broker) granted: u32,
+    pub(in crate::broker) sequence: u64,
+    pub(in crate::broker) position: Option<&'a [u8]>,
+}
+
+fn append<T: Serialize>(stored: &T, into: &mut Vec<u8>) {
+    // It fails for values of unknown length, which there are not.
+    if let Ok(bytes) = postcard::to_extend(stored, core::mem::take(into)) {
+        *into = bytes;
+    }
 }
 
 /// The records of the present call.
@@ -24,9 +72,10 @@ pub(in crate::broker) struct Journal {
 }
 
 impl Journal {
-    pub(in crate::broker) const fn new() -> Self {
+    /// The first record will have this number.
+    pub(in crate::broker) const fn new(next: u64) -> Self {
         Journal {
-            writer: Writer::new(1),
+            writer: Writer::new(next),
             key: Vec::new(),
         }
     }
@@ -76,6 +125,77 @@ impl Journal {
         self.writer.put(&self.key, |value| {
             value.extend_from_slice(message.as_bytes())
         });
+    }
+
+    /// What belongs to no key of its own, at the end of a batch.
+    pub(in crate::broker) fn head(&mut self, head: &StoredHead) {
+        if !self.writer.is_empty() {
+            self.writer.put(&[kind::HEAD], |value| append(head, value));
+        }
+    }
+
+    fn own_key(&mut self, session: u64, part: u8, text: &str) {
+        self.session_key(session, (part, 0));
+        // In place of the number.
+        self.key.truncate(10);
+        self.key.extend_from_slice(text.as_bytes());
+    }
+
+    pub(in crate::broker) fn principal(&mut self, session: u64, principal: Option<&str>) {
+        self.own_key(session, part::PRINCIPAL, "");
+        self.put_or_remove(principal, |text, value| {
+            value.extend_from_slice(text.as_bytes())
+        });
+    }
+
+    pub(in crate::broker) fn subscription(
+        &mut self,
+        session: u64,
+        filter: &str,
+        granted: Option<Granted>,
+    ) {
+        self.own_key(session, part::SUBSCRIPTION, filter);
+        self.put_or_remove(granted, |granted, value| append(&granted.bits(), value));
+    }
+
+    pub(in crate::broker) fn walk(&mut self, session: u64, filter: &str, walk: Option<&Walk>) {
+        self.own_key(session, part::WALK, filter);
+        self.put_or_remove(walk, |walk, value| {
+            let stored = StoredWalk {
+                granted: walk.granted.bits(),
+                sequence: walk.cursor.sequence(),
+                position: walk.cursor.position(),
+            };
+            append(&stored, value);
+        });
+    }
+
+    pub(in crate::broker) fn retained(&mut self, topic: &str, retained: Option<&RetainedMessage>) {
+        self.key.clear();
+        self.key.push(kind::RETAINED);
+        self.key.extend_from_slice(topic.as_bytes());
+        self.put_or_remove(retained, |retained, value| {
+            let expires_at = retained.expires_at;
+            let stored = StoredRetained {
+                body: retained.body.map_or(0, NonZeroU64::get),
+                qos: retained.qos as u8,
+                expires_at: (expires_at != Instant::NEVER).then(|| expires_at.as_millis()),
+                sequence: retained.sequence,
+            };
+            append(&stored, value);
+        });
+    }
+
+    /// Removes a key that was left over.
+    pub(in crate::broker) fn left_over(&mut self, key: &[u8]) {
+        self.writer.remove(key);
+    }
+
+    fn put_or_remove<T>(&mut self, value: Option<T>, write: impl FnOnce(T, &mut Vec<u8>)) {
+        match value {
+            Some(it) => self.writer.put(&self.key, |value| write(it, value)),
+            None => self.writer.remove(&self.key),
+        }
     }
 
     /// Nobody needs the message any more.
