@@ -3,6 +3,8 @@
 //! A [`Broker`] owns all Sessions and connections. Its parts are values of their own, usable
 //! without the others:
 //!
+//! * [`groups`]: which member of a Shared Subscription gets a message, and what waits while none can
+//!   take one (section 4.8.2).
 //! * [`retained`]: the retained messages (section 3.3.1.3), and what a new subscription gets of
 //!   them.
 //! * [`subscriptions`]: which subscriptions match a Topic Name (section 4.7).
@@ -15,6 +17,7 @@ mod deadlines;
 mod deliver;
 mod fanout;
 mod granted;
+pub mod groups;
 #[cfg(feature = "persistence")]
 pub mod journal;
 mod ledger;
