@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use mqtt5_session_fsm::broker::groups::GroupsConfig;
 use mqtt5_session_fsm::broker::retained::RetainedLimits;
 use mqtt5_session_fsm::circuit_breaker::CircuitBreakerSettings;
 use mqtt5_session_fsm::ordered_publisher::OrderedPublisherSettings;
@@ -28,6 +29,7 @@ fn the_documentation_of_each_field_says_its_default() {
         shown("connection/liveness.rs", PacketTimeouts::default()),
         shown("limits.rs", Limits::default()),
         shown("broker/retained/limits.rs", RetainedLimits::default()),
+        shown("broker/groups/config.rs", GroupsConfig::default()),
         shown(
             "helpers/circuit_breaker.rs",
             CircuitBreakerSettings::default(),

@@ -31,6 +31,7 @@ const WITHOUT: &[(&str, &[&str])] = &[
         "returns what is there already, or gives room back",
         &[
             "both sides::check_room",
+            "Groups::shrink",
             "OrderedConsumer::flush",
             "OrderedConsumer::poll",
             "Session::check_room",
@@ -47,6 +48,10 @@ const WITHOUT: &[(&str, &[&str])] = &[
             "CircuitBreaker::withdraw",
             "Deduplicator::clear",
             "Deduplicator::forget",
+            "Groups::away",
+            "Groups::leave",
+            "Groups::leave_any",
+            "Groups::settle",
             "OrderedConsumer::forget",
             "OrderedPublisher::clear",
             "PublishBreaker::reset",
@@ -62,6 +67,10 @@ const WITHOUT: &[(&str, &[&str])] = &[
     (
         "adds what has no time yet",
         &[
+            "Groups::connected",
+            "Groups::delivered",
+            "Groups::join",
+            "Groups::set_policy",
             "OrderedPublisher::accepted",
             "OrderedPublisher::adopt",
             "OrderedPublisher::push",
@@ -181,11 +190,12 @@ fn methods(source: &str) -> Vec<(String, Method)> {
         let (first, others) = arguments.split_once(", ").unwrap_or((arguments, ""));
         let takes_now = arguments.contains("now: Instant");
         let has_self = first.contains("self");
+        let is_shared = first.starts_with('&') && !first.contains("mut");
         methods.push((
             of.clone(),
             Method {
                 name: name.to_owned(),
-                changes: has_self && !first.starts_with("&self") && first != "self)",
+                changes: has_self && !is_shared && first != "self)",
                 takes_now: has_self && takes_now,
                 late: takes_now
                     && !if has_self { others } else { arguments }.starts_with("now: Instant"),
@@ -198,13 +208,26 @@ fn methods(source: &str) -> Vec<(String, Method)> {
 /// The name of the type in the first line of an `impl`.
 fn implemented(line: &str) -> String {
     let line = line.split_once(" for ").map_or(line, |(_, of)| of);
-    let name = line.trim_start_matches("impl").trim_start_matches("<T>");
-    let name = name.trim_start_matches("<M>").trim_start_matches("<P>");
-    let name = name.trim_start_matches("<M, R>").trim_start_matches("<'a>");
-    let name = name.trim_start();
+    let name = without_parameters(line.trim_start_matches("impl")).trim_start();
     if name.starts_with("$machine") {
         return "both sides".to_owned();
     }
     let end = name.find(|c: char| !c.is_alphanumeric());
     name[..end.unwrap_or(name.len())].to_owned()
+}
+
+/// What is behind the parameters in angle brackets, if it begins with them.
+fn without_parameters(line: &str) -> &str {
+    let mut depth = 0;
+    for (place, character) in line.char_indices() {
+        depth += match character {
+            '<' => 1,
+            '>' => -1,
+            _ => 0,
+        };
+        if depth == 0 {
+            return line[place..].trim_start_matches('>');
+        }
+    }
+    line
 }
