@@ -20,7 +20,7 @@ use mqtt5_session_fsm::{
 
 #[test]
 fn the_documentation_of_each_field_says_its_default() {
-    let structs: [(&str, &str, String); 16] = [
+    let structs: [(&str, &str, String); 17] = [
         shown("client.rs", ClientConfig::default()),
         shown("server.rs", ServerConfig::default()),
         shown("session.rs", SessionConfig::default()),

@@ -154,23 +154,7 @@ pub use self::policy::Policy;
 pub use self::restore::Part;
 pub use self::views::GroupView;
 
-/// The number by which the owner knows a subscriber: a Session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Subscriber(u32);
-
-impl Subscriber {
-    /// The subscriber with this number.
-    #[must_use]
-    pub const fn new(number: u32) -> Self {
-        Subscriber(number)
-    }
-
-    /// Returns the number.
-    #[must_use]
-    pub const fn number(self) -> u32 {
-        self.0
-    }
-}
+pub use super::subscriptions::Subscriber;
 
 /// The number of a group, that of a slot: numbers are dense, and used again after a group has ended
 /// and all of its messages have been returned or settled.

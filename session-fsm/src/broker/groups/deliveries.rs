@@ -50,8 +50,8 @@ impl<V, M> Groups<V, M> {
     /// if the member's Session ends before, another member gets it. `token` is the one that the
     /// member's Session has returned for it.
     ///
-    /// A message that is sent with QoS 0 or 2 must not be kept: with QoS 2 it belongs to that
-    /// Session alone [MQTT-4.8.2-4], [MQTT-4.8.2-5].
+    /// A message with QoS 0 must not be kept. With QoS 2 it may be kept until it is sent, and must be
+    /// settled then: it belongs to that Session alone [MQTT-4.8.2-4], [MQTT-4.8.2-5].
     ///
     /// # Errors
     ///

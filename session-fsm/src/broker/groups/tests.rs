@@ -298,3 +298,29 @@ fn the_end_of_a_long_queue() {
     assert!(groups.next_dropped(NOW).is_none());
     assert!(groups.is_empty());
 }
+
+/// What the documentation of the limits says of the memory, in bytes, with room to grow.
+#[test]
+fn memory() {
+    let built = |members: u32| {
+        let mut all = Shared::new(config(Policy::RoundRobin), 1);
+        for number in 0..MANY {
+            let text = format!("$share/a/{}", number / members);
+            join(&mut all, &text, number % members);
+        }
+        let texts: usize = all.iter().map(|group| group.filter().len()).sum();
+        (all.bytes() - texts) / MANY as usize
+    };
+    let membership = built(250);
+    let (member, group) = (built(MANY) - membership, built(1) - membership);
+    let mut all = Shared::new(config(Policy::RoundRobin), 1);
+    let number = join(&mut all, "$share/a/x", 0);
+    for waiting in 0..1000 {
+        _ = all.route(NOW, number, message(waiting), |_| None);
+    }
+    let message = all.waiting.entries.capacity() * size_of::<super::queue::Entry<u32>>() / 1000;
+    println!(
+        "bytes: {membership} a membership, {member} a member, {group} a group, {message} a message"
+    );
+    assert!(membership <= 45 && member <= 50 && group <= 175 && message <= 50);
+}
