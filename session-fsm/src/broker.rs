@@ -28,6 +28,7 @@ mod question;
 mod receive;
 mod records;
 pub mod retained;
+mod shared;
 mod slots;
 mod statistics;
 mod subscribe;
@@ -48,12 +49,14 @@ pub use self::statistics::Statistics;
 use self::clients::Clients;
 use self::deadlines::{Deadlines, Due};
 use self::fanout::Jobs;
+use self::groups::Groups;
 #[cfg(feature = "persistence")]
 use self::journal::StoredHead;
 use self::ledger::Ledger;
 use self::links::Link;
 use self::publish::Hits;
 use self::retained::RetainedStore;
+use self::shared::SharedMessage;
 use self::slots::{Key, Slots};
 use self::subscriptions::SubscriptionIndex;
 use crate::{Acknowledgement, Instant, SessionConfig};
@@ -67,6 +70,10 @@ pub struct Broker {
     links: Slots<Link>,
     clients: Clients,
     index: SubscriptionIndex<Granted>,
+    groups: Groups<Granted, SharedMessage>,
+    /// The groups, by the filters of their subscriptions.
+    shared: SubscriptionIndex<()>,
+    groups_armed: Instant,
     retained: RetainedStore,
     retained_armed: Instant,
     ledger: Ledger,
@@ -90,6 +97,9 @@ impl Broker {
             links: Slots::new(),
             clients: Clients::new(config.seed),
             index: SubscriptionIndex::new(config.seed),
+            groups: Groups::new(config.groups, config.seed),
+            shared: SubscriptionIndex::new(config.seed),
+            groups_armed: Instant::NEVER,
             retained: RetainedStore::new(config.retained),
             retained_armed: Instant::NEVER,
             ledger: Ledger::new(config.seed),
@@ -137,6 +147,10 @@ impl Broker {
             match due {
                 Due::Link(key) => self.link_timeout(now, key),
                 Due::Client(key) => self.client_timeout(now, key),
+                Due::Groups => {
+                    self.groups_armed = Instant::NEVER;
+                    self.drop_from_groups(now);
+                }
                 Due::Retained => {
                     self.retained_armed = Instant::NEVER;
                     while let Some(expired) = self.retained.handle_timeout(now, budget) {

@@ -298,3 +298,53 @@ fn nothing_is_left_over() {
     let keys: Vec<_> = net.map.keys().collect();
     assert_eq!(keys, [&vec![0]], "{:?}", net.map);
 }
+
+/// Section 4.8.2: each message goes to one member that is there; what a Session that ended has not acknowledged goes to
+/// another one.
+#[test]
+fn one_member_of_a_group_gets_a_message() {
+    let mut net = Net::new(persistent());
+    let publisher = net.client("publisher");
+    let expiry = [Property::SessionExpiryInterval(100)];
+    let workers: Vec<usize> = (0..3)
+        .map(|number| net.client_with(&number.to_string(), &expiry, None))
+        .collect();
+    for worker in &workers {
+        net.subscribe(*worker, "$share/g/job/#", options(Qos::AtLeastOnce));
+    }
+    for _ in 0..6 {
+        net.publish(publisher, "job/1", b"do", Qos::ExactlyOnce, false);
+    }
+    let got: Vec<usize> = workers.iter().map(|it| net.take(*it).len()).collect();
+    assert_eq!(got, [2, 2, 2]);
+    net.cut(workers[0]);
+    for _ in 0..4 {
+        net.publish(publisher, "job/1", b"do", Qos::AtLeastOnce, false);
+    }
+    let got: Vec<usize> = workers.iter().map(|it| net.take(*it).len()).collect();
+    assert_eq!(
+        got,
+        [0, 2, 2],
+        "not one that is away while others are there"
+    );
+    for worker in &workers[1..] {
+        net.cut(*worker);
+    }
+    for qos in QOS {
+        net.publish(publisher, "job/1", b"do", qos, false);
+    }
+    net.again(workers[2], false, &expiry);
+    let got = net.take(workers[2]);
+    assert_eq!(got.len(), 2, "what waited while all were away, but QoS 0");
+    net.restart();
+    net.again(publisher, true, &[]);
+    net.again(workers[0], false, &expiry);
+    net.publish(publisher, "job/2", b"do", Qos::AtLeastOnce, false);
+    assert_eq!(net.take(workers[0]).len(), 1, "it is still a member");
+    net.pass(200_000);
+    net.cut(workers[0]);
+    net.cut(publisher);
+    net.pass(200_000);
+    let keys: Vec<_> = net.map.keys().collect();
+    assert_eq!(keys, [&vec![0]], "{:?}", net.map);
+}

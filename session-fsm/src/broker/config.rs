@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::groups::GroupsConfig;
 use super::retained::RetainedLimits;
 use crate::ServerConfig;
 
@@ -20,6 +21,8 @@ pub struct BrokerConfig {
     pub limits: BrokerLimits,
     /// Retained messages. Default: [`RetainedLimits::default`].
     pub retained: RetainedLimits,
+    /// Shared Subscriptions. Default: [`GroupsConfig::default`].
+    pub groups: GroupsConfig,
     /// What a client gets whose subscriptions match a message several times. Default:
     /// [`Overlap::OneCopy`].
     pub overlap: Overlap,
@@ -44,6 +47,7 @@ impl Default for BrokerConfig {
             client: ClientLimits::default(),
             limits: BrokerLimits::default(),
             retained: RetainedLimits::default(),
+            groups: GroupsConfig::default(),
             overlap: Overlap::OneCopy,
             keep_qos0: false,
             fan_out_slice: 1_000,

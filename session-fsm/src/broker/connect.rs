@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use mqtt5_codec::{Packet, Property, ReasonCode, Text};
 
+use super::clients::Client;
 use super::slots::Key;
 use super::{Admission, Broker, ConnectionKey, Gone, Notice, Question, Verdict};
 use crate::{Instant, SendError, Session};
@@ -121,6 +122,8 @@ impl Broker {
             it.principal = admission.principal.into();
         }
         self.note_principal(client);
+        self.groups.connected(Client::subscriber(client));
+        self.pull_from_groups(now, client);
         self.notice(Notice::Connected {
             client_identifier: identifier.into(),
             connection: ConnectionKey(key),

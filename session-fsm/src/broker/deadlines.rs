@@ -11,6 +11,7 @@ pub(super) enum Due {
     Link(Key),
     Client(Key),
     Retained,
+    Groups,
 }
 
 /// An entry is at the deadline or before it: a deadline that moves away, as that of the Keep Alive

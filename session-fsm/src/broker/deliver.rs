@@ -7,15 +7,18 @@ use super::{Broker, DropReason, Notice};
 use crate::{Instant, Outcome, Publication, PublishError, Token};
 
 impl Broker {
-    /// Gives a copy to a Session, connected or not.
-    pub(super) fn deliver(&mut self, now: Instant, key: Key, publication: Publication) {
-        let Some(client) = self.clients.get_mut(key) else {
-            return;
-        };
+    /// Gives a copy to a Session, connected or not. Returns its token; `None` if it was dropped.
+    pub(super) fn deliver(
+        &mut self,
+        now: Instant,
+        key: Key,
+        publication: Publication,
+    ) -> Option<Token> {
+        let client = self.clients.get_mut(key)?;
         let (link, body) = (client.connection, publication.body);
         if link.is_none() && publication.qos == Qos::AtMostOnce && !self.config.keep_qos0 {
             self.statistics.dropped += 1;
-            return;
+            return None;
         }
         if let Some(number) = body {
             self.ledger.bodies.hold(number);
@@ -26,26 +29,29 @@ impl Broker {
                     .connection
                     .lend(Some(&mut client.session))
                     .publish(now, publication),
-                None => return,
+                None => return None,
             },
             None => client.session.publish(now, publication),
         };
         self.ledger.note(client);
-        match accepted {
-            Ok(_) => {
+        let token = match accepted {
+            Ok(token) => {
                 self.statistics.delivered += 1;
+                Some(token)
             }
             Err(refused) => {
                 if let Some(number) = body {
                     self.ledger.release(number);
                 }
                 self.dropped(key, refused.error);
+                None
             }
-        }
+        };
         match link {
             Some(link) => self.ready(link),
             None => self.settle(now, key),
         }
+        token
     }
 
     fn dropped(&mut self, key: Key, error: PublishError) {
@@ -77,6 +83,8 @@ impl Broker {
             Ok(_) => self.statistics.acknowledged += 1,
             Err(reason) => self.drop_for(key, reason),
         }
+        self.settle_shared(key, token);
+        self.pull_from_groups(self.now, key);
         self.has_room(key);
     }
 }

@@ -141,6 +141,6 @@ impl Broker {
             body: Some(body),
             ..super::publish::copy_for(arrival, of_client)
         };
-        self.deliver(now, first.client, publication);
+        let _ = self.deliver(now, first.client, publication);
     }
 }

@@ -5,6 +5,7 @@ use core::fmt;
 use mqtt5_codec::bytes::BufMut;
 use mqtt5_codec::{Property, ReasonCode};
 
+use super::clients::Client;
 use super::deadlines::Due;
 use super::deliver::ended;
 use super::slots::Key;
@@ -196,6 +197,8 @@ impl Broker {
         if let Some(client) = self.clients.get_mut(key) {
             client.connection = None;
         }
+        self.groups.away(Client::subscriber(key));
+        self.drop_from_groups(now);
         self.settle(now, key);
     }
 
@@ -285,7 +288,7 @@ impl Broker {
     pub(super) fn handle_session_event(&mut self, now: Instant, key: Key, event: Event<'_>) {
         match event {
             Event::Will(will) => self.publish_will(now, key, will),
-            Event::SessionEnded => self.session_ended(key),
+            Event::SessionEnded => self.session_ended(now, key),
             Event::Outcome(token, outcome) => self.outcome(key, token, ended(&outcome)),
             Event::Room => self.walking.push_back(key),
             _ => {}
@@ -293,7 +296,7 @@ impl Broker {
     }
 
     /// A Session has ended: its subscriptions are gone.
-    fn session_ended(&mut self, key: Key) {
+    fn session_ended(&mut self, now: Instant, key: Key) {
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
@@ -307,6 +310,7 @@ impl Broker {
             self.note_walk(key, walk.cursor.filter());
         }
         self.end_subscriptions(key);
+        self.leave_all(now, key);
         self.end_principal(key);
         if is_alone {
             self.deadlines.disarm(Due::Client(key), armed);

@@ -59,6 +59,8 @@ pub enum DropReason {
     Expired,
     /// The Session ended before the message was acknowledged.
     SessionEnded,
+    /// A group of a Shared Subscription could not keep it.
+    Group,
     /// All messages on their way take more bytes than allowed.
     OverBudget,
     /// As many messages are retained as may be.

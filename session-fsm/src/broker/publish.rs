@@ -7,6 +7,8 @@ use mqtt5_codec::{Message, Publish, Qos, ReasonCode, TopicName};
 
 use super::clients::Client;
 use super::fanout::Job;
+use super::groups::GroupNumber;
+use super::shared::GroupHits;
 use super::slots::Key;
 use super::subscriptions::Scratch;
 use super::{Broker, DropReason, Granted, Notice, Overlap};
@@ -64,6 +66,7 @@ pub(super) struct Hit {
 pub(super) struct Hits {
     scratch: Scratch,
     found: Vec<Hit>,
+    pub(super) groups: GroupHits,
 }
 
 /// What became of a message that came.
@@ -148,8 +151,15 @@ impl Broker {
             self.ledger.release(body);
             return Routed::Done(ReasonCode::QuotaExceeded);
         }
+        let has_groups = !self.hits.groups.is_empty();
+        if has_groups {
+            self.route_to_groups(now, &arrival, body);
+        }
         if self.hits.found.is_empty() {
             self.ledger.release(body);
+            if has_groups {
+                return Routed::Done(ReasonCode::Success);
+            }
             self.statistics.unmatched += 1;
             return Routed::Done(ReasonCode::NoMatchingSubscribers);
         }
@@ -208,6 +218,7 @@ impl Broker {
     fn find(&mut self, source: Source, topic: TopicName<'_>) {
         let Broker {
             index,
+            shared,
             clients,
             hits,
             statistics,
@@ -231,6 +242,17 @@ impl Broker {
                 });
             }
         });
+        hits.groups.clear();
+        let more = match shared.is_empty() {
+            true => 0,
+            false => shared.matches(topic, &mut hits.scratch, |matched| {
+                for subscription in matched.subscriptions() {
+                    let group = subscription.subscriber().number();
+                    hits.groups.push(GroupNumber::new(group));
+                }
+            }),
+        };
+        let visits = visits + more;
         statistics.dearest_match = statistics.dearest_match.max(visits as u64);
         hits.found.sort_by_key(|hit| hit.number);
     }

@@ -67,6 +67,11 @@ impl Broker {
                 .index
                 .of_subscriber(subscriber)
                 .map(|(filter, _)| filter.as_str().into())
+                .chain(
+                    self.groups
+                        .of_subscriber(subscriber)
+                        .map(|(group, _)| group.filter().into()),
+                )
                 .collect();
             for filter in filters {
                 self.note_subscription(key, &filter, None);

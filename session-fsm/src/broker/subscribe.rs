@@ -78,6 +78,15 @@ impl Broker {
             }
             return code;
         }
+        if filter.is_shared() {
+            return match self.join(key, filter, granted) {
+                Ok(()) => {
+                    self.note_subscription(key, filter.as_str(), Some(granted));
+                    ReasonCode::granted(granted.qos())
+                }
+                Err(code) => code,
+            };
+        }
         let Ok(before) = self.index.insert(filter, Client::subscriber(key), granted) else {
             return ReasonCode::QuotaExceeded;
         };
@@ -111,9 +120,6 @@ impl Broker {
     fn check_filter(&self, key: Key, filter: TopicFilter<'_>) -> Result<(), ReasonCode> {
         let client = self.clients.get(key).ok_or(ReasonCode::UnspecifiedError)?;
         let limits = &client.limits;
-        if filter.is_shared() {
-            return Err(ReasonCode::SharedSubscriptionsNotSupported);
-        }
         let part = MatchingPart::from(filter);
         let most = match part.has_wildcard() {
             true => limits.wildcard_levels,
@@ -147,7 +153,7 @@ impl Broker {
         let codes: Vec<ReasonCode> = packet
             .filters
             .iter()
-            .map(|filter| self.unsubscribe_from(client, filter))
+            .map(|filter| self.unsubscribe_from(now, client, filter))
             .collect();
         let number = packet.packet_identifier;
         let _ = self.with(key, |mut lent| {
@@ -155,8 +161,15 @@ impl Broker {
         });
     }
 
-    fn unsubscribe_from(&mut self, key: Key, filter: TopicFilter<'_>) -> ReasonCode {
-        if filter.is_shared() || self.index.remove(filter, Client::subscriber(key)).is_none() {
+    fn unsubscribe_from(&mut self, now: Instant, key: Key, filter: TopicFilter<'_>) -> ReasonCode {
+        if filter.is_shared() {
+            if !self.leave(now, key, filter) {
+                return ReasonCode::NoSubscriptionExisted;
+            }
+            self.note_subscription(key, filter.as_str(), None);
+            return ReasonCode::Success;
+        }
+        if self.index.remove(filter, Client::subscriber(key)).is_none() {
             return ReasonCode::NoSubscriptionExisted;
         }
         if let Some(client) = self.clients.get_mut(key) {

@@ -55,7 +55,7 @@ impl Broker {
                             .then_some(found.expires_at),
                         ..Publication::new(found.qos.min(walk.granted.qos()), found.message.clone())
                     };
-                    self.deliver(now, key, publication);
+                    let _ = self.deliver(now, key, publication);
                 }
                 Step::OutOfBudget => {
                     self.walking.push_back(key);

@@ -141,6 +141,11 @@ impl ServerConnection {
         self.keep_alive
     }
 
+    /// Whether a message would be in flight at once.
+    pub(crate) fn takes_at_once(&self, session: &Session) -> bool {
+        session.waiting() == 0 && session.in_flight() < self.connection.window()
+    }
+
     /// Whether a CONNECT has come that was not accepted.
     pub(super) const fn has_connect(&self) -> bool {
         self.handshake.is_some()

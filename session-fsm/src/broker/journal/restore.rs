@@ -232,6 +232,11 @@ impl Restoring {
         }
         for (text, granted) in &stored.subscriptions {
             let filter = TopicFilter::new(text).map_err(|_| broken(RestoreError::Damaged))?;
+            if filter.is_shared() {
+                let joined = broker.join(key, filter, *granted);
+                joined.map_err(|_| broken(RestoreError::Inconsistent))?;
+                continue;
+            }
             let inserted = broker
                 .index
                 .insert(filter, Client::subscriber(key), *granted);
