@@ -15,6 +15,8 @@ mod config;
 mod connect;
 mod deadlines;
 mod deliver;
+mod drain;
+mod ending;
 mod fanout;
 mod granted;
 pub mod groups;
@@ -34,6 +36,7 @@ mod statistics;
 mod subscribe;
 pub mod subscriptions;
 mod walks;
+mod withdraw;
 
 use alloc::collections::VecDeque;
 
@@ -42,12 +45,13 @@ pub use self::granted::Granted;
 pub use self::links::{ConnectionKey, Gone, Next, Transmitted};
 pub use self::notice::{DropReason, Notice};
 pub use self::publish::Fanout;
-pub use self::question::{Admission, Grant, Permission, Question, Verdict};
+pub use self::question::{Admission, AnswerError, Grant, Permission, Question, Verdict};
 pub use self::receive::Step;
 pub use self::statistics::Statistics;
 
 use self::clients::Clients;
 use self::deadlines::{Deadlines, Due};
+use self::drain::Draining;
 use self::fanout::Jobs;
 use self::groups::Groups;
 #[cfg(feature = "persistence")]
@@ -59,7 +63,7 @@ use self::retained::RetainedStore;
 use self::shared::SharedMessage;
 use self::slots::{Key, Slots};
 use self::subscriptions::SubscriptionIndex;
-use crate::{Acknowledgement, Instant, SessionConfig};
+use crate::{Acknowledgement, Instant, Session, SessionConfig};
 
 /// All Sessions and connections of a Server, and what lies between them.
 #[derive(Clone, Debug)]
@@ -73,6 +77,8 @@ pub struct Broker {
     groups: Groups<Granted, SharedMessage>,
     /// The groups, by the filters of their subscriptions.
     shared: SubscriptionIndex<()>,
+    /// The number of the last message of a group.
+    last_shared: u64,
     groups_armed: Instant,
     retained: RetainedStore,
     retained_armed: Instant,
@@ -84,6 +90,11 @@ pub struct Broker {
     /// Sessions with walks over retained messages that can go on.
     walking: VecDeque<Key>,
     jobs: Jobs,
+    /// Sessions that have ended, of which something is left.
+    ending: VecDeque<Key>,
+    draining: Option<Draining>,
+    /// Connections that were told to wait because of what [`Broker::poll`] had not returned.
+    stalled: VecDeque<Key>,
     statistics: Statistics,
     hits: Hits,
 }
@@ -99,6 +110,7 @@ impl Broker {
             index: SubscriptionIndex::new(config.seed),
             groups: Groups::new(config.groups, config.seed),
             shared: SubscriptionIndex::new(config.seed),
+            last_shared: 0,
             groups_armed: Instant::NEVER,
             retained: RetainedStore::new(config.retained),
             retained_armed: Instant::NEVER,
@@ -108,6 +120,9 @@ impl Broker {
             notices: VecDeque::new(),
             walking: VecDeque::new(),
             jobs: Jobs::default(),
+            ending: VecDeque::new(),
+            draining: None,
+            stalled: VecDeque::new(),
             statistics: Statistics::default(),
             hits: Hits::default(),
             config,
@@ -119,6 +134,12 @@ impl Broker {
     pub fn poll(&mut self) -> Option<Notice> {
         if let Some(notice) = self.notices.pop_front() {
             return Some(notice);
+        }
+        if let Some(key) = self.stalled.pop_front() {
+            if let Some(link) = self.links.get_mut(key) {
+                link.is_stalled = false;
+            }
+            return Some(Notice::Readable(ConnectionKey(key)));
         }
         let key = self.ready.pop_front()?;
         if let Some(link) = self.links.get_mut(key) {
@@ -138,8 +159,8 @@ impl Broker {
     /// as many deadlines as `budget` allows, and takes them off it; call it again if
     /// [`Broker::next_timeout`] is not later than `now`.
     pub fn handle_timeout(&mut self, now: Instant, budget: &mut u32) {
-        self.at(now);
-        while *budget > 0 {
+        let now = self.at(now);
+        while *budget > 0 && !self.is_full() {
             let Some(due) = self.deadlines.take(now) else {
                 break;
             };
@@ -154,8 +175,7 @@ impl Broker {
                 Due::Retained => {
                     self.retained_armed = Instant::NEVER;
                     while let Some(expired) = self.retained.handle_timeout(now, budget) {
-                        let topic = expired.message.topic();
-                        self.note_retained(topic.as_str(), Some(&expired));
+                        self.note_retained(expired.message.topic(), Some(&expired));
                     }
                     self.arm_retained();
                 }
@@ -163,9 +183,10 @@ impl Broker {
         }
     }
 
-    /// A call at this time. A restored broker goes on from the latest.
-    fn at(&mut self, now: Instant) {
+    /// A call at this time. Time does not go back: a restored broker goes on from the latest.
+    fn at(&mut self, now: Instant) -> Instant {
         self.now = self.now.max(now);
+        self.now
     }
 
     fn arm_retained(&mut self) {
@@ -179,22 +200,38 @@ impl Broker {
     /// Store the batch whole before anything is sent that depends on it.
     #[cfg(feature = "persistence")]
     pub fn take_batch(&mut self, into: &mut alloc::vec::Vec<u8>) -> Option<u64> {
-        let head = StoredHead {
+        let (next_position, random) = self.groups.numbers();
+        self.ledger.journal.head(StoredHead {
+            last_record: 0,
             now: self.now.as_millis(),
             last_session: self.clients.last_number(),
             last_body: self.ledger.bodies.last(),
-        };
-        self.ledger.journal.head(&head);
+            last_job: self.jobs.last_number,
+            last_shared: self.last_shared,
+            next_position,
+            random,
+        });
         self.ledger.journal.take(into)
     }
 
     /// Goes on behind what was stored.
     #[cfg(feature = "persistence")]
-    fn continue_from(&mut self, next_record: u64, now: Instant, head: &StoredHead) {
+    fn continue_from(&mut self, now: Instant, head: &StoredHead) {
         self.now = now;
         self.clients.continue_from(head.last_session);
         self.ledger.bodies.continue_from(head.last_body);
-        self.ledger.journal = self::journal::Journal::new(next_record);
+        self.jobs.last_number = head.last_job;
+        self.last_shared = head.last_shared;
+        self.ledger.journal = self::journal::Journal::new(head.last_record.saturating_add(1));
+    }
+
+    /// A Session that does not exist yet.
+    fn session(&self, client_identifier: &str) -> Session {
+        #[allow(unused_mut)]
+        let mut session = Session::of_server(client_identifier, self.session_config());
+        #[cfg(feature = "persistence")]
+        session.store_in_parts();
+        session
     }
 
     /// The configuration of each Session.
@@ -214,6 +251,16 @@ impl Broker {
     #[must_use]
     pub const fn statistics(&self) -> &Statistics {
         &self.statistics
+    }
+
+    /// Whether as much as may waits for [`Broker::poll`] and [`Broker::take_batch`].
+    fn is_full(&self) -> bool {
+        #[cfg(feature = "persistence")]
+        let batch = self.ledger.journal.len();
+        #[cfg(not(feature = "persistence"))]
+        let batch = 0;
+        self.notices.len() >= self.config.limits.notices as usize
+            || batch >= self.config.limits.batch_bytes as usize
     }
 
     fn notice(&mut self, notice: Notice) {

@@ -119,6 +119,9 @@ pub struct Session {
     /// Whether the end of a message must be noted: the Session is persistent, or there are
     /// deadlines.
     watched: bool,
+    /// Whether its owner stores each part under a key of its own: see [`parts`](persistence::parts).
+    #[cfg(feature = "persistence")]
+    keyed: bool,
     pub(crate) will: Option<Box<PendingWill>>,
     notices: RareQueue<Notice>,
     changes: RareQueue<Change>,
@@ -169,6 +172,8 @@ impl Session {
             last_token: Token::NONE,
             deadlines: None,
             watched: config.persistent,
+            #[cfg(feature = "persistence")]
+            keyed: false,
             will: None,
             notices: RareQueue::default(),
             changes: RareQueue::default(),

@@ -22,6 +22,11 @@ pub(super) struct Client {
     /// Whose Session it is.
     pub(super) principal: Box<str>,
     pub(super) connection: Option<Key>,
+    /// Whether more is recorded than that it exists, whose it is, and its Will: all that a Session
+    /// needs that ends with its connection.
+    pub(super) is_recorded: bool,
+    /// Whether the Session has ended: what is left of it is removed in slices.
+    pub(super) has_ended: bool,
     pub(super) limits: ClientLimits,
     /// The record on which its packets depend.
     pub(super) depends_on: u64,
@@ -29,6 +34,8 @@ pub(super) struct Client {
     pub(super) armed: Instant,
     /// The walks over retained messages for its subscriptions, the oldest first.
     pub(super) walks: VecDeque<Walk>,
+    /// Whether it is in the list of those whose walks go on.
+    pub(super) is_walking: bool,
     /// What its filters take of its limits.
     pub(super) index_nodes: u32,
     pub(super) filter_bytes: u32,
@@ -54,7 +61,10 @@ pub(super) struct Clients {
     /// The slots of those that can be resumed, by the hash of their ClientID.
     by_identifier: HashTable<u32>,
     hashing: Hashing,
+    /// Of the last Session.
     last_number: u64,
+    /// How many have not ended.
+    living: usize,
 }
 
 impl Clients {
@@ -64,11 +74,13 @@ impl Clients {
             by_identifier: HashTable::new(),
             hashing: Hashing::new(seed),
             last_number: 0,
+            living: 0,
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.slots.len()
+    /// How many Sessions have not ended.
+    pub(super) const fn living(&self) -> usize {
+        self.living
     }
 
     pub(super) fn get(&self, key: Key) -> Option<&Client> {
@@ -122,16 +134,20 @@ impl Clients {
     /// As [`Clients::insert`], with a number that is higher than all before.
     pub(super) fn insert_as(&mut self, number: u64, session: Session, limits: ClientLimits) -> Key {
         self.last_number = self.last_number.max(number);
+        self.living += 1;
         let hash = self.hash(session.client_identifier());
         let key = self.slots.insert(Client {
             session,
             number,
             principal: Box::default(),
             connection: None,
+            is_recorded: false,
+            has_ended: false,
             limits,
             depends_on: 0,
             armed: Instant::NEVER,
             walks: VecDeque::new(),
+            is_walking: false,
             index_nodes: 0,
             filter_bytes: 0,
         });
@@ -150,8 +166,15 @@ impl Clients {
         key
     }
 
-    /// Separates a Session from its ClientID, which a new one may have.
-    pub(super) fn forget_identifier(&mut self, key: Key) {
+    /// A Session has ended: its ClientID stands for another one from now on.
+    pub(super) fn end(&mut self, key: Key) {
+        let Some(client) = self.slots.get_mut(key) else {
+            return;
+        };
+        if core::mem::replace(&mut client.has_ended, true) {
+            return;
+        }
+        self.living -= 1;
         let Some(client) = self.slots.get(key) else {
             return;
         };
@@ -164,8 +187,9 @@ impl Clients {
         }
     }
 
-    pub(super) fn remove(&mut self, key: Key) -> Option<Client> {
-        self.forget_identifier(key);
-        self.slots.remove(key)
+    /// Nothing is left of a Session.
+    pub(super) fn remove(&mut self, key: Key) {
+        self.end(key);
+        self.slots.remove(key);
     }
 }

@@ -88,6 +88,41 @@ pub struct ClientLimits {
     pub topic_levels: u16,
 }
 
+#[cfg(feature = "persistence")]
+impl ClientLimits {
+    /// The fields, as they are stored.
+    pub(super) fn to_numbers(self) -> [u32; 6] {
+        [
+            self.subscriptions,
+            self.index_nodes,
+            self.filter_bytes,
+            self.wildcard_levels.into(),
+            self.single_level_wildcards.into(),
+            self.topic_levels.into(),
+        ]
+    }
+
+    /// What was stored; `None` if it never was.
+    pub(super) fn from_numbers(numbers: [u32; 6]) -> Option<Self> {
+        let [
+            subscriptions,
+            index_nodes,
+            filter_bytes,
+            wildcard_levels,
+            single_level_wildcards,
+            topic_levels,
+        ] = numbers;
+        Some(ClientLimits {
+            subscriptions,
+            index_nodes,
+            filter_bytes,
+            wildcard_levels: wildcard_levels.try_into().ok()?,
+            single_level_wildcards: single_level_wildcards.try_into().ok()?,
+            topic_levels: topic_levels.try_into().ok()?,
+        })
+    }
+}
+
 impl Default for ClientLimits {
     fn default() -> Self {
         ClientLimits {
@@ -114,9 +149,12 @@ pub struct BrokerLimits {
     /// Bytes of messages that are on their way: each message counts once, however many clients it
     /// is for. Above it a PUBLISH is refused with 0x97, or dropped at QoS 0. Default: 1 GiB.
     pub message_bytes: u64,
-    /// Notices, and bytes of batches, that wait for [`Broker::poll`](super::Broker::poll). At the
-    /// limit nothing is received. Default: 10,000.
+    /// Notices that wait for [`Broker::poll`](super::Broker::poll). Above it nothing is received and
+    /// nothing that is due is done, until they are taken. Default: 10,000.
     pub notices: u32,
+    /// Bytes of records that wait for [`Broker::take_batch`](super::Broker::take_batch). Above it
+    /// nothing is received and nothing that is due is done, until they are taken. Default: 16 MiB.
+    pub batch_bytes: u32,
 }
 
 impl Default for BrokerLimits {
@@ -127,6 +165,7 @@ impl Default for BrokerLimits {
             subscriptions: 10_000_000,
             message_bytes: 1 << 30,
             notices: 10_000,
+            batch_bytes: 16 << 20,
         }
     }
 }

@@ -1,111 +1,138 @@
 //! CONNECT (section 3.1.4): who connects, and to which Session.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use mqtt5_codec::{Packet, Property, ReasonCode, Text};
+use mqtt5_codec::{Property, PropertyIdentifier, ReasonCode, Text};
 
 use super::clients::Client;
 use super::slots::Key;
-use super::{Admission, Broker, ConnectionKey, Gone, Notice, Question, Verdict};
-use crate::{Instant, SendError, Session};
+use super::{Admission, AnswerError, Broker, ConnectionKey, Notice, Question, Verdict};
+use crate::{Instant, SendError};
 
 impl Broker {
-    /// Answers a CONNECT, or an AUTH.
+    /// Answers a CONNECT, or an AUTH. [`Verdict::Accept`] to an AUTH of a client that is connected
+    /// already ends its re-authentication (section 4.12.1); [`Verdict::Refuse`] disconnects it.
     ///
     /// # Errors
     ///
-    /// [`Gone`] if the connection is over.
+    /// [`AnswerError::Gone`] if the connection is over. [`AnswerError::Send`] if this answer cannot
+    /// be given: a property is not allowed, or the question has been answered. The client still
+    /// waits for an answer then.
     pub fn answer_connect(
         &mut self,
         now: Instant,
         question: &Question,
         verdict: &Verdict<'_>,
-    ) -> Result<(), Gone> {
-        self.at(now);
+    ) -> Result<(), AnswerError> {
+        let now = self.at(now);
         let key = question.connection.0;
-        let _ = match verdict {
-            Verdict::Continue(properties) => self
-                .with(key, |mut lent| lent.authenticate(properties))
-                .ok_or(Gone)?,
-            Verdict::Refuse(code, properties) => self
-                .with(key, |mut lent| lent.refuse(now, *code, properties))
-                .ok_or(Gone)?,
-            Verdict::Accept(admission) => self.admit(now, key, question, admission)?,
+        let is_connected = self.with(key, |lent| lent.is_connected());
+        let is_connected = is_connected.ok_or(AnswerError::Gone)?;
+        let answered = match verdict {
+            Verdict::Continue(properties) => {
+                self.with(key, |mut lent| lent.authenticate(properties))
+            }
+            Verdict::Refuse(code, properties) if is_connected => {
+                self.with(key, |mut lent| lent.disconnect(now, *code, properties))
+            }
+            Verdict::Refuse(code, properties) => {
+                self.with(key, |mut lent| lent.refuse(now, *code, properties))
+            }
+            Verdict::Accept(admission) if is_connected => self.with(key, |mut lent| {
+                lent.finish_re_authentication(admission.properties)
+            }),
+            Verdict::Accept(admission) => Some(self.admit(now, key, admission)),
         };
         self.ready(key);
         self.arm(key);
-        Ok(())
+        answered
+            .ok_or(AnswerError::Gone)?
+            .map_err(AnswerError::Send)
     }
 
     fn admit(
         &mut self,
         now: Instant,
         key: Key,
-        question: &Question,
         admission: &Admission<'_>,
-    ) -> Result<Result<(), SendError>, Gone> {
-        let Packet::Connect(connect) = question.packet() else {
-            return Err(Gone);
+    ) -> Result<(), SendError> {
+        let connecting = self
+            .links
+            .get(key)
+            .and_then(|it| it.connection.connecting());
+        let Some((own, clean_start)) = connecting else {
+            return Err(SendError::NotExpected);
         };
-        let refuse = |broker: &mut Self, code| {
-            broker
-                .with(key, |mut lent| lent.refuse(now, code, &[]))
-                .ok_or(Gone)
-        };
-        let identifier = match admission.assigned {
-            Some(assigned) => assigned,
-            None => connect.client_identifier.as_str(),
-        };
-        let mut known = self.clients.find(identifier);
-        if admission.assigned.is_some() && known.is_some() {
-            return refuse(self, ReasonCode::ClientIdentifierNotValid);
+        let identifier: Box<str> = admission.assigned.unwrap_or(own).into();
+        if identifier.is_empty() {
+            let missing = PropertyIdentifier::AssignedClientIdentifier;
+            return Err(SendError::PropertyMissing(missing));
         }
         // It may have expired.
-        if let Some(client) = known {
+        if let Some(client) = self.clients.find(&identifier) {
             self.client_timeout(now, client);
-            known = self.clients.find(identifier);
         }
-        // A Session belongs to the principal that made it.
-        let owner = known.and_then(|client| self.clients.get(client));
-        if owner.is_some_and(|it| *it.principal != *admission.principal) {
-            return refuse(self, ReasonCode::ClientIdentifierNotValid);
-        }
-        if known.is_none() && self.clients.len() >= self.config.limits.sessions as usize {
-            return refuse(self, ReasonCode::QuotaExceeded);
+        let known = self.clients.find(&identifier);
+        if let Err(code) = self.may_have(known, admission) {
+            self.refused(&identifier, code);
+            let refused = self.with(key, |mut lent| lent.refuse(now, code, &[]));
+            return refused.unwrap_or(Err(SendError::NotConnected));
         }
         if let Some(client) = known {
             self.take_over(now, client);
-            known = self.clients.find(identifier);
-        }
-        // [MQTT-3.1.4-4]
-        if let (true, Some(client)) = (connect.clean_start, known) {
-            self.clients.forget_identifier(client);
-            if let Some(it) = self.clients.get_mut(client) {
-                it.session.end();
+            // [MQTT-3.1.4-4]
+            if clean_start {
+                if let Some(it) = self.clients.get_mut(client) {
+                    it.session.end();
+                }
+                self.settle(now, client);
             }
-            self.settle(now, client);
-            known = None;
         }
-        let limits = admission.client.unwrap_or(self.config.client);
-        let client = known.unwrap_or_else(|| {
-            let config = self.session_config();
-            self.clients
-                .insert(Session::of_server(identifier, config), limits)
-        });
-        let session_present = self
-            .clients
-            .get(client)
-            .is_some_and(|it| it.session.exists());
+        let client = match self.clients.find(&identifier) {
+            Some(client) => client,
+            None => {
+                let session = self.session(&identifier);
+                self.clients.insert(session, self.config.client)
+            }
+        };
+        self.connect_to(now, key, client, admission, &identifier)
+    }
+
+    /// Whether a principal may have a Session: one that is there, or a new one.
+    fn may_have(&self, known: Option<Key>, admission: &Admission<'_>) -> Result<(), ReasonCode> {
+        let Some(client) = known.and_then(|key| self.clients.get(key)) else {
+            let is_full = self.clients.living() >= self.config.limits.sessions as usize;
+            return match is_full {
+                true => Err(ReasonCode::QuotaExceeded),
+                false => Ok(()),
+            };
+        };
+        // A Session belongs to the principal that made it.
+        match admission.assigned.is_some() || *client.principal != *admission.principal {
+            true => Err(ReasonCode::ClientIdentifierNotValid),
+            false => Ok(()),
+        }
+    }
+
+    fn connect_to(
+        &mut self,
+        now: Instant,
+        key: Key,
+        client: Key,
+        admission: &Admission<'_>,
+        identifier: &str,
+    ) -> Result<(), SendError> {
         let mut properties: Vec<Property<'_>> = admission.properties.to_vec();
         if let Some(text) = admission.assigned.and_then(|it| Text::new(it).ok()) {
             properties.push(Property::AssignedClientIdentifier(text));
         }
-        let link = self.links.get_mut(key).ok_or(Gone)?;
+        let it = self.clients.get(client).ok_or(SendError::NotExpected)?;
+        let session_present = it.session.exists();
+        let link = self.links.get_mut(key).ok_or(SendError::NotConnected)?;
         link.client = Some(client);
         let own = admission.limits.unwrap_or(self.config.server.limits);
-        let accepted = self
-            .with(key, |mut lent| lent.accept_with(now, &own, &properties))
-            .ok_or(Gone)?;
+        let accepted = self.with(key, |mut lent| lent.accept_with(now, &own, &properties));
         let is_connected = self.with(key, |lent| lent.is_connected()) == Some(true);
         if !is_connected {
             if let Some(link) = self.links.get_mut(key) {
@@ -114,14 +141,15 @@ impl Broker {
             if !session_present {
                 self.clients.remove(client);
             }
-            return Ok(accepted);
+            return accepted.unwrap_or(Err(SendError::NotConnected));
         }
         if let Some(it) = self.clients.get_mut(client) {
             it.connection = Some(key);
-            it.limits = limits;
+            it.is_recorded |= !it.session.ends_with_connection();
+            it.limits = admission.client.unwrap_or(self.config.client);
             it.principal = admission.principal.into();
         }
-        self.note_principal(client);
+        self.note_owner(client);
         self.groups.connected(Client::subscriber(client));
         self.pull_from_groups(now, client);
         self.notice(Notice::Connected {
@@ -130,20 +158,23 @@ impl Broker {
             session_present,
         });
         self.has_room(client);
-        Ok(accepted)
+        Ok(())
     }
 
     /// Ends the connection that a Session has [MQTT-3.1.4-3].
     fn take_over(&mut self, now: Instant, client: Key) {
-        let Some(old) = self.clients.get(client).and_then(|it| it.connection) else {
+        let Some(it) = self.clients.get(client) else {
             return;
         };
+        let (old, depends_on) = (it.connection, it.depends_on);
+        let Some(old) = old else { return };
         let _ = self.with(old, |mut lent| {
             let told = lent.disconnect(now, ReasonCode::SessionTakenOver, &[]);
             lent.leave(now);
             told
         });
         if let Some(link) = self.links.get_mut(old) {
+            link.depends_on = link.depends_on.max(depends_on);
             link.client = None;
         }
         self.ready(old);

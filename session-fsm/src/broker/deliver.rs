@@ -75,7 +75,13 @@ impl Broker {
     }
 
     /// What became of a copy.
-    pub(super) fn outcome(&mut self, key: Key, token: Token, ended: Result<Qos0, DropReason>) {
+    pub(super) fn outcome(
+        &mut self,
+        now: Instant,
+        key: Key,
+        token: Token,
+        ended: Result<Qos0, DropReason>,
+    ) {
         if let (true, Some(client)) = (ended != Ok(Qos0(true)), self.clients.get_mut(key)) {
             self.ledger.message_ended(client, token);
         }
@@ -84,7 +90,7 @@ impl Broker {
             Err(reason) => self.drop_for(key, reason),
         }
         self.settle_shared(key, token);
-        self.pull_from_groups(self.now, key);
+        self.pull_from_groups(now, key);
         self.has_room(key);
     }
 }
@@ -100,6 +106,7 @@ pub(super) const fn ended(outcome: &Outcome<'_>) -> Result<Qos0, DropReason> {
         Outcome::PubAck(..) | Outcome::PubRec(..) | Outcome::PubComp(..) => Ok(Qos0(false)),
         Outcome::Expired => Err(DropReason::Expired),
         Outcome::Dropped => Err(DropReason::QueueFull),
+        Outcome::Withdrawn => Err(DropReason::Withdrawn),
         Outcome::Forbidden(_) => Err(DropReason::TooLarge),
         _ => Err(DropReason::SessionEnded),
     }

@@ -1,12 +1,13 @@
-//! Messages for more subscribers than one call serves: slices of them, one publisher after the
-//! other.
+//! A message for many subscribers: it goes to one slice of them at a time.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
+use core::num::NonZeroU64;
 
 use mqtt5_codec::ReasonCode;
 
-use super::publish::{Arrival, Hit, Source, copies};
+use super::publish::{Arrival, Hit, copies, copy_for};
 use super::slots::Key;
 use super::{Broker, ConnectionKey, Notice};
 use crate::{Instant, Publication, Receipt};
@@ -15,8 +16,12 @@ use crate::{Instant, Publication, Receipt};
 /// not among them.
 #[derive(Clone, Debug)]
 pub(super) struct Job {
+    /// Ascends in the order in which the messages came.
+    pub(super) number: u64,
+    /// The number of the publisher's Session, which No Local excludes; 0 for the host.
+    pub(super) from: u64,
     pub(super) arrival: Arrival,
-    pub(super) body: core::num::NonZeroU64,
+    pub(super) body: NonZeroU64,
     pub(super) hits: Vec<Hit>,
     /// How many of them are done.
     pub(super) position: usize,
@@ -27,9 +32,16 @@ pub(super) struct Job {
 /// All such messages. Those of one publisher are in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Jobs {
-    lines: BTreeMap<Source, VecDeque<Job>>,
+    /// By the ClientID of the publisher, which is empty for the host: a Client may begin another
+    /// Session meanwhile.
+    lines: BTreeMap<Box<str>, VecDeque<Job>>,
     /// The publishers, the next one to be served first.
-    turns: VecDeque<Source>,
+    turns: VecDeque<Box<str>>,
+    pub(super) last_number: u64,
+    /// Subscriptions that were made while there were such messages, with the number of the last
+    /// one: a broker that is restored in the meantime finds the subscribers anew. By the number of
+    /// the Session and the filter.
+    fresh: BTreeMap<(u64, Box<str>), u64>,
 }
 
 impl Jobs {
@@ -38,48 +50,145 @@ impl Jobs {
     }
 
     /// Whether messages of this publisher are on their way: another one has to come behind them.
-    pub(super) fn has(&self, source: Source) -> bool {
-        self.lines.contains_key(&source)
+    pub(super) fn has(&self, publisher: &str) -> bool {
+        !self.is_empty() && self.lines.contains_key(publisher)
     }
 
-    pub(super) fn add(&mut self, source: Source, job: Job) {
-        let line = self.lines.entry(source).or_default();
-        if line.is_empty() {
-            self.turns.push_back(source);
+    /// All of them, those of one publisher in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Job)> {
+        let lines = self.lines.iter();
+        lines.flat_map(|(publisher, line)| line.iter().map(|job| (&**publisher, job)))
+    }
+
+    /// The publishers, the next one to be served first.
+    pub(super) fn turns(&self) -> impl Iterator<Item = &str> {
+        self.turns.iter().map(|it| &**it)
+    }
+
+    pub(super) fn add(&mut self, publisher: &str, job: Job) {
+        match self.lines.get_mut(publisher) {
+            Some(line) => line.push_back(job),
+            None => {
+                self.lines.insert(publisher.into(), [job].into());
+                self.turns.push_back(publisher.into());
+            }
         }
-        line.push_back(job);
     }
 
     /// The next job to serve. It must be given back, or be over.
-    fn take(&mut self) -> Option<(Source, Job)> {
-        let source = self.turns.pop_front()?;
-        let job = self.lines.get_mut(&source)?.pop_front()?;
-        Some((source, job))
+    fn take(&mut self) -> Option<(Box<str>, Job)> {
+        let publisher = self.turns.pop_front()?;
+        let job = self.lines.get_mut(&publisher)?.pop_front()?;
+        Some((publisher, job))
     }
 
-    fn give_back(&mut self, source: Source, job: Job) {
-        if let Some(line) = self.lines.get_mut(&source) {
+    fn give_back(&mut self, publisher: Box<str>, job: Job) {
+        if let Some(line) = self.lines.get_mut(&publisher) {
             line.push_front(job);
         }
-        self.turns.push_back(source);
+        self.turns.push_back(publisher);
     }
 
-    /// Returns whether the publisher has no more.
-    fn over(&mut self, source: Source) -> bool {
-        let is_last = self.lines.get(&source).is_none_or(VecDeque::is_empty);
-        if is_last {
-            self.lines.remove(&source);
-        } else {
-            self.turns.push_back(source);
+    /// The job that was taken is over. Returns the publisher if it has no more.
+    fn over(&mut self, publisher: Box<str>) -> Option<Box<str>> {
+        if self.lines.get(&publisher).is_some_and(|it| !it.is_empty()) {
+            self.turns.push_back(publisher);
+            return None;
         }
-        is_last
+        self.lines.remove(&publisher);
+        if self.lines.is_empty() {
+            self.fresh.clear();
+        }
+        Some(publisher)
+    }
+
+    /// Notes a subscription, which is new or replaces another one. Returns the number of the last
+    /// job before it, 0 if it is older than all that are open.
+    pub(super) fn subscribed(&mut self, session: u64, filter: &str, is_new: bool) -> u64 {
+        if self.is_empty() {
+            return 0;
+        }
+        let key = (session, filter.into());
+        if is_new {
+            self.fresh.insert(key, self.last_number);
+            return self.last_number;
+        }
+        self.fresh.get(&key).copied().unwrap_or(0)
+    }
+
+    pub(super) fn unsubscribed(&mut self, session: u64, filter: &str) {
+        if !self.fresh.is_empty() {
+            self.fresh.remove(&(session, filter.into()));
+        }
+    }
+
+    /// Gives back what was stored of a subscription.
+    #[cfg(feature = "persistence")]
+    pub(super) fn restore_subscribed(&mut self, session: u64, filter: &str, since: u64) {
+        if since > 0 {
+            self.fresh.insert((session, filter.into()), since);
+        }
+    }
+
+    /// Whether a subscription was made after a job began.
+    #[cfg(feature = "persistence")]
+    pub(super) fn is_later(&self, session: u64, filter: &str, job: u64) -> bool {
+        let since = match self.fresh.is_empty() {
+            true => None,
+            false => self.fresh.get(&(session, filter.into())),
+        };
+        since.is_some_and(|&since| since >= job)
+    }
+
+    /// Forgets what was noted of subscriptions if there are no jobs.
+    #[cfg(feature = "persistence")]
+    pub(super) fn restored(&mut self) {
+        if self.is_empty() {
+            self.fresh.clear();
+        }
     }
 }
 
 impl Broker {
+    /// Whether messages of a client, or of the host, are on their way.
+    pub(super) fn has_jobs_of(&self, from: Option<Key>) -> bool {
+        !self.jobs.is_empty() && self.jobs.has(self.publisher(from))
+    }
+
+    /// The ClientID of a publisher; empty for the host.
+    fn publisher(&self, from: Option<Key>) -> &str {
+        let client = from.and_then(|key| self.clients.get(key));
+        client.map_or("", |client| client.session.client_identifier())
+    }
+
+    /// Begins to give a message to those that were found.
+    pub(super) fn begin_job(
+        &mut self,
+        from: Option<Key>,
+        arrival: Arrival,
+        body: NonZeroU64,
+        receipt: Option<(Key, Receipt)>,
+    ) {
+        self.jobs.last_number += 1;
+        let publisher: Box<str> = self.publisher(from).into();
+        let job = Job {
+            number: self.jobs.last_number,
+            from: from
+                .and_then(|it| self.clients.get(it))
+                .map_or(0, |it| it.number),
+            arrival,
+            body,
+            hits: self.hits.found.clone(),
+            position: 0,
+            receipt,
+        };
+        self.note_job(&publisher, &job);
+        self.jobs.add(&publisher, job);
+    }
+
     /// Serves a slice of the subscribers of the next message.
     pub(super) fn fan_out(&mut self, now: Instant, budget: &mut u32) {
-        let Some((source, mut job)) = self.jobs.take() else {
+        let Some((publisher, mut job)) = self.jobs.take() else {
             return;
         };
         let slice = self.config.fan_out_slice.max(1).min(*budget) as usize;
@@ -87,32 +196,40 @@ impl Broker {
         // Never in the middle of what goes to one client.
         while job.position < job.hits.len() && job.position - from < slice {
             let rest = job.hits.get(job.position..).unwrap_or_default();
-            let of_client = copies(rest, self.config.overlap);
+            let mut of_client = rest;
+            if let Some(first) = rest.first() {
+                let all = rest.iter().take_while(|hit| hit.client == first.client);
+                of_client = rest.get(..all.count()).unwrap_or_default();
+            }
             job.position += of_client.len().max(1);
-            self.copy_to(now, &job.arrival, job.body, of_client);
+            while !of_client.is_empty() {
+                let of_copy = copies(of_client, self.config.overlap);
+                of_client = of_client.get(of_copy.len()..).unwrap_or_default();
+                self.copy_to(now, &job.arrival, job.body, of_copy);
+            }
         }
         let done = u32::try_from(job.position - from).unwrap_or(u32::MAX);
         *budget = budget.saturating_sub(done.max(1));
         if job.position < job.hits.len() {
-            self.jobs.give_back(source, job);
+            self.note_job(&publisher, &job);
+            self.jobs.give_back(publisher, job);
             return;
         }
-        self.ledger.release(job.body);
+        self.end_job(&job);
         if let Some((link, receipt)) = job.receipt {
             self.acknowledge(link, Some(receipt), ReasonCode::Success);
             self.ready(link);
         }
-        if self.jobs.over(source) {
-            self.goes_on(now, source);
+        if let Some(publisher) = self.jobs.over(publisher) {
+            self.goes_on(now, &publisher);
         }
     }
 
     /// A publisher may be read again.
-    fn goes_on(&mut self, now: Instant, source: Source) {
-        let Source::Client(client) = source else {
-            return;
-        };
-        let Some(link) = self.clients.get(client).and_then(|it| it.connection) else {
+    fn goes_on(&mut self, now: Instant, publisher: &str) {
+        let client = self.clients.find(publisher);
+        let client = client.and_then(|key| self.clients.get(key));
+        let Some(link) = client.and_then(|it| it.connection) else {
             return;
         };
         // What it sent meanwhile was not read because of this side.
@@ -123,15 +240,18 @@ impl Broker {
 
     /// Whether nothing of a connection is read because its messages are on their way.
     pub(super) fn is_held_up(&self, link: Key) -> bool {
+        if self.jobs.is_empty() {
+            return false;
+        }
         let client = self.links.get(link).and_then(|link| link.client);
-        client.is_some_and(|client| self.jobs.has(Source::Client(client)))
+        client.is_some() && self.has_jobs_of(client)
     }
 
     pub(super) fn copy_to(
         &mut self,
         now: Instant,
         arrival: &Arrival,
-        body: core::num::NonZeroU64,
+        body: NonZeroU64,
         of_client: &[Hit],
     ) {
         let Some(first) = of_client.first() else {
@@ -139,7 +259,7 @@ impl Broker {
         };
         let publication = Publication {
             body: Some(body),
-            ..super::publish::copy_for(arrival, of_client)
+            ..copy_for(arrival, of_client)
         };
         let _ = self.deliver(now, first.client, publication);
     }

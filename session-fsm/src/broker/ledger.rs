@@ -47,12 +47,6 @@ impl Ledger {
         }
     }
 
-    /// As [`Ledger::release`], of what was held only until all is restored.
-    #[cfg(feature = "persistence")]
-    pub(super) fn release_restored(&mut self, number: NonZeroU64) {
-        self.release(number);
-    }
-
     /// Notes a message of which a record needs the bytes.
     pub(super) fn record_body(&mut self, number: NonZeroU64, message: &Message) {
         #[cfg(feature = "persistence")]
@@ -66,7 +60,7 @@ impl Ledger {
     /// Notes that a message of a Session is over.
     pub(super) fn message_ended(&mut self, client: &mut Client, token: Token) {
         #[cfg(feature = "persistence")]
-        if client.session.config().persistent {
+        if client.is_recorded && client.session.config().persistent {
             self.journal.message_ended(client.number, token);
             client.depends_on = self.journal.last();
         }
@@ -79,13 +73,14 @@ impl Ledger {
         #[cfg(feature = "persistence")]
         while let Some((change, next)) = client.session.take_change() {
             let is_said = is_said_by(&change, next);
-            if let Change::Accepted { message, .. } = &change {
+            let part = client.session.part_of(&change);
+            let is_recorded = client.is_recorded || matches!(part, Some(Part::Life | Part::Will));
+            if let (true, Change::Accepted { message, .. }) = (is_recorded, &change) {
                 if let Some(number) = message.body {
                     self.record_body(number, &message.message);
                 }
             }
-            let part = client.session.part_of(&change);
-            if let (false, Some(part)) = (is_said, part) {
+            if let (true, false, Some(part)) = (is_recorded, is_said, part) {
                 self.journal.part(client.number, &client.session, part);
             }
             if matches!(change, Change::Connected { .. }) {

@@ -5,11 +5,11 @@ use core::fmt;
 use mqtt5_codec::bytes::BufMut;
 use mqtt5_codec::{Property, ReasonCode};
 
+use super::Broker;
 use super::clients::Client;
 use super::deadlines::Due;
 use super::deliver::ended;
 use super::slots::Key;
-use super::{Broker, Notice};
 use crate::event::{Cause, Event, Output};
 use crate::{Instant, Lent, ServerConnection};
 
@@ -61,6 +61,8 @@ pub(super) struct Link {
     pub(super) depends_on: u64,
     /// Whether [`Notice::Ready`] waits.
     pub(super) is_ready: bool,
+    /// Whether it was told to wait because of what [`Broker::poll`] had not returned.
+    pub(super) is_stalled: bool,
     /// For what its deadline is noted.
     pub(super) armed: Instant,
 }
@@ -70,8 +72,12 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// The Reason Code 0x97 if there are as many as may be: close it.
+    /// The Reason Code 0x97 if there are as many as may be, 0x8B after [`Broker::drain`]: close it.
     pub fn connected(&mut self, now: Instant) -> Result<ConnectionKey, ReasonCode> {
+        let now = self.at(now);
+        if self.draining.is_some() {
+            return Err(ReasonCode::ServerShuttingDown);
+        }
         if self.links.len() >= self.config.limits.connections as usize {
             return Err(ReasonCode::QuotaExceeded);
         }
@@ -80,6 +86,7 @@ impl Broker {
             client: None,
             depends_on: 0,
             is_ready: false,
+            is_stalled: false,
             armed: Instant::NEVER,
         });
         self.arm_link(key);
@@ -109,7 +116,7 @@ impl Broker {
         key: ConnectionKey,
         wire: &mut B,
     ) -> Result<Transmitted, Gone> {
-        self.at(now);
+        let now = self.at(now);
         let key = key.0;
         loop {
             let output = self
@@ -152,7 +159,7 @@ impl Broker {
     ///
     /// [`Gone`].
     pub fn lost(&mut self, now: Instant, key: ConnectionKey) -> Result<(), Gone> {
-        self.at(now);
+        let now = self.at(now);
         self.with(key.0, |mut lent| lent.connection_lost(now))
             .ok_or(Gone)?;
         self.drop_link(now, key.0);
@@ -168,7 +175,7 @@ impl Broker {
         reason_code: ReasonCode,
         properties: &[Property<'_>],
     ) -> bool {
-        self.at(now);
+        let now = self.at(now);
         let client = self.clients.find(client_identifier);
         let client = client.and_then(|key| self.clients.get(key));
         let Some(key) = client.and_then(|client| client.connection) else {
@@ -202,8 +209,7 @@ impl Broker {
         self.settle(now, key);
     }
 
-    /// Handles what a Session without a connection has to report, and notes its deadline. Removes it
-    /// if it has ended.
+    /// Handles what a Session without a connection has to report, and notes its deadline.
     pub(super) fn settle(&mut self, now: Instant, key: Key) {
         while let Some(client) = self.clients.get_mut(key) {
             if client.connection.is_some() {
@@ -216,7 +222,11 @@ impl Broker {
                 None => break,
             }
         }
-        self.arm_client(key);
+        let is_over = |client: &Client| client.connection.is_none() && !client.session.exists();
+        match self.clients.get(key).is_some_and(is_over) {
+            true => self.session_ended(now, key),
+            false => self.arm_client(key),
+        }
     }
 
     pub(super) fn link_timeout(&mut self, now: Instant, key: Key) {
@@ -289,33 +299,9 @@ impl Broker {
         match event {
             Event::Will(will) => self.publish_will(now, key, will),
             Event::SessionEnded => self.session_ended(now, key),
-            Event::Outcome(token, outcome) => self.outcome(key, token, ended(&outcome)),
-            Event::Room => self.walking.push_back(key),
+            Event::Outcome(token, outcome) => self.outcome(now, key, token, ended(&outcome)),
+            Event::Room => self.has_room(key),
             _ => {}
         }
-    }
-
-    /// A Session has ended: its subscriptions are gone.
-    fn session_ended(&mut self, now: Instant, key: Key) {
-        let Some(client) = self.clients.get_mut(key) else {
-            return;
-        };
-        let walks = core::mem::take(&mut client.walks);
-        client.index_nodes = 0;
-        client.filter_bytes = 0;
-        let client_identifier = client.session.client_identifier().into();
-        let is_alone = client.connection.is_none();
-        let armed = client.armed;
-        for walk in walks {
-            self.note_walk(key, walk.cursor.filter());
-        }
-        self.end_subscriptions(key);
-        self.leave_all(now, key);
-        self.end_principal(key);
-        if is_alone {
-            self.deadlines.disarm(Due::Client(key), armed);
-            self.clients.remove(key);
-        }
-        self.notice(Notice::SessionEnded { client_identifier });
     }
 }

@@ -31,9 +31,16 @@ pub enum Notice {
         /// Its ClientID.
         client_identifier: Box<str>,
     },
+    /// A client has lost a subscription: see [`Broker::withdraw`](super::Broker::withdraw).
+    Withdrawn {
+        /// Its ClientID.
+        client_identifier: Box<str>,
+        /// The Topic Filter.
+        filter: Box<str>,
+    },
     /// A message was not delivered to a client, or not stored.
     Dropped {
-        /// The ClientID; `None` for a retained message.
+        /// The ClientID; `None` for a retained message and for one of a group.
         client_identifier: Option<Box<str>>,
         /// Why.
         reason: DropReason,
@@ -59,10 +66,12 @@ pub enum DropReason {
     Expired,
     /// The Session ended before the message was acknowledged.
     SessionEnded,
+    /// The right to its subscription was withdrawn.
+    Withdrawn,
     /// A group of a Shared Subscription could not keep it.
     Group,
-    /// All messages on their way take more bytes than allowed.
-    OverBudget,
+    /// It is the Will of this client, and all messages on their way take more bytes than allowed.
+    WillOverBudget,
     /// As many messages are retained as may be.
     RetainedFull,
 }

@@ -5,8 +5,6 @@ use core::num::NonZeroU64;
 
 use mqtt5_codec::{Message, Publish, Qos, ReasonCode, TopicName};
 
-use super::clients::Client;
-use super::fanout::Job;
 use super::groups::GroupNumber;
 use super::shared::GroupHits;
 use super::slots::Key;
@@ -27,22 +25,20 @@ pub(super) struct Arrival {
 impl Arrival {
     /// `None` if the message is too long to be kept, which no received message is.
     pub(super) fn new(now: Instant, publish: &Publish<'_>) -> Option<Self> {
-        let expiry = publish.properties.message_expiry_interval();
-        Some(Arrival {
-            message: Message::new(publish).ok()?,
-            qos: publish.delivery.qos(),
-            retain: publish.retain,
-            expires_at: expiry.map_or(Instant::NEVER, |seconds| now.plus_seconds(seconds)),
-        })
+        let message = Message::new(publish).ok()?;
+        Some(Arrival::of(now, message, publish.delivery.qos()))
     }
-}
 
-/// Who published it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Source {
-    /// Also if it is its Will.
-    Client(Key),
-    Host,
+    /// A message that comes now: its Message Expiry Interval begins to run.
+    pub(super) fn of(now: Instant, message: Message, qos: Qos) -> Self {
+        let expiry = message.publish().properties.message_expiry_interval();
+        Arrival {
+            retain: message.retain(),
+            expires_at: expiry.map_or(Instant::NEVER, |seconds| now.plus_seconds(seconds)),
+            message,
+            qos,
+        }
+    }
 }
 
 /// To how many a message goes.
@@ -65,8 +61,22 @@ pub(super) struct Hit {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hits {
     scratch: Scratch,
-    found: Vec<Hit>,
+    pub(super) found: Vec<Hit>,
     pub(super) groups: GroupHits,
+    /// Sessions that have yet to get retained messages, perhaps the one of this topic.
+    pub(super) walkers: Vec<Key>,
+}
+
+impl Hits {
+    pub(super) const fn scratch(&mut self) -> &mut Scratch {
+        &mut self.scratch
+    }
+
+    fn clear(&mut self) {
+        self.found.clear();
+        self.groups.clear();
+        self.walkers.clear();
+    }
 }
 
 /// What became of a message that came.
@@ -90,15 +100,9 @@ impl Broker {
         message: Message,
         qos: Qos,
     ) -> Result<Fanout, ReasonCode> {
-        self.at(now);
-        let expiry = message.publish().properties.message_expiry_interval();
-        let arrival = Arrival {
-            retain: message.retain(),
-            expires_at: expiry.map_or(Instant::NEVER, |seconds| now.plus_seconds(seconds)),
-            message,
-            qos,
-        };
-        let routed = self.route(now, Source::Host, arrival, None);
+        let now = self.at(now);
+        let arrival = Arrival::of(now, message, qos);
+        let routed = self.route(now, None, arrival, None);
         let subscriptions = self.hits.found.len() as u32;
         match routed {
             Routed::Done(code) if code.is_error() => Err(code),
@@ -108,53 +112,43 @@ impl Broker {
 
     /// Publishes a Will [MQTT-3.1.2-8].
     pub(super) fn publish_will(&mut self, now: Instant, client: Key, will: WillMessage) {
-        let expiry = will.message.publish().properties.message_expiry_interval();
-        let arrival = Arrival {
-            retain: will.message.retain(),
-            expires_at: expiry.map_or(Instant::NEVER, |seconds| now.plus_seconds(seconds)),
-            message: will.message,
-            qos: will.qos,
-        };
-        self.route(now, Source::Client(client), arrival, None);
+        let arrival = Arrival::of(now, will.message, will.qos);
+        let routed = self.route(now, Some(client), arrival, None);
+        if matches!(routed, Routed::Done(ReasonCode::QuotaExceeded)) {
+            self.drop_for(client, DropReason::WillOverBudget);
+        }
     }
 
     /// Stores the message if it is to be retained, and gives it to all subscriptions that match,
-    /// or begins to.
+    /// or begins to. It is from a client, or from the host.
     pub(super) fn route(
         &mut self,
         now: Instant,
-        source: Source,
+        from: Option<Key>,
         arrival: Arrival,
         receipt: Option<(Key, Receipt)>,
     ) -> Routed {
         self.statistics.published += 1;
-        self.hits.found.clear();
-        let Some(topic) = arrival.message.publish().topic else {
-            return Routed::Done(ReasonCode::UnspecifiedError);
-        };
-        self.find(source, topic);
-        let size = arrival.message.size();
-        let many = self.hits.found.len() > self.config.fan_out_slice.max(1) as usize;
-        let is_job = many || self.jobs.has(source);
-        let charged = match is_job {
-            true => size + self.hits.found.len() * size_of::<Hit>(),
-            false => size,
-        };
-        if self.ledger.bodies.bytes() + charged as u64 > self.config.limits.message_bytes {
-            self.statistics.refused += 1;
-            self.hits.found.clear();
+        self.hits.clear();
+        let message = arrival.message.clone();
+        let topic = message.topic();
+        self.find(from, topic, |_, _| true);
+        let is_job = self.hits.found.len() > self.config.fan_out_slice.max(1) as usize
+            || self.has_jobs_of(from);
+        let Some(body) = self.charge(&arrival, is_job) else {
+            self.hits.clear();
             return Routed::Done(ReasonCode::QuotaExceeded);
-        }
-        let body = self.ledger.bodies.begin(charged);
+        };
         if arrival.retain && !self.retain(now, &arrival, body) {
-            self.hits.found.clear();
+            self.hits.clear();
             self.ledger.release(body);
             return Routed::Done(ReasonCode::QuotaExceeded);
         }
-        let has_groups = !self.hits.groups.is_empty();
-        if has_groups {
-            self.route_to_groups(now, &arrival, body);
+        if !arrival.retain {
+            self.send_ahead(now, topic);
         }
+        let has_groups = !self.hits.groups.is_empty();
+        self.route_to_groups(now, &arrival, body);
         if self.hits.found.is_empty() {
             self.ledger.release(body);
             if has_groups {
@@ -164,14 +158,7 @@ impl Broker {
             return Routed::Done(ReasonCode::NoMatchingSubscribers);
         }
         if is_job {
-            let job = Job {
-                arrival,
-                body,
-                hits: self.hits.found.clone(),
-                position: 0,
-                receipt,
-            };
-            self.jobs.add(source, job);
+            self.begin_job(from, arrival, body, receipt);
             return Routed::Job;
         }
         let found = core::mem::take(&mut self.hits.found);
@@ -184,6 +171,41 @@ impl Broker {
         self.hits.found = found;
         self.ledger.release(body);
         Routed::Done(ReasonCode::Success)
+    }
+
+    /// The subscribers that a message has yet to reach, which was on its way when the process ended:
+    /// those behind the last one that has it, without the subscriptions that were made later.
+    #[cfg(feature = "persistence")]
+    pub(super) fn hits_of_job(
+        &mut self,
+        from: Option<Key>,
+        message: &Message,
+        job: u64,
+        position: u64,
+    ) -> Vec<Hit> {
+        let jobs = core::mem::take(&mut self.jobs);
+        self.hits.clear();
+        self.find(from, message.topic(), |session, filter| {
+            session > position && !jobs.is_later(session, filter, job)
+        });
+        self.jobs = jobs;
+        self.hits.groups.clear();
+        core::mem::take(&mut self.hits.found)
+    }
+
+    /// Charges a message to the budget of all. Returns its number; `None` if it exceeds the budget.
+    fn charge(&mut self, arrival: &Arrival, is_job: bool) -> Option<NonZeroU64> {
+        let size = arrival.message.size();
+        let charged = match is_job {
+            true => size + self.hits.found.len() * size_of::<Hit>(),
+            false => size,
+        };
+        let bytes = self.ledger.bodies.bytes() + charged as u64;
+        if bytes > self.config.limits.message_bytes {
+            self.statistics.refused += 1;
+            return None;
+        }
+        Some(self.ledger.bodies.begin(charged))
     }
 
     fn retain(&mut self, now: Instant, arrival: &Arrival, body: NonZeroU64) -> bool {
@@ -205,17 +227,17 @@ impl Broker {
             self.ledger.bodies.hold(body);
         }
         for expired in &changes.expired {
-            self.note_retained(expired.message.topic().as_str(), Some(expired));
+            self.note_retained(expired.message.topic(), Some(expired));
         }
         if changes.stored.is_some() || changes.removed.is_some() {
-            let topic = arrival.message.topic();
-            self.note_retained(topic.as_str(), changes.removed.as_ref());
+            self.note_retained(arrival.message.topic(), changes.removed.as_ref());
         }
         true
     }
 
-    /// Finds the subscriptions that match, in the order of the Sessions.
-    fn find(&mut self, source: Source, topic: TopicName<'_>) {
+    /// Finds the subscriptions that match, in the order of the Sessions. `keep` is asked about each
+    /// one, by the number of its Session and its filter.
+    fn find(&mut self, from: Option<Key>, topic: TopicName<'_>, keep: impl Fn(u64, &str) -> bool) {
         let Broker {
             index,
             shared,
@@ -227,22 +249,30 @@ impl Broker {
         let visits = index.matches(topic, &mut hits.scratch, |matched| {
             for subscription in matched.subscriptions() {
                 let granted = *subscription.value();
-                let Some(key) = clients.key_of(subscription.subscriber()) else {
+                let key = clients.key_of(subscription.subscriber());
+                let Some((key, client)) = key.and_then(|key| Some((key, clients.get(key)?))) else {
                     continue;
                 };
-                // [MQTT-3.8.3-3]
-                if granted.no_local() && source == Source::Client(key) {
+                if client.has_ended {
                     continue;
                 }
-                let number = clients.get(key).map_or(0, |client: &Client| client.number);
+                if !client.walks.is_empty() {
+                    hits.walkers.push(key);
+                }
+                // [MQTT-3.8.3-3]
+                if granted.no_local() && from == Some(key) {
+                    continue;
+                }
+                if !keep(client.number, matched.filter().as_str()) {
+                    continue;
+                }
                 hits.found.push(Hit {
-                    number,
+                    number: client.number,
                     client: key,
                     granted,
                 });
             }
         });
-        hits.groups.clear();
         let more = match shared.is_empty() {
             true => 0,
             false => shared.matches(topic, &mut hits.scratch, |matched| {

@@ -1,13 +1,14 @@
 //! What the host decides, and its answers.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use mqtt5_codec::framing::Frame;
 use mqtt5_codec::{Packet, Property, ProtocolVersion, Qos, ReasonCode};
 
-use super::ConnectionKey;
 use super::config::ClientLimits;
-use crate::Limits;
+use super::{ConnectionKey, Gone};
+use crate::{Limits, SendError};
 
 /// A packet of a client about which the host decides, now or later: a CONNECT, an AUTH, or a
 /// SUBSCRIBE. It is answered once, by the method that takes its kind of answer.
@@ -77,6 +78,27 @@ impl<'a> Admission<'a> {
         }
     }
 }
+
+/// Why an answer was not given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AnswerError {
+    /// The connection is over.
+    Gone,
+    /// This answer cannot be sent.
+    Send(SendError),
+}
+
+impl fmt::Display for AnswerError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AnswerError::Gone => Gone.fmt(formatter),
+            AnswerError::Send(error) => error.fmt(formatter),
+        }
+    }
+}
+
+impl core::error::Error for AnswerError {}
 
 /// The answer to one Topic Filter of a SUBSCRIBE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -8,7 +8,7 @@ use mqtt5_codec::{EncodeError, ProtocolVersion, Publish, ReasonCode};
 
 use super::deliver::{Qos0, ended};
 use super::links::Gone;
-use super::publish::{Arrival, Routed, Source};
+use super::publish::{Arrival, Routed};
 use super::slots::Key;
 use super::{Broker, ConnectionKey, DropReason, Permission, Question};
 use crate::connection::EncodeToVec;
@@ -53,10 +53,14 @@ impl Broker {
         input: &mut &[u8],
         mut policy: impl FnMut(&Publish<'_>) -> Permission,
     ) -> Result<Step, Gone> {
-        self.at(now);
+        let now = self.at(now);
         let offered = input.len();
         loop {
-            if self.is_held_up(key.0) {
+            let is_stalled = self.is_full();
+            if is_stalled {
+                self.stall(key.0);
+            }
+            if is_stalled || self.is_held_up(key.0) {
                 let _ = self.with(key.0, |mut lent| lent.bytes_waiting(now));
                 return Ok(Step::Wait);
             }
@@ -116,6 +120,14 @@ impl Broker {
         }
     }
 
+    /// A connection waits for [`Broker::poll`].
+    fn stall(&mut self, key: Key) {
+        if let Some(link) = self.links.get_mut(key).filter(|it| !it.is_stalled) {
+            link.is_stalled = true;
+            self.stalled.push_back(key);
+        }
+    }
+
     fn topic_levels(&self, key: Key) -> u16 {
         let client = self.links.get(key).and_then(|link| link.client);
         let client = client.and_then(|client| self.clients.get(client));
@@ -128,9 +140,8 @@ impl Broker {
         };
         match arrived {
             Arrived::Message(arrival, receipt) => {
-                let source = Source::Client(client);
                 let name = receipt.map(|receipt| (key, receipt));
-                if let Routed::Done(code) = self.route(now, source, arrival, name) {
+                if let Routed::Done(code) = self.route(now, Some(client), arrival, name) {
                     self.acknowledge(key, receipt, code);
                 }
             }
@@ -142,7 +153,7 @@ impl Broker {
                 let _ = self.with(key, |mut lent| lent.disconnect(now, code, &[]));
             }
             Arrived::Unsubscribe(frame) => self.unsubscribe(now, key, client, &frame),
-            Arrived::Outcome(token, ended) => self.outcome(client, token, ended),
+            Arrived::Outcome(token, ended) => self.outcome(now, client, token, ended),
             Arrived::Other(event) => self.handle_session_event(now, client, event),
             Arrived::Question(_) | Arrived::Nothing => {}
         }

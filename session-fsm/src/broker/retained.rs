@@ -15,9 +15,13 @@
 //!    as the Session has room, and sends each message with RETAIN 1. The cursor passes over what
 //!    was stored after the SUBSCRIBE: the subscription receives that as an ordinary message. So
 //!    nothing is sent twice, and nothing old after something new \[MQTT-4.6.0-5\].
-//! 3. **At [`next_timeout`](RetainedStore::next_timeout)** it calls
+//! 3. **A message with RETAIN 0 on the same topic**, before it goes to a subscription whose cursor is
+//!    open: if [`RetainedStore::is_ahead_of`] says that the cursor has yet to come to the topic's
+//!    retained message, the owner sends that first, and calls [`RetainedStore::overtake`] when it
+//!    has done so for all such cursors \[MQTT-4.6.0-5\].
+//! 4. **At [`next_timeout`](RetainedStore::next_timeout)** it calls
 //!    [`handle_timeout`](RetainedStore::handle_timeout), which returns what has expired.
-//! 4. **After a restart** it gives all messages back with [`RetainedStore::restore`], and all
+//! 5. **After a restart** it gives all messages back with [`RetainedStore::restore`], and all
 //!    cursors with [`RetainedStore::restore_cursor`].
 //!
 //! ```
@@ -113,6 +117,8 @@ pub struct RetainedMessage {
     /// The number that the store gave it: higher than those of all messages that were stored, and
     /// of all cursors that were made, before.
     pub sequence: u64,
+    /// A number of the same kind, from [`RetainedStore::overtake`]; 0 if there was none.
+    pub overtaken: u64,
     /// The QoS of the PUBLISH that brought it.
     pub qos: Qos,
 }

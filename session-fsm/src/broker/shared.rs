@@ -6,7 +6,7 @@ use mqtt5_codec::{Message, Qos, ReasonCode, TopicFilter};
 
 use super::clients::{Client, Clients};
 use super::deadlines::Due;
-use super::groups::{GroupMessage, GroupNumber, Handed, Routed};
+use super::groups::{GroupMessage, GroupNumber, Groups, Handed, Policy, Routed};
 use super::links::Link;
 use super::publish::Arrival;
 use super::slots::{Key, Slots};
@@ -15,11 +15,26 @@ use super::{Broker, DropReason, Granted, Notice};
 use crate::{Instant, Publication, SubscriptionIdentifiers, Token};
 
 /// What a group keeps of a message.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub(super) struct SharedMessage {
-    message: Message,
-    body: NonZeroU64,
-    retain: bool,
+    pub(super) message: Message,
+    pub(super) body: NonZeroU64,
+    pub(super) retain: bool,
+    /// Its number in the records.
+    pub(super) number: u64,
+}
+
+/// The groups that match a message.
+pub(super) type GroupHits = alloc::vec::Vec<GroupNumber>;
+
+/// Where a message of a group is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SharedPlace<'a> {
+    pub(super) filter: &'a str,
+    /// Among the messages of all groups.
+    pub(super) position: u64,
+    /// The Session that has it, and its token there; `None` if it waits.
+    pub(super) member: Option<(u64, Token)>,
 }
 
 /// How many messages a member has in flight, if it can take one at once.
@@ -32,13 +47,27 @@ fn able(clients: &Clients, links: &Slots<Link>, member: Subscriber) -> Option<u3
 }
 
 impl Broker {
-    /// Makes a Session a member of a group, or changes what it was granted.
+    /// Changes how a group chooses the member that gets a message. `filter` is that of the Shared
+    /// Subscription, with `$share`. Returns whether there is such a group. A group that is made
+    /// later has the policy of [`BrokerConfig::groups`](super::BrokerConfig::groups).
+    pub fn set_group_policy(&mut self, filter: TopicFilter<'_>, policy: Policy) -> bool {
+        let group = self.groups.find_filter(filter).map(|it| it.number());
+        let is_set = group.is_some_and(|group| self.groups.set_policy(group, policy));
+        if is_set {
+            self.note_group(filter.as_str());
+        }
+        is_set
+    }
+
+    /// Makes a Session a member of a group, or changes what it was granted. Returns whether it was
+    /// none.
     pub(super) fn join(
         &mut self,
+        now: Instant,
         key: Key,
         filter: TopicFilter<'_>,
         granted: Granted,
-    ) -> Result<(), ReasonCode> {
+    ) -> Result<bool, ReasonCode> {
         let member = Client::subscriber(key);
         let joined = self
             .groups
@@ -50,15 +79,14 @@ impl Broker {
                 let _ = self.groups.leave(filter, member);
                 return Err(ReasonCode::QuotaExceeded);
             }
+            self.note_group(filter.as_str());
         }
-        let is_connected = self
-            .clients
-            .get(key)
-            .is_some_and(|it| it.connection.is_some());
-        if is_connected {
+        let client = self.clients.get(key);
+        if client.is_some_and(|it| it.connection.is_some()) {
             self.groups.connected(member);
+            self.pull_from_groups(now, key);
         }
-        Ok(())
+        Ok(joined.replaced.is_none())
     }
 
     /// Takes a Session out of a group. Returns whether it was a member.
@@ -67,79 +95,94 @@ impl Broker {
             return false;
         };
         if left.ended {
-            self.shared
-                .remove(filter, Subscriber::new(left.group.number()));
+            let group = Subscriber::new(left.group.number());
+            self.shared.remove(filter, group);
+            self.note_group(filter.as_str());
         }
         self.drop_from_groups(now);
         true
     }
 
-    /// A Session has ended: it leaves its groups, and what it has not acknowledged with QoS 1 goes to others.
-    pub(super) fn leave_all(&mut self, now: Instant, key: Key) {
-        let member = Client::subscriber(key);
-        while let Some(left) = self.groups.leave_any(member) {
-            if left.ended {
-                let group = Subscriber::new(left.group.number());
-                self.shared.remove_subscriber(group);
-            }
-        }
-        loop {
-            let Broker {
-                groups,
-                clients,
-                links,
-                ..
-            } = self;
-            let routed = groups.give_back(now, member, |it| able(clients, links, it));
-            match routed {
-                Some(routed) => self.routed(now, routed),
-                None => break,
-            }
-        }
-        self.drop_from_groups(now);
+    /// Calls a method of the groups with what it asks about members.
+    fn of_groups<R>(
+        &mut self,
+        call: impl FnOnce(&mut Groups<Granted, SharedMessage>, &dyn Fn(Subscriber) -> Option<u32>) -> R,
+    ) -> R {
+        let Broker {
+            groups,
+            clients,
+            links,
+            ..
+        } = self;
+        call(groups, &|member| able(clients, links, member))
     }
 
-    /// Gives a message to one member of each group.
+    /// Gives a message to one member of each group that was found.
     pub(super) fn route_to_groups(&mut self, now: Instant, arrival: &Arrival, body: NonZeroU64) {
+        if self.hits.groups.is_empty() {
+            return;
+        }
         let found = core::mem::take(&mut self.hits.groups);
-        for group in &found {
+        for &group in &found {
             self.ledger.bodies.hold(body);
+            self.last_shared += 1;
             let message = GroupMessage {
                 message: SharedMessage {
                     message: arrival.message.clone(),
                     body,
                     retain: arrival.retain,
+                    number: self.last_shared,
                 },
                 size: arrival.message.size(),
                 qos: arrival.qos,
                 expires_at: arrival.expires_at,
             };
-            let Broker {
-                groups,
-                clients,
-                links,
-                ..
-            } = self;
-            let routed = groups.route(now, *group, message, |it| able(clients, links, it));
-            self.routed(now, routed);
+            let stored = message.clone();
+            match self.of_groups(|groups, able| groups.route(now, group, message, able)) {
+                Routed::Handed(handed) => self.hand(now, handed, false),
+                Routed::Queued(position) => self.note_shared(&stored, group, position, None),
+                Routed::Dropped(message, _) => self.shared_dropped(&message, false),
+            }
         }
         self.hits.groups = found;
         self.drop_from_groups(now);
     }
 
-    fn routed(&mut self, now: Instant, routed: Routed<Granted, SharedMessage>) {
+    /// Gives a message that a Session had, which has ended and left its groups, to another member;
+    /// `false` if there is none.
+    pub(super) fn give_back(&mut self, now: Instant, member: Subscriber) -> bool {
+        let routed = self.of_groups(|groups, able| groups.give_back(now, member, able));
+        let is_some = routed.is_some();
         match routed {
-            Routed::Handed(handed) => self.hand(now, handed),
-            Routed::Queued(_) => {}
-            Routed::Dropped(message, _) => {
-                self.statistics.dropped += 1;
-                self.ledger.release(message.message.body);
-            }
+            Some(Routed::Handed(handed)) => self.hand(now, handed, true),
+            // The record of a message that a Session had which has ended says that it waits.
+            Some(Routed::Queued(_)) | None => {}
+            Some(Routed::Dropped(message, _)) => self.shared_dropped(&message, true),
         }
+        self.drop_from_groups(now);
+        is_some
+    }
+
+    /// A message of a group went to no member.
+    fn shared_dropped(&mut self, message: &GroupMessage<SharedMessage>, is_recorded: bool) {
+        self.statistics.dropped += 1;
+        self.notice(Notice::Dropped {
+            client_identifier: None,
+            reason: DropReason::Group,
+        });
+        self.shared_is_over(&message.message, is_recorded);
+    }
+
+    /// A group does not hold a message any more.
+    fn shared_is_over(&mut self, message: &SharedMessage, is_recorded: bool) {
+        if is_recorded {
+            self.note_shared_over(message.number);
+        }
+        self.ledger.release(message.body);
     }
 
     /// Sends a message to the member that was chosen.
-    fn hand(&mut self, now: Instant, handed: Handed<Granted, SharedMessage>) {
+    fn hand(&mut self, now: Instant, handed: Handed<Granted, SharedMessage>, was_recorded: bool) {
         let (granted, message) = (handed.value, &handed.message);
         let shared = message.message.clone();
         // [MQTT-4.8.2-3]
@@ -151,17 +194,20 @@ impl Broker {
                 .map_or(SubscriptionIdentifiers::NONE, Into::into),
             expires_at: (message.expires_at != Instant::NEVER).then_some(message.expires_at),
             body: Some(shared.body),
-            ..Publication::new(qos, shared.message)
+            ..Publication::new(qos, shared.message.clone())
         };
+        let was_recorded = was_recorded || (handed.was_queued && message.qos > Qos::AtMostOnce);
         let key = self.clients.key_of(handed.member);
         let token = key.and_then(|key| self.deliver(now, key, publication));
-        match token {
-            Some(token) if qos == Qos::AtLeastOnce => {
-                if let Err(message) = self.groups.delivered(token, handed) {
-                    self.ledger.release(message.body);
-                }
-            }
-            _ => self.ledger.release(shared.body),
+        let number = key.and_then(|key| Some(self.clients.get(key)?.number));
+        let (Some(token), Qos::AtLeastOnce, Some(number)) = (token, qos, number) else {
+            self.shared_is_over(&shared, was_recorded);
+            return;
+        };
+        let (stored, group, position) = (handed.message.clone(), handed.group, handed.position);
+        match self.groups.delivered(token, handed) {
+            Ok(()) => self.note_shared(&stored, group, position, Some((number, token))),
+            Err(message) => self.shared_is_over(&message, was_recorded),
         }
     }
 
@@ -173,7 +219,7 @@ impl Broker {
         let member = Client::subscriber(key);
         while able(&self.clients, &self.links, member).is_some() {
             match self.groups.next_for(now, member) {
-                Some(handed) => self.hand(now, handed),
+                Some(handed) => self.hand(now, handed, false),
                 None => break,
             }
         }
@@ -189,7 +235,7 @@ impl Broker {
         let lives = self.clients.get(key).is_some_and(|it| it.session.exists());
         if lives {
             if let Some(message) = self.groups.settle(Client::subscriber(key), token) {
-                self.ledger.release(message.body);
+                self.shared_is_over(&message, true);
             }
         }
     }
@@ -197,18 +243,10 @@ impl Broker {
     /// Lets go what the groups have dropped.
     pub(super) fn drop_from_groups(&mut self, now: Instant) {
         while let Some(dropped) = self.groups.next_dropped(now) {
-            let body = dropped.message.message.body;
-            self.ledger.release(body);
-            self.statistics.dropped += 1;
-            self.notices.push_back(Notice::Dropped {
-                client_identifier: None,
-                reason: DropReason::Group,
-            });
+            let message = dropped.message;
+            self.shared_dropped(&message, message.qos > Qos::AtMostOnce);
         }
         let at = self.groups.next_timeout();
         self.deadlines.arm(Due::Groups, &mut self.groups_armed, at);
     }
 }
-
-/// The groups that match a message.
-pub(super) type GroupHits = alloc::vec::Vec<GroupNumber>;

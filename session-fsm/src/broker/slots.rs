@@ -36,6 +36,11 @@ impl<T> Slots<T> {
         self.slots.len() - self.free.len()
     }
 
+    /// How many slots there are, used or not.
+    pub(super) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Puts a value into a free slot. The caller limits how many there are, to less than 2³².
     pub(super) fn insert(&mut self, value: T) -> Key {
         if let Some(slot) = self.free.pop() {

@@ -1,5 +1,6 @@
 //! SUBSCRIBE and UNSUBSCRIBE (sections 3.8, 3.10).
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use mqtt5_codec::framing::Frame;
@@ -9,8 +10,8 @@ use super::clients::{Client, Walk};
 use super::question::Codes;
 use super::slots::Key;
 use super::subscriptions::MatchingPart;
-use super::{Broker, Gone, Grant, Granted, Notice, Question};
-use crate::Instant;
+use super::{AnswerError, Broker, Grant, Granted, Notice, Question};
+use crate::{Instant, SendError};
 
 impl Broker {
     /// Answers a SUBSCRIBE, with a grant for each of its Topic Filters, in their order. Filters
@@ -18,23 +19,26 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// [`Gone`] if the connection is over, or if it was not a SUBSCRIBE.
+    /// [`AnswerError::Gone`] if the connection is over. [`AnswerError::Send`] if it was not a
+    /// SUBSCRIBE, or has been answered.
     pub fn answer_subscribe(
         &mut self,
         now: Instant,
         question: &Question,
         grants: &[Grant],
-    ) -> Result<(), Gone> {
-        self.at(now);
-        let Packet::Subscribe(packet) = question.packet() else {
-            return Err(Gone);
-        };
+    ) -> Result<(), AnswerError> {
+        let now = self.at(now);
         let key = question.connection.0;
-        let client = self
-            .links
-            .get(key)
-            .and_then(|link| link.client)
-            .ok_or(Gone)?;
+        let link = self.links.get(key).ok_or(AnswerError::Gone)?;
+        let not_expected = AnswerError::Send(SendError::NotExpected);
+        let client = link.client.ok_or(not_expected)?;
+        let Packet::Subscribe(packet) = question.packet() else {
+            return Err(not_expected);
+        };
+        let number = packet.packet_identifier;
+        if self.with(key, |lent| lent.owes_suback(number)) != Some(true) {
+            return Err(not_expected);
+        }
         let identifier = packet.properties.subscription_identifier();
         let mut grants = grants.iter();
         let mut codes = Codes::new();
@@ -44,14 +48,13 @@ impl Broker {
                 Some(&Grant::UpTo(qos)) => {
                     let qos = qos.min(subscription.options.maximum_qos);
                     let granted = Granted::new(qos, subscription.options, identifier);
-                    self.subscribe(client, &subscription, granted)
+                    self.subscribe(now, client, &subscription, granted)
                 }
                 Some(&Grant::Refuse(code)) => code,
                 None => ReasonCode::NotAuthorized,
             };
             codes.push(code);
         }
-        let number = packet.packet_identifier;
         let _ = self.with(key, |mut lent| {
             lent.acknowledge_subscribe(now, number, &codes, &[])
         });
@@ -63,25 +66,24 @@ impl Broker {
 
     fn subscribe(
         &mut self,
+        now: Instant,
         key: Key,
         subscription: &Subscription<'_>,
         granted: Granted,
     ) -> ReasonCode {
         let filter = subscription.filter;
         if let Err(code) = self.check_filter(key, filter) {
-            if let Some(client) = self.clients.get(key) {
-                let client_identifier = client.session.client_identifier().into();
-                self.notice(Notice::Refused {
-                    client_identifier,
-                    reason_code: code,
-                });
+            let client = self.clients.get(key);
+            if let Some(identifier) = client.map(|it| it.session.client_identifier()) {
+                let identifier: Box<str> = identifier.into();
+                self.refused(&identifier, code);
             }
             return code;
         }
         if filter.is_shared() {
-            return match self.join(key, filter, granted) {
-                Ok(()) => {
-                    self.note_subscription(key, filter.as_str(), Some(granted));
+            return match self.join(now, key, filter, granted) {
+                Ok(_) => {
+                    self.note_subscription(key, filter.as_str(), Some((granted, 0)));
                     ReasonCode::granted(granted.qos())
                 }
                 Err(code) => code,
@@ -111,7 +113,9 @@ impl Broker {
                 .retain(|walk| walk.cursor.filter() != filter.as_str());
             client.walks.push_back(Walk { cursor, granted });
         }
-        self.note_subscription(key, filter.as_str(), Some(granted));
+        let number = client.number;
+        let since = (self.jobs).subscribed(number, filter.as_str(), before.is_none());
+        self.note_subscription(key, filter.as_str(), Some((granted, since)));
         self.note_walk(key, filter.as_str());
         ReasonCode::granted(granted.qos())
     }
@@ -161,7 +165,20 @@ impl Broker {
         });
     }
 
-    fn unsubscribe_from(&mut self, now: Instant, key: Key, filter: TopicFilter<'_>) -> ReasonCode {
+    /// A request of a client exceeds a limit.
+    pub(super) fn refused(&mut self, client_identifier: &str, reason_code: ReasonCode) {
+        self.notice(Notice::Refused {
+            client_identifier: client_identifier.into(),
+            reason_code,
+        });
+    }
+
+    pub(super) fn unsubscribe_from(
+        &mut self,
+        now: Instant,
+        key: Key,
+        filter: TopicFilter<'_>,
+    ) -> ReasonCode {
         if filter.is_shared() {
             if !self.leave(now, key, filter) {
                 return ReasonCode::NoSubscriptionExisted;
@@ -180,6 +197,7 @@ impl Broker {
             client
                 .walks
                 .retain(|walk| walk.cursor.filter() != filter.as_str());
+            self.jobs.unsubscribed(client.number, filter.as_str());
         }
         self.note_subscription(key, filter.as_str(), None);
         self.note_walk(key, filter.as_str());

@@ -1,70 +1,150 @@
 //! Retained messages on their way to new subscriptions (section 3.3.1.3): never as a burst into a
 //! bounded queue, and never after a newer message of the same topic.
 
+use alloc::boxed::Box;
+
+use mqtt5_codec::TopicName;
+
 use super::Broker;
-use super::retained::Step;
+use super::clients::Walk;
+use super::retained::{RetainedMessage, Step};
 use super::slots::Key;
 use crate::{Instant, Publication, SubscriptionIdentifiers};
+
+impl Walk {
+    /// The copy of a retained message for the subscription.
+    fn copy_of(&self, retained: &RetainedMessage) -> Publication {
+        let expires_at = retained.expires_at;
+        Publication {
+            // Whatever Retain As Published says (section 3.3.1.3).
+            retain: true,
+            subscription_identifiers: self
+                .granted
+                .identifier()
+                .map_or(SubscriptionIdentifiers::NONE, Into::into),
+            expires_at: (expires_at != Instant::NEVER).then_some(expires_at),
+            body: retained.body,
+            ..Publication::new(
+                retained.qos.min(self.granted.qos()),
+                retained.message.clone(),
+            )
+        }
+    }
+}
 
 impl Broker {
     /// A Session may have room for more retained messages.
     pub(super) fn has_room(&mut self, key: Key) {
-        let walks = self.clients.get(key).is_some_and(|it| !it.walks.is_empty());
-        if walks {
+        let client = self.clients.get_mut(key);
+        if let Some(client) = client.filter(|it| !it.walks.is_empty() && !it.is_walking) {
+            client.is_walking = true;
             self.walking.push_back(key);
         }
     }
 
-    /// Goes on with what takes long, a slice at a time: messages for many subscribers, and
-    /// retained messages for new subscriptions. Takes what it does off `budget`; returns whether more is left to do.
+    /// Goes on with what takes long, a slice at a time: messages for many subscribers, retained
+    /// messages for new subscriptions, what Sessions leave that have ended, connections that
+    /// [`Broker::drain`] ends. Takes what it does off `budget`; returns whether more is left to do.
     pub fn work(&mut self, now: Instant, budget: &mut u32) -> bool {
-        self.at(now);
-        while *budget > 0 {
-            self.fan_out(now, budget);
-            match self.walking.pop_front() {
-                Some(key) => self.walk(now, key, budget),
-                None if self.jobs.is_empty() => return false,
-                None => {}
+        let now = self.at(now);
+        while *budget > 0 && !self.is_full() {
+            if !self.has_work() {
+                return false;
             }
+            self.fan_out(now, budget);
+            if let Some(key) = self.walking.pop_front() {
+                self.walk(now, key, budget);
+            }
+            self.end_slice(now, budget);
+            self.drain_slice(now, budget);
         }
-        !self.walking.is_empty() || !self.jobs.is_empty()
+        self.has_work()
+    }
+
+    fn has_work(&self) -> bool {
+        !self.jobs.is_empty()
+            || !self.walking.is_empty()
+            || !self.ending.is_empty()
+            || self.is_draining()
     }
 
     fn walk(&mut self, now: Instant, key: Key, budget: &mut u32) {
-        loop {
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        client.is_walking = false;
+        while *budget > 0 {
             let Some(client) = self.clients.get_mut(key) else {
                 return;
             };
             // A queue is for live messages.
-            if client.session.waiting() > 0 || client.connection.is_none() {
-                return;
-            }
-            let Some(walk) = client.walks.front_mut() else {
+            let has_room = client.session.waiting() == 0 && client.connection.is_some();
+            let Some(walk) = client.walks.front_mut().filter(|_| has_room) else {
                 return;
             };
-            match self.retained.next(now, &mut walk.cursor, budget) {
-                Step::Found(found) => {
-                    let publication = Publication {
-                        // Whatever Retain As Published says (section 3.3.1.3).
-                        retain: true,
-                        subscription_identifiers: walk
-                            .granted
-                            .identifier()
-                            .map_or(SubscriptionIdentifiers::NONE, Into::into),
-                        expires_at: (found.expires_at != Instant::NEVER)
-                            .then_some(found.expires_at),
-                        ..Publication::new(found.qos.min(walk.granted.qos()), found.message.clone())
-                    };
-                    let _ = self.deliver(now, key, publication);
-                }
-                Step::OutOfBudget => {
-                    self.walking.push_back(key);
-                    return;
-                }
-                Step::End => {
+            let filter: Box<str> = walk.cursor.filter().into();
+            let has_ended = self.walk_on(now, key, budget);
+            if has_ended {
+                if let Some(client) = self.clients.get_mut(key) {
                     client.walks.pop_front();
                 }
             }
+            self.note_walk(key, &filter);
+        }
+        self.has_room(key);
+    }
+
+    /// Sends retained messages for the first walk of a Session as long as it has room. Returns
+    /// whether the walk is at its end.
+    fn walk_on(&mut self, now: Instant, key: Key, budget: &mut u32) -> bool {
+        loop {
+            let Some(client) = self.clients.get_mut(key) else {
+                return false;
+            };
+            let has_room = client.session.waiting() == 0;
+            let Some(walk) = client.walks.front_mut().filter(|_| has_room) else {
+                return false;
+            };
+            match self.retained.next(now, &mut walk.cursor, budget) {
+                Step::Found(found) => {
+                    let publication = walk.copy_of(found);
+                    let _ = self.deliver(now, key, publication);
+                }
+                Step::OutOfBudget => return false,
+                Step::End => return true,
+            }
+        }
+    }
+
+    /// A message that is not retained is about to go to the subscribers of a topic. Those that have
+    /// yet to get the retained message of this topic get it first [MQTT-4.6.0-5].
+    pub(super) fn send_ahead(&mut self, now: Instant, topic: TopicName<'_>) {
+        if self.hits.walkers.is_empty() {
+            return;
+        }
+        let Some(retained) = self.retained.get(now, topic).cloned() else {
+            return;
+        };
+        let mut walkers = core::mem::take(&mut self.hits.walkers);
+        walkers.sort_unstable();
+        walkers.dedup();
+        let mut is_sent = false;
+        for &key in &walkers {
+            let Some(client) = self.clients.get(key) else {
+                continue;
+            };
+            let ahead = client.walks.iter();
+            let ahead = ahead.filter(|walk| self.retained.is_ahead_of(&walk.cursor, &retained));
+            let copies: alloc::vec::Vec<_> = ahead.map(|walk| walk.copy_of(&retained)).collect();
+            for copy in copies {
+                is_sent = true;
+                let _ = self.deliver(now, key, copy);
+            }
+        }
+        self.hits.walkers = walkers;
+        if is_sent {
+            self.retained.overtake(topic);
+            self.note_retained(topic, None);
         }
     }
 }

@@ -323,6 +323,12 @@ impl Lent<'_> {
 }
 
 impl ServerConnection {
+    /// Returns the ClientID and Clean Start of a CONNECT that waits to be accepted or refused.
+    pub(crate) fn connecting(&self) -> Option<(&str, bool)> {
+        let handshake = self.handshake.as_ref().filter(|it| it.deciding)?;
+        Some((&handshake.client_identifier, handshake.clean_start))
+    }
+
     /// Returns the ClientID that the Client will have if it is accepted with these properties;
     /// empty if there is none.
     pub(super) fn client_identifier<'a>(&'a self, properties: &[Property<'a>]) -> &'a str {

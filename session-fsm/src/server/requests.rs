@@ -144,6 +144,13 @@ impl Lent<'_> {
         self.answer(now, packet_identifier, answer, reason_codes, properties)
     }
 
+    /// Whether a SUBACK with this Packet Identifier is owed.
+    pub(crate) fn owes_suback(&self, packet_identifier: PacketIdentifier) -> bool {
+        let pending = self.server.requests.0.get(&packet_identifier);
+        let is_owed = pending.is_some_and(|pending| pending.answer == PacketType::SubAck);
+        is_owed && self.server.connection.is_open()
+    }
+
     fn answer(
         &mut self,
         now: Instant,

@@ -214,6 +214,8 @@ impl Session {
         let existed = self.life.exists();
         let has_messages = self.role == Role::Server && !self.waiting.none_acknowledged();
         if existed || has_messages {
+            #[cfg(feature = "persistence")]
+            self.complete_all_received();
             self.change(|| Change::Ended);
         }
         self.forget_all(Session::ended);
@@ -238,6 +240,27 @@ impl Session {
         if let Some(will) = &mut self.will {
             will.due_at = now.plus_seconds(will.delay);
         }
+    }
+
+    /// After a restart: the Will Message is due after its delay, and not before `grace` is over, for
+    /// the Client to connect again.
+    #[cfg(feature = "persistence")]
+    pub(super) fn hold_will(&mut self, now: Instant, grace: core::time::Duration) {
+        let Some(will) = &mut self.will else {
+            return;
+        };
+        let end_of_grace = now + grace;
+        let delayed = now.plus_seconds(will.delay).max(end_of_grace);
+        will.due_at = will.due_at.max(delayed);
+        // It is published when the Session ends, too.
+        if let Life::Away(absence) = &mut self.life {
+            absence.ends_at = absence.ends_at.max(end_of_grace);
+        }
+    }
+
+    /// Whether the Session ends with the Network Connection that it has.
+    pub(crate) const fn ends_with_connection(&self) -> bool {
+        matches!(self.life, Life::Connected(0))
     }
 
     /// Nothing is left of the Session, except a Client's messages that wait to be sent. `ended` is

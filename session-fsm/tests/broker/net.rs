@@ -82,9 +82,9 @@ impl Net {
 
     /// The broker dies, and another one is made out of what is stored.
     pub(crate) fn restart(&mut self) {
-        let mut restoring = Restoring::new(self.config, self.last_record);
+        let mut restoring = Restoring::new(self.config);
         for (key, value) in &self.map {
-            restoring.record(key, value).unwrap();
+            restoring.record(key, Some(value));
         }
         self.broker = restoring.finish(self.now).unwrap();
         for host in &mut self.hosts {

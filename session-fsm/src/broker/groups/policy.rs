@@ -24,6 +24,29 @@ impl Policy {
     /// How many ready members [`Policy::LeastInFlight`] compares.
     pub const EXAMINED: u32 = 8;
 
+    /// The policy, as it is stored.
+    #[cfg(feature = "persistence")]
+    pub(in crate::broker) const fn code(self) -> u8 {
+        match self {
+            Policy::RoundRobin => 0,
+            Policy::Random => 1,
+            Policy::Sticky => 2,
+            Policy::LeastInFlight => 3,
+        }
+    }
+
+    /// What was stored; `None` if it never was.
+    #[cfg(feature = "persistence")]
+    pub(in crate::broker) const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Policy::RoundRobin),
+            1 => Some(Policy::Random),
+            2 => Some(Policy::Sticky),
+            3 => Some(Policy::LeastInFlight),
+            _ => None,
+        }
+    }
+
     pub(super) const fn examined(self) -> u32 {
         match self {
             Policy::LeastInFlight => Self::EXAMINED,

@@ -131,6 +131,13 @@ impl<V, M> Groups<V, M> {
             .chain(sent)
     }
 
+    /// The position of the next message, and the state of the random numbers: those of
+    /// [`Part::Numbers`].
+    #[must_use]
+    pub const fn numbers(&self) -> (u64, u64) {
+        (self.next_position, self.generator.0)
+    }
+
     /// Makes groups from what was stored, in any order and with any number of repetitions: the last
     /// of several parts with the same key counts. All members are away at first.
     ///

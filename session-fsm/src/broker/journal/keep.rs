@@ -9,9 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::Writer;
 use crate::Instant;
 use crate::Token;
-use crate::broker::Granted;
 use crate::broker::clients::Walk;
+use crate::broker::fanout::Job;
+use crate::broker::groups::{GroupMessage, Policy};
 use crate::broker::retained::RetainedMessage;
+use crate::broker::shared::{SharedMessage, SharedPlace};
+use crate::broker::{ClientLimits, Granted};
 use crate::session::persistence::parts::Part;
 use crate::session::{Change, Session};
 
@@ -21,11 +24,14 @@ pub(super) mod kind {
     pub(in crate::broker::journal) const SESSION: u8 = 1;
     pub(in crate::broker::journal) const BODY: u8 = 2;
     pub(in crate::broker::journal) const RETAINED: u8 = 3;
+    pub(in crate::broker::journal) const JOB: u8 = 4;
+    pub(in crate::broker::journal) const GROUP: u8 = 5;
+    pub(in crate::broker::journal) const SHARED: u8 = 6;
 }
 
 /// Parts of a Session that only a broker knows, beside those of [`Part::key`].
 pub(super) mod part {
-    pub(in crate::broker::journal) const PRINCIPAL: u8 = 16;
+    pub(in crate::broker::journal) const OWNER: u8 = 16;
     pub(in crate::broker::journal) const SUBSCRIPTION: u8 = 17;
     pub(in crate::broker::journal) const WALK: u8 = 18;
 }
@@ -33,10 +39,18 @@ pub(super) mod part {
 /// What belongs to no key of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::broker) struct StoredHead {
+    /// The number of this record.
+    pub(in crate::broker) last_record: u64,
     /// The time of the last call that made a record, in milliseconds.
     pub(in crate::broker) now: u64,
     pub(in crate::broker) last_session: u64,
     pub(in crate::broker) last_body: u64,
+    pub(in crate::broker) last_job: u64,
+    pub(in crate::broker) last_shared: u64,
+    /// Of the messages of all groups.
+    pub(in crate::broker) next_position: u64,
+    /// What the groups choose at random with.
+    pub(in crate::broker) random: u64,
 }
 
 /// A retained message; its bytes are those of its body.
@@ -47,6 +61,51 @@ pub(in crate::broker) struct StoredRetained {
     /// In milliseconds.
     pub(in crate::broker) expires_at: Option<u64>,
     pub(in crate::broker) sequence: u64,
+    pub(in crate::broker) overtaken: u64,
+}
+
+/// A message on its way to many subscribers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::broker) struct StoredJob<'a> {
+    /// Its ClientID; empty for the host.
+    pub(in crate::broker) publisher: &'a str,
+    pub(in crate::broker) body: u64,
+    pub(in crate::broker) qos: u8,
+    pub(in crate::broker) retain: bool,
+    /// In milliseconds.
+    pub(in crate::broker) expires_at: Option<u64>,
+    /// The number of the publisher's Session: 0 for the host.
+    pub(in crate::broker) from: u64,
+    /// The number of the last Session that has it; 0 if none has.
+    pub(in crate::broker) position: u64,
+}
+
+/// A group of a Shared Subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::broker) struct StoredGroup {
+    pub(in crate::broker) born: u64,
+    pub(in crate::broker) policy: u8,
+}
+
+/// A message of a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::broker) struct StoredShared<'a> {
+    pub(in crate::broker) filter: &'a str,
+    pub(in crate::broker) position: u64,
+    pub(in crate::broker) body: u64,
+    pub(in crate::broker) qos: u8,
+    pub(in crate::broker) retain: bool,
+    /// In milliseconds.
+    pub(in crate::broker) expires_at: Option<u64>,
+    /// The number of the Session that has it, and its token there.
+    pub(in crate::broker) member: Option<(u64, u64)>,
+}
+
+/// Whose Session it is, and what it may have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::broker) struct StoredOwner<'a> {
+    pub(in crate::broker) principal: &'a str,
+    pub(in crate::broker) limits: [u32; 6],
 }
 
 /// Retained messages on their way to a subscription.
@@ -62,6 +121,10 @@ fn append<T: Serialize>(stored: &T, into: &mut Vec<u8>) {
     if let Ok(bytes) = postcard::to_extend(stored, core::mem::take(into)) {
         *into = bytes;
     }
+}
+
+fn to_millis(at: Instant) -> Option<u64> {
+    (at != Instant::NEVER).then(|| at.as_millis())
 }
 
 /// The records of the present call.
@@ -83,6 +146,11 @@ impl Journal {
     /// The number of the last record.
     pub(in crate::broker) const fn last(&self) -> u64 {
         self.writer.last()
+    }
+
+    /// How many bytes wait to be taken.
+    pub(in crate::broker) fn len(&self) -> usize {
+        self.writer.len()
     }
 
     pub(in crate::broker) fn take(&mut self, into: &mut Vec<u8>) -> Option<u64> {
@@ -113,23 +181,21 @@ impl Journal {
         self.writer.remove(&self.key);
     }
 
-    fn body_key(&mut self, number: NonZeroU64) {
-        self.key.clear();
-        self.key.push(kind::BODY);
-        self.key.extend_from_slice(&number.get().to_be_bytes());
-    }
-
     /// Notes a message under its number.
     pub(in crate::broker) fn body(&mut self, number: NonZeroU64, message: &Message) {
-        self.body_key(number);
+        self.numbered_key(kind::BODY, number.get());
         self.writer.put(&self.key, |value| {
             value.extend_from_slice(message.as_bytes())
         });
     }
 
     /// What belongs to no key of its own, at the end of a batch.
-    pub(in crate::broker) fn head(&mut self, head: &StoredHead) {
+    pub(in crate::broker) fn head(&mut self, head: StoredHead) {
         if !self.writer.is_empty() {
+            let head = &StoredHead {
+                last_record: self.writer.last() + 1,
+                ..head
+            };
             self.writer.put(&[kind::HEAD], |value| append(head, value));
         }
     }
@@ -141,10 +207,11 @@ impl Journal {
         self.key.extend_from_slice(text.as_bytes());
     }
 
-    pub(in crate::broker) fn principal(&mut self, session: u64, principal: Option<&str>) {
-        self.own_key(session, part::PRINCIPAL, "");
-        self.put_or_remove(principal, |text, value| {
-            value.extend_from_slice(text.as_bytes())
+    pub(in crate::broker) fn owner(&mut self, session: u64, owner: Option<(&str, &ClientLimits)>) {
+        self.own_key(session, part::OWNER, "");
+        self.put_or_remove(owner, |(principal, limits), value| {
+            let limits = limits.to_numbers();
+            append(&StoredOwner { principal, limits }, value);
         });
     }
 
@@ -152,10 +219,12 @@ impl Journal {
         &mut self,
         session: u64,
         filter: &str,
-        granted: Option<Granted>,
+        granted: Option<(Granted, u64)>,
     ) {
         self.own_key(session, part::SUBSCRIPTION, filter);
-        self.put_or_remove(granted, |granted, value| append(&granted.bits(), value));
+        self.put_or_remove(granted, |(granted, since), value| {
+            append(&(granted.bits(), since), value);
+        });
     }
 
     pub(in crate::broker) fn walk(&mut self, session: u64, filter: &str, walk: Option<&Walk>) {
@@ -175,15 +244,77 @@ impl Journal {
         self.key.push(kind::RETAINED);
         self.key.extend_from_slice(topic.as_bytes());
         self.put_or_remove(retained, |retained, value| {
-            let expires_at = retained.expires_at;
             let stored = StoredRetained {
                 body: retained.body.map_or(0, NonZeroU64::get),
                 qos: retained.qos as u8,
-                expires_at: (expires_at != Instant::NEVER).then(|| expires_at.as_millis()),
+                expires_at: to_millis(retained.expires_at),
                 sequence: retained.sequence,
+                overtaken: retained.overtaken,
             };
             append(&stored, value);
         });
+    }
+
+    fn numbered_key(&mut self, kind: u8, number: u64) {
+        self.key.clear();
+        self.key.push(kind);
+        self.key.extend_from_slice(&number.to_be_bytes());
+    }
+
+    pub(in crate::broker) fn job(&mut self, publisher: &str, job: &Job) {
+        self.numbered_key(kind::JOB, job.number);
+        let arrival = &job.arrival;
+        let last = job.position.checked_sub(1);
+        let last = last.and_then(|last| job.hits.get(last));
+        let stored = StoredJob {
+            publisher,
+            body: job.body.get(),
+            qos: arrival.qos as u8,
+            retain: arrival.retain,
+            expires_at: to_millis(arrival.expires_at),
+            from: job.from,
+            position: last.map_or(0, |hit| hit.number),
+        };
+        self.writer.put(&self.key, |value| append(&stored, value));
+    }
+
+    pub(in crate::broker) fn job_over(&mut self, number: u64) {
+        self.numbered_key(kind::JOB, number);
+        self.writer.remove(&self.key);
+    }
+
+    pub(in crate::broker) fn group(&mut self, filter: &str, group: Option<(u64, Policy)>) {
+        self.key.clear();
+        self.key.push(kind::GROUP);
+        self.key.extend_from_slice(filter.as_bytes());
+        self.put_or_remove(group, |(born, policy), value| {
+            let policy = policy.code();
+            append(&StoredGroup { born, policy }, value);
+        });
+    }
+
+    pub(in crate::broker) fn shared(
+        &mut self,
+        message: &GroupMessage<SharedMessage>,
+        place: SharedPlace<'_>,
+    ) {
+        let shared = &message.message;
+        self.numbered_key(kind::SHARED, shared.number);
+        let stored = StoredShared {
+            filter: place.filter,
+            position: place.position,
+            body: shared.body.get(),
+            qos: message.qos as u8,
+            retain: shared.retain,
+            expires_at: to_millis(message.expires_at),
+            member: place.member.map(|(number, token)| (number, token.number())),
+        };
+        self.writer.put(&self.key, |value| append(&stored, value));
+    }
+
+    pub(in crate::broker) fn shared_over(&mut self, number: u64) {
+        self.numbered_key(kind::SHARED, number);
+        self.writer.remove(&self.key);
     }
 
     /// Removes a key that was left over.
@@ -200,7 +331,7 @@ impl Journal {
 
     /// Nobody needs the message any more.
     pub(in crate::broker) fn body_gone(&mut self, number: NonZeroU64) {
-        self.body_key(number);
+        self.numbered_key(kind::BODY, number.get());
         self.writer.remove(&self.key);
     }
 }

@@ -5,23 +5,33 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
 use core::num::NonZeroU64;
+use core::ops::Bound;
 
 use mqtt5_codec::bytes::Bytes;
 use mqtt5_codec::{Message, Qos, TopicFilter};
+use serde::Deserialize;
 
-use super::keep::{StoredHead, StoredRetained, StoredWalk, kind, part};
+use super::keep::{
+    StoredGroup, StoredHead, StoredJob, StoredOwner, StoredRetained, StoredShared, StoredWalk,
+    kind, part,
+};
 use crate::broker::clients::{Client, Walk};
+use crate::broker::fanout::Job;
+use crate::broker::groups::{GroupMessage, Groups, Part, Policy};
+use crate::broker::publish::Arrival;
 use crate::broker::retained::RetainedMessage;
-use crate::broker::subscriptions::MatchingPart;
-use crate::broker::{Broker, BrokerConfig, Granted};
+use crate::broker::shared::SharedMessage;
+use crate::broker::slots::Key;
+use crate::broker::subscriptions::{MatchingPart, Subscriber};
+use crate::broker::{Broker, BrokerConfig, ClientLimits, Granted};
 use crate::session::persistence::parts::Parts;
-use crate::{Instant, RestoreError};
+use crate::{Instant, RestoreError, Token};
 
 /// Why records do not make a broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokenRecord {
-    /// The key of the record. Without this record the others can be restored.
-    pub key: Vec<u8>,
+    /// The key of the record.
+    pub key: Box<[u8]>,
     /// Why.
     pub error: RestoreError,
 }
@@ -38,219 +48,405 @@ impl fmt::Display for BrokenRecord {
 
 impl core::error::Error for BrokenRecord {}
 
-#[derive(Default)]
-struct StoredClient {
-    parts: Vec<Box<[u8]>>,
-    principal: Option<Box<str>>,
-    subscriptions: Vec<(Box<str>, Granted)>,
-    walks: Vec<(Box<str>, Box<[u8]>)>,
-    keys: Vec<Box<[u8]>>,
-    has_life: bool,
-}
-
-/// Collects the records of a store: each key with its last value, in any order.
+/// Collects records and makes a broker of them.
+#[derive(Clone)]
 pub struct Restoring {
     config: BrokerConfig,
-    next_record: u64,
-    head: StoredHead,
-    clients: BTreeMap<u64, StoredClient>,
-    bodies: BTreeMap<NonZeroU64, Message>,
-    retained: BTreeMap<Box<str>, StoredRetained>,
+    records: BTreeMap<Box<[u8]>, Bytes>,
 }
 
 impl fmt::Debug for Restoring {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Restoring")
-            .field("sessions", &self.clients.len())
-            .field("messages", &self.bodies.len())
-            .field("retained", &self.retained.len())
+            .field("records", &self.records.len())
             .finish_non_exhaustive()
     }
 }
 
+/// What is known while a broker is made.
+struct Making<'a> {
+    broker: Broker,
+    restoring: &'a Restoring,
+    bodies: BTreeMap<NonZeroU64, Message>,
+    /// The Sessions by their numbers.
+    clients: BTreeMap<u64, Key>,
+    memberships: Vec<(Box<str>, Key, Granted)>,
+}
+
+type Restored<T = ()> = Result<T, BrokenRecord>;
+
+fn broken(key: &[u8], error: RestoreError) -> BrokenRecord {
+    BrokenRecord {
+        key: key.into(),
+        error,
+    }
+}
+
+fn damaged(key: &[u8]) -> BrokenRecord {
+    broken(key, RestoreError::Damaged)
+}
+
+fn decode<'a, T: Deserialize<'a>>(key: &[u8], value: &'a [u8]) -> Restored<T> {
+    postcard::from_bytes(value).map_err(|_| damaged(key))
+}
+
+fn number_of(key: &[u8], rest: &[u8]) -> Restored<u64> {
+    let bytes = <[u8; 8]>::try_from(rest).map_err(|_| damaged(key))?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
+fn text_of<'a>(key: &[u8], rest: &'a [u8]) -> Restored<&'a str> {
+    core::str::from_utf8(rest).map_err(|_| damaged(key))
+}
+
+fn to_instant(millis: Option<u64>) -> Instant {
+    millis.map_or(Instant::NEVER, Instant::from_millis)
+}
+
 impl Restoring {
-    /// Begins with no records. `last_record` is the number of the last record that was stored, 0 if there is none.
+    /// Begins with no records. The configuration may be another one than that of the broker that
+    /// made the records; what was there before stays, whatever limits it has now.
     #[must_use]
-    pub fn new(config: BrokerConfig, last_record: u64) -> Self {
+    pub const fn new(config: BrokerConfig) -> Self {
         Restoring {
             config,
-            next_record: last_record.saturating_add(1),
-            head: StoredHead::default(),
-            clients: BTreeMap::new(),
-            bodies: BTreeMap::new(),
-            retained: BTreeMap::new(),
+            records: BTreeMap::new(),
         }
     }
 
-    /// Adds a key that is stored, with its value.
-    ///
-    /// # Errors
-    ///
-    /// [`BrokenRecord`] if they are damaged. The record is left out, and others may follow.
-    pub fn record(&mut self, key: &[u8], value: &[u8]) -> Result<(), BrokenRecord> {
-        self.read(key, value).ok_or_else(|| BrokenRecord {
-            key: key.into(),
-            error: RestoreError::Damaged,
-        })
-    }
-
-    fn read(&mut self, key: &[u8], value: &[u8]) -> Option<()> {
-        let (&first, rest) = key.split_first()?;
-        match first {
-            kind::HEAD => self.head = postcard::from_bytes(value).ok()?,
-            kind::BODY => {
-                let number = NonZeroU64::new(u64::from_be_bytes(*rest.first_chunk()?))?;
-                let message = Message::from_bytes(Bytes::copy_from_slice(value)).ok()?;
-                self.bodies.insert(number, message);
+    /// Takes a record: all that are stored, in any order, or all that were ever made, in their
+    /// order, or a snapshot and all that were made since it was begun.
+    pub fn record(&mut self, key: &[u8], value: Option<&[u8]>) {
+        match value {
+            Some(value) => {
+                let value = Bytes::copy_from_slice(value);
+                self.records.insert(key.into(), value);
             }
-            kind::RETAINED => {
-                let topic = core::str::from_utf8(rest).ok()?;
-                self.retained
-                    .insert(topic.into(), postcard::from_bytes(value).ok()?);
+            None => {
+                self.records.remove(key);
             }
-            kind::SESSION => {
-                let (number, rest) = rest.split_first_chunk()?;
-                let (&which, rest) = rest.split_first()?;
-                let client = self.clients.entry(u64::from_be_bytes(*number)).or_default();
-                client.keys.push(key.into());
-                match which {
-                    part::PRINCIPAL => {
-                        client.principal = Some(core::str::from_utf8(value).ok()?.into());
-                    }
-                    part::SUBSCRIPTION => {
-                        let granted = Granted::from_bits(postcard::from_bytes(value).ok()?)?;
-                        let filter = core::str::from_utf8(rest).ok()?;
-                        client.subscriptions.push((filter.into(), granted));
-                    }
-                    part::WALK => {
-                        let filter = core::str::from_utf8(rest).ok()?;
-                        client.walks.push((filter.into(), value.into()));
-                    }
-                    _ => {
-                        client.has_life |= which == 0;
-                        client.parts.push(value.into());
-                    }
-                }
-            }
-            _ => return None,
         }
-        Some(())
     }
 
-    /// Makes the broker. `now` is the time of the restart; if it lies before the last record, the broker goes on from
-    /// that. Every Session that had a connection has lost it. Records that belong to nothing any more are removed by
-    /// the first batches.
+    /// Makes the broker. `now` is the time of the restart; if it lies before the last record, the
+    /// broker goes on from that. Every Session that had a connection has lost it. Records that
+    /// belong to nothing any more are removed by the first batch.
     ///
     /// # Errors
     ///
-    /// [`BrokenRecord`] if a Session is not consistent.
-    pub fn finish(self, now: Instant) -> Result<Broker, BrokenRecord> {
-        let now = now.max(Instant::from_millis(self.head.now));
+    /// [`BrokenRecord`] names a record that is damaged, or does not fit the others. It can be left
+    /// out: remove it from the store, call [`Restoring::record`] with its key and `None`, and make
+    /// the broker again. What is lost is what the record was about: one message, one subscription,
+    /// one retained message; a whole Session only if it is its first record, with a 0 behind its
+    /// number.
+    pub fn finish(&self, now: Instant) -> Result<Broker, BrokenRecord> {
+        let mut head = StoredHead::default();
+        if let Some(value) = self.records.get(&[kind::HEAD][..]) {
+            head = decode(&[kind::HEAD], value)?;
+        }
+        let now = now.max(Instant::from_millis(head.now));
         let mut broker = Broker::new(self.config);
-        broker.continue_from(self.next_record, now, &self.head);
-        for (number, message) in &self.bodies {
-            broker.ledger.bodies.restore(*number, message.size());
+        broker.continue_from(now, &head);
+        let mut making = Making {
+            broker,
+            restoring: self,
+            bodies: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            memberships: Vec::new(),
+        };
+        making.bodies()?;
+        making.retained()?;
+        making.sessions(now)?;
+        making.groups(&head)?;
+        making.jobs()?;
+        Ok(making.finish(now))
+    }
+
+    fn of_kind(&self, kind: u8) -> impl Iterator<Item = (&[u8], &[u8], &Bytes)> {
+        let first: &[u8] = &[kind];
+        let records = (self.records).range::<[u8], _>((Bound::Included(first), Bound::Unbounded));
+        let of_kind = records.take_while(move |(key, _)| key.first() == Some(&kind));
+        of_kind.map(|(key, value)| (&**key, key.get(1..).unwrap_or_default(), value))
+    }
+}
+
+impl<'a> Making<'a> {
+    fn bodies(&mut self) -> Restored {
+        for (key, rest, value) in self.restoring.of_kind(kind::BODY) {
+            let number = NonZeroU64::new(number_of(key, rest)?).ok_or_else(|| damaged(key))?;
+            let message = Message::from_bytes(value.clone()).map_err(|_| damaged(key))?;
+            // For the time of the restart.
+            self.broker.ledger.bodies.restore(number, message.size());
+            self.bodies.insert(number, message);
         }
-        for (topic, stored) in &self.retained {
-            let body = NonZeroU64::new(stored.body);
-            let message = body.and_then(|number| self.bodies.get(&number));
-            let (Some(message), Some(qos)) = (message, Qos::from_bits(stored.qos)) else {
-                let mut key = alloc::vec![kind::RETAINED];
-                key.extend_from_slice(topic.as_bytes());
-                let error = RestoreError::Damaged;
-                return Err(BrokenRecord { key, error });
-            };
-            if let Some(number) = body {
-                broker.ledger.bodies.hold(number);
-            }
-            broker.retained.restore(RetainedMessage {
-                message: message.clone(),
-                expires_at: stored
-                    .expires_at
-                    .map_or(Instant::NEVER, Instant::from_millis),
-                body,
+        Ok(())
+    }
+
+    /// A message that someone holds.
+    fn body(&mut self, key: &[u8], number: u64) -> Restored<(NonZeroU64, Message)> {
+        let number = NonZeroU64::new(number).ok_or_else(|| damaged(key))?;
+        let missing = || broken(key, RestoreError::BodyMissing(number));
+        let message = self.bodies.get(&number).ok_or_else(missing)?.clone();
+        self.broker.ledger.bodies.hold(number);
+        Ok((number, message))
+    }
+
+    fn retained(&mut self) -> Restored {
+        for (key, _, value) in self.restoring.of_kind(kind::RETAINED) {
+            let stored: StoredRetained = decode(key, value)?;
+            let qos = Qos::from_bits(stored.qos).ok_or_else(|| damaged(key))?;
+            let (number, message) = self.body(key, stored.body)?;
+            self.broker.retained.restore(RetainedMessage {
+                message,
+                expires_at: to_instant(stored.expires_at),
+                body: Some(number),
                 sequence: stored.sequence,
+                overtaken: stored.overtaken,
                 qos,
             });
         }
-        for (number, client) in &self.clients {
-            if client.has_life {
-                self.restore_client(&mut broker, now, *number, client)?;
-            } else {
-                for key in &client.keys {
-                    broker.ledger.journal.left_over(key);
-                }
-            }
-        }
-        // Nobody holds them for the restart alone any more.
-        for number in self.bodies.keys() {
-            broker.ledger.release_restored(*number);
-        }
-        broker.arm_retained();
-        Ok(broker)
+        Ok(())
     }
 
-    fn restore_client(
-        &self,
-        broker: &mut Broker,
+    fn sessions(&mut self, now: Instant) -> Restored {
+        let mut records = self.restoring.of_kind(kind::SESSION).peekable();
+        while let Some(&(key, rest, _)) = records.peek() {
+            let (number, _) = rest.split_first_chunk().ok_or_else(|| damaged(key))?;
+            let mut of_session = Vec::new();
+            while let Some(record) = records.next_if(|(_, rest, _)| rest.starts_with(number)) {
+                of_session.push(record);
+            }
+            self.session(now, u64::from_be_bytes(*number), &of_session)?;
+        }
+        Ok(())
+    }
+
+    fn session(
+        &mut self,
         now: Instant,
         number: u64,
-        stored: &StoredClient,
-    ) -> Result<(), BrokenRecord> {
-        let broken = |error| BrokenRecord {
-            key: stored
-                .keys
-                .first()
-                .map(|key| key.to_vec())
-                .unwrap_or_default(),
-            error,
+        records: &[(&'a [u8], &'a [u8], &'a Bytes)],
+    ) -> Restored {
+        let (mut parts, mut own) = (Parts::default(), Vec::new());
+        for &(key, rest, value) in records {
+            let (&which, rest) = rest
+                .get(8..)
+                .and_then(<[u8]>::split_first)
+                .ok_or_else(|| damaged(key))?;
+            if which < part::OWNER {
+                let mut find = |number| self.bodies.get(&number).cloned();
+                let added = parts.add(value, &mut find);
+                added.map_err(|error| broken(key, error))?;
+            } else {
+                own.push((key, which, rest, &**value));
+            }
+        }
+        let Some(&(first, ..)) = records.first().filter(|_| parts.has_life()) else {
+            for (key, ..) in records {
+                self.broker.ledger.journal.left_over(key);
+            }
+            return Ok(());
         };
-        let mut parts = Parts::default();
-        for part in &stored.parts {
-            parts.add(part).map_err(broken)?;
-        }
         let mut find = |number| self.bodies.get(&number).cloned();
-        let config = broker.session_config();
-        let session = parts.restore(now, config, &mut find).map_err(broken)?;
+        let config = self.broker.session_config();
+        let grace = self.broker.config.restart_grace;
+        let session = parts
+            .restore(now, grace, config, &mut find)
+            .map_err(|error| broken(first, error))?;
         for number in session.bodies() {
-            broker.ledger.bodies.hold(number);
+            self.broker.ledger.bodies.hold(number);
         }
-        let limits = broker.config.client;
-        let key = broker.clients.insert_as(number, session, limits);
-        let mut walks = Vec::new();
-        for (filter, value) in &stored.walks {
-            let filter = TopicFilter::new(filter).map_err(|_| broken(RestoreError::Damaged))?;
-            let walk: StoredWalk<'_> =
-                postcard::from_bytes(value).map_err(|_| broken(RestoreError::Damaged))?;
-            let cursor = broker
-                .retained
-                .restore_cursor(filter, walk.position, walk.sequence);
-            if let Some(granted) = Granted::from_bits(walk.granted) {
-                walks.push(Walk { cursor, granted });
+        let limits = self.broker.config.client;
+        let key = self.broker.clients.insert_as(number, session, limits);
+        self.clients.insert(number, key);
+        if let Some(client) = self.broker.clients.get_mut(key) {
+            // So that all that is recorded is removed in the end.
+            client.is_recorded = true;
+        }
+        for (record, which, rest, value) in own {
+            match which {
+                part::OWNER => self.owner(record, key, value)?,
+                part::SUBSCRIPTION => self.subscription(record, number, key, rest, value)?,
+                part::WALK => self.walk(record, key, rest, value)?,
+                _ => return Err(damaged(record)),
             }
         }
-        for (text, granted) in &stored.subscriptions {
-            let filter = TopicFilter::new(text).map_err(|_| broken(RestoreError::Damaged))?;
-            if filter.is_shared() {
-                let joined = broker.join(key, filter, *granted);
-                joined.map_err(|_| broken(RestoreError::Inconsistent))?;
-                continue;
-            }
-            let inserted = broker
-                .index
-                .insert(filter, Client::subscriber(key), *granted);
-            inserted.map_err(|_| broken(RestoreError::Inconsistent))?;
-            if let Some(client) = broker.clients.get_mut(key) {
-                client.index_nodes += MatchingPart::from(filter).nodes() as u32;
-                client.filter_bytes += text.len() as u32;
-            }
-        }
-        if let Some(client) = broker.clients.get_mut(key) {
-            client.walks.extend(walks);
-            client.principal = stored.principal.clone().unwrap_or_default();
-        }
-        broker.settle(now, key);
         Ok(())
+    }
+
+    fn owner(&mut self, record: &[u8], key: Key, value: &[u8]) -> Restored {
+        let stored: StoredOwner<'_> = decode(record, value)?;
+        let limits = ClientLimits::from_numbers(stored.limits).ok_or_else(|| damaged(record))?;
+        if let Some(client) = self.broker.clients.get_mut(key) {
+            client.principal = stored.principal.into();
+            client.limits = limits;
+        }
+        Ok(())
+    }
+
+    fn subscription(
+        &mut self,
+        record: &[u8],
+        number: u64,
+        key: Key,
+        filter: &[u8],
+        value: &[u8],
+    ) -> Restored {
+        let text = text_of(record, filter)?;
+        let filter = TopicFilter::new(text).map_err(|_| damaged(record))?;
+        let (bits, since) = decode(record, value)?;
+        let granted = Granted::from_bits(bits).ok_or_else(|| damaged(record))?;
+        if filter.is_shared() {
+            self.memberships.push((text.into(), key, granted));
+            return Ok(());
+        }
+        let subscriber = Client::subscriber(key);
+        let inserted = self.broker.index.insert(filter, subscriber, granted);
+        inserted.map_err(|_| broken(record, RestoreError::Inconsistent))?;
+        self.broker.jobs.restore_subscribed(number, text, since);
+        if let Some(client) = self.broker.clients.get_mut(key) {
+            client.index_nodes += MatchingPart::from(filter).nodes() as u32;
+            client.filter_bytes += text.len() as u32;
+        }
+        Ok(())
+    }
+
+    fn walk(&mut self, record: &[u8], key: Key, filter: &[u8], value: &[u8]) -> Restored {
+        let filter = TopicFilter::new(text_of(record, filter)?).map_err(|_| damaged(record))?;
+        let stored: StoredWalk<'_> = decode(record, value)?;
+        let granted = Granted::from_bits(stored.granted).ok_or_else(|| damaged(record))?;
+        let retained = &mut self.broker.retained;
+        let cursor = retained.restore_cursor(filter, stored.position, stored.sequence);
+        if let Some(client) = self.broker.clients.get_mut(key) {
+            client.walks.push_back(Walk { cursor, granted });
+        }
+        Ok(())
+    }
+
+    fn groups(&mut self, head: &StoredHead) -> Restored {
+        let restoring = self.restoring;
+        let mut parts = alloc::vec![Part::Numbers {
+            next_position: head.next_position,
+            random: head.random,
+        }];
+        for (key, rest, value) in restoring.of_kind(kind::GROUP) {
+            let stored: StoredGroup = decode(key, value)?;
+            parts.push(Part::Group {
+                filter: text_of(key, rest)?,
+                born: stored.born,
+                policy: Policy::from_code(stored.policy).ok_or_else(|| damaged(key))?,
+            });
+        }
+        let memberships = core::mem::take(&mut self.memberships);
+        for (filter, key, granted) in &memberships {
+            parts.push(Part::Member {
+                filter,
+                member: Client::subscriber(*key),
+                value: *granted,
+            });
+        }
+        for (key, rest, value) in restoring.of_kind(kind::SHARED) {
+            let number = number_of(key, rest)?;
+            let stored: StoredShared<'_> = decode(key, value)?;
+            let qos = Qos::from_bits(stored.qos).ok_or_else(|| damaged(key))?;
+            let (body, message) = self.body(key, stored.body)?;
+            let (filter, position) = (stored.filter, stored.position);
+            let message = GroupMessage {
+                size: message.size(),
+                message: SharedMessage {
+                    message,
+                    body,
+                    retain: stored.retain,
+                    number,
+                },
+                qos,
+                expires_at: to_instant(stored.expires_at),
+            };
+            // If the Session has ended, the message waits for another member.
+            let member = stored.member.and_then(|(number, token)| {
+                let key = self.clients.get(&number)?;
+                Some((Client::subscriber(*key), token))
+            });
+            parts.push(match member {
+                Some((member, token)) => Part::Sent {
+                    filter,
+                    member,
+                    token: Token::from_number(token),
+                    position,
+                    message,
+                },
+                None => Part::Waiting {
+                    filter,
+                    position,
+                    message,
+                },
+            });
+        }
+        let config = self.broker.config;
+        self.broker.groups = Groups::restore(config.groups, config.seed, parts);
+        let groups: Vec<(Box<str>, u32)> = (self.broker.groups.iter())
+            .map(|group| (group.filter().into(), group.number().number()))
+            .collect();
+        for (filter, number) in &groups {
+            if let Ok(filter) = TopicFilter::new(filter) {
+                let inserted = self
+                    .broker
+                    .shared
+                    .insert(filter, Subscriber::new(*number), ());
+                debug_assert!(inserted.is_ok(), "no limit applies");
+            }
+        }
+        for (key, rest, _) in restoring.of_kind(kind::GROUP) {
+            let filter = text_of(key, rest)?;
+            if !groups.iter().any(|(it, _)| **it == *filter) {
+                self.broker.ledger.journal.left_over(key);
+            }
+        }
+        Ok(())
+    }
+
+    fn jobs(&mut self) -> Restored {
+        for (key, rest, value) in self.restoring.of_kind(kind::JOB) {
+            let number = number_of(key, rest)?;
+            let stored: StoredJob<'_> = decode(key, value)?;
+            let qos = Qos::from_bits(stored.qos).ok_or_else(|| damaged(key))?;
+            let (body, message) = self.body(key, stored.body)?;
+            let from = self.clients.get(&stored.from).copied();
+            let hits = (self.broker).hits_of_job(from, &message, number, stored.position);
+            let arrival = Arrival {
+                message,
+                qos,
+                retain: stored.retain,
+                expires_at: to_instant(stored.expires_at),
+            };
+            let job = Job {
+                number,
+                from: stored.from,
+                arrival,
+                body,
+                hits,
+                position: 0,
+                receipt: None,
+            };
+            self.broker.jobs.add(stored.publisher, job);
+        }
+        self.broker.jobs.restored();
+        Ok(())
+    }
+
+    /// All is there: what is due happens.
+    fn finish(self, now: Instant) -> Broker {
+        let mut broker = self.broker;
+        for key in self.clients.values() {
+            broker.has_room(*key);
+            broker.settle(now, *key);
+        }
+        broker.drop_from_groups(now);
+        for number in self.bodies.keys() {
+            broker.ledger.release(*number);
+        }
+        broker.arm_retained();
+        broker
     }
 }

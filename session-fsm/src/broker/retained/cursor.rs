@@ -101,6 +101,11 @@ impl Cursor {
         self.ended
     }
 
+    /// Whether a message is older than the cursor, and was not sent for it before its turn.
+    pub(super) const fn finds(&self, retained: &RetainedMessage) -> bool {
+        retained.sequence <= self.sequence && retained.overtaken <= self.sequence
+    }
+
     /// There are no more messages.
     pub(super) fn end(&mut self) {
         self.ended = true;

@@ -69,7 +69,8 @@ impl RetainedStore {
         // Cursors with no message between them pass over the same messages.
         let mut message_below = alloc::vec![false; cursors.len()];
         for retained in self.iter() {
-            let above = cursors.partition_point(|&cursor| cursor < retained.sequence);
+            let number = retained.sequence.max(retained.overtaken);
+            let above = cursors.partition_point(|&cursor| cursor < number);
             if let Some(below) = message_below.get_mut(above) {
                 *below = true;
             }
@@ -102,7 +103,8 @@ impl RetainedStore {
 
     fn ranked(&self, ranks: &Ranks) -> impl Iterator<Item = impl Hash + PartialEq> {
         self.iter().map(|it| {
-            let rank = ranks.of(it.sequence);
+            // Only the later one matters.
+            let rank = ranks.of(it.sequence.max(it.overtaken));
             (&it.message, it.expires_at, it.body, it.qos, rank)
         })
     }

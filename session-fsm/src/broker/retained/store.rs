@@ -96,6 +96,7 @@ impl RetainedStore {
             expires_at,
             body,
             sequence: self.sequence.saturating_add(1),
+            overtaken: 0,
             qos,
         };
         let key = Key::of(&retained.message.topic());
@@ -208,14 +209,31 @@ impl RetainedStore {
                 cursor.end();
                 break;
             };
-            if cursor.look_at(key)
-                && retained.sequence <= cursor.sequence()
-                && !retained.has_expired(now)
-            {
+            if cursor.look_at(key) && cursor.finds(retained) && !retained.has_expired(now) {
                 return Step::Found(retained);
             }
         }
         Step::End
+    }
+
+    /// Returns whether a cursor has yet to come to a message of this store, and will return it then
+    /// if it has not expired.
+    #[must_use]
+    pub fn is_ahead_of(&self, cursor: &Cursor, retained: &RetainedMessage) -> bool {
+        let topic = retained.message.topic();
+        cursor.finds(retained)
+            && cursor.position().is_some_and(|it| *it <= *Key::of(&topic))
+            && TopicFilter::new(cursor.filter()).is_ok_and(|it| it.matches(topic))
+    }
+
+    /// Notes that the owner has sent a topic's retained message to all whose cursors had yet to come
+    /// to it: these cursors pass over it. Cursors that are made later find it. The owner records
+    /// the message, which has another [`overtaken`](RetainedMessage::overtaken) now.
+    pub fn overtake(&mut self, topic: TopicName<'_>) {
+        if let Some(retained) = self.messages.get_mut(&*Key::of(&topic)) {
+            self.sequence += 1;
+            retained.overtaken = self.sequence;
+        }
     }
 
     /// Gives back a message that was recorded, after a restart. Messages may come in any order; of
@@ -318,6 +336,7 @@ impl RetainedStore {
     /// Stores a message, and returns the former one of its topic.
     fn put(&mut self, key: &[u8], retained: RetainedMessage) -> Option<RetainedMessage> {
         self.sequence = self.sequence.max(retained.sequence);
+        self.sequence = self.sequence.max(retained.overtaken);
         self.bytes += retained.size() as u64;
         let due = Due::of(&retained);
         let former = match self.messages.get_mut(key) {

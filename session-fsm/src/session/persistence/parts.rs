@@ -4,6 +4,7 @@
 //! twice is the same, and only the last one counts.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use mqtt5_codec::{PacketIdentifier, Qos};
 use serde::{Deserialize, Serialize};
@@ -138,6 +139,23 @@ impl Session {
         true
     }
 
+    /// Its owner stores each part under a key of its own, and must hear of each one that is gone.
+    pub(crate) fn store_in_parts(&mut self) {
+        self.keyed = true;
+    }
+
+    /// The Session ends: its received Packet Identifiers are forgotten, one by one for an owner that
+    /// has each under a key.
+    pub(crate) fn complete_all_received(&mut self) {
+        if !self.keyed {
+            return;
+        }
+        let received: Vec<PacketIdentifier> = self.receiver.accepted().collect();
+        for packet_identifier in received {
+            self.change(|| Change::Completed { packet_identifier });
+        }
+    }
+
     /// All parts that are there, for a snapshot.
     pub(crate) fn parts(&self) -> impl Iterator<Item = Part> + '_ {
         let waiting = self
@@ -177,9 +195,13 @@ impl<'a> Parts<'a> {
     ///
     /// # Errors
     ///
-    /// [`RestoreError::Damaged`] if the bytes are not a part.
-    pub(crate) fn add(&mut self, bytes: &'a [u8]) -> Result<(), RestoreError> {
+    /// [`RestoreError::Damaged`] if the bytes are not a part, [`RestoreError::BodyMissing`] if `find`
+    /// does not return its message.
+    pub(crate) fn add(&mut self, bytes: &'a [u8], find: &mut Find<'_>) -> Result<(), RestoreError> {
         let part = postcard::from_bytes(bytes).map_err(|_| RestoreError::Damaged)?;
+        if let StoredPart::Waiting(message) | StoredPart::InFlight(_, message) = &part {
+            message.read(find)?;
+        }
         self.0.push(part);
         Ok(())
     }
@@ -191,7 +213,8 @@ impl<'a> Parts<'a> {
             .any(|part| matches!(part, StoredPart::Life { .. }))
     }
 
-    /// The Session of a Server, without a Network Connection.
+    /// The Session of a Server, without a Network Connection. A Will Message is not due before
+    /// `grace` is over.
     ///
     /// # Errors
     ///
@@ -199,6 +222,7 @@ impl<'a> Parts<'a> {
     pub(crate) fn restore(
         self,
         now: Instant,
+        grace: Duration,
         config: SessionConfig,
         find: &mut Find<'_>,
     ) -> Result<Session, RestoreError> {
@@ -253,6 +277,9 @@ impl<'a> Parts<'a> {
             .into_iter()
             .map(|(_, number, token)| (number, token))
             .collect();
-        snapshot::read(now, &stored, config, find)
+        let mut session = snapshot::read(now, &stored, config, find)?;
+        session.store_in_parts();
+        session.hold_will(now, grace);
+        Ok(session)
     }
 }
