@@ -17,6 +17,7 @@ mod deadlines;
 mod deliver;
 mod drain;
 mod ending;
+mod equality;
 mod fanout;
 mod granted;
 pub mod groups;
@@ -66,7 +67,7 @@ use self::subscriptions::SubscriptionIndex;
 use crate::{Acknowledgement, Instant, Session, SessionConfig};
 
 /// All Sessions and connections of a Server, and what lies between them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Broker {
     config: BrokerConfig,
     /// The latest call.
@@ -200,8 +201,16 @@ impl Broker {
     /// Store the batch whole before anything is sent that depends on it.
     #[cfg(feature = "persistence")]
     pub fn take_batch(&mut self, into: &mut alloc::vec::Vec<u8>) -> Option<u64> {
+        let head = self.head();
+        self.ledger.journal.head(head);
+        self.ledger.journal.take(into)
+    }
+
+    /// What belongs to no key of its own.
+    #[cfg(feature = "persistence")]
+    fn head(&self) -> StoredHead {
         let (next_position, random) = self.groups.numbers();
-        self.ledger.journal.head(StoredHead {
+        StoredHead {
             last_record: 0,
             now: self.now.as_millis(),
             last_session: self.clients.last_number(),
@@ -210,8 +219,7 @@ impl Broker {
             last_shared: self.last_shared,
             next_position,
             random,
-        });
-        self.ledger.journal.take(into)
+        }
     }
 
     /// Goes on behind what was stored.

@@ -12,6 +12,7 @@ pub(crate) mod persistence;
 mod publication;
 mod publish;
 mod rare_queue;
+mod renumbered;
 mod replay;
 mod room;
 mod subscription_identifiers;
@@ -274,6 +275,14 @@ impl Session {
         };
         self.decide(receipt, decision, packet_identifier, qos);
         Ok(())
+    }
+
+    /// A message with QoS 2 is stored, and will be accepted: it is not to be handed out again after a
+    /// restart either.
+    pub(crate) fn received(&mut self, receipt: Receipt) {
+        if let Ok((packet_identifier, Qos::ExactlyOnce)) = self.receiver.undecided(receipt) {
+            self.change(|| Change::Received { packet_identifier });
+        }
     }
 
     /// The application has decided about a message.

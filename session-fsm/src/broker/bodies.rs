@@ -13,6 +13,8 @@ struct Body {
     bytes: usize,
     /// Whether it was stored.
     recorded: bool,
+    /// The last snapshot that contains it.
+    snapshot: u64,
 }
 
 /// What is left of a message when one holder less has it.
@@ -32,6 +34,8 @@ pub(super) struct Bodies {
     held: HashTable<Body>,
     hashing: Hashing,
     last: u64,
+    /// The number of the last snapshot.
+    snapshots: u64,
     bytes: u64,
 }
 
@@ -41,6 +45,7 @@ impl Bodies {
             held: HashTable::new(),
             hashing: Hashing::new(seed),
             last: 0,
+            snapshots: 0,
             bytes: 0,
         }
     }
@@ -48,6 +53,13 @@ impl Bodies {
     /// The bytes of all messages that are held.
     pub(super) const fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// What a message is charged with.
+    pub(super) fn bytes_of(&self, number: NonZeroU64) -> usize {
+        let hash = Self::hash(&self.hashing, number);
+        let body = self.held.find(hash, |body| body.number == number);
+        body.map_or(0, |body| body.bytes)
     }
 
     fn hash(hashing: &Hashing, number: NonZeroU64) -> u64 {
@@ -64,6 +76,7 @@ impl Bodies {
             references: 1,
             bytes,
             recorded: false,
+            snapshot: 0,
         });
         number
     }
@@ -97,7 +110,18 @@ impl Bodies {
             references: 1,
             bytes,
             recorded: true,
+            snapshot: 0,
         });
+    }
+
+    /// Charges what someone needs beside a message.
+    pub(super) fn charge(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+    }
+
+    /// Gives back what [`Bodies::charge`] has charged.
+    pub(super) fn give_back(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes as u64);
     }
 
     /// Someone else holds the message, too.
@@ -114,6 +138,21 @@ impl Bodies {
         let hash = Self::hash(&self.hashing, number);
         let body = self.held.find_mut(hash, |body| body.number == number);
         body.is_some_and(|body| !core::mem::replace(&mut body.recorded, true))
+    }
+
+    /// Begins a snapshot.
+    #[cfg(feature = "persistence")]
+    pub(super) fn begin_snapshot(&mut self) -> u64 {
+        self.snapshots += 1;
+        self.snapshots
+    }
+
+    /// Whether this snapshot does not contain the message, which it does from now on.
+    #[cfg(feature = "persistence")]
+    pub(super) fn is_new_in(&mut self, number: NonZeroU64, snapshot: u64) -> bool {
+        let hash = Self::hash(&self.hashing, number);
+        let body = self.held.find_mut(hash, |body| body.number == number);
+        body.is_some_and(|body| core::mem::replace(&mut body.snapshot, snapshot) != snapshot)
     }
 
     /// One who held the message does so no more.

@@ -99,6 +99,18 @@ impl Clients {
         self.slots.iter()
     }
 
+    /// How many slots there are, in use or not.
+    #[cfg(feature = "persistence")]
+    pub(super) fn slots(&self) -> usize {
+        self.slots.slots()
+    }
+
+    /// The Session in a slot.
+    #[cfg(feature = "persistence")]
+    pub(super) fn key_at(&self, slot: u32) -> Option<Key> {
+        self.slots.key_of(slot)
+    }
+
     fn hash(&self, client_identifier: &str) -> u64 {
         spread(self.hashing.filter(client_identifier))
     }

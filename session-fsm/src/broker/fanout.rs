@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::num::NonZeroU64;
+#[cfg(feature = "persistence")]
+use core::ops::Bound;
 
 use mqtt5_codec::ReasonCode;
 
@@ -25,8 +27,15 @@ pub(super) struct Job {
     pub(super) hits: Vec<Hit>,
     /// How many of them are done.
     pub(super) position: usize,
-    /// What is acknowledged when all are done.
+    /// The publisher, and what is acknowledged when all are done.
     pub(super) receipt: Option<(Key, Receipt)>,
+}
+
+impl Job {
+    /// What the list of its subscribers takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.hits.len() * size_of::<Hit>()
+    }
 }
 
 /// All such messages. Those of one publisher are in order.
@@ -130,14 +139,34 @@ impl Jobs {
         }
     }
 
+    /// What [`Jobs::subscribed`] has returned for a subscription.
+    #[cfg(feature = "persistence")]
+    pub(super) fn since(&self, session: u64, filter: &str) -> u64 {
+        if self.fresh.is_empty() {
+            return 0;
+        }
+        let since = self.fresh.get(&(session, filter.into()));
+        since.copied().unwrap_or(0)
+    }
+
+    /// The messages of the next publisher behind this one.
+    #[cfg(feature = "persistence")]
+    pub(super) fn line_behind(
+        &self,
+        publisher: Option<&str>,
+    ) -> Option<(&str, impl Iterator<Item = &Job>)> {
+        let behind = publisher.map_or(Bound::Unbounded, Bound::Excluded);
+        let (publisher, line) = self
+            .lines
+            .range::<str, _>((behind, Bound::Unbounded))
+            .next()?;
+        Some((publisher, line.iter()))
+    }
+
     /// Whether a subscription was made after a job began.
     #[cfg(feature = "persistence")]
     pub(super) fn is_later(&self, session: u64, filter: &str, job: u64) -> bool {
-        let since = match self.fresh.is_empty() {
-            true => None,
-            false => self.fresh.get(&(session, filter.into())),
-        };
-        since.is_some_and(|&since| since >= job)
+        self.since(session, filter) >= job
     }
 
     /// Forgets what was noted of subscriptions if there are no jobs.
@@ -167,7 +196,7 @@ impl Broker {
         from: Option<Key>,
         arrival: Arrival,
         body: NonZeroU64,
-        receipt: Option<(Key, Receipt)>,
+        receipt: Option<Receipt>,
     ) {
         self.jobs.last_number += 1;
         let publisher: Box<str> = self.publisher(from).into();
@@ -180,10 +209,22 @@ impl Broker {
             body,
             hits: self.hits.found.clone(),
             position: 0,
-            receipt,
+            receipt: from.zip(receipt),
         };
         self.note_job(&publisher, &job);
-        self.jobs.add(&publisher, job);
+        // With the record of the message: after a restart its publisher repeats it.
+        if let Some((client, receipt)) = job.receipt {
+            if let Some(client) = self.clients.get_mut(client) {
+                client.session.received(receipt);
+                self.ledger.note(client);
+            }
+        }
+        self.add_job(&publisher, job);
+    }
+
+    pub(super) fn add_job(&mut self, publisher: &str, job: Job) {
+        self.ledger.bodies.charge(job.bytes());
+        self.jobs.add(publisher, job);
     }
 
     /// Serves a slice of the subscribers of the next message.
@@ -216,12 +257,27 @@ impl Broker {
             return;
         }
         self.end_job(&job);
-        if let Some((link, receipt)) = job.receipt {
-            self.acknowledge(link, Some(receipt), ReasonCode::Success);
-            self.ready(link);
+        if let Some((client, receipt)) = job.receipt {
+            self.acknowledge_late(client, receipt);
         }
         if let Some(publisher) = self.jobs.over(publisher) {
             self.goes_on(now, &publisher);
+        }
+    }
+
+    /// Acknowledges a message whose publisher may have lost its connection, or have another one.
+    fn acknowledge_late(&mut self, key: Key, receipt: Receipt) {
+        let Some(client) = self.clients.get_mut(key) else {
+            return;
+        };
+        if let Some(link) = client.connection {
+            self.acknowledge(link, Some(receipt), ReasonCode::Success);
+            self.ready(link);
+        } else {
+            let _ = client
+                .session
+                .acknowledge_with(receipt, ReasonCode::Success);
+            self.ledger.note(client);
         }
     }
 

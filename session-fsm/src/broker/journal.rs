@@ -28,9 +28,11 @@
 mod batch;
 mod keep;
 mod restore;
+mod snapshot;
 
 use self::batch::Writer;
 pub use self::batch::{Batch, BatchError, Record, Records};
 pub(super) use self::keep::StoredHead;
 pub(super) use self::keep::{Journal, is_said_by};
 pub use self::restore::{BrokenRecord, Restoring};
+pub use self::snapshot::Snapshot;

@@ -83,10 +83,16 @@ impl Ledger {
             if let (true, false, Some(part)) = (is_recorded, is_said, part) {
                 self.journal.part(client.number, &client.session, part);
             }
-            if matches!(change, Change::Connected { .. }) {
+            match change {
                 // The Will Message of the connection before is gone with it.
-                self.journal
-                    .part(client.number, &client.session, Part::Will);
+                Change::Connected { .. } => {
+                    (self.journal).part(client.number, &client.session, Part::Will);
+                }
+                // Its delay begins.
+                Change::Disconnected { .. } => {
+                    (self.journal).part_if_there(client.number, &client.session, Part::Will);
+                }
+                _ => {}
             }
             client.depends_on = self.journal.last();
         }

@@ -14,7 +14,7 @@ use crate::event::WillMessage;
 use crate::{Instant, Publication, Receipt, SubscriptionIdentifiers};
 
 /// A message that was published.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Arrival {
     pub(super) message: Message,
     pub(super) qos: Qos,
@@ -126,7 +126,7 @@ impl Broker {
         now: Instant,
         from: Option<Key>,
         arrival: Arrival,
-        receipt: Option<(Key, Receipt)>,
+        receipt: Option<Receipt>,
     ) -> Routed {
         self.statistics.published += 1;
         self.hits.clear();
@@ -205,7 +205,7 @@ impl Broker {
             self.statistics.refused += 1;
             return None;
         }
-        Some(self.ledger.bodies.begin(charged))
+        Some(self.ledger.bodies.begin(size))
     }
 
     fn retain(&mut self, now: Instant, arrival: &Arrival, body: NonZeroU64) -> bool {

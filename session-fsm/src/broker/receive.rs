@@ -140,8 +140,7 @@ impl Broker {
         };
         match arrived {
             Arrived::Message(arrival, receipt) => {
-                let name = receipt.map(|receipt| (key, receipt));
-                if let Routed::Done(code) = self.route(now, Some(client), arrival, name) {
+                if let Routed::Done(code) = self.route(now, Some(client), arrival, receipt) {
                     self.acknowledge(key, receipt, code);
                 }
             }

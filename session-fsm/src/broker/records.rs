@@ -108,6 +108,7 @@ impl Broker {
         if self.is_persistent() && job.arrival.qos > mqtt5_codec::Qos::AtMostOnce {
             self.ledger.journal.job_over(job.number);
         }
+        self.ledger.bodies.give_back(job.bytes());
         self.ledger.release(job.body);
     }
 

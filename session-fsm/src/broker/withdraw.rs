@@ -55,7 +55,7 @@ impl Broker {
         let waiting = client.session.unsettled().filter_map(|it| match it.kind {
             UnsettledKind::Message {
                 message: Some(message),
-                state: MessageState::Waiting,
+                state: MessageState::Waiting | MessageState::InFlight { sent: false, .. },
                 ..
             } => Some((it.token, message.clone())),
             _ => None,

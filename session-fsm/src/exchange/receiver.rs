@@ -5,6 +5,7 @@ mod deferred;
 mod identifiers;
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use mqtt5_codec::{PacketIdentifier, Qos, Role};
 
@@ -37,6 +38,15 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
+    /// Keeps only what is left after a restart.
+    pub(crate) fn forget_receipts(&mut self) {
+        let accepted: Vec<PacketIdentifier> = self.accepted().collect();
+        *self = Receiver::new(Role::Server);
+        for packet_identifier in accepted {
+            self.restore(packet_identifier);
+        }
+    }
+
     pub(crate) fn new(role: Role) -> Self {
         Receiver {
             identifiers: Identifiers::default(),
@@ -228,7 +238,6 @@ impl Receiver {
     }
 
     /// The identifiers of accepted messages with QoS 2: what survives a crash.
-    #[cfg(feature = "persistence")]
     pub(crate) fn accepted(&self) -> impl Iterator<Item = PacketIdentifier> + '_ {
         let released_next = self.identifiers.iter().filter_map(|(identifier, bits)| {
             let is_accepted = matches!(

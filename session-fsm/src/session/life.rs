@@ -242,16 +242,15 @@ impl Session {
         }
     }
 
-    /// After a restart: the Will Message is due after its delay, and not before `grace` is over, for
-    /// the Client to connect again.
+    /// After a restart: the Will Message is not due before `grace` is over, for the Client to connect
+    /// again.
     #[cfg(feature = "persistence")]
     pub(super) fn hold_will(&mut self, now: Instant, grace: core::time::Duration) {
         let Some(will) = &mut self.will else {
             return;
         };
         let end_of_grace = now + grace;
-        let delayed = now.plus_seconds(will.delay).max(end_of_grace);
-        will.due_at = will.due_at.max(delayed);
+        will.due_at = will.due_at.max(end_of_grace);
         // It is published when the Session ends, too.
         if let Life::Away(absence) = &mut self.life {
             absence.ends_at = absence.ends_at.max(end_of_grace);

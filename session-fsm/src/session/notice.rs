@@ -18,6 +18,16 @@ pub(crate) enum Notice {
     SessionEnded,
 }
 
+impl Notice {
+    /// The token of what it is about.
+    pub(super) const fn token(&self) -> Option<Token> {
+        match self {
+            Notice::Outcome(token, _) | Notice::Overdue(token) => Some(*token),
+            _ => None,
+        }
+    }
+}
+
 /// An [`Outcome`] that comes without a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Ending {

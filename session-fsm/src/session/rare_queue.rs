@@ -49,7 +49,7 @@ impl<T> RareQueue<T> {
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = &T> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter().flat_map(|entries| entries.iter())
     }
 }

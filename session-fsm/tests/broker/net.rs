@@ -1,6 +1,8 @@
 //! A broker and its clients, connected by buffers.
 
+#![allow(dead_code)]
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use mqtt5_session_fsm::broker::journal::{Batch, Restoring};
 use mqtt5_session_fsm::broker::{
@@ -12,8 +14,8 @@ use mqtt5_session_fsm::codec::{
 };
 use mqtt5_session_fsm::codec::{Message, Publish};
 use mqtt5_session_fsm::{
-    Cause, Client, ClientConfig, Event, Instant, Outcome, Output, Publication, Session,
-    SessionConfig,
+    Acknowledgement, Cause, Client, ClientConfig, Event, Instant, Outcome, Output, Publication,
+    Receipt, Session, SessionConfig,
 };
 
 /// A message as a client got it: topic, payload, QoS, RETAIN, Subscription Identifiers.
@@ -36,6 +38,14 @@ struct Host {
     codes: Vec<ReasonCode>,
     session_present: bool,
     ended: Option<ReasonCode>,
+    acknowledges: bool,
+    receipts: Vec<Receipt>,
+}
+
+pub(crate) fn hash(broker: &Broker) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    broker.hash(&mut hasher);
+    hasher.finish()
 }
 
 pub(crate) struct Net {
@@ -47,6 +57,10 @@ pub(crate) struct Net {
     /// What is stored.
     pub(crate) map: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) last_record: u64,
+    /// How much work is done at a time; `None`: all that there is.
+    pub(crate) work_budget: Option<u32>,
+    /// The bytes of all batches since [`Net::keep_batches`].
+    pub(crate) batches: Option<Vec<u8>>,
 }
 
 impl Net {
@@ -59,6 +73,8 @@ impl Net {
             config,
             map: BTreeMap::new(),
             last_record: 0,
+            work_budget: None,
+            batches: None,
         }
     }
 
@@ -77,6 +93,9 @@ impl Net {
                 }
             }
             self.last_record = last;
+            if let Some(batches) = &mut self.batches {
+                batches.extend_from_slice(&bytes);
+            }
         }
     }
 
@@ -92,6 +111,7 @@ impl Net {
             host.key = None;
             host.up.clear();
             host.down.clear();
+            host.receipts.clear();
         }
         self.settle();
     }
@@ -106,7 +126,10 @@ impl Net {
         properties: &[Property<'_>],
         will_delay: Option<u32>,
     ) -> usize {
-        let session = Session::of_client(SessionConfig::default());
+        let session = Session::of_client(SessionConfig {
+            acknowledgement: Acknowledgement::Manual,
+            ..SessionConfig::default()
+        });
         self.hosts.push(Host {
             client: Client::new(ClientConfig::default(), session),
             identifier: identifier.to_owned(),
@@ -117,6 +140,8 @@ impl Net {
             codes: Vec::new(),
             session_present: false,
             ended: None,
+            acknowledges: true,
+            receipts: Vec::new(),
         });
         let host = self.hosts.len() - 1;
         self.connect(host, true, properties, will_delay);
@@ -163,6 +188,8 @@ impl Net {
         it.key = Some(key);
         it.up.clear();
         it.down.clear();
+        it.receipts.clear();
+        it.acknowledges = true;
         self.settle();
     }
 
@@ -243,6 +270,32 @@ impl Net {
         self.settle();
     }
 
+    pub(crate) fn is_connected(&self, host: usize) -> bool {
+        self.hosts[host].key.is_some()
+    }
+
+    pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionKey> + '_ {
+        self.hosts.iter().filter_map(|host| host.key)
+    }
+
+    /// From now on a client acknowledges messages, or does not.
+    pub(crate) fn acknowledges(&mut self, host: usize, acknowledges: bool) {
+        let it = &mut self.hosts[host];
+        it.acknowledges = acknowledges;
+        if acknowledges {
+            for receipt in core::mem::take(&mut it.receipts) {
+                let _ = it.client.acknowledge(receipt);
+            }
+        }
+        self.settle();
+    }
+
+    pub(crate) fn unsubscribe(&mut self, host: usize, filter: &str) {
+        let client = &mut self.hosts[host].client;
+        client.unsubscribe_from(filter).unwrap();
+        self.settle();
+    }
+
     pub(crate) fn pass(&mut self, milliseconds: u64) {
         self.now = Instant::from_millis(self.now.as_millis() + milliseconds);
         while self.broker.next_timeout() <= self.now {
@@ -267,7 +320,12 @@ impl Net {
                 moved |= self.client_side(host);
                 moved |= self.server_side(host);
             }
-            while self.broker.work(self.now, &mut 3) {}
+            match self.work_budget {
+                Some(budget) => {
+                    self.broker.work(self.now, &mut budget.clone());
+                }
+                None => while self.broker.work(self.now, &mut 3) {},
+            }
             while let Some(notice) = self.broker.poll() {
                 moved = true;
                 match notice {
@@ -291,6 +349,7 @@ impl Net {
         while let Some(event) = it.client.receive(now, &mut input) {
             match event {
                 Event::Message(delivered) => {
+                    it.receipts.extend(delivered.receipt);
                     let publish = delivered.publish;
                     let identifiers = publish.properties.iter().filter_map(|it| match it {
                         Property::SubscriptionIdentifier(it) => Some(it.get()),
@@ -313,6 +372,11 @@ impl Net {
             }
         }
         it.down = input.to_vec();
+        if it.acknowledges {
+            for receipt in core::mem::take(&mut it.receipts) {
+                it.client.acknowledge(receipt).unwrap();
+            }
+        }
         while let Some(output) = it.client.poll(now, &mut it.up) {
             if let Output::Close(_) = output {
                 it.key = None;

@@ -166,6 +166,17 @@ impl<V, M> Groups<V, M> {
         }
     }
 
+    /// What the owner keeps of all messages, in the order of their positions.
+    pub(in crate::broker) fn messages(&self) -> impl Iterator<Item = &M> {
+        let waiting = self.waiting.entries.iter();
+        let waiting = waiting.map(|(_, it)| (it.position, &it.message.message));
+        let sent = self.deliveries.iter();
+        let sent = sent.map(|(_, it)| (it.position, &it.message.message));
+        let mut all: Vec<_> = waiting.chain(sent).collect();
+        all.sort_unstable_by_key(|(position, _)| *position);
+        all.into_iter().map(|(_, message)| message)
+    }
+
     /// All positions that count, in order.
     fn ranks(&self) -> Vec<u64> {
         let waiting = self.waiting.entries.iter().map(|(_, entry)| entry.position);

@@ -4,9 +4,11 @@ use alloc::vec::Vec;
 
 use mqtt5_codec::Qos;
 
+use super::deliveries::Delivery;
 use super::message::{DropReason, GroupMessage};
 use super::policy::Generator;
-use super::{Groups, GroupsConfig, Policy, Subscriber};
+use super::queue::Entry;
+use super::{GroupNumber, GroupView, Groups, GroupsConfig, Policy, Subscriber};
 use crate::Token;
 
 /// A part of what has to be stored.
@@ -102,24 +104,10 @@ impl<V, M> Groups<V, M> {
                 value: &membership.value,
             })
         });
-        let waiting = self.waiting.entries.iter().filter_map(|(_, entry)| {
-            let is_stored = entry.dropped.is_none() && entry.message.qos != Qos::AtMostOnce;
-            let filter = self.filter(entry.group).filter(|_| is_stored)?;
-            Some(Part::Waiting {
-                filter,
-                position: entry.position,
-                message: entry.message.as_ref(),
-            })
-        });
-        let sent = self.deliveries.iter().filter_map(|(_, delivery)| {
-            Some(Part::Sent {
-                filter: self.filter(delivery.group)?,
-                member: self.members.get(delivery.member as usize)?.subscriber,
-                token: delivery.token,
-                position: delivery.position,
-                message: delivery.message.as_ref(),
-            })
-        });
+        let waiting = self.waiting.entries.iter();
+        let waiting = waiting.filter_map(|(_, entry)| self.waiting_part(entry));
+        let sent = self.deliveries.iter();
+        let sent = sent.filter_map(|(_, delivery)| self.sent_part(delivery));
         let numbers = core::iter::once(Part::Numbers {
             next_position: self.next_position,
             random: self.generator.0,
@@ -129,6 +117,47 @@ impl<V, M> Groups<V, M> {
             .chain(members)
             .chain(waiting)
             .chain(sent)
+    }
+
+    /// The message that waits in a slot, and how many slots there are.
+    pub(in crate::broker) fn waiting_at(&self, slot: u32) -> (u32, Option<Part<'_, &V, &M>>) {
+        let entries = &self.waiting.entries;
+        let part = entries
+            .get(slot as usize)
+            .and_then(|entry| self.waiting_part(entry));
+        (entries.capacity() as u32, part)
+    }
+
+    /// The message in a slot that was sent, and how many slots there are.
+    pub(in crate::broker) fn sent_at(&self, slot: u32) -> (u32, Option<Part<'_, &V, &M>>) {
+        let delivery = self.deliveries.get(slot as usize);
+        let part = delivery.and_then(|delivery| self.sent_part(delivery));
+        (self.deliveries.capacity() as u32, part)
+    }
+
+    /// The group in a slot, and how many slots there are.
+    pub(in crate::broker) fn group_at(&self, slot: u32) -> (u32, Option<GroupView<'_, V, M>>) {
+        let group = self.group(GroupNumber(slot));
+        (self.groups.capacity() as u32, group)
+    }
+
+    fn waiting_part<'g>(&'g self, entry: &'g Entry<M>) -> Option<Part<'g, &'g V, &'g M>> {
+        let is_stored = entry.dropped.is_none() && entry.message.qos != Qos::AtMostOnce;
+        Some(Part::Waiting {
+            filter: self.filter(entry.group).filter(|_| is_stored)?,
+            position: entry.position,
+            message: entry.message.as_ref(),
+        })
+    }
+
+    fn sent_part<'g>(&'g self, delivery: &'g Delivery<M>) -> Option<Part<'g, &'g V, &'g M>> {
+        Some(Part::Sent {
+            filter: self.filter(delivery.group)?,
+            member: self.members.get(delivery.member as usize)?.subscriber,
+            token: delivery.token,
+            position: delivery.position,
+            message: delivery.message.as_ref(),
+        })
     }
 
     /// The position of the next message, and the state of the random numbers: those of

@@ -175,6 +175,13 @@ impl Journal {
         self.key = key;
     }
 
+    /// Notes a part of a Session as it is, for a snapshot.
+    pub(in crate::broker) fn part_if_there(&mut self, number: u64, session: &Session, part: Part) {
+        if session.has_part(part) {
+            self.part(number, session, part);
+        }
+    }
+
     /// A message of a Session is over.
     pub(in crate::broker) fn message_ended(&mut self, number: u64, token: Token) {
         self.session_key(number, Part::Message(token, None).key());
@@ -196,8 +203,12 @@ impl Journal {
                 last_record: self.writer.last() + 1,
                 ..head
             };
-            self.writer.put(&[kind::HEAD], |value| append(head, value));
+            self.put_head(head);
         }
+    }
+
+    pub(in crate::broker) fn put_head(&mut self, head: &StoredHead) {
+        self.writer.put(&[kind::HEAD], |value| append(head, value));
     }
 
     fn own_key(&mut self, session: u64, part: u8, text: &str) {

@@ -429,7 +429,7 @@ impl<'a> Making<'a> {
                 position: 0,
                 receipt: None,
             };
-            self.broker.jobs.add(stored.publisher, job);
+            self.broker.add_job(stored.publisher, job);
         }
         self.broker.jobs.restored();
         Ok(())

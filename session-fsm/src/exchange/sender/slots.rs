@@ -61,6 +61,20 @@ impl Use {
         }
     }
 
+    /// Gives what is kept other numbers.
+    pub(super) fn renumber(
+        &mut self,
+        rank: impl Fn(Token) -> Token,
+        message: impl FnOnce(&mut QueuedMessage),
+    ) {
+        match self {
+            Use::Vacant => {}
+            Use::Publish(queued) => message(queued),
+            Use::Release(token) => *token = rank(*token),
+            Use::Request(pending) => pending.token = rank(pending.token),
+        }
+    }
+
     pub(super) const fn request(&self) -> Option<&PendingRequest> {
         match self {
             Use::Request(pending) => Some(pending),
@@ -154,6 +168,11 @@ pub(super) struct Slots {
 }
 
 impl Slots {
+    /// Every slot, in use or not.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter()
+    }
+
     /// Whether an identifier is left.
     #[inline]
     pub(super) fn has_identifier(&self) -> bool {
@@ -183,6 +202,22 @@ impl Slots {
     #[inline]
     pub(super) fn get_mut(&mut self, position: u16) -> Option<&mut Slot> {
         self.slots.get_mut(usize::from(position).checked_sub(1)?)
+    }
+
+    /// Puts the identifiers that are not in use into the order in which they are after a restart.
+    pub(super) fn sort_free(&mut self) {
+        let free: Vec<u16> = self.free.iter(&self.identifiers).collect();
+        for &identifier in &free {
+            self.free.remove(&mut self.identifiers, identifier);
+        }
+        let known = self.identifiers.len() as u16;
+        let last = (1..=known).rev().find(|it| !free.contains(it));
+        self.identifiers.truncate(usize::from(last.unwrap_or(0)));
+        for identifier in 1..=last.unwrap_or(0) {
+            if free.contains(&identifier) {
+                self.free.push(&mut self.identifiers, identifier);
+            }
+        }
     }
 
     /// All slots, for lists of them.

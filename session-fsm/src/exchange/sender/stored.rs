@@ -36,6 +36,29 @@ impl Sender {
         }
     }
 
+    /// The tokens of all that is unacknowledged.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = Token> + '_ {
+        self.slots.iter().map(|slot| slot.used_for.token())
+    }
+
+    /// Forgets what was written on a Network Connection that has ended, and in which order
+    /// identifiers were freed.
+    pub(crate) fn forget_connection(&mut self) {
+        self.slots.sort_free();
+        self.resume();
+    }
+
+    /// Gives all that is unacknowledged other numbers.
+    pub(crate) fn renumber(
+        &mut self,
+        rank: impl Fn(Token) -> Token,
+        mut message: impl FnMut(&mut QueuedMessage),
+    ) {
+        for slot in self.slots.all() {
+            slot.used_for.renumber(&rank, &mut message);
+        }
+    }
+
     /// The token of the message with this identifier.
     #[cfg(feature = "persistence")]
     pub(crate) fn token_of(&self, packet_identifier: PacketIdentifier) -> Option<Token> {

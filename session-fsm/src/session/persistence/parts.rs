@@ -14,7 +14,7 @@ use super::format::{
 };
 use super::snapshot;
 use crate::error::RestoreError;
-use crate::session::{Change, Life, Session, SessionConfig};
+use crate::session::{Change, Life, QueuedMessage, Session, SessionConfig};
 use crate::{Instant, Token};
 
 /// A part of a Session. In its owner's key follows the number.
@@ -154,6 +154,20 @@ impl Session {
         for packet_identifier in received {
             self.change(|| Change::Completed { packet_identifier });
         }
+    }
+
+    /// Whether a part is there that a Session may be without.
+    pub(crate) fn has_part(&self, part: Part) -> bool {
+        match part {
+            Part::Will => self.will.is_some(),
+            _ => true,
+        }
+    }
+
+    /// The messages whose bytes a snapshot needs.
+    pub(crate) fn unacknowledged_messages(&self) -> impl Iterator<Item = &QueuedMessage> {
+        let in_flight = self.sender.unacknowledged().map(|(_, it)| it);
+        in_flight.chain(self.waiting.acknowledged())
     }
 
     /// All parts that are there, for a snapshot.
