@@ -48,7 +48,7 @@ pub use self::notice::{DropReason, Notice};
 pub use self::publish::Fanout;
 pub use self::question::{Admission, AnswerError, Grant, Permission, Question, Verdict};
 pub use self::receive::Step;
-pub use self::statistics::Statistics;
+pub use self::statistics::{SessionView, Statistics};
 
 use self::clients::Clients;
 use self::deadlines::{Deadlines, Due};
@@ -81,6 +81,8 @@ pub struct Broker {
     /// The number of the last message of a group.
     last_shared: u64,
     groups_armed: Instant,
+    /// Whether the groups may have dropped more messages than were let go.
+    has_dropped: bool,
     retained: RetainedStore,
     retained_armed: Instant,
     ledger: Ledger,
@@ -113,6 +115,7 @@ impl Broker {
             shared: SubscriptionIndex::new(config.seed),
             last_shared: 0,
             groups_armed: Instant::NEVER,
+            has_dropped: false,
             retained: RetainedStore::new(config.retained),
             retained_armed: Instant::NEVER,
             ledger: Ledger::new(config.seed),
@@ -171,6 +174,7 @@ impl Broker {
                 Due::Client(key) => self.client_timeout(now, key),
                 Due::Groups => {
                     self.groups_armed = Instant::NEVER;
+                    // The others have expired, too: `work` goes on.
                     self.drop_from_groups(now);
                 }
                 Due::Retained => {
@@ -253,12 +257,6 @@ impl Broker {
     /// Whether records are made.
     fn is_persistent(&self) -> bool {
         self.config.server.session.persistent
-    }
-
-    /// Returns numbers about it.
-    #[must_use]
-    pub const fn statistics(&self) -> &Statistics {
-        &self.statistics
     }
 
     /// Whether as much as may waits for [`Broker::poll`] and [`Broker::take_batch`].

@@ -55,7 +55,7 @@ fn retained_messages_go_to_new_subscriptions() {
         true,
         vec![],
     );
-    assert_eq!(net.take(other), [retained.clone()]);
+    assert_eq!(net.take(other), [retained]);
     for (handling, again) in [
         (RetainHandling::Send, true),
         (RetainHandling::SendIfNew, false),

@@ -37,6 +37,9 @@ pub(super) struct SharedPlace<'a> {
     pub(super) member: Option<(u64, Token)>,
 }
 
+/// How many messages that groups have dropped one call lets go.
+const DROPPED_AT_ONCE: u32 = 100;
+
 /// How many messages a member has in flight, if it can take one at once.
 fn able(clients: &Clients, links: &Slots<Link>, member: Subscriber) -> Option<u32> {
     let client = clients.key_of(member).and_then(|key| clients.get(key))?;
@@ -240,9 +243,14 @@ impl Broker {
         }
     }
 
-    /// Lets go what the groups have dropped.
+    /// Lets go what the groups have dropped, or the first of it: [`Broker::work`] goes on.
     pub(super) fn drop_from_groups(&mut self, now: Instant) {
-        while let Some(dropped) = self.groups.next_dropped(now) {
+        self.has_dropped = true;
+        for _ in 0..DROPPED_AT_ONCE {
+            let Some(dropped) = self.groups.next_dropped(now) else {
+                self.has_dropped = false;
+                break;
+            };
             let message = dropped.message;
             self.shared_dropped(&message, message.qos > Qos::AtMostOnce);
         }

@@ -56,6 +56,10 @@ impl Broker {
                 self.walk(now, key, budget);
             }
             self.end_slice(now, budget);
+            if self.has_dropped {
+                *budget = budget.saturating_sub(1);
+                self.drop_from_groups(now);
+            }
             self.drain_slice(now, budget);
         }
         self.has_work()
@@ -65,6 +69,7 @@ impl Broker {
         !self.jobs.is_empty()
             || !self.walking.is_empty()
             || !self.ending.is_empty()
+            || self.has_dropped
             || self.is_draining()
     }
 
