@@ -6,7 +6,7 @@ use mqtt5_codec::{Message, Qos, ReasonCode, TopicFilter};
 
 use super::clients::{Client, Clients};
 use super::deadlines::Due;
-use super::groups::{GroupMessage, GroupNumber, Groups, Handed, Policy, Routed};
+use super::groups::{self, GroupMessage, GroupNumber, Groups, Handed, Policy, Routed};
 use super::links::Link;
 use super::publish::Arrival;
 use super::slots::{Key, Slots};
@@ -144,7 +144,7 @@ impl Broker {
             match self.of_groups(|groups, able| groups.route(now, group, message, able)) {
                 Routed::Handed(handed) => self.hand(now, handed, false),
                 Routed::Queued(position) => self.note_shared(&stored, group, position, None),
-                Routed::Dropped(message, _) => self.shared_dropped(&message, false),
+                Routed::Dropped(message, why) => self.shared_dropped(&message, why, false),
             }
         }
         self.hits.groups = found;
@@ -160,18 +160,26 @@ impl Broker {
             Some(Routed::Handed(handed)) => self.hand(now, handed, true),
             // The record of a message that a Session had which has ended says that it waits.
             Some(Routed::Queued(_)) | None => {}
-            Some(Routed::Dropped(message, _)) => self.shared_dropped(&message, true),
+            Some(Routed::Dropped(message, why)) => self.shared_dropped(&message, why, true),
         }
         self.drop_from_groups(now);
         is_some
     }
 
     /// A message of a group went to no member.
-    fn shared_dropped(&mut self, message: &GroupMessage<SharedMessage>, is_recorded: bool) {
+    fn shared_dropped(
+        &mut self,
+        message: &GroupMessage<SharedMessage>,
+        why: groups::DropReason,
+        is_recorded: bool,
+    ) {
         self.statistics.dropped += 1;
         self.notice(Notice::Dropped {
             client_identifier: None,
-            reason: DropReason::Group,
+            reason: match why {
+                groups::DropReason::Expired => DropReason::Expired,
+                _ => DropReason::Group,
+            },
         });
         self.shared_is_over(&message.message, is_recorded);
     }
@@ -251,8 +259,8 @@ impl Broker {
                 self.has_dropped = false;
                 break;
             };
-            let message = dropped.message;
-            self.shared_dropped(&message, message.qos > Qos::AtMostOnce);
+            let (message, why) = (dropped.message, dropped.reason);
+            self.shared_dropped(&message, why, message.qos > Qos::AtMostOnce);
         }
         let at = self.groups.next_timeout();
         self.deadlines.arm(Due::Groups, &mut self.groups_armed, at);

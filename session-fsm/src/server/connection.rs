@@ -143,7 +143,7 @@ impl ServerConnection {
 
     /// Whether a message would be in flight at once.
     pub(crate) fn takes_at_once(&self, session: &Session) -> bool {
-        session.waiting() == 0 && session.in_flight() < self.connection.window()
+        session.waiting() == 0 && session.takes_at_once(self.connection.window())
     }
 
     /// Whether a CONNECT has come that was not accepted.

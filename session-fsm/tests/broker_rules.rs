@@ -1,0 +1,8 @@
+//! What a Server must do between its Clients, rule by rule of the standard, with bytes on raw connections, an answer that
+//! comes when it comes, and a place that stores batches when it does.
+#![cfg(feature = "persistence")]
+
+#[path = "broker_rules/place.rs"]
+mod place;
+#[path = "broker_rules/shared.rs"]
+mod shared;
