@@ -405,6 +405,11 @@ impl Session {
         if let Some(notice) = self.notices.pop_front() {
             return Some(Output::Event(notice.into()));
         }
+        #[cfg(feature = "persistence")]
+        if self.keyed {
+            // Its owner takes the changes.
+            return self.poll_room(window, false);
+        }
         if let Some(change) = self.changes.pop_front() {
             self.untold_bytes -= change.message_size();
             return Some(Output::Persist(change));

@@ -4,5 +4,9 @@
 
 #[path = "broker_rules/place.rs"]
 mod place;
+#[path = "broker_rules/retained.rs"]
+mod retained;
+#[path = "broker_rules/restart.rs"]
+mod restart;
 #[path = "broker_rules/shared.rs"]
 mod shared;

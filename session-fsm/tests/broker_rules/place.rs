@@ -541,7 +541,13 @@ impl Place {
 
     /// The broker dies with what is not stored, and another one is made of what is.
     pub(crate) fn restart(&mut self) {
-        self.try_restart().unwrap();
+        if let Err(error) = self.try_restart() {
+            let of_it = self.map.iter().filter(|it| it.0.starts_with(&error.key[..9]));
+            for (key, value) in of_it {
+                eprintln!("{key:02x?}: {value:02x?}");
+            }
+            panic!("{error}");
+        }
     }
 
     pub(crate) fn try_restart(&mut self) -> Result<(), BrokenRecord> {
