@@ -79,12 +79,9 @@ impl Broker {
         };
         client.is_walking = false;
         while *budget > 0 {
-            let Some(client) = self.clients.get_mut(key) else {
-                return;
-            };
-            // A queue is for live messages.
-            let has_room = client.session.waiting() == 0 && client.connection.is_some();
-            let Some(walk) = client.walks.front_mut().filter(|_| has_room) else {
+            let has_room = self.takes_at_once(key);
+            let client = self.clients.get(key).filter(|_| has_room);
+            let Some(walk) = client.and_then(|it| it.walks.front()) else {
                 return;
             };
             let filter: Box<str> = walk.cursor.filter().into();
@@ -99,15 +96,21 @@ impl Broker {
         self.has_room(key);
     }
 
+    /// Whether a message for a client would be in flight at once: the queue is for live messages.
+    fn takes_at_once(&self, key: Key) -> bool {
+        let client = self.clients.get(key);
+        let link = client.and_then(|it| self.links.get(it.connection?));
+        link.zip(client)
+            .is_some_and(|(link, client)| link.connection.takes_at_once(&client.session))
+    }
+
     /// Sends retained messages for the first walk of a Session as long as it has room. Returns
     /// whether the walk is at its end.
     fn walk_on(&mut self, now: Instant, key: Key, budget: &mut u32) -> bool {
         loop {
-            let Some(client) = self.clients.get_mut(key) else {
-                return false;
-            };
-            let has_room = client.session.waiting() == 0;
-            let Some(walk) = client.walks.front_mut().filter(|_| has_room) else {
+            let has_room = self.takes_at_once(key);
+            let client = self.clients.get_mut(key).filter(|_| has_room);
+            let Some(walk) = client.and_then(|it| it.walks.front_mut()) else {
                 return false;
             };
             match self.retained.next(now, &mut walk.cursor, budget) {

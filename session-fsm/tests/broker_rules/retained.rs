@@ -1,0 +1,416 @@
+//! Retained messages between Clients (sections 3.3.1.3, 3.8.3.1, 4.8).
+
+use mqtt5_session_fsm::broker::retained::RetainedLimits;
+use mqtt5_session_fsm::broker::{BrokerConfig, DropReason, Notice};
+use mqtt5_session_fsm::codec::{
+    Properties, Property, Publish, Qos, ReasonCode, RetainHandling, SubscriptionOptions, TopicName,
+};
+use mqtt5_session_fsm::{Limits, ServerConfig, SessionConfig, WaitingLimits, WhenFull};
+
+use crate::place::{Place, Who, persistent, up_to, who};
+
+const QOS: [Qos; 3] = [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce];
+
+fn handling(retain_handling: RetainHandling) -> SubscriptionOptions {
+    SubscriptionOptions {
+        retain_handling,
+        ..up_to(Qos::ExactlyOnce)
+    }
+}
+
+fn retained<'a>(topic: &'a str, payload: &'a str) -> Publish<'a> {
+    Publish {
+        retain: true,
+        ..Publish::new(TopicName::new(topic).unwrap(), payload.as_bytes())
+    }
+}
+
+/// [MQTT-3.3.1-9] to [MQTT-3.3.1-11]: new and existing subscriptions, by UNSUBSCRIBE, by the end of the Session, and by a
+/// reconnect that resumes it.
+#[test]
+fn retain_handling() {
+    use RetainHandling::{DoNotSend, Send, SendIfNew};
+    let mut place = Place::new(persistent());
+    let publisher = place.connect(&who("publisher"));
+    place.retain(publisher, "a", "kept");
+    let it = who("it").lasting(100);
+    let mut one = place.connect(&it);
+    for (options, gets) in [(SendIfNew, 1), (SendIfNew, 0), (Send, 1), (DoNotSend, 0), (Send, 1)] {
+        place.subscribe_as(one, "a", handling(options), None);
+        assert_eq!(place.take(one).len(), gets, "{options:?}");
+    }
+    for restarts in [false, true] {
+        place.cut(one);
+        if restarts {
+            place.restart();
+        }
+        one = place.resume(&it);
+        place.subscribe_as(one, "a", handling(SendIfNew), None);
+        assert_eq!(place.take(one), [], "the subscription exists");
+    }
+    place.unsubscribe(one, "a");
+    place.subscribe_as(one, "a", handling(DoNotSend), None);
+    assert_eq!(place.take(one), []);
+    place.unsubscribe(one, "a");
+    place.subscribe_as(one, "a", handling(SendIfNew), None);
+    assert_eq!(place.take(one).len(), 1, "it is a new one");
+    let one = place.connect(&it);
+    place.subscribe_as(one, "a", handling(SendIfNew), None);
+    assert_eq!(place.take(one).len(), 1, "of a new Session");
+}
+
+/// [MQTT-3.3.1-8], [MQTT-3.3.1-12], [MQTT-3.3.1-13]: RETAIN of what a subscription gets because it was made, and live.
+#[test]
+fn retain_bits() {
+    for retain_as_published in [false, true] {
+        let mut place = Place::new(BrokerConfig::default());
+        let one = place.connect(&who("one"));
+        place.retain(one, "a", "old");
+        let options = SubscriptionOptions {
+            retain_as_published,
+            ..up_to(Qos::ExactlyOnce)
+        };
+        place.subscribe_as(one, "a", options, None);
+        assert!(place.take(one)[0].retain, "whatever Retain As Published says");
+        for retain in [true, false] {
+            let publish = Publish {
+                retain,
+                ..retained("a", "new")
+            };
+            place.publish_as(one, publish, Qos::ExactlyOnce);
+            let expected = retain && retain_as_published;
+            assert_eq!(place.take(one)[0].retain, expected);
+        }
+    }
+}
+
+/// [MQTT-3.3.1-5] to [MQTT-3.3.1-7]: a message replaces the retained one whatever its QoS, an empty one removes it and is
+/// sent like any other, one without RETAIN does neither.
+#[test]
+fn replaced_and_removed() {
+    for qos in QOS {
+        let mut place = Place::new(BrokerConfig::default());
+        let one = place.connect(&who("one"));
+        place.retain(one, "a", "first");
+        place.publish_as(one, retained("a", "second"), qos);
+        place.publish(one, "a", "", qos);
+        place.publish(one, "a", "live", qos);
+        place.subscribe(one, "a", Qos::ExactlyOnce);
+        let got = place.take(one);
+        assert_eq!(got.len(), 1);
+        assert_eq!((&got[0].payload[..], got[0].qos), ("second", qos));
+        place.publish_as(one, retained("a", ""), qos);
+        assert_eq!(place.payloads(one), [""], "[MQTT-3.3.1-6]");
+        place.subscribe(one, "a", Qos::ExactlyOnce);
+        assert_eq!(place.take(one), []);
+    }
+}
+
+/// A retained message arrives at the lower QoS, with the identifier of its subscription, with its properties, and with
+/// what is left of its time.
+#[test]
+fn what_a_copy_says() {
+    for restarts in [false, true] {
+        let mut place = Place::new(persistent());
+        let one = place.connect(&who("one"));
+        let list = [
+            Property::MessageExpiryInterval(100),
+            Property::ResponseTopic(TopicName::new("answer").unwrap()),
+        ];
+        let publish = Publish {
+            properties: Properties::new(&list).unwrap(),
+            ..retained("a/b", "kept")
+        };
+        place.publish_as(one, publish, Qos::ExactlyOnce);
+        place.pass(30_000);
+        if restarts {
+            place.restart();
+        }
+        let one = place.connect(&who("one"));
+        place.subscribe_as(one, "a/+", up_to(Qos::AtLeastOnce), Some(7));
+        let got = place.take(one).remove(0);
+        assert_eq!(
+            (got.qos, got.retain, got.duplicate, got.identifiers, got.expiry),
+            (Qos::AtLeastOnce, true, false, vec![7], Some(70))
+        );
+        assert_eq!(got.properties.len(), 1, "{:?}", got.properties);
+        place.pass(70_000);
+        place.subscribe(one, "a/#", Qos::AtLeastOnce);
+        assert_eq!(place.take(one), [], "[MQTT-3.3.2-5]");
+    }
+}
+
+/// Two filters of one SUBSCRIBE that match the same topic are two subscriptions that get it; one without any gets none.
+#[test]
+fn each_new_subscription_gets_its_own() {
+    let mut place = Place::new(BrokerConfig::default());
+    let one = place.connect(&who("one"));
+    for topic in ["a/b", "$SYS/b", "b", "a"] {
+        place.retain(one, topic, topic);
+    }
+    let filters = [("a/#", up_to(Qos::AtLeastOnce)), ("+/b", up_to(Qos::AtLeastOnce))];
+    place.subscribe_all(one, &filters, Some(3));
+    let mut got = place.payloads(one);
+    got.sort();
+    assert_eq!(got, ["a", "a/b", "a/b"], "[MQTT-4.7.2-1]");
+    place.subscribe(one, "$SYS/#", Qos::AtLeastOnce);
+    assert_eq!(place.payloads(one), ["$SYS/b"]);
+}
+
+fn with_queue(messages: u32, in_flight: u16, when_full: WhenFull) -> BrokerConfig {
+    BrokerConfig {
+        server: ServerConfig {
+            session: SessionConfig {
+                in_flight,
+                waiting: WaitingLimits {
+                    messages,
+                    when_full,
+                    ..WaitingLimits::default()
+                },
+                ..persistent().server.session
+            },
+            ..ServerConfig::default()
+        },
+        ..BrokerConfig::default()
+    }
+}
+
+/// Many retained messages against small queues, small Receive Maximum and small limits of the Server: all arrive, once.
+#[test]
+fn no_burst_into_a_small_queue() {
+    for messages in [0, 1, 3] {
+        for (receive_maximum, in_flight) in [(1, 100), (100, 1), (2, 3)] {
+            for qos in QOS {
+                let mut place = Place::new(with_queue(messages, in_flight, WhenFull::Refuse));
+                let publisher = place.connect(&who("publisher"));
+                for number in 0..50 {
+                    place.publish_as(publisher, retained(&format!("a/{number}"), "kept"), qos);
+                }
+                let one = place.connect(&Who {
+                    receive_maximum: Some(receive_maximum),
+                    ..who("one")
+                });
+                place.subscribe(one, "a/#", Qos::ExactlyOnce);
+                let mut got: Vec<_> = place.take(one).into_iter().map(|it| it.topic).collect();
+                let what = format!("{messages} {receive_maximum} {in_flight} {qos:?}");
+                assert_eq!(got.len(), 50, "{what}");
+                got.sort();
+                got.dedup();
+                assert_eq!(got.len(), 50, "{what}");
+                assert_eq!(place.broker.statistics().dropped, 0, "{what}");
+            }
+        }
+    }
+}
+
+/// Live messages that come in the middle of it: nothing old after something new of a topic [MQTT-4.6.0-5], each topic's last
+/// message arrives, nothing twice.
+#[test]
+fn live_messages_in_the_middle() {
+    for qos in QOS {
+        for live in QOS {
+            for retain in [false, true] {
+                let mut place = Place::new(BrokerConfig::default());
+                let publisher = place.connect(&who("publisher"));
+                for number in 0..10 {
+                    place.publish_as(publisher, retained(&format!("a/{number}"), "1"), qos);
+                }
+                let one = place.connect(&Who {
+                    receive_maximum: Some(1),
+                    ..who("one")
+                });
+                place.works = false;
+                place.subscribe(one, "a/#", Qos::ExactlyOnce);
+                for number in 0..10 {
+                    place.broker.work(place.now, &mut 1);
+                    place.settle();
+                    let publish = Publish {
+                        retain,
+                        ..retained("a/5", "")
+                    };
+                    let payload = (number + 2).to_string();
+                    let publish = Publish {
+                        payload: payload.as_bytes(),
+                        ..publish
+                    };
+                    place.publish_as(publisher, publish, live);
+                }
+                place.works = true;
+                place.settle();
+                let got = place.take(one);
+                let of_five: Vec<u32> = got
+                    .iter()
+                    .filter(|it| it.topic == "a/5")
+                    .map(|it| it.payload.parse().unwrap())
+                    .collect();
+                let what = format!("{qos:?} {live:?} {retain} {of_five:?}");
+                if qos == live {
+                    assert!(of_five.is_sorted(), "{what}");
+                }
+                assert!(of_five.contains(&11), "{what}");
+                let mut once = of_five.clone();
+                once.sort_unstable();
+                once.dedup();
+                assert_eq!(once.len(), of_five.len(), "twice: {what}");
+                assert_eq!(got.len() - of_five.len(), 9, "{what}");
+            }
+        }
+    }
+}
+
+/// UNSUBSCRIBE, and a replacing SUBSCRIBE, in the middle of it.
+#[test]
+fn the_subscription_changes_in_the_middle() {
+    let mut place = Place::new(BrokerConfig::default());
+    let publisher = place.connect(&who("publisher"));
+    for number in 0..10 {
+        place.retain(publisher, &format!("a/{number}"), "kept");
+    }
+    let one = place.connect(&Who {
+        receive_maximum: Some(2),
+        ..who("one")
+    });
+    place.wire(one).answers = false;
+    place.subscribe(one, "a/#", Qos::AtLeastOnce);
+    assert_eq!(place.take(one).len(), 2);
+    place.unsubscribe(one, "a/#");
+    acknowledge(&mut place, one, &[1, 2]);
+    assert_eq!(place.take(one), [], "UNSUBSCRIBE ends it");
+    place.subscribe_as(one, "a/#", up_to(Qos::AtLeastOnce), Some(1));
+    let first = place.take(one);
+    assert_eq!(first.len(), 2);
+    let options = handling(RetainHandling::DoNotSend);
+    place.subscribe_as(one, "a/#", options, Some(2));
+    place.wire(one).answers = true;
+    let identifiers: Vec<_> = first.iter().map(|it| it.packet_identifier.unwrap().get()).collect();
+    acknowledge(&mut place, one, &identifiers);
+    let rest = place.take(one);
+    assert_eq!(rest.len(), 8, "a replacement does not end it");
+}
+
+fn acknowledge(place: &mut Place, wire: usize, identifiers: &[u16]) {
+    for number in identifiers {
+        let [high, low] = number.to_be_bytes();
+        place.send(wire, &[0x40, 2, high, low]);
+    }
+}
+
+/// The connection breaks, and the broker, in the middle of it: what is left comes with the next connection.
+#[test]
+fn the_connection_breaks_in_the_middle() {
+    for restarts in [false, true] {
+        for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
+            for batches in 0..12 {
+                let mut place = Place::new(persistent());
+                let publisher = place.connect(&who("publisher"));
+                for number in 0..10 {
+                    place.publish_as(publisher, retained(&format!("a/{number}"), "kept"), qos);
+                }
+                let it = Who {
+                    receive_maximum: Some(2),
+                    ..who("one").lasting(100)
+                };
+                let one = place.connect(&it);
+                place.wire(one).answers = false;
+                place.subscribe(one, "a/#", Qos::ExactlyOnce);
+                let mut got = Vec::new();
+                for _ in 0..batches / 2 {
+                    for message in place.take(one) {
+                        let number = message.packet_identifier.unwrap().get();
+                        let [high, low] = number.to_be_bytes();
+                        if qos == Qos::AtLeastOnce {
+                            place.send(one, &[0x40, 2, high, low]);
+                        } else {
+                            place.send(one, &[0x50, 2, high, low, 0x70, 2, high, low]);
+                        }
+                        got.push(message.topic);
+                    }
+                }
+                place.take(one);
+                place.cut(one);
+                if restarts {
+                    place.restart();
+                }
+                let one = place.resume(&it);
+                got.extend(place.take(one).into_iter().map(|it| it.topic));
+                let length = got.len();
+                got.sort();
+                got.dedup();
+                assert_eq!((length, got.len()), (10, 10), "{restarts} {qos:?} {batches}");
+            }
+        }
+    }
+}
+
+/// [MQTT-3.2.2-14]: RETAIN to a Server that does not have it.
+#[test]
+fn retain_not_available() {
+    let config = BrokerConfig {
+        server: ServerConfig {
+            limits: Limits {
+                retain_available: false,
+                ..Limits::NONE
+            },
+            ..ServerConfig::default()
+        },
+        ..BrokerConfig::default()
+    };
+    let mut place = Place::new(config);
+    let one = place.connect(&who("one"));
+    place.publish_as(one, retained("a", "kept"), Qos::AtLeastOnce);
+    assert_eq!(place.disconnect(one), Some(ReasonCode::RetainNotSupported));
+}
+
+/// Limits of the store: 0x97, or a notice for QoS 0; what is there can still be replaced and removed.
+#[test]
+fn limits_of_the_store() {
+    let config = BrokerConfig {
+        retained: RetainedLimits {
+            messages: 1,
+            ..RetainedLimits::default()
+        },
+        ..BrokerConfig::default()
+    };
+    for qos in QOS {
+        let mut place = Place::new(config);
+        let one = place.connect(&who("one"));
+        place.subscribe_as(one, "#", handling(RetainHandling::DoNotSend), None);
+        place.retain(one, "a", "1");
+        place.take(one);
+        let code = place.publish_as(one, retained("b", "1"), qos);
+        let told = place.notices.iter().any(|it| {
+            matches!(
+                it,
+                Notice::Dropped {
+                    reason: DropReason::RetainedFull,
+                    ..
+                } | Notice::Refused { .. }
+            )
+        });
+        assert!(told, "{qos:?}");
+        if qos > Qos::AtMostOnce {
+            assert_eq!(code, Some(ReasonCode::QuotaExceeded));
+        }
+        let code = place.publish_as(one, retained("a", "2"), Qos::AtLeastOnce);
+        assert_eq!(code, Some(ReasonCode::Success));
+        place.publish_as(one, retained("a", ""), Qos::AtLeastOnce);
+        place.retain(one, "b", "3");
+        place.take(one);
+        place.subscribe(one, "+", Qos::AtLeastOnce);
+        assert_eq!(place.payloads(one), ["3"]);
+    }
+}
+
+/// Of topics that were cleared nothing is stored.
+#[test]
+fn cleared_topics_leave_nothing() {
+    let mut place = Place::new(persistent());
+    let one = place.connect(&who("one"));
+    for number in 0..20 {
+        let topic = format!("a/{number}/x");
+        place.retain(one, &topic, "kept");
+        place.retain(one, &topic, "");
+    }
+    place.cut(one);
+    assert_eq!(place.map.len(), 1, "{:?}", place.map);
+}
