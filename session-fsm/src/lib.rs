@@ -92,6 +92,7 @@
 //! # Guides
 //!
 //! * [`guide::qos`]: which QoS to choose, what each level costs, and what it promises.
+//! * [`guide::broker`]: how to build a broker, step by step.
 //! * [`guide::persistence`]: what to store, and when.
 //! * [`guide::performance`]: what a message costs, and which command measures it.
 //! * [`guide::tracing`]: what the feature `tracing` writes.
