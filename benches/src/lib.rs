@@ -12,7 +12,7 @@
 //!   a table of the ratios, with the [`goals`] that were set.
 //! * [`malformed`] tries which wrong packets a codec accepts.
 //! * [`sessions`] is about whole exchanges through state machines, [`subscriptions`] about finding
-//!   those who subscribed to a topic.
+//!   those who subscribed to a topic, [`routing`] about bringing them a message.
 //! * [`callgrind`] counts instructions.
 //!
 //! Without the feature `peers`, only ours and the baselines take part.
@@ -32,6 +32,7 @@ pub mod packets;
 #[cfg(feature = "peers")]
 pub mod peers;
 pub mod report;
+pub mod routing;
 pub mod sessions;
 pub mod subscriptions;
 
