@@ -10,3 +10,7 @@ mod retained;
 mod restart;
 #[path = "broker_rules/shared.rs"]
 mod shared;
+#[path = "broker_rules/wills.rs"]
+mod wills;
+#[path = "broker_rules/sessions.rs"]
+mod sessions;

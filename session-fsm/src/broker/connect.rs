@@ -81,13 +81,16 @@ impl Broker {
         }
         if let Some(client) = known {
             self.take_over(now, client);
+            if let Some(it) = self.clients.get_mut(client) {
+                it.session.end_if_held(now);
+            }
             // [MQTT-3.1.4-4]
             if clean_start {
                 if let Some(it) = self.clients.get_mut(client) {
                     it.session.end();
                 }
-                self.settle(now, client);
             }
+            self.settle(now, client);
         }
         let client = match self.clients.find(&identifier) {
             Some(client) => client,

@@ -415,5 +415,6 @@ fn pending_will(will: &Will<'_>) -> Option<Box<PendingWill>> {
         },
         delay: will.properties.will_delay_interval().unwrap_or(0),
         due_at: Instant::NEVER,
+        session_ends_at: Instant::NEVER,
     }))
 }

@@ -32,6 +32,7 @@
 //! | `PendingWill.will` | stored | `WillStored` |
 //! | `PendingWill.delay` | stored | `WillStored` |
 //! | `PendingWill.due_at` | stored | `Disconnected` |
+//! | `PendingWill.session_ends_at` | derived | from `Absence.ends_at`, at a restart |
 //! | `WillMessage.message` | stored | `WillStored` |
 //! | `WillMessage.qos` | stored | `WillStored` |
 //! | `Refused.qos0` | process | see `Session.refused` |

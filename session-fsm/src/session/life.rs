@@ -89,6 +89,8 @@ pub(crate) struct PendingWill {
     pub(crate) delay: u32,
     /// Set when the Network Connection is gone.
     pub(crate) due_at: Instant,
+    /// When the Session ends that is there longer only because of the Will Message.
+    pub(crate) session_ends_at: Instant,
 }
 
 /// The events of the life of a Session.
@@ -152,14 +154,22 @@ impl Session {
             self.sender.reset();
         }
         self.connection_gone(now, fault!("MQTT-3.1.2-23", expiry_interval, 0));
-        let (ends_at, will_due_at) = (self.life.ends_at(), self.will_due());
-        self.change(|| Change::Disconnected {
-            ends_at,
-            expiry_interval,
-            will_due_at,
-        });
+        self.announce_loss();
         self.handle_timeout(now);
         self.shrink();
+    }
+
+    /// Announces that there is no Network Connection any more.
+    pub(super) fn announce_loss(&mut self) {
+        let Life::Away(absence) = self.life else {
+            return;
+        };
+        let will_due_at = self.will_due();
+        self.change(|| Change::Disconnected {
+            ends_at: absence.ends_at,
+            expiry_interval: absence.expiry_interval,
+            will_due_at,
+        });
     }
 
     /// When the Will Message is due, if there is one.
@@ -253,7 +263,17 @@ impl Session {
         will.due_at = will.due_at.max(end_of_grace);
         // It is published when the Session ends, too.
         if let Life::Away(absence) = &mut self.life {
+            will.session_ends_at = absence.ends_at;
             absence.ends_at = absence.ends_at.max(end_of_grace);
+        }
+    }
+
+    /// The Client comes again. If only the Will Message is left of the Session, it ends without it.
+    pub(crate) fn end_if_held(&mut self, now: Instant) {
+        let will = self.will.as_ref();
+        if will.is_some_and(|will| will.session_ends_at <= now) {
+            self.delete_will();
+            self.end();
         }
     }
 

@@ -126,6 +126,7 @@ impl Session {
                     will: will.clone(),
                     delay,
                     due_at: now.plus_seconds(delay),
+                    session_ends_at: Instant::NEVER,
                 }));
             }
             Change::WillRemoved => {

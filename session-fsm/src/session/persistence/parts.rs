@@ -291,8 +291,13 @@ impl<'a> Parts<'a> {
             .into_iter()
             .map(|(_, number, token)| (number, token))
             .collect();
+        let was_connected = matches!(stored.life, StoredLife::Connected { .. });
         let mut session = snapshot::read(now, &stored, config, find)?;
         session.store_in_parts();
+        if was_connected {
+            // Another restart must not begin its intervals anew.
+            session.announce_loss();
+        }
         session.hold_will(now, grace);
         Ok(session)
     }

@@ -309,6 +309,7 @@ pub(super) fn read(
             will: will.read()?,
             delay: will.delay,
             due_at: to_instant(will.due_at),
+            session_ends_at: Instant::NEVER,
         }));
     }
     match stored.life {
