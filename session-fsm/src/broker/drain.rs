@@ -7,7 +7,7 @@ use mqtt5_codec::{Property, ReasonCode, Text};
 
 use super::Broker;
 use super::slots::Key;
-use crate::Instant;
+use crate::{Cause, Instant};
 
 /// What connections are told, and how far it has come.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -74,15 +74,15 @@ impl Broker {
             false => ReasonCode::ServerUnavailable,
         };
         let properties = draining.properties();
-        let ended = self.with(key, |mut lent| {
-            lent.disconnect(now, draining.reason_code, &properties)
-                .or_else(|_| lent.refuse(now, in_connack, &properties))
-                .is_ok()
+        self.with(key, |mut lent| {
+            let told = lent
+                .disconnect(now, draining.reason_code, &properties)
+                .or_else(|_| lent.refuse(now, in_connack, &properties));
+            if told.is_err() {
+                // It has sent no CONNECT.
+                lent.abandon(now, Cause::Refused(in_connack));
+            }
         });
-        // It has sent no CONNECT.
-        if ended == Some(false) {
-            let _ = self.with(key, |mut lent| lent.connection_lost(now));
-        }
         self.ready(key);
     }
 }

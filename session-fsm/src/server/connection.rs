@@ -255,6 +255,13 @@ impl Lent<'_> {
             .lost(self.session.as_deref_mut(), now);
     }
 
+    /// Closes the Network Connection without a packet, unless it is being closed.
+    pub(crate) fn abandon(&mut self, now: Instant, cause: Cause) {
+        if !self.connection().is_over() {
+            self.close(now, cause, false);
+        }
+    }
+
     pub(super) fn close(&mut self, now: Instant, cause: Cause, flush: bool) {
         self.server.forget();
         self.server
