@@ -14,3 +14,7 @@ mod shared;
 mod wills;
 #[path = "broker_rules/sessions.rs"]
 mod sessions;
+#[path = "broker_rules/limits.rs"]
+mod limits;
+#[path = "broker_rules/answers.rs"]
+mod answers;

@@ -4,12 +4,13 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 use hashbrown::HashTable;
+use mqtt5_codec::TopicFilter;
 
 use super::Granted;
 use super::config::ClientLimits;
 use super::retained::Cursor;
 use super::slots::{Key, Slots};
-use super::subscriptions::Subscriber;
+use super::subscriptions::{MatchingPart, Subscriber};
 use super::subscriptions::{Hashing, spread};
 use crate::{Instant, Session};
 
@@ -39,6 +40,8 @@ pub(super) struct Client {
     /// What its filters take of its limits.
     pub(super) index_nodes: u32,
     pub(super) filter_bytes: u32,
+    /// Groups of which it is a member.
+    pub(super) memberships: u32,
 }
 
 /// Retained messages on their way to a subscription.
@@ -51,6 +54,23 @@ pub(super) struct Walk {
 impl Client {
     pub(super) const fn subscriber(key: Key) -> Subscriber {
         Subscriber::new(key.slot)
+    }
+
+    /// Charges a filter to its limits.
+    pub(super) fn charge_filter(&mut self, filter: TopicFilter<'_>) {
+        self.index_nodes += MatchingPart::from(filter).nodes() as u32;
+        self.filter_bytes += filter.as_str().len() as u32;
+        self.memberships += u32::from(filter.is_shared());
+    }
+
+    /// Gives back what a filter took.
+    pub(super) fn release_filter(&mut self, filter: TopicFilter<'_>) {
+        let nodes = MatchingPart::from(filter).nodes() as u32;
+        let bytes = filter.as_str().len() as u32;
+        self.index_nodes = self.index_nodes.saturating_sub(nodes);
+        self.filter_bytes = self.filter_bytes.saturating_sub(bytes);
+        let memberships = u32::from(filter.is_shared());
+        self.memberships = self.memberships.saturating_sub(memberships);
     }
 }
 
@@ -162,6 +182,7 @@ impl Clients {
             is_walking: false,
             index_nodes: 0,
             filter_bytes: 0,
+            memberships: 0,
         });
         let Clients {
             slots,

@@ -72,38 +72,30 @@ impl Broker {
         granted: Granted,
     ) -> ReasonCode {
         let filter = subscription.filter;
-        if let Err(code) = self.check_filter(key, filter) {
-            let client = self.clients.get(key);
-            if let Some(identifier) = client.map(|it| it.session.client_identifier()) {
-                let identifier: Box<str> = identifier.into();
-                self.refused(&identifier, code);
+        let added = self
+            .check_filter(key, filter)
+            .and_then(|()| self.add_filter(now, key, filter, granted));
+        let is_new = match added {
+            Ok(is_new) => is_new,
+            Err(code) => {
+                self.refused_for(key, code);
+                return code;
             }
-            return code;
-        }
-        if filter.is_shared() {
-            return match self.join(now, key, filter, granted) {
-                Ok(_) => {
-                    self.note_subscription(key, filter.as_str(), Some((granted, 0)));
-                    ReasonCode::granted(granted.qos())
-                }
-                Err(code) => code,
-            };
-        }
-        let Ok(before) = self.index.insert(filter, Client::subscriber(key), granted) else {
-            return ReasonCode::QuotaExceeded;
         };
         let Some(client) = self.clients.get_mut(key) else {
             return ReasonCode::UnspecifiedError;
         };
-        if before.is_none() {
-            let part = MatchingPart::from(filter);
-            client.index_nodes += part.nodes() as u32;
-            client.filter_bytes += filter.as_str().len() as u32;
+        if is_new {
+            client.charge_filter(filter);
+        }
+        if filter.is_shared() {
+            self.note_subscription(key, filter.as_str(), Some((granted, 0)));
+            return ReasonCode::granted(granted.qos());
         }
         // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
         let sends = match subscription.options.retain_handling {
             RetainHandling::Send => true,
-            RetainHandling::SendIfNew => before.is_none(),
+            RetainHandling::SendIfNew => is_new,
             RetainHandling::DoNotSend => false,
         };
         if sends {
@@ -112,12 +104,34 @@ impl Broker {
                 .walks
                 .retain(|walk| walk.cursor.filter() != filter.as_str());
             client.walks.push_back(Walk { cursor, granted });
+        } else {
+            // [MQTT-3.3.4-3]: what is still to come is of the new one.
+            let is_it = |walk: &&mut Walk| walk.cursor.filter() == filter.as_str();
+            if let Some(walk) = client.walks.iter_mut().find(is_it) {
+                walk.granted = granted;
+            }
         }
         let number = client.number;
-        let since = (self.jobs).subscribed(number, filter.as_str(), before.is_none());
+        let since = (self.jobs).subscribed(number, filter.as_str(), is_new);
         self.note_subscription(key, filter.as_str(), Some((granted, since)));
         self.note_walk(key, filter.as_str());
         ReasonCode::granted(granted.qos())
+    }
+
+    /// Adds a filter, or replaces what was granted for it. Returns whether it is a new one.
+    fn add_filter(
+        &mut self,
+        now: Instant,
+        key: Key,
+        filter: TopicFilter<'_>,
+        granted: Granted,
+    ) -> Result<bool, ReasonCode> {
+        if filter.is_shared() {
+            return self.join(now, key, filter, granted);
+        }
+        let inserted = self.index.insert(filter, Client::subscriber(key), granted);
+        let before = inserted.map_err(|_| ReasonCode::QuotaExceeded)?;
+        Ok(before.is_none())
     }
 
     /// Whether a client may have one more filter.
@@ -133,13 +147,18 @@ impl Broker {
             return Err(ReasonCode::TopicFilterInvalid);
         }
         let subscriber = Client::subscriber(key);
-        if self.index.value(filter, subscriber).is_some() {
+        let is_known = match filter.is_shared() {
+            true => (self.groups.find_filter(filter)).is_some_and(|it| it.value(subscriber).is_some()),
+            false => self.index.value(filter, subscriber).is_some(),
+        };
+        if is_known {
             return Ok(());
         }
-        let own = self.index.count_of_subscriber(subscriber);
+        let own = self.index.count_of_subscriber(subscriber) + client.memberships as usize;
+        let all = self.index.len() + self.groups.memberships();
         let fits = part.single_level_wildcards() <= usize::from(limits.single_level_wildcards)
             && own < limits.subscriptions as usize
-            && self.index.len() < self.config.limits.subscriptions as usize
+            && all < self.config.limits.subscriptions as usize
             && client.index_nodes as usize + part.nodes() <= limits.index_nodes as usize
             && client.filter_bytes as usize + filter.as_str().len() <= limits.filter_bytes as usize;
         match fits {
@@ -173,6 +192,14 @@ impl Broker {
         });
     }
 
+    pub(super) fn refused_for(&mut self, key: Key, reason_code: ReasonCode) {
+        let client = self.clients.get(key);
+        let identifier: Option<Box<str>> = client.map(|it| it.session.client_identifier().into());
+        if let Some(identifier) = identifier {
+            self.refused(&identifier, reason_code);
+        }
+    }
+
     pub(super) fn unsubscribe_from(
         &mut self,
         now: Instant,
@@ -183,6 +210,9 @@ impl Broker {
             if !self.leave(now, key, filter) {
                 return ReasonCode::NoSubscriptionExisted;
             }
+            if let Some(client) = self.clients.get_mut(key) {
+                client.release_filter(filter);
+            }
             self.note_subscription(key, filter.as_str(), None);
             return ReasonCode::Success;
         }
@@ -190,10 +220,7 @@ impl Broker {
             return ReasonCode::NoSubscriptionExisted;
         }
         if let Some(client) = self.clients.get_mut(key) {
-            let part = MatchingPart::from(filter);
-            client.index_nodes = client.index_nodes.saturating_sub(part.nodes() as u32);
-            let bytes = filter.as_str().len() as u32;
-            client.filter_bytes = client.filter_bytes.saturating_sub(bytes);
+            client.release_filter(filter);
             client
                 .walks
                 .retain(|walk| walk.cursor.filter() != filter.as_str());

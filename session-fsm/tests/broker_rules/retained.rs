@@ -286,6 +286,8 @@ fn the_subscription_changes_in_the_middle() {
     acknowledge(&mut place, one, &identifiers);
     let rest = place.take(one);
     assert_eq!(rest.len(), 8, "a replacement does not end it");
+    let new = rest.iter().all(|it| it.identifiers == [2]);
+    assert!(new, "[MQTT-3.3.4-3]: {rest:?}");
 }
 
 fn acknowledge(place: &mut Place, wire: usize, identifiers: &[u16]) {

@@ -22,7 +22,7 @@ use crate::broker::publish::Arrival;
 use crate::broker::retained::RetainedMessage;
 use crate::broker::shared::SharedMessage;
 use crate::broker::slots::Key;
-use crate::broker::subscriptions::{MatchingPart, Subscriber};
+use crate::broker::subscriptions::Subscriber;
 use crate::broker::{Broker, BrokerConfig, ClientLimits, Granted};
 use crate::session::persistence::parts::Parts;
 use crate::{Instant, RestoreError, Token};
@@ -297,6 +297,9 @@ impl<'a> Making<'a> {
         let filter = TopicFilter::new(text).map_err(|_| damaged(record))?;
         let (bits, since) = decode(record, value)?;
         let granted = Granted::from_bits(bits).ok_or_else(|| damaged(record))?;
+        if let Some(client) = self.broker.clients.get_mut(key) {
+            client.charge_filter(filter);
+        }
         if filter.is_shared() {
             self.memberships.push((text.into(), key, granted));
             return Ok(());
@@ -305,10 +308,6 @@ impl<'a> Making<'a> {
         let inserted = self.broker.index.insert(filter, subscriber, granted);
         inserted.map_err(|_| broken(record, RestoreError::Inconsistent))?;
         self.broker.jobs.restore_subscribed(number, text, since);
-        if let Some(client) = self.broker.clients.get_mut(key) {
-            client.index_nodes += MatchingPart::from(filter).nodes() as u32;
-            client.filter_bytes += text.len() as u32;
-        }
         Ok(())
     }
 
