@@ -51,10 +51,25 @@ impl Broker {
         now: Instant,
         key: ConnectionKey,
         input: &mut &[u8],
-        mut policy: impl FnMut(&Publish<'_>) -> Permission,
+        policy: impl FnMut(&Publish<'_>) -> Permission,
     ) -> Result<Step, Gone> {
         let now = self.at(now);
         let offered = input.len();
+        let step = self.take_packets(now, key, input, policy);
+        if input.len() < offered {
+            self.ready(key.0);
+        }
+        self.arm(key.0);
+        step
+    }
+
+    fn take_packets(
+        &mut self,
+        now: Instant,
+        key: ConnectionKey,
+        input: &mut &[u8],
+        mut policy: impl FnMut(&Publish<'_>) -> Permission,
+    ) -> Result<Step, Gone> {
         loop {
             let is_stalled = self.is_full();
             if is_stalled {
@@ -107,10 +122,6 @@ impl Broker {
                 })
                 .ok_or(Gone)?;
             let Some(arrived) = arrived else {
-                if input.len() < offered {
-                    self.ready(key.0);
-                }
-                self.arm(key.0);
                 return Ok(Step::Taken);
             };
             if let Arrived::Question(question) = arrived {
@@ -141,6 +152,9 @@ impl Broker {
         match arrived {
             Arrived::Message(arrival, receipt) => {
                 if let Routed::Done(code) = self.route(now, Some(client), arrival, receipt) {
+                    if code == ReasonCode::QuotaExceeded {
+                        self.refused_for(client, code);
+                    }
                     self.acknowledge(key, receipt, code);
                 }
             }
