@@ -118,7 +118,7 @@ impl Broker {
             has_dropped: false,
             retained: RetainedStore::new(config.retained),
             retained_armed: Instant::NEVER,
-            ledger: Ledger::new(config.seed),
+            ledger: Ledger::new(),
             deadlines: Deadlines::default(),
             ready: VecDeque::new(),
             notices: VecDeque::new(),

@@ -2,19 +2,19 @@
 //! comes when it comes, and a place that stores batches when it does.
 #![cfg(feature = "persistence")]
 
+#[path = "broker_rules/answers.rs"]
+mod answers;
+#[path = "broker_rules/limits.rs"]
+mod limits;
 #[path = "broker_rules/place.rs"]
 mod place;
-#[path = "broker_rules/retained.rs"]
-mod retained;
 #[path = "broker_rules/restart.rs"]
 mod restart;
+#[path = "broker_rules/retained.rs"]
+mod retained;
+#[path = "broker_rules/sessions.rs"]
+mod sessions;
 #[path = "broker_rules/shared.rs"]
 mod shared;
 #[path = "broker_rules/wills.rs"]
 mod wills;
-#[path = "broker_rules/sessions.rs"]
-mod sessions;
-#[path = "broker_rules/limits.rs"]
-mod limits;
-#[path = "broker_rules/answers.rs"]
-mod answers;

@@ -4,8 +4,6 @@ use core::num::NonZeroU64;
 
 use hashbrown::HashTable;
 
-use super::subscriptions::{Hashing, spread};
-
 #[derive(Clone, Copy, Debug)]
 struct Body {
     number: NonZeroU64,
@@ -32,7 +30,6 @@ pub(super) enum Left {
 #[derive(Clone, Debug)]
 pub(super) struct Bodies {
     held: HashTable<Body>,
-    hashing: Hashing,
     last: u64,
     /// The number of the last snapshot.
     snapshots: u64,
@@ -40,10 +37,9 @@ pub(super) struct Bodies {
 }
 
 impl Bodies {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) const fn new() -> Self {
         Bodies {
             held: HashTable::new(),
-            hashing: Hashing::new(seed),
             last: 0,
             snapshots: 0,
             bytes: 0,
@@ -57,13 +53,14 @@ impl Bodies {
 
     /// What a message is charged with.
     pub(super) fn bytes_of(&self, number: NonZeroU64) -> usize {
-        let hash = Self::hash(&self.hashing, number);
+        let hash = Self::hash(number);
         let body = self.held.find(hash, |body| body.number == number);
         body.map_or(0, |body| body.bytes)
     }
 
-    fn hash(hashing: &Hashing, number: NonZeroU64) -> u64 {
-        spread(hashing.wide_number(number.get()))
+    /// No client chooses the numbers, so anything will do that spreads those that follow each other.
+    const fn hash(number: NonZeroU64) -> u64 {
+        number.get().wrapping_mul(0x9E37_79B9_7F4A_7C15)
     }
 
     /// A message of this size, which the caller holds.
@@ -82,10 +79,10 @@ impl Bodies {
     }
 
     fn insert(&mut self, body: Body) {
-        let Bodies { held, hashing, .. } = self;
-        held.insert_unique(Self::hash(hashing, body.number), body, |body| {
-            Self::hash(hashing, body.number)
-        });
+        self.held
+            .insert_unique(Self::hash(body.number), body, |body| {
+                Self::hash(body.number)
+            });
         self.bytes += body.bytes as u64;
     }
 
@@ -126,7 +123,7 @@ impl Bodies {
 
     /// Someone else holds the message, too.
     pub(super) fn hold(&mut self, number: NonZeroU64) {
-        let hash = Self::hash(&self.hashing, number);
+        let hash = Self::hash(number);
         if let Some(body) = self.held.find_mut(hash, |body| body.number == number) {
             body.references += 1;
         }
@@ -135,7 +132,7 @@ impl Bodies {
     /// Notes that the message is stored. Returns whether it was not.
     #[cfg(feature = "persistence")]
     pub(super) fn record(&mut self, number: NonZeroU64) -> bool {
-        let hash = Self::hash(&self.hashing, number);
+        let hash = Self::hash(number);
         let body = self.held.find_mut(hash, |body| body.number == number);
         body.is_some_and(|body| !core::mem::replace(&mut body.recorded, true))
     }
@@ -150,14 +147,14 @@ impl Bodies {
     /// Whether this snapshot does not contain the message, which it does from now on.
     #[cfg(feature = "persistence")]
     pub(super) fn is_new_in(&mut self, number: NonZeroU64, snapshot: u64) -> bool {
-        let hash = Self::hash(&self.hashing, number);
+        let hash = Self::hash(number);
         let body = self.held.find_mut(hash, |body| body.number == number);
         body.is_some_and(|body| core::mem::replace(&mut body.snapshot, snapshot) != snapshot)
     }
 
     /// One who held the message does so no more.
     pub(super) fn release(&mut self, number: NonZeroU64) -> Left {
-        let hash = Self::hash(&self.hashing, number);
+        let hash = Self::hash(number);
         let Ok(mut entry) = self.held.find_entry(hash, |body| body.number == number) else {
             return Left::Held;
         };

@@ -10,8 +10,8 @@ use super::Granted;
 use super::config::ClientLimits;
 use super::retained::Cursor;
 use super::slots::{Key, Slots};
-use super::subscriptions::{MatchingPart, Subscriber};
 use super::subscriptions::{Hashing, spread};
+use super::subscriptions::{MatchingPart, Subscriber};
 use crate::{Instant, Session};
 
 /// A Session, and what belongs to it.

@@ -23,9 +23,9 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new() -> Self {
         Ledger {
-            bodies: Bodies::new(seed),
+            bodies: Bodies::new(),
             #[cfg(feature = "persistence")]
             journal: Journal::new(1),
         }

@@ -65,6 +65,8 @@ pub(super) struct Link {
     pub(super) is_stalled: bool,
     /// For what its deadline is noted.
     pub(super) armed: Instant,
+    /// Whether it was noted when only the Keep Alive ran: no other moment is earlier.
+    pub(super) is_calm: bool,
 }
 
 impl Broker {
@@ -88,6 +90,7 @@ impl Broker {
             is_ready: false,
             is_stalled: false,
             armed: Instant::NEVER,
+            is_calm: false,
         });
         self.arm_link(key);
         Ok(ConnectionKey(key))
@@ -119,26 +122,43 @@ impl Broker {
         let now = self.at(now);
         let key = key.0;
         loop {
-            let output = self
-                .with(key, |mut lent| lent.poll(now, wire))
-                .ok_or(Gone)?;
-            match output {
-                None => {
-                    self.arm(key);
-                    return Ok(self.transmitted(key, Next::Nothing));
+            let link = self.links.get_mut(key).ok_or(Gone)?;
+            let client = link.client.and_then(|client| self.clients.get_mut(client));
+            // Not by a closure: an output is large, and would be moved several times.
+            let output = match client {
+                Some(client) => {
+                    let output = link
+                        .connection
+                        .lend(Some(&mut client.session))
+                        .poll(now, wire);
+                    self.ledger.note(client);
+                    output
                 }
-                Some(Output::NeedsRoom(needed)) => {
-                    self.arm(key);
-                    return Ok(self.transmitted(key, Next::Room(needed)));
-                }
+                None => link.connection.lend(None).poll(now, wire),
+            };
+            let next = match output {
+                None => Next::Nothing,
+                Some(Output::NeedsRoom(needed)) => Next::Room(needed),
                 Some(Output::Close(cause)) => {
                     let transmitted = self.transmitted(key, Next::Close(cause));
                     self.drop_link(now, key);
                     return Ok(transmitted);
                 }
-                Some(Output::Event(event)) => self.handle_event(now, key, event),
-                Some(Output::Persist(_change)) => {}
-            }
+                Some(Output::Event(Event::Outcome(token, outcome))) => {
+                    let client = self.links.get(key).and_then(|link| link.client);
+                    if let Some(client) = client {
+                        self.outcome(now, client, token, ended(&outcome));
+                    }
+                    continue;
+                }
+                Some(Output::Event(event)) => {
+                    self.handle_event(now, key, event);
+                    continue;
+                }
+                Some(Output::Persist(_change)) => continue,
+            };
+            self.arm(key);
+            return Ok(self.transmitted(key, next));
         }
     }
 
@@ -232,6 +252,7 @@ impl Broker {
     pub(super) fn link_timeout(&mut self, now: Instant, key: Key) {
         if let Some(link) = self.links.get_mut(key) {
             link.armed = Instant::NEVER;
+            link.is_calm = false;
         }
         if self
             .with(key, |mut lent| lent.handle_timeout(now))
@@ -267,6 +288,11 @@ impl Broker {
         };
         let client = link.client.and_then(|client| self.clients.get(client));
         let session = client.map(|client| &client.session);
+        let is_calm = session.is_some_and(|session| link.connection.is_calm(session));
+        if is_calm && link.is_calm {
+            return;
+        }
+        link.is_calm = is_calm;
         let at = link.connection.next_timeout(session);
         self.deadlines.arm(Due::Link(key), &mut link.armed, at);
     }
@@ -275,6 +301,18 @@ impl Broker {
         if let Some(client) = self.clients.get_mut(key) {
             let at = client.session.next_timeout();
             self.deadlines.arm(Due::Client(key), &mut client.armed, at);
+        }
+    }
+
+    /// Notes that a connection has something to write, if it has.
+    pub(super) fn ready_if_not_quiet(&mut self, key: Key) {
+        if let Some(link) = self.links.get_mut(key).filter(|it| !it.is_ready) {
+            let client = link.client.and_then(|client| self.clients.get(client));
+            let session = client.map(|client| &client.session);
+            if !link.connection.is_quiet(session) {
+                link.is_ready = true;
+                self.ready.push_back(key);
+            }
         }
     }
 

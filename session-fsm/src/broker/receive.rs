@@ -1,5 +1,6 @@
 //! What clients send.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use mqtt5_codec::bytes::Bytes;
@@ -12,7 +13,7 @@ use super::publish::{Arrival, Routed};
 use super::slots::Key;
 use super::{Broker, ConnectionKey, DropReason, Permission, Question};
 use crate::connection::EncodeToVec;
-use crate::event::Event;
+use crate::event::{Delivered, Event, WillMessage};
 use crate::{Instant, Receipt, Token};
 
 /// What [`Broker::receive`] did.
@@ -33,11 +34,55 @@ enum Arrived {
     Message(Arrival, Option<Receipt>),
     Refused(ReasonCode, Option<Receipt>),
     Disconnect(ReasonCode),
-    Question(Question),
+    Question(Box<Question>),
     Unsubscribe(Frame),
     Outcome(Token, Result<Qos0, DropReason>),
-    Other(Event<'static>),
+    Will(Box<WillMessage>),
+    SessionEnded,
+    Room,
     Nothing,
+}
+
+impl Arrived {
+    fn message(now: Instant, delivered: &Delivered<'_>, permission: Permission) -> Self {
+        match permission {
+            Permission::Publish => match Arrival::new(now, &delivered.publish) {
+                Some(arrival) => Arrived::Message(arrival, delivered.receipt),
+                None => Arrived::Nothing,
+            },
+            Permission::Refuse(code) => Arrived::Refused(code, delivered.receipt),
+            Permission::Disconnect(code) => Arrived::Disconnect(code),
+        }
+    }
+
+    /// Anything but messages and outcomes.
+    #[inline(never)]
+    fn other(connection: ConnectionKey, version: ProtocolVersion, event: Event<'_>) -> Self {
+        let framed = |bytes: Result<Vec<u8>, EncodeError>| {
+            let frame = Frame::new(Bytes::from(bytes.ok()?));
+            frame.ok()
+        };
+        let frame = match event {
+            Event::Connect(packet) => framed(packet.encode_to_vec(version)),
+            Event::Authentication(packet) => framed(packet.encode_to_vec(version)),
+            Event::Subscribe(packet) => framed(packet.encode_to_vec(version)),
+            Event::Unsubscribe(packet) => {
+                let frame = framed(packet.encode_to_vec(version));
+                return frame.map_or(Arrived::Nothing, Arrived::Unsubscribe);
+            }
+            Event::Will(will) => return Arrived::Will(Box::new(will)),
+            Event::SessionEnded => return Arrived::SessionEnded,
+            Event::Room => return Arrived::Room,
+            _ => None,
+        };
+        frame.map_or(Arrived::Nothing, |frame| {
+            Arrived::Question(Box::new(Question {
+                connection,
+                version,
+                frame,
+            }))
+        })
+    }
 }
 
 impl Broker {
@@ -55,9 +100,9 @@ impl Broker {
     ) -> Result<Step, Gone> {
         let now = self.at(now);
         let offered = input.len();
-        let step = self.take_packets(now, key, input, policy);
+        let step = self.take_packets(now, key.0, input, policy);
         if input.len() < offered {
-            self.ready(key.0);
+            self.ready_if_not_quiet(key.0);
         }
         self.arm(key.0);
         step
@@ -66,68 +111,45 @@ impl Broker {
     fn take_packets(
         &mut self,
         now: Instant,
-        key: ConnectionKey,
+        key: Key,
         input: &mut &[u8],
         mut policy: impl FnMut(&Publish<'_>) -> Permission,
     ) -> Result<Step, Gone> {
         loop {
             let is_stalled = self.is_full();
             if is_stalled {
-                self.stall(key.0);
+                self.stall(key);
             }
-            if is_stalled || self.is_held_up(key.0) {
-                let _ = self.with(key.0, |mut lent| lent.bytes_waiting(now));
+            if is_stalled || self.is_held_up(key) {
+                let _ = self.with(key, |mut lent| lent.bytes_waiting(now));
                 return Ok(Step::Wait);
             }
-            let levels = self.topic_levels(key.0);
-            let arrived = self
-                .with(key.0, |mut lent| {
-                    let version = lent.version();
-                    let event = lent.receive(now, input)?;
-                    Some(match event {
-                        Event::Message(delivered) => {
-                            let publish = &delivered.publish;
-                            match judged(publish, levels, &mut policy) {
-                                Permission::Publish => Arrival::new(now, publish)
-                                    .map_or(Arrived::Nothing, |arrival| {
-                                        Arrived::Message(arrival, delivered.receipt)
-                                    }),
-                                Permission::Refuse(code) => {
-                                    Arrived::Refused(code, delivered.receipt)
-                                }
-                                Permission::Disconnect(code) => Arrived::Disconnect(code),
-                            }
-                        }
-                        Event::Connect(packet) => {
-                            question(key, version, packet.encode_to_vec(version))
-                        }
-                        Event::Authentication(packet) => {
-                            question(key, version, packet.encode_to_vec(version))
-                        }
-                        Event::Subscribe(packet) => {
-                            question(key, version, packet.encode_to_vec(version))
-                        }
-                        Event::Unsubscribe(packet) => {
-                            match packet.encode_to_vec(version).ok().and_then(framed) {
-                                Some(frame) => Arrived::Unsubscribe(frame),
-                                None => Arrived::Nothing,
-                            }
-                        }
-                        Event::Outcome(token, outcome) => Arrived::Outcome(token, ended(&outcome)),
-                        Event::Will(will) => Arrived::Other(Event::Will(will)),
-                        Event::SessionEnded => Arrived::Other(Event::SessionEnded),
-                        Event::Room => Arrived::Other(Event::Room),
-                        _ => Arrived::Nothing,
-                    })
-                })
-                .ok_or(Gone)?;
-            let Some(arrived) = arrived else {
-                return Ok(Step::Taken);
+            let link = self.links.get_mut(key).ok_or(Gone)?;
+            let mut client = link.client.and_then(|client| self.clients.get_mut(client));
+            let limits = client.as_ref().map_or(&self.config.client, |it| &it.limits);
+            let levels = limits.topic_levels;
+            let version = link.connection.version();
+            let session = client.as_mut().map(|client| &mut client.session);
+            let mut lent = link.connection.lend(session);
+            let arrived = match lent.receive(now, input) {
+                None => None,
+                Some(Event::Outcome(token, outcome)) => {
+                    Some(Arrived::Outcome(token, ended(&outcome)))
+                }
+                Some(Event::Message(delivered)) => {
+                    let permission = judged(&delivered.publish, levels, &mut policy);
+                    Some(Arrived::message(now, &delivered, permission))
+                }
+                Some(event) => Some(Arrived::other(ConnectionKey(key), version, event)),
             };
-            if let Arrived::Question(question) = arrived {
-                return Ok(Step::Ask(question));
+            if let Some(client) = client {
+                self.ledger.note(client);
             }
-            self.handle_arrived(now, key.0, arrived);
+            match arrived {
+                None => return Ok(Step::Taken),
+                Some(Arrived::Question(question)) => return Ok(Step::Ask(*question)),
+                Some(arrived) => self.handle_arrived(now, key, arrived),
+            }
         }
     }
 
@@ -137,12 +159,6 @@ impl Broker {
             link.is_stalled = true;
             self.stalled.push_back(key);
         }
-    }
-
-    fn topic_levels(&self, key: Key) -> u16 {
-        let client = self.links.get(key).and_then(|link| link.client);
-        let client = client.and_then(|client| self.clients.get(client));
-        client.map_or(self.config.client.topic_levels, |it| it.limits.topic_levels)
     }
 
     fn handle_arrived(&mut self, now: Instant, key: Key, arrived: Arrived) {
@@ -167,7 +183,9 @@ impl Broker {
             }
             Arrived::Unsubscribe(frame) => self.unsubscribe(now, key, client, &frame),
             Arrived::Outcome(token, ended) => self.outcome(now, client, token, ended),
-            Arrived::Other(event) => self.handle_session_event(now, client, event),
+            Arrived::Will(will) => self.publish_will(now, client, *will),
+            Arrived::SessionEnded => self.session_ended(now, client),
+            Arrived::Room => self.has_room(client),
             Arrived::Question(_) | Arrived::Nothing => {}
         }
     }
@@ -195,24 +213,4 @@ fn judged(
         return Permission::Refuse(ReasonCode::TopicNameInvalid);
     }
     policy(publish)
-}
-
-/// A packet as a question to the host.
-fn question(
-    connection: ConnectionKey,
-    version: ProtocolVersion,
-    bytes: Result<Vec<u8>, EncodeError>,
-) -> Arrived {
-    match bytes.ok().and_then(framed) {
-        Some(frame) => Arrived::Question(Question {
-            connection,
-            version,
-            frame,
-        }),
-        None => Arrived::Nothing,
-    }
-}
-
-fn framed(bytes: Vec<u8>) -> Option<Frame> {
-    Frame::new(Bytes::from(bytes)).ok()
 }

@@ -148,7 +148,9 @@ impl Broker {
         }
         let subscriber = Client::subscriber(key);
         let is_known = match filter.is_shared() {
-            true => (self.groups.find_filter(filter)).is_some_and(|it| it.value(subscriber).is_some()),
+            true => {
+                (self.groups.find_filter(filter)).is_some_and(|it| it.value(subscriber).is_some())
+            }
             false => self.index.value(filter, subscriber).is_some(),
         };
         if is_known {

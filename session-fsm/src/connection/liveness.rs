@@ -497,6 +497,14 @@ impl Liveness {
         self.begun
     }
 
+    /// Whether nothing runs but the Keep Alive, whose end only moves away.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.question == Question::None
+            && self.begun == Instant::NEVER
+            && self.waiting == Instant::NEVER
+            && self.blocked.is_none()
+    }
+
     /// Since when the peer owes an answer to a CONNECT or an AUTH; never if it does not.
     pub(crate) const fn asked(&self) -> Instant {
         match self.question {

@@ -141,6 +141,11 @@ impl ServerConnection {
         self.keep_alive
     }
 
+    /// The version that its CONNECT names.
+    pub(crate) const fn version(&self) -> mqtt5_codec::ProtocolVersion {
+        self.connection.version
+    }
+
     /// Whether a message would be in flight at once.
     pub(crate) fn takes_at_once(&self, session: &Session) -> bool {
         session.waiting() == 0 && session.takes_at_once(self.connection.window())

@@ -99,6 +99,23 @@ impl ServerConnection {
         connection.min(session).min(unread)
     }
 
+    /// Whether no deadline runs but the Keep Alive, whose end only moves away.
+    #[inline]
+    pub(crate) fn is_calm(&self, session: &Session) -> bool {
+        self.connection.phase == Phase::Open
+            && self.connection.liveness.is_calm()
+            && self.connection.unread.due() == Instant::NEVER
+            && session.next_timeout() == Instant::NEVER
+    }
+
+    /// Whether [`Lent::poll`] has nothing to return.
+    #[inline]
+    pub(crate) fn is_quiet(&self, session: Option<&Session>) -> bool {
+        !matches!(self.connection.phase, Phase::Closing(_))
+            && session.is_none_or(Session::is_silent)
+            && !self.connection.has_output(session)
+    }
+
     /// One and a half times the Keep Alive.
     fn patience(&self) -> Option<Duration> {
         match self.keep_alive {

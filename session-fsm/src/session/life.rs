@@ -263,8 +263,10 @@ impl Session {
         will.due_at = will.due_at.max(end_of_grace);
         // It is published when the Session ends, too.
         if let Life::Away(absence) = &mut self.life {
-            will.session_ends_at = absence.ends_at;
-            absence.ends_at = absence.ends_at.max(end_of_grace);
+            if absence.ends_at < end_of_grace {
+                will.session_ends_at = absence.ends_at;
+                absence.ends_at = end_of_grace;
+            }
         }
     }
 

@@ -25,7 +25,9 @@ fn data_of(place: &mut Place, wire: usize) -> Option<(ReasonCode, String)> {
             Packet::ConnAck(it) => (it.reason_code, it.properties.authentication_data()),
             _ => return None,
         };
-        let data = data.map_or(String::new(), |it| String::from_utf8_lossy(it.as_bytes()).into_owned());
+        let data = data.map_or(String::new(), |it| {
+            String::from_utf8_lossy(it.as_bytes()).into_owned()
+        });
         Some((code, data))
     })
 }
@@ -48,11 +50,25 @@ fn enhanced_authentication() {
     let now = place.now;
     for step in ["1", "2", "3"] {
         let question = place.questions.pop().unwrap();
-        let list = [Property::AuthenticationData(Binary::new(step.as_bytes()).unwrap())];
-        place.broker.answer_connect(now, &question, &Verdict::Continue(&list)).unwrap();
-        assert!(place.broker.answer_connect(now, &question, &Verdict::Continue(&list)).is_err(), "twice");
+        let list = [Property::AuthenticationData(
+            Binary::new(step.as_bytes()).unwrap(),
+        )];
+        place
+            .broker
+            .answer_connect(now, &question, &Verdict::Continue(&list))
+            .unwrap();
+        assert!(
+            place
+                .broker
+                .answer_connect(now, &question, &Verdict::Continue(&list))
+                .is_err(),
+            "twice"
+        );
         place.settle();
-        assert_eq!(data_of(&mut place, wire), Some((ReasonCode::ContinueAuthentication, step.to_owned())));
+        assert_eq!(
+            data_of(&mut place, wire),
+            Some((ReasonCode::ContinueAuthentication, step.to_owned()))
+        );
         assert!(place.is_open(old));
         place.send(wire, &auth(ReasonCode::ContinueAuthentication, step));
     }
@@ -63,9 +79,15 @@ fn enhanced_authentication() {
         properties: &list,
         ..Admission::of("somebody")
     };
-    place.broker.answer_connect(now, &question, &Verdict::Accept(admission)).unwrap();
+    place
+        .broker
+        .answer_connect(now, &question, &Verdict::Accept(admission))
+        .unwrap();
     place.settle();
-    assert_eq!(data_of(&mut place, wire), Some((ReasonCode::Success, "done".to_owned())));
+    assert_eq!(
+        data_of(&mut place, wire),
+        Some((ReasonCode::Success, "done".to_owned()))
+    );
     assert_eq!(place.disconnect(old), Some(ReasonCode::SessionTakenOver));
 }
 
@@ -81,7 +103,10 @@ fn re_authentication() {
         place.send(wire, &auth(ReasonCode::ReAuthenticate, "again"));
         let now = place.now;
         let question = place.questions.pop().unwrap();
-        place.broker.answer_connect(now, &question, &Verdict::Continue(&[])).unwrap();
+        place
+            .broker
+            .answer_connect(now, &question, &Verdict::Continue(&[]))
+            .unwrap();
         place.settle();
         place.publish(publisher, "a", "hi", Qos::AtLeastOnce);
         assert_eq!(place.take(wire).len(), 1, "in the middle of it");
@@ -93,11 +118,20 @@ fn re_authentication() {
         } else {
             Verdict::Refuse(ReasonCode::NotAuthorized, &[])
         };
-        place.broker.answer_connect(now, &question, &verdict).unwrap();
+        place
+            .broker
+            .answer_connect(now, &question, &verdict)
+            .unwrap();
         place.settle();
         if accepts {
             assert_eq!(data_of(&mut place, wire).unwrap().0, ReasonCode::Success);
-            assert!(place.broker.answer_connect(now, &question, &verdict).is_err(), "twice");
+            assert!(
+                place
+                    .broker
+                    .answer_connect(now, &question, &verdict)
+                    .is_err(),
+                "twice"
+            );
             assert!(place.is_open(wire));
         } else {
             assert_eq!(place.disconnect(wire), Some(ReasonCode::NotAuthorized));
@@ -131,18 +165,35 @@ fn late_and_double_answers() {
     place.broker.answer_connect(now, &connect, &yes).unwrap();
     for verdict in [&yes, &no, &Verdict::Continue(&[])] {
         let answered = place.broker.answer_connect(now, &connect, verdict);
-        assert!(matches!(answered, Err(AnswerError::Send(_))), "{answered:?}");
+        assert!(
+            matches!(answered, Err(AnswerError::Send(_))),
+            "{answered:?}"
+        );
     }
     place.settle();
     assert_eq!(place.packets(wire).len(), 1, "one CONNACK");
     assert!(place.is_open(wire));
     place.send(wire, &[0x82, 7, 0, 9, 0, 0, 1, b'a', 1]);
     let subscribe = place.questions.pop().unwrap();
-    assert!(place.broker.answer_connect(now, &subscribe, &yes).is_err(), "not this kind");
-    assert!(place.broker.answer_subscribe(now, &connect, &[]).is_err(), "not this kind");
+    assert!(
+        place.broker.answer_connect(now, &subscribe, &yes).is_err(),
+        "not this kind"
+    );
+    assert!(
+        place.broker.answer_subscribe(now, &connect, &[]).is_err(),
+        "not this kind"
+    );
     let grants = [Grant::UpTo(Qos::AtLeastOnce)];
-    place.broker.answer_subscribe(now, &subscribe, &grants).unwrap();
-    assert!(place.broker.answer_subscribe(now, &subscribe, &grants).is_err());
+    place
+        .broker
+        .answer_subscribe(now, &subscribe, &grants)
+        .unwrap();
+    assert!(
+        place
+            .broker
+            .answer_subscribe(now, &subscribe, &grants)
+            .is_err()
+    );
     place.settle();
     assert_eq!(place.packets(wire).len(), 1, "one SUBACK");
     place.send(wire, &[0x82, 7, 0, 10, 0, 0, 1, b'b', 1]);
@@ -168,7 +219,9 @@ fn an_answer_after_a_takeover() {
     place.decides = true;
     let new = place.resume(&it);
     let now = place.now;
-    let answered = place.broker.answer_subscribe(now, &subscribe, &[Grant::UpTo(Qos::AtLeastOnce)]);
+    let answered = place
+        .broker
+        .answer_subscribe(now, &subscribe, &[Grant::UpTo(Qos::AtLeastOnce)]);
     assert!(answered.is_err());
     place.publish(new, "a", "hi", Qos::AtLeastOnce);
     assert_eq!(place.take(new), []);
@@ -197,7 +250,9 @@ fn grants() {
     let mut place = Place::new(persistent());
     let wire = place.connect(&who("it"));
     place.decides = false;
-    let bytes = [0x82, 19, 0, 9, 0, 0, 1, b'a', 2, 0, 1, b'b', 2, 0, 1, b'c', 0, 0, 1, b'd', 2];
+    let bytes = [
+        0x82, 19, 0, 9, 0, 0, 1, b'a', 2, 0, 1, b'b', 2, 0, 1, b'c', 0, 0, 1, b'd', 2,
+    ];
     place.send(wire, &bytes);
     let question = place.questions.pop().unwrap();
     let grants = [
@@ -206,14 +261,20 @@ fn grants() {
         Grant::UpTo(Qos::ExactlyOnce),
     ];
     let now = place.now;
-    place.broker.answer_subscribe(now, &question, &grants).unwrap();
+    place
+        .broker
+        .answer_subscribe(now, &question, &grants)
+        .unwrap();
     place.settle();
     let codes = place.find(wire, |packet| match packet {
         Packet::SubAck(it) => Some(it.reason_codes.iter().collect::<Vec<_>>()),
         _ => None,
     });
     let no = ReasonCode::NotAuthorized;
-    assert_eq!(codes.unwrap(), [ReasonCode::GrantedQos1, no, ReasonCode::Success, no]);
+    assert_eq!(
+        codes.unwrap(),
+        [ReasonCode::GrantedQos1, no, ReasonCode::Success, no]
+    );
     for (topic, qos) in [("a", Some(1)), ("b", None), ("c", Some(0)), ("d", None)] {
         place.publish(wire, topic, "hi", Qos::ExactlyOnce);
         let got = place.take(wire).first().map(|it| it.qos as u8);
@@ -258,7 +319,11 @@ fn a_right_is_withdrawn() {
             wire = place.resume(&it);
         }
         let got: Vec<_> = place.take(wire).into_iter().map(|it| it.topic).collect();
-        let expected: &[&str] = if connected { &["a/b", "c"] } else { &["a/first", "a/b", "c"] };
+        let expected: &[&str] = if connected {
+            &["a/b", "c"]
+        } else {
+            &["a/first", "a/b", "c"]
+        };
         assert_eq!(got, expected, "{connected}");
         let publisher = place.connect(&who("publisher"));
         place.publish(publisher, "a/y", "hi", Qos::AtLeastOnce);
@@ -270,10 +335,17 @@ fn a_right_is_withdrawn() {
 /// one begins; Sessions stay.
 #[test]
 fn drain() {
-    for code in [ReasonCode::ServerShuttingDown, ReasonCode::UseAnotherServer, ReasonCode::ServerMoved] {
+    for code in [
+        ReasonCode::ServerShuttingDown,
+        ReasonCode::UseAnotherServer,
+        ReasonCode::ServerMoved,
+    ] {
         let reference = (code != ReasonCode::ServerShuttingDown).then_some("other:1883");
         let mut place = Place::new(persistent());
-        let wires: Vec<_> = ["a", "b", "c"].iter().map(|it| place.connect(&who(it).lasting(100))).collect();
+        let wires: Vec<_> = ["a", "b", "c"]
+            .iter()
+            .map(|it| place.connect(&who(it).lasting(100)))
+            .collect();
         place.subscribe(wires[0], "t", Qos::AtLeastOnce);
         let silent = place.open();
         place.decides = false;
@@ -283,18 +355,29 @@ fn drain() {
         place.settle();
         for wire in wires {
             let said = place.find(wire, |packet| match packet {
-                Packet::Disconnect(it) => {
-                    Some((it.reason_code, it.properties.server_reference().map(|it| it.to_string())))
-                }
+                Packet::Disconnect(it) => Some((
+                    it.reason_code,
+                    it.properties.server_reference().map(|it| it.to_string()),
+                )),
                 _ => None,
             });
             assert_eq!(said, Some((code, reference.map(str::to_owned))));
             assert!(!place.is_open(wire));
         }
-        let expected = if reference.is_some() { code } else { ReasonCode::ServerUnavailable };
+        let expected = if reference.is_some() {
+            code
+        } else {
+            ReasonCode::ServerUnavailable
+        };
         assert_eq!(place.connack(asking).map(|it| it.0), Some(expected));
-        assert_eq!((place.is_open(asking), place.is_open(silent)), (false, false));
-        assert_eq!(place.broker.connected(place.now), Err(ReasonCode::ServerShuttingDown));
+        assert_eq!(
+            (place.is_open(asking), place.is_open(silent)),
+            (false, false)
+        );
+        assert_eq!(
+            place.broker.connected(place.now),
+            Err(ReasonCode::ServerShuttingDown)
+        );
         assert!(!place.broker.work(place.now, &mut 1));
         place.restart();
         place.decides = true;
@@ -315,6 +398,10 @@ fn kick() {
     assert!(!broker.kick(place.now, "nobody", ReasonCode::UseAnotherServer, &list));
     place.settle();
     assert_eq!(place.disconnect(wire), Some(ReasonCode::UseAnotherServer));
-    assert!(!place.broker.kick(place.now, "it", ReasonCode::UseAnotherServer, &[]));
+    assert!(
+        !place
+            .broker
+            .kick(place.now, "it", ReasonCode::UseAnotherServer, &[])
+    );
     place.resume(&who("it").lasting(100));
 }

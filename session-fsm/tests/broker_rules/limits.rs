@@ -1,11 +1,10 @@
 //! Limits and back-pressure: each refusal with its Reason Code and a notice that says who and why.
 
 use mqtt5_session_fsm::broker::{
-    Admission, BrokerConfig, BrokerLimits, ClientLimits, DropReason, Notice, Permission, Step, Verdict,
+    Admission, BrokerConfig, BrokerLimits, ClientLimits, DropReason, Notice, Permission, Step,
+    Verdict,
 };
-use mqtt5_session_fsm::codec::{
-    Delivery, Message, Packet, Publish, Qos, ReasonCode, TopicName,
-};
+use mqtt5_session_fsm::codec::{Delivery, Message, Packet, Publish, Qos, ReasonCode, TopicName};
 use mqtt5_session_fsm::{Limits, ServerConfig, SessionConfig, WaitingLimits, WhenFull};
 
 use crate::place::{Place, Who, encode, id, persistent, up_to, who};
@@ -18,9 +17,7 @@ fn refused(place: &mut Place, name: &str, code: ReasonCode) -> usize {
 }
 
 fn dropped(place: &mut Place, name: &str, wanted: DropReason) -> usize {
-    let is_it = |it: &Notice| {
-        matches!(it, Notice::Dropped { client_identifier: Some(it), reason } if &**it == name && *reason == wanted)
-    };
+    let is_it = |it: &Notice| matches!(it, Notice::Dropped { client_identifier: Some(it), reason } if &**it == name && *reason == wanted);
     let count = place.notices.iter().filter(|it| is_it(it)).count();
     place.notices.retain(|it| !is_it(it));
     count
@@ -41,11 +38,43 @@ fn limits_of_subscriptions() {
     let deep = vec!["+/x"; 17].join("/");
     let long = vec!["x"; 129].join("/");
     let cases: [(ClientLimits, &[&str], &str, ReasonCode); 6] = [
-        (ClientLimits { subscriptions: 2, ..limits }, &["a", "$share/g/a"], "b", ReasonCode::QuotaExceeded),
-        (ClientLimits { index_nodes: 3, ..limits }, &["a/b/#", "exact/are/no/nodes"], "c/+", ReasonCode::QuotaExceeded),
-        (ClientLimits { filter_bytes: 4, ..limits }, &["ab", "c"], "de", ReasonCode::QuotaExceeded),
+        (
+            ClientLimits {
+                subscriptions: 2,
+                ..limits
+            },
+            &["a", "$share/g/a"],
+            "b",
+            ReasonCode::QuotaExceeded,
+        ),
+        (
+            ClientLimits {
+                index_nodes: 3,
+                ..limits
+            },
+            &["a/b/#", "exact/are/no/nodes"],
+            "c/+",
+            ReasonCode::QuotaExceeded,
+        ),
+        (
+            ClientLimits {
+                filter_bytes: 4,
+                ..limits
+            },
+            &["ab", "c"],
+            "de",
+            ReasonCode::QuotaExceeded,
+        ),
         (limits, &["+/+/+/+"], "+/+/+/+/+", ReasonCode::QuotaExceeded),
-        (ClientLimits { single_level_wildcards: 100, ..limits }, &["a/+"], &deep, ReasonCode::TopicFilterInvalid),
+        (
+            ClientLimits {
+                single_level_wildcards: 100,
+                ..limits
+            },
+            &["a/+"],
+            &deep,
+            ReasonCode::TopicFilterInvalid,
+        ),
         (limits, &["a"], &long, ReasonCode::TopicFilterInvalid),
     ];
     for (client, good, bad, code) in cases {
@@ -53,9 +82,16 @@ fn limits_of_subscriptions() {
         let it = who("it").lasting(100);
         let wire = place.connect(&it);
         for filter in good {
-            assert_eq!(place.subscribe(wire, filter, Qos::AtMostOnce), ReasonCode::Success, "{filter}");
+            assert_eq!(
+                place.subscribe(wire, filter, Qos::AtMostOnce),
+                ReasonCode::Success,
+                "{filter}"
+            );
         }
-        let filters = [(good[0], up_to(Qos::AtLeastOnce)), (bad, up_to(Qos::AtLeastOnce))];
+        let filters = [
+            (good[0], up_to(Qos::AtLeastOnce)),
+            (bad, up_to(Qos::AtLeastOnce)),
+        ];
         assert_eq!(
             place.subscribe_all(wire, &filters, None),
             [ReasonCode::GrantedQos1, code],
@@ -64,12 +100,20 @@ fn limits_of_subscriptions() {
         assert_eq!(refused(&mut place, "it", code), 1, "{bad}");
         place.restart();
         let wire = place.resume(&it);
-        assert_eq!(place.subscribe(wire, bad, Qos::AtMostOnce), code, "after a restart: {bad}");
+        assert_eq!(
+            place.subscribe(wire, bad, Qos::AtMostOnce),
+            code,
+            "after a restart: {bad}"
+        );
         for filter in good {
             assert_eq!(place.unsubscribe(wire, filter), ReasonCode::Success);
         }
         if code == ReasonCode::QuotaExceeded && bad.len() < 9 {
-            assert_eq!(place.subscribe(wire, bad, Qos::AtMostOnce), ReasonCode::Success, "{bad}");
+            assert_eq!(
+                place.subscribe(wire, bad, Qos::AtMostOnce),
+                ReasonCode::Success,
+                "{bad}"
+            );
         }
     }
 }
@@ -87,14 +131,32 @@ fn the_limit_of_all_subscriptions() {
     let mut place = Place::new(config);
     let one = place.connect(&who("one"));
     let other = place.connect(&who("other"));
-    assert_eq!(place.subscribe(one, "a", Qos::AtMostOnce), ReasonCode::Success);
-    assert_eq!(place.subscribe(one, "$share/g/a", Qos::AtMostOnce), ReasonCode::Success);
-    assert_eq!(place.subscribe(other, "b", Qos::AtMostOnce), ReasonCode::QuotaExceeded);
+    assert_eq!(
+        place.subscribe(one, "a", Qos::AtMostOnce),
+        ReasonCode::Success
+    );
+    assert_eq!(
+        place.subscribe(one, "$share/g/a", Qos::AtMostOnce),
+        ReasonCode::Success
+    );
+    assert_eq!(
+        place.subscribe(other, "b", Qos::AtMostOnce),
+        ReasonCode::QuotaExceeded
+    );
     assert_eq!(refused(&mut place, "other", ReasonCode::QuotaExceeded), 1);
     place.cut(one);
-    assert_eq!(place.subscribe(other, "b", Qos::AtMostOnce), ReasonCode::Success);
-    assert_eq!(place.subscribe(other, "$share/g/b", Qos::AtMostOnce), ReasonCode::Success);
-    assert_eq!(place.subscribe(other, "c", Qos::AtMostOnce), ReasonCode::QuotaExceeded);
+    assert_eq!(
+        place.subscribe(other, "b", Qos::AtMostOnce),
+        ReasonCode::Success
+    );
+    assert_eq!(
+        place.subscribe(other, "$share/g/b", Qos::AtMostOnce),
+        ReasonCode::Success
+    );
+    assert_eq!(
+        place.subscribe(other, "c", Qos::AtMostOnce),
+        ReasonCode::QuotaExceeded
+    );
 }
 
 /// A topic with too many levels: 0x90; the host's own answers; a refused message goes to nobody and is not retained.
@@ -139,7 +201,10 @@ fn a_refused_qos_2_message_frees_its_identifier() {
         "bad" => Permission::Refuse(ReasonCode::NotAuthorized),
         _ => Permission::Publish,
     };
-    for (topic, code) in [("bad", ReasonCode::NotAuthorized), ("good", ReasonCode::Success)] {
+    for (topic, code) in [
+        ("bad", ReasonCode::NotAuthorized),
+        ("good", ReasonCode::Success),
+    ] {
         let publish = Publish {
             delivery: Delivery::new(Qos::ExactlyOnce, id(77), false),
             ..Publish::new(TopicName::new(topic).unwrap(), b"hi")
@@ -161,18 +226,27 @@ fn no_matching_subscribers() {
     let one = place.connect(&who("one"));
     let other = place.connect(&who("other").lasting(100));
     for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
-        assert_eq!(place.publish(one, "a", "hi", qos), Some(ReasonCode::NoMatchingSubscribers));
+        assert_eq!(
+            place.publish(one, "a", "hi", qos),
+            Some(ReasonCode::NoMatchingSubscribers)
+        );
     }
     assert_eq!(place.broker.statistics().unmatched, 2);
     place.subscribe(other, "$share/g/a", Qos::AtLeastOnce);
     place.cut(other);
-    assert_eq!(place.publish(one, "a", "hi", Qos::AtLeastOnce), Some(ReasonCode::Success));
+    assert_eq!(
+        place.publish(one, "a", "hi", Qos::AtLeastOnce),
+        Some(ReasonCode::Success)
+    );
 }
 
 /// A slow subscriber has a bounded queue with a policy, which is said; the publisher and the others are not slowed down.
 #[test]
 fn a_slow_subscriber() {
-    for (when_full, waits) in [(WhenFull::Refuse, ["1", "2", "3"]), (WhenFull::DropOldest, ["1", "5", "6"])] {
+    for (when_full, waits) in [
+        (WhenFull::Refuse, ["1", "2", "3"]),
+        (WhenFull::DropOldest, ["1", "5", "6"]),
+    ] {
         let config = BrokerConfig {
             server: ServerConfig {
                 session: SessionConfig {
@@ -202,7 +276,11 @@ fn a_slow_subscriber() {
             assert_eq!(code, Some(ReasonCode::Success));
         }
         assert_eq!(place.payloads(fast), ["1", "2", "3", "4", "5", "6"]);
-        assert_eq!(dropped(&mut place, "slow", DropReason::QueueFull), 3, "{when_full:?}");
+        assert_eq!(
+            dropped(&mut place, "slow", DropReason::QueueFull),
+            3,
+            "{when_full:?}"
+        );
         place.cut(slow);
         let slow = place.resume(&who("slow").lasting(100));
         assert_eq!(place.payloads(slow), waits, "{when_full:?}");
@@ -286,16 +364,31 @@ fn the_budget_of_messages() {
         })
         .collect();
     let payload = "x".repeat(1_000);
-    for code in [ReasonCode::Success, ReasonCode::Success, ReasonCode::QuotaExceeded] {
-        assert_eq!(place.publish(publisher, "t", &payload, Qos::AtLeastOnce), Some(code));
+    for code in [
+        ReasonCode::Success,
+        ReasonCode::Success,
+        ReasonCode::QuotaExceeded,
+    ] {
+        assert_eq!(
+            place.publish(publisher, "t", &payload, Qos::AtLeastOnce),
+            Some(code)
+        );
     }
-    assert_eq!(refused(&mut place, "publisher", ReasonCode::QuotaExceeded), 1, "{:?}", place.notices);
+    assert_eq!(
+        refused(&mut place, "publisher", ReasonCode::QuotaExceeded),
+        1,
+        "{:?}",
+        place.notices
+    );
     place.publish(publisher, "t", &payload, Qos::AtMostOnce);
     let publish = Publish::new(TopicName::new("t").unwrap(), payload.as_bytes());
     let message = Message::new(&publish).unwrap();
     let now = place.now;
     assert_eq!(
-        place.broker.publish(now, message, Qos::AtLeastOnce).map(|_| ()),
+        place
+            .broker
+            .publish(now, message, Qos::AtLeastOnce)
+            .map(|_| ()),
         Err(ReasonCode::QuotaExceeded)
     );
     assert_eq!(place.broker.statistics().refused, 3);
@@ -303,7 +396,10 @@ fn the_budget_of_messages() {
         assert_eq!(place.take(wire).len(), 2);
         place.send(wire, &[0x40, 2, 0, 1, 0x40, 2, 0, 2]);
     }
-    assert_eq!(place.publish(publisher, "t", &payload, Qos::AtLeastOnce), Some(ReasonCode::Success));
+    assert_eq!(
+        place.publish(publisher, "t", &payload, Qos::AtLeastOnce),
+        Some(ReasonCode::Success)
+    );
 }
 
 /// While as many notices or records wait as may, nothing is received; afterwards the connection is named as readable, and
@@ -358,7 +454,10 @@ fn what_the_host_does_not_take() {
         }
         place.settle();
         let mut acknowledged = 0;
-        while place.find(one, |it| matches!(it, Packet::PubAck(_)).then_some(())).is_some() {
+        while place
+            .find(one, |it| matches!(it, Packet::PubAck(_)).then_some(()))
+            .is_some()
+        {
             acknowledged += 1;
         }
         assert_eq!(acknowledged, 20);
@@ -394,7 +493,10 @@ fn lower_limits_for_one_client() {
             ..Admission::of("somebody")
         };
         let now = place.now;
-        place.broker.answer_connect(now, &question, &Verdict::Accept(admission)).unwrap();
+        place
+            .broker
+            .answer_connect(now, &question, &Verdict::Accept(admission))
+            .unwrap();
         place.settle();
         place.decides = true;
         let announced = place.find(wire, |packet| match packet {
@@ -406,8 +508,14 @@ fn lower_limits_for_one_client() {
     };
     type Case = (fn(&mut Place, usize), ReasonCode);
     let cases: [Case; 2] = [
-        (|place, it| drop(place.publish(it, "a", "hi", Qos::ExactlyOnce)), ReasonCode::QosNotSupported),
-        (|place, it| drop(place.publish(it, "a", &"x".repeat(100), Qos::AtMostOnce)), ReasonCode::PacketTooLarge),
+        (
+            |place, it| drop(place.publish(it, "a", "hi", Qos::ExactlyOnce)),
+            ReasonCode::QosNotSupported,
+        ),
+        (
+            |place, it| drop(place.publish(it, "a", &"x".repeat(100), Qos::AtMostOnce)),
+            ReasonCode::PacketTooLarge,
+        ),
     ];
     for (act, code) in cases {
         let mut place = Place::new(persistent());
@@ -416,18 +524,35 @@ fn lower_limits_for_one_client() {
         assert_eq!(place.disconnect(wire), Some(code));
     }
     for (filter, identifier, code) in [
-        ("$share/g/a", None, ReasonCode::SharedSubscriptionsNotSupported),
+        (
+            "$share/g/a",
+            None,
+            ReasonCode::SharedSubscriptionsNotSupported,
+        ),
         ("a/#", None, ReasonCode::WildcardSubscriptionsNotSupported),
-        ("a", Some(1), ReasonCode::SubscriptionIdentifiersNotSupported),
+        (
+            "a",
+            Some(1),
+            ReasonCode::SubscriptionIdentifiersNotSupported,
+        ),
     ] {
         let mut place = Place::new(persistent());
         let wire = connect(&mut place);
         let codes = place.subscribe_all(wire, &[(filter, up_to(Qos::AtLeastOnce))], identifier);
         let code_of_disconnect = place.disconnect(wire);
-        assert!(codes == [code] || code_of_disconnect == Some(code), "{filter} {codes:?} {code_of_disconnect:?}");
+        assert!(
+            codes == [code] || code_of_disconnect == Some(code),
+            "{filter} {codes:?} {code_of_disconnect:?}"
+        );
     }
     let mut place = Place::new(persistent());
     let wire = connect(&mut place);
-    assert_eq!(place.subscribe(wire, "a", Qos::ExactlyOnce), ReasonCode::GrantedQos2);
-    assert_eq!(place.subscribe(wire, "b", Qos::ExactlyOnce), ReasonCode::QuotaExceeded);
+    assert_eq!(
+        place.subscribe(wire, "a", Qos::ExactlyOnce),
+        ReasonCode::GrantedQos2
+    );
+    assert_eq!(
+        place.subscribe(wire, "b", Qos::ExactlyOnce),
+        ReasonCode::QuotaExceeded
+    );
 }

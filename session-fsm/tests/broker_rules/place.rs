@@ -545,7 +545,10 @@ impl Place {
     /// The broker dies with what is not stored, and another one is made of what is.
     pub(crate) fn restart(&mut self) {
         if let Err(error) = self.try_restart() {
-            let of_it = self.map.iter().filter(|it| it.0.starts_with(&error.key[..9]));
+            let of_it = self
+                .map
+                .iter()
+                .filter(|it| it.0.starts_with(&error.key[..9]));
             for (key, value) in of_it {
                 eprintln!("{key:02x?}: {value:02x?}");
             }
@@ -637,7 +640,8 @@ impl Place {
                 let _ = self.broker.answer_connect(now, question, &verdict);
             }
             Packet::Subscribe(packet) => {
-                let grants = vec![Grant::UpTo(Qos::ExactlyOnce); packet.subscriptions.iter().count()];
+                let grants =
+                    vec![Grant::UpTo(Qos::ExactlyOnce); packet.subscriptions.iter().count()];
                 let _ = self.broker.answer_subscribe(now, question, &grants);
             }
             _ => self.questions.push(question.clone()),

@@ -54,7 +54,11 @@ fn in_flight_and_waiting() {
                         // [MQTT-4.4.0-1]: again, with the same Packet Identifier, and DUP [MQTT-3.3.1-1].
                         let identifier = in_flight.get(index).map(|it| it.packet_identifier);
                         let is_known = identifier == Some(message.packet_identifier);
-                        assert_eq!((message.duplicate, is_known), (identifier.is_some(), identifier.is_some()), "{what}");
+                        assert_eq!(
+                            (message.duplicate, is_known),
+                            (identifier.is_some(), identifier.is_some()),
+                            "{what}"
+                        );
                     }
                     got.extend(rest.into_iter().map(|it| it.payload));
                     assert_eq!(got, ["0", "1", "2", "3", "4", "5", "6"], "{what}");

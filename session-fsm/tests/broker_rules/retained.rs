@@ -35,7 +35,13 @@ fn retain_handling() {
     place.retain(publisher, "a", "kept");
     let it = who("it").lasting(100);
     let mut one = place.connect(&it);
-    for (options, gets) in [(SendIfNew, 1), (SendIfNew, 0), (Send, 1), (DoNotSend, 0), (Send, 1)] {
+    for (options, gets) in [
+        (SendIfNew, 1),
+        (SendIfNew, 0),
+        (Send, 1),
+        (DoNotSend, 0),
+        (Send, 1),
+    ] {
         place.subscribe_as(one, "a", handling(options), None);
         assert_eq!(place.take(one).len(), gets, "{options:?}");
     }
@@ -71,7 +77,10 @@ fn retain_bits() {
             ..up_to(Qos::ExactlyOnce)
         };
         place.subscribe_as(one, "a", options, None);
-        assert!(place.take(one)[0].retain, "whatever Retain As Published says");
+        assert!(
+            place.take(one)[0].retain,
+            "whatever Retain As Published says"
+        );
         for retain in [true, false] {
             let publish = Publish {
                 retain,
@@ -130,7 +139,13 @@ fn what_a_copy_says() {
         place.subscribe_as(one, "a/+", up_to(Qos::AtLeastOnce), Some(7));
         let got = place.take(one).remove(0);
         assert_eq!(
-            (got.qos, got.retain, got.duplicate, got.identifiers, got.expiry),
+            (
+                got.qos,
+                got.retain,
+                got.duplicate,
+                got.identifiers,
+                got.expiry
+            ),
             (Qos::AtLeastOnce, true, false, vec![7], Some(70))
         );
         assert_eq!(got.properties.len(), 1, "{:?}", got.properties);
@@ -148,7 +163,10 @@ fn each_new_subscription_gets_its_own() {
     for topic in ["a/b", "$SYS/b", "b", "a"] {
         place.retain(one, topic, topic);
     }
-    let filters = [("a/#", up_to(Qos::AtLeastOnce)), ("+/b", up_to(Qos::AtLeastOnce))];
+    let filters = [
+        ("a/#", up_to(Qos::AtLeastOnce)),
+        ("+/b", up_to(Qos::AtLeastOnce)),
+    ];
     place.subscribe_all(one, &filters, Some(3));
     let mut got = place.payloads(one);
     got.sort();
@@ -282,7 +300,10 @@ fn the_subscription_changes_in_the_middle() {
     let options = handling(RetainHandling::DoNotSend);
     place.subscribe_as(one, "a/#", options, Some(2));
     place.wire(one).answers = true;
-    let identifiers: Vec<_> = first.iter().map(|it| it.packet_identifier.unwrap().get()).collect();
+    let identifiers: Vec<_> = first
+        .iter()
+        .map(|it| it.packet_identifier.unwrap().get())
+        .collect();
     acknowledge(&mut place, one, &identifiers);
     let rest = place.take(one);
     assert_eq!(rest.len(), 8, "a replacement does not end it");
@@ -338,7 +359,11 @@ fn the_connection_breaks_in_the_middle() {
                 let length = got.len();
                 got.sort();
                 got.dedup();
-                assert_eq!((length, got.len()), (10, 10), "{restarts} {qos:?} {batches}");
+                assert_eq!(
+                    (length, got.len()),
+                    (10, 10),
+                    "{restarts} {qos:?} {batches}"
+                );
             }
         }
     }

@@ -1,6 +1,8 @@
 //! Sessions: resume, takeover, ends, whose they are (sections 3.1.2.4, 3.1.2.11.2, 3.1.3.1, 3.1.4, 4.1).
 
-use mqtt5_session_fsm::broker::{Admission, BrokerConfig, BrokerLimits, DropReason, Notice, Verdict};
+use mqtt5_session_fsm::broker::{
+    Admission, BrokerConfig, BrokerLimits, DropReason, Notice, Verdict,
+};
 use mqtt5_session_fsm::codec::{Packet, Qos, ReasonCode};
 
 use crate::place::{Place, Who, persistent, who};
@@ -47,14 +49,25 @@ fn takeover() {
     assert_eq!(place.disconnect(first), Some(ReasonCode::SessionTakenOver));
     assert!(!place.is_open(first));
     assert!(place.broker.lost(place.now, stale).is_err());
-    assert!(place.broker.transmit(place.now, stale, &mut Vec::new()).is_err());
+    assert!(
+        place
+            .broker
+            .transmit(place.now, stale, &mut Vec::new())
+            .is_err()
+    );
     let mut input = &[0xC0, 0][..];
-    let taken = place.broker.receive(place.now, stale, &mut input, |_| unreachable!());
+    let taken = place
+        .broker
+        .receive(place.now, stale, &mut input, |_| unreachable!());
     assert!(taken.is_err());
     place.publish(second, "a", "hi", Qos::ExactlyOnce);
     assert_eq!(place.payloads(second), ["hi"]);
     let third = place.open();
-    assert_ne!(place.wire(third).key, Some(stale), "a slot that is used again has another key");
+    assert_ne!(
+        place.wire(third).key,
+        Some(stale),
+        "a slot that is used again has another key"
+    );
     place.cut(third);
     place.publish(second, "a", "hi", Qos::ExactlyOnce);
     assert_eq!(place.payloads(second), ["hi"]);
@@ -78,9 +91,15 @@ fn takeover_only_after_authentication() {
     assert!(place.is_open(first), "nobody was accepted yet");
     let verdict = Verdict::Refuse(ReasonCode::NotAuthorized, &[]);
     let now = place.now;
-    place.broker.answer_connect(now, &questions[0], &verdict).unwrap();
+    place
+        .broker
+        .answer_connect(now, &questions[0], &verdict)
+        .unwrap();
     place.settle();
-    assert_eq!(place.connack(wires[0]), Some((ReasonCode::NotAuthorized, false)));
+    assert_eq!(
+        place.connack(wires[0]),
+        Some((ReasonCode::NotAuthorized, false))
+    );
     assert!(place.is_open(first) && !place.is_open(wires[0]));
     place.decide(&questions[2]);
     place.settle();
@@ -89,9 +108,16 @@ fn takeover_only_after_authentication() {
     place.decide(&questions[1]);
     place.settle();
     assert_eq!(place.connack(wires[1]), Some((ReasonCode::Success, true)));
-    assert_eq!(place.disconnect(wires[2]), Some(ReasonCode::SessionTakenOver));
+    assert_eq!(
+        place.disconnect(wires[2]),
+        Some(ReasonCode::SessionTakenOver)
+    );
     place.publish(wires[1], "a", "hi", Qos::AtLeastOnce);
-    assert_eq!(place.payloads(wires[1]), ["hi"], "the subscription is there");
+    assert_eq!(
+        place.payloads(wires[1]),
+        ["hi"],
+        "the subscription is there"
+    );
 }
 
 /// A Session is never resumed by another principal, nor ended by one: 0x85; not after a restart either.
@@ -129,7 +155,11 @@ fn a_session_belongs_to_its_principal() {
             place.pass(100_000);
             let other = place.open();
             place.send(other, &bob.bytes());
-            assert_eq!(place.connack(other), Some((ReasonCode::Success, false)), "it has ended");
+            assert_eq!(
+                place.connack(other),
+                Some((ReasonCode::Success, false)),
+                "it has ended"
+            );
         }
     }
 }
@@ -149,19 +179,30 @@ fn assigned_client_identifiers() {
             assigned,
             ..Admission::of("somebody")
         };
-        let answered = place.broker.answer_connect(now, &question, &Verdict::Accept(admission));
+        let answered = place
+            .broker
+            .answer_connect(now, &question, &Verdict::Accept(admission));
         assert!(answered.is_err(), "{assigned:?}");
         place.settle();
-        assert!(place.packets(wire).is_empty(), "it still waits for an answer");
+        assert!(
+            place.packets(wire).is_empty(),
+            "it still waits for an answer"
+        );
     }
     let admission = Admission {
         assigned: Some("fresh"),
         ..Admission::of("somebody")
     };
-    place.broker.answer_connect(now, &question, &Verdict::Accept(admission)).unwrap();
+    place
+        .broker
+        .answer_connect(now, &question, &Verdict::Accept(admission))
+        .unwrap();
     place.settle();
     let assigned = place.find(wire, |packet| match packet {
-        Packet::ConnAck(it) => it.properties.assigned_client_identifier().map(|it| it.to_string()),
+        Packet::ConnAck(it) => it
+            .properties
+            .assigned_client_identifier()
+            .map(|it| it.to_string()),
         _ => None,
     });
     assert_eq!(assigned.as_deref(), Some("fresh"));
@@ -172,9 +213,14 @@ fn assigned_client_identifiers() {
         assigned: Some("taken"),
         ..Admission::of("somebody")
     };
-    let _ = place.broker.answer_connect(now, &question, &Verdict::Accept(admission));
+    let _ = place
+        .broker
+        .answer_connect(now, &question, &Verdict::Accept(admission));
     place.settle();
-    assert_eq!(place.connack(other), Some((ReasonCode::ClientIdentifierNotValid, false)));
+    assert_eq!(
+        place.connack(other),
+        Some((ReasonCode::ClientIdentifierNotValid, false))
+    );
     assert!(place.is_open(taken));
     place.decides = true;
     place.subscribe(wire, "a", Qos::AtLeastOnce);
@@ -189,7 +235,11 @@ fn assigned_client_identifiers() {
 #[test]
 fn expiry() {
     for restarts in [false, true] {
-        for (expiry, pause, lives) in [(10, 9_999, true), (10, 10_000, false), (u32::MAX, 10_000_000_000, true)] {
+        for (expiry, pause, lives) in [
+            (10, 9_999, true),
+            (10, 10_000, false),
+            (u32::MAX, 10_000_000_000, true),
+        ] {
             let mut place = Place::new(persistent());
             let it = who("it").lasting(expiry);
             let wire = place.connect(&it);
@@ -202,7 +252,11 @@ fn expiry() {
             assert_eq!(ended(&mut place, "it"), usize::from(!lives));
             let wire = place.open();
             place.send(wire, &it.clone().resuming().bytes());
-            assert_eq!(place.connack(wire), Some((ReasonCode::Success, lives)), "{expiry} {restarts}");
+            assert_eq!(
+                place.connack(wire),
+                Some((ReasonCode::Success, lives)),
+                "{expiry} {restarts}"
+            );
         }
     }
 }
@@ -238,7 +292,12 @@ fn expiry_over_several_restarts() {
 fn disconnect_changes_the_expiry() {
     const FIVE: [u8; 9] = [0xE0, 7, 0, 5, 0x11, 0, 0, 0, 5];
     const ZERO: [u8; 9] = [0xE0, 7, 0, 5, 0x11, 0, 0, 0, 0];
-    for (before, bytes, after) in [(100, FIVE, Some(5)), (100, ZERO, Some(0)), (0, FIVE, None), (0, ZERO, Some(0))] {
+    for (before, bytes, after) in [
+        (100, FIVE, Some(5)),
+        (100, ZERO, Some(0)),
+        (0, FIVE, None),
+        (0, ZERO, Some(0)),
+    ] {
         for restarts in [false, true] {
             let mut place = Place::new(persistent());
             let it = who("it").lasting(before);
@@ -310,7 +369,11 @@ fn messages_of_a_session_that_ends() {
         });
         assert_eq!(dropped.count(), 3, "{expires}: {:?}", place.notices);
         assert_eq!(place.broker.statistics().dropped, 3);
-        assert_eq!(place.map.keys().filter(|it| it[0] == 2).count(), 0, "bodies");
+        assert_eq!(
+            place.map.keys().filter(|it| it[0] == 2).count(),
+            0,
+            "bodies"
+        );
     }
 }
 
@@ -333,7 +396,10 @@ fn the_limit_of_sessions() {
     place.cut(wire);
     let refused = place.open();
     place.send(refused, &who("three").bytes());
-    assert_eq!(place.connack(refused), Some((ReasonCode::QuotaExceeded, false)));
+    assert_eq!(
+        place.connack(refused),
+        Some((ReasonCode::QuotaExceeded, false))
+    );
     let told = place.notices.iter().any(|it| {
         matches!(it, Notice::Refused { client_identifier, reason_code: ReasonCode::QuotaExceeded } if &**client_identifier == "three")
     });
@@ -355,7 +421,10 @@ fn the_limit_of_connections() {
     };
     let mut place = Place::new(config);
     let wires = [place.open(), place.open()];
-    assert_eq!(place.broker.connected(place.now), Err(ReasonCode::QuotaExceeded));
+    assert_eq!(
+        place.broker.connected(place.now),
+        Err(ReasonCode::QuotaExceeded)
+    );
     place.cut(wires[0]);
     place.open();
     place.pass(11_000);

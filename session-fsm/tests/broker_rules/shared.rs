@@ -80,7 +80,13 @@ fn the_filter_behind_the_share_name_counts() {
 #[test]
 fn wrong_filters_end_the_connection() {
     for filter in [
-        "$share", "$share/", "$share/g", "$share/g/", "$share//a", "$share/+/a", "$share/#/a",
+        "$share",
+        "$share/",
+        "$share/g",
+        "$share/g/",
+        "$share//a",
+        "$share/+/a",
+        "$share/#/a",
         "$share/g#/a",
     ] {
         let mut place = Place::new(BrokerConfig::default());
@@ -525,7 +531,11 @@ fn expiry_in_the_queue_of_a_group() {
             .collect();
         assert_eq!(got, [("long".to_owned(), Some(30))], "restarts: {restarts}");
         let notices = format!("{:?}", place.notices);
-        assert_eq!(dropped(&mut place, DropReason::Expired), 1, "restarts: {restarts} {notices}");
+        assert_eq!(
+            dropped(&mut place, DropReason::Expired),
+            1,
+            "restarts: {restarts} {notices}"
+        );
     }
 }
 

@@ -32,15 +32,33 @@ fn which_ends_publish_it() {
     type End = (&'static str, fn(&mut Place, usize), usize);
     let ends: [End; 8] = [
         ("DISCONNECT", |place, it| place.send(it, &[0xE0, 0]), 0),
-        ("DISCONNECT 0x00", |place, it| place.send(it, &[0xE0, 1, 0]), 0),
-        ("DISCONNECT 0x04", |place, it| place.send(it, &[0xE0, 1, 4]), 1),
-        ("DISCONNECT 0x80", |place, it| place.send(it, &[0xE0, 1, 0x80]), 1),
+        (
+            "DISCONNECT 0x00",
+            |place, it| place.send(it, &[0xE0, 1, 0]),
+            0,
+        ),
+        (
+            "DISCONNECT 0x04",
+            |place, it| place.send(it, &[0xE0, 1, 4]),
+            1,
+        ),
+        (
+            "DISCONNECT 0x80",
+            |place, it| place.send(it, &[0xE0, 1, 0x80]),
+            1,
+        ),
         ("lost", |place, it| place.cut(it), 1),
         ("malformed", |place, it| place.send(it, &[0x00, 0]), 1),
-        ("kicked", |place, _| {
-            place.broker.kick(place.now, "it", ReasonCode::AdministrativeAction, &[]);
-            place.settle();
-        }, 1),
+        (
+            "kicked",
+            |place, _| {
+                place
+                    .broker
+                    .kick(place.now, "it", ReasonCode::AdministrativeAction, &[]);
+                place.settle();
+            },
+            1,
+        ),
         ("keep alive", |place, _| place.pass(16_000), 1),
     ];
     for (name, end, wills) in ends {
@@ -65,7 +83,13 @@ fn which_ends_publish_it() {
 #[test]
 fn delay_and_the_end_of_the_session() {
     for restarts in [false, true] {
-        for (delay, expiry, due) in [(10, 100, 10), (100, 10, 10), (10, 10, 10), (10, 0, 0), (0, 10, 0)] {
+        for (delay, expiry, due) in [
+            (10, 100, 10),
+            (100, 10, 10),
+            (10, 10, 10),
+            (10, 0, 0),
+            (0, 10, 0),
+        ] {
             let (mut place, mut watcher) = place(persistent());
             let wire = place.connect(&who("it").lasting(expiry).with_will(delayed(delay)));
             place.cut(wire);
@@ -127,9 +151,17 @@ fn takeover() {
             payload: "gone again",
             ..WILL
         });
-        let new = if resumes { place.resume(&it) } else { place.connect(&it) };
+        let new = if resumes {
+            place.resume(&it)
+        } else {
+            place.connect(&it)
+        };
         assert_eq!(place.disconnect(old), Some(ReasonCode::SessionTakenOver));
-        assert_eq!(place.payloads(watcher), vec!["gone"; wills], "{delay} {resumes}");
+        assert_eq!(
+            place.payloads(watcher),
+            vec!["gone"; wills],
+            "{delay} {resumes}"
+        );
         place.pass(50_000);
         assert_eq!(place.take(watcher), [], "the new connection lives");
         place.cut(new);
@@ -145,7 +177,9 @@ fn the_next_connection_has_its_own() {
         let it = who("it").lasting(100);
         let wire = place.connect(&it.clone().with_will(delayed(10)));
         place.cut(wire);
-        let again = second.map_or(it.clone(), |payload| it.clone().with_will(Gone { payload, ..WILL }));
+        let again = second.map_or(it.clone(), |payload| {
+            it.clone().with_will(Gone { payload, ..WILL })
+        });
         let wire = place.resume(&again);
         place.restart();
         place.pass(0);
@@ -163,7 +197,14 @@ fn the_next_connection_has_its_own() {
 /// before the grace.
 #[test]
 fn restart_while_connected() {
-    for (grace, delay, expiry, due) in [(0, 0, 0, 0), (0, 0, 100, 0), (0, 10, 100, 10), (30, 10, 100, 30), (30, 0, 0, 30), (30, 50, 100, 50)] {
+    for (grace, delay, expiry, due) in [
+        (0, 0, 0, 0),
+        (0, 0, 100, 0),
+        (0, 10, 100, 10),
+        (30, 10, 100, 30),
+        (30, 0, 0, 30),
+        (30, 50, 100, 50),
+    ] {
         let config = BrokerConfig {
             restart_grace: Duration::from_secs(grace),
             ..persistent()
@@ -205,7 +246,11 @@ fn within_the_grace() {
         place.pass(10_000);
         let wire = place.open();
         place.send(wire, &it.clone().resuming().bytes());
-        assert_eq!(place.connack(wire), Some((ReasonCode::Success, lives)), "{expiry}");
+        assert_eq!(
+            place.connack(wire),
+            Some((ReasonCode::Success, lives)),
+            "{expiry}"
+        );
         place.pass(100_000);
         assert_eq!(place.take(watcher), [], "{expiry}");
         place.cut(wire);
@@ -231,13 +276,25 @@ fn it_is_a_message_like_any_other() {
             place.pass(50_000);
             let got = place.take(watcher).remove(0);
             assert_eq!((got.qos, got.retain, got.expiry), (qos, false, Some(60)));
-            assert!(got.properties.is_empty(), "no Will Delay: {:?}", got.properties);
+            assert!(
+                got.properties.is_empty(),
+                "no Will Delay: {:?}",
+                got.properties
+            );
             place.pass(20_000);
             place.restart();
             let late = place.connect(&who("late"));
             place.subscribe(late, "will", Qos::ExactlyOnce);
-            let got: Vec<_> = place.take(late).into_iter().map(|it| (it.qos, it.retain, it.expiry)).collect();
-            let expected: &[_] = if retain { &[(qos, true, Some(40))] } else { &[] };
+            let got: Vec<_> = place
+                .take(late)
+                .into_iter()
+                .map(|it| (it.qos, it.retain, it.expiry))
+                .collect();
+            let expected: &[_] = if retain {
+                &[(qos, true, Some(40))]
+            } else {
+                &[]
+            };
             assert_eq!(got, expected);
         }
     }
@@ -262,7 +319,14 @@ fn wills_that_the_server_does_not_support() {
         ..Limits::NONE
     };
     for (limits, will, code) in [
-        (no_retain, Gone { retain: true, ..WILL }, ReasonCode::RetainNotSupported),
+        (
+            no_retain,
+            Gone {
+                retain: true,
+                ..WILL
+            },
+            ReasonCode::RetainNotSupported,
+        ),
         (no_qos, WILL, ReasonCode::QosNotSupported),
     ] {
         let mut place = Place::new(limited(limits));

@@ -50,14 +50,6 @@ impl Hashing {
         hasher.write_u64(level);
         narrow(hasher.finish())
     }
-
-    /// The hash of a number of 64 bits.
-    pub(in crate::broker) fn wide_number(&self, number: u64) -> u32 {
-        let mut hasher = self.hasher();
-        hasher.write_u64(number);
-        narrow(hasher.finish())
-    }
-
     /// The hash of a slot's number.
     pub(in crate::broker) fn number(&self, number: u32) -> u32 {
         self.edge(number, 0)
