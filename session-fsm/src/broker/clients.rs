@@ -1,7 +1,6 @@
 //! The Sessions, by number and by ClientID.
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 
 use hashbrown::HashTable;
 use mqtt5_codec::TopicFilter;
@@ -12,6 +11,7 @@ use super::retained::Cursor;
 use super::slots::{Key, Slots};
 use super::subscriptions::{Hashing, spread};
 use super::subscriptions::{MatchingPart, Subscriber};
+use crate::session::RareQueue;
 use crate::{Instant, Session};
 
 /// A Session, and what belongs to it.
@@ -34,7 +34,7 @@ pub(super) struct Client {
     /// For what the deadline of the Session is noted.
     pub(super) armed: Instant,
     /// The walks over retained messages for its subscriptions, the oldest first.
-    pub(super) walks: VecDeque<Walk>,
+    pub(super) walks: RareQueue<Walk>,
     /// Whether it is in the list of those whose walks go on.
     pub(super) is_walking: bool,
     /// What its filters take of its limits.
@@ -178,7 +178,7 @@ impl Clients {
             limits,
             depends_on: 0,
             armed: Instant::NEVER,
-            walks: VecDeque::new(),
+            walks: RareQueue::default(),
             is_walking: false,
             index_nodes: 0,
             filter_bytes: 0,

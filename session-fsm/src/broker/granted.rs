@@ -36,7 +36,6 @@ impl Granted {
     }
 
     /// The bits, as they are stored.
-    #[cfg(feature = "persistence")]
     pub(super) const fn bits(self) -> u32 {
         self.0
     }

@@ -227,6 +227,9 @@ impl Broker {
         self.groups.away(Client::subscriber(key));
         self.drop_from_groups(now);
         self.settle(now, key);
+        if let Some(client) = self.clients.get_mut(key) {
+            client.session.shrink();
+        }
     }
 
     /// Handles what a Session without a connection has to report, and notes its deadline.

@@ -284,7 +284,9 @@ impl Broker {
         };
         let visits = visits + more;
         statistics.dearest_match = statistics.dearest_match.max(visits as u64);
-        hits.found.sort_by_key(|hit| hit.number);
+        // In an order that does not depend on that of the index.
+        hits.found
+            .sort_unstable_by_key(|hit| (hit.number, hit.granted.bits()));
     }
 }
 

@@ -89,6 +89,9 @@ impl Broker {
             if has_ended {
                 if let Some(client) = self.clients.get_mut(key) {
                     client.walks.pop_front();
+                    if client.walks.is_empty() {
+                        client.walks.clear();
+                    }
                 }
             }
             self.note_walk(key, &filter);
@@ -110,7 +113,7 @@ impl Broker {
         loop {
             let has_room = self.takes_at_once(key);
             let client = self.clients.get_mut(key).filter(|_| has_room);
-            let Some(walk) = client.and_then(|it| it.walks.front_mut()) else {
+            let Some(walk) = client.and_then(|it| it.walks.iter_mut().next()) else {
                 return false;
             };
             match self.retained.next(now, &mut walk.cursor, budget) {

@@ -27,7 +27,6 @@ impl<T> RareQueue<T> {
     }
 
     #[inline]
-    #[cfg(feature = "persistence")]
     pub(crate) fn front(&self) -> Option<&T> {
         self.iter().next()
     }
@@ -49,7 +48,21 @@ impl<T> RareQueue<T> {
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+    /// Discards the entries that `keep` refuses, and gives back the memory if none is left.
+    pub(crate) fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
+        if let Some(entries) = &mut self.0 {
+            entries.retain(keep);
+            if entries.is_empty() {
+                self.0 = None;
+            }
+        }
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.0.iter_mut().flat_map(|entries| entries.iter_mut())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter().flat_map(|entries| entries.iter())
     }
 }

@@ -155,7 +155,7 @@ impl Broker {
         for (group, granted) in self.groups.of_subscriber(subscriber) {
             journal.subscription(number, group.filter(), Some((*granted, 0)));
         }
-        for walk in &client.walks {
+        for walk in client.walks.iter() {
             journal.walk(number, walk.cursor.filter(), Some(walk));
         }
         let bodies: Vec<(NonZeroU64, Message)> = session
