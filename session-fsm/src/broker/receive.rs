@@ -150,6 +150,10 @@ impl Broker {
                 Some(Arrived::Question(question)) => return Ok(Step::Ask(*question)),
                 Some(arrived) => self.handle_arrived(now, key, arrived),
             }
+            // What the Session has to report comes with `transmit`, too.
+            if input.is_empty() {
+                return Ok(Step::Taken);
+            }
         }
     }
 
