@@ -70,8 +70,9 @@ impl Broker {
 
     /// Puts the next slice of a snapshot in place of what is in `into`, as a batch, whose numbers
     /// mean nothing. Takes what it writes off `budget`: one for each Session, retained message,
-    /// publisher whose messages are on their way, group, and message of a group. Returns whether it
-    /// wrote something; call it until it does not.
+    /// publisher whose messages are on their way, group, and message of a group, and one for each
+    /// place where there was one. Returns whether there is a batch or more is to come: call it until
+    /// it returns `false`. `into` is empty if this slice has found nothing.
     pub fn snapshot_slice(
         &mut self,
         snapshot: &mut Snapshot,
@@ -113,7 +114,11 @@ impl Broker {
                 Next::Done => Next::Done,
             };
         }
-        snapshot.journal.take(into).is_some()
+        let wrote = snapshot.journal.take(into).is_some();
+        if !wrote {
+            into.clear();
+        }
+        wrote || !matches!(snapshot.next, Next::Done)
     }
 
     /// Writes the bytes of a message, unless this snapshot has them.
