@@ -4,10 +4,24 @@
 
 #[path = "broker_rules/answers.rs"]
 mod answers;
+#[path = "broker_rules/crashes.rs"]
+mod crashes;
+#[path = "broker_rules/deliveries.rs"]
+mod deliveries;
+#[path = "broker_rules/fan_out.rs"]
+mod fan_out;
+#[path = "broker_rules/hostile.rs"]
+mod hostile;
 #[path = "broker_rules/limits.rs"]
 mod limits;
+#[path = "broker_rules/members.rs"]
+mod members;
+#[path = "broker_rules/people.rs"]
+mod people;
 #[path = "broker_rules/place.rs"]
 mod place;
+#[path = "broker_rules/records.rs"]
+mod records;
 #[path = "broker_rules/restart.rs"]
 mod restart;
 #[path = "broker_rules/retained.rs"]

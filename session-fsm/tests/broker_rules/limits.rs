@@ -445,7 +445,7 @@ fn what_the_host_does_not_take() {
         let mut rounds = 0;
         while !input.is_empty() {
             place.settle();
-            let readable = place.notices.iter().any(|it| *it == Notice::Readable(key));
+            let readable = place.notices.contains(&Notice::Readable(key));
             assert!(readable, "{notices} {batch_bytes}");
             place.notices.retain(|it| *it != Notice::Readable(key));
             let _ = place.broker.receive(now, key, &mut input, policy).unwrap();
@@ -509,11 +509,15 @@ fn lower_limits_for_one_client() {
     type Case = (fn(&mut Place, usize), ReasonCode);
     let cases: [Case; 2] = [
         (
-            |place, it| drop(place.publish(it, "a", "hi", Qos::ExactlyOnce)),
+            |place, it| {
+                let _ = place.publish(it, "a", "hi", Qos::ExactlyOnce);
+            },
             ReasonCode::QosNotSupported,
         ),
         (
-            |place, it| drop(place.publish(it, "a", &"x".repeat(100), Qos::AtMostOnce)),
+            |place, it| {
+                let _ = place.publish(it, "a", &"x".repeat(100), Qos::AtMostOnce);
+            },
             ReasonCode::PacketTooLarge,
         ),
     ];

@@ -1,21 +1,25 @@
 //! A broker, raw connections to it, and a place where its batches are stored.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::NonZeroU16;
 
 use mqtt5_session_fsm::broker::journal::{Batch, BrokenRecord, Restoring};
 use mqtt5_session_fsm::broker::{
     Admission, Broker, BrokerConfig, ConnectionKey, Grant, Next, Notice, Permission, Question,
     Step, Verdict,
 };
+use mqtt5_session_fsm::codec::bytes::BufMut;
 use mqtt5_session_fsm::codec::framing::{Frame, Split, split};
 use mqtt5_session_fsm::codec::{
-    Binary, Connect, Delivery, Packet, Properties, Property, ProtocolVersion, PubAck, PubComp,
-    PubRec, PubRel, Publish, Qos, ReasonCode, Subscribe, Subscription, SubscriptionIdentifier,
-    SubscriptionOptions, Subscriptions, Text, TopicFilter, TopicFilters, TopicName, Unsubscribe,
-    Will,
+    Delivery, Packet, Properties, Property, ProtocolVersion, PubAck, PubComp, PubRec, PubRel,
+    Publish, Qos, ReasonCode, Subscribe, Subscription, SubscriptionIdentifier, SubscriptionOptions,
+    Subscriptions, TopicFilter, TopicFilters, TopicName, Unsubscribe,
 };
 use mqtt5_session_fsm::{Cause, Instant, ServerConfig, SessionConfig};
+
+pub(crate) use crate::people::{Gone, Got, WILL, Who, encode, id, up_to, who};
+
+use crate::people::got;
 
 const V5: ProtocolVersion = ProtocolVersion::V5_0;
 
@@ -30,173 +34,6 @@ pub(crate) fn persistent() -> BrokerConfig {
             ..ServerConfig::default()
         },
         ..BrokerConfig::default()
-    }
-}
-
-pub(crate) fn up_to(maximum_qos: Qos) -> SubscriptionOptions {
-    SubscriptionOptions {
-        maximum_qos,
-        ..SubscriptionOptions::default()
-    }
-}
-
-pub(crate) fn encode(packet: &Packet<'_>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    packet.encode(V5, &mut bytes).expect("a good packet");
-    bytes
-}
-
-pub(crate) fn id(number: u16) -> NonZeroU16 {
-    NonZeroU16::new(number).expect("an identifier")
-}
-
-/// What a CONNECT says.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Who {
-    pub(crate) name: &'static str,
-    pub(crate) principal: &'static str,
-    pub(crate) resumes: bool,
-    pub(crate) keep_alive: u16,
-    pub(crate) expiry: Option<u32>,
-    pub(crate) receive_maximum: Option<u16>,
-    pub(crate) maximum_packet_size: Option<u32>,
-    pub(crate) method: Option<&'static str>,
-    pub(crate) will: Option<Gone>,
-}
-
-/// A Will.
-#[derive(Clone, Debug)]
-pub(crate) struct Gone {
-    pub(crate) topic: &'static str,
-    pub(crate) payload: &'static str,
-    pub(crate) qos: Qos,
-    pub(crate) retain: bool,
-    pub(crate) delay: Option<u32>,
-    pub(crate) expiry: Option<u32>,
-}
-
-pub(crate) const WILL: Gone = Gone {
-    topic: "will",
-    payload: "gone",
-    qos: Qos::AtLeastOnce,
-    retain: false,
-    delay: None,
-    expiry: None,
-};
-
-/// A Client with a Session that ends with its connection.
-pub(crate) fn who(name: &'static str) -> Who {
-    Who {
-        name,
-        ..Who::default()
-    }
-}
-
-impl Who {
-    /// The Session lives for so many seconds after the connection.
-    pub(crate) fn lasting(self, seconds: u32) -> Self {
-        Who {
-            expiry: Some(seconds),
-            ..self
-        }
-    }
-
-    /// Without Clean Start.
-    pub(crate) fn resuming(self) -> Self {
-        Who {
-            resumes: true,
-            ..self
-        }
-    }
-
-    pub(crate) fn with_will(self, will: Gone) -> Self {
-        Who {
-            will: Some(will),
-            ..self
-        }
-    }
-
-    pub(crate) fn bytes(&self) -> Vec<u8> {
-        let mut list = Vec::new();
-        list.extend(self.expiry.map(Property::SessionExpiryInterval));
-        let receive_maximum = self.receive_maximum.map(id);
-        list.extend(receive_maximum.map(Property::ReceiveMaximum));
-        let size = self.maximum_packet_size.and_then(NonZeroU32::new);
-        list.extend(size.map(Property::MaximumPacketSize));
-        let method = self.method.map(|it| Text::new(it).unwrap());
-        list.extend(method.map(Property::AuthenticationMethod));
-        let mut of_will = Vec::new();
-        if let Some(will) = &self.will {
-            of_will.extend(will.delay.map(Property::WillDelayInterval));
-            of_will.extend(will.expiry.map(Property::MessageExpiryInterval));
-        }
-        let will = self.will.as_ref().map(|it| Will {
-            qos: it.qos,
-            retain: it.retain,
-            properties: Properties::new(&of_will).unwrap(),
-            topic: TopicName::new(it.topic).unwrap(),
-            payload: Binary::new(it.payload.as_bytes()).unwrap(),
-        });
-        let principal = (!self.principal.is_empty()).then(|| Text::new(self.principal).unwrap());
-        encode(&Packet::Connect(Connect {
-            clean_start: !self.resumes,
-            keep_alive: self.keep_alive,
-            client_identifier: Text::new(self.name).unwrap(),
-            properties: Properties::new(&list).unwrap(),
-            will,
-            user_name: principal,
-            ..Connect::default()
-        }))
-    }
-}
-
-/// A message that a Client got.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Got {
-    pub(crate) topic: String,
-    pub(crate) payload: String,
-    pub(crate) qos: Qos,
-    pub(crate) retain: bool,
-    pub(crate) duplicate: bool,
-    pub(crate) packet_identifier: Option<NonZeroU16>,
-    /// Subscription Identifiers, in ascending order.
-    pub(crate) identifiers: Vec<u32>,
-    pub(crate) expiry: Option<u32>,
-    /// All other properties.
-    pub(crate) properties: Vec<String>,
-}
-
-fn got(publish: &Publish<'_>) -> Got {
-    let (mut identifiers, mut expiry, mut properties) = (Vec::new(), None, Vec::new());
-    for property in publish.properties.iter() {
-        match property {
-            Property::SubscriptionIdentifier(it) => identifiers.push(it.get()),
-            Property::MessageExpiryInterval(it) => expiry = Some(it),
-            other => properties.push(format!("{other:?}")),
-        }
-    }
-    identifiers.sort_unstable();
-    let (packet_identifier, duplicate) = match publish.delivery {
-        Delivery::AtMostOnce => (None, false),
-        Delivery::AtLeastOnce {
-            packet_identifier,
-            duplicate,
-        }
-        | Delivery::ExactlyOnce {
-            packet_identifier,
-            duplicate,
-        } => (Some(packet_identifier), duplicate),
-    };
-    Got {
-        topic: publish.topic.unwrap().to_string(),
-        payload: String::from_utf8_lossy(publish.payload).into_owned(),
-        qos: publish.delivery.qos(),
-        retain: publish.retain,
-        duplicate,
-        packet_identifier,
-        identifiers,
-        expiry,
-        properties,
     }
 }
 
@@ -240,6 +77,8 @@ pub(crate) struct Place {
     pub(crate) policy: Policy,
     /// Whether [`Broker::work`] is called.
     pub(crate) works: bool,
+    /// How many bytes a buffer has, unless a packet needs more.
+    pub(crate) room: usize,
     assigned: u32,
 }
 
@@ -261,6 +100,7 @@ impl Place {
             questions: Vec::new(),
             policy: |_| Permission::Publish,
             works: true,
+            room: usize::MAX,
             assigned: 0,
         }
     }
@@ -571,6 +411,18 @@ impl Place {
         Ok(())
     }
 
+    /// Takes over a broker that was made of these batches.
+    pub(crate) fn adopt(&mut self, broker: Broker, log: &[Vec<u8>]) {
+        self.broker = broker;
+        self.log = log.to_vec();
+        self.stored = log.len();
+        let mut last = log.last().map_or(&[][..], |it| &it[..]);
+        let batch = Batch::take(&mut last).unwrap();
+        self.last_stored = batch.map_or(0, |it| it.last());
+        self.last_taken = self.last_stored;
+        self.settle();
+    }
+
     /// Carries bytes until nothing moves.
     pub(crate) fn settle(&mut self) {
         for _ in 0..100_000 {
@@ -651,20 +503,30 @@ impl Place {
 
     /// The host hears that a connection has something to write.
     fn write(&mut self, key: ConnectionKey) {
-        let mut bytes = Vec::new();
-        let Ok(transmitted) = self.broker.transmit(self.now, key, &mut bytes) else {
-            return;
-        };
-        self.collect();
-        assert!(transmitted.depends_on <= self.last_taken);
-        let Some(wire) = self.wires.iter_mut().find(|it| it.key == Some(key)) else {
-            return;
-        };
-        wire.held.push_back((transmitted.depends_on, bytes));
-        if let Next::Close(cause) = transmitted.next {
-            wire.closed = Some(cause);
-            wire.key = None;
-            wire.up.clear();
+        let mut room = self.room;
+        loop {
+            let mut bytes = Vec::new();
+            let mut buffer = (&mut bytes).limit(room);
+            let Ok(transmitted) = self.broker.transmit(self.now, key, &mut buffer) else {
+                return;
+            };
+            assert!(bytes.len() <= room);
+            self.collect();
+            assert!(transmitted.depends_on <= self.last_taken);
+            let Some(wire) = self.wires.iter_mut().find(|it| it.key == Some(key)) else {
+                return;
+            };
+            wire.held.push_back((transmitted.depends_on, bytes));
+            match transmitted.next {
+                Next::Nothing => return,
+                Next::Room(needed) => room = self.room.max(needed),
+                Next::Close(cause) => {
+                    wire.closed = Some(cause);
+                    wire.key = None;
+                    wire.up.clear();
+                    return;
+                }
+            }
         }
     }
 

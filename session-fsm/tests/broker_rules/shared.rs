@@ -2,13 +2,13 @@
 
 use mqtt5_session_fsm::broker::groups::GroupsConfig;
 use mqtt5_session_fsm::broker::{BrokerConfig, DropReason, Notice};
+use mqtt5_session_fsm::codec::Properties;
 use mqtt5_session_fsm::codec::{
     Packet, Property, PubAck, PubRec, Publish, Qos, ReasonCode, SubscriptionOptions, TopicName,
 };
-use mqtt5_session_fsm::codec::{Properties, TopicFilter};
 use mqtt5_session_fsm::{ServerConfig, SessionConfig, WaitingLimits};
 
-use crate::place::{Got, Place, Who, encode, persistent, up_to, who};
+use crate::place::{Place, Who, encode, persistent, up_to, who};
 
 const QOS: [Qos; 3] = [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce];
 
@@ -255,75 +255,6 @@ fn properties_and_flags_of_the_member() {
     }
 }
 
-/// One group, one copy, at each QoS, also if the member leaves the connection in the middle: [MQTT-4.8.2-4], [MQTT-4.8.2-5]
-/// for QoS 2, the SHOULD of section 4.8.2 for QoS 1.
-#[test]
-fn what_was_sent_when_the_session_ends() {
-    for (qos, answered, goes_on) in [
-        (Qos::AtLeastOnce, false, true),
-        (Qos::ExactlyOnce, false, false),
-        (Qos::ExactlyOnce, true, false),
-    ] {
-        let mut place = Place::new(persistent());
-        let publisher = place.connect(&who("publisher"));
-        let one = place.connect(&lasting("one"));
-        place.subscribe(one, "$share/g/a", Qos::ExactlyOnce);
-        place.wire(one).answers = false;
-        place.publish(publisher, "a", "hi", qos);
-        let got = place.take(one);
-        assert_eq!(got.len(), 1);
-        let identifier = got[0].packet_identifier.unwrap();
-        if answered {
-            let pubrec = PubRec::new(identifier, ReasonCode::Success);
-            place.send(one, &encode(&Packet::PubRec(pubrec)));
-        }
-        let other = place.connect(&who("other"));
-        place.subscribe(other, "$share/g/a", Qos::ExactlyOnce);
-        place.cut(one);
-        assert_eq!(place.take(other), [], "the Session of the first lives");
-        place.pass(99_000);
-        assert_eq!(place.take(other), []);
-        place.pass(2_000);
-        assert_eq!(
-            place.take(other).len(),
-            usize::from(goes_on),
-            "{qos:?} {answered}"
-        );
-        if !goes_on {
-            assert!(dropped(&mut place, DropReason::SessionEnded) > 0 || answered);
-        }
-    }
-}
-
-/// [MQTT-4.8.2-4]: the member that has it gets the rest of it when it comes again, with DUP, after a restart, too.
-#[test]
-fn the_delivery_is_completed_after_reconnect() {
-    for restarts in [false, true] {
-        for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
-            let mut place = Place::new(persistent());
-            let publisher = place.connect(&who("publisher"));
-            let one = place.connect(&lasting("one"));
-            place.subscribe_as(one, "$share/g/a", up_to(Qos::ExactlyOnce), Some(9));
-            place.wire(one).answers = false;
-            place.publish(publisher, "a", "hi", qos);
-            let first = place.take(one).remove(0);
-            place.cut(one);
-            if restarts {
-                place.restart();
-            }
-            let one = place.resume(&lasting("one"));
-            let again = Got {
-                duplicate: true,
-                ..first
-            };
-            assert_eq!(place.take(one), [again], "restarts: {restarts}");
-            place.cut(one);
-            let one = place.resume(&lasting("one"));
-            assert_eq!(place.take(one), [], "it was acknowledged");
-        }
-    }
-}
-
 /// [MQTT-4.8.2-6]: a refusal ends the message.
 #[test]
 fn a_refusal_by_the_member_ends_the_message() {
@@ -420,82 +351,6 @@ fn an_acknowledgement_takes_the_next_out_of_the_queue() {
         }
     }
     assert_eq!(order, ["0", "1", "2", "3", "4", "5"]);
-}
-
-/// UNSUBSCRIBE of the last member, and the end of its Session, end the group and what waits in it, with notices.
-#[test]
-fn the_last_member_ends_the_group() {
-    for how in 0..3 {
-        let mut place = Place::new(persistent());
-        let publisher = place.connect(&who("publisher"));
-        let one = place.connect(&lasting("one"));
-        place.subscribe(one, "$share/g/a", Qos::AtLeastOnce);
-        place.cut(one);
-        for _ in 0..3 {
-            place.publish(publisher, "a", "hi", Qos::AtLeastOnce);
-        }
-        assert!(place.map.len() > 1);
-        match how {
-            0 => place.pass(101_000),
-            1 => {
-                place.connect(&who("one"));
-            }
-            _ => {
-                let filter = TopicFilter::new("$share/g/a").unwrap();
-                assert!(place.broker.withdraw(place.now, "one", filter));
-                place.settle();
-                let one = place.resume(&lasting("one"));
-                assert_eq!(place.take(one), []);
-                place.cut(one);
-                place.pass(101_000);
-            }
-        }
-        let reasons: Vec<_> = place
-            .notices
-            .iter()
-            .filter(|it| matches!(it, Notice::Dropped { .. }))
-            .collect();
-        assert_eq!(reasons.len(), 3, "{how}: {reasons:?}");
-        let two = place.connect(&lasting("two"));
-        place.subscribe(two, "$share/g/a", Qos::AtLeastOnce);
-        assert_eq!(place.take(two), [], "{how}: a new group");
-    }
-}
-
-/// UNSUBSCRIBE by a member that has messages in flight: they are completed or go to others; nothing is lost to the group.
-#[test]
-fn unsubscribe_with_messages_in_flight() {
-    let mut place = Place::new(persistent());
-    let publisher = place.connect(&who("publisher"));
-    let one = place.connect(&Who {
-        receive_maximum: Some(2),
-        ..lasting("one")
-    });
-    place.wire(one).answers = false;
-    place.subscribe(one, "$share/g/a", Qos::AtLeastOnce);
-    for number in 0..5 {
-        place.publish(publisher, "a", &number.to_string(), Qos::AtLeastOnce);
-    }
-    let other = place.connect(&lasting("other"));
-    place.subscribe(other, "$share/g/a", Qos::AtLeastOnce);
-    assert_eq!(
-        place.payloads(other),
-        ["2", "3", "4"],
-        "who comes gets what waits"
-    );
-    assert_eq!(place.unsubscribe(one, "$share/g/a"), ReasonCode::Success);
-    let got = place.take(one);
-    assert_eq!(got.len(), 2);
-    for it in got {
-        let puback = PubAck::new(it.packet_identifier.unwrap(), ReasonCode::Success);
-        place.send(one, &encode(&Packet::PubAck(puback)));
-    }
-    place.cut(one);
-    let one = place.resume(&lasting("one"));
-    assert_eq!(place.take(one), []);
-    place.publish(publisher, "a", "5", Qos::AtLeastOnce);
-    assert_eq!(place.take(one), []);
-    assert_eq!(place.payloads(other), ["5"]);
 }
 
 /// Messages that wait in a group expire, and say the rest of their time when they go out [MQTT-3.3.2-5], [MQTT-3.3.2-6].
@@ -609,39 +464,4 @@ fn qos_0_does_not_wait_for_members() {
     place.publish(publisher, "a", "1", Qos::AtLeastOnce);
     let one = place.resume(&lasting("one"));
     assert_eq!(place.payloads(one), ["1"]);
-}
-
-/// The member is taken over: the Session goes on with its membership and what it had in flight.
-#[test]
-fn takeover_of_a_member() {
-    let mut place = Place::new(persistent());
-    let publisher = place.connect(&who("publisher"));
-    let one = place.connect(&lasting("one"));
-    place.wire(one).answers = false;
-    place.subscribe(one, "$share/g/a", Qos::ExactlyOnce);
-    place.publish(publisher, "a", "0", Qos::ExactlyOnce);
-    assert_eq!(place.payloads(one), ["0"]);
-    let again = place.resume(&lasting("one"));
-    assert_eq!(place.disconnect(one), Some(ReasonCode::SessionTakenOver));
-    assert_eq!(place.payloads(again), ["0"]);
-    place.publish(publisher, "a", "1", Qos::ExactlyOnce);
-    assert_eq!(place.payloads(again), ["1"]);
-}
-
-/// A member that connects with Clean Start gives back what it had at QoS 1.
-#[test]
-fn clean_start_of_a_member_gives_back() {
-    let mut place = Place::new(persistent());
-    let publisher = place.connect(&who("publisher"));
-    let one = place.connect(&lasting("one"));
-    place.wire(one).answers = false;
-    place.subscribe(one, "$share/g/a", Qos::ExactlyOnce);
-    for (payload, qos) in [("1", Qos::AtLeastOnce), ("2", Qos::ExactlyOnce)] {
-        place.publish(publisher, "a", payload, qos);
-    }
-    assert_eq!(place.payloads(one), ["1", "2"]);
-    let other = place.connect(&lasting("other"));
-    place.subscribe(other, "$share/g/a", Qos::ExactlyOnce);
-    place.connect(&lasting("one"));
-    assert_eq!(place.payloads(other), ["1"]);
 }
