@@ -12,6 +12,7 @@ pub(crate) mod persistence;
 mod publication;
 mod publish;
 mod rare_queue;
+#[cfg(feature = "persistence")]
 mod renumbered;
 mod replay;
 mod room;
@@ -279,6 +280,7 @@ impl Session {
 
     /// A message with QoS 2 is stored, and will be accepted: it is not to be handed out again after a
     /// restart either.
+    #[cfg(feature = "persistence")]
     pub(crate) fn received(&mut self, receipt: Receipt) {
         if let Ok((packet_identifier, Qos::ExactlyOnce)) = self.receiver.undecided(receipt) {
             self.change(|| Change::Received { packet_identifier });

@@ -5,7 +5,6 @@ mod deferred;
 mod identifiers;
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 use mqtt5_codec::{PacketIdentifier, Qos, Role};
 
@@ -39,8 +38,9 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     /// Keeps only what is left after a restart.
+    #[cfg(feature = "persistence")]
     pub(crate) fn forget_receipts(&mut self) {
-        let accepted: Vec<PacketIdentifier> = self.accepted().collect();
+        let accepted: alloc::vec::Vec<PacketIdentifier> = self.accepted().collect();
         *self = Receiver::new(Role::Server);
         for packet_identifier in accepted {
             self.restore(packet_identifier);
@@ -238,6 +238,7 @@ impl Receiver {
     }
 
     /// The identifiers of accepted messages with QoS 2: what survives a crash.
+    #[cfg(feature = "persistence")]
     pub(crate) fn accepted(&self) -> impl Iterator<Item = PacketIdentifier> + '_ {
         let released_next = self.identifiers.iter().filter_map(|(identifier, bits)| {
             let is_accepted = matches!(

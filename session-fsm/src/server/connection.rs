@@ -6,8 +6,7 @@ use core::num::NonZeroU64;
 use mqtt5_codec::Wire;
 use mqtt5_codec::framing::{Piece, RawPacket};
 use mqtt5_codec::{
-    DecodeError, Disconnect, Packet, PacketType, Property, ProtocolVersion, Publish, Qos,
-    ReasonCode, Role,
+    DecodeError, Disconnect, Packet, PacketType, Property, Publish, Qos, ReasonCode, Role,
 };
 
 use super::ServerConfig;
@@ -142,11 +141,13 @@ impl ServerConnection {
     }
 
     /// The version that its CONNECT names.
+    #[cfg(feature = "persistence")]
     pub(crate) const fn version(&self) -> mqtt5_codec::ProtocolVersion {
         self.connection.version
     }
 
     /// Whether a message would be in flight at once.
+    #[cfg(feature = "persistence")]
     pub(crate) fn takes_at_once(&self, session: &Session) -> bool {
         session.waiting() == 0 && session.takes_at_once(self.connection.window())
     }
@@ -182,7 +183,8 @@ impl Lent<'_> {
     }
 
     /// The version of the CONNECT.
-    pub(crate) const fn version(&self) -> ProtocolVersion {
+    #[cfg(feature = "persistence")]
+    pub(crate) const fn version(&self) -> mqtt5_codec::ProtocolVersion {
         self.server.connection.version
     }
 
@@ -261,6 +263,7 @@ impl Lent<'_> {
     }
 
     /// Closes the Network Connection without a packet, unless it is being closed.
+    #[cfg(feature = "persistence")]
     pub(crate) fn abandon(&mut self, now: Instant, cause: Cause) {
         if !self.connection().is_over() {
             self.close(now, cause, false);

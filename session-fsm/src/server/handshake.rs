@@ -324,6 +324,7 @@ impl Lent<'_> {
 
 impl ServerConnection {
     /// Returns the ClientID and Clean Start of a CONNECT that waits to be accepted or refused.
+    #[cfg(feature = "persistence")]
     pub(crate) fn connecting(&self) -> Option<(&str, bool)> {
         let handshake = self.handshake.as_ref().filter(|it| it.deciding)?;
         Some((&handshake.client_identifier, handshake.clean_start))

@@ -101,6 +101,7 @@ impl ServerConnection {
 
     /// Whether no deadline runs but the Keep Alive, whose end only moves away.
     #[inline]
+    #[cfg(feature = "persistence")]
     pub(crate) fn is_calm(&self, session: &Session) -> bool {
         self.connection.phase == Phase::Open
             && self.connection.liveness.is_calm()
@@ -110,6 +111,7 @@ impl ServerConnection {
 
     /// Whether [`Lent::poll`] has nothing to return.
     #[inline]
+    #[cfg(feature = "persistence")]
     pub(crate) fn is_quiet(&self, session: Option<&Session>) -> bool {
         !matches!(self.connection.phase, Phase::Closing(_))
             && session.is_none_or(Session::is_silent)

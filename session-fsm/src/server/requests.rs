@@ -145,6 +145,7 @@ impl Lent<'_> {
     }
 
     /// Whether a SUBACK with this Packet Identifier is owed.
+    #[cfg(feature = "persistence")]
     pub(crate) fn owes_suback(&self, packet_identifier: PacketIdentifier) -> bool {
         let pending = self.server.requests.0.get(&packet_identifier);
         let is_owed = pending.is_some_and(|pending| pending.answer == PacketType::SubAck);

@@ -271,6 +271,7 @@ impl Session {
     }
 
     /// The Client comes again. If only the Will Message is left of the Session, it ends without it.
+    #[cfg(feature = "persistence")]
     pub(crate) fn end_if_held(&mut self, now: Instant) {
         let will = self.will.as_ref();
         if will.is_some_and(|will| will.session_ends_at <= now) {
@@ -280,6 +281,7 @@ impl Session {
     }
 
     /// Whether the Session ends with the Network Connection that it has.
+    #[cfg(feature = "persistence")]
     pub(crate) const fn ends_with_connection(&self) -> bool {
         matches!(self.life, Life::Connected(0))
     }

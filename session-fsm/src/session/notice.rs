@@ -20,6 +20,7 @@ pub(crate) enum Notice {
 
 impl Notice {
     /// The token of what it is about.
+    #[cfg(feature = "persistence")]
     pub(super) const fn token(&self) -> Option<Token> {
         match self {
             Notice::Outcome(token, _) | Notice::Overdue(token) => Some(*token),

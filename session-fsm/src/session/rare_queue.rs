@@ -27,6 +27,7 @@ impl<T> RareQueue<T> {
     }
 
     #[inline]
+    #[cfg(feature = "persistence")]
     pub(crate) fn front(&self) -> Option<&T> {
         self.iter().next()
     }
@@ -49,6 +50,7 @@ impl<T> RareQueue<T> {
     }
 
     /// Discards the entries that `keep` refuses, and gives back the memory if none is left.
+    #[cfg(feature = "persistence")]
     pub(crate) fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
         if let Some(entries) = &mut self.0 {
             entries.retain(keep);
@@ -58,6 +60,7 @@ impl<T> RareQueue<T> {
         }
     }
 
+    #[cfg(feature = "persistence")]
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.0.iter_mut().flat_map(|entries| entries.iter_mut())
     }

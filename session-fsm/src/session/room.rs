@@ -111,6 +111,7 @@ impl Session {
 
     /// Whether a message with QoS 1 or 2 would be in flight at once. `window` is how many messages
     /// the peer takes at a time.
+    #[cfg(feature = "persistence")]
     pub(crate) fn takes_at_once(&self, window: u16) -> bool {
         self.goes_at_once(Qos::AtLeastOnce, window.min(self.config.in_flight))
             && self.excess(1, true) == Excess::default()

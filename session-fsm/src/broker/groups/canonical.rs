@@ -167,6 +167,7 @@ impl<V, M> Groups<V, M> {
     }
 
     /// What the owner keeps of all messages, in the order of their positions.
+    #[cfg(feature = "persistence")]
     pub(in crate::broker) fn messages(&self) -> impl Iterator<Item = &M> {
         let waiting = self.waiting.entries.iter();
         let waiting = waiting.map(|(_, it)| (it.position, &it.message.message));

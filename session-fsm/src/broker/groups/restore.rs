@@ -8,7 +8,7 @@ use super::deliveries::Delivery;
 use super::message::{DropReason, GroupMessage};
 use super::policy::Generator;
 use super::queue::Entry;
-use super::{GroupNumber, GroupView, Groups, GroupsConfig, Policy, Subscriber};
+use super::{Groups, GroupsConfig, Policy, Subscriber};
 use crate::Token;
 
 /// A part of what has to be stored.
@@ -120,6 +120,7 @@ impl<V, M> Groups<V, M> {
     }
 
     /// The message that waits in a slot, and how many slots there are.
+    #[cfg(feature = "persistence")]
     pub(in crate::broker) fn waiting_at(&self, slot: u32) -> (u32, Option<Part<'_, &V, &M>>) {
         let entries = &self.waiting.entries;
         let part = entries
@@ -129,6 +130,7 @@ impl<V, M> Groups<V, M> {
     }
 
     /// The message in a slot that was sent, and how many slots there are.
+    #[cfg(feature = "persistence")]
     pub(in crate::broker) fn sent_at(&self, slot: u32) -> (u32, Option<Part<'_, &V, &M>>) {
         let delivery = self.deliveries.get(slot as usize);
         let part = delivery.and_then(|delivery| self.sent_part(delivery));
@@ -136,8 +138,12 @@ impl<V, M> Groups<V, M> {
     }
 
     /// The group in a slot, and how many slots there are.
-    pub(in crate::broker) fn group_at(&self, slot: u32) -> (u32, Option<GroupView<'_, V, M>>) {
-        let group = self.group(GroupNumber(slot));
+    #[cfg(feature = "persistence")]
+    pub(in crate::broker) fn group_at(
+        &self,
+        slot: u32,
+    ) -> (u32, Option<super::GroupView<'_, V, M>>) {
+        let group = self.group(super::GroupNumber(slot));
         (self.groups.capacity() as u32, group)
     }
 

@@ -162,6 +162,7 @@ impl Deferred {
     }
 
     /// The messages with QoS 2 that the application has accepted and whose PUBREC has not left.
+    #[cfg(feature = "persistence")]
     pub(super) fn accepted(&self) -> impl Iterator<Item = PacketIdentifier> + '_ {
         self.entries
             .iter()

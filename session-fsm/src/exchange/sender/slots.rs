@@ -62,6 +62,7 @@ impl Use {
     }
 
     /// Gives what is kept other numbers.
+    #[cfg(feature = "persistence")]
     pub(super) fn renumber(
         &mut self,
         rank: impl Fn(Token) -> Token,
@@ -169,6 +170,7 @@ pub(super) struct Slots {
 
 impl Slots {
     /// Every slot, in use or not.
+    #[cfg(feature = "persistence")]
     pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
         self.slots.iter()
     }
@@ -205,6 +207,7 @@ impl Slots {
     }
 
     /// Puts the identifiers that are not in use into the order in which they are after a restart.
+    #[cfg(feature = "persistence")]
     pub(super) fn sort_free(&mut self) {
         let free: Vec<u16> = self.free.iter(&self.identifiers).collect();
         for &identifier in &free {

@@ -37,18 +37,21 @@ impl Sender {
     }
 
     /// The tokens of all that is unacknowledged.
+    #[cfg(feature = "persistence")]
     pub(crate) fn tokens(&self) -> impl Iterator<Item = Token> + '_ {
         self.slots.iter().map(|slot| slot.used_for.token())
     }
 
     /// Forgets what was written on a Network Connection that has ended, and in which order
     /// identifiers were freed.
+    #[cfg(feature = "persistence")]
     pub(crate) fn forget_connection(&mut self) {
         self.slots.sort_free();
         self.resume();
     }
 
     /// Gives all that is unacknowledged other numbers.
+    #[cfg(feature = "persistence")]
     pub(crate) fn renumber(
         &mut self,
         rank: impl Fn(Token) -> Token,

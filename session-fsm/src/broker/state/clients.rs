@@ -120,13 +120,11 @@ impl Clients {
     }
 
     /// How many slots there are, in use or not.
-    #[cfg(feature = "persistence")]
     pub(super) fn slots(&self) -> usize {
         self.slots.slots()
     }
 
     /// The Session in a slot.
-    #[cfg(feature = "persistence")]
     pub(super) fn key_at(&self, slot: u32) -> Option<Key> {
         self.slots.key_of(slot)
     }
@@ -147,13 +145,11 @@ impl Clients {
     }
 
     /// The number of the last Session.
-    #[cfg(feature = "persistence")]
     pub(super) const fn last_number(&self) -> u64 {
         self.last_number
     }
 
     /// Goes on behind this number.
-    #[cfg(feature = "persistence")]
     pub(super) fn continue_from(&mut self, last: u64) {
         self.last_number = self.last_number.max(last);
     }

@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::num::NonZeroU64;
-#[cfg(feature = "persistence")]
 use core::ops::Bound;
 
 use mqtt5_codec::ReasonCode;
@@ -132,7 +131,6 @@ impl Jobs {
     }
 
     /// Gives back what was stored of a subscription.
-    #[cfg(feature = "persistence")]
     pub(super) fn restore_subscribed(&mut self, session: u64, filter: &str, since: u64) {
         if since > 0 {
             self.fresh.insert((session, filter.into()), since);
@@ -140,7 +138,6 @@ impl Jobs {
     }
 
     /// What [`Jobs::subscribed`] has returned for a subscription.
-    #[cfg(feature = "persistence")]
     pub(super) fn since(&self, session: u64, filter: &str) -> u64 {
         if self.fresh.is_empty() {
             return 0;
@@ -150,7 +147,6 @@ impl Jobs {
     }
 
     /// The messages of the next publisher behind this one.
-    #[cfg(feature = "persistence")]
     pub(super) fn line_behind(
         &self,
         publisher: Option<&str>,
@@ -164,13 +160,11 @@ impl Jobs {
     }
 
     /// Whether a subscription was made after a job began.
-    #[cfg(feature = "persistence")]
     pub(super) fn is_later(&self, session: u64, filter: &str, job: u64) -> bool {
         self.since(session, filter) >= job
     }
 
     /// Forgets what was noted of subscriptions if there are no jobs.
-    #[cfg(feature = "persistence")]
     pub(super) fn restored(&mut self) {
         if self.is_empty() {
             self.fresh.clear();

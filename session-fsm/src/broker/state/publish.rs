@@ -175,7 +175,6 @@ impl Broker {
 
     /// The subscribers that a message has yet to reach, which was on its way when the process ended:
     /// those behind the last one that has it, without the subscriptions that were made later.
-    #[cfg(feature = "persistence")]
     pub(super) fn hits_of_job(
         &mut self,
         from: Option<Key>,

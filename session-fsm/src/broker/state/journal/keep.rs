@@ -9,31 +9,31 @@ use serde::{Deserialize, Serialize};
 use super::Writer;
 use crate::Instant;
 use crate::Token;
-use crate::broker::clients::Walk;
-use crate::broker::fanout::Job;
 use crate::broker::groups::{GroupMessage, Policy};
 use crate::broker::retained::RetainedMessage;
-use crate::broker::shared::{SharedMessage, SharedPlace};
+use crate::broker::state::clients::Walk;
+use crate::broker::state::fanout::Job;
+use crate::broker::state::shared::{SharedMessage, SharedPlace};
 use crate::broker::{ClientLimits, Granted};
 use crate::session::persistence::parts::Part;
 use crate::session::{Change, Session};
 
 /// The first byte of each key, by what it is the key of.
 pub(super) mod kind {
-    pub(in crate::broker::journal) const HEAD: u8 = 0;
-    pub(in crate::broker::journal) const SESSION: u8 = 1;
-    pub(in crate::broker::journal) const BODY: u8 = 2;
-    pub(in crate::broker::journal) const RETAINED: u8 = 3;
-    pub(in crate::broker::journal) const JOB: u8 = 4;
-    pub(in crate::broker::journal) const GROUP: u8 = 5;
-    pub(in crate::broker::journal) const SHARED: u8 = 6;
+    pub(in crate::broker::state::journal) const HEAD: u8 = 0;
+    pub(in crate::broker::state::journal) const SESSION: u8 = 1;
+    pub(in crate::broker::state::journal) const BODY: u8 = 2;
+    pub(in crate::broker::state::journal) const RETAINED: u8 = 3;
+    pub(in crate::broker::state::journal) const JOB: u8 = 4;
+    pub(in crate::broker::state::journal) const GROUP: u8 = 5;
+    pub(in crate::broker::state::journal) const SHARED: u8 = 6;
 }
 
 /// Parts of a Session that only a broker knows, beside those of [`Part::key`].
 pub(super) mod part {
-    pub(in crate::broker::journal) const OWNER: u8 = 16;
-    pub(in crate::broker::journal) const SUBSCRIPTION: u8 = 17;
-    pub(in crate::broker::journal) const WALK: u8 = 18;
+    pub(in crate::broker::state::journal) const OWNER: u8 = 16;
+    pub(in crate::broker::state::journal) const SUBSCRIPTION: u8 = 17;
+    pub(in crate::broker::state::journal) const WALK: u8 = 18;
 }
 
 /// What belongs to no key of its own.

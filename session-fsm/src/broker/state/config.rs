@@ -88,7 +88,6 @@ pub struct ClientLimits {
     pub topic_levels: u16,
 }
 
-#[cfg(feature = "persistence")]
 impl ClientLimits {
     /// The fields, as they are stored.
     pub(super) fn to_numbers(self) -> [u32; 6] {

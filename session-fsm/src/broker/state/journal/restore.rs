@@ -15,13 +15,13 @@ use super::keep::{
     StoredGroup, StoredHead, StoredJob, StoredOwner, StoredRetained, StoredShared, StoredWalk,
     kind, part,
 };
-use crate::broker::clients::{Client, Walk};
-use crate::broker::fanout::Job;
 use crate::broker::groups::{GroupMessage, Groups, Part, Policy};
-use crate::broker::publish::Arrival;
 use crate::broker::retained::RetainedMessage;
-use crate::broker::shared::SharedMessage;
-use crate::broker::slots::Key;
+use crate::broker::state::clients::{Client, Walk};
+use crate::broker::state::fanout::Job;
+use crate::broker::state::publish::Arrival;
+use crate::broker::state::shared::SharedMessage;
+use crate::broker::state::slots::Key;
 use crate::broker::subscriptions::Subscriber;
 use crate::broker::{Broker, BrokerConfig, ClientLimits, Granted};
 use crate::session::persistence::parts::Parts;

@@ -41,7 +41,6 @@ impl Granted {
     }
 
     /// What was stored; `None` if it never was.
-    #[cfg(feature = "persistence")]
     pub(super) const fn from_bits(bits: u32) -> Option<Self> {
         match bits >> QOS_SHIFT {
             0..=2 => Some(Granted(bits)),

@@ -6,19 +6,15 @@ use mqtt5_codec::Message;
 
 use super::bodies::{Bodies, Left};
 use super::clients::Client;
-#[cfg(feature = "persistence")]
 use super::journal::{Journal, is_said_by};
 use crate::Token;
-#[cfg(feature = "persistence")]
 use crate::session::Change;
-#[cfg(feature = "persistence")]
 use crate::session::persistence::parts::Part;
 
 /// The messages on their way, and the records of the present call.
 #[derive(Clone, Debug)]
 pub(super) struct Ledger {
     pub(super) bodies: Bodies,
-    #[cfg(feature = "persistence")]
     pub(super) journal: Journal,
 }
 
@@ -26,51 +22,39 @@ impl Ledger {
     pub(super) fn new() -> Self {
         Ledger {
             bodies: Bodies::new(),
-            #[cfg(feature = "persistence")]
             journal: Journal::new(1),
         }
     }
 
     /// The number of the last record.
     pub(super) const fn last(&self) -> u64 {
-        #[cfg(feature = "persistence")]
-        return self.journal.last();
-        #[cfg(not(feature = "persistence"))]
-        0
+        self.journal.last()
     }
 
     /// One who held the message does so no more.
     pub(super) fn release(&mut self, number: NonZeroU64) {
         if self.bodies.release(number) == Left::Record {
-            #[cfg(feature = "persistence")]
             self.journal.body_gone(number);
         }
     }
 
     /// Notes a message of which a record needs the bytes.
     pub(super) fn record_body(&mut self, number: NonZeroU64, message: &Message) {
-        #[cfg(feature = "persistence")]
         if self.bodies.record(number) {
             self.journal.body(number, message);
         }
-        #[cfg(not(feature = "persistence"))]
-        let _ = (number, message);
     }
 
     /// Notes that a message of a Session is over.
     pub(super) fn message_ended(&mut self, client: &mut Client, token: Token) {
-        #[cfg(feature = "persistence")]
         if client.is_recorded && client.session.config().persistent {
             self.journal.message_ended(client.number, token);
             client.depends_on = self.journal.last();
         }
-        #[cfg(not(feature = "persistence"))]
-        let _ = (client, token);
     }
 
     /// Notes what a call made of a Session.
     pub(super) fn note(&mut self, client: &mut Client) {
-        #[cfg(feature = "persistence")]
         while let Some((change, next)) = client.session.take_change() {
             let is_said = is_said_by(&change, next);
             let part = client.session.part_of(&change);

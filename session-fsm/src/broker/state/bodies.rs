@@ -87,19 +87,16 @@ impl Bodies {
     }
 
     /// The number of the last message.
-    #[cfg(feature = "persistence")]
     pub(super) const fn last(&self) -> u64 {
         self.last
     }
 
     /// Goes on behind this number.
-    #[cfg(feature = "persistence")]
     pub(super) fn continue_from(&mut self, last: u64) {
         self.last = self.last.max(last);
     }
 
     /// A message that is stored under this number, which the caller holds.
-    #[cfg(feature = "persistence")]
     pub(super) fn restore(&mut self, number: NonZeroU64, bytes: usize) {
         self.last = self.last.max(number.get());
         self.insert(Body {
@@ -130,7 +127,6 @@ impl Bodies {
     }
 
     /// Notes that the message is stored. Returns whether it was not.
-    #[cfg(feature = "persistence")]
     pub(super) fn record(&mut self, number: NonZeroU64) -> bool {
         let hash = Self::hash(number);
         let body = self.held.find_mut(hash, |body| body.number == number);
@@ -138,14 +134,12 @@ impl Bodies {
     }
 
     /// Begins a snapshot.
-    #[cfg(feature = "persistence")]
     pub(super) fn begin_snapshot(&mut self) -> u64 {
         self.snapshots += 1;
         self.snapshots
     }
 
     /// Whether this snapshot does not contain the message, which it does from now on.
-    #[cfg(feature = "persistence")]
     pub(super) fn is_new_in(&mut self, number: NonZeroU64, snapshot: u64) -> bool {
         let hash = Self::hash(number);
         let body = self.held.find_mut(hash, |body| body.number == number);

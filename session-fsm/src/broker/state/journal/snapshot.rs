@@ -9,9 +9,9 @@ use mqtt5_codec::{Message, Qos, TopicName};
 use super::keep::Journal;
 use crate::Token;
 use crate::broker::Broker;
-use crate::broker::clients::Client;
 use crate::broker::groups::{GroupMessage, Part as GroupPart};
-use crate::broker::shared::{SharedMessage, SharedPlace};
+use crate::broker::state::clients::Client;
+use crate::broker::state::shared::{SharedMessage, SharedPlace};
 use crate::broker::subscriptions::Subscriber;
 use crate::session::persistence::parts::Part;
 

@@ -1,0 +1,256 @@
+//! All Sessions and connections of a Server, and what lies between them.
+
+mod bodies;
+mod clients;
+mod config;
+mod connect;
+mod deadlines;
+mod deliver;
+mod drain;
+mod ending;
+mod equality;
+mod fanout;
+mod granted;
+pub mod journal;
+mod ledger;
+mod links;
+mod notice;
+mod publish;
+mod question;
+mod receive;
+mod records;
+mod shared;
+mod slots;
+mod statistics;
+mod subscribe;
+mod walks;
+mod withdraw;
+
+use alloc::collections::VecDeque;
+
+use super::{groups, retained, subscriptions};
+
+pub use self::config::{BrokerConfig, BrokerLimits, ClientLimits, Overlap};
+pub use self::granted::Granted;
+pub use self::links::{ConnectionKey, Gone, Next, Transmitted};
+pub use self::notice::{DropReason, Notice};
+pub use self::publish::Fanout;
+pub use self::question::{Admission, AnswerError, Grant, Permission, Question, Verdict};
+pub use self::receive::Step;
+pub use self::statistics::{SessionView, Statistics};
+
+use self::clients::Clients;
+use self::deadlines::{Deadlines, Due};
+use self::drain::Draining;
+use self::fanout::Jobs;
+use self::groups::Groups;
+use self::journal::StoredHead;
+use self::ledger::Ledger;
+use self::links::Link;
+use self::publish::Hits;
+use self::retained::RetainedStore;
+use self::shared::SharedMessage;
+use self::slots::{Key, Slots};
+use self::subscriptions::SubscriptionIndex;
+use crate::{Acknowledgement, Instant, Session, SessionConfig};
+
+/// All Sessions and connections of a Server, and what lies between them.
+#[derive(Clone)]
+pub struct Broker {
+    config: BrokerConfig,
+    /// The latest call.
+    now: Instant,
+    links: Slots<Link>,
+    clients: Clients,
+    index: SubscriptionIndex<Granted>,
+    groups: Groups<Granted, SharedMessage>,
+    /// The groups, by the filters of their subscriptions.
+    shared: SubscriptionIndex<()>,
+    /// The number of the last message of a group.
+    last_shared: u64,
+    groups_armed: Instant,
+    /// Whether the groups may have dropped more messages than were let go.
+    has_dropped: bool,
+    retained: RetainedStore,
+    retained_armed: Instant,
+    ledger: Ledger,
+    deadlines: Deadlines,
+    /// Connections that have something to write, each once.
+    ready: VecDeque<Key>,
+    notices: VecDeque<Notice>,
+    /// Sessions with walks over retained messages that can go on.
+    walking: VecDeque<Key>,
+    jobs: Jobs,
+    /// Sessions that have ended, of which something is left.
+    ending: VecDeque<Key>,
+    draining: Option<Draining>,
+    /// Connections that were told to wait because of what [`Broker::poll`] had not returned.
+    stalled: VecDeque<Key>,
+    statistics: Statistics,
+    hits: Hits,
+}
+
+impl Broker {
+    /// Creates a broker without Sessions.
+    #[must_use]
+    pub fn new(config: BrokerConfig) -> Self {
+        Broker {
+            now: Instant::ORIGIN,
+            links: Slots::new(),
+            clients: Clients::new(config.seed),
+            index: SubscriptionIndex::new(config.seed),
+            groups: Groups::new(config.groups, config.seed),
+            shared: SubscriptionIndex::new(config.seed),
+            last_shared: 0,
+            groups_armed: Instant::NEVER,
+            has_dropped: false,
+            retained: RetainedStore::new(config.retained),
+            retained_armed: Instant::NEVER,
+            ledger: Ledger::new(),
+            deadlines: Deadlines::default(),
+            ready: VecDeque::new(),
+            notices: VecDeque::new(),
+            walking: VecDeque::new(),
+            jobs: Jobs::default(),
+            ending: VecDeque::new(),
+            draining: None,
+            stalled: VecDeque::new(),
+            statistics: Statistics::default(),
+            hits: Hits::default(),
+            config,
+        }
+    }
+
+    /// Returns what there is to do or to know. Call it after every other call until it returns
+    /// `None`.
+    pub fn poll(&mut self) -> Option<Notice> {
+        if let Some(notice) = self.notices.pop_front() {
+            return Some(notice);
+        }
+        if let Some(key) = self.stalled.pop_front() {
+            if let Some(link) = self.links.get_mut(key) {
+                link.is_stalled = false;
+            }
+            return Some(Notice::Readable(ConnectionKey(key)));
+        }
+        let key = self.ready.pop_front()?;
+        if let Some(link) = self.links.get_mut(key) {
+            link.is_ready = false;
+        }
+        Some(Notice::Ready(ConnectionKey(key)))
+    }
+
+    /// Returns when [`Broker::handle_timeout`] must be called; [`Instant::NEVER`] if there is
+    /// nothing to wait for. It may be earlier than anything that happens.
+    #[must_use]
+    pub fn next_timeout(&self) -> Instant {
+        self.deadlines.next()
+    }
+
+    /// Does what is due: expiry, Wills, the ends of Sessions, time limits of connections. Looks at
+    /// as many deadlines as `budget` allows, and takes them off it; call it again if
+    /// [`Broker::next_timeout`] is not later than `now`.
+    pub fn handle_timeout(&mut self, now: Instant, budget: &mut u32) {
+        let now = self.at(now);
+        while *budget > 0 && !self.is_full() {
+            let Some(due) = self.deadlines.take(now) else {
+                break;
+            };
+            *budget -= 1;
+            match due {
+                Due::Link(key) => self.link_timeout(now, key),
+                Due::Client(key) => self.client_timeout(now, key),
+                Due::Groups => {
+                    self.groups_armed = Instant::NEVER;
+                    // The others have expired, too: `work` goes on.
+                    self.drop_from_groups(now);
+                }
+                Due::Retained => {
+                    self.retained_armed = Instant::NEVER;
+                    while let Some(expired) = self.retained.handle_timeout(now, budget) {
+                        self.note_retained(expired.message.topic(), Some(&expired));
+                    }
+                    self.arm_retained();
+                }
+            }
+        }
+    }
+
+    /// A call at this time. Time does not go back: a restored broker goes on from the latest.
+    fn at(&mut self, now: Instant) -> Instant {
+        self.now = self.now.max(now);
+        self.now
+    }
+
+    fn arm_retained(&mut self) {
+        let at = self.retained.next_timeout();
+        self.deadlines
+            .arm(Due::Retained, &mut self.retained_armed, at);
+    }
+
+    /// Puts the records of the calls since the last batch in place of what is in `into`, whose memory
+    /// is used for the next one. Returns the number of the last record; `None` if there is none.
+    /// Store the batch whole before anything is sent that depends on it.
+    pub fn take_batch(&mut self, into: &mut alloc::vec::Vec<u8>) -> Option<u64> {
+        let head = self.head();
+        self.ledger.journal.head(head);
+        self.ledger.journal.take(into)
+    }
+
+    /// What belongs to no key of its own.
+    fn head(&self) -> StoredHead {
+        let (next_position, random) = self.groups.numbers();
+        StoredHead {
+            last_record: 0,
+            now: self.now.as_millis(),
+            last_session: self.clients.last_number(),
+            last_body: self.ledger.bodies.last(),
+            last_job: self.jobs.last_number,
+            last_shared: self.last_shared,
+            next_position,
+            random,
+        }
+    }
+
+    /// Goes on behind what was stored.
+    fn continue_from(&mut self, now: Instant, head: &StoredHead) {
+        self.now = now;
+        self.clients.continue_from(head.last_session);
+        self.ledger.bodies.continue_from(head.last_body);
+        self.jobs.last_number = head.last_job;
+        self.last_shared = head.last_shared;
+        self.ledger.journal = self::journal::Journal::new(head.last_record.saturating_add(1));
+    }
+
+    /// A Session that does not exist yet.
+    fn session(&self, client_identifier: &str) -> Session {
+        #[allow(unused_mut)]
+        let mut session = Session::of_server(client_identifier, self.session_config());
+        session.store_in_parts();
+        session
+    }
+
+    /// The configuration of each Session.
+    fn session_config(&self) -> SessionConfig {
+        SessionConfig {
+            acknowledgement: Acknowledgement::Manual,
+            ..self.config.server.session
+        }
+    }
+
+    /// Whether records are made.
+    fn is_persistent(&self) -> bool {
+        self.config.server.session.persistent
+    }
+
+    /// Whether as much as may waits for [`Broker::poll`] and [`Broker::take_batch`].
+    fn is_full(&self) -> bool {
+        let batch = self.ledger.journal.len();
+        self.notices.len() >= self.config.limits.notices as usize
+            || batch >= self.config.limits.batch_bytes as usize
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.notices.push_back(notice);
+    }
+}
