@@ -146,10 +146,14 @@ impl ServerConnection {
         self.connection.version
     }
 
-    /// Whether a message would be in flight at once.
+    /// Whether a message of this size would be in flight at once. One that is too large for the
+    /// Session has its turn when there is no other one, and is dropped then.
     #[cfg(feature = "persistence")]
-    pub(crate) fn takes_at_once(&self, session: &Session) -> bool {
-        session.waiting() == 0 && session.takes_at_once(self.connection.window())
+    pub(crate) fn takes_at_once(&self, session: &Session, size: usize) -> bool {
+        let window = self.connection.window();
+        session.waiting() == 0
+            && (session.takes_at_once(window, size)
+                || session.in_flight() == 0 && session.takes_at_once(window, 1))
     }
 
     /// Whether a CONNECT has come that was not accepted.

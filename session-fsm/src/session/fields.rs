@@ -23,6 +23,7 @@
 //! | `Session.last_token` | stored | `Accepted`; those of QoS 0 and of requests may be given again, as the docs of `Token` say |
 //! | `Session.deadlines` | stored | `Accepted`, `Overdue`; see `Deadlines` |
 //! | `Session.watched` | derived | from `config` and `deadlines` |
+//! | `Session.keyed` | process | the owner says how it stores the Session |
 //! | `Session.will` | stored | `WillStored`, `WillRemoved`; see `PendingWill` |
 //! | `Session.notices` | process | an event comes before its change: what was not reported comes again, out of the state before |
 //! | `Session.changes` | process | what was not announced has not happened: no packet depends on it |
@@ -251,7 +252,7 @@ mod tests {
         let lines = body
             .lines()
             .map(str::trim)
-            .filter(|line| !line.starts_with("//"));
+            .filter(|line| !line.starts_with("//") && !line.starts_with('#'));
         lines
             .map(|line| {
                 let (field, kind) = line.split_once(": ").expect("a field and its type");

@@ -109,12 +109,12 @@ impl Session {
         }
     }
 
-    /// Whether a message with QoS 1 or 2 would be in flight at once. `window` is how many messages
-    /// the peer takes at a time.
+    /// Whether a message of this size with QoS 1 or 2 would be in flight at once. `window` is how
+    /// many messages the peer takes at a time.
     #[cfg(feature = "persistence")]
-    pub(crate) fn takes_at_once(&self, window: u16) -> bool {
+    pub(crate) fn takes_at_once(&self, window: u16, size: usize) -> bool {
         self.goes_at_once(Qos::AtLeastOnce, window.min(self.config.in_flight))
-            && self.excess(1, true) == Excess::default()
+            && self.excess(size.max(1), true) == Excess::default()
     }
 
     /// Makes room for a message, at the expense of others if that is allowed and helps. `offline`

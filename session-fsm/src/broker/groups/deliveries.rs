@@ -190,15 +190,7 @@ impl<V: Clone, M> Groups<V, M> {
         subscriber: Subscriber,
         able: impl FnMut(Subscriber) -> Option<u32>,
     ) -> Option<Routed<V, M>> {
-        let slot = self.find_member(subscriber)?;
-        let member = self.members.get(slot as usize)?;
-        if !member.own.is_empty() {
-            return None;
-        }
-        if !member.ascending {
-            self.sort_deliveries(slot);
-        }
-        let first = self.members.get(slot as usize)?.deliveries.first()?;
+        let first = self.next_to_give_back(subscriber)?;
         let delivery = self.remove_delivery(first)?;
         self.statistics.given_back += 1;
         let Delivery {
@@ -208,6 +200,24 @@ impl<V: Clone, M> Groups<V, M> {
             ..
         } = delivery;
         Some(self.route_at(now, group, position, message, true, able))
+    }
+
+    /// Returns the size of the message that [`give_back`](Groups::give_back) would give back.
+    pub fn next_size_given_back(&mut self, subscriber: Subscriber) -> Option<usize> {
+        let first = self.next_to_give_back(subscriber)?;
+        Some(self.deliveries.get(first as usize)?.message.size)
+    }
+
+    fn next_to_give_back(&mut self, subscriber: Subscriber) -> Option<u32> {
+        let slot = self.find_member(subscriber)?;
+        let member = self.members.get(slot as usize)?;
+        if !member.own.is_empty() {
+            return None;
+        }
+        if !member.ascending {
+            self.sort_deliveries(slot);
+        }
+        self.members.get(slot as usize)?.deliveries.first()
     }
 }
 

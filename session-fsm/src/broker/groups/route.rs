@@ -88,6 +88,33 @@ impl<V: Clone, M> Groups<V, M> {
     /// [`next_dropped`](Groups::next_dropped) returns it.
     pub fn next_for(&mut self, now: Instant, subscriber: Subscriber) -> Option<Handed<V, M>> {
         let member = self.find_member(subscriber)?;
+        let (slot, first) = self.first_for(now, member)?;
+        let group = self.memberships.get(slot as usize)?.group;
+        let state = self.groups.get_mut(group as usize)?;
+        let entry = self.waiting.take(&mut state.queue, first)?;
+        let state = self.members.get_mut(member as usize)?;
+        state.waiting.begin_after(&self.memberships, slot);
+        self.statistics.handed_from_queue += 1;
+        Some(Handed {
+            member: subscriber,
+            value: self.memberships.get(slot as usize)?.value.clone(),
+            group: GroupNumber(group),
+            position: entry.position,
+            message: entry.message,
+            was_queued: true,
+        })
+    }
+
+    /// Returns the size of the message that [`next_for`](Groups::next_for) would return, for an
+    /// owner whose Sessions have limits of bytes.
+    pub fn next_size_for(&mut self, now: Instant, subscriber: Subscriber) -> Option<usize> {
+        let member = self.find_member(subscriber)?;
+        let (_, first) = self.first_for(now, member)?;
+        Some(self.waiting.entries.get(first as usize)?.message.size)
+    }
+
+    /// The membership whose turn it is, and the message that waits for it.
+    fn first_for(&mut self, now: Instant, member: u32) -> Option<(u32, u32)> {
         loop {
             let waiting = self.members.get(member as usize)?.waiting;
             let slot = waiting.first()?;
@@ -102,18 +129,7 @@ impl<V: Clone, M> Groups<V, M> {
                 self.waiting.drop_entry(state, first, DropReason::Expired);
                 continue;
             }
-            let entry = self.waiting.take(&mut state.queue, first)?;
-            let state = self.members.get_mut(member as usize)?;
-            state.waiting.begin_after(&self.memberships, slot);
-            self.statistics.handed_from_queue += 1;
-            return Some(Handed {
-                member: subscriber,
-                value: self.memberships.get(slot as usize)?.value.clone(),
-                group: GroupNumber(group),
-                position: entry.position,
-                message: entry.message,
-                was_queued: true,
-            });
+            return Some((slot, first));
         }
     }
 

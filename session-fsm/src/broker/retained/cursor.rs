@@ -106,6 +106,13 @@ impl Cursor {
         retained.sequence <= self.sequence && retained.overtaken <= self.sequence
     }
 
+    /// Moves to a key that was passed.
+    pub(super) fn move_back(&mut self, key: &[u8]) {
+        self.ended = false;
+        self.position.clear();
+        self.position.extend_from_slice(key);
+    }
+
     /// There are no more messages.
     pub(super) fn end(&mut self) {
         self.ended = true;

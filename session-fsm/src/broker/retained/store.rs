@@ -216,6 +216,12 @@ impl RetainedStore {
         Step::End
     }
 
+    /// Moves a cursor back to the message that [`next`](Self::next) has just returned, for an owner
+    /// that has no room for it: it is returned again, unless it is replaced or removed meanwhile.
+    pub fn give_back(&self, cursor: &mut Cursor, retained: &RetainedMessage) {
+        cursor.move_back(&Key::of(&retained.message.topic()));
+    }
+
     /// Returns whether a cursor has yet to come to a message of this store, and will return it then
     /// if it has not expired.
     #[must_use]

@@ -116,6 +116,9 @@ impl Broker {
         mut policy: impl FnMut(&Publish<'_>) -> Permission,
     ) -> Result<Step, Gone> {
         loop {
+            if self.links.get(key).is_none() {
+                return Err(Gone);
+            }
             let is_stalled = self.is_full();
             if is_stalled {
                 self.stall(key);

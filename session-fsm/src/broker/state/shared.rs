@@ -40,12 +40,12 @@ pub(super) struct SharedPlace<'a> {
 /// How many messages that groups have dropped one call lets go.
 const DROPPED_AT_ONCE: u32 = 100;
 
-/// How many messages a member has in flight, if it can take one at once.
-fn able(clients: &Clients, links: &Slots<Link>, member: Subscriber) -> Option<u32> {
+/// How many messages a member has in flight, if it can take one of this size at once.
+fn able(clients: &Clients, links: &Slots<Link>, member: Subscriber, size: usize) -> Option<u32> {
     let client = clients.key_of(member).and_then(|key| clients.get(key))?;
     let link = links.get(client.connection?)?;
     link.connection
-        .takes_at_once(&client.session)
+        .takes_at_once(&client.session, size)
         .then(|| u32::from(client.session.in_flight()))
 }
 
@@ -106,9 +106,10 @@ impl Broker {
         true
     }
 
-    /// Calls a method of the groups with what it asks about members.
+    /// Calls a method of the groups with what it asks about members, for a message of this size.
     fn of_groups<R>(
         &mut self,
+        size: usize,
         call: impl FnOnce(&mut Groups<Granted, SharedMessage>, &dyn Fn(Subscriber) -> Option<u32>) -> R,
     ) -> R {
         let Broker {
@@ -117,7 +118,7 @@ impl Broker {
             links,
             ..
         } = self;
-        call(groups, &|member| able(clients, links, member))
+        call(groups, &|member| able(clients, links, member, size))
     }
 
     /// Gives a message to one member of each group that was found.
@@ -141,7 +142,8 @@ impl Broker {
                 expires_at: arrival.expires_at,
             };
             let stored = message.clone();
-            match self.of_groups(|groups, able| groups.route(now, group, message, able)) {
+            let size = message.size;
+            match self.of_groups(size, |groups, able| groups.route(now, group, message, able)) {
                 Routed::Handed(handed) => self.hand(now, handed, false),
                 Routed::Queued(position) => self.note_shared(&stored, group, position, None),
                 Routed::Dropped(message, why) => self.shared_dropped(&message, why, false),
@@ -154,7 +156,8 @@ impl Broker {
     /// Gives a message that a Session had, which has ended and left its groups, to another member;
     /// `false` if there is none.
     pub(super) fn give_back(&mut self, now: Instant, member: Subscriber) -> bool {
-        let routed = self.of_groups(|groups, able| groups.give_back(now, member, able));
+        let size = self.groups.next_size_given_back(member).unwrap_or(0);
+        let routed = self.of_groups(size, |groups, able| groups.give_back(now, member, able));
         let is_some = routed.is_some();
         match routed {
             Some(Routed::Handed(handed)) => self.hand(now, handed, true),
@@ -228,7 +231,10 @@ impl Broker {
             return;
         }
         let member = Client::subscriber(key);
-        while able(&self.clients, &self.links, member).is_some() {
+        while let Some(size) = self.groups.next_size_for(now, member) {
+            if able(&self.clients, &self.links, member, size).is_none() {
+                break;
+            }
             match self.groups.next_for(now, member) {
                 Some(handed) => self.hand(now, handed, false),
                 None => break,

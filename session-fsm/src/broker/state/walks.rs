@@ -32,6 +32,16 @@ impl Walk {
     }
 }
 
+/// Why a walk stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pause {
+    /// There are no more messages.
+    End,
+    OutOfBudget,
+    /// The Session takes no more now.
+    NoRoom,
+}
+
 impl Broker {
     /// A Session may have room for more retained messages.
     pub(super) fn has_room(&mut self, key: Key) {
@@ -78,51 +88,49 @@ impl Broker {
             return;
         };
         client.is_walking = false;
-        while *budget > 0 {
-            let has_room = self.takes_at_once(key);
-            let client = self.clients.get(key).filter(|_| has_room);
-            let Some(walk) = client.and_then(|it| it.walks.front()) else {
-                return;
-            };
+        while let Some(walk) = self.clients.get(key).and_then(|it| it.walks.front()) {
             let filter: Box<str> = walk.cursor.filter().into();
-            let has_ended = self.walk_on(now, key, budget);
-            if has_ended {
-                if let Some(client) = self.clients.get_mut(key) {
-                    client.walks.pop_front();
-                    if client.walks.is_empty() {
-                        client.walks.clear();
-                    }
+            let pause = self.walk_on(now, key, budget);
+            if let (Pause::End, Some(client)) = (pause, self.clients.get_mut(key)) {
+                client.walks.pop_front();
+                if client.walks.is_empty() {
+                    client.walks.clear();
                 }
             }
             self.note_walk(key, &filter);
+            match pause {
+                Pause::End => {}
+                Pause::OutOfBudget => return self.has_room(key),
+                // It goes on with the next acknowledgement, or the next connection.
+                Pause::NoRoom => return,
+            }
         }
-        self.has_room(key);
     }
 
-    /// Whether a message for a client would be in flight at once: the queue is for live messages.
-    fn takes_at_once(&self, key: Key) -> bool {
-        let client = self.clients.get(key);
-        let link = client.and_then(|it| self.links.get(it.connection?));
-        link.zip(client)
-            .is_some_and(|(link, client)| link.connection.takes_at_once(&client.session))
-    }
-
-    /// Sends retained messages for the first walk of a Session as long as it has room. Returns
-    /// whether the walk is at its end.
-    fn walk_on(&mut self, now: Instant, key: Key, budget: &mut u32) -> bool {
+    /// Sends retained messages for the first walk of a Session as long as they would be in flight
+    /// at once: the queue is for live messages.
+    fn walk_on(&mut self, now: Instant, key: Key, budget: &mut u32) -> Pause {
         loop {
-            let has_room = self.takes_at_once(key);
-            let client = self.clients.get_mut(key).filter(|_| has_room);
-            let Some(walk) = client.and_then(|it| it.walks.iter_mut().next()) else {
-                return false;
+            let Some(client) = self.clients.get_mut(key) else {
+                return Pause::NoRoom;
+            };
+            let link = client.connection.and_then(|link| self.links.get(link));
+            let session = &client.session;
+            let has_room = |size| link.is_some_and(|it| it.connection.takes_at_once(session, size));
+            let Some(walk) = client.walks.iter_mut().next().filter(|_| has_room(1)) else {
+                return Pause::NoRoom;
             };
             match self.retained.next(now, &mut walk.cursor, budget) {
+                Step::Found(found) if !has_room(found.message.size()) => {
+                    self.retained.give_back(&mut walk.cursor, found);
+                    return Pause::NoRoom;
+                }
                 Step::Found(found) => {
                     let publication = walk.copy_of(found);
                     let _ = self.deliver(now, key, publication);
                 }
-                Step::OutOfBudget => return false,
-                Step::End => return true,
+                Step::OutOfBudget => return Pause::OutOfBudget,
+                Step::End => return Pause::End,
             }
         }
     }
