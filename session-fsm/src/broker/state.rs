@@ -127,7 +127,11 @@ impl Broker {
         if let Some(notice) = self.notices.pop_front() {
             return Some(notice);
         }
-        if let Some(key) = self.stalled.pop_front() {
+        let stalled = match self.is_full() {
+            true => None,
+            false => self.stalled.pop_front(),
+        };
+        if let Some(key) = stalled {
             if let Some(link) = self.links.get_mut(key) {
                 link.is_stalled = false;
             }
@@ -141,10 +145,14 @@ impl Broker {
     }
 
     /// Returns when [`Broker::handle_timeout`] must be called; [`Instant::NEVER`] if there is
-    /// nothing to wait for. It may be earlier than anything that happens.
+    /// nothing to wait for, or if [`BrokerLimits::notices`] or [`BrokerLimits::batch_bytes`] allow
+    /// nothing before the host has taken them. It may be earlier than anything that happens.
     #[must_use]
     pub fn next_timeout(&self) -> Instant {
-        self.deadlines.next()
+        match self.is_full() {
+            true => Instant::NEVER,
+            false => self.deadlines.next(),
+        }
     }
 
     /// Does what is due: expiry, Wills, the ends of Sessions, time limits of connections. Looks at
@@ -182,6 +190,14 @@ impl Broker {
         self.now
     }
 
+    /// Returns the time of the latest call. That of a restored broker may be ahead of the clock: the
+    /// clock went back, or belongs to another machine. Time stands still for the broker until
+    /// the clock has caught up, so a host does better to go on from here.
+    #[must_use]
+    pub const fn now(&self) -> Instant {
+        self.now
+    }
+
     fn arm_retained(&mut self) {
         let at = self.retained.next_timeout();
         self.deadlines
@@ -195,6 +211,14 @@ impl Broker {
         let head = self.head();
         self.ledger.journal.head(head);
         self.ledger.journal.take(into)
+    }
+
+    /// Returns the number of the last record that was made, in a batch that was taken or not; 0 if
+    /// there was none. After a restart the numbers go on: once the first batch is stored, or there
+    /// is none to be taken, all up to this one are stored.
+    #[must_use]
+    pub const fn last_record(&self) -> u64 {
+        self.ledger.last()
     }
 
     /// What belongs to no key of its own.

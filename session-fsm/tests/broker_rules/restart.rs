@@ -1,8 +1,109 @@
 //! A broker that is made of its records (sections 4.1, 4.4), in the middle of anything.
 
-use mqtt5_session_fsm::codec::Qos;
+use mqtt5_session_fsm::Instant;
+use mqtt5_session_fsm::broker::journal::{Batch, Restoring};
+use mqtt5_session_fsm::broker::{BrokerConfig, BrokerLimits, Notice, Step};
+use mqtt5_session_fsm::codec::{Delivery, Packet, Publish, Qos, TopicName};
 
-use crate::place::{Place, Who, persistent, who};
+use crate::people::{Who, encode, id, who};
+use crate::place::{Place, persistent};
+
+/// A snapshot in the smallest slices, some of which find nothing: it ends when it says so, and not before.
+#[test]
+fn a_slice_of_a_snapshot_may_be_empty() {
+    let mut place = Place::new(persistent());
+    for name in ["a", "b", "c", "d"] {
+        let wire = place.connect(&who(name).lasting(100));
+        place.subscribe(wire, name, Qos::AtLeastOnce);
+    }
+    // Two that are no more, behind which there is one.
+    for name in ["b", "c"] {
+        let wire = place.resume(&who(name).lasting(0));
+        place.cut(wire);
+    }
+    let mut snapshot = place.broker.snapshot();
+    let (mut bytes, mut restoring) = (b"old".to_vec(), Restoring::new(place.config));
+    while (place.broker).snapshot_slice(&mut snapshot, &mut 1, &mut bytes) {
+        let mut log = &bytes[..];
+        while let Some(batch) = Batch::take(&mut log).unwrap() {
+            for record in batch.records() {
+                restoring.record(record.key, record.value);
+            }
+        }
+    }
+    assert!(bytes.is_empty());
+    let restored = restoring.finish(place.now).unwrap();
+    assert!(
+        restored
+            .session_of("d")
+            .is_some_and(|it| it.subscriptions().count() == 1)
+    );
+    assert_eq!(restored.sessions().count(), 2);
+    assert!(restored.last_record() >= place.broker.last_record());
+}
+
+/// As long as the host has a batch to take, nothing asks to be called in vain.
+#[test]
+fn a_full_batch_waits_for_the_host() {
+    let limits = BrokerLimits {
+        batch_bytes: 1,
+        ..BrokerLimits::default()
+    };
+    let mut place = Place::new(BrokerConfig {
+        limits,
+        ..persistent()
+    });
+    let one = place.connect(&who("one").lasting(100));
+    place.subscribe(one, "a", Qos::AtLeastOnce);
+    let key = place.wire(one).key.unwrap();
+    let publish = |number| {
+        encode(&Packet::Publish(Publish {
+            delivery: Delivery::new(Qos::AtLeastOnce, id(number), false),
+            ..Publish::new(TopicName::new("a").unwrap(), b"")
+        }))
+    };
+    let both = [publish(7), publish(8)].concat();
+    let mut input = &both[..];
+    let (now, policy) = (place.now, place.policy);
+    let broker = &mut place.broker;
+    assert_eq!(broker.receive(now, key, &mut input, policy), Ok(Step::Wait));
+    assert!(!input.is_empty());
+    while let Some(notice) = broker.poll() {
+        assert_ne!(notice, Notice::Readable(key));
+    }
+    assert_eq!(broker.next_timeout(), Instant::NEVER);
+    assert!(!broker.work(now, &mut 1));
+    assert_eq!(
+        broker.take_batch(&mut Vec::new()),
+        Some(broker.last_record())
+    );
+    assert_ne!(broker.next_timeout(), Instant::NEVER);
+    assert_eq!(broker.poll(), Some(Notice::Readable(key)));
+    let _ = broker.receive(now, key, &mut input, policy).unwrap();
+    assert!(input.is_empty());
+}
+
+/// The clock of the restart is behind: the broker says from when it goes on.
+#[test]
+fn a_restored_broker_knows_the_time() {
+    let mut place = Place::new(persistent());
+    let wire = place.connect(&who("one").lasting(100));
+    place.pass(5_000);
+    place.subscribe(wire, "a", Qos::AtLeastOnce);
+    let (last, now) = (place.broker.last_record(), place.now);
+    assert_eq!(place.broker.now(), now);
+    for (clock, expected) in [
+        (Instant::ORIGIN, now),
+        (
+            Instant::from_millis(now.as_millis() + 1),
+            Instant::from_millis(now.as_millis() + 1),
+        ),
+    ] {
+        let restored = place.restoring().finish(clock).unwrap();
+        assert_eq!(restored.now(), expected);
+        assert!(restored.last_record() >= last);
+    }
+}
 
 /// Messages in flight, acknowledged in part, and waiting, when the connection breaks and the broker is made anew: each arrives
 /// once.

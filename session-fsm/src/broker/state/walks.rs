@@ -54,7 +54,9 @@ impl Broker {
 
     /// Goes on with what takes long, a slice at a time: messages for many subscribers, retained
     /// messages for new subscriptions, what Sessions leave that have ended, connections that
-    /// [`Broker::drain`] ends. Takes what it does off `budget`; returns whether more is left to do.
+    /// [`Broker::drain`] ends. Takes what it does off `budget`; returns whether more is left that can
+    /// be done now: nothing can while [`BrokerLimits::notices`](super::BrokerLimits::notices) or
+    /// [`BrokerLimits::batch_bytes`](super::BrokerLimits::batch_bytes) do not allow it.
     pub fn work(&mut self, now: Instant, budget: &mut u32) -> bool {
         let now = self.at(now);
         while *budget > 0 && !self.is_full() {
@@ -72,7 +74,7 @@ impl Broker {
             }
             self.drain_slice(now, budget);
         }
-        self.has_work()
+        !self.is_full() && self.has_work()
     }
 
     fn has_work(&self) -> bool {

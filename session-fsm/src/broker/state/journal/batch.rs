@@ -65,32 +65,36 @@ fn number<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     Some(*number)
 }
 
+/// The number of the first record, how many there are, and where they end.
+fn header(log: &[u8]) -> Result<(u64, u32, usize), BatchError> {
+    let Some(header) = log.get(..HEADER) else {
+        return Err(BatchError::Truncated);
+    };
+    let (mut fields, sum) = header.split_at(FIELDS);
+    if CRC.checksum(fields).to_le_bytes() != sum {
+        return Err(BatchError::Damaged);
+    }
+    if number(&mut fields) != Some(MAGIC) {
+        return Err(BatchError::UnknownVersion);
+    }
+    let first = number(&mut fields).map_or(0, u64::from_le_bytes);
+    let count = number(&mut fields).map_or(0, u32::from_le_bytes);
+    let length = number(&mut fields).map_or(0, u32::from_le_bytes) as usize;
+    Ok((first, count, HEADER + length))
+}
+
 impl<'a> Batch<'a> {
     /// Takes a batch off the front of a file of batches; `None` at its end.
     ///
     /// # Errors
     ///
-    /// [`BatchError`]; `log` begins with the batch then. At the very end of a file an error means that a write was not
-    /// finished: nothing that depends on it has left, so the file may be cut there.
+    /// [`BatchError`]; `log` begins with the batch then. If [`Batch::is_last`], a write was not finished: nothing that
+    /// depends on it has left, so the file may be cut there.
     pub fn take(log: &mut &'a [u8]) -> Result<Option<Self>, BatchError> {
         if log.is_empty() {
             return Ok(None);
         }
-        let Some(header) = log.get(..HEADER) else {
-            return Err(BatchError::Truncated);
-        };
-        let (fields, sum) = header.split_at(FIELDS);
-        if CRC.checksum(fields).to_le_bytes() != sum {
-            return Err(BatchError::Damaged);
-        }
-        let mut fields = fields;
-        if number(&mut fields) != Some(MAGIC) {
-            return Err(BatchError::UnknownVersion);
-        }
-        let first = number(&mut fields).map_or(0, u64::from_le_bytes);
-        let count = number(&mut fields).map_or(0, u32::from_le_bytes);
-        let length = number(&mut fields).map_or(0, u32::from_le_bytes) as usize;
-        let end = HEADER + length;
+        let (first, count, end) = header(log)?;
         let (Some(sealed), Some(sum)) = (log.get(..end), log.get(end..end + SUM)) else {
             return Err(BatchError::Truncated);
         };
@@ -105,6 +109,20 @@ impl<'a> Batch<'a> {
             records: sealed.get(HEADER..).unwrap_or_default(),
             bytes,
         }))
+    }
+
+    /// Returns whether no other batch follows the one at the front of `log`, damaged as it may be: where its header
+    /// says that it ends, or anywhere if its header is damaged. If each write is one batch and is synced before the
+    /// next one, only the last one of a file can be unfinished; a damaged one before it is a damaged file.
+    #[must_use]
+    pub fn is_last(log: &[u8]) -> bool {
+        match header(log) {
+            Ok((_, _, end)) => end + SUM >= log.len(),
+            Err(_) => (1..log.len()).all(|start| {
+                let rest = log.get(start..).unwrap_or_default();
+                !rest.starts_with(&MAGIC) || header(rest).is_err()
+            }),
+        }
     }
 
     /// Returns the number of its first record.
@@ -323,6 +341,25 @@ mod tests {
         let batch = Batch::take(&mut log).unwrap().unwrap();
         assert_eq!((batch.first(), batch.last()), (10, 10));
         assert_eq!(Batch::take(&mut log), Ok(None));
+    }
+
+    #[test]
+    fn only_the_last_batch_can_be_unfinished() {
+        let (mut writer, bytes) = written();
+        let (mut two, mut second) = (bytes.clone(), Vec::new());
+        writer.remove(b"d");
+        writer.take(&mut second);
+        two.extend_from_slice(&second);
+        for at in 0..bytes.len() {
+            let mut damaged = two.clone();
+            damaged[at] ^= 1;
+            // A damaged length may point anywhere, but then the sum of the header does not fit.
+            assert!(!Batch::is_last(&damaged), "{at}");
+            assert!(Batch::is_last(&damaged[..bytes.len()]), "{at}");
+            assert!(Batch::is_last(&bytes[..at]), "{at}");
+        }
+        // What a crash may leave of a write: the right length, and nothing in it.
+        assert!(Batch::is_last(&[0; 100]));
     }
 
     #[test]
