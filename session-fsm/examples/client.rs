@@ -18,12 +18,16 @@ mod cut;
 mod load;
 #[path = "common/server.rs"]
 mod server;
+#[path = "common/store.rs"]
+#[allow(dead_code)] // This server has none.
+mod store;
 #[path = "common/stream.rs"]
 mod stream;
 
 use std::future::pending;
 use std::process::ExitCode;
 
+use mqtt5_session_fsm::broker::Broker;
 use tokio::net::TcpListener;
 use tokio::task::{LocalSet, spawn_local};
 
@@ -45,7 +49,8 @@ async fn run(address: Option<String>) -> load::Result<ExitCode> {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             let address = listener.local_addr()?.to_string();
             // The task ends with this process.
-            spawn_local(server::serve(broker::Broker::new(), listener, pending()));
+            let host = broker::Host::new(Broker::new(broker::config(false)?));
+            spawn_local(server::serve(host, None, listener, pending()));
             address
         }
     };

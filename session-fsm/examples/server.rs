@@ -1,11 +1,13 @@
-//! A small server with many clients, subscriptions, Wills, and Sessions that outlive connections.
+//! A server on the broker core: subscriptions of all kinds, retained messages, Wills, and Sessions
+//! that outlive connections and, with a store, the process.
 //!
 //! ```sh
 //! cargo run --release --example server                     # with clients of its own, then exits
 //! cargo run --release --example server -- 127.0.0.1:1883   # until Ctrl-C
+//! cargo run --release --example server -- 127.0.0.1:1883 --store sessions
 //! ```
 //!
-//! Copy the I/O shell, `common/server.rs`.
+//! Copy the I/O shell, `common/server.rs`, and the store, `common/store.rs`.
 
 #[path = "common/broker.rs"]
 mod broker;
@@ -17,52 +19,88 @@ mod cut;
 mod load;
 #[path = "common/server.rs"]
 mod server;
+#[path = "common/store.rs"]
+mod store;
 #[path = "common/stream.rs"]
 mod stream;
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use mqtt5_session_fsm::broker::Broker;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{LocalSet, spawn_local};
 
+use broker::Host;
+use store::Store;
+
 const CLIENTS: usize = 4;
 /// How many connections of each client are cut.
 const CUTS: usize = 5;
+/// A store of this many bytes is not written anew.
+const SMALL_STORE: u64 = 1 << 20;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> load::Result<ExitCode> {
-    let address = std::env::args().nth(1);
-    LocalSet::new().run_until(run(address)).await
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (address, store) = match arguments[..] {
+        [] => (None, None),
+        [address] => (Some(address), None),
+        [address, "--store", file] => (Some(address), Some(Path::new(file))),
+        _ => {
+            eprintln!("usage: server [ADDRESS [--store FILE]]");
+            return ExitCode::FAILURE;
+        }
+    };
+    match LocalSet::new().run_until(run(address, store)).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("The server cannot go on: {error}.");
+            ExitCode::FAILURE
+        }
+    }
 }
 
-async fn run(address: Option<String>) -> load::Result<ExitCode> {
-    let broker = broker::Broker::new();
-    let listener = TcpListener::bind(address.as_deref().unwrap_or("127.0.0.1:0")).await?;
+async fn run(address: Option<&str>, store: Option<&Path>) -> load::Result<bool> {
+    let config = broker::config(store.is_some())?;
+    let (store, broker) = match store {
+        Some(file) => {
+            let (store, broker) = Store::open(file, config, SMALL_STORE)
+                .map_err(|error| format!("the store {}: {error}", file.display()))?;
+            println!(
+                "The store holds {} Sessions and {} retained messages.",
+                broker.statistics().sessions,
+                broker.statistics().retained,
+            );
+            (Some(store), broker)
+        }
+        None => (None, Broker::new(config)),
+    };
+    let host = Host::new(broker);
+    let listener = TcpListener::bind(address.unwrap_or("127.0.0.1:0")).await?;
     let local = listener.local_addr()?;
     println!("The server listens at {local}.");
     let good = if address.is_some() {
         let stop = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
-        server::serve(broker.clone(), listener, stop).await;
+        server::serve(host.clone(), store, listener, stop).await?;
         true
     } else {
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async { stopped.await.unwrap_or_default() };
-        let serving = spawn_local(server::serve(broker.clone(), listener, stopped));
+        let serving = spawn_local(server::serve(host.clone(), store, listener, stopped));
         let good = load::run(&local.to_string(), CLIENTS, CUTS, true).await?;
         drop(stop);
-        serving.await?;
+        serving.await??;
         good
     };
     println!(
         "The server accepted {} connections and took {} messages; {} found no room in a subscriber's queue.",
-        broker.connections.get(),
-        broker.messages.get(),
-        broker.refused.get(),
+        host.accepted.get(),
+        host.look(|broker| broker.statistics().published),
+        host.refused.get(),
     );
-    Ok(if good {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(good)
 }

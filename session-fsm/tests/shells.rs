@@ -1,5 +1,6 @@
 //! The I/O shells of the example client and the example server, in simulated time: their streams are memory, and
 //! tokio's clock stands still while anybody has something to do.
+#![cfg(feature = "persistence")]
 
 #[path = "../examples/common/broker.rs"]
 mod broker;
@@ -8,6 +9,8 @@ mod client;
 #[path = "../examples/common/server.rs"]
 #[allow(dead_code)] // It listens nowhere.
 mod server;
+#[path = "../examples/common/store.rs"]
+mod store;
 #[path = "../examples/common/stream.rs"]
 #[allow(dead_code)] // It connects nowhere.
 mod stream;
@@ -20,6 +23,8 @@ mod load;
 mod refusals;
 #[path = "shells/server_liveness.rs"]
 mod server_liveness;
+#[path = "shells/stored.rs"]
+mod stored;
 #[path = "shells/wire.rs"]
 mod wire;
 

@@ -1,226 +1,223 @@
-//! The parts of a server beside the machines: the Clients, their subscriptions, and the delivery of
-//! messages. Like the machines, it does no I/O.
+//! What the connections of a server share: the broker, its clock, and the server's decisions. Like
+//! the broker, it does no I/O.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::io;
+use std::num::NonZeroU16;
 use std::rc::Rc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mqtt5_session_fsm::codec::{
-    Connect, Message, Property, Qos, ReasonCode, SubscriptionOptions, Text, TopicFilter,
+use mqtt5_session_fsm::broker::{
+    Admission, Broker, BrokerConfig, ConnectionKey, DropReason, Gone, Grant, Notice, Permission,
+    Question, Step, Verdict,
 };
+use mqtt5_session_fsm::codec::{Connect, Packet, Publish, Qos, ReasonCode};
 use mqtt5_session_fsm::{
-    Acknowledgement, Event, Instant, Limits, Publication, Server, ServerConfig, SessionConfig,
-    StoredLimits, WaitingLimits, WhenFull,
+    Instant, Limits, ServerConfig, SessionConfig, StoredLimits, TopicAliases, WaitingLimits,
+    WhenFull,
 };
+use tokio::sync::{Notify, watch};
 
-/// A machine, with what belongs to its Session.
-pub(crate) struct Peer {
-    pub(crate) server: RefCell<Server>,
-    /// Notified after another task has published to the machine, which must then be polled.
-    pub(crate) wake: tokio::sync::Notify,
-    filters: RefCell<BTreeMap<String, SubscriptionOptions>>,
+/// How much work is done before others have their turn.
+const SLICE: u32 = 1_000;
+const ALIASES: NonZeroU16 = NonZeroU16::new(100).expect("not 0");
+
+/// How the broker works. A broker with a store is persistent.
+pub(crate) fn config(persistent: bool) -> io::Result<BrokerConfig> {
+    let mut seed = [0; 8];
+    getrandom::fill(&mut seed).map_err(io::Error::other)?;
+    let limits = Limits {
+        // No Client makes the buffer for its packets larger than this.
+        maximum_packet_size: 1 << 20,
+        receive_maximum: 1_000,
+        topic_alias_maximum: ALIASES.get(),
+        ..Limits::NONE
+    };
+    // For each Client that is away, or slow.
+    let waiting = WaitingLimits {
+        messages: 10_000,
+        bytes: 1 << 24,
+        when_full: WhenFull::DropOldestQos0,
+    };
+    let session = SessionConfig {
+        stored: StoredLimits {
+            messages: 20_000,
+            bytes: 1 << 25,
+        },
+        waiting,
+        persistent,
+        ..SessionConfig::default()
+    };
+    Ok(BrokerConfig {
+        server: ServerConfig {
+            limits,
+            session,
+            topic_aliases: TopicAliases::Automatic(ALIASES),
+            ..ServerConfig::default()
+        },
+        seed: u64::from_ne_bytes(seed),
+        ..BrokerConfig::default()
+    })
 }
 
-/// What the connections share.
-pub(crate) struct Broker {
-    config: ServerConfig,
-    start: tokio::time::Instant,
-    /// By ClientID: Clients that are connected, and those that are away and have a Session.
-    pub(crate) peers: RefCell<HashMap<String, Rc<Peer>>>,
-    /// How many Clients were accepted, how many messages came, and how many found no room in a
-    /// subscriber's queue.
-    pub(crate) connections: Cell<u64>,
-    pub(crate) messages: Cell<u64>,
+/// Unix time, so that what is stored keeps its meaning.
+pub(crate) fn unix_time() -> Instant {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    Instant::ORIGIN + since.unwrap_or(Duration::ZERO)
+}
+
+/// What the connections of a server share.
+pub(crate) struct Host {
+    broker: RefCell<Broker>,
+    /// The time at the start, and a clock that does not go backwards. Tests can pause it.
+    start: (Instant, tokio::time::Instant),
+    /// What wakes the task of each connection.
+    connections: RefCell<HashMap<ConnectionKey, Rc<Notify>>>,
+    /// Wakes the task for time and work, which sleeps until `wakes_at`.
+    pub(crate) work: Notify,
+    pub(crate) wakes_at: Cell<Instant>,
+    /// Wakes the store.
+    pub(crate) records: Notify,
+    /// The number of the last record that is stored.
+    pub(crate) stored: watch::Sender<u64>,
+    /// How many Clients were accepted, and how many messages found no room in a subscriber's queue.
+    pub(crate) accepted: Cell<u64>,
     pub(crate) refused: Cell<u64>,
 }
 
-impl Broker {
-    pub(crate) fn new() -> Rc<Self> {
-        let limits = Limits {
-            // No Client makes the buffer for its packets larger than this.
-            maximum_packet_size: 1 << 20,
-            receive_maximum: 1000,
-            // This server does not support them, and says so in the CONNACK.
-            retain_available: false,
-            shared_subscription_available: false,
-            subscription_identifier_available: false,
-            ..Limits::NONE
-        };
-        // For each Client that is away, or slow.
-        let waiting = WaitingLimits {
-            messages: 10_000,
-            bytes: 1 << 24,
-            when_full: WhenFull::DropOldestQos0,
-        };
-        let session = SessionConfig {
-            stored: StoredLimits {
-                messages: 20_000,
-                bytes: 1 << 25,
-            },
-            waiting,
-            // A message is acknowledged once it is in the queue of every subscriber.
-            acknowledgement: Acknowledgement::Manual,
-            ..SessionConfig::default()
-        };
-        Rc::new(Broker {
-            config: ServerConfig {
-                limits,
-                session,
-                ..ServerConfig::default()
-            },
-            start: tokio::time::Instant::now(),
-            peers: RefCell::default(),
-            connections: Cell::default(),
-            messages: Cell::default(),
+impl Host {
+    /// Takes a broker all of whose records are stored.
+    pub(crate) fn new(broker: Broker) -> Rc<Self> {
+        Rc::new(Host {
+            // A restored broker may be ahead of the clock.
+            start: (unix_time().max(broker.now()), tokio::time::Instant::now()),
+            stored: watch::Sender::new(broker.last_record()),
+            broker: RefCell::new(broker),
+            connections: RefCell::default(),
+            work: Notify::new(),
+            wakes_at: Cell::new(Instant::NEVER),
+            records: Notify::new(),
+            accepted: Cell::default(),
             refused: Cell::default(),
         })
     }
 
-    /// A clock that does not go backwards, with any origin; all machines must share it. Tests can
-    /// pause this one.
     pub(crate) fn now(&self) -> Instant {
-        Instant::ORIGIN + self.start.elapsed()
+        self.start.0 + self.start.1.elapsed()
     }
 
-    pub(crate) fn new_peer(&self) -> Rc<Peer> {
-        Rc::new(Peer {
-            server: RefCell::new(Server::new(self.now(), self.config)),
-            wake: tokio::sync::Notify::new(),
-            filters: RefCell::default(),
-        })
+    /// Looks at the broker.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&Broker) -> R) -> R {
+        look(&self.broker.borrow())
     }
 
-    /// Takes packets until one of them yields an event, and handles it.
-    ///
-    /// An error below means that the Client is gone, so there is nothing to answer.
-    pub(crate) fn receive(&self, peer: &Rc<Peer>, input: &mut &[u8]) {
-        let now = self.now();
-        let mut server = peer.server.borrow_mut();
-        match server.receive(now, input) {
-            Some(Event::Connect(connect)) => match self.name_for(&connect) {
-                Ok(name) => {
-                    self.connections.update(|n| n + 1);
-                    let mut properties = Vec::new();
-                    if connect.client_identifier.is_empty() {
-                        properties.extend(Text::new(&name).map(Property::AssignedClientIdentifier));
+    /// Calls the broker, and does what has to follow each call.
+    pub(crate) fn call<R>(&self, call: impl FnOnce(&mut Broker, Instant) -> R) -> R {
+        let (mut broker, now) = (self.broker.borrow_mut(), self.now());
+        let result = call(&mut broker, now);
+        let is_more = broker.work(now, &mut SLICE.clone());
+        while let Some(notice) = broker.poll() {
+            match notice {
+                Notice::Ready(key) | Notice::Readable(key) => {
+                    if let Some(wake) = self.connections.borrow().get(&key) {
+                        wake.notify_one();
                     }
-                    // `accept` decides whether the Session goes on; the old connection ends.
-                    let old = (self.peers.borrow_mut()).insert(name.clone(), peer.clone());
-                    let session = old.and_then(|old| {
-                        old.filters.swap(&peer.filters);
-                        old.wake.notify_one();
-                        old.server.borrow_mut().take_over(now)
-                    });
-                    let _ = server.accept(now, session, &properties);
                 }
-                Err(reason_code) => {
-                    let _ = server.refuse(now, reason_code, &[]);
-                }
-            },
-            // No Authentication Method was accepted, so there is nothing to go on with.
-            Some(Event::Authentication(_)) => {
-                let _ = server.disconnect(now, ReasonCode::BadAuthenticationMethod, &[]);
+                Notice::Connected { .. } => self.accepted.update(|n| n + 1),
+                Notice::Dropped {
+                    reason: DropReason::QueueFull,
+                    ..
+                } => self.refused.update(|n| n + 1),
+                _ => {}
             }
-            Some(Event::Message(delivered)) => {
-                self.messages.update(|n| n + 1);
-                let (qos, receipt) = (delivered.publish.delivery.qos(), delivered.receipt);
-                let message = Message::new(&delivered.publish);
-                drop(server); // which may be one of those that get the message
-                let answer = match message {
-                    Ok(message) => self.route(peer, &message, qos),
-                    Err(_) => ReasonCode::ImplementationSpecificError,
-                };
-                if let Some(receipt) = receipt {
-                    let mut server = peer.server.borrow_mut();
-                    let _ = server.acknowledge_with(receipt, answer, &[]);
-                }
-            }
-            Some(Event::Subscribe(subscribe)) => {
-                let mut filters = peer.filters.borrow_mut();
-                let grant = subscribe.subscriptions.iter().map(|it| {
-                    filters.insert(it.filter.as_str().to_owned(), it.options);
-                    ReasonCode::granted(it.options.maximum_qos)
-                });
-                let (codes, id) = (grant.collect::<Vec<_>>(), subscribe.packet_identifier);
-                let _ = server.acknowledge_subscribe(now, id, &codes, &[]);
-            }
-            Some(Event::Unsubscribe(unsubscribe)) => {
-                let mut filters = peer.filters.borrow_mut();
-                let remove = unsubscribe.filters.iter().map(|filter| {
-                    let removed = filters.remove(filter.as_str());
-                    removed.map_or(ReasonCode::NoSubscriptionExisted, |_| ReasonCode::Success)
-                });
-                let (codes, id) = (remove.collect::<Vec<_>>(), unsubscribe.packet_identifier);
-                let _ = server.acknowledge_unsubscribe(now, id, &codes, &[]);
-            }
-            Some(Event::Will(will)) => {
-                drop(server);
-                self.happened(peer, Event::Will(will));
-            }
-            Some(Event::SessionEnded) => self.happened(peer, Event::SessionEnded),
-            // The outcome of a forwarded message does not matter here.
-            _ => {}
         }
+        if is_more || broker.next_timeout() < self.wakes_at.get() {
+            self.work.notify_one();
+        }
+        if broker.last_record() > *self.stored.borrow() {
+            self.records.notify_one();
+        }
+        result
     }
 
-    /// Handles an event without a packet.
-    pub(crate) fn happened(&self, peer: &Peer, event: Event<'_>) {
-        match event {
-            Event::Will(will) => {
-                // No answer is expected.
-                let _ = self.route(peer, &will.message, will.qos);
-            }
-            // Subscriptions are part of the Session.
-            Event::SessionEnded => peer.filters.borrow_mut().clear(),
-            _ => {}
-        }
+    /// Does what is due.
+    pub(crate) fn handle_timeout(&self) {
+        self.call(|broker, now| broker.handle_timeout(now, &mut SLICE.clone()));
     }
 
-    /// Returns the ClientID of a Client, or the reason to refuse it. An assigned ClientID is unique
-    /// and cannot be guessed.
-    fn name_for(&self, connect: &Connect<'_>) -> Result<String, ReasonCode> {
-        if connect.properties.authentication_method().is_some() {
-            return Err(ReasonCode::BadAuthenticationMethod);
-        }
-        if !connect.client_identifier.is_empty() {
-            return Ok(connect.client_identifier.as_str().to_owned());
-        }
+    /// A connection begins. Returns what wakes its task.
+    pub(crate) fn connected(&self) -> Result<(ConnectionKey, Rc<Notify>), ReasonCode> {
+        let key = self.call(|broker, now| broker.connected(now))?;
+        let wake = Rc::<Notify>::default();
+        self.connections.borrow_mut().insert(key, wake.clone());
+        Ok((key, wake))
+    }
+
+    /// A connection is over, whoever ended it.
+    pub(crate) fn ended(&self, key: ConnectionKey) {
+        self.connections.borrow_mut().remove(&key);
+        // An error means that the broker knows.
+        let _ = self.call(|broker, now| broker.lost(now, key));
+    }
+
+    /// Takes packets of a Client, and answers what the broker asks. Returns whether more is read
+    /// now; otherwise the task of the connection is woken when it is.
+    pub(crate) fn receive(&self, key: ConnectionKey, input: &mut &[u8]) -> Result<bool, Gone> {
         loop {
-            let mut random = [0; 16];
-            getrandom::fill(&mut random).map_err(|_| ReasonCode::ServerUnavailable)?;
-            let name = format!("auto-{:032x}", u128::from_ne_bytes(random));
-            if !self.peers.borrow().contains_key(&name) {
-                return Ok(name);
+            match self.call(|broker, now| broker.receive(now, key, input, may_publish))? {
+                Step::Taken => return Ok(true),
+                Step::Wait => return Ok(false),
+                Step::Ask(question) => self.answer(&question),
             }
         }
     }
 
-    /// Gives a message to all its subscribers, connected or away. Returns the Reason Code for its
-    /// publisher, which is an error if a subscriber's queue has no room.
-    fn route(&self, from: &Peer, message: &Message, qos: Qos) -> ReasonCode {
-        let topic = message.topic();
-        let mut answer = ReasonCode::NoMatchingSubscribers;
-        for peer in self.peers.borrow().values() {
-            let own = std::ptr::eq(&**peer, from);
-            let filters = peer.filters.borrow();
-            let granted = filters.iter().filter_map(|(filter, options)| {
-                let matches = TopicFilter::new(filter).is_ok_and(|filter| filter.matches(topic));
-                (matches && !(own && options.no_local)).then_some(options.maximum_qos)
-            });
-            let Some(granted) = granted.max() else {
-                continue;
-            };
-            let publication = Publication::new(qos.min(granted), message.clone());
-            match peer.server.borrow_mut().publish(self.now(), publication) {
-                Ok(_) if answer.is_error() => {}
-                Ok(_) => answer = ReasonCode::Success,
-                Err(_) => {
-                    self.refused.update(|n| n + 1);
-                    answer = ReasonCode::QuotaExceeded;
-                }
+    /// An error of an answer means that the Client is gone.
+    fn answer(&self, question: &Question) {
+        match question.packet() {
+            Packet::Connect(connect) => {
+                let assigned = match assigned(&connect) {
+                    Ok(assigned) => assigned,
+                    Err(reason_code) => return self.refuse(question, reason_code),
+                };
+                // Nobody proves who they are here.
+                let mut admission = Admission::of("anybody");
+                admission.assigned = assigned.as_deref();
+                let verdict = Verdict::Accept(admission);
+                let _ = self.call(|broker, now| broker.answer_connect(now, question, &verdict));
             }
-            peer.wake.notify_one();
+            Packet::Subscribe(subscribe) => {
+                let all = subscribe.subscriptions.iter();
+                let grants: Vec<_> = all.map(|_| Grant::UpTo(Qos::ExactlyOnce)).collect();
+                let _ = self.call(|broker, now| broker.answer_subscribe(now, question, &grants));
+            }
+            // No Authentication Method was accepted, so there is nothing to go on with.
+            _ => self.refuse(question, ReasonCode::BadAuthenticationMethod),
         }
-        answer
     }
+
+    fn refuse(&self, question: &Question, reason_code: ReasonCode) {
+        let verdict = Verdict::Refuse(reason_code, &[]);
+        let _ = self.call(|broker, now| broker.answer_connect(now, question, &verdict));
+    }
+}
+
+/// Here, everybody may publish everything.
+fn may_publish(_: &Publish<'_>) -> Permission {
+    Permission::Publish
+}
+
+/// Returns the ClientID that a Client is assigned, if it has none of its own, or the reason to refuse
+/// it. Nobody can guess it: who knows the ClientID of another can take over its Session.
+fn assigned(connect: &Connect<'_>) -> Result<Option<String>, ReasonCode> {
+    if connect.properties.authentication_method().is_some() {
+        return Err(ReasonCode::BadAuthenticationMethod);
+    }
+    if !connect.client_identifier.is_empty() {
+        return Ok(None);
+    }
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|_| ReasonCode::ServerUnavailable)?;
+    Ok(Some(format!("auto-{:032x}", u128::from_ne_bytes(random))))
 }

@@ -6,17 +6,16 @@ use mqtt5_session_fsm::codec::{Packet, Qos, ReasonCode};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
-use crate::broker::Broker;
-use crate::wire::{PINGREQ, PINGRESP, Wire, connect, decode, publish, reason_code};
+use crate::wire::{PINGREQ, PINGRESP, Wire, connect, decode, publish, reason_code, server};
 use crate::{duration_of, simulate, sleep_ms, stop_the_process};
 
 #[test]
 fn a_process_that_was_stopped_closes_no_connection() {
     simulate(async {
-        let broker = Broker::new();
+        let host = server();
         let mut clients = Vec::new();
         for number in 0..12 {
-            clients.push(Wire::connect(&broker, &format!("c{number}"), 2).await);
+            clients.push(Wire::connect(&host, &format!("c{number}"), 2).await);
         }
         sleep_ms(1_900).await;
         for client in &mut clients {
@@ -43,8 +42,8 @@ fn a_process_that_was_stopped_closes_no_connection() {
 #[test]
 fn what_is_still_on_its_way_when_the_process_goes_on_is_waited_for() {
     simulate(async {
-        let broker = Broker::new();
-        let mut client = Wire::connect(&broker, "c", 2).await;
+        let host = server();
+        let mut client = Wire::connect(&host, "c", 2).await;
         stop_the_process(8).await;
         sleep_ms(200).await;
         client.ping().await;
@@ -56,10 +55,10 @@ fn a_client_that_reads_slowly_is_not_silent() {
     const MESSAGES: usize = 14;
     const SIZE: usize = 1_000_000;
     simulate(async {
-        let broker = Broker::new();
-        let mut slow = Wire::connect(&broker, "slow", 2).await;
+        let host = server();
+        let mut slow = Wire::connect(&host, "slow", 2).await;
         slow.subscribe("large", Qos::AtMostOnce).await;
-        let mut publisher = Wire::connect(&broker, "publisher", 0).await;
+        let mut publisher = Wire::connect(&host, "publisher", 0).await;
         for _ in 0..MESSAGES {
             let answer = publisher
                 .publish(Qos::AtLeastOnce, "large", &[7; SIZE])
@@ -94,10 +93,10 @@ fn a_client_that_reads_slowly_is_not_silent() {
 #[test]
 fn a_message_that_comes_a_byte_a_second_is_delivered() {
     simulate(async {
-        let broker = Broker::new();
-        let mut subscriber = Wire::connect(&broker, "subscriber", 0).await;
+        let host = server();
+        let mut subscriber = Wire::connect(&host, "subscriber", 0).await;
         subscriber.subscribe("slow", Qos::AtMostOnce).await;
-        let mut publisher = Wire::connect(&broker, "publisher", 10).await;
+        let mut publisher = Wire::connect(&host, "publisher", 10).await;
         let packet = publish(Qos::AtLeastOnce, "slow", b"as slow as a modem in a tunnel");
         let sending = publisher.send_slowly(&packet, 1_000);
         let (took, ()) = duration_of(sending).await;
@@ -111,9 +110,9 @@ fn a_message_that_comes_a_byte_a_second_is_delivered() {
 #[test]
 fn a_silent_client_is_disconnected() {
     simulate(async {
-        let broker = Broker::new();
+        let host = server();
         for keep_alive in [1_u16, 2, 10] {
-            let mut client = Wire::connect(&broker, "c", keep_alive).await;
+            let mut client = Wire::connect(&host, "c", keep_alive).await;
             let (took, last) = duration_of(client.rest()).await;
             assert_eq!(took, 1_500 * u64::from(keep_alive));
             assert_eq!(last.len(), 1);
@@ -125,14 +124,14 @@ fn a_silent_client_is_disconnected() {
 #[test]
 fn half_a_packet_that_stalls_is_closed() {
     simulate(async {
-        let broker = Broker::new();
+        let host = server();
         let packet = publish(Qos::AtMostOnce, "t", &[0; 1_000]);
         for (keep_alive, expected) in [
             (0, ReasonCode::UnspecifiedError),
             (2, ReasonCode::KeepAliveTimeout),
             (60, ReasonCode::UnspecifiedError),
         ] {
-            let mut client = Wire::connect(&broker, "c", keep_alive).await;
+            let mut client = Wire::connect(&host, "c", keep_alive).await;
             client.send(&packet[..500]).await;
             let (took, last) = duration_of(client.rest()).await;
             assert!(took <= 30_000, "{keep_alive} s: {took} ms");
@@ -145,17 +144,17 @@ fn half_a_packet_that_stalls_is_closed() {
 #[test]
 fn a_client_without_a_connect_is_disconnected() {
     simulate(async {
-        let broker = Broker::new();
+        let host = server();
         let connect = connect("c", 0, &[]);
         for sent in [0, 1, connect.len() - 1] {
-            let mut client = Wire::open(&broker);
+            let mut client = Wire::open(&host);
             client.send(&connect[..sent]).await;
             let (took, last) = duration_of(client.rest()).await;
             assert_eq!(took, 10_000, "{sent} bytes");
             assert!(last.is_empty(), "nothing may be sent before the CONNACK");
         }
         // Nor does it help to send it slowly.
-        let mut client = Wire::open(&broker);
+        let mut client = Wire::open(&host);
         let (took, last) = duration_of(async {
             client.send_slowly(&connect[..9], 1_000).await;
             client.rest().await
@@ -169,10 +168,10 @@ fn a_client_without_a_connect_is_disconnected() {
 #[test]
 fn a_client_that_takes_nothing_blocks_no_other() {
     simulate(async {
-        let broker = Broker::new();
-        let mut deaf = Wire::connect(&broker, "deaf", 0).await;
+        let host = server();
+        let mut deaf = Wire::connect(&host, "deaf", 0).await;
         deaf.subscribe("t", Qos::AtMostOnce).await;
-        let mut good = Wire::connect(&broker, "good", 0).await;
+        let mut good = Wire::connect(&host, "good", 0).await;
         good.subscribe("t", Qos::AtMostOnce).await;
         let received = spawn_local(async move {
             let mut count = 0;
@@ -184,14 +183,14 @@ fn a_client_that_takes_nothing_blocks_no_other() {
             }
             count
         });
-        let mut publisher = Wire::connect(&broker, "publisher", 0).await;
+        let mut publisher = Wire::connect(&host, "publisher", 0).await;
         for _ in 0..100 {
             publisher.publish(Qos::AtLeastOnce, "t", &[7; 10_000]).await;
             sleep_ms(1_000).await;
         }
         assert_eq!(received.await.expect("no panic"), 100);
         sleep_ms(200_000).await;
-        assert!(!broker.peers.borrow().contains_key("deaf"));
+        assert!(host.look(|broker| broker.session_of("deaf").is_none()));
     });
 }
 
@@ -199,8 +198,8 @@ fn a_client_that_takes_nothing_blocks_no_other() {
 #[test]
 fn a_client_that_takes_no_answers_is_not_read() {
     simulate(async {
-        let broker = Broker::new();
-        let mut deaf = Wire::connect(&broker, "deaf", 0).await;
+        let host = server();
+        let mut deaf = Wire::connect(&host, "deaf", 0).await;
         let pings = PINGREQ.repeat(1_000_000);
         let sending = timeout(Duration::from_secs(10), deaf.send(&pings));
         assert!(sending.await.is_err(), "2 MB were taken");

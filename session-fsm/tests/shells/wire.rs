@@ -1,8 +1,11 @@
 //! The other side of a shell's stream, without a machine.
 
 use std::num::NonZeroU16;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::{Context, Waker};
 
+use mqtt5_session_fsm::broker::Broker;
 use mqtt5_session_fsm::codec::framing::{Split, split};
 use mqtt5_session_fsm::codec::{
     Connect, Delivery, Packet, PacketIdentifier, Properties, Property, ProtocolVersion, Publish,
@@ -12,7 +15,7 @@ use mqtt5_session_fsm::codec::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::spawn_local;
 
-use crate::broker::Broker;
+use crate::broker::{Host, config};
 use crate::server;
 
 /// What a network holds between the two sides, in each direction.
@@ -20,6 +23,13 @@ const NETWORK: usize = 1 << 16;
 
 pub(crate) const PINGREQ: [u8; 2] = [0xC0, 0];
 pub(crate) const PINGRESP: [u8; 2] = [0xD0, 0];
+
+/// A server without a store, that does what is due.
+pub(crate) fn server() -> Rc<Host> {
+    let host = Host::new(Broker::new(config(false).expect("random numbers")));
+    spawn_local(server::keep_time(host.clone()));
+    host
+}
 
 pub(crate) struct Wire {
     stream: DuplexStream,
@@ -36,19 +46,15 @@ impl Wire {
     }
 
     /// A connection to a broker that has received nothing yet.
-    pub(crate) fn open(broker: &Rc<Broker>) -> Self {
+    pub(crate) fn open(host: &Rc<Host>) -> Self {
         let (here, there) = duplex(NETWORK);
-        spawn_local(server::connection(
-            broker.clone(),
-            there,
-            "a test".to_owned(),
-        ));
+        spawn_local(server::connection(host.clone(), there, "a test".to_owned()));
         Wire::new(here)
     }
 
     /// A connection that the broker has accepted.
-    pub(crate) async fn connect(broker: &Rc<Broker>, name: &str, keep_alive: u16) -> Self {
-        let mut wire = Wire::open(broker);
+    pub(crate) async fn connect(host: &Rc<Host>, name: &str, keep_alive: u16) -> Self {
+        let mut wire = Wire::open(host);
         wire.send(&connect(name, keep_alive, &[])).await;
         let connack = wire.packet().await;
         assert_eq!(reason_code(&connack), ReasonCode::Success);
@@ -89,6 +95,13 @@ impl Wire {
                 return None;
             }
         }
+    }
+
+    /// Whether nothing has come that was not read.
+    pub(crate) fn is_silent(&mut self) -> bool {
+        let read = pin!(self.stream.read_u8());
+        let mut context = Context::from_waker(Waker::noop());
+        self.input.is_empty() && read.poll(&mut context).is_pending()
     }
 
     /// The next packet of those that were read.
