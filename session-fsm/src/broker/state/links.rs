@@ -108,7 +108,9 @@ impl Broker {
         Some(result)
     }
 
-    /// Writes packets to `wire`.
+    /// Writes packets to `wire`, as far as it has room. Call it without room, too, while the client
+    /// takes nothing: the broker counts the time from then on, and closes the connection in the end
+    /// ([`PacketTimeouts`](crate::PacketTimeouts)).
     ///
     /// # Errors
     ///
