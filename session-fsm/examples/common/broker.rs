@@ -56,6 +56,8 @@ pub(crate) fn config(persistent: bool) -> io::Result<BrokerConfig> {
             topic_aliases: TopicAliases::Automatic(ALIASES),
             ..ServerConfig::default()
         },
+        // For a Client that loses its connection, and is back at once.
+        keep_qos0: true,
         seed: u64::from_ne_bytes(seed),
         ..BrokerConfig::default()
     })
