@@ -87,7 +87,7 @@ pub(crate) async fn keep_time(host: Rc<Host>) -> io::Result<()> {
             // `Instant::NEVER` is too far away for tokio, which then waits as long as it can.
             () = sleep(host.now().until(wakes_at)) => {}
         }
-        // The others have their turn. After this process has slept, arrived bytes are read first.
+        // The others have their turn.
         yield_now().await;
         host.handle_timeout();
     }

@@ -3,7 +3,7 @@
 use mqtt5_session_fsm::Instant;
 use mqtt5_session_fsm::broker::journal::{Batch, Restoring};
 use mqtt5_session_fsm::broker::{BrokerConfig, BrokerLimits, Notice, Step};
-use mqtt5_session_fsm::codec::{Delivery, Packet, Publish, Qos, TopicName};
+use mqtt5_session_fsm::codec::{Delivery, Packet, Publish, Qos, ReasonCode, TopicName};
 
 use crate::people::{Who, encode, id, who};
 use crate::place::{Place, persistent};
@@ -72,7 +72,11 @@ fn a_full_batch_waits_for_the_host() {
         assert_ne!(notice, Notice::Readable(key));
     }
     assert_eq!(broker.next_timeout(), Instant::NEVER);
-    assert!(!broker.work(now, &mut 1));
+    let mut draining = broker.clone();
+    draining.drain(now, ReasonCode::ServerShuttingDown, None);
+    assert!(!draining.work(now, &mut 1));
+    let _ = draining.take_batch(&mut Vec::new());
+    assert!(draining.work(now, &mut 0));
     assert_eq!(
         broker.take_batch(&mut Vec::new()),
         Some(broker.last_record())
