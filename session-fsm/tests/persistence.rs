@@ -5,6 +5,8 @@
 mod changes;
 #[path = "persistence/damage.rs"]
 mod damage;
+#[path = "persistence/inconsistent.rs"]
+mod inconsistent;
 #[path = "persistence/tokens.rs"]
 mod tokens;
 #[path = "persistence/versions.rs"]
