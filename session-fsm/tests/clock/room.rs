@@ -1,11 +1,11 @@
 //! The caller has no room to write, so that it does not read, either.
 
-use mqtt5_session_fsm::codec::Qos;
+use mqtt5_session_fsm::codec::{Connect, Property, Qos};
 use mqtt5_session_fsm::{
     Awaited, Cause, Client, ClientConfig, Event, Instant, Output, Publication,
 };
 
-use super::machines::{self, settle};
+use super::machines::{self, connack, settle};
 use super::{
     START, asked, blocked, client, client_config, connect_packet, gives_up, milliseconds,
     poll_without_room, seconds,
@@ -84,7 +84,32 @@ fn with_output() -> Vec<(&'static str, Client)> {
         }
         all.push((what, client));
     }
+    all.push(("PUBREL of an earlier connection", resumed()));
     all
+}
+
+/// A Client that has sent PUBREL, has lost its connection, has sent PINGREQ before the next CONNACK, and has that now.
+fn resumed() -> Client {
+    let expiry = [Property::SessionExpiryInterval(100)];
+    let connect = Connect {
+        clean_start: false,
+        ..connect_packet(0, &expiry)
+    };
+    let mut client = machines::client(client_config());
+    machines::connect(&mut client, START, &connect);
+    machines::accept(&mut client, START, &connack(&[]));
+    let publication = Publication::of("a", b"on", Qos::ExactlyOnce).unwrap();
+    client.publish(START, publication).unwrap();
+    settle(&mut client, START);
+    assert_eq!(client.receive(START, &mut &[0x50, 2, 0, 1][..]), None);
+    assert_eq!(settle(&mut client, START), [0x62, 2, 0, 1]);
+    client.connection_lost(START);
+    settle(&mut client, START);
+    client.connect(START, &connect).unwrap();
+    client.ping().unwrap();
+    settle(&mut client, START);
+    machines::accept(&mut client, START, &[0x20, 3, 1, 0, 0]);
+    client
 }
 
 /// No deadline of the Server passes while `poll` is put off: the Server cannot answer what it does not get.

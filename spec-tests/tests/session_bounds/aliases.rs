@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU16;
 
+use allocation_counter::measure;
 use mqtt5_codec::{Properties, Property, ProtocolVersion, Publish, Qos, ReasonCode, TopicName};
 use mqtt5_session_fsm::{Cause, Limits, PeerError, ServerConfig, SessionViolation, TopicAliases};
 
@@ -57,6 +58,16 @@ fn replaced_aliases_of_the_peer() {
         }
     });
     assert!(used <= 64 * KIB + 24 * KIB, "{used}");
+    // By one of its length it is replaced in place.
+    let topics = ["a".repeat(200), "b".repeat(200)];
+    let mut replace = |topic| {
+        set(&mut packet, NonZeroU16::MIN, topic);
+        let event = server.receive(NOW, &mut &packet[..]);
+        assert!(event.is_some(), "it is set");
+    };
+    replace(&topics[0]);
+    let counted = measure(|| topics.iter().for_each(|topic| replace(topic)));
+    assert_eq!(counted.count_total, 0);
 }
 
 /// A PUBLISH that sets an alias.
