@@ -224,3 +224,41 @@ fn the_lower_limits_are_those_that_both_allow() {
         assert_eq!(both.problem_information, one && other);
     }
 }
+
+/// Each SUBSCRIBE has its own time, whichever was answered before.
+#[test]
+fn the_next_request_is_waited_for_when_the_first_is_answered() {
+    let mut client = connected(&[]);
+    subscribe(&mut client, "a").unwrap();
+    let token = client.subscribe_to("b", Qos::AtMostOnce).unwrap();
+    settle(&mut client, NOW);
+    let event = client.receive(NOW, &mut &[0x90, 4, 0, 1, 0, 0][..]);
+    assert!(matches!(event, Some(Event::Outcome(_, Outcome::SubAck(_)))));
+    let due = NOW + ClientConfig::default().request_timeout;
+    assert_eq!(client.next_timeout(), due);
+    client.handle_timeout(due);
+    let outcome = Event::Outcome(token, Outcome::TimedOut);
+    assert_eq!(
+        client.poll(due, &mut Vec::new()),
+        Some(Output::Event(outcome))
+    );
+}
+
+/// The memory that is given back at a PINGREQ is not that of a request.
+#[test]
+fn a_request_without_an_answer_outlives_a_pingreq() {
+    let mut client = machines::client(ClientConfig::default());
+    let connect_packet = Connect {
+        keep_alive: 10,
+        ..named("c")
+    };
+    connect(&mut client, &connect_packet);
+    receive(&mut client, &connack(&[]));
+    let token = client.subscribe_to("a", Qos::AtMostOnce).unwrap();
+    settle(&mut client, NOW);
+    let due = client.next_timeout();
+    client.handle_timeout(due);
+    assert_eq!(settle(&mut client, due), [0xC0, 0]);
+    let event = client.receive(due, &mut &[0x90, 4, 0, 1, 0, 0][..]);
+    assert!(matches!(event, Some(Event::Outcome(of, Outcome::SubAck(_))) if of == token));
+}

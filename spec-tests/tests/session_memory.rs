@@ -4,6 +4,8 @@
 //! size of the machine itself. `cargo test -p mqtt5-spec-tests --test session_memory -- --nocapture`
 //! prints the tables.
 
+#[path = "session_memory/given_back.rs"]
+mod given_back;
 mod pair;
 
 use std::hint::black_box;

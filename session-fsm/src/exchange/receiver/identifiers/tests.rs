@@ -126,8 +126,11 @@ fn assert_same(identifiers: &Identifiers, model: &Model) {
     }
 }
 
+fn hash(identifiers: &Identifiers) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::new().hash_one(identifiers)
+}
+
 fn assert_equal(one: &Identifiers, other: &Identifiers) {
-    let hash = |identifiers| BuildHasherDefault::<DefaultHasher>::new().hash_one(identifiers);
     assert_eq!(one, other);
     assert_eq!(hash(one), hash(other));
     assert_eq!(format!("{one:?}"), format!("{other:?}"));
@@ -175,6 +178,8 @@ proptest! {
             let state = if other.state(PacketIdentifier::MIN) == 7 { 8 } else { 7 };
             other.set(PacketIdentifier::MIN, state);
             prop_assert_ne!(&identifiers, &other);
+            // The explorer knows states by their hashes.
+            prop_assert_ne!(hash(&identifiers), hash(&other));
         }
     }
 }
