@@ -405,16 +405,3 @@ fn what_the_other_side_may_have_does_not_fit() {
         assert_eq!(applied.apply(at(0), change), expected, "{change:?}");
     }
 }
-
-/// Messages that wait in a Server have a Session.
-#[test]
-fn messages_of_a_server_without_a_session_are_not_restored() {
-    let mut client = Session::of_client(CONFIG);
-    client.apply(at(0), &accepted(1, Qos::AtLeastOnce)).unwrap();
-    let mut bytes = client.export();
-    assert!(restore(&bytes).is_ok());
-    // The first field says which side it is.
-    bytes[12] = 1;
-    damage::seal(&mut bytes);
-    assert_eq!(restore(&bytes), Err(RestoreError::Inconsistent));
-}
