@@ -9,7 +9,8 @@ use mqtt5_session_fsm::codec::{
 };
 use mqtt5_session_fsm::{
     Acknowledgement, Cause, Client, ClientConfig, Event, Instant, Limits, Outcome, Output,
-    Publication, Receipt, SendError, Session, SessionConfig, WaitingLimits,
+    PeerError, Publication, Receipt, SendError, ServerConfig, Session, SessionConfig,
+    WaitingLimits,
 };
 
 use machines::{connack, named, settle};
@@ -212,16 +213,27 @@ fn reasons_may_use_up_the_bytes_that_may_wait() {
     assert_eq!(wire[16 * PUBACK..], [0x40, 3, 0, 17, 0x97]);
 }
 
-/// What one side does not allow, both do not.
+/// [MQTT-3.2.2-15]: a limit for one Client binds the smallest of its packets, too.
 #[test]
-fn the_lower_limits_are_those_that_both_allow() {
-    for (one, other) in [(true, true), (true, false), (false, true), (false, false)] {
-        let of = |problem_information| Limits {
-            problem_information,
+fn an_acknowledgement_may_be_too_large() {
+    for (maximum_packet_size, is_too_large) in [(4, false), (3, true)] {
+        let limits = Limits {
+            maximum_packet_size,
             ..Limits::NONE
         };
-        let both = of(one).lowered_to(&of(other));
-        assert_eq!(both.problem_information, one && other);
+        let mut server = machines::asked(ServerConfig::default(), NOW, &named("c"));
+        server.accept_with(NOW, None, &limits, &[]).unwrap();
+        let publication = Publication::of("a", b"on", Qos::AtLeastOnce).unwrap();
+        server.publish(NOW, publication).unwrap();
+        while server.poll(NOW, &mut Vec::new()).is_some() {}
+        let event = server.receive(NOW, &mut &[0x40, 2, 0, 1][..]);
+        assert_eq!(event.is_none(), is_too_large, "{event:?}");
+        let last = core::iter::from_fn(|| server.poll(NOW, &mut Vec::new())).last();
+        let too_large = |it: &Output| {
+            matches!(it, Output::Close(Cause::PeerError(PeerError::Packet(error)))
+                if error.reason_code() == ReasonCode::PacketTooLarge)
+        };
+        assert_eq!(last.is_some_and(|it| too_large(&it)), is_too_large);
     }
 }
 

@@ -4,12 +4,11 @@ mod machines;
 
 use mqtt5_session_fsm::codec::framing::RawPacket;
 use mqtt5_session_fsm::codec::{
-    Connect, Packet, Properties, Property, ProtocolVersion, Publish, Qos, ReasonCode, Text,
-    TopicName,
+    Connect, Packet, Properties, Property, ProtocolVersion, Publish, ReasonCode, Text, TopicName,
 };
 use mqtt5_session_fsm::{
-    Cause, Client, ClientConfig, Event, Instant, Limits, Output, PeerError, Publication, SendError,
-    Server, ServerConfig, ServerConnection, Session, SessionConfig,
+    Client, ClientConfig, Event, Instant, Limits, Output, SendError, Server, ServerConfig,
+    ServerConnection, Session, SessionConfig,
 };
 
 use machines::{connack, named, settle};
@@ -175,6 +174,19 @@ fn a_refusal_has_no_other_authentication_method() {
     }
 }
 
+/// What one side does not allow, both do not.
+#[test]
+fn the_lower_limits_are_those_that_both_allow() {
+    for (one, other) in [(true, true), (true, false), (false, true), (false, false)] {
+        let of = |problem_information| Limits {
+            problem_information,
+            ..Limits::NONE
+        };
+        let both = of(one).lowered_to(&of(other));
+        assert_eq!(both.problem_information, one && other);
+    }
+}
+
 /// A Server to which a CONNECT has come and, behind it, these bytes, which are left.
 fn asked_with<'a>(config: ServerConfig, bytes: &mut &'a [u8], wire: &'a mut Vec<u8>) -> Server {
     named("c").encode(ProtocolVersion::V5_0, wire).unwrap();
@@ -271,28 +283,4 @@ fn a_second_connect_of_another_version_is_a_protocol_error() {
     let last = core::iter::from_fn(|| server.poll(NOW, &mut wire)).last();
     assert!(matches!(last, Some(Output::Close(_))), "{last:?}");
     assert_eq!(wire, [0xE0, 1, ReasonCode::ProtocolError.to_byte()]);
-}
-
-/// [MQTT-3.2.2-15]: a limit for one Client binds the smallest of its packets, too.
-#[test]
-fn an_acknowledgement_may_be_too_large() {
-    for (maximum_packet_size, is_too_large) in [(4, false), (3, true)] {
-        let limits = Limits {
-            maximum_packet_size,
-            ..Limits::NONE
-        };
-        let mut server = machines::asked(ServerConfig::default(), NOW, &named("c"));
-        server.accept_with(NOW, None, &limits, &[]).unwrap();
-        let publication = Publication::of("a", b"on", Qos::AtLeastOnce).unwrap();
-        server.publish(NOW, publication).unwrap();
-        while server.poll(NOW, &mut Vec::new()).is_some() {}
-        let event = server.receive(NOW, &mut &[0x40, 2, 0, 1][..]);
-        assert_eq!(event.is_none(), is_too_large, "{event:?}");
-        let last = core::iter::from_fn(|| server.poll(NOW, &mut Vec::new())).last();
-        let too_large = |it: &Output| {
-            matches!(it, Output::Close(Cause::PeerError(PeerError::Packet(error)))
-                if error.reason_code() == ReasonCode::PacketTooLarge)
-        };
-        assert_eq!(last.is_some_and(|it| too_large(&it)), is_too_large);
-    }
 }
