@@ -342,7 +342,7 @@ impl Liveness {
     /// Notes that packets were written, questions among them.
     pub(crate) fn ask(&mut self, now: Instant, asked: Asked) {
         let here = self.reading(now);
-        // If it is not among them, the caller has no room, and reading time stands still until then.
+        // If it is not among them, the caller has no room: reading time stands still until it is.
         if self.question == Question::Queued {
             self.question = Question::Written(here);
         }
