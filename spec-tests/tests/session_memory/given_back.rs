@@ -40,7 +40,7 @@ fn acknowledge(client: &mut Client, [high, low]: [u8; 2]) {
 #[test]
 fn a_stream_of_messages_allocates_nothing() {
     let message = message(&[7; 16]);
-    for (at_a_time, rounds_before) in [(1, 1), (3, 10)] {
+    let later_rounds = |at_a_time, rounds_before| {
         let mut client = Pair::new(&Settings::default()).client;
         let mut wire = Vec::with_capacity(1 << 10);
         let mut ids = vec![[0; 2]; at_a_time];
@@ -49,7 +49,11 @@ fn a_stream_of_messages_allocates_nothing() {
             ids.iter().for_each(|id| acknowledge(&mut client, *id));
         };
         (0..rounds_before).for_each(|_| round());
-        let counted = measure(|| (0..1_000).for_each(|_| round()));
+        measure(|| (0..1_000).for_each(|_| round()))
+    };
+    for (at_a_time, rounds_before) in [(1, 1), (3, 10)] {
+        // With deliberate faults in the code, the first time that it comes to one allocates.
+        let [_, counted] = [(); 2].map(|()| later_rounds(at_a_time, rounds_before));
         assert_eq!(counted.count_total, 0, "{at_a_time} at a time");
     }
 }
