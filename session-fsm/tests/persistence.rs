@@ -398,6 +398,7 @@ fn what_the_other_side_may_have_does_not_fit() {
         (connected(&server), &identified, Ok(())),
         (connected(&client), &will(1), inconsistent),
         (connected(&server), &will(1), Ok(())),
+        (server.clone(), &will(1), inconsistent),
         (server, &accepted(1, Qos::AtLeastOnce), inconsistent),
         (client, &accepted(1, Qos::AtLeastOnce), Ok(())),
     ] {

@@ -10,7 +10,7 @@ use mqtt5_session_fsm::{
 };
 
 use crate::pair::{NOW, Pair, Settings};
-use crate::{IDLE, each, message, unlimited};
+use crate::{IDLE, PER_MESSAGE, each, message, unlimited};
 
 /// The identifier of a PUBLISH with the Topic Name of [`message`].
 fn identifier(publish: &[u8]) -> [u8; 2] {
@@ -90,7 +90,49 @@ fn withdrawn_messages_leave_nothing() {
             while session.poll().is_some() {}
         }
     });
-    assert!(counted.bytes_current <= 16 * 96, "{counted:?}");
+    let most = (16 * PER_MESSAGE) as i64;
+    assert!(counted.bytes_current <= most, "{counted:?}");
+}
+
+/// Messages wait, and are gone.
+#[test]
+fn messages_that_waited_leave_nothing() {
+    let first = |session: &Session| session.unsettled().next().map(|it| it.token);
+    for count in [1, 100] {
+        let mut session = Session::of_client(unlimited(Acknowledgement::Automatic));
+        let message = message(&[7; 16]);
+        // The first copy makes it one that is shared.
+        drop(message.clone());
+        let counted = measure(|| {
+            for qos in [Qos::AtMostOnce, Qos::AtLeastOnce] {
+                for _ in 0..count {
+                    let publication = Publication::new(qos, message.clone());
+                    session.publish(NOW, publication).expect("room");
+                }
+            }
+            while let Some(token) = first(&session) {
+                session.withdraw(token).expect("it waits");
+            }
+            while session.poll().is_some() {}
+            session.shrink();
+        });
+        assert_eq!(counted.bytes_current, 0, "{count}");
+    }
+}
+
+/// A queue grows by an eighth.
+#[test]
+fn messages_that_wait_have_little_room_to_spare() {
+    const COUNT: usize = 1_100;
+    let mut session = Session::of_client(unlimited(Acknowledgement::Automatic));
+    let message = message(&[7; 16]);
+    let counted = measure(|| {
+        for _ in 0..COUNT {
+            let publication = Publication::new(Qos::AtLeastOnce, message.clone());
+            session.publish(NOW, publication).expect("room");
+        }
+    });
+    assert!(counted.bytes_current <= (COUNT * PER_MESSAGE) as i64);
 }
 
 /// A peer that sends PINGREQ after PINGREQ does not make this side move the messages that wait for it.
