@@ -258,3 +258,43 @@ fn a_pool_is_memory_and_not_state() {
     let counted = measure(|| drop(MessagePool::new(5, 100).message(&publish("a", b"b"))));
     assert_eq!(counted.bytes_current, 0);
 }
+
+/// Section 2.1.4: with a Packet Identifier, a message may take the largest Remaining Length, and no more. Nothing is copied:
+/// the memory is asked for, and not touched.
+#[test]
+fn a_message_may_be_as_long_as_a_packet() {
+    const LARGEST: usize = 268_435_455;
+    let of = |remaining_length: usize| {
+        let mut packet = vec![0; 5 + remaining_length];
+        packet[0] = 0x30;
+        for (place, byte) in packet[1..5].iter_mut().enumerate() {
+            *byte = (remaining_length >> (7 * place)) as u8 | if place < 3 { 0x80 } else { 0 };
+        }
+        packet[5..8].copy_from_slice(&[0, 1, b'a']);
+        Message::from_bytes(Bytes::from(packet)).unwrap()
+    };
+    let delivery = Delivery::new(Qos::AtLeastOnce, identifier(), false);
+    let encode = |message: &Message| {
+        let mut none = [0_u8; 0];
+        message.encode(ProtocolVersion::V5_0, delivery, false, &mut &mut none[..])
+    };
+    let needed = LARGEST + 5;
+    assert_eq!(
+        encode(&of(LARGEST - 2)),
+        Err(EncodeError::NoRoom { needed })
+    );
+    let too_long = encode(&of(LARGEST - 1)).unwrap_err();
+    assert_eq!(too_long.violation(), Some(Violation::PacketTooLong));
+}
+
+/// Section 2.1.4: so may a PUBLISH.
+#[test]
+fn a_publish_may_be_as_long_as_a_packet() {
+    // Besides: the length of the topic, the topic, and that of the properties.
+    let payload = vec![0; 268_435_455 - 4 + 1];
+    let fits = publish("a", &payload[1..]).encoded_len(ProtocolVersion::V5_0);
+    assert_eq!(fits, Ok(268_435_460));
+    let too_long = publish("a", &payload).encoded_len(ProtocolVersion::V5_0);
+    let violation = too_long.unwrap_err().violation();
+    assert_eq!(violation, Some(Violation::PacketTooLong));
+}

@@ -306,9 +306,10 @@ impl Connection {
     #[cold]
     #[inline(never)]
     fn clock_went_back(&mut self, session: Option<&mut Session>, now: Instant) {
-        let limit = self.liveness.clamp(now);
+        self.liveness.clamp(now);
         if let Some(session) = session {
-            session.sender.clamp_requests(limit);
+            let latest = self.liveness.request_due(now);
+            session.sender.clamp_requests(latest);
             session.clamp(now);
         }
     }
@@ -334,7 +335,6 @@ impl Connection {
         if !flush {
             self.outbox.clear();
         }
-        self.liveness.question = Question::None;
         self.phase = Phase::Closing(cause);
         self.arriving = None;
         self.unread.clear();

@@ -155,3 +155,122 @@ fn a_message_that_never_fits_and_a_missing_session_are_errors() {
     let mut session = Session::of_server("c", SessionConfig::default());
     assert_eq!(session.check_room(Qos::AtMostOnce, 1), no_session);
 }
+
+/// A Session that keeps what `poll` has to return, with these limits.
+fn persistent(messages: u32, bytes: usize) -> Session {
+    Session::of_client(SessionConfig {
+        stored: StoredLimits { messages, bytes },
+        persistent: true,
+        ..SessionConfig::default()
+    })
+}
+
+/// A message that leaves an outcome and, with QoS 1, two changes, one of them with its bytes.
+fn publish_and_withdraw(session: &mut Session, qos: Qos) -> Result<(), PublishError> {
+    let token = session.publish(NOW, Publication::new(qos, message(10)));
+    let token = token.map_err(|refused| refused.error)?;
+    session.withdraw(token).unwrap();
+    Ok(())
+}
+
+/// As many as may be stored, and 64.
+#[test]
+fn publish_is_busy_at_the_most_outcomes_that_were_not_returned() {
+    let mut session = persistent(10, 1 << 20);
+    for number in 0..74 {
+        let result = publish_and_withdraw(&mut session, Qos::AtMostOnce);
+        assert_eq!(result, Ok(()), "{number}");
+    }
+    let busy = Err(PublishError::Busy);
+    assert_eq!(publish_and_withdraw(&mut session, Qos::AtMostOnce), busy);
+    assert!(session.poll().is_some());
+    assert_eq!(publish_and_withdraw(&mut session, Qos::AtMostOnce), Ok(()));
+}
+
+/// Twice as many as may be stored, and 128.
+#[test]
+fn publish_is_busy_at_the_most_changes_that_were_not_returned() {
+    let mut session = persistent(10, 1 << 20);
+    for number in 0..74 {
+        let result = publish_and_withdraw(&mut session, Qos::AtLeastOnce);
+        assert_eq!(result, Ok(()), "{number}");
+        assert!(matches!(session.poll(), Some(Output::Event(_))));
+    }
+    let busy = Err(PublishError::Busy);
+    assert_eq!(publish_and_withdraw(&mut session, Qos::AtLeastOnce), busy);
+    assert!(matches!(session.poll(), Some(Output::Persist(_))));
+    assert_eq!(publish_and_withdraw(&mut session, Qos::AtLeastOnce), Ok(()));
+}
+
+/// As many as may be stored; those of changes that were returned do not count.
+#[test]
+fn publish_is_busy_at_the_most_bytes_of_changes_that_were_not_returned() {
+    let mut session = persistent(1_000, 3 * message(10).size());
+    let mut changes = 0;
+    for round in 0..20 {
+        let result = publish_and_withdraw(&mut session, Qos::AtLeastOnce);
+        assert_eq!(result, Ok(()), "{round}");
+        assert!(matches!(session.poll(), Some(Output::Event(_))));
+        changes += 2;
+        // Those of two messages stay.
+        while changes > 4 {
+            assert!(matches!(session.poll(), Some(Output::Persist(_))));
+            changes -= 1;
+        }
+    }
+    assert_eq!(publish_and_withdraw(&mut session, Qos::AtLeastOnce), Ok(()));
+    let busy = Err(PublishError::Busy);
+    assert_eq!(publish_and_withdraw(&mut session, Qos::AtLeastOnce), busy);
+}
+
+/// Room for one message, which is taken. Returns its token.
+fn full(session: &mut Session) -> mqtt5_session_fsm::Token {
+    let publish = |session: &mut Session| {
+        session.publish(NOW, Publication::new(Qos::AtLeastOnce, message(1)))
+    };
+    let token = publish(session).unwrap();
+    assert_eq!(publish(session).unwrap_err().error, PublishError::Busy);
+    token
+}
+
+fn of_one_message() -> SessionConfig {
+    SessionConfig {
+        waiting: WaitingLimits {
+            messages: 1,
+            ..WaitingLimits::default()
+        },
+        ..SessionConfig::default()
+    }
+}
+
+fn rooms(session: &mut Session) -> usize {
+    let outputs = std::iter::from_fn(|| session.poll());
+    let is_room = |output: &Output| matches!(output, Output::Event(Event::Room));
+    outputs.filter(is_room).count()
+}
+
+/// A Client's messages wait for its first Session, too. A Server's Session takes none once it has ended.
+#[test]
+fn room_is_reported_if_a_message_would_be_accepted() {
+    let mut client = Session::of_client(of_one_message());
+    let token = full(&mut client);
+    assert_eq!(rooms(&mut client), 0);
+    client.withdraw(token).unwrap();
+    assert_eq!(rooms(&mut client), 1);
+
+    let mut server = Session::of_server("c", of_one_message());
+    let connected = mqtt5_session_fsm::Change::Connected {
+        client_identifier: "c".into(),
+        expiry_interval: 10,
+    };
+    server.apply(NOW, &connected).unwrap();
+    assert_eq!(server.check_room(Qos::AtLeastOnce, 1), Ok(()));
+    let mut withdrawn = server.clone();
+    let token = full(&mut withdrawn);
+    withdrawn.withdraw(token).unwrap();
+    assert_eq!(rooms(&mut withdrawn), 1);
+    full(&mut server);
+    server.handle_timeout(Instant::from_millis(10_000));
+    assert!(!server.exists());
+    assert_eq!(rooms(&mut server), 0);
+}

@@ -51,6 +51,18 @@ fn what_was_cleared_takes_no_place() {
 }
 
 #[test]
+fn to_clear_is_to_forget_each_key() {
+    let mut cleared = without_window(3);
+    for key in [b"a", b"b"] {
+        assert_eq!(cleared.check(at(0), key), First);
+    }
+    let mut forgotten = cleared.clone();
+    cleared.clear();
+    assert!(forgotten.forget(b"a") && forgotten.forget(b"b"));
+    assert_eq!(cleared, forgotten);
+}
+
+#[test]
 fn any_bytes_are_a_key_of_their_own() {
     let mut seen = without_window(2000);
     let zeros = [0; 300];

@@ -78,6 +78,34 @@ fn each_event_counts() {
     }
 }
 
+/// A packet counts when it is taken, though it was offered before.
+#[test]
+fn a_packet_that_is_taken_later_counts() {
+    let mut client = waiting();
+    let bytes = [PUBLISH, PUBLISH].concat();
+    let mut input = &bytes[..];
+    assert!(client.receive(NOW, &mut input).is_some());
+    assert!(client.receive(LATER, &mut input).is_some());
+    assert!(input.is_empty());
+    settle(&mut client, LATER);
+    assert_eq!(client.next_timeout(), LATER + PINGRESP);
+}
+
+/// What is offered counts, though an earlier event is reported first and nothing is taken.
+#[test]
+fn what_waits_behind_an_event_counts() {
+    let (mut client, _) = with_news();
+    let mut input = PUBLISH;
+    assert!(client.receive(LATER, &mut input).is_some());
+    assert_eq!(input, PUBLISH);
+    // The caller is woken for what it has.
+    for _ in 0..2 {
+        assert_eq!(client.next_timeout(), Instant::ORIGIN);
+        client.handle_timeout(LATER);
+    }
+    assert_eq!(client.next_timeout(), LATER + PINGRESP);
+}
+
 /// Packets and pieces that were split elsewhere.
 #[test]
 fn packets_from_elsewhere_count() {
@@ -100,6 +128,7 @@ fn packets_from_elsewhere_count() {
         matches!(event, Ok(Some(Event::LargeMessage(_)))),
         "{event:?}"
     );
+    assert_eq!(client.next_timeout(), LATER + PINGRESP);
     let Ok(SplitterOutput::Ready(payload)) = splitter.next(&mut input) else {
         panic!()
     };

@@ -79,6 +79,21 @@ fn a_new_pubrel_waits_for_those_that_are_sent_again() {
     assert_eq!(wire, [0x62, 2, 0, 1, 0x62, 2, 0, 2, 0x62, 2, 0, 3]);
 }
 
+/// The exchange is over before its PUBREL was written again. The others go on (section 4.4).
+#[test]
+fn a_pubcomp_before_the_pubrel_leaves_the_next_pubrel_to_be_sent() {
+    let mut client = client();
+    publish(&mut client, 2);
+    poll(&mut client, NOW);
+    receive(&mut client, NOW, &[0x50, 2, 0, 1, 0x50, 2, 0, 2]);
+    poll(&mut client, NOW);
+    client.connection_lost(NOW);
+    connect(&mut client, &RESUMED);
+    receive(&mut client, NOW, &[0x70, 2, 0, 1]);
+    let (wire, _) = poll(&mut client, NOW);
+    assert_eq!(wire, [0x62, 2, 0, 2]);
+}
+
 /// A part of the answers counts as something that was sent.
 #[test]
 fn keep_alive_begins_with_a_part_of_the_answers() {

@@ -242,6 +242,21 @@ fn of_more_than_sixteen_gaps_the_oldest_are_not_known() {
     assert_eq!(show(&mut consumer, at(0), "b", stamp(99)).0, Late);
 }
 
+/// A gap that is filled from its end stays one gap.
+#[test]
+fn the_last_of_a_gap_comes_late_and_no_other_gap_is_forgotten() {
+    let mut consumer = Consumer::new(settings());
+    for number in [1, 40] {
+        let _ = show(&mut consumer, at(0), "a", stamp(number));
+        consumer.flush();
+        while consumer.poll().is_some() {}
+    }
+    for number in (2..40).rev() {
+        assert_eq!(show(&mut consumer, at(0), "a", stamp(number)).0, Late);
+    }
+    assert_eq!(show(&mut consumer, at(0), "a", stamp(0)).0, Late);
+}
+
 #[test]
 fn a_higher_epoch_starts_again_and_an_earlier_one_is_too_old() {
     let mut consumer = Consumer::new(settings());
@@ -319,6 +334,28 @@ fn numbers_wrap_around() {
             assert_eq!(numbers, [skipped, number], "of {last_number}");
             assert_eq!(show(&mut consumer, at(0), "a", stamp(skipped)).0, Repeated);
         }
+    }
+}
+
+/// As many as may be: half as many as there are numbers.
+#[test]
+fn messages_on_their_way_come_in_any_order() {
+    let mut consumer = Consumer::new(OrderedConsumerSettings {
+        numbering: Numbering {
+            last_number: 7,
+            ..Numbering::default()
+        },
+        ..settings()
+    });
+    let _ = show(&mut consumer, at(0), "a", stamp(0));
+    for round in 0..10 {
+        let on_their_way = [1, 2, 3, 4].map(|ahead| (4 * round + ahead) % 8);
+        for number in on_their_way[1..].iter().rev() {
+            let shown = show(&mut consumer, at(0), "a", stamp(*number));
+            assert_eq!(shown, (Kept, vec![]), "{number}");
+        }
+        let (_, numbers) = show(&mut consumer, at(0), "a", stamp(on_their_way[0]));
+        assert_eq!(numbers, on_their_way);
     }
 }
 

@@ -5,6 +5,8 @@
 mod changes;
 #[path = "persistence/damage.rs"]
 mod damage;
+#[path = "persistence/inconsistent.rs"]
+mod inconsistent;
 #[path = "persistence/tokens.rs"]
 mod tokens;
 #[path = "persistence/versions.rs"]
@@ -13,12 +15,12 @@ mod versions;
 use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, Split, split};
 use mqtt5_session_fsm::codec::{
     Connect, Delivery, Message, Packet, PacketIdentifier, Properties, Property, ProtocolVersion,
-    Publish, Qos, Role, TopicName,
+    Publish, Qos, Role, SubscriptionIdentifier, TopicName,
 };
 use mqtt5_session_fsm::table::{ReceiverState, SenderState};
 use mqtt5_session_fsm::{
     Acknowledgement, Change, Client, ClientConfig, Event, Instant, Output, Publication,
-    RestoreError, Session, SessionConfig, Token,
+    QueuedMessage, RestoreError, Session, SessionConfig, Token,
 };
 
 use self::changes::*;
@@ -208,10 +210,9 @@ fn a_session_that_ended_is_empty() {
     session.apply(at(1_000_000), &Change::Ended).unwrap();
     let mut expected = Session::of_server("c", CONFIG);
     for change in [
+        connected(3600),
         accepted(12, Qos::AtLeastOnce),
-        Change::Dropped {
-            token: Token::from_number(12),
-        },
+        Change::Ended,
     ] {
         expected.apply(at(0), &change).unwrap();
     }
@@ -354,7 +355,8 @@ fn a_change_that_does_not_fit_changes_nothing() {
             will_due_at: at(1),
         },
     ] {
-        let mut session = Session::of_server("c", CONFIG);
+        // A Client's message waits for its first Session.
+        let mut session = Session::of_client(CONFIG);
         session
             .apply(at(0), &accepted(1, Qos::AtLeastOnce))
             .unwrap();
@@ -362,5 +364,45 @@ fn a_change_that_does_not_fit_changes_nothing() {
         let result = session.apply(at(0), &change);
         assert_eq!(result, Err(RestoreError::Inconsistent), "{change:?}");
         assert_eq!(session, before, "{change:?}");
+    }
+}
+
+/// A Client has no Will Message to publish, and sends no Subscription Identifiers \[MQTT-3.3.4-6\]; a Server takes
+/// no message for a Session that does not exist.
+#[test]
+fn what_the_other_side_may_have_does_not_fit() {
+    let list = [Property::SubscriptionIdentifier(
+        SubscriptionIdentifier::new(1).unwrap(),
+    )];
+    let message = Message::new(&Publish {
+        properties: Properties::new(&list).unwrap(),
+        ..Publish::new(TopicName::new("a").unwrap(), b"")
+    })
+    .unwrap();
+    let identified = Change::Accepted {
+        message: QueuedMessage::new(
+            Token::from_number(1),
+            Publication::new(Qos::AtLeastOnce, message),
+        ),
+        deadline: None,
+    };
+    let (client, server) = (Session::of_client(CONFIG), Session::of_server("c", CONFIG));
+    let connected = |session: &Session| {
+        let mut session = session.clone();
+        session.apply(at(0), &connected(1)).unwrap();
+        session
+    };
+    let inconsistent = Err(RestoreError::Inconsistent);
+    for (session, change, expected) in [
+        (connected(&client), &identified, inconsistent),
+        (connected(&server), &identified, Ok(())),
+        (connected(&client), &will(1), inconsistent),
+        (connected(&server), &will(1), Ok(())),
+        (server.clone(), &will(1), inconsistent),
+        (server, &accepted(1, Qos::AtLeastOnce), inconsistent),
+        (client, &accepted(1, Qos::AtLeastOnce), Ok(())),
+    ] {
+        let mut applied = session.clone();
+        assert_eq!(applied.apply(at(0), change), expected, "{change:?}");
     }
 }

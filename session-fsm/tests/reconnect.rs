@@ -264,6 +264,28 @@ fn a_server_that_moved_to_a_known_one_is_removed() {
     assert_eq!(servers(&policy), ["b"]);
 }
 
+/// The next one has the turn of a server that is removed; after the last one it is the first.
+#[test]
+fn a_server_that_moved_to_nowhere_passes_its_turn_on() {
+    for (turn, next, after) in [(0, "b", "c"), (1, "c", "a"), (2, "a", "b")] {
+        let mut policy = policy(&["a", "b", "c"]);
+        for _ in 0..turn {
+            let _ = policy.failed(at(0), LOST, NO_JITTER);
+        }
+        assert_eq!(fails(&mut policy, at(1), moved("")), (0, next.into()));
+        assert_eq!(servers(&policy).len(), 2);
+        assert_eq!(fails(&mut policy, at(2), LOST), (1, after.into()));
+    }
+}
+
+#[test]
+fn the_only_server_is_replaced_if_it_moved() {
+    let mut policy = policy(&["a"]);
+    let next = policy.failed(at(3), moved("x y"), NO_JITTER);
+    assert!(matches!(next, Reconnection::Moved(attempt) if attempt.server.as_str() == "x"));
+    assert_eq!(servers(&policy), ["x", "y"]);
+}
+
 #[test]
 fn the_only_server_that_moved_to_nowhere_is_kept_but_not_tried() {
     let mut policy = policy(&["a"]);
@@ -290,6 +312,17 @@ fn servers_that_send_clients_to_each_other_do_not_keep_them_busy() {
     assert_eq!(delays, [0, 0, 0, 1, 2, 4]);
     policy.connected(at(10));
     assert_eq!(fails(&mut policy, at(70), elsewhere("b")).0, 0);
+}
+
+#[test]
+fn another_failure_between_them_makes_a_new_row_of_redirections() {
+    let mut policy = policy(&["a"]);
+    for _ in 0..3 {
+        for server in ["b", "a", "b"] {
+            assert_eq!(fails(&mut policy, at(0), elsewhere(server)).0, 0);
+        }
+        assert_ne!(fails(&mut policy, at(0), LOST).0, 0);
+    }
 }
 
 #[test]

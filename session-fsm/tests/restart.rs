@@ -12,3 +12,5 @@ mod link;
 mod lost;
 #[path = "restart/order.rs"]
 mod order;
+#[path = "restart/received.rs"]
+mod received;

@@ -110,6 +110,32 @@ fn a_received_stamp_is_replaced_and_a_topic_alias_left_out() {
 }
 
 #[test]
+fn a_stamp_is_replaced_where_it_is_the_only_property() {
+    let publish = Publish::new(topic("a"), b"x");
+    let mut other = Sequencer::new(Text::new("other").unwrap(), 9, Default::default()).unwrap();
+    let received = other.message(&publish).unwrap();
+    let message = sequencer(SequencerSettings::default())
+        .message(&received.publish())
+        .unwrap();
+    let expected = UserProperty::new("sequence", "0 3 pump 7").unwrap();
+    assert_eq!(
+        Vec::from_iter(message.publish().properties.iter()),
+        [Property::UserProperty(expected)]
+    );
+}
+
+#[test]
+fn a_stamp_to_be_put_in_by_hand_uses_a_number() {
+    let mut sequencer = sequencer(SequencerSettings::default());
+    for expected in ["0 3 pump 7", "1 3 pump 7"] {
+        let expected = UserProperty::new("sequence", expected).unwrap();
+        assert_eq!(sequencer.stamp(topic("a")), Ok(expected));
+    }
+    let message = sequencer.message(&Publish::new(topic("a"), b"")).unwrap();
+    assert_eq!(number(&message), 2);
+}
+
+#[test]
 fn what_cannot_be_built_uses_no_number() {
     let mut sequencer = sequencer(SequencerSettings::default());
     let before = sequencer.next_number(topic("a"));

@@ -137,6 +137,30 @@ fn a_stable_connection_to_a_chosen_server_is_tried_again_first() {
     assert_eq!((next.at, next.server.as_str()), (at(101), "b"));
 }
 
+/// It has the Session, and the delays are those of a new policy.
+#[test]
+fn after_a_disconnect_on_purpose_the_chosen_server_is_tried_first() {
+    let mut policy = policy(&["a", "b"]);
+    let _ = policy.failed(at(0), LOST, NO_JITTER);
+    // The turns begin anew with it.
+    assert_eq!(choose(&mut policy, &[("b", 30)]), (1, "a".into()));
+    policy.connected(at(1));
+    let resumed = policy.resume(at(5));
+    assert_eq!((resumed.at, resumed.server.as_str()), (at(5), "a"));
+    let next = policy.failed(at(5), LOST, NO_JITTER).attempt().unwrap();
+    assert_eq!((next.at, next.server.as_str()), (at(6), "b"));
+}
+
+#[test]
+fn a_redirection_ends_where_a_configured_server_is_chosen() {
+    let mut policy = policy(&["a", "b", "c"]);
+    let _ = policy.failed(at(0), elsewhere("x y z"), NO_JITTER);
+    let held = [("x", 9), ("y", 9), ("z", 9)];
+    assert_eq!(choose(&mut policy, &held), (0, "b".into()));
+    let _ = policy.failed(at(0), LOST, NO_JITTER);
+    assert_eq!(choose(&mut policy, &[]), (1, "c".into()));
+}
+
 #[test]
 fn servers_of_a_redirection_are_passed_over_too() {
     let mut policy = policy(&["a", "b"]);

@@ -4,12 +4,15 @@
 //! size of the machine itself. `cargo test -p mqtt5-spec-tests --test session_memory -- --nocapture`
 //! prints the tables.
 
+#[path = "session_memory/given_back.rs"]
+mod given_back;
 mod pair;
 
 use std::hint::black_box;
 
 use allocation_counter::{AllocationInfo, measure};
 use mqtt5_codec::{Message, Property, Publish, Qos, ReasonCode, TopicName};
+use mqtt5_session_fsm::ordering::{OrderedConsumer, OrderedConsumerSettings, Stamp, Start};
 use mqtt5_session_fsm::{
     Acknowledgement, Client, Event, Instant, Publication, Server, Session, SessionConfig,
     WaitingLimits, WhenFull,
@@ -465,4 +468,45 @@ fn decided_messages_leave_nothing() {
         println!("65,535 decided, {qos:?}: {kept} bytes kept, {connected} connected");
         assert!(kept <= IDLE && connected <= IDLE, "{kept}, {connected}");
     }
+}
+
+/// What waited for a missing message is handed over at once; to poll it allocates nothing for each message.
+#[test]
+fn messages_that_were_put_in_order_leave_little() {
+    // Deliberate faults in the code note where they are reached for the first time.
+    let _ = put_in_order();
+    let (all, polled) = put_in_order();
+    assert!(
+        all.bytes_current <= (IDLE + 16 * PER_MESSAGE) as i64,
+        "{all:?}"
+    );
+    assert!(polled.count_total <= 1, "{polled:?}");
+}
+
+/// What it takes to put messages in order, and to poll them.
+fn put_in_order() -> (AllocationInfo, AllocationInfo) {
+    let topic = TopicName::new("greenhouse/3/temperature").expect("a name");
+    let mut consumer = OrderedConsumer::<u64>::new(OrderedConsumerSettings {
+        start: Start::AtZero,
+        ..OrderedConsumerSettings::default()
+    });
+    let show = |consumer: &mut OrderedConsumer<u64>, number| {
+        let stamp = Stamp {
+            number,
+            epoch: 0,
+            publisher: "sensor",
+        };
+        let arrival = consumer.receive_stamped(NOW, topic, stamp, 8, || number);
+        assert!(arrival.is_ok());
+    };
+    show(&mut consumer, 0);
+    let mut polled = AllocationInfo::default();
+    let all = measure(|| {
+        for number in 2..1_000 {
+            show(&mut consumer, number);
+        }
+        show(&mut consumer, 1);
+        polled = measure(|| while consumer.poll().is_some() {});
+    });
+    (all, polled)
 }

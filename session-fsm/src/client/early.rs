@@ -8,7 +8,6 @@ use mqtt5_codec::PacketIdentifier;
 
 use super::Client;
 use crate::Token;
-use crate::connection::Phase;
 use crate::error::SendError;
 use crate::exchange::Request;
 use crate::limits::Needs;
@@ -111,7 +110,7 @@ impl Client {
     /// Ends the requests: no CONNACK will come, or it refuses. If it refuses, the Server has
     /// processed nothing \[MQTT-3.1.4-6\].
     pub(super) fn end_early(&mut self, is_refused: bool) {
-        if self.connection.phase == Phase::Opening && self.connection.early.was_granted() {
+        if self.connection.early.was_granted() {
             let (sent, ending) = if is_refused {
                 (Ending::NotSent, Ending::NotSent)
             } else {

@@ -90,6 +90,9 @@ impl Client {
         while !self.connection.has_output(Some(&self.session)) {
             let (due, what) = self.next_due();
             if !self.connection.liveness.has_passed(now, due) {
+                // Reading time may have been held.
+                let latest = self.connection.liveness.request_due(now);
+                self.session.sender.clamp_requests(latest);
                 break;
             }
             match what {
@@ -181,7 +184,7 @@ impl Client {
             Phase::Open | Phase::Accepted => self.keep_alive,
             _ => 0,
         };
-        if seconds == 0 || liveness.pings.is_queued() || self.connection.has_unwritten() {
+        if seconds == 0 || self.connection.has_unwritten() {
             return Instant::NEVER;
         }
         let interval = Duration::from_secs(seconds.into());

@@ -15,10 +15,10 @@ pub(crate) struct Early {
 }
 
 impl Early {
-    /// Grants this many packets.
+    /// Grants this many packets to a new Session.
     pub(crate) fn granted(packets: u16) -> Self {
         Early {
-            granted: packets > 0,
+            granted: true,
             left: packets,
             sent: Vec::new(),
         }

@@ -337,7 +337,7 @@ pub(crate) trait Side {
                 | Packet::PubComp(_)
         );
         if !(is_exchange && self.connection().is_open())
-            && self.refuses_first_byte(now, &[first_byte::of(packet)])
+            && self.refuses_first_byte(now, &[packet.packet_type().first_byte()])
         {
             return None;
         }

@@ -82,7 +82,7 @@ fn take_head<'a, S: Side>(
         }
     };
     let publish = without_payload(&large);
-    if !side.connection().is_open() || !side.connection().reads() {
+    if !side.connection().reads() {
         // It comes too early, or too late; or is the first after the CONNACK.
         let before = Packet::Publish(publish);
         if side.connection().is_over() {

@@ -134,11 +134,9 @@ pub(crate) enum Question {
     Written(Instant),
 }
 
-/// Questions that were written.
+/// Questions that were written. A CONNECT or an AUTH is not among them: see [`Liveness::ask`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
-    /// CONNECT or AUTH.
-    pub(super) question: bool,
     /// PINGREQs.
     pub(super) pings: u32,
     /// SUBSCRIBEs and UNSUBSCRIBEs.
@@ -222,10 +220,9 @@ impl Liveness {
         core::mem::replace(&mut self.latest, now) > now && !fault!("a clock that goes back")
     }
 
-    /// After the clock went back, or reading time was held: nothing is in the future. Returns the
-    /// latest deadline that a request may have.
+    /// After the clock went back, or reading time was held: nothing is in the future.
     #[inline(never)]
-    pub(crate) fn clamp(&mut self, now: Instant) -> Instant {
+    pub(crate) fn clamp(&mut self, now: Instant) {
         self.behind = self.behind.min(now.as_millis());
         if let Some(blocked) = &mut self.blocked {
             blocked.since = blocked.since.min(now);
@@ -245,7 +242,6 @@ impl Liveness {
             *at = (*at).min(here);
         }
         self.pings.clamp(here);
-        self.timeouts.request.after(here)
     }
 
     /// Reading time.
@@ -288,8 +284,8 @@ impl Liveness {
         let here = self.reading(now);
         self.begun = if left < offered || begun == Instant::NEVER {
             here
-        } else if more && waiting != Instant::NEVER {
-            // Meanwhile the bytes were here, and the peer could do no more.
+        } else if more {
+            // While bytes waited, which may be never, the peer could do no more.
             (begun + waiting.until(here)).min(here)
         } else {
             begun
@@ -343,16 +339,22 @@ impl Liveness {
         self.sent = now;
     }
 
-    /// Notes that questions were written. Returns when the requests among them must be answered.
-    pub(crate) fn ask(&mut self, now: Instant, asked: Asked) -> Instant {
+    /// Notes that packets were written, questions among them.
+    pub(crate) fn ask(&mut self, now: Instant, asked: Asked) {
         let here = self.reading(now);
-        if asked.question && self.question == Question::Queued {
+        // If it is not among them, the caller has no room: reading time stands still until it is.
+        if self.question == Question::Queued {
             self.question = Question::Written(here);
         }
         for _ in 0..asked.pings {
             self.pings.written(here);
         }
-        self.timeouts.request.after(here)
+    }
+
+    /// When a request that is written now must be answered. None that was written before has a
+    /// later deadline.
+    pub(crate) fn request_due(&self, now: Instant) -> Instant {
+        self.timeouts.request.after(self.reading(now))
     }
 
     /// When a packet was written last, by the caller's clock.
@@ -401,16 +403,17 @@ impl Liveness {
     }
 
     /// `poll` has written all there is: the time in which reading was put off does not count.
-    /// Returns the latest deadline that a request may have, if anything changed.
     #[inline(never)]
-    pub(crate) fn unblock(&mut self, now: Instant) -> Option<Instant> {
-        let blocked = self.blocked.take()?;
+    pub(crate) fn unblock(&mut self, now: Instant) {
+        let Some(blocked) = self.blocked.take() else {
+            return;
+        };
         let time = blocked.since.millis_until(now);
         if time == 0 {
-            return None;
+            return;
         }
         self.behind = self.behind.saturating_add(time);
-        let limit = self.clamp(now);
+        self.clamp(now);
         // What lies unread can be read now; but a peer that is silent gains no time again and
         // again.
         let here = self.reading(now);
@@ -418,7 +421,6 @@ impl Liveness {
             self.reprieve = self.reprieve.max(here.plus_millis(chance(time)));
         }
         self.resumed = here;
-        Some(limit)
     }
 
     /// Whether a deadline of the peer, the earliest, has passed. If this side was late, the peer
@@ -430,7 +432,7 @@ impl Liveness {
             return false;
         }
         let late = put_off.millis_until(here);
-        if late == 0 || due <= self.reprieve || fault!("a late timer accuses") {
+        if late == 0 || due < self.reprieve || fault!("a late timer accuses") {
             return true;
         }
         // As if it were noticed in time, but not before what has arrived since.

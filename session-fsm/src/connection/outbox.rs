@@ -145,7 +145,6 @@ impl Outbox {
             wire.put(&self.pending()[..length]);
             self.written += length;
             match packet_type {
-                PacketType::Connect | PacketType::Auth => asked.question = true,
                 PacketType::PingReq => asked.pings += 1,
                 PacketType::Subscribe | PacketType::Unsubscribe => asked.requests += 1,
                 _ => {}
@@ -177,18 +176,21 @@ impl Outbox {
             rest = &rest[length..];
         }
         let kept = if greeted { farewell } else { 0 };
-        let start = self.bytes.len() - kept;
-        self.bytes.drain(..start);
-        self.written = 0;
-        self.answered = 0;
-        self.asks = false;
+        self.keep_last(kept);
     }
 
     pub(super) fn clear(&mut self) {
-        self.bytes.clear();
-        self.written = 0;
-        self.answered = 0;
-        self.asks = false;
+        self.keep_last(0);
+    }
+
+    /// Keeps this many bytes at the end, which neither answer a message nor ask for anything.
+    fn keep_last(&mut self, kept: usize) {
+        let mut bytes = core::mem::take(&mut self.bytes);
+        bytes.drain(..bytes.len() - kept);
+        *self = Outbox {
+            bytes,
+            ..Outbox::default()
+        };
     }
 
     /// Gives back memory that is not in use.

@@ -82,9 +82,10 @@ impl Connection {
             None => {
                 self.liveness.drain();
                 if self.liveness.is_blocked() {
-                    let limit = self.liveness.unblock(now);
-                    if let (Some(limit), Some(session)) = (limit, session.as_deref_mut()) {
-                        session.sender.clamp_requests(limit);
+                    self.liveness.unblock(now);
+                    if let Some(session) = session.as_deref_mut() {
+                        let latest = self.liveness.request_due(now);
+                        session.sender.clamp_requests(latest);
                     }
                 }
                 return session?.poll_room(self.window(), true);
@@ -191,8 +192,9 @@ impl Connection {
         let (answered, asked, result) = self.outbox.write_some(self.version, maximum, wire);
         if let Some(answered) = answered {
             self.liveness.send(now);
-            let due = self.liveness.ask(now, asked);
+            self.liveness.ask(now, asked);
             if let Some(session) = session {
+                let due = self.liveness.request_due(now);
                 session.receiver.answered(answered);
                 session.sender.requests_written(asked.requests, due);
             }
@@ -329,7 +331,7 @@ impl Connection {
         if !self.outbox.is_empty() {
             return true;
         }
-        let may_send = self.is_open() || self.phase == Phase::Opening && self.early.may_send();
+        let may_send = self.is_open() || self.early.may_send();
         let Some(session) = session.filter(|_| may_send) else {
             return false;
         };

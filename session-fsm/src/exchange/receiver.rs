@@ -224,12 +224,11 @@ impl Receiver {
 
     /// The Session is gone.
     pub(crate) fn discard(&mut self) {
-        self.open = 0;
-        if let Some(deferred) = &mut self.deferred {
-            deferred.discard();
+        if let Some(deferred) = self.deferred.take() {
+            self.first_use = deferred.uses();
         }
         self.change_all(ReceiverEvent::Discard);
-        self.identifiers = Identifiers::default();
+        self.identifiers.shrink();
     }
 
     fn change_all(&mut self, event: ReceiverEvent) {
@@ -253,9 +252,8 @@ impl Receiver {
     /// Gives back memory that is not in use.
     pub(crate) fn shrink(&mut self) {
         self.identifiers.shrink();
-        if let Some(first_use) = self.deferred.as_ref().and_then(|it| it.unused()) {
-            self.first_use = first_use;
-            self.deferred = None;
+        if let Some(deferred) = self.deferred.take_if(|it| it.is_unused()) {
+            self.first_use = deferred.uses();
         }
     }
 

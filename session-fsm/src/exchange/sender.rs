@@ -100,7 +100,6 @@ impl Sender {
         });
         self.bytes += queued.size();
         slot.used_for = Use::Publish(queued);
-        slot.sent = false;
         let packet_identifier = slot.packet_identifier();
         self.publishing.push(self.slots.all(), position);
         if self.publish_next == 0 {
@@ -167,8 +166,9 @@ impl Sender {
     /// Takes a slot out of the list that it is in.
     #[inline]
     fn unlist(&mut self, position: u16) -> Option<(Token, Option<NonZeroU64>)> {
-        let slot = self.slots.get(position)?;
+        let slot = self.slots.get_mut(position)?;
         let following = slot.following();
+        let sent = core::mem::take(&mut slot.sent);
         let mut body = None;
         let list = match &slot.used_for {
             Use::Vacant => return None,
@@ -179,7 +179,7 @@ impl Sender {
                 self.bytes -= queued.size();
                 body = queued.body;
                 // What was not sent on this connection took nothing from its quota.
-                if slot.sent {
+                if sent {
                     self.outstanding = self.outstanding.saturating_sub(1);
                 }
                 &mut self.publishing
@@ -211,7 +211,7 @@ impl Sender {
             return;
         };
         let following = slot.following();
-        let sent = core::mem::replace(&mut slot.sent, false);
+        let sent = core::mem::take(&mut slot.sent);
         let mut body = None;
         if let Use::Publish(queued) = &slot.used_for {
             self.bytes -= queued.size();
@@ -253,8 +253,7 @@ impl Sender {
 
     #[inline]
     pub(crate) fn release_sent(&mut self) {
-        if let Some(slot) = self.slots.get_mut(self.release_next) {
-            slot.sent = true;
+        if let Some(slot) = self.slots.get(self.release_next) {
             self.release_next = slot.following();
         }
     }
@@ -393,7 +392,6 @@ impl Sender {
     pub(crate) fn resume(&mut self) {
         #[cfg(mqtt5_faults)]
         self.resume_wrongly();
-        (self.publish_next, self.release_next) = (0, 0);
         for slot in self.slots.all() {
             match slot.run(SenderEvent::Resume) {
                 SenderAction::Publish | SenderAction::PublishAgain => {

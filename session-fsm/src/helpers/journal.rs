@@ -173,7 +173,6 @@ impl Journal {
 
     fn add(&mut self, record: &StoredRecord<'_>) {
         if core::mem::take(&mut self.is_sealed) {
-            self.batch.clear();
             self.batch.resize(HEADER, 0);
         }
         let batch = core::mem::take(&mut self.batch);

@@ -359,9 +359,7 @@ impl ReconnectPolicy {
     /// The attempt that was chosen was made.
     fn take_turn(&mut self) {
         let position = core::mem::take(&mut self.chosen);
-        if position > 0 {
-            self.round_ended |= self.servers.take_turn(position);
-        }
+        self.round_ended |= self.servers.take_turn(position);
     }
 
     fn give_up(&mut self, reason: GiveUp) -> Reconnection<'static> {

@@ -31,17 +31,15 @@ impl Lent<'_> {
     /// Handles a packet before the CONNACK.
     pub(super) fn step_opening<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a> {
         match *packet {
-            Packet::Connect(connect) if self.server.handshake.is_none() => {
-                self.receive_connect(now, connect)
-            }
-            Packet::Auth(auth) if self.server.handshake.is_some() => {
+            Packet::Connect(connect) => self.receive_connect(now, connect),
+            Packet::Auth(auth) => {
                 let event = self.receive_auth(auth)?;
                 if let Some(handshake) = &mut self.server.handshake {
                     handshake.deciding = true;
                 }
                 Ok(event)
             }
-            Packet::Disconnect(disconnect) if self.server.handshake.is_some() => {
+            Packet::Disconnect(disconnect) => {
                 if self.server.connect_expiry == 0
                     && matches!(disconnect.properties.session_expiry_interval(), Some(1..))
                 {

@@ -161,11 +161,10 @@ impl Lent<'_> {
         properties: &[Property<'_>],
     ) -> Result<(), SendError> {
         let pending = self.server.requests.0.get(&packet_identifier);
-        let open = self.server.connection.is_open();
         if fault!("MQTT-3.3.4-10") && self.session.as_deref().is_some_and(|it| it.in_flight() > 0) {
             return Err(SendError::NotExpected);
         }
-        let Some(pending) = pending.filter(|pending| open && pending.answer == answer) else {
+        let Some(pending) = pending.filter(|pending| pending.answer == answer) else {
             return Err(SendError::NotExpected);
         };
         if u32::try_from(reason_codes.len()) != Ok(pending.filters) && !fault!("MQTT-3.8.4-6") {

@@ -106,19 +106,14 @@ impl Session {
         entry.map(|entry| entry.deadline)
     }
 
-    /// There is no message any more.
-    pub(super) fn forget_deadlines(&mut self) {
-        self.deadlines = None;
-        self.watched = self.config.persistent;
-    }
-
     fn drop_empty(&mut self) {
         if self
             .deadlines
             .as_ref()
             .is_some_and(|it| it.entries.is_empty())
         {
-            self.forget_deadlines();
+            self.deadlines = None;
+            self.watched = self.config.persistent;
         }
     }
 

@@ -214,7 +214,7 @@ impl Session {
             let ending = if written { ending } else { Ending::NotSent };
             self.ended(token, ending);
         }
-        self.sender.reset();
+        self.shrink();
     }
 
     /// Ends the Session. Messages in flight are lost, and so are the waiting messages of a Server.
@@ -222,8 +222,7 @@ impl Session {
     pub(crate) fn end(&mut self) {
         self.hand_out_will();
         let existed = self.life.exists();
-        let has_messages = self.role == Role::Server && !self.waiting.none_acknowledged();
-        if existed || has_messages {
+        if existed {
             #[cfg(feature = "persistence")]
             self.complete_all_received();
             self.change(|| Change::Ended);

@@ -120,8 +120,7 @@ impl Session {
     /// Whether this side may send a message that was stored.
     #[cfg_attr(not(feature = "persistence"), allow(dead_code))]
     pub(super) fn may_send(&self, queued: &QueuedMessage) -> bool {
-        let has_properties = queued.message.has_properties();
-        (!has_properties || self.inspect(Instant::ORIGIN, &queued.message).is_ok())
+        self.inspect(Instant::ORIGIN, &queued.message).is_ok()
             && (self.role == Role::Server || !queued.has_identifiers())
     }
 

@@ -43,7 +43,8 @@ impl Session {
                 deadline,
             } => {
                 let token = queued.token;
-                if token <= self.last_token
+                if (self.role == Role::Server && !self.life.exists())
+                    || token <= self.last_token
                     || token.number() >= crate::Token::TOO_HIGH
                     || queued.qos == Qos::AtMostOnce
                     || !self.may_send(queued)

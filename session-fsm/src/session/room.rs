@@ -14,10 +14,10 @@ use crate::session::WhenFull;
 /// Messages in flight are never dropped. If a message does not fit, waiting messages are dropped or
 /// the message is refused, as [`WaitingLimits::when_full`](crate::WaitingLimits::when_full) says.
 ///
-/// The same numbers limit what `poll` has not returned yet: outcomes and changes to twice
-/// `messages`, and the messages in the changes to `bytes`. At the limit, `publish` returns
-/// [`PublishError::Busy`](crate::PublishError::Busy) until `poll` was called. They also limit the
-/// numbers that [`Session::take_forgotten_body`] has not returned yet.
+/// The same numbers limit what `poll` has not returned yet: outcomes to `messages` and 64, changes
+/// to twice as many, and the messages in the changes to `bytes`. At the limit, `publish` returns
+/// [`PublishError::Busy`](crate::PublishError::Busy) until `poll` was called. They also limit
+/// the numbers that [`Session::take_forgotten_body`] has not returned yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StoredLimits {
     /// How many messages. Each takes up to 96 bytes beside its own, and up to 120 if it waits and

@@ -352,7 +352,8 @@ impl Queues {
 
     fn shrink(&mut self) {
         for queue in [&mut self.qos0, &mut self.others] {
-            // Not a queue that is mostly in use: the next message would make it grow again.
+            // Not a queue that is mostly in use: the next message would make it grow again, and a
+            // peer may send many PINGREQs.
             if queue.capacity() / 2 >= queue.len() {
                 queue.shrink_to_fit();
             }

@@ -194,6 +194,58 @@ fn a_journal_in_a_payload_is_not_taken_for_what_follows() {
     }
 }
 
+/// Somebody forges headers of batches in a payload: what they say is looked at, but not without end.
+#[test]
+fn headers_in_a_payload_are_looked_at_up_to_a_limit() {
+    const COUNT: usize = 500;
+    let all = [
+        (b"first".to_vec(), vec![received(1)]),
+        (vec![0xA5; 32 * COUNT], vec![]),
+    ];
+    let (bytes, starts) = journal(&all);
+    let payload = bytes.len() - 4 - 32 * COUNT;
+    let forge = |count: usize, header: &dyn Fn(u64) -> (u64, u64, u64)| {
+        let mut file = bytes.clone();
+        for position in (payload..).step_by(32).take(count) {
+            let (number, claimed, length) = header(position as u64);
+            let place = &mut file[position..position + 32];
+            place[..4].copy_from_slice(b"M5J\x02");
+            place[4..12].copy_from_slice(&number.to_le_bytes());
+            place[12..20].copy_from_slice(&claimed.to_le_bytes());
+            place[20..28].copy_from_slice(&length.to_le_bytes());
+            let sum = crc(&place[..28]).to_le_bytes();
+            place[28..].copy_from_slice(&sum);
+        }
+        file
+    };
+    let end = bytes.len() as u64;
+    let to_the_end = |position: u64| end - position - 36;
+    for (what, file) in [
+        ("few", forge(5, &|at| (NUMBER, at, to_the_end(at)))),
+        (
+            "another journal",
+            forge(COUNT, &|at| (NUMBER + 1, at, to_the_end(at))),
+        ),
+        (
+            "another place",
+            forge(COUNT, &|at| (NUMBER, at + 1, to_the_end(at))),
+        ),
+        (
+            "too long",
+            forge(COUNT, &|at| (NUMBER, at, to_the_end(at) + 1)),
+        ),
+    ] {
+        check_unfinished(&file, &all[..1], starts[1], what);
+    }
+    let file = forge(COUNT, &|at| (NUMBER, at, to_the_end(at)));
+    let (batches, error) = read(&mut JournalReader::new(NUMBER, &file));
+    assert_eq!(batches, all[..1]);
+    assert!(
+        matches!(error, Err(JournalError::Damaged { at, .. }) if at == starts[1] as u64),
+        "{error:?}"
+    );
+}
+
 /// What an older journal left in a recycled file is not taken for a batch, wherever the new one ends.
 #[test]
 fn batches_of_another_journal_do_not_count() {
@@ -220,8 +272,12 @@ fn batches_of_another_journal_do_not_count() {
 
 #[test]
 fn other_bytes_are_no_journal() {
+    let (mut other, _) = journal(&batches()[..1]);
+    other[..3].copy_from_slice(b"zip");
+    seal_batch(&mut other);
     for bytes in [
-        &b"{\"journal\": true, \"batches\": []}"[..],
+        &other[..],
+        b"{\"journal\": true, \"batches\": []}",
         b"%PDF-1.7 and more of it, with a trailer",
         &Change::Ended.to_bytes(),
     ] {

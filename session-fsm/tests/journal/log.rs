@@ -149,3 +149,32 @@ fn records_in_a_payload_are_not_taken_for_what_follows() {
         assert_eq!(changes, [received(5)]);
     }
 }
+
+/// Where the header of the last record is damaged, all behind it is looked at.
+#[test]
+fn what_only_begins_as_a_record_does_not_follow() {
+    let mut log = received(5).to_bytes();
+    let start = log.len();
+    let whole = received(6).to_bytes();
+    log.extend(accepted(10, &[b"M5C, ", &whole[..whole.len() - 1]].concat()).to_bytes());
+    log[start + 4] ^= 1;
+    let (changes, good, end) = take_all(&log);
+    assert_eq!((good, end), (start, Err(RestoreError::Truncated)));
+    assert_eq!(changes, [received(5)]);
+}
+
+/// The end of an unfinished record is known from its header: only what begins there or later follows.
+#[test]
+fn a_record_follows_where_the_one_before_it_ends() {
+    let mut unfinished = accepted(10, &[7; 100]).to_bytes();
+    unfinished[40] ^= 1;
+    for overlap in 0..20 {
+        let mut log = unfinished[..unfinished.len() - overlap].to_vec();
+        log.extend(received(5).to_bytes());
+        let expected = match overlap {
+            0 => RestoreError::Damaged,
+            _ => RestoreError::Truncated,
+        };
+        assert_eq!(take_all(&log), (vec![], 0, Err(expected)), "{overlap}");
+    }
+}

@@ -114,6 +114,16 @@ fn without_any_room_order_is_reported_and_not_made() {
 }
 
 #[test]
+fn a_stream_is_followed_whose_names_take_all_the_room() {
+    let mut consumer = Consumer::new(OrderedConsumerSettings {
+        bytes: 2,
+        ..settings()
+    });
+    assert_eq!(show(&mut consumer, at(0), "a", stamp(0)).0, InOrder(None));
+    assert_eq!((consumer.streams(), consumer.bytes()), (1, 2));
+}
+
+#[test]
 fn the_stream_that_was_silent_for_the_longest_time_makes_room() {
     // Names take two bytes each.
     for (streams, bytes) in [(2, usize::MAX), (u16::MAX, 2 + 2 + 1)] {

@@ -72,6 +72,14 @@ pub(super) fn seal(bytes: &mut [u8]) {
     bytes[end..].copy_from_slice(&sum);
 }
 
+/// A stored form with another body.
+pub(super) fn with_body(stored: &[u8], body: &[u8]) -> Vec<u8> {
+    let length = (body.len() as u64).to_le_bytes();
+    let mut bytes = [&stored[..4], &length[..6], &[0; 2], body, &[0; 4]].concat();
+    seal(&mut bytes);
+    bytes
+}
+
 #[test]
 fn an_unknown_version_is_named() {
     let mut bytes = Session::of_client(CONFIG).export();

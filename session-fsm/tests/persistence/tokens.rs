@@ -2,7 +2,7 @@
 
 use mqtt5_session_fsm::RestoreError;
 
-use super::damage::seal;
+use super::damage::with_body;
 use super::{CONFIG, Instant, Publication, Qos, Session, Token, accepted, at, message, restore};
 
 /// The highest token of a stored form, and some that are too high.
@@ -54,7 +54,7 @@ fn a_session_with_a_token_that_is_too_high_is_not_restored() {
 }
 
 /// As postcard writes a number.
-fn varint(mut number: u64) -> Vec<u8> {
+pub(super) fn varint(mut number: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     while number >= 0x80 {
         bytes.push(number as u8 | 0x80);
@@ -67,7 +67,7 @@ fn varint(mut number: u64) -> Vec<u8> {
 /// A stored form with something else in its body, of whatever length.
 fn replace(stored: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
     let mut body = &stored[12..stored.len() - 4];
-    let mut bytes = stored[..12].to_vec();
+    let mut bytes = Vec::new();
     while let Some((&byte, rest)) = body.split_first() {
         if let Some(rest) = body.strip_prefix(old) {
             bytes.extend(new);
@@ -77,9 +77,5 @@ fn replace(stored: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
             body = rest;
         }
     }
-    let length = (bytes.len() as u64 - 12).to_le_bytes();
-    bytes[4..10].copy_from_slice(&length[..6]);
-    bytes.extend([0; 4]);
-    seal(&mut bytes);
-    bytes
+    with_body(stored, &bytes)
 }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use mqtt5_session_fsm::codec::Qos;
-use mqtt5_session_fsm::{Client, Event, Instant, Output, Publication, Session, Token};
+use mqtt5_session_fsm::{
+    Change, Client, ClientConfig, Event, Instant, Output, Publication, Session, SessionConfig,
+    Token,
+};
 
 use super::{EVERY_QOS, at, client, config, connect, drain, note, publication};
 
@@ -15,6 +18,7 @@ fn within(qos: Qos, milliseconds: u64) -> Publication {
 }
 
 /// For the first identifier.
+const PUBACK: [u8; 4] = [0x40, 2, 0, 1];
 const PUBREC: [u8; 4] = [0x50, 2, 0, 1];
 
 fn timed_out(token: Token) -> Vec<(Token, String)> {
@@ -172,6 +176,86 @@ fn what_was_acknowledged_in_time_is_not_reported() {
     assert_eq!(drain(&mut client, at(10_000)), []);
 }
 
+/// The message waited first, and its PUBLISH is not written yet.
+#[test]
+fn what_waited_and_was_not_written_is_withdrawn() {
+    let mut client = client();
+    connect(&mut client, at(0), 1);
+    client
+        .publish(at(0), publication(Qos::AtLeastOnce))
+        .unwrap();
+    let token = client.publish(at(0), within(Qos::AtLeastOnce, 10)).unwrap();
+    drain(&mut client, at(0));
+    let event = client.receive(at(1), &mut &PUBACK[..]);
+    assert!(matches!(event, Some(Event::Outcome(..))));
+    let mut wire = Vec::new();
+    let is_sent = |output: Output| matches!(output, Output::Persist(Change::Sent { .. }));
+    while !is_sent(client.poll(at(1), &mut wire).unwrap()) {}
+    client.handle_timeout(at(10));
+    let mut said = Vec::new();
+    while let Some(output) = client.poll(at(10), &mut wire) {
+        note(&output, &mut said);
+    }
+    assert_eq!(said, timed_out(token));
+    assert!(wire.is_empty());
+}
+
+/// The Session is as if the message never had a deadline, whether it is persistent or not.
+#[test]
+fn a_deadline_that_is_over_leaves_nothing() {
+    for persistent in [false, true] {
+        let sent = |deadline| {
+            let session = SessionConfig {
+                persistent,
+                ..config()
+            };
+            let mut client = Client::new(ClientConfig::default(), Session::of_client(session));
+            connect(&mut client, at(0), 10);
+            let publication = Publication {
+                deadline,
+                ..publication(Qos::AtLeastOnce)
+            };
+            let token = client.publish(at(0), publication).unwrap();
+            drain(&mut client, at(0));
+            (client, token)
+        };
+        let (mut with, token) = sent(Some(Duration::from_secs(1)));
+        let (mut without, _) = sent(None);
+        assert_ne!(with.session(), without.session());
+        let mut late = with.clone();
+        late.handle_timeout(at(1_000));
+        assert_eq!(drain(&mut late, at(1_000)), overdue(token));
+        assert_eq!(late.session(), without.session());
+        for client in [&mut with, &mut without] {
+            let event = client.receive(at(1), &mut &PUBACK[..]);
+            assert!(matches!(event, Some(Event::Outcome(..))));
+            drain(client, at(1));
+        }
+        assert_eq!(with.session(), without.session());
+        with.handle_timeout(at(1_000));
+        assert_eq!(drain(&mut with, at(1_000)), []);
+    }
+}
+
+/// A Server's Session ends, and with it the messages that wait for its Client.
+#[test]
+fn what_waits_in_a_server_has_no_deadline_when_the_session_has_ended() {
+    let mut session = Session::of_server("c", config());
+    let connected = Change::Connected {
+        client_identifier: "c".into(),
+        expiry_interval: 10,
+    };
+    session.apply(at(0), &connected).unwrap();
+    let tokens = EVERY_QOS.map(|qos| session.publish(at(0), within(qos, 20_000)).unwrap());
+    session.handle_timeout(at(10_000));
+    let mut said = Vec::new();
+    while let Some(output) = session.poll() {
+        note(&output, &mut said);
+    }
+    assert_eq!(said, tokens.map(|token| (token, "NotSent".into())));
+    assert_eq!(session.next_timeout(), Instant::NEVER);
+}
+
 /// A Session that ends takes its deadlines along; what waits in a Client keeps its own.
 #[test]
 fn deadlines_end_with_their_messages() {
@@ -245,7 +329,8 @@ fn many_deadlines_come_in_order() {
 
 #[cfg(feature = "persistence")]
 mod stored {
-    use mqtt5_session_fsm::{Change, ClientConfig};
+    use mqtt5_session_fsm::codec::PacketIdentifier;
+    use mqtt5_session_fsm::{Deadline, QueuedMessage};
 
     use super::super::message;
     use super::*;
@@ -345,6 +430,58 @@ mod stored {
             client.handle_timeout(at(20));
             assert_eq!(drain(&mut client, at(20)), []);
         }
+    }
+
+    /// A message that waited first keeps its deadline when it is in flight.
+    #[test]
+    fn the_deadline_of_what_waited_survives_a_restart() {
+        let mut log = Vec::new();
+        let mut client = connected(&mut log);
+        for _ in 0..2 {
+            client
+                .publish(at(0), publication(Qos::AtLeastOnce))
+                .unwrap();
+        }
+        client
+            .publish(at(0), within(Qos::AtLeastOnce, 500))
+            .unwrap();
+        log_of(&mut client, at(0), &mut log);
+        let event = client.receive(at(1), &mut &PUBACK[..]);
+        assert!(matches!(event, Some(Event::Outcome(..))));
+        for session in crash(client, log, at(1)) {
+            assert_eq!((session.in_flight(), session.waiting()), (2, 0));
+            assert_eq!(session.next_timeout(), at(500));
+        }
+    }
+
+    /// Its outcome was reported when it was lost.
+    #[test]
+    fn what_was_lost_has_no_deadline_after_a_restart() {
+        let (token, packet_identifier) = (Token::from_number(1), PacketIdentifier::MIN);
+        let within = Duration::from_secs(1);
+        let changes = [
+            Change::Connected {
+                client_identifier: "c".into(),
+                expiry_interval: u32::MAX,
+            },
+            Change::Accepted {
+                message: QueuedMessage::new(token, publication(Qos::ExactlyOnce)),
+                deadline: Some(Deadline {
+                    at: at(0) + within,
+                    within,
+                }),
+            },
+            Change::Sent {
+                token,
+                packet_identifier,
+            },
+            Change::Lost { packet_identifier },
+        ];
+        let mut session = Session::of_client(config());
+        for change in &changes {
+            session.apply(at(0), change).unwrap();
+        }
+        assert_eq!(session.next_timeout(), Instant::NEVER);
     }
 
     /// With another clock no deadline is further away than it was at first.

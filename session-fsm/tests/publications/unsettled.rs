@@ -1,8 +1,8 @@
 //! What of the application's is in a Session, and taking it back.
 
 use mqtt5_session_fsm::codec::{
-    Packet, Properties, ProtocolVersion, Qos, Subscription, SubscriptionOptions, Subscriptions,
-    TopicFilter, TopicFilters,
+    Packet, PacketIdentifier, Properties, ProtocolVersion, Qos, Subscription, SubscriptionOptions,
+    Subscriptions, TopicFilter, TopicFilters,
 };
 use mqtt5_session_fsm::{
     Change, Event, MessageState, Output, Publication, UnsettledKind, WithdrawError,
@@ -158,6 +158,29 @@ fn what_was_not_written_is_withdrawn() {
             assert_eq!(client.withdraw(token), Err(error));
         }
     }
+}
+
+/// A log of the changes must not keep it in flight.
+#[test]
+fn the_end_of_what_was_not_written_is_announced() {
+    let mut client = client();
+    connect(&mut client, at(0), 10);
+    let token = client
+        .publish(at(0), publication(Qos::ExactlyOnce))
+        .unwrap();
+    assert_eq!(client.withdraw(token), Ok(()));
+    let mut changes = Vec::new();
+    while let Some(output) = client.poll(at(0), &mut Vec::new()) {
+        if let Output::Persist(change) = output {
+            changes.push(change);
+        }
+    }
+    let packet_identifier = PacketIdentifier::MIN;
+    let sent = Change::Sent {
+        token,
+        packet_identifier,
+    };
+    assert_eq!(changes[1..], [sent, Change::Finished { packet_identifier }]);
 }
 
 #[test]

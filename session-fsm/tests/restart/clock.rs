@@ -1,9 +1,14 @@
 //! A Session that was stored by one clock and is restored by another: nothing lasts longer than its interval.
 
-use mqtt5_session_fsm::codec::{Message, Properties, Property, Publish, Qos, TopicName};
-use mqtt5_session_fsm::{Change, Event, Instant, Output, Publication, Session, WillMessage};
+use mqtt5_session_fsm::codec::{
+    Connect, Message, Packet, Properties, Property, ProtocolVersion, Publish, Qos, Text, TopicName,
+};
+use mqtt5_session_fsm::{
+    Change, Client, ClientConfig, Event, Instant, Output, Publication, QueuedMessage, Session,
+    Token, WillMessage,
+};
 
-use super::link::{config, message};
+use super::link::{config, id, message};
 
 const EXPIRY: u32 = 3_600;
 const WILL_DELAY: u32 = 60;
@@ -93,6 +98,61 @@ fn nothing_lasts_longer_than_its_interval_after_a_change_of_clock() {
         }
         let session = Session::restore(at(restart), &session.export(), config()).unwrap();
         assert_eq!(ends(session), expected, "export, {restart}");
+    }
+}
+
+/// \[MQTT-3.3.2-6\]
+#[test]
+fn what_is_sent_again_has_no_longer_interval_by_another_clock() {
+    let went = 1_794_000_000;
+    let token = Token::from_number(1);
+    let in_flight = [
+        Change::Connected {
+            client_identifier: "c".into(),
+            expiry_interval: u32::MAX,
+        },
+        Change::Accepted {
+            message: QueuedMessage::new(
+                token,
+                Publication {
+                    expires_at: Some(at(went + u64::from(MESSAGE_EXPIRY))),
+                    ..Publication::new(Qos::AtLeastOnce, expiring())
+                },
+            ),
+            deadline: None,
+        },
+        Change::Sent {
+            token,
+            packet_identifier: id(1),
+        },
+    ];
+    let mut session = Session::of_client(config());
+    for change in &in_flight {
+        session.apply(at(went), change).unwrap();
+    }
+    let export = session.export();
+    for (restart, left) in [
+        (went + 20, 100),
+        (went, 120),
+        (went - 31_536_000, 120),
+        (0, 120),
+    ] {
+        let session = Session::restore(at(restart), &export, config()).unwrap();
+        let mut client = Client::new(ClientConfig::default(), session);
+        let connect = Connect {
+            client_identifier: Text::new("c").unwrap(),
+            ..Connect::default()
+        };
+        client.connect(at(restart), &connect).unwrap();
+        while client.poll(at(restart), &mut Vec::new()).is_some() {}
+        let event = client.receive(at(restart), &mut &[0x20, 3, 1, 0, 0][..]);
+        assert!(matches!(event, Some(Event::Connected(_))));
+        let mut wire = Vec::new();
+        while client.poll(at(restart), &mut wire).is_some() {}
+        let Ok(Packet::Publish(publish)) = Packet::decode(ProtocolVersion::V5_0, &wire) else {
+            panic!("{wire:02X?}");
+        };
+        assert_eq!(publish.properties.message_expiry_interval(), Some(left));
     }
 }
 

@@ -252,7 +252,7 @@ const fn most(qos: Qos) -> usize {
 
 #[cfg(feature = "persistence")]
 pub(crate) mod disk {
-    use mqtt5_session_fsm::codec::{Message, Qos};
+    use mqtt5_session_fsm::codec::{Message, Qos, Role};
     use mqtt5_session_fsm::{
         Change, Instant, Publication, QueuedMessage, RestoreError, Session, SessionConfig, Token,
     };
@@ -344,8 +344,21 @@ pub(crate) mod disk {
             message,
             deadline: None,
         };
-        session.apply(now, &accepted).unwrap();
-        session.apply(now, &Change::Dropped { token }).unwrap();
+        // A Server takes no message without a Session: one begins and ends with it.
+        let is_over = session.role() == Role::Server && !session.exists();
+        let connected = is_over.then(|| Change::Connected {
+            client_identifier: session.client_identifier().into(),
+            expiry_interval: 0,
+        });
+        let dropped = Change::Dropped { token };
+        let ended = is_over.then_some(Change::Ended);
+        let changes = connected
+            .into_iter()
+            .chain([accepted, dropped])
+            .chain(ended);
+        for change in changes {
+            session.apply(now, &change).unwrap();
+        }
         session.export()
     }
 }

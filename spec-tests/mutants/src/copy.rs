@@ -64,6 +64,8 @@ impl Copy {
                 "check",
                 "-p",
                 "mqtt5-session-fsm",
+                "--features",
+                "tracing",
                 "--message-format",
                 "short",
             ])

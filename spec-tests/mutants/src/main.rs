@@ -58,6 +58,8 @@ const TESTS: [&[&str]; 2] = [
         "mqtt5-codec",
         "-p",
         "mqtt5-session-fsm",
+        "--features",
+        "mqtt5-session-fsm/tracing",
     ],
     &[
         "--no-default-features",

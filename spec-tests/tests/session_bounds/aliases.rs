@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU16;
 
+use allocation_counter::measure;
 use mqtt5_codec::{Properties, Property, ProtocolVersion, Publish, Qos, ReasonCode, TopicName};
 use mqtt5_session_fsm::{Cause, Limits, PeerError, ServerConfig, SessionViolation, TopicAliases};
 
@@ -20,15 +21,7 @@ pub(crate) fn aliases_of_the_peer() {
     let mut packet = Vec::with_capacity(61_000);
     let used = peak(|| {
         for number in (1..=u16::MAX).filter_map(NonZeroU16::new) {
-            let list = [Property::TopicAlias(number)];
-            let publish = Publish {
-                properties: Properties::new(&list).expect("properties"),
-                ..Publish::new(TopicName::new(&topic).expect("a name"), b"")
-            };
-            packet.clear();
-            publish
-                .encode(ProtocolVersion::V5_0, &mut packet)
-                .expect("a good PUBLISH");
+            set(&mut packet, number, &topic);
             if server.receive(NOW, &mut &packet[..]).is_none() {
                 break;
             }
@@ -39,6 +32,55 @@ pub(crate) fn aliases_of_the_peer() {
     let expected = PeerError::Session(SessionViolation::TopicAliasBytesExceeded);
     assert_eq!(cause, Some(Cause::PeerError(expected)));
     assert_eq!(told, Some(ReasonCode::QuotaExceeded));
+    replaced_aliases_of_the_peer();
+}
+
+/// A Topic Name that is replaced by a short one gives its memory back.
+fn replaced_aliases_of_the_peer() {
+    let config = ServerConfig {
+        limits: Limits {
+            topic_alias_maximum: u16::MAX,
+            ..Limits::NONE
+        },
+        topic_alias_bytes: 1 << 16,
+        ..ServerConfig::default()
+    };
+    let mut server = server(config, &[]);
+    let topic = "t".repeat(60_000);
+    let mut packet = Vec::with_capacity(61_000);
+    let used = peak(|| {
+        for number in (1..100).filter_map(NonZeroU16::new) {
+            for topic in [&topic, "t"] {
+                set(&mut packet, number, topic);
+                let event = server.receive(NOW, &mut &packet[..]);
+                assert!(event.is_some(), "{number} is set");
+            }
+        }
+    });
+    assert!(used <= 64 * KIB + 24 * KIB, "{used}");
+    // By one of its length it is replaced in place.
+    let topics = ["a".repeat(200), "b".repeat(200)];
+    let mut replace = |topic| {
+        set(&mut packet, NonZeroU16::MIN, topic);
+        let event = server.receive(NOW, &mut &packet[..]);
+        assert!(event.is_some(), "it is set");
+    };
+    replace(&topics[0]);
+    let counted = measure(|| topics.iter().for_each(|topic| replace(topic)));
+    assert_eq!(counted.count_total, 0);
+}
+
+/// A PUBLISH that sets an alias.
+fn set(packet: &mut Vec<u8>, number: NonZeroU16, topic: &str) {
+    let list = [Property::TopicAlias(number)];
+    let publish = Publish {
+        properties: Properties::new(&list).expect("properties"),
+        ..Publish::new(TopicName::new(topic).expect("a name"), b"")
+    };
+    packet.clear();
+    publish
+        .encode(ProtocolVersion::V5_0, packet)
+        .expect("a good PUBLISH");
 }
 
 /// Other Clients choose the Topic Names, and the Client how many aliases it takes.

@@ -268,15 +268,11 @@ impl<'a> Body<'a> for Connect<'a> {
             sink.length_prefixed(will.topic.as_bytes());
             sink.length_prefixed(will.payload.as_bytes());
         }
-        let password_first = fault!("MQTT-3.1.3-1");
-        if let Some(password) = self.password.filter(|_| password_first) {
-            sink.length_prefixed(password.as_bytes());
-        }
-        if let Some(user_name) = self.user_name {
-            sink.length_prefixed(user_name.as_bytes());
-        }
-        if let Some(password) = self.password.filter(|_| !password_first) {
-            sink.length_prefixed(password.as_bytes());
+        let user_name = self.user_name.as_ref().map(|it| it.as_bytes());
+        let password = self.password.as_ref().map(|it| it.as_bytes());
+        let fields = fault!("MQTT-3.1.3-1", [user_name, password], [password, user_name]);
+        for field in fields.into_iter().flatten() {
+            sink.length_prefixed(field);
         }
     }
 }

@@ -36,15 +36,6 @@ pub(super) fn error(
     violation.map(PeerError::from)
 }
 
-/// The first byte of a packet.
-pub(super) fn of(packet: &Packet<'_>) -> u8 {
-    let mut flags = 0;
-    if let Packet::Publish(publish) = packet {
-        flags = (publish.delivery.qos() as u8) << 1 | u8::from(publish.retain);
-    }
-    packet.packet_type().first_byte() | flags
-}
-
 fn while_opening(
     role: Role,
     has_connect: bool,

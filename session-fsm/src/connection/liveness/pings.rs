@@ -27,13 +27,6 @@ impl Pings {
         self.0.is_empty()
     }
 
-    /// Whether one waits to be written.
-    pub(crate) fn is_queued(&self) -> bool {
-        self.0
-            .back()
-            .is_some_and(|ping| ping.written == Instant::NEVER)
-    }
-
     /// Whether the application may ask for one more.
     pub(crate) fn has_room(&self) -> bool {
         self.0.iter().filter(|ping| ping.wanted).count() < PINGS

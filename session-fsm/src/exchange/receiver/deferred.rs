@@ -241,16 +241,6 @@ impl Deferred {
         self.earlier.sort_unstable();
     }
 
-    /// The Session is gone. The uses are not forgotten, so that old receipts stay void.
-    pub(super) fn discard(&mut self) {
-        for place in 0..self.entries.len() as u32 {
-            self.free(place);
-        }
-        self.due1.clear();
-        self.due2.clear();
-        self.earlier.clear();
-    }
-
     /// One in which no receipt for a place that was used as often is valid.
     pub(super) fn after(first_use: u32) -> Self {
         Deferred {
@@ -259,21 +249,25 @@ impl Deferred {
         }
     }
 
-    /// If nothing is in it: how often its places were used, for the next one.
-    pub(super) fn unused(&self) -> Option<u32> {
-        // A PUBREC that repeats has no entry.
-        let is_unused = self.free.len() == self.entries.len() && self.due2.is_empty();
-        is_unused.then(|| {
-            let uses = self.entries.iter().map(|entry| entry.use_of_place);
-            uses.max().unwrap_or(self.first_use)
-        })
+    /// Whether nothing is in it.
+    pub(super) fn is_unused(&self) -> bool {
+        // A PUBREC that repeats waits only behind an entry.
+        self.free.len() == self.entries.len()
+    }
+
+    /// How often its places were used, for the next one: receipts for them stay void.
+    pub(super) fn uses(&self) -> u32 {
+        let uses = self.entries.iter().map(|entry| {
+            let in_use = u32::from(entry.handed_out.is_some());
+            entry.use_of_place.wrapping_add(in_use)
+        });
+        uses.max().unwrap_or(self.first_use)
     }
 
     fn free(&mut self, place: u32) -> Option<(PacketIdentifier, Qos)> {
         let entry = self.entries.get_mut(place as usize)?;
         let handed_out = entry.handed_out.take()?;
-        let decision = entry.decision.take();
-        self.explained -= decision.map_or(0, |it| it.packet_len());
+        entry.decision = None;
         entry.use_of_place = entry.use_of_place.wrapping_add(1);
         self.free.push(place);
         Some(handed_out)

@@ -254,7 +254,6 @@ impl Hash for Identifiers {
         for entry in self.iter() {
             entry.hash(hasher);
         }
-        u16::MAX.hash(hasher);
     }
 }
 

@@ -5,56 +5,32 @@ use core::hash::{Hash, Hasher};
 use mqtt5_codec::PacketIdentifier;
 
 use super::Sender;
-use super::slots::{Slot, Use};
-use crate::exchange::table::SenderState;
-
-/// What there is to compare in a slot: its identifier, the state of that and what is kept beside
-/// it, and whether a PUBLISH or PUBREL was written on this Network Connection.
-fn content(slot: &Slot) -> (Option<PacketIdentifier>, SenderState, &Use, bool) {
-    let is_message = slot.used_for.request().is_none();
-    (
-        slot.packet_identifier(),
-        slot.state,
-        &slot.used_for,
-        is_message && slot.sent,
-    )
-}
+use super::slots::Slot;
 
 impl Sender {
-    /// Everything that is in use, in its order.
+    /// Everything that is in use, in its order. What is counted follows from it.
     fn content(&self) -> impl Iterator<Item = impl Eq + Hash> {
         [&self.publishing, &self.releasing, &self.requests]
             .into_iter()
             .flat_map(|list| self.slots.listed(list))
-            .map(content)
+            .map(|slot| (slot.packet_identifier(), slot.state, &slot.used_for))
     }
 
-    /// What there is beside it.
-    fn counts(&self) -> [u16; 8] {
-        let identifier = |position| {
+    /// The identifiers of what is sent next on this Network Connection. All before it was sent.
+    fn unsent(&self) -> [Option<PacketIdentifier>; 3] {
+        [self.publish_next, self.release_next, self.request_next].map(|position| {
             let slot = self.slots.get(position);
-            let packet_identifier = slot.and_then(Slot::packet_identifier);
-            packet_identifier.map_or(0, PacketIdentifier::get)
-        };
-        [
-            self.publishing.len(),
-            self.releasing.len(),
-            self.requests.len(),
-            identifier(self.publish_next),
-            identifier(self.release_next),
-            identifier(self.request_due),
-            identifier(self.request_next),
-            self.outstanding,
-        ]
+            slot.and_then(Slot::packet_identifier)
+        })
     }
 }
 
 impl PartialEq for Sender {
     fn eq(&self, other: &Self) -> bool {
-        let (known, free, lost) = self.slots.supply();
-        let (other_known, other_free, other_lost) = other.slots.supply();
-        self.counts() == other.counts()
-            && (known, lost) == (other_known, other_lost)
+        let (known, free) = self.slots.supply();
+        let (other_known, other_free) = other.slots.supply();
+        known == other_known
+            && self.unsent() == other.unsent()
             && free.eq(other_free)
             && self.content().eq(other.content())
             && self.forgotten_bodies == other.forgotten_bodies
@@ -65,9 +41,8 @@ impl Eq for Sender {}
 
 impl Hash for Sender {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        self.counts().hash(hasher);
-        let (known, free, lost) = self.slots.supply();
-        (known, lost).hash(hasher);
+        let (known, free) = self.slots.supply();
+        (known, self.unsent()).hash(hasher);
         free.for_each(|identifier| identifier.hash(hasher));
         self.content().for_each(|content| content.hash(hasher));
         self.forgotten_bodies.hash(hasher);
@@ -89,9 +64,13 @@ mod tests {
     use crate::{Instant, Token};
 
     fn publish(sender: &mut Sender, payload: &[u8]) -> PacketIdentifier {
+        send(sender, Qos::AtLeastOnce, payload)
+    }
+
+    fn send(sender: &mut Sender, qos: Qos, payload: &[u8]) -> PacketIdentifier {
         let publish = Publish::new(TopicName::new("a").expect("a name"), payload);
         let message = Message::new(&publish).expect("a message");
-        let publication = Publication::new(Qos::AtLeastOnce, message);
+        let publication = Publication::new(qos, message);
         let queued = QueuedMessage::new(Token::NONE, publication);
         let identifier = sender.publish(queued).expect("a free identifier");
         sender.publish_sent();
@@ -107,6 +86,12 @@ mod tests {
         let mut hasher = DefaultHasher::new();
         sender.hash(&mut hasher);
         hasher.finish()
+    }
+
+    /// The explorer knows states by their hashes.
+    fn assert_differ(one: &Sender, other: &Sender) {
+        assert_ne!(one, other);
+        assert_ne!(hash(one), hash(other));
     }
 
     /// Two messages at a time, or one after the other, and then one more.
@@ -137,12 +122,10 @@ mod tests {
         assert_eq!(together, apart);
         assert_eq!(hash(&together), hash(&apart));
         let [together, other] = senders([b"x", b"y"]);
-        assert_ne!(together, other);
-        // The explorer knows states by their hashes.
-        assert_ne!(hash(&together), hash(&other));
+        assert_differ(&together, &other);
         let mut acknowledged = apart.clone();
         acknowledge(&mut acknowledged, PacketIdentifier::new(3).expect("not 0"));
-        assert_ne!(apart, acknowledged);
+        assert_differ(&apart, &acknowledged);
         // The order in which identifiers were freed decides which is used next.
         let freed = |order: [u16; 2]| {
             let mut sender = Sender::default();
@@ -156,8 +139,26 @@ mod tests {
             }
             sender
         };
-        assert_ne!(freed([1, 2]), freed([2, 1]));
+        assert_differ(&freed([1, 2]), &freed([2, 1]));
     }
+
+    #[test]
+    fn what_is_to_be_sent_again_differs_from_what_was_sent() {
+        let mut sent = Sender::default();
+        publish(&mut sent, b"1");
+        let mut resumed = sent.clone();
+        resumed.resume();
+        assert_differ(&sent, &resumed);
+    }
+
+    #[test]
+    fn a_lost_identifier_differs_from_one_that_was_never_used() {
+        let mut lost = Sender::default();
+        let identifier = send(&mut lost, Qos::ExactlyOnce, b"1");
+        lost.lose(identifier).expect("it was sent");
+        assert_differ(&lost, &Sender::default());
+    }
+
     #[test]
     fn a_request_that_is_given_up_has_no_deadline() {
         let given_up = |due| {

@@ -99,7 +99,7 @@ pub(super) struct Slot {
     /// 0 in a vacant slot.
     identifier: u16,
     pub(super) state: SenderState,
-    /// The PUBLISH or PUBREL was written on this Network Connection.
+    /// The PUBLISH of a message was written on this Network Connection, and has no answer.
     pub(super) sent: bool,
 }
 
@@ -241,11 +241,10 @@ impl Slots {
         core::iter::successors(first, |slot| self.get(slot.following()))
     }
 
-    /// What decides which identifiers will be used next: how many were used so far, those of them
-    /// that are free, in their order, and how many are lost.
-    pub(super) fn supply(&self) -> (usize, impl Iterator<Item = u16> + '_, u16) {
-        let free = self.free.iter(&self.identifiers);
-        (self.identifiers.len(), free, self.lost)
+    /// What decides which identifiers will be used next: how many were used so far, and those of
+    /// them that are free, in their order. Of the others, those without a slot are lost.
+    pub(super) fn supply(&self) -> (usize, impl Iterator<Item = u16> + '_) {
+        (self.identifiers.len(), self.free.iter(&self.identifiers))
     }
 
     /// The position of the slot that has an identifier.
@@ -365,8 +364,10 @@ impl Slots {
             return;
         };
         let identifier = slot.identifier;
-        let is_lost = core::mem::replace(&mut slot.state, SenderState::Free) == SenderState::Lost;
-        // The other fields are written when it is taken again.
+        let is_lost = slot.state == SenderState::Lost;
+        if is_lost {
+            slot.state = SenderState::Free;
+        }
         slot.used_for = Use::Vacant;
         slot.identifier = 0;
         slot.links = Links::to(vacant);

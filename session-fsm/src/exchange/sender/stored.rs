@@ -112,7 +112,6 @@ impl Sender {
             slot.run(event);
         }
         slot.used_for = Use::Release(token);
-        slot.sent = false;
         self.releasing.push(self.slots.all(), position);
         if self.release_next == 0 {
             self.release_next = position;

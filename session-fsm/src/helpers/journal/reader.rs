@@ -38,9 +38,14 @@ pub struct Records<'a> {
 
 /// What begins at a position.
 enum Found<'a> {
-    Batch { body: &'a [u8], end: usize },
+    Batch {
+        body: &'a [u8],
+        end: usize,
+    },
     Other(u64),
     Version(u8),
+    /// A good header, and a wrong checksum of as many bytes.
+    Damaged(u64),
     Nothing,
 }
 
@@ -80,7 +85,7 @@ impl<'a> JournalReader<'a> {
             Found::Version(version) => Err(JournalError::Version(version)),
             // Behind good batches it is what a recycled file had before.
             Found::Other(number) if self.position == 0 => Err(JournalError::Other(number)),
-            Found::Other(_) | Found::Nothing => Err(
+            Found::Other(_) | Found::Damaged(_) | Found::Nothing => Err(
                 match fault!("damage is an unfinished write", self.good_batch(), None,) {
                     Some(next) => JournalError::Damaged {
                         at: self.position(),
@@ -146,15 +151,15 @@ impl<'a> JournalReader<'a> {
                 },
             );
         };
-        let sum = after.first_chunk::<TRAILER>();
-        match (sum, sealed.get(HEADER..)) {
-            (Some(sum), Some(body)) if format::CRC.checksum(sealed) == u32::from_le_bytes(*sum) => {
-                Found::Batch {
-                    body,
-                    end: position + sealed.len() + TRAILER,
-                }
-            }
-            _ => Found::Nothing,
+        let (Some(sum), Some(body)) = (after.first_chunk::<TRAILER>(), sealed.get(HEADER..)) else {
+            return Found::Nothing;
+        };
+        if format::CRC.checksum(sealed) != u32::from_le_bytes(*sum) {
+            return Found::Damaged(sealed.len() as u64);
+        }
+        Found::Batch {
+            body,
+            end: position + sealed.len() + TRAILER,
         }
     }
 
@@ -163,18 +168,10 @@ impl<'a> JournalReader<'a> {
         let mut work = format::Work::new(self.bytes.len());
         let candidates = format::find_all(self.bytes, self.position + 1, &Header::MAGIC);
         for candidate in candidates {
-            let rest = self.bytes.get(candidate..)?;
-            // Cheap questions first: only what claims to be here is worth a checksum of all its
-            // bytes.
-            let Some(header) = Header::read(rest) else {
-                continue;
-            };
-            if header.number != self.number || header.position != candidate as u64 {
-                continue;
-            }
-            let good = !matches!(self.at(candidate), Found::Other(_) | Found::Nothing);
-            if good || !work.spend(header.length) {
-                return Some(candidate);
+            match self.at(candidate) {
+                Found::Batch { .. } | Found::Version(_) => return Some(candidate),
+                Found::Damaged(length) if !work.spend(length) => return Some(candidate),
+                Found::Damaged(_) | Found::Other(_) | Found::Nothing => {}
             }
         }
         None

@@ -94,9 +94,7 @@ pub struct OrderedConsumer<M> {
     stream_limit: u16,
     streams: Streams<M>,
     /// When each message that waits does so no longer.
-    due: BTreeSet<((Instant, u64), u16, Position)>,
-    /// Tells messages with the same instant from each other.
-    next_arrival: u64,
+    due: BTreeSet<(Instant, u16, Position)>,
     /// Of messages that wait and of names.
     bytes: usize,
     ready: VecDeque<Ordered<M>>,
@@ -117,7 +115,6 @@ impl<M> OrderedConsumer<M> {
             stream_limit: settings.streams,
             streams: Streams::new(),
             due: BTreeSet::new(),
-            next_arrival: 0,
             bytes: 0,
             ready: VecDeque::new(),
             counts: OrderingCounts::default(),
@@ -187,16 +184,15 @@ impl<M> OrderedConsumer<M> {
     #[must_use]
     pub fn next_timeout(&self) -> Instant {
         let first = self.due.first();
-        first.map_or(Instant::NEVER, |&((due, _), ..)| due)
+        first.map_or(Instant::NEVER, |&(due, ..)| due)
     }
 
     /// Gives up what is missing before messages that have waited long enough. Poll afterwards.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(&((due, _), place, position)) = self.due.first() {
+        while let Some(&(due, place, position)) = self.due.first() {
             if due > now {
                 break;
             }
-            self.due.pop_first();
             self.release(place, Some(position));
         }
     }
@@ -352,8 +348,7 @@ impl<M> OrderedConsumer<M> {
     }
 
     fn wait(&mut self, now: Instant, place: u16, position: Position, size: usize, message: M) {
-        let due = (now + self.gap_timeout, self.next_arrival);
-        self.next_arrival = self.next_arrival.wrapping_add(1);
+        let due = now + self.gap_timeout;
         self.bytes += size;
         self.due.insert((due, place, position));
         if let Some(stream) = self.streams.get_mut(place) {

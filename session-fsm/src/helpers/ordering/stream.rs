@@ -36,8 +36,8 @@ pub(super) struct Stream<M> {
 pub(super) struct Waiting<M> {
     pub(super) message: M,
     pub(super) size: usize,
-    /// How long it waits at most, and what tells it from others with the same instant.
-    pub(super) due: (Instant, u64),
+    /// How long it waits at most.
+    pub(super) due: Instant,
 }
 
 /// Where a number stands.
@@ -118,7 +118,8 @@ impl<M> Stream<M> {
         }
     }
 
-    /// As near to the newest position as possible; `None` if that is before the beginning.
+    /// As near to the newest position as possible, ahead of it if both ways are equally long; `None`
+    /// if that is before the beginning.
     fn position(&self, number: u64) -> Option<Position> {
         let modulus = u128::from(self.last_number) + 1;
         let distance = |from: u64| {
@@ -133,7 +134,7 @@ impl<M> Stream<M> {
             return Some(distance(self.first_number));
         };
         let ahead = distance(newest_number);
-        if ahead < modulus - ahead {
+        if ahead <= modulus - ahead {
             newest.checked_add(ahead)
         } else {
             newest.checked_sub(modulus - ahead)

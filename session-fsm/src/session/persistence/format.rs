@@ -361,14 +361,14 @@ fn resembles_record(kind: Kind, log: &[u8]) -> bool {
         *place = magic(kind);
     }
     let is_record = corrected.is_some_and(|header| header_at(kind, &header).is_some());
-    is_record || matches!(log.first(), Some(0 | 0xFF)) || partly_written(kind, log)
+    is_record || partly_written(kind, log)
 }
 
-/// Whether nothing but zero bytes or 0xFF follows the beginning of a record.
+/// Whether the first byte that is not that of a record was never written.
 fn partly_written(kind: Kind, log: &[u8]) -> bool {
     let magic = magic(kind);
     let written = log.iter().zip(&magic).take_while(|(a, b)| a == b).count();
-    written > 0 && matches!(log.get(written), Some(0 | 0xFF))
+    matches!(log.get(written), Some(0 | 0xFF))
 }
 
 /// Positions at which these bytes are, from one position on.
@@ -416,10 +416,8 @@ fn unseal(kind: Kind, input: &[u8]) -> Result<(u8, &[u8], &[u8]), RestoreError> 
     if input.get(..known) != magic.get(..known) {
         return Err(RestoreError::Alien);
     }
-    if input.len() < HEADER {
-        return Err(RestoreError::Truncated);
-    }
-    let (version, length) = header_at(kind, input).ok_or(RestoreError::Damaged)?;
+    let header = input.get(..HEADER).ok_or(RestoreError::Truncated)?;
+    let (version, length) = header_at(kind, header).ok_or(RestoreError::Damaged)?;
     if !(1..=VERSION).contains(&version) {
         return Err(RestoreError::Version(version));
     }

@@ -318,7 +318,9 @@ pub(super) fn read(
                 && stored.released.is_empty()
                 && stored.lost.is_empty()
                 && stored.received.is_empty()
-                && stored.will.is_none();
+                && stored.will.is_none()
+                // A Client's messages wait for its next Session.
+                && (role == Role::Client || stored.waiting.is_empty());
             if !empty {
                 return Err(RestoreError::Inconsistent);
             }

@@ -126,8 +126,11 @@ fn assert_same(identifiers: &Identifiers, model: &Model) {
     }
 }
 
+fn hash(identifiers: &Identifiers) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::new().hash_one(identifiers)
+}
+
 fn assert_equal(one: &Identifiers, other: &Identifiers) {
-    let hash = |identifiers| BuildHasherDefault::<DefaultHasher>::new().hash_one(identifiers);
     assert_eq!(one, other);
     assert_eq!(hash(one), hash(other));
     assert_eq!(format!("{one:?}"), format!("{other:?}"));
@@ -175,8 +178,30 @@ proptest! {
             let state = if other.state(PacketIdentifier::MIN) == 7 { 8 } else { 7 };
             other.set(PacketIdentifier::MIN, state);
             prop_assert_ne!(&identifiers, &other);
+            // The explorer knows states by their hashes.
+            prop_assert_ne!(hash(&identifiers), hash(&other));
         }
     }
+}
+
+/// With few in use and with many, what was released leaves nothing, and the others stay in order,
+/// wherever the peer began to count.
+#[test]
+fn what_is_released_leaves_nothing() {
+    let id = |number| PacketIdentifier::new(number).expect("not 0");
+    let kept = [(id(1), 3), (id(2), 4), (id(65_535), 2)];
+    let mut few = Identifiers::default();
+    for (number, state) in [(65_534, 1), (65_535, 2), (1, 3), (2, 4), (65_534, 0)] {
+        few.set(id(number), state);
+    }
+    let mut many = tabled(&Model::from([(1, 3), (2, 4), (3, 9), (65_535, 2)]));
+    many.change_all(|state| if state == 9 { 0 } else { state });
+    for identifiers in [&few, &many] {
+        assert_eq!(identifiers.iter().collect::<Vec<_>>(), kept);
+    }
+    assert_equal(&few, &many);
+    // The explorer knows states by their hashes.
+    assert_ne!(hash(&few), hash(&Identifiers::default()));
 }
 
 /// A peer that releases identifiers in the order in which it used them, and uses them again: each
