@@ -1,0 +1,84 @@
+//! Groups of Shared Subscriptions (section 4.8.2).
+
+use super::super::config::{is_shared, matches};
+use super::super::packet::Got;
+use super::{Copy, Message, Model, State};
+
+/// A message that is for one member of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::broker_world) struct Pooled {
+    pub(in crate::broker_world) filter: u8,
+    pub(in crate::broker_world) message: Message,
+}
+
+impl Model {
+    /// Whether a client is a member of a group.
+    pub(in crate::broker_world) fn is_member(&self, client: u8, filter: u8) -> bool {
+        let session = self.sessions[client as usize].as_ref();
+        session.is_some_and(|it| it.subscriptions.iter().any(|it| it.filter == filter))
+    }
+
+    /// Puts a message into the groups that match. Returns whether there are any.
+    pub(super) fn route_to_groups(&mut self, message: Message, is_durable: &mut bool) -> bool {
+        let mut is_matched = false;
+        for filter in (0..10).filter(|it| is_shared(*it) && matches(*it, message.topic)) {
+            let members: Vec<u8> = (0..4).filter(|it| self.is_member(*it, filter)).collect();
+            if members.is_empty() {
+                continue;
+            }
+            is_matched = true;
+            let is_there = |client: &u8| {
+                let session = self.sessions[*client as usize].as_ref();
+                session.is_some_and(|it| it.is_connected)
+            };
+            if message.qos == 0 && !members.iter().any(is_there) {
+                continue;
+            }
+            *is_durable |= message.qos > 0
+                && members.iter().all(|it| {
+                    let session = self.sessions[*it as usize].as_ref();
+                    session.is_some_and(|it| it.expiry > 0)
+                });
+            self.pool.push(Pooled { filter, message });
+        }
+        is_matched
+    }
+
+    /// Gives a member the message that the broker sends it; `None` if there is none for it.
+    pub(in crate::broker_world) fn take_from_pool(&mut self, client: u8, got: &Got) -> Option<Copy> {
+        let position = self.pool.iter().position(|it| {
+            self.copy_of(client, it).is_some_and(|copy| copy.is(got))
+        })?;
+        let pooled = self.pool.remove(position);
+        self.copy_of(client, &pooled)
+    }
+
+    fn copy_of(&self, client: u8, pooled: &Pooled) -> Option<Copy> {
+        let session = self.sessions[client as usize].as_ref()?;
+        let mut own = session.subscriptions.iter();
+        let wanted = own.find(|it| it.filter == pooled.filter)?;
+        Some(Copy {
+            group: Some(pooled.filter),
+            ..Copy::of(pooled.message, &[*wanted])
+        })
+    }
+
+    /// What is for a group without members is for nobody.
+    pub(super) fn settle_groups(&mut self) {
+        let mut pool = std::mem::take(&mut self.pool);
+        pool.retain(|it| (0..4).any(|client| self.is_member(client, it.filter)));
+        self.pool = pool;
+    }
+
+    /// The copies of a Session that has ended: others get those with QoS 1 [MQTT-4.8.2-4], [MQTT-4.8.2-5].
+    pub(super) fn give_back(&mut self, copies: &[Copy]) {
+        for copy in copies.iter().rev() {
+            let (Some(filter), 1, State::Sent(_)) = (copy.group, copy.qos, copy.state) else {
+                continue;
+            };
+            let message = copy.message;
+            self.pool.insert(0, Pooled { filter, message });
+        }
+        self.settle_groups();
+    }
+}

@@ -1,0 +1,182 @@
+//! What holds after each step, and when nothing is under way.
+
+use std::collections::BTreeSet;
+
+use mqtt5_session_fsm::broker::Broker;
+
+use super::config::{FILTERS, Wanted, qos_of};
+use super::host::instant;
+use super::model::{Model, State};
+use super::monitors::{Judge, Judged, Rule};
+use super::packet::NAMES;
+use super::{BrokerWorld, Link};
+use crate::explore::Turn;
+
+impl BrokerWorld {
+    /// Ends a step: counts, tables and gauges are what they must be.
+    pub(super) fn settle(&mut self, turn: &mut Turn<'_>) -> Judged {
+        self.host.model.settle(self.now);
+        self.judge_counts(turn)?;
+        self.judge_tables(turn)?;
+        self.judge_equality(turn)?;
+        self.host.seal();
+        if let Some(old) = &mut self.old {
+            old.seal();
+        }
+        if self.is_at_rest() {
+            self.judge_rest(turn)?;
+        }
+        self.links.retain(|link| !link.is_over());
+        if self.old.is_some() && !self.links.iter().any(|link| link.is_old) {
+            self.old = None;
+        }
+        Ok(())
+    }
+
+    /// As many messages were published as there were PUBLISH packets, and Wills that were due.
+    fn judge_counts(&mut self, turn: &mut Turn<'_>) -> Judged {
+        let (counted, before) = (self.host.look().statistics(), self.host.before);
+        let (published, expected) = (counted.published - before.published, self.host.expected);
+        turn.rule(Rule::Wills, published == expected, || {
+            format!("{published} messages and Wills were published, and not {expected}")
+        })?;
+        let sessions = self.host.model.sessions.iter().flatten().count() as u64;
+        turn.rule(Rule::Gauges, counted.sessions == sessions, || {
+            format!("{} Sessions are counted, and there are {sessions}", counted.sessions)
+        })?;
+        let all = self.host.model.sessions.iter().flatten();
+        let subscriptions: usize = all.map(|it| it.subscriptions.len()).sum();
+        turn.rule(Rule::Gauges, counted.subscriptions == subscriptions as u64, || {
+            format!("{} subscriptions are counted, and there are {subscriptions}", counted.subscriptions)
+        })?;
+        let links = self.links.iter().filter(|it| !it.is_old && it.key.is_some()).count() as u64;
+        turn.rule(Rule::Gauges, counted.connections == links, || {
+            format!("{} connections are counted, and there are {links}", counted.connections)
+        })?;
+        let retained = self.host.model.retained.len() as u64;
+        turn.rule(Rule::Gauges, counted.retained == retained, || {
+            format!("{} retained messages are counted, and there are {retained}", counted.retained)
+        })
+    }
+
+    /// Each Session has the subscriptions that its client was promised.
+    fn judge_tables(&mut self, turn: &mut Turn<'_>) -> Judged {
+        for (client, session) in self.host.model.sessions.iter().enumerate() {
+            let view = self.host.look().session_of(NAMES[client]);
+            let is_there = view.is_some();
+            turn.rule(Rule::Present, is_there == session.is_some(), || {
+                format!("the Session of client {client} exists: {is_there}")
+            })?;
+            let (Some(session), Some(view)) = (session, view) else {
+                continue;
+            };
+            let own: BTreeSet<_> = view.subscriptions().map(|(filter, it)| {
+                let identifier = it.identifier().map_or(0, |it| it.get());
+                (filter.to_owned(), it.qos(), it.no_local(), it.retain_as_published(), identifier)
+            }).collect();
+            let promised: BTreeSet<_> = session.subscriptions.iter().map(|it: &Wanted| {
+                let options = it.options();
+                let filter = FILTERS[it.filter as usize].to_owned();
+                (filter, qos_of(it.qos), options.no_local, options.retain_as_published, it.identifier())
+            }).collect();
+            turn.rule(Rule::Index, own == promised, || {
+                format!("client {client} has {own:?}, and was promised {promised:?}")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What is stored makes an equal broker, once that has lost its connections.
+    fn judge_equality(&mut self, turn: &mut Turn<'_>) -> Judged {
+        let compares = self.config().compare > 0 && self.config().persistent > 0;
+        if !compares || !self.host.pending.is_empty() || self.host.has_work {
+            return Ok(());
+        }
+        let (now, of_broker) = (self.now, *self.broker_config());
+        let restored = self.host.stored.restore(now, &of_broker);
+        let restored = at_rest(turn.must(Rule::Restored, restored)?, now);
+        let mut alone = self.host.look().clone();
+        for link in self.links.iter().filter(|link| !link.is_old) {
+            if let Some(key) = link.key {
+                let lost = alone.lost(instant(now), key);
+                turn.must(Rule::Calls, lost)?;
+            }
+        }
+        let alone = at_rest(alone, now);
+        turn.rule(Rule::Equal, restored == alone, || {
+            format!("restored:\n{restored:#?}\ninstead of:\n{alone:#?}")
+        })
+    }
+
+    /// Whether nothing is under way.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.old.is_none()
+            && self.host.pending.is_empty()
+            && !self.host.has_work
+            && self.links.iter().all(|link| link.is_idle() && link.is_known == link.key.is_some())
+    }
+
+    /// Nothing is under way: whoever is there has all that it is owed.
+    fn judge_rest(&mut self, turn: &mut Turn<'_>) -> Judged {
+        let config = self.config().clone();
+        for client in 0..self.clients.len() as u8 {
+            let is_up = self.clients[client as usize].is_up;
+            let Some(session) = self.host.model.session(client).filter(|it| it.is_connected && is_up) else {
+                continue;
+            };
+            let owed = session.copies.iter().filter(|copy| !copy.is_optional).count();
+            turn.rule(Rule::NotLost, owed <= session.losses.into(), || {
+                format!("client {client} has nothing to wait for, and does not get {:?}", session.copies)
+            })?;
+            session.copies.clear();
+            session.losses = 0;
+            let model = &self.host.model;
+            let waiting = model.pool.iter().find(|it| model.is_member(client, it.filter));
+            let waits = waiting.is_some() && model.losses == 0 && config.packet_size == 0;
+            turn.rule(Rule::NotLost, !waits, || {
+                format!("{waiting:?} waits for a member of the group, and client {client} is there")
+            })?;
+        }
+        for link in &self.links {
+            let is_answered = link.owed.is_empty() || link.is_hostile || !self.is_up(link);
+            turn.rule(Rule::Acknowledged, is_answered, || {
+                format!("client {} is never answered: {:?}", link.client, link.owed)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn is_up(&self, link: &Link) -> bool {
+        self.clients[link.client as usize].is_up && link.is_known
+    }
+}
+
+/// All that is to be done now is done.
+fn at_rest(mut broker: Broker, now: u64) -> Broker {
+    let now = instant(now);
+    loop {
+        while broker.next_timeout() <= now {
+            broker.handle_timeout(now, &mut 1000);
+        }
+        if !broker.work(now, &mut 1000) && broker.next_timeout() > now {
+            break;
+        }
+    }
+    let mut bytes = Vec::new();
+    while broker.poll().is_some() {}
+    while broker.take_batch(&mut bytes).is_some() {}
+    broker
+}
+
+impl Model {
+    /// Forgets what does not matter any more.
+    fn settle(&mut self, now: u64) {
+        for session in self.sessions.iter_mut().flatten() {
+            session.expire(now);
+            // A client that was away when a message came with QoS 0 has no claim to it.
+            let connected = session.is_connected;
+            session.copies.retain(|it| connected || it.qos > 0 || it.state != State::Waiting);
+        }
+        self.pool.retain(|it| it.message.expires > now);
+    }
+}
