@@ -2,7 +2,24 @@
 
 use mqtt5_session_fsm::codec::Qos;
 
-use crate::place::{Place, Who, persistent, who};
+use crate::place::{Gone, Place, WILL, Who, persistent, who};
+
+/// A Session that had a connection when the broker was lost is away from then on (section 3.1.2.11.2), and its Will
+/// Delay Interval runs (section 3.1.3.2.2). Further restarts prolong neither.
+#[test]
+fn restarts_prolong_no_session() {
+    let mut place = Place::new(persistent());
+    let will = Gone { delay: Some(8), ..WILL };
+    place.connect(&who("one").lasting(10).with_will(will));
+    for passed in [3, 6, 9, 12] {
+        place.restart();
+        place.pass(3_000);
+        let published = place.broker.statistics().published;
+        assert_eq!(published, u64::from(passed == 9), "{passed} s");
+        let lives = place.broker.session_of("one").is_some();
+        assert_eq!(lives, passed < 10, "{passed} s");
+    }
+}
 
 /// Messages in flight, acknowledged in part, and waiting, when the connection breaks and the broker is made anew: each arrives
 /// once.
