@@ -174,7 +174,7 @@ impl FromStr for Digits {
 
 /// A subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Wanted {
+pub(super) struct Wanted {
     pub(super) filter: u8,
     pub(super) qos: u8,
     pub(super) variant: u8,

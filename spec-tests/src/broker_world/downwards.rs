@@ -144,8 +144,14 @@ impl BrokerWorld {
     fn judge_message(&mut self, client: u8, is_old: bool, got: Got, turn: &mut Turn<'_>) -> Judged {
         let (now, window) = (self.now, usize::from(self.config().window));
         let host = self.host(is_old);
-        let Some(session) = host.model.session(client) else {
+        if host.model.session(client).is_none() {
             return turn.must(Rule::Copies, Err("a message without a Session"));
+        }
+        if got.duplicate {
+            host.model.claim_doubtful(client, &got);
+        }
+        let Some(session) = host.model.session(client) else {
+            return Ok(());
         };
         if got.duplicate {
             return session.judge_again(got, turn);
@@ -214,10 +220,12 @@ impl BrokerWorld {
             }
             (Down::PubComp(..), ..) => !lasts || received(packet, now) == received(packet, then),
             (Down::Publish(got), Some(session), _) if got.qos > 0 && lasts => {
-                let has_it = |it: &Session| {
-                    it.copies.iter().any(|copy| super::upwards::is_sent(copy.state, got.identifier) && copy.is(&got))
-                };
-                !has_it(session) || then.as_ref().is_some_and(has_it)
+                let is_it = |copy: &Copy| copy.is(&got);
+                let sent = |copy: &Copy| copy.state == State::Sent(got.identifier) && is_it(copy);
+                // The first record of a message may say that it is in flight before it is written.
+                let known = then.as_ref().is_some_and(|it| it.copies.iter().any(is_it));
+                let pooled = stored.pool.iter().any(|it| it.message.number == got.number);
+                !session.copies.iter().any(sent) || known || pooled
             }
             (Down::PubRel(identifier, _), Some(session), _) if lasts => {
                 let has_it = |it: &Session| it.copies.iter().any(|copy| copy.state == State::Released(identifier));
@@ -279,7 +287,11 @@ impl Session {
     /// A PUBLISH with DUP (sections 3.3.1.1, 4.4).
     fn judge_again(&mut self, got: Got, turn: &mut Turn<'_>) -> Judged {
         let mut copies = self.copies.iter();
-        let position = copies.position(|it| it.state == State::Sent(got.identifier) && it.is(&got));
+        // What was stored may have been sent, or not, by a broker that was lost.
+        let position = copies.position(|it| {
+            let is_doubtful = it.state == State::Waiting && it.may_be_sent;
+            (it.state == State::Sent(got.identifier) || is_doubtful) && it.is(&got)
+        });
         let Some(position) = position else {
             return turn.rule(Rule::Duplicate, false, || format!("{got:?}, which was not sent before"));
         };
@@ -287,7 +299,8 @@ impl Session {
         let in_order = !self.copies[position].is_sent
             && earlier.iter().all(|it| !matches!(it.state, State::Sent(_)) || it.is_sent);
         turn.cover(Rule::Duplicate.position());
-        self.copies[position].is_sent = true;
+        let copy = &mut self.copies[position];
+        (copy.state, copy.is_sent) = (State::Sent(got.identifier), true);
         turn.rule(Rule::SentAgain, in_order, || format!("{got:?} twice on one connection, or out of order"))
     }
 

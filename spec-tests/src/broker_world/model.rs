@@ -94,13 +94,6 @@ impl Model {
         Some(self.route(message, config))
     }
 
-    /// The message was refused: it is as if it had never come.
-    pub(super) fn refused(&mut self, client: u8, sent: Sent) {
-        if let Some(session) = self.session(client) {
-            session.received.retain(|it| *it != sent.identifier);
-        }
-    }
-
     pub(super) fn route(&mut self, message: Message, config: &Config) -> Routed {
         let mut is_durable = message.retain;
         if message.retain {
@@ -203,7 +196,9 @@ impl Model {
             let (expiry, delay) = (session.expiry.into(), config.will_delay.into());
             if session.is_connected {
                 session.is_connected = false;
-                session.copies.iter_mut().for_each(|it| it.is_sent = false);
+                for copy in &mut session.copies {
+                    (copy.is_sent, copy.may_be_sent) = (false, true);
+                }
                 session.ends = after(now, expiry);
                 session.will_due = after(now, delay);
             }
@@ -212,6 +207,7 @@ impl Model {
             session.will_due = session.will_due.min(after(now, delay)).max(after(now, grace));
         }
         self.pool.retain(|it| it.message.qos > 0);
+        self.pool.iter_mut().for_each(|it| it.may_be_given = true);
     }
 
     /// Does what is due. Returns the Wills that are published.

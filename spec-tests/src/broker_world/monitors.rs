@@ -67,7 +67,7 @@ named! {
         /// 4.13, and what is sent to others.
         Refused: "refusals have a reason", |config| config.topics.has(super::config::FORBIDDEN) || config.budget > 0;
         /// No record, no byte, no gauge.
-        NothingLeft: "nothing left when all has ended", never;
+        NothingLeft: "nothing left when all has ended", |config| config.start.iter().count() > 0;
         /// The gauges are those of what is there.
         Gauges: "gauges count what is there", |_| true;
     }

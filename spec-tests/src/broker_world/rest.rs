@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use mqtt5_codec::{Message, Qos};
+use mqtt5_session_fsm::Instant;
 use mqtt5_session_fsm::broker::Broker;
 
-use super::config::{FILTERS, Wanted, qos_of};
+use super::config::{FILTERS, WILL_TOPIC, Wanted, qos_of};
 use super::host::instant;
 use super::model::{Model, State};
 use super::monitors::{Judge, Judged, Rule};
-use super::packet::NAMES;
+use super::packet::{EMPTY, NAMES, Sent, publish_of};
 use super::{BrokerWorld, Link};
 use crate::explore::Turn;
 
@@ -44,6 +46,10 @@ impl BrokerWorld {
         turn.rule(Rule::Gauges, counted.sessions == sessions, || {
             format!("{} Sessions are counted, and there are {sessions}", counted.sessions)
         })?;
+        if self.host.has_work {
+            // What is left of a Session that has ended.
+            return Ok(());
+        }
         let all = self.host.model.sessions.iter().flatten();
         let subscriptions: usize = all.map(|it| it.subscriptions.len()).sum();
         turn.rule(Rule::Gauges, counted.subscriptions == subscriptions as u64, || {
@@ -104,8 +110,63 @@ impl BrokerWorld {
         }
         let alone = at_rest(alone, now);
         turn.rule(Rule::Equal, restored == alone, || {
-            format!("restored:\n{restored:#?}\ninstead of:\n{alone:#?}")
+            differences(&format!("{restored:#?}"), &format!("{alone:#?}"))
         })
+    }
+
+    /// Once all has ended, nothing is left: in what is stored, no more than what goes on with the numbers.
+    fn judge_end(&mut self, turn: &mut Turn<'_>) -> Judged {
+        let mut host = self.host.clone();
+        let (mut now, of_broker) = (self.now, *self.broker_config());
+        let topics: Vec<u8> = host.model.retained.keys().copied().collect();
+        for topic in topics {
+            let clears = Sent {
+                number: EMPTY,
+                topic,
+                qos: 0,
+                retain: true,
+                identifier: 0,
+                duplicate: false,
+            };
+            let message = Message::new(&publish_of(clears, &[], &[])).expect("short");
+            let _ = host.broker().publish(instant(now), message, Qos::AtMostOnce);
+        }
+        for key in self.links.iter().filter_map(|link| link.key) {
+            let _ = host.broker().lost(instant(now), key);
+        }
+        for _ in 0..1_000 {
+            let moment = instant(now);
+            host.broker().handle_timeout(moment, &mut 1_000);
+            while host.broker().work(moment, &mut 1_000) {}
+            while host.broker().poll().is_some() {}
+            while turn.must(Rule::Numbers, host.take_batch(now, &of_broker))? {}
+            let next = host.look().next_timeout();
+            if next == Instant::NEVER {
+                break;
+            }
+            now = next.as_millis().max(now);
+            // A Will may be retained.
+            let wills = 0..u8::from(self.config().will_retain > 0);
+            for _ in wills {
+                let clears = Sent {
+                    number: EMPTY,
+                    topic: WILL_TOPIC,
+                    qos: 0,
+                    retain: true,
+                    identifier: 0,
+                    duplicate: false,
+                };
+                let message = Message::new(&publish_of(clears, &[], &[])).expect("short");
+                let _ = host.broker().publish(instant(now), message, Qos::AtMostOnce);
+            }
+        }
+        let left = host.look().statistics();
+        let gauges = [left.connections, left.sessions, left.subscriptions, left.groups, left.retained, left.message_bytes];
+        turn.rule(Rule::NothingLeft, gauges == [0; 6], || format!("{left:?}"))?;
+        let newest = host.pending.back().unwrap_or(&host.stored);
+        // The head has a key of one byte.
+        let others: Vec<&[u8]> = newest.keys().filter(|key| **key != [0]).collect();
+        turn.rule(Rule::NothingLeft, others.is_empty(), || format!("the records {others:02x?}"))
     }
 
     /// Whether nothing is under way.
@@ -131,7 +192,14 @@ impl BrokerWorld {
             session.copies.clear();
             session.losses = 0;
             let model = &self.host.model;
-            let waiting = model.pool.iter().find(|it| model.is_member(client, it.filter));
+            let waiting = model.pool.iter().find(|it| {
+                // A member that is away may have it.
+                let mut others = 0..self.clients.len() as u8;
+                let mut away = |client| !self.clients[client as usize].is_up;
+                let is_elsewhere =
+                    it.may_be_given && others.any(|other| model.is_member(other, it.filter) && away(other));
+                model.is_member(client, it.filter) && !is_elsewhere
+            });
             let waits = waiting.is_some() && model.losses == 0 && config.packet_size == 0;
             turn.rule(Rule::NotLost, !waits, || {
                 format!("{waiting:?} waits for a member of the group, and client {client} is there")
@@ -143,12 +211,23 @@ impl BrokerWorld {
                 format!("client {} is never answered: {:?}", link.client, link.owed)
             })?;
         }
-        Ok(())
+        self.judge_end(turn)
     }
 
     fn is_up(&self, link: &Link) -> bool {
         self.clients[link.client as usize].is_up && link.is_known
     }
+}
+
+/// The lines from the first difference on, with those above it.
+fn differences(one: &str, other: &str) -> String {
+    let same = one.lines().zip(other.lines()).take_while(|(one, other)| one == other);
+    let from = same.count();
+    let part = |text: &str| {
+        let lines: Vec<&str> = text.lines().skip(from.saturating_sub(8)).take(16).collect();
+        lines.join("\n")
+    };
+    format!("restored:\n{}\ninstead of:\n{}", part(one), part(other))
 }
 
 /// All that is to be done now is done.

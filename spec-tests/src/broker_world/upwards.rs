@@ -8,7 +8,6 @@ use mqtt5_session_fsm::broker::{ConnectionKey, DropReason};
 
 use super::config::{FILTERS, FORBIDDEN, TOPICS, Wanted, qos_of};
 use super::host::instant;
-use super::model::State;
 use super::monitors::{Judge, Judged, Rule};
 use super::packet::{EMPTY, NAMES, Sent, Up};
 use super::{Answer, BrokerWorld, Owed};
@@ -184,30 +183,31 @@ impl BrokerWorld {
     /// Does all that the broker asks its host for.
     pub(super) fn serve(&mut self, is_old: bool, turn: &mut Turn<'_>) -> Judged {
         let mut ready = Vec::new();
-        self.collect(is_old, &mut ready, turn)?;
-        if self.config().slice == 0 {
-            let now = instant(self.now);
-            while self.host(is_old).broker().work(now, &mut 100) {
-                self.collect(is_old, &mut ready, turn)?;
-            }
-            self.collect(is_old, &mut ready, turn)?;
-        }
+        self.work(is_old, &mut ready, turn)?;
         while !ready.is_empty() {
             let key = ready.remove(0);
             self.write(is_old, key, turn)?;
-            self.collect(is_old, &mut ready, turn)?;
-            if self.config().slice == 0 {
-                let now = instant(self.now);
-                while self.host(is_old).broker().work(now, &mut 100) {
-                    self.collect(is_old, &mut ready, turn)?;
-                }
-                self.collect(is_old, &mut ready, turn)?;
-            }
+            self.work(is_old, &mut ready, turn)?;
+        }
+        if self.config().slice > 0 {
+            let now = instant(self.now);
+            let host = self.host(is_old);
+            host.has_work = host.broker().work(now, &mut 0);
         }
         if self.config().stores == 0 {
             while self.store(turn)? {}
         }
         Ok(())
+    }
+
+    /// Finishes the last call; and all that takes long, unless that takes steps of its own.
+    fn work(&mut self, is_old: bool, ready: &mut Vec<ConnectionKey>, turn: &mut Turn<'_>) -> Judged {
+        self.collect(is_old, ready, turn)?;
+        let now = instant(self.now);
+        while self.config().slice == 0 && self.host(is_old).broker().work(now, &mut 100) {
+            self.collect(is_old, ready, turn)?;
+        }
+        self.collect(is_old, ready, turn)
     }
 
     /// Takes the notices and the batch of the last call.
@@ -290,9 +290,4 @@ impl Owed {
             codes,
         }
     }
-}
-
-/// Whether a copy is in flight with this Packet Identifier.
-pub(super) fn is_sent(state: State, identifier: u16) -> bool {
-    state == State::Sent(identifier)
 }

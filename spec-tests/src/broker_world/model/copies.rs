@@ -16,6 +16,8 @@ pub(in crate::broker_world) struct Copy {
     pub(in crate::broker_world) state: State,
     /// It was sent on the present connection, in its present state.
     pub(in crate::broker_world) is_sent: bool,
+    /// A broker that was lost may have sent it.
+    pub(in crate::broker_world) may_be_sent: bool,
     /// The filter of the subscription for which a retained message is sent.
     pub(in crate::broker_world) walk: Option<u8>,
     /// The group that it is from.
@@ -48,6 +50,7 @@ impl Copy {
             count: identifiers.count() as u8,
             state: State::Waiting,
             is_sent: false,
+            may_be_sent: false,
             walk: None,
             group: None,
             is_optional: false,

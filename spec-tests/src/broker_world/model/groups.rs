@@ -9,6 +9,8 @@ use super::{Copy, Message, Model, State};
 pub(in crate::broker_world) struct Pooled {
     pub(in crate::broker_world) filter: u8,
     pub(in crate::broker_world) message: Message,
+    /// A broker that was lost may have given it to a member.
+    pub(in crate::broker_world) may_be_given: bool,
 }
 
 impl Model {
@@ -39,18 +41,40 @@ impl Model {
                     let session = self.sessions[*it as usize].as_ref();
                     session.is_some_and(|it| it.expiry > 0)
                 });
-            self.pool.push(Pooled { filter, message });
+            self.pool.push(Pooled {
+                filter,
+                message,
+                may_be_given: false,
+            });
         }
         is_matched
     }
 
     /// Gives a member the message that the broker sends it; `None` if there is none for it.
     pub(in crate::broker_world) fn take_from_pool(&mut self, client: u8, got: &Got) -> Option<Copy> {
-        let position = self.pool.iter().position(|it| {
-            self.copy_of(client, it).is_some_and(|copy| copy.is(got))
-        })?;
+        let fits = |it: &Pooled| self.copy_of(client, it).is_some_and(|copy| copy.is(got));
+        // What comes again was in doubt; what comes first rather was not.
+        let is_likely = |it: &Pooled| it.may_be_given == got.duplicate && fits(it);
+        let mut pool = self.pool.iter();
+        let likely = pool.position(is_likely);
+        let position = likely.or_else(|| self.pool.iter().position(fits))?;
         let pooled = self.pool.remove(position);
         self.copy_of(client, &pooled)
+    }
+
+    /// A message that comes again, and that was a group's when the broker was lost, is this member's.
+    pub(in crate::broker_world) fn claim_doubtful(&mut self, client: u8, got: &Got) {
+        let session = self.sessions[client as usize].as_ref();
+        let has_it = session.is_some_and(|it| it.copies.iter().any(|copy| copy.is(got)));
+        let is_doubtful = |it: &Pooled| it.may_be_given && it.message.number == got.number;
+        if has_it || !self.pool.iter().any(is_doubtful) {
+            return;
+        }
+        if let Some(copy) = self.take_from_pool(client, got) {
+            if let Some(session) = self.session(client) {
+                session.copies.push(copy);
+            }
+        }
     }
 
     fn copy_of(&self, client: u8, pooled: &Pooled) -> Option<Copy> {
@@ -59,6 +83,7 @@ impl Model {
         let wanted = own.find(|it| it.filter == pooled.filter)?;
         Some(Copy {
             group: Some(pooled.filter),
+            may_be_sent: pooled.may_be_given,
             ..Copy::of(pooled.message, &[*wanted])
         })
     }
@@ -76,8 +101,12 @@ impl Model {
             let (Some(filter), 1, State::Sent(_)) = (copy.group, copy.qos, copy.state) else {
                 continue;
             };
-            let message = copy.message;
-            self.pool.insert(0, Pooled { filter, message });
+            let pooled = Pooled {
+                filter,
+                message: copy.message,
+                may_be_given: false,
+            };
+            self.pool.insert(0, pooled);
         }
         self.settle_groups();
     }
