@@ -114,7 +114,7 @@ impl Host {
             return Ok(false);
         };
         let newest = self.pending.back().unwrap_or(&self.stored);
-        let (expected, mut records) = (newest.last + 1, (*newest.records).clone());
+        let (expected, stored) = (newest.last + 1, newest.records.clone());
         let mut log = &bytes[..];
         let batch = Batch::take(&mut log).map_err(|error| error.to_string())?;
         let batch = batch.ok_or("an empty batch")?;
@@ -125,6 +125,12 @@ impl Host {
                 batch.last()
             ));
         }
+        if self.is_old.is_some() {
+            // Nobody stores it, but the numbers go on.
+            self.stored.last = last;
+            return Ok(true);
+        }
+        let mut records = (*stored).clone();
         for record in batch.records() {
             match record.value {
                 Some(value) => drop(records.insert(record.key.into(), value.into())),
@@ -134,11 +140,7 @@ impl Host {
         let model = self.model.clone();
         let point = Point::of(records, model, last, now, config);
         let point = point.map_err(|error| error.to_string())?;
-        match self.is_old {
-            None => self.pending.push_back(point),
-            // Nobody stores it, but the numbers go on.
-            Some(_) => self.stored.last = last,
-        }
+        self.pending.push_back(point);
         Ok(true)
     }
 

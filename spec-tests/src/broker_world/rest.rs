@@ -8,7 +8,7 @@ use mqtt5_session_fsm::broker::Broker;
 
 use super::config::{FILTERS, WILL_TOPIC, Wanted, qos_of};
 use super::host::instant;
-use super::model::{Model, State};
+use super::model::{Model, Session, State};
 use super::monitors::{Judge, Judged, Rule};
 use super::packet::{EMPTY, NAMES, Sent, publish_of};
 use super::{BrokerWorld, Link};
@@ -95,7 +95,10 @@ impl BrokerWorld {
     /// What is stored makes an equal broker, once that has lost its connections.
     fn judge_equality(&mut self, turn: &mut Turn<'_>) -> Judged {
         let compares = self.config().compare > 0 && self.config().persistent > 0;
-        if !compares || !self.host.pending.is_empty() || self.host.has_work {
+        // A Will without a delay goes out with the connection, and finds others connected or not.
+        let has_will = |it: &Session| it.has_will && it.is_connected;
+        let sends_will = self.config().will_delay == 0 && self.host.model.sessions.iter().flatten().any(has_will);
+        if !compares || !self.host.pending.is_empty() || self.host.has_work || sends_will {
             return Ok(());
         }
         let (now, of_broker) = (self.now, *self.broker_config());

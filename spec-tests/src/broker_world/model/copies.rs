@@ -112,7 +112,9 @@ impl Session {
     /// What has not been sent before it expired is not sent [MQTT-3.3.2-5].
     pub(in crate::broker_world) fn expire(&mut self, now: u64) {
         let is_alive = |it: &Copy| it.message.expires == NEVER || it.message.expires > now;
-        let is_begun = |it: &Copy| it.state != State::Waiting;
+        let is_begun = |it: &Copy| it.state != State::Waiting || it.may_be_sent;
+        let doubtful = self.copies.iter_mut().filter(|it| it.state == State::Waiting && !is_alive(it));
+        doubtful.for_each(|copy| copy.is_optional = true);
         self.copies.retain(|copy| is_alive(copy) || is_begun(copy));
     }
 }
