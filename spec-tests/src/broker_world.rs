@@ -62,7 +62,7 @@ pub struct BrokerWorld {
     links: Vec<Link>,
     clients: Vec<Client>,
     /// The number of the next message.
-    next: u8,
+    next: u16,
 }
 
 /// The configuration is the same in all states, so it is no part of them.
@@ -108,8 +108,6 @@ struct Link {
 struct Owed {
     answer: Answer,
     identifier: u16,
-    /// The number of a message, or a filter.
-    about: u8,
     /// The Reason Codes that it may have.
     codes: [u8; 2],
 }
@@ -181,7 +179,7 @@ impl BrokerWorld {
 
     /// Where a client, or a broker, is in a chart.
     const fn lane(client: u8) -> Lane {
-        Lane(client as usize)
+        Lane(client as usize % 3)
     }
 
     const fn broker_lane(is_old: bool) -> Lane {

@@ -6,7 +6,7 @@ use super::client::Outgoing;
 use super::config::{FILTERS, Wanted, is_shared};
 use super::host::{Host, instant};
 use super::monitors::{Judge, Judged, Kind, Rule};
-use super::packet::{Down, EMPTY, Got, HOSTILE, NAMES, Sent, Up};
+use super::packet::{Down, EMPTY, Got, HOSTILE, KEPT, Sent, Up, name};
 use super::{BrokerWorld, Link, Stepped};
 use crate::explore::{Step, Turn};
 
@@ -198,7 +198,7 @@ impl BrokerWorld {
             Action::NoticeByBroker(at) => self.lose(at, turn)?,
             Action::Disconnect(client) => {
                 self.left.disconnects -= 1;
-                let has_will = self.config().wills & 1 << client != 0;
+                let has_will = self.config().has_will(client);
                 let with_will = has_will && turn.choose(2) == 1;
                 self.send(client, Up::Disconnect { with_will });
                 self.clients[client as usize].lost();
@@ -349,7 +349,7 @@ impl BrokerWorld {
             }
         }
         turn.note(Self::broker_lane(false), format_args!("disconnects client {client}"));
-        self.host.broker().kick(now, NAMES[client as usize], code, &[]);
+        self.host.broker().kick(now, name(client), code, &[]);
         self.serve(false, turn)
     }
 
@@ -441,19 +441,17 @@ impl BrokerWorld {
 
     /// The application gets a message.
     fn had(&mut self, client: u8, got: Got, turn: &mut Turn<'_>) -> Judged {
-        if got.qos < 2 || got.number >= 64 || got.retain || self.config().overlap > 0 {
+        if got.qos < 2 || got.number >= KEPT || got.retain || self.config().overlap > 0 {
             return Ok(());
         }
         let config = self.config();
         let shared = config.start.iter().any(|(_, it)| is_shared(it.filter))
             || config.subscribes > 0 && config.filters.iter().any(is_shared);
         let it = &mut self.clients[client as usize];
-        let bit = 1 << got.number;
-        let again = if shared { it.had_twice } else { it.had };
-        turn.rule(Rule::Once, again & bit == 0, || format!("client {client} gets {got:?} again"))?;
-        it.had_twice |= it.had & bit;
-        it.had |= bit;
-        Ok(())
+        let is_first = it.had.insert(got.number);
+        // One from a group, one from a subscription of its own.
+        let is_fine = is_first || shared && it.had_twice.insert(got.number);
+        turn.rule(Rule::Once, is_fine, || format!("client {client} gets {got:?} again"))
     }
 }
 

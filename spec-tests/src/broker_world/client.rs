@@ -1,5 +1,7 @@
 //! A client: what a Session of a Client keeps (section 4.1), and what it does with what it gets.
 
+use std::collections::BTreeSet;
+
 use super::packet::{Down, Got, Sent, Up};
 
 /// One client, with or without a connection.
@@ -15,9 +17,9 @@ pub(super) struct Client {
     pub(super) incoming: Vec<u16>,
     /// Packet Identifiers of requests on the present connection.
     pub(super) requests: Vec<u16>,
-    /// Messages with QoS 2 that the application had from this Session, one bit for each, and twice.
-    pub(super) had: u64,
-    pub(super) had_twice: u64,
+    /// Messages with QoS 2 that the application had from this Session, and those that it had twice.
+    pub(super) had: BTreeSet<u16>,
+    pub(super) had_twice: BTreeSet<u16>,
 }
 
 /// A message that is not acknowledged.
@@ -56,7 +58,8 @@ impl Client {
                 } else {
                     self.outgoing.clear();
                     self.incoming.clear();
-                    (self.had, self.had_twice) = (0, 0);
+                    self.had.clear();
+                    self.had_twice.clear();
                 }
                 self.has_session = true;
             }

@@ -12,10 +12,10 @@ settings! {
     clients: u8 = 2,
     /// subscriptions that are there from the start, as in 1020-2110: client, filter, QoS, variant
     start: Start = Start::NONE,
-    /// which clients publish: one digit for each
+    /// which clients publish: the last digits of their numbers
     publishers: Digits = Digits(1),
     /// messages that they publish in all
-    publishes: u8 = 0,
+    publishes: u16 = 0,
     /// the topics that messages may have: one digit for each (0: a, 1: b, 2: c/d, 3: one that is forbidden, 4: $c)
     topics: Digits = Digits(1),
     /// the QoS that they may have
@@ -25,10 +25,10 @@ settings! {
     /// messages that are retained from the start, each on a topic of its own
     kept: u8 = 0,
     /// subscriptions that clients make
-    subscribes: u8 = 0,
+    subscribes: u16 = 0,
     /// subscriptions that they end
     unsubscribes: u8 = 0,
-    /// which clients make and end subscriptions
+    /// which clients make and end subscriptions: the last digits
     subscribers: Digits = Digits(1 << 1),
     /// their filters (0: a, 1: #, 2: +, 3: b, 4: $share/g/a, 5: $share/h/#, 6: c/+, 7: +/d, 8: $share/g/+, 9: $c/#)
     filters: Digits = Digits(1),
@@ -69,7 +69,7 @@ settings! {
     expiry: u32 = 100,
     /// Message Expiry Interval in seconds; 0 for none
     message_expiry: u32 = 0,
-    /// which clients have a Will: one bit for each
+    /// which of each eight clients have a Will: one bit for each
     wills: u8 = 0,
     /// Will Delay Interval in seconds
     will_delay: u32 = 0,
@@ -99,6 +99,13 @@ settings! {
     policy: u8 = 0,
     /// whether a broker made of what is stored is compared with the one that runs: 0 or 1
     compare: u8 = 0,
+}
+
+impl Config {
+    /// Whether a client has a Will; the bits are those of each eight clients.
+    pub(super) const fn has_will(&self, client: u8) -> bool {
+        self.wills & 1 << (client % 8) != 0
+    }
 }
 
 /// The Topic Names.
@@ -147,8 +154,9 @@ impl Digits {
         (0..10).filter(move |digit| self.0 & 1 << digit != 0)
     }
 
-    pub(super) fn has(self, digit: u8) -> bool {
-        self.0 & 1 << digit != 0
+    /// Whether a number has one of these last digits.
+    pub(super) fn has(self, number: u8) -> bool {
+        self.0 & 1 << (number % 10) != 0
     }
 
     pub(super) fn list(self) -> Vec<u8> {
@@ -256,8 +264,8 @@ impl FromStr for Start {
 /// How often each thing may still happen.
 #[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct Budget {
-    pub(super) publishes: u8,
-    pub(super) subscribes: u8,
+    pub(super) publishes: u16,
+    pub(super) subscribes: u16,
     pub(super) unsubscribes: u8,
     pub(super) withdrawals: u8,
     pub(super) kicks: u8,

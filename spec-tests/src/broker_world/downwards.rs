@@ -161,7 +161,7 @@ impl BrokerWorld {
             let again = session.copies.iter().any(|it| it.is(&got) && it.identifier() == Some(got.identifier));
             turn.rule(Rule::Duplicate, !again, || format!("{got:?} to client {client} without DUP"))?;
             let Some(copy) = host.model.take_from_pool(client, &got) else {
-                let is_member = (0..10).any(|it| {
+                let is_member = (0..10).any(|it: u8| {
                     super::config::is_shared(it)
                         && super::config::matches(it, got.topic)
                         && host.model.is_member(client, it)
@@ -209,13 +209,14 @@ impl BrokerWorld {
             return Ok(());
         }
         let (model, stored) = (&self.host.model, &self.host.stored.model);
-        let (now, then) = (&model.sessions[client as usize], &stored.sessions[client as usize]);
+        let (now, then) = (&model.sessions[client as usize], stored.sessions.get(client as usize).unwrap_or(&None));
         let lasts = now.as_ref().is_some_and(|it| it.expiry > 0);
         let is_stored = match (packet, now, then) {
             (Down::PubAck(_, code) | Down::PubRec(_, code), ..) if code < 0x80 => {
                 // Whatever somebody was promised is known to what is stored.
-                let due: u64 = self.promised_by(client, packet);
-                stored.promised & due & model.promised == due & model.promised
+                let number = self.promised_by(client, packet);
+                let is_due = number.is_some_and(|it| model.promised.contains(&it));
+                (!is_due || number.is_some_and(|it| stored.promised.contains(&it)))
                     && (!lasts || received(packet, now) == received(packet, then))
             }
             (Down::PubComp(..), ..) => !lasts || received(packet, now) == received(packet, then),
@@ -245,13 +246,13 @@ impl BrokerWorld {
     }
 
     /// The message that a PUBACK or PUBREC is about, as the client sees it.
-    fn promised_by(&self, client: u8, packet: Down) -> u64 {
+    fn promised_by(&self, client: u8, packet: Down) -> Option<u16> {
         let (Down::PubAck(identifier, _) | Down::PubRec(identifier, _)) = packet else {
-            return 0;
+            return None;
         };
         let mut outgoing = self.clients[client as usize].outgoing.iter();
         let found = outgoing.find(|it| it.sent.identifier == identifier);
-        found.map_or(0, |it| 1_u64.checked_shl(it.sent.number.into()).unwrap_or(0))
+        found.map(|it| it.sent.number)
     }
 
     /// A batch is stored, and what waited for it leaves. Returns whether there was one.
@@ -307,7 +308,7 @@ impl Session {
     /// Nothing earlier from the same publisher, on the same topic, with the same QoS, waits; but for what was dropped, with
     /// a reason that was counted.
     fn judge_order(&mut self, position: usize, turn: &mut Turn<'_>) -> Judged {
-        let class = self.copies[position].class();
+        let (class, first) = (self.copies[position].class(), self.copies[position].message);
         let is_group = self.copies[position].group.is_some();
         let mut index = 0;
         let mut skipped = Vec::new();
@@ -321,7 +322,7 @@ impl Session {
         for index in skipped.into_iter().rev() {
             if !self.copies[index].is_optional {
                 let left = self.losses.checked_sub(1);
-                let (late, first) = (self.copies[index].message, self.copies[position].message);
+                let late = self.copies[index].message;
                 turn.rule(Rule::Order, left.is_some(), || format!("{first:?} comes before {late:?}"))?;
                 self.losses = left.unwrap_or(0);
             }

@@ -8,10 +8,10 @@ mod copies;
 mod groups;
 mod sessions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::config::{Config, Wanted, is_shared, matches};
-use super::packet::{EMPTY, Sent};
+use super::packet::{EMPTY, KEPT, Sent};
 
 pub(super) use copies::{Copy, State};
 pub(super) use groups::Pooled;
@@ -19,12 +19,26 @@ pub(super) use sessions::Session;
 
 pub(super) const NEVER: u64 = u64::MAX;
 
+/// Who published a message. A client and its Will are two: there is no order between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Publisher {
+    Client(u8),
+    Will(u8),
+    Host,
+}
+
+impl Publisher {
+    /// Whether No Local keeps the message from this client.
+    pub(super) fn is(self, client: u8) -> bool {
+        matches!(self, Publisher::Client(it) | Publisher::Will(it) if it == client)
+    }
+}
+
 /// A message that was published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Message {
-    pub(super) number: u8,
-    /// Who published it: a client, or 10 and more for its Will.
-    pub(super) from: u8,
+    pub(super) number: u16,
+    pub(super) from: Publisher,
     pub(super) topic: u8,
     pub(super) qos: u8,
     pub(super) retain: bool,
@@ -36,13 +50,13 @@ pub(super) struct Message {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Model {
     /// By client.
-    pub(super) sessions: [Option<Session>; 4],
+    pub(super) sessions: Vec<Option<Session>>,
     /// By topic.
     pub(super) retained: BTreeMap<u8, Message>,
     /// What waits in groups.
     pub(super) pool: Vec<Pooled>,
-    /// Messages that somebody who outlives the broker has to get, or has got: one bit for each.
-    pub(super) promised: u64,
+    /// Messages that somebody who outlives the broker has to get, or has got.
+    pub(super) promised: BTreeSet<u16>,
     /// Drops of a group's or a retained message that the broker has counted.
     pub(super) losses: u8,
 }
@@ -54,6 +68,14 @@ pub(super) struct Routed {
 }
 
 impl Model {
+    /// Of so many clients, none of which has a Session.
+    pub(super) fn new(clients: usize) -> Self {
+        Model {
+            sessions: vec![None; clients],
+            ..Model::default()
+        }
+    }
+
     pub(super) fn session(&mut self, client: u8) -> Option<&mut Session> {
         self.sessions[client as usize].as_mut()
     }
@@ -85,7 +107,7 @@ impl Model {
         };
         let message = Message {
             number: sent.number,
-            from: client,
+            from: Publisher::Client(client),
             topic: sent.topic,
             qos: sent.qos,
             retain: sent.retain,
@@ -110,7 +132,7 @@ impl Model {
         for (client, session) in self.numbered() {
             let mut hits: Vec<Wanted> = session.subscriptions.clone();
             hits.retain(|it| {
-                let is_own = it.options().no_local && client == from % 10;
+                let is_own = it.options().no_local && from.is(client);
                 !is_shared(it.filter) && matches(it.filter, message.topic) && !is_own
             });
             is_matched |= !hits.is_empty();
@@ -128,8 +150,8 @@ impl Model {
             }
         }
         is_matched |= self.route_to_groups(message, &mut is_durable);
-        if is_durable && message.number < 64 {
-            self.promised |= 1 << message.number;
+        if is_durable && message.number < KEPT {
+            self.promised.insert(message.number);
         }
         Routed { is_matched }
     }
@@ -156,7 +178,7 @@ impl Model {
         session.end_walk(wanted.filter);
         for message in kept {
             if matches(wanted.filter, message.topic) && message.expires > now {
-                let is_own = wanted.variant == 1 && message.from % 10 == client;
+                let is_own = wanted.variant == 1 && message.from.is(client);
                 session.copies.push(Copy {
                     walk: Some(wanted.filter),
                     retain: true,
@@ -186,7 +208,7 @@ impl Model {
 
     /// A broker is made of what was stored, at this time.
     pub(super) fn restored(&mut self, now: u64, config: &Config) {
-        for client in 0..4 {
+        for client in 0..self.sessions.len() as u8 {
             let Some(session) = self.session(client) else {
                 continue;
             };
@@ -213,7 +235,7 @@ impl Model {
     /// Does what is due. Returns the Wills that are published.
     pub(super) fn timeout(&mut self, now: u64, config: &Config) -> u64 {
         let mut wills = 0;
-        for client in 0..4 {
+        for client in 0..self.sessions.len() as u8 {
             let Some(session) = self.session(client) else {
                 continue;
             };

@@ -44,7 +44,7 @@ named! {
         /// 4.3, 3.4.2.1.
         Acknowledged: "acknowledgements as and when they are due", |config| config.publishes > 0 && (config.qos.has(1) || config.qos.has(2));
         /// 3.8.4, 3.9.3.
-        Subscribed: "SUBACK and UNSUBACK as they must be", |config| config.subscribes + config.unsubscribes > 0;
+        Subscribed: "SUBACK and UNSUBACK as they must be", |config| config.subscribes > 0 || config.unsubscribes > 0;
         /// The table that the index holds is that which SUBACKs promised.
         Index: "the index is what was promised", |config| config.start.iter().count() > 0;
         /// 3.1.2.5, 3.1.3.2.2: never early, and at once when due.

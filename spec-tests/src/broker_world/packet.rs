@@ -1,6 +1,7 @@
 //! What clients and the broker send each other.
 
 use std::num::{NonZeroU16, NonZeroU32};
+use std::sync::LazyLock;
 
 use mqtt5_codec::framing::{Frame, Split, split};
 use mqtt5_codec::{
@@ -15,17 +16,17 @@ use super::config::{Config, FILTERS, TOPICS, WILL_TOPIC, Wanted, qos_of};
 pub(super) const V5: ProtocolVersion = ProtocolVersion::V5_0;
 
 /// The number of a message without payload: those of a topic look alike.
-pub(super) const EMPTY: u8 = 255;
+pub(super) const EMPTY: u16 = u16::MAX;
 /// The number of the Will of client 0.
-pub(super) const WILL: u8 = 200;
+pub(super) const WILL: u16 = 60_000;
 /// The number of the first message that is retained from the start.
-pub(super) const KEPT: u8 = 100;
+pub(super) const KEPT: u16 = 50_000;
 
 /// A message, as its publisher sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Sent {
     /// Its payload.
-    pub(super) number: u8,
+    pub(super) number: u16,
     pub(super) topic: u8,
     pub(super) qos: u8,
     pub(super) retain: bool,
@@ -52,7 +53,7 @@ pub(super) enum Up {
 /// A message, as a subscriber sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Got {
-    pub(super) number: u8,
+    pub(super) number: u16,
     pub(super) topic: u8,
     pub(super) qos: u8,
     pub(super) retain: bool,
@@ -81,7 +82,11 @@ pub(super) enum Down {
     Other,
 }
 
-pub(super) const NAMES: [&str; 4] = ["0", "1", "2", "3"];
+/// The ClientID of a client.
+pub(super) fn name(client: u8) -> &'static str {
+    static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| (0..=255).map(|it| format!("{it}")).collect());
+    &NAMES[client as usize]
+}
 
 fn id(number: u16) -> NonZeroU16 {
     NonZeroU16::new(number).expect("Packet Identifiers are not 0")
@@ -153,8 +158,8 @@ fn connect(client: u8, clean: bool, config: &Config, bytes: &mut Vec<u8>) {
     }
     list.extend(NonZeroU32::new(config.packet_size).map(Property::MaximumPacketSize));
     let delay = [Property::WillDelayInterval(config.will_delay)];
-    let payload = [WILL + client];
-    let will = (config.wills & 1 << client != 0).then(|| Will {
+    let payload = (WILL + u16::from(client)).to_be_bytes();
+    let will = config.has_will(client).then(|| Will {
         qos: Qos::AtLeastOnce,
         retain: config.will_retain > 0,
         properties: Properties::new(&delay[..usize::from(config.will_delay > 0)]).expect("good"),
@@ -163,7 +168,7 @@ fn connect(client: u8, clean: bool, config: &Config, bytes: &mut Vec<u8>) {
     });
     let packet = Connect {
         clean_start: clean,
-        client_identifier: Text::new(NAMES[client as usize]).expect("a name"),
+        client_identifier: Text::new(name(client)).expect("a name"),
         properties: Properties::new(&list).expect("good properties"),
         will,
         ..Connect::default()
@@ -193,7 +198,7 @@ pub(super) fn publish_of<'a>(
 fn publish(sent: Sent, config: &Config, bytes: &mut Vec<u8>) {
     let expiry = [Property::MessageExpiryInterval(config.message_expiry)];
     let expiry = &expiry[..usize::from(config.message_expiry > 0)];
-    let payload = [sent.number];
+    let payload = sent.number.to_be_bytes();
     write(&Packet::Publish(publish_of(sent, &payload, expiry)), bytes);
 }
 
@@ -262,7 +267,7 @@ fn got(publish: &Publish<'_>) -> Result<Got, String> {
         } => (packet_identifier.get(), duplicate),
     };
     Ok(Got {
-        number: publish.payload.first().copied().unwrap_or(EMPTY),
+        number: publish.payload.first_chunk().map_or(EMPTY, |it| u16::from_be_bytes(*it)),
         topic: topic.ok_or("a topic that nobody uses")? as u8,
         qos: publish.delivery.qos() as u8,
         retain: publish.retain,

@@ -10,7 +10,7 @@ use super::config::{FILTERS, WILL_TOPIC, Wanted, qos_of};
 use super::host::instant;
 use super::model::{Model, Session, State};
 use super::monitors::{Judge, Judged, Rule};
-use super::packet::{EMPTY, NAMES, Sent, publish_of};
+use super::packet::{EMPTY, Sent, name, publish_of};
 use super::{BrokerWorld, Link};
 use crate::explore::Turn;
 
@@ -68,7 +68,7 @@ impl BrokerWorld {
     /// Each Session has the subscriptions that its client was promised.
     fn judge_tables(&mut self, turn: &mut Turn<'_>) -> Judged {
         for (client, session) in self.host.model.sessions.iter().enumerate() {
-            let view = self.host.look().session_of(NAMES[client]);
+            let view = self.host.look().session_of(name(client as u8));
             let is_there = view.is_some();
             turn.rule(Rule::Present, is_there == session.is_some(), || {
                 format!("the Session of client {client} exists: {is_there}")
@@ -198,7 +198,7 @@ impl BrokerWorld {
             let waiting = model.pool.iter().find(|it| {
                 // A member that is away may have it.
                 let mut others = 0..self.clients.len() as u8;
-                let mut away = |client| !self.clients[client as usize].is_up;
+                let away = |client| !self.clients[client as usize].is_up;
                 let is_elsewhere =
                     it.may_be_given && others.any(|other| model.is_member(other, it.filter) && away(other));
                 model.is_member(client, it.filter) && !is_elsewhere

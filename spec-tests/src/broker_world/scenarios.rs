@@ -13,7 +13,7 @@ overlap-one-copy          start=1015-1126-1200 publishes=1 qos=12 retain=01 cuts
 overlap-copy-for-each     start=1015-1126-1200 publishes=1 qos=12 retain=01 cuts=1 overlap=1
 clean-starts              start=1020 publishes=1 qos=21 cuts=1 clean-starts=1
 takeover                  start=1020 publishes=1 qos=21 cuts=1 takeovers=1
-takeover-late             start=1020 publishes=1 qos=1 takeovers=1 late=1 clean-starts=1
+takeover-late             start=1020 publishes=1 qos=1 takeovers=1 late=1
 narrow                    start=1020 publishes=3 qos=21 window=1 cuts=1
 ends-with-connection      start=1020 publishes=1 qos=21 expiry=0 cuts=1 disconnects=1
 session-expiry            start=1020 publishes=1 qos=21 expiry=5 ticks=1 cuts=1
@@ -100,3 +100,48 @@ pub fn long() -> Vec<Named<Config>> {
 
 /// Where the numbers of the normal run are kept, beside `Cargo.toml`.
 pub const COUNTS: &str = "explored-broker.txt";
+
+/// Everything that can go wrong among three clients, in one configuration: too much for an exhaustive exploration.
+///
+/// # Panics
+///
+/// Never: its settings are right.
+#[must_use]
+pub fn everything() -> Config {
+    let settings = "clients=3 start=1020-1115-2420-0402 publishers=012 subscribers=012 publishes=40 topics=0123 \
+         qos=012 retain=012 kept=2 subscribes=10 unsubscribes=6 filters=0123456789 granted=012 variants=0123456 \
+         withdrawals=2 kicks=2 cuts=8 takeovers=3 clean-starts=3 disconnects=3 losses=3 unaware=1 clocks=012 \
+         stores=1 persistent=1 ticks=8 hostile=2 late=1 expiry=100 wills=3 will-delay=5 window=2 slice=2";
+    settings.parse().expect("a good configuration")
+}
+
+/// Configurations to be simulated, with the number of runs, and of steps with faults and without.
+///
+/// # Panics
+///
+/// Never: their settings are right.
+#[must_use]
+pub fn simulations() -> Vec<(u64, usize, usize, Config)> {
+    let few = [
+        "clients=3 publishers=012 subscribers=012 publishes=60 topics=0123 qos=012 retain=012 subscribes=12 \
+         unsubscribes=6 filters=0123456789 granted=012 variants=0123456 cuts=12 takeovers=3 clean-starts=3 window=2",
+        "clients=3 start=1020-2020-1420-2420 publishes=60 qos=21 persistent=1 stores=1 losses=5 unaware=1 clocks=012 \
+         cuts=8 takeovers=2 slice=1",
+        "clients=3 start=1020-2012-0301 publishes=40 qos=210 message-expiry=20 wills=7 will-delay=5 expiry=30 ticks=20 \
+         cuts=8 disconnects=4 persistent=1 losses=3 clocks=012 retain=01 kept=2",
+        "clients=3 start=1020-2020-1520-2520 publishes=60 qos=21 stored=3 when-full=2 window=1 cuts=8 policy=3 \
+         overlap=1 hostile=4 kicks=4",
+    ];
+    let many = [
+        "clients=200 start=0020 publishers=01 subscribers=0123456789 publishes=300 topics=0123 qos=012 retain=012 \
+         subscribes=400 unsubscribes=100 filters=0123456789 granted=012 variants=0123456 cuts=200 takeovers=30 \
+         clean-starts=20 disconnects=30 wills=3 will-delay=5 ticks=20 window=3 slice=7",
+        "clients=200 start=0020 publishers=01 subscribers=0123456789 publishes=200 topics=012 qos=12 subscribes=300 \
+         filters=0134568 granted=12 persistent=1 stores=1 losses=6 unaware=1 clocks=012 cuts=100 ticks=5 window=3",
+    ];
+    let parsed = |settings: &str| settings.parse().expect("a good configuration");
+    let mut all = vec![(100, 300, 10_000, everything())];
+    all.extend(few.map(|settings| (100, 300, 10_000, parsed(settings))));
+    all.extend(many.map(|settings| (2, 5_000, 200_000, parsed(settings))));
+    all
+}

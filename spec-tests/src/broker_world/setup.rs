@@ -88,7 +88,7 @@ pub(super) fn world(config: &Config) -> BrokerWorld {
     let of_broker = broker(config);
     let host = Host::new(
         Broker::new(of_broker),
-        Model::default(),
+        Model::new(config.clients.into()),
         Point::none(&of_broker, BEGIN),
     );
     let ready = Config {
@@ -104,7 +104,7 @@ pub(super) fn world(config: &Config) -> BrokerWorld {
         host,
         old: None,
         links: Vec::new(),
-        clients: vec![Client::default(); config.clients.min(3).into()],
+        clients: vec![Client::default(); config.clients.into()],
         next: 0,
     };
     let mut coverage = Coverage::new(super::monitors::coverage(config).len());
@@ -142,18 +142,18 @@ impl BrokerWorld {
         let now = self.now;
         let qos = self.config().qos.iter().max().unwrap_or(0);
         let sent = Sent {
-            number: KEPT + number,
+            number: KEPT + u16::from(number),
             topic: number,
             qos,
             retain: true,
             identifier: 0,
             duplicate: false,
         };
-        let message = Message::new(&publish_of(sent, &[sent.number], &[])).expect("short");
+        let message = Message::new(&publish_of(sent, &sent.number.to_be_bytes(), &[])).expect("short");
         let _ = self.host.broker().publish(instant(now), message, qos_of(qos));
         let kept = model::Message {
             number: sent.number,
-            from: 9,
+            from: model::Publisher::Host,
             topic: sent.topic,
             qos,
             retain: true,

@@ -9,7 +9,7 @@ use mqtt5_session_fsm::broker::{ConnectionKey, DropReason};
 use super::config::{FILTERS, FORBIDDEN, TOPICS, Wanted, qos_of};
 use super::host::instant;
 use super::monitors::{Judge, Judged, Rule};
-use super::packet::{EMPTY, NAMES, Sent, Up};
+use super::packet::{Sent, Up, name};
 use super::{Answer, BrokerWorld, Owed};
 use crate::explore::Turn;
 
@@ -98,8 +98,7 @@ impl BrokerWorld {
                     self.links[at].owed.push(Owed {
                         answer: Answer::PubComp,
                         identifier,
-                        about: 0,
-                        codes: [code; 2],
+                            codes: [code; 2],
                     });
                 }
             }
@@ -108,7 +107,6 @@ impl BrokerWorld {
                 self.links[at].owed.push(Owed {
                     answer: Answer::UnsubAck,
                     identifier,
-                    about: filter,
                     codes: [if existed { 0 } else { 0x11 }; 2],
                 });
             }
@@ -171,7 +169,6 @@ impl BrokerWorld {
                 self.links[at].owed.push(Owed {
                     answer: Answer::SubAck,
                     identifier,
-                    about: wanted.filter,
                     codes,
                 });
             }
@@ -225,10 +222,9 @@ impl BrokerWorld {
                     client_identifier,
                     reason: DropReason::QueueFull | DropReason::TooLarge,
                 } => {
-                    let name = client_identifier.as_deref();
-                    let client = NAMES.iter().position(|it| Some(*it) == name);
+                    let client = client_identifier.and_then(|it| it.parse().ok());
                     let model = &mut self.host(is_old).model;
-                    if let Some(session) = client.and_then(|it| model.session(it as u8)) {
+                    if let Some(session) = client.and_then(|it| model.session(it)) {
                         session.losses += 1;
                     }
                 }
@@ -255,7 +251,7 @@ impl BrokerWorld {
         turn.note(Self::broker_lane(false), format_args!("withdraws {} from {client}", FILTERS[filter as usize]));
         let text = TopicFilter::new(FILTERS[filter as usize]).expect("a filter");
         let host = &mut self.host;
-        let existed = host.broker().withdraw(now, NAMES[client as usize], text);
+        let existed = host.broker().withdraw(now, name(client), text);
         let known = host.model.unsubscribe(client, filter, true);
         turn.rule(Rule::Index, existed == known, || {
             format!("the subscription to withdraw: {existed} instead of {known}")
@@ -286,7 +282,6 @@ impl Owed {
         Owed {
             answer: if sent.qos == 1 { Answer::PubAck } else { Answer::PubRec },
             identifier: sent.identifier,
-            about: if sent.number == EMPTY { 63 } else { sent.number },
             codes,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::super::config::{Wanted, is_shared, matches};
 use super::super::packet::Got;
-use super::{Message, NEVER, Session};
+use super::{Message, NEVER, Publisher, Session};
 
 /// One copy of a message, for one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,7 +65,7 @@ impl Copy {
     }
 
     /// Messages of which the order counts (section 4.6).
-    pub(in crate::broker_world) fn class(&self) -> (u8, u8, u8) {
+    pub(in crate::broker_world) fn class(&self) -> (Publisher, u8, u8) {
         (self.message.from, self.message.topic, self.qos)
     }
 

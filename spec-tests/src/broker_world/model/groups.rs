@@ -14,6 +14,10 @@ pub(in crate::broker_world) struct Pooled {
 }
 
 impl Model {
+    fn clients(&self) -> impl Iterator<Item = u8> + use<> {
+        0..self.sessions.len() as u8
+    }
+
     /// Whether a client is a member of a group.
     pub(in crate::broker_world) fn is_member(&self, client: u8, filter: u8) -> bool {
         let session = self.sessions[client as usize].as_ref();
@@ -24,7 +28,7 @@ impl Model {
     pub(super) fn route_to_groups(&mut self, message: Message, is_durable: &mut bool) -> bool {
         let mut is_matched = false;
         for filter in (0..10).filter(|it| is_shared(*it) && matches(*it, message.topic)) {
-            let members: Vec<u8> = (0..4).filter(|it| self.is_member(*it, filter)).collect();
+            let members: Vec<u8> = self.clients().filter(|it| self.is_member(*it, filter)).collect();
             if members.is_empty() {
                 continue;
             }
@@ -91,7 +95,7 @@ impl Model {
     /// What is for a group without members is for nobody.
     pub(super) fn settle_groups(&mut self) {
         let mut pool = std::mem::take(&mut self.pool);
-        pool.retain(|it| (0..4).any(|client| self.is_member(client, it.filter)));
+        pool.retain(|it| self.clients().any(|client| self.is_member(client, it.filter)));
         self.pool = pool;
     }
 

@@ -2,7 +2,7 @@
 
 use super::super::config::{Config, WILL_TOPIC, Wanted};
 use super::super::packet::WILL;
-use super::{Copy, Message, Model, NEVER, State, after};
+use super::{Copy, Message, Model, NEVER, Publisher, State, after};
 
 /// The Session of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -72,7 +72,7 @@ impl Model {
         session.accept_present = Some(present);
         session.expiry = config.expiry;
         session.ends = NEVER;
-        session.has_will = config.wills & 1 << client != 0;
+        session.has_will = config.has_will(client);
         session.will_due = NEVER;
         wills
     }
@@ -149,8 +149,8 @@ impl Model {
         session.has_will = false;
         session.will_due = NEVER;
         let message = Message {
-            number: WILL + client,
-            from: 10 + client,
+            number: WILL + u16::from(client),
+            from: Publisher::Will(client),
             topic: WILL_TOPIC,
             qos: 1,
             retain: config.will_retain > 0,
