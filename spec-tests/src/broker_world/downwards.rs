@@ -2,6 +2,7 @@
 
 use mqtt5_session_fsm::broker::{ConnectionKey, Next};
 
+use super::config::{is_shared, matches};
 use super::host::instant;
 use super::model::{Copy, NEVER, Session, State};
 use super::monitors::{Judge, Judged, Rule};
@@ -157,33 +158,43 @@ impl BrokerWorld {
             return session.judge_again(got, turn);
         }
         let waiting = |it: &Copy| it.state == State::Waiting && it.is(&got);
-        if !session.copies.iter().any(waiting) {
-            let again = session.copies.iter().any(|it| it.is(&got) && it.identifier() == Some(got.identifier));
+        // It rather is one that is owed than one that only may come.
+        let owed = |it: &Copy| waiting(it) && !it.is_optional;
+        let (is_owed, may_come) = (session.copies.iter().any(owed), session.copies.iter().any(waiting));
+        if !is_owed {
+            let of_number = |it: &Copy| it.is(&got) && it.identifier() == Some(got.identifier);
+            let again = !may_come && session.copies.iter().any(of_number);
             turn.rule(Rule::Duplicate, !again, || format!("{got:?} to client {client} without DUP"))?;
-            let Some(copy) = host.model.take_from_pool(client, &got) else {
-                let is_member = (0..10).any(|it: u8| {
-                    super::config::is_shared(it)
-                        && super::config::matches(it, got.topic)
-                        && host.model.is_member(client, it)
-                });
-                let rule = if is_member { Rule::OneMember } else { Rule::Copies };
-                return turn.rule(rule, false, || format!("{got:?} to client {client}"));
-            };
-            turn.cover(Rule::OneMember.position());
-            if let Some(session) = host.model.session(client) {
-                session.copies.push(copy);
+            match host.model.take_from_pool(client, &got) {
+                Some(copy) => {
+                    turn.cover(Rule::OneMember.position());
+                    let session = host.model.session(client);
+                    session.into_iter().for_each(|it| it.copies.push(copy));
+                }
+                None if may_come => {}
+                None => {
+                    let is_member = (0..10).any(|it: u8| {
+                        is_shared(it) && matches(it, got.topic) && host.model.is_member(client, it)
+                    });
+                    let rule = if is_member { Rule::OneMember } else { Rule::Copies };
+                    return turn.rule(rule, false, || format!("{got:?} to client {client}"));
+                }
             }
         }
         let Some(session) = host.model.session(client) else {
             return Ok(());
         };
-        let Some(position) = session.copies.iter().position(waiting) else {
+        let find = |session: &Session| {
+            let owed = session.copies.iter().position(owed);
+            owed.or_else(|| session.copies.iter().position(waiting))
+        };
+        let Some(position) = find(session) else {
             return Ok(());
         };
         turn.cover(Rule::Copies.position());
         turn.cover(Rule::Duplicate.position());
         session.judge_order(position, turn)?;
-        let Some(position) = session.copies.iter().position(waiting) else {
+        let Some(position) = find(session) else {
             return Ok(());
         };
         session.judge_expiry(&session.copies[position], got, now, turn)?;

@@ -57,8 +57,8 @@ pub(super) struct Model {
     pub(super) pool: Vec<Pooled>,
     /// Messages that somebody who outlives the broker has to get, or has got.
     pub(super) promised: BTreeSet<u16>,
-    /// Drops of a group's or a retained message that the broker has counted.
-    pub(super) losses: u8,
+    /// Messages of groups that the broker has counted as dropped, less those that are for nobody any more.
+    pub(super) losses: i16,
 }
 
 /// What became of a message.
@@ -212,7 +212,7 @@ impl Model {
             let Some(session) = self.session(client) else {
                 continue;
             };
-            session.copies.retain(|copy| copy.qos > 0);
+            session.drop_qos_0();
             session.accept_present = None;
             let grace = u64::from(config.grace);
             let (expiry, delay) = (session.expiry.into(), config.will_delay.into());

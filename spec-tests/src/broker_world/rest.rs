@@ -8,7 +8,7 @@ use mqtt5_session_fsm::broker::Broker;
 
 use super::config::{FILTERS, WILL_TOPIC, Wanted, qos_of};
 use super::host::instant;
-use super::model::{Model, Session, State};
+use super::model::{Model, Session};
 use super::monitors::{Judge, Judged, Rule};
 use super::packet::{EMPTY, Sent, name, publish_of};
 use super::{BrokerWorld, Link};
@@ -182,7 +182,6 @@ impl BrokerWorld {
 
     /// Nothing is under way: whoever is there has all that it is owed.
     fn judge_rest(&mut self, turn: &mut Turn<'_>) -> Judged {
-        let config = self.config().clone();
         for client in 0..self.clients.len() as u8 {
             let is_up = self.clients[client as usize].is_up;
             let Some(session) = self.host.model.session(client).filter(|it| it.is_connected && is_up) else {
@@ -194,20 +193,8 @@ impl BrokerWorld {
             })?;
             session.copies.clear();
             session.losses = 0;
-            let model = &self.host.model;
-            let waiting = model.pool.iter().find(|it| {
-                // A member that is away may have it.
-                let mut others = 0..self.clients.len() as u8;
-                let away = |client| !self.clients[client as usize].is_up;
-                let is_elsewhere =
-                    it.may_be_given && others.any(|other| model.is_member(other, it.filter) && away(other));
-                model.is_member(client, it.filter) && !is_elsewhere
-            });
-            let waits = waiting.is_some() && model.losses == 0 && config.packet_size == 0;
-            turn.rule(Rule::NotLost, !waits, || {
-                format!("{waiting:?} waits for a member of the group, and client {client} is there")
-            })?;
         }
+        self.judge_groups(turn)?;
         for link in &self.links {
             let is_answered = link.owed.is_empty() || link.is_hostile || !self.is_up(link);
             turn.rule(Rule::Acknowledged, is_answered, || {
@@ -215,6 +202,39 @@ impl BrokerWorld {
             })?;
         }
         self.judge_end(turn)
+    }
+
+    /// No message waits for a group of which a member is there.
+    fn judge_groups(&mut self, turn: &mut Turn<'_>) -> Judged {
+        let model = &self.host.model;
+        let members = |filter| {
+            let clients = 0..self.clients.len() as u8;
+            clients.filter(move |client| model.is_member(*client, filter))
+        };
+        let is_up = |client: u8| {
+            let session = model.sessions[client as usize].as_ref();
+            self.clients[client as usize].is_up && session.is_some_and(|it| it.is_connected)
+        };
+        let mut owed = model.pool.iter().filter(|it| {
+            // A member that is away may have it.
+            let is_elsewhere = it.may_be_given && !members(it.filter).all(is_up);
+            members(it.filter).any(is_up) && !is_elsewhere
+        });
+        let (first, count) = (owed.next(), owed.count());
+        let count = count + usize::from(first.is_some());
+        let is_counted = usize::try_from(model.losses).is_ok_and(|losses| count <= losses);
+        let is_small = self.config().packet_size > 0;
+        turn.rule(Rule::NotLost, count == 0 || is_counted || is_small, || {
+            format!("{first:?} waits for a member of the group, and one is there")
+        })?;
+        if count > 0 {
+            let up: Vec<u8> = (0..self.clients.len() as u8).filter(|it| is_up(*it)).collect();
+            let mut pool = model.pool.clone();
+            pool.retain(|it| !up.iter().any(|client| model.is_member(*client, it.filter)));
+            self.host.model.pool = pool;
+        }
+        self.host.model.losses = 0;
+        Ok(())
     }
 
     fn is_up(&self, link: &Link) -> bool {
@@ -255,9 +275,6 @@ impl Model {
     fn settle(&mut self, now: u64) {
         for session in self.sessions.iter_mut().flatten() {
             session.expire(now);
-            // A client that was away when a message came with QoS 0 has no claim to it.
-            let connected = session.is_connected;
-            session.copies.retain(|it| connected || it.qos > 0 || it.state != State::Waiting);
         }
         self.pool.retain(|it| it.message.expires > now);
     }

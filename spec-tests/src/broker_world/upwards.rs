@@ -47,12 +47,10 @@ impl BrokerWorld {
             self.note(at, up);
         }
         if let Taken::Ask(question) = taken {
-            let is_hostile = self.links[at].is_hostile;
-            if self.config().late > 0 {
-                self.links[at].question = Some(question);
-            } else if !is_hostile {
+            if self.config().late == 0 {
                 return self.decide(at, &question, turn);
             }
+            self.links[at].question = Some(question);
         }
         self.serve(is_old, turn)
     }
@@ -228,6 +226,10 @@ impl BrokerWorld {
                         session.losses += 1;
                     }
                 }
+                Notice::Dropped {
+                    client_identifier: None,
+                    reason: DropReason::Group,
+                } => self.host(is_old).model.losses += 1,
                 _ => {}
             }
         }

@@ -92,6 +92,15 @@ impl Session {
         of_filter.for_each(|copy| copy.is_optional = true);
     }
 
+    /// The connection is over. Retained messages that were still to come may come on the next one.
+    pub(super) fn drop_qos_0(&mut self) {
+        self.copies.retain_mut(|copy| {
+            let is_to_come = copy.walk.is_some() && copy.state == State::Waiting;
+            copy.is_optional |= copy.qos == 0 && is_to_come;
+            copy.qos > 0 || is_to_come
+        });
+    }
+
     /// What waits and matches no subscription any more need not be sent; and must not, if the right to it was withdrawn.
     pub(super) fn release_unsubscribed(&mut self, withdrawn: Option<u8>) {
         let subscriptions = self.subscriptions.clone();

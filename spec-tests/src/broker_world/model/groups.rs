@@ -38,6 +38,7 @@ impl Model {
                 session.is_some_and(|it| it.is_connected)
             };
             if message.qos == 0 && !members.iter().any(is_there) {
+                self.losses -= 1;
                 continue;
             }
             *is_durable |= message.qos > 0
@@ -95,7 +96,17 @@ impl Model {
     /// What is for a group without members is for nobody.
     pub(super) fn settle_groups(&mut self) {
         let mut pool = std::mem::take(&mut self.pool);
-        pool.retain(|it| self.clients().any(|client| self.is_member(client, it.filter)));
+        let before = pool.len();
+        pool.retain(|it| {
+            let mut members = self.clients().filter(|client| self.is_member(*client, it.filter));
+            // With QoS 0 it does not wait for members that are away.
+            let is_there = |client: u8| {
+                let session = self.sessions[client as usize].as_ref();
+                session.is_some_and(|it| it.is_connected)
+            };
+            members.any(|client| it.message.qos > 0 || is_there(client))
+        });
+        self.losses -= (before - pool.len()) as i16;
         self.pool = pool;
     }
 
