@@ -191,8 +191,11 @@ impl BrokerWorld {
             turn.rule(Rule::NotLost, owed <= session.losses.into(), || {
                 format!("client {client} has nothing to wait for, and does not get {:?}", session.copies)
             })?;
+            // Of two copies that look alike, the one that was dropped may be the group's.
+            let others = i16::from(session.losses) - owed as i16;
             session.copies.clear();
             session.losses = 0;
+            self.host.model.losses += others;
         }
         self.judge_groups(turn)?;
         for link in &self.links {

@@ -41,10 +41,14 @@ impl Model {
                 self.losses -= 1;
                 continue;
             }
+            // A member with QoS 0 may get it, and then nothing is stored.
             *is_durable |= message.qos > 0
                 && members.iter().all(|it| {
                     let session = self.sessions[*it as usize].as_ref();
-                    session.is_some_and(|it| it.expiry > 0)
+                    session.is_some_and(|it| {
+                        let mut own = it.subscriptions.iter();
+                        it.expiry > 0 && own.any(|it| it.filter == filter && it.qos > 0)
+                    })
                 });
             self.pool.push(Pooled {
                 filter,
