@@ -269,9 +269,10 @@ impl BrokerWorld {
     }
 
     pub(super) fn subscribe(&mut self, client: u8, wanted: Wanted, turn: &mut Turn<'_>) {
-        // No Local for a group is an error [MQTT-3.8.3-4].
+        // No Local for a group is an error [MQTT-3.8.3-4]. The identifier says which group a message is from.
         let variant = match wanted.variant {
-            1 if is_shared(wanted.filter) => 0,
+            2 | 6 if is_shared(wanted.filter) => 6,
+            _ if is_shared(wanted.filter) => 5,
             variant => variant,
         };
         let wanted = Wanted { variant, ..wanted };
@@ -350,6 +351,7 @@ impl BrokerWorld {
         }
         turn.note(Self::broker_lane(false), format_args!("disconnects client {client}"));
         self.host.broker().kick(now, name(client), code, &[]);
+        self.host.holds_batch = true;
         self.serve(false, turn)
     }
 

@@ -204,8 +204,7 @@ impl BrokerWorld {
         }
         let is_free = session.copies.iter().all(|it| it.identifier() != Some(got.identifier));
         turn.rule(Rule::Identifiers, is_free, || format!("{got:?} to client {client}, which has that identifier"))?;
-        let copy = &mut session.copies[position];
-        (copy.state, copy.is_sent) = (State::Sent(got.identifier), true);
+        session.begin(position, got.identifier);
         let in_flight = session.copies.iter().filter(|it| it.state != State::Waiting).count();
         turn.rule(Rule::Window, in_flight <= window, || {
             format!("{in_flight} messages in flight to client {client}")
@@ -311,9 +310,19 @@ impl Session {
         let in_order = !self.copies[position].is_sent
             && earlier.iter().all(|it| !matches!(it.state, State::Sent(_)) || it.is_sent);
         turn.cover(Rule::Duplicate.position());
-        let copy = &mut self.copies[position];
-        (copy.state, copy.is_sent) = (State::Sent(got.identifier), true);
+        match self.copies[position].state {
+            State::Waiting => self.begin(position, got.identifier),
+            _ => self.copies[position].is_sent = true,
+        }
         turn.rule(Rule::SentAgain, in_order, || format!("{got:?} twice on one connection, or out of order"))
+    }
+
+    /// A message is sent for the first time: it is behind those that were sent before.
+    fn begin(&mut self, position: usize, identifier: u16) {
+        let mut copy = self.copies.remove(position);
+        (copy.state, copy.is_sent) = (State::Sent(identifier), true);
+        let begun = self.copies.iter().take_while(|it| it.state != State::Waiting);
+        self.copies.insert(begun.count(), copy);
     }
 
     /// Nothing earlier from the same publisher, on the same topic, with the same QoS, waits; but for what was dropped, with

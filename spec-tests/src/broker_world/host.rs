@@ -26,6 +26,8 @@ pub(super) struct Host {
     pub(super) pending: VecDeque<Point>,
     /// Another one has taken its place: nothing behind this record is stored any more.
     pub(super) is_old: Option<u64>,
+    /// Within a call of which the model hears only when the connection is over: what it made is stored then.
+    pub(super) holds_batch: bool,
     /// There is more to be done by `Broker::work`.
     pub(super) has_work: bool,
     /// Wills and messages that were published in this step, by the model.
@@ -81,6 +83,7 @@ impl Host {
             stored,
             pending: VecDeque::new(),
             is_old: None,
+            holds_batch: false,
             has_work: false,
             expected: 0,
         }

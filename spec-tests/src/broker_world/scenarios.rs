@@ -14,7 +14,7 @@ overlap-copy-for-each     start=1015-1126-1200 publishes=1 qos=12 retain=01 cuts
 clean-starts              start=1020 publishes=1 qos=21 cuts=1 clean-starts=1
 takeover                  start=1020 publishes=1 qos=21 cuts=1 takeovers=1
 takeover-late             start=1020 publishes=1 qos=1 takeovers=1 late=1
-narrow                    start=1020 publishes=3 qos=21 window=1 cuts=1
+narrow                    start=1020 publishes=3 qos=1 window=1 cuts=1
 ends-with-connection      start=1020 publishes=1 qos=21 expiry=0 cuts=1 disconnects=1
 session-expiry            start=1020 publishes=1 qos=21 expiry=5 ticks=1 cuts=1
 subscriptions-change      start=1020 publishes=1 qos=21 subscribes=1 unsubscribes=1 filters=01 granted=12 variants=02 cuts=1

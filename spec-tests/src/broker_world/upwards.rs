@@ -109,10 +109,14 @@ impl BrokerWorld {
                 });
             }
             Up::Disconnect { with_will } => {
+                host.holds_batch = true;
                 host.expected += model.said_goodbye(client, with_will, &config);
                 self.links[at].may_end = Some(0);
             }
-            Up::Hostile(_) => self.links[at].is_hostile = true,
+            Up::Hostile(_) => {
+                host.holds_batch = true;
+                self.links[at].is_hostile = true;
+            }
             Up::Connect { .. } | Up::Subscribe(..) => {}
         }
     }
@@ -184,6 +188,9 @@ impl BrokerWorld {
             self.write(is_old, key, turn)?;
             self.work(is_old, &mut ready, turn)?;
         }
+        if std::mem::take(&mut self.host(is_old).holds_batch) {
+            self.work(is_old, &mut ready, turn)?;
+        }
         if self.config().slice > 0 {
             let now = instant(self.now);
             let host = self.host(is_old);
@@ -234,17 +241,18 @@ impl BrokerWorld {
             }
         }
         let (now, of_broker) = (self.now, *self.broker_config());
-        loop {
+        while !self.host(is_old).holds_batch {
             let taken = self.host(is_old).take_batch(now, &of_broker);
             let rule = match &taken {
                 Err(error) if error.starts_with("the batch") => Rule::Numbers,
                 _ => Rule::Restored,
             };
             if !turn.must(rule, taken)? {
-                return Ok(());
+                break;
             }
             turn.cover(Rule::Numbers.position());
         }
+        Ok(())
     }
 
     /// A right is taken back.

@@ -74,7 +74,15 @@ impl Model {
     /// A message that comes again, and that was a group's when the broker was lost, is this member's.
     pub(in crate::broker_world) fn claim_doubtful(&mut self, client: u8, got: &Got) {
         let session = self.sessions[client as usize].as_ref();
-        let has_it = session.is_some_and(|it| it.copies.iter().any(|copy| copy.is(got)));
+        let has_it = session.is_some_and(|it| {
+            it.copies.iter().any(|copy| {
+                let is_same = match copy.identifier() {
+                    Some(identifier) => identifier == got.identifier,
+                    None => copy.may_be_sent,
+                };
+                is_same && copy.is(got)
+            })
+        });
         let is_doubtful = |it: &Pooled| it.may_be_given && it.message.number == got.number;
         if has_it || !self.pool.iter().any(is_doubtful) {
             return;
