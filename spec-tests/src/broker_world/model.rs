@@ -143,9 +143,14 @@ impl Model {
             };
             for of_copy in copies {
                 let copy = Copy::of(message, of_copy);
-                if copy.qos > 0 || session.is_connected {
-                    is_durable |= copy.qos > 0 && session.expiry > 0;
-                    session.copies.push(copy);
+                is_durable |= copy.qos > 0 && session.expiry > 0;
+                // With QoS 0 it finds a client that is there; but when, if it goes out in slices?
+                let is_there = copy.qos > 0 || session.is_connected;
+                if is_there || config.slice > 0 {
+                    session.copies.push(Copy {
+                        is_optional: !is_there,
+                        ..copy
+                    });
                 }
             }
         }
@@ -172,7 +177,12 @@ impl Model {
             4 => false,
             _ => true,
         };
-        if is_shared(wanted.filter) || !sends {
+        if is_shared(wanted.filter) {
+            return;
+        }
+        if !sends {
+            // What is still to come, comes for the subscription as it is now.
+            session.walk_for(wanted);
             return;
         }
         session.end_walk(wanted.filter);

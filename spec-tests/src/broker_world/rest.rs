@@ -17,7 +17,7 @@ use crate::explore::Turn;
 impl BrokerWorld {
     /// Ends a step: counts, tables and gauges are what they must be.
     pub(super) fn settle(&mut self, turn: &mut Turn<'_>) -> Judged {
-        self.host.model.settle(self.now);
+        self.host.model.settle(self.now, self.host.has_work);
         self.judge_counts(turn)?;
         self.judge_tables(turn)?;
         self.judge_equality(turn)?;
@@ -275,9 +275,12 @@ fn at_rest(mut broker: Broker, now: u64) -> Broker {
 
 impl Model {
     /// Forgets what does not matter any more.
-    fn settle(&mut self, now: u64) {
+    fn settle(&mut self, now: u64, has_work: bool) {
         for session in self.sessions.iter_mut().flatten() {
             session.expire(now);
+            if !has_work {
+                session.forget_qos_0();
+            }
         }
         self.pool.retain(|it| it.message.expires > now);
     }

@@ -43,7 +43,7 @@ group-left                clients=3 start=1420-2420 publishes=2 qos=1 unsubscrib
 group-sticky              clients=3 start=1420-2420 publishes=2 qos=1 policy=2 cuts=1
 group-random              clients=3 start=1420-2420 publishes=2 qos=1 policy=1 cuts=1
 group-least               clients=3 start=1420-2420 publishes=2 qos=1 policy=3 window=1 cuts=1
-group-expires             clients=3 start=1420-2420 publishes=1 qos=21 message-expiry=5 expiry=10 ticks=2 cuts=2
+group-expires             clients=3 start=1420-2420 publishes=1 qos=21 message-expiry=5 expiry=10 ticks=2 cuts=1
 group-and-own             start=1420-1020 publishes=1 qos=210 cuts=1
 groups-several            clients=3 start=1420-1520-2820 publishes=1 qos=1 retain=01 unsubscribes=1 filters=45 subscribers=1 cuts=1
 group-withdrawn           clients=3 start=1420-2420 publishes=2 qos=1 withdrawals=1 window=1
@@ -77,13 +77,26 @@ lost-will-delay           start=1320 publishers= wills=1 will-delay=10 persisten
 lost-will-grace           start=1320 publishers= wills=1 will-delay=10 grace=20 persistent=1 losses=2 clocks=012 ticks=2
 lost-slices               clients=3 start=0020-1020-2020 publishes=1 qos=1 slice=1 persistent=1 losses=1
 compared                  start=1020 publishes=1 qos=21 persistent=1 cuts=1 takeovers=1 compare=1
-compared-queue            start=1020 publishes=3 qos=21 persistent=1 window=1 cuts=1 compare=1
+compared-queue            start=1020 publishes=2 qos=21 persistent=1 window=1 cuts=1 compare=1
 ";
 
 /// The long run has these beside the normal ones.
 const LONG: &str = "
-long-messages             clients=3 start=1020-2010 publishes=2 qos=21 cuts=2
+long-messages             clients=3 start=1020-2010 publishes=2 qos=21 cuts=1
+long-cuts                 start=1020 publishes=2 qos=21 cuts=2
+long-subscriptions        start=1020 publishes=2 qos=1 subscribes=2 unsubscribes=1 filters=01 granted=1 variants=01 cuts=1
+long-takeovers            start=1020 publishes=1 qos=21 takeovers=2 cuts=1 clean-starts=1
+long-queue                start=1020 publishes=3 qos=210 stored=2 when-full=2 window=1 cuts=1
+long-hostile              start=1020 publishes=1 qos=21 hostile=2 kicks=1
+long-retained             start=0020 publishes=2 qos=21 retain=012 subscribes=2 filters=01 granted=1 variants=03 cuts=1
+long-group                clients=3 start=1420-2420 publishes=2 qos=21 cuts=1 clean-starts=1
+long-group-expires        clients=3 start=1420-2420 publishes=1 qos=21 message-expiry=5 expiry=10 ticks=2 cuts=2
+long-wills                clients=3 start=1320-2312 publishers= wills=3 will-delay=5 cuts=2 disconnects=1 ticks=2 clean-starts=1
 long-lost                 start=1020 publishes=2 qos=21 persistent=1 losses=1 cuts=1 clocks=012
+long-lost-unaware         start=1020 publishes=2 qos=21 persistent=1 losses=1 unaware=1 cuts=1 stores=1
+long-lost-group           clients=3 start=1420-2420 publishes=1 qos=21 persistent=1 losses=1 cuts=1
+long-lost-slices          clients=3 start=0020-1020-2020 publishes=2 qos=1 slice=1 persistent=1 losses=1
+long-compared             start=1020 publishes=3 qos=21 persistent=1 window=1 cuts=1 compare=1
 ";
 
 /// The normal run.

@@ -85,6 +85,20 @@ impl Session {
         of_topic.for_each(|copy| copy.is_optional = true);
     }
 
+    /// The subscription for which retained messages are still to come has changed.
+    pub(super) fn walk_for(&mut self, wanted: Wanted) {
+        let waiting = self.copies.iter_mut().filter(|it| it.state == State::Waiting);
+        for copy in waiting.filter(|it| it.walk == Some(wanted.filter)) {
+            let Copy {
+                qos,
+                subscriptions,
+                count,
+                ..
+            } = Copy::of(copy.message, &[wanted]);
+            (copy.qos, copy.subscriptions, copy.count) = (qos, subscriptions, count);
+        }
+    }
+
     /// No further retained messages are sent for a subscription.
     pub(super) fn end_walk(&mut self, filter: u8) {
         let waiting = self.copies.iter_mut().filter(|it| it.state == State::Waiting);
@@ -92,13 +106,17 @@ impl Session {
         of_filter.for_each(|copy| copy.is_optional = true);
     }
 
-    /// The connection is over. Retained messages that were still to come may come on the next one.
+    /// The connection is over. What was still to come, of retained messages or in a later slice, may come on the next one.
     pub(super) fn drop_qos_0(&mut self) {
-        self.copies.retain_mut(|copy| {
-            let is_to_come = copy.walk.is_some() && copy.state == State::Waiting;
-            copy.is_optional |= copy.qos == 0 && is_to_come;
-            copy.qos > 0 || is_to_come
-        });
+        let waiting = self.copies.iter_mut().filter(|it| it.state == State::Waiting);
+        waiting.filter(|it| it.qos == 0).for_each(|copy| copy.is_optional = true);
+    }
+
+    /// Nothing goes out in slices: what is for a client that is away is for nobody, if it is not retained.
+    pub(in crate::broker_world) fn forget_qos_0(&mut self) {
+        if !self.is_connected {
+            self.copies.retain(|it| it.qos > 0 || it.walk.is_some());
+        }
     }
 
     /// What waits and matches no subscription any more need not be sent; and must not, if the right to it was withdrawn.
