@@ -334,7 +334,8 @@ impl Session {
         let mut skipped = Vec::new();
         for copy in &self.copies[..position] {
             let same = copy.state == State::Waiting && copy.class() == class && copy.group.is_none();
-            if same && !is_group {
+            // Two copies of one message are in no order.
+            if same && !is_group && copy.message.number != first.number {
                 skipped.push(index);
             }
             index += 1;

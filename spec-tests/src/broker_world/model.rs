@@ -136,6 +136,9 @@ impl Model {
                 !is_shared(it.filter) && matches(it.filter, message.topic) && !is_own
             });
             is_matched |= !hits.is_empty();
+            if !message.retain {
+                session.send_ahead(message.topic);
+            }
             let copies: Vec<&[Wanted]> = match config.overlap {
                 0 if hits.is_empty() => Vec::new(),
                 0 => vec![&hits],
@@ -212,7 +215,6 @@ impl Model {
         }
         session.end_walk(filter);
         session.release_unsubscribed(is_withdrawn.then_some(filter));
-        self.settle_groups();
         true
     }
 

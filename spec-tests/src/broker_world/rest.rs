@@ -283,5 +283,8 @@ impl Model {
             }
         }
         self.pool.retain(|it| it.message.expires > now);
+        if !has_work {
+            self.settle_groups();
+        }
     }
 }

@@ -153,8 +153,8 @@ pub fn simulations() -> Vec<(u64, usize, usize, Config)> {
          filters=0134568 granted=12 persistent=1 stores=1 losses=6 unaware=1 clocks=012 cuts=100 ticks=5 window=3",
     ];
     let parsed = |settings: &str| settings.parse().expect("a good configuration");
-    let mut all = vec![(100, 300, 10_000, everything())];
-    all.extend(few.map(|settings| (100, 300, 10_000, parsed(settings))));
-    all.extend(many.map(|settings| (2, 5_000, 200_000, parsed(settings))));
+    let mut all = vec![(500, 300, 10_000, everything())];
+    all.extend(few.map(|settings| (300, 300, 10_000, parsed(settings))));
+    all.extend(many.map(|settings| (5, 5_000, 200_000, parsed(settings))));
     all
 }

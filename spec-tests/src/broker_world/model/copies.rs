@@ -85,6 +85,16 @@ impl Session {
         of_topic.for_each(|copy| copy.is_optional = true);
     }
 
+    /// A live message comes: what is retained on its topic goes ahead of it, as it is now [MQTT-4.6.0-5].
+    pub(super) fn send_ahead(&mut self, topic: u8) {
+        let own = self.subscriptions.iter().filter(|it| !is_shared(it.filter));
+        if own.clone().any(|it| matches(it.filter, topic)) {
+            let waiting = self.copies.iter_mut().filter(|it| it.state == State::Waiting);
+            let of_topic = waiting.filter(|it| it.message.topic == topic);
+            of_topic.for_each(|copy| copy.walk = None);
+        }
+    }
+
     /// The subscription for which retained messages are still to come has changed.
     pub(super) fn walk_for(&mut self, wanted: Wanted) {
         let waiting = self.copies.iter_mut().filter(|it| it.state == State::Waiting);

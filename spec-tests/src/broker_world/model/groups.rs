@@ -105,8 +105,9 @@ impl Model {
         })
     }
 
-    /// What is for a group without members is for nobody.
-    pub(super) fn settle_groups(&mut self) {
+    /// What is for a group without members is for nobody; but members that have left may be there until slices of work are
+    /// done.
+    pub(in crate::broker_world) fn settle_groups(&mut self) {
         let mut pool = std::mem::take(&mut self.pool);
         let before = pool.len();
         pool.retain(|it| {
@@ -135,6 +136,5 @@ impl Model {
             };
             self.pool.insert(0, pooled);
         }
-        self.settle_groups();
     }
 }

@@ -92,10 +92,6 @@ impl Model {
         session.ends = after(now, session.expiry.into());
         session.drop_qos_0();
         session.copies.iter_mut().for_each(|it| it.is_sent = false);
-        self.settle_groups();
-        let Some(session) = self.session(client) else {
-            return 0;
-        };
         let mut wills = 0;
         if session.has_will {
             session.will_due = after(now, config.will_delay.into());
