@@ -50,7 +50,7 @@ check() {
 # One at a time on each processor.
 failed=0
 processes=()
-for target in decode round_trip split strings differential world; do
+for target in decode round_trip split strings differential world broker; do
     while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do
         sleep 0.2
     done

@@ -8,6 +8,7 @@
 //! | [`strings`] | strings | text, topics and matching as a naive reading of the standard has them |
 //! | [`differential`] | packets, valid and damaged | published codecs agree, or the standard says why not |
 //! | [`world`] | decisions | no monitor of the state machines' world objects, and every run comes to rest |
+//! | [`broker`] | decisions | no monitor of the broker's world objects, and every run comes to rest |
 //! | [`canary`] | as [`decode`] | holds a planted bug, which fuzzing must find |
 //!
 //! `cargo +nightly fuzz run <target>` fuzzes one of them. Without cargo-fuzz, on stable, the same
@@ -17,6 +18,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+pub mod broker;
 pub mod canary;
 pub mod decode;
 pub mod differential;
@@ -36,13 +38,14 @@ pub mod world;
 pub type Check = fn(&[u8]);
 
 /// The properties that hold: all targets but [`canary`].
-pub const TARGETS: [(&str, Check); 6] = [
+pub const TARGETS: [(&str, Check); 7] = [
     ("decode", decode::check),
     ("round_trip", round_trip::check),
     ("split", split::check),
     ("strings", strings::check),
     ("differential", differential::check),
     ("world", world::check),
+    ("broker", broker::check),
 ];
 
 /// The entry point of a fuzz target, with and without libFuzzer. `packets` says that the input is

@@ -56,7 +56,8 @@ pub fn all(vectors: &Path) -> io::Result<BTreeMap<&'static str, Seeds>> {
         ("round_trip", round_trip()),
         ("differential", differential),
         ("canary", canary),
-        ("world", world()),
+        ("world", decisions()),
+        ("broker", decisions()),
         ("decode", packets),
     ]))
 }
@@ -239,8 +240,8 @@ fn strings() -> Seeds {
     seeds
 }
 
-/// Runs of the state machines' world, which are any bytes.
-fn world() -> Seeds {
+/// Runs of a world, which are any bytes.
+fn decisions() -> Seeds {
     let runs = sources(16).enumerate();
     runs.map(|(index, run)| (format!("run-{index:02}"), run))
         .collect()

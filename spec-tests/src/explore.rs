@@ -24,6 +24,7 @@ pub mod fingerprint;
 pub mod log;
 pub mod present;
 pub mod report;
+pub mod scenarios;
 pub mod simulate;
 #[cfg(feature = "stateright")]
 pub mod stateright;

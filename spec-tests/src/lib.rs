@@ -8,15 +8,18 @@
 //!   ones, and shows how it came to a state in which a rule is broken.
 //! - [`world`] is such a world: a client, a server, a network that may break at any moment, and monitors that know the
 //!   standard.
+//! - [`broker_world`] is another one: a broker, several clients, and a second place where its records are stored.
 //! - [`faults`] reads the deliberate faults, switches each on, and sees which checks notice it.
 //! - [`report`] writes both down for people, as `REPORT.md`.
 //!
 //! The checks themselves are in `tests/spec`.
 
+pub mod broker_world;
 pub mod explore;
 pub mod faults;
 pub mod ledger;
 pub mod report;
+mod settings;
 pub mod standard;
 pub mod vectors;
 pub mod world;

@@ -2,9 +2,10 @@
 //!
 //! The numbers that each test prints are those of `cargo run --release -p mqtt5-spec-tests --bin explore`.
 
+use mqtt5_spec_tests::explore::scenarios::{Expected, Total, kept_counts, render_counts};
 use mqtt5_spec_tests::explore::{Exhaustive, Log, Simulation, TraceFile, run_numbers};
 use mqtt5_spec_tests::path_of;
-use mqtt5_spec_tests::world::scenarios::{self, Expected, Named, Total};
+use mqtt5_spec_tests::world::scenarios::{self, Named};
 use mqtt5_spec_tests::world::{Config, SessionWorld, rows_not_run};
 use proptest::prelude::*;
 
@@ -31,8 +32,8 @@ fn standard_exploration() {
     assert_eq!(rows_of_messages_not_run(), [""; 0]);
     assert_eq!(total.unarmed(), [""; 0]);
     assert_eq!(
-        scenarios::render_counts(total.counts()),
-        scenarios::render_counts(&scenarios::kept_counts()),
+        render_counts(total.counts()),
+        render_counts(&kept_counts(scenarios::COUNTS)),
         "the machines, or their world, have other states than before: if that is meant, \
          `explore --save-counts` keeps the new numbers"
     );

@@ -1,7 +1,9 @@
 //! Messages for many, in slices, with the process ending in the middle (design: the publish itself is a record).
 
 use mqtt5_session_fsm::broker::BrokerConfig;
-use mqtt5_session_fsm::codec::{Delivery, Message, Packet, Publish, Qos, ReasonCode, TopicName};
+use mqtt5_session_fsm::codec::{
+    Delivery, Message, Packet, Publish, Qos, ReasonCode, TopicFilter, TopicName,
+};
 
 use crate::place::{Place, encode, id, persistent, who};
 
@@ -321,4 +323,30 @@ fn keep_alive_while_not_read() {
         place.disconnect(publisher),
         Some(ReasonCode::KeepAliveTimeout)
     );
+}
+
+/// A right is withdrawn while a message is on its way: it reaches the subscription no more, but others of the same client.
+#[test]
+fn a_right_withdrawn_in_the_middle() {
+    for others in [false, true] {
+        let mut place = Place::new(sliced());
+        let publisher = place.connect(&who("publisher"));
+        let members: Vec<_> = NAMES.iter().map(|name| place.connect(&who(name).lasting(1000))).collect();
+        for member in &members {
+            place.subscribe(*member, "t", Qos::AtLeastOnce);
+        }
+        if others {
+            place.subscribe(members[5], "#", Qos::AtLeastOnce);
+        }
+        let before = place.broker.statistics().message_bytes;
+        place.works = false;
+        place.send(publisher, &publish_bytes(1, Qos::AtLeastOnce, "hi", false));
+        let filter = TopicFilter::new("t").unwrap();
+        assert!(place.broker.withdraw(place.now, "f", filter));
+        place.works = true;
+        place.settle();
+        let got: Vec<usize> = members.iter().map(|it| place.take(*it).len()).collect();
+        assert_eq!(got, [1, 1, 1, 1, 1, usize::from(others)]);
+        assert_eq!(place.broker.statistics().message_bytes, before);
+    }
 }

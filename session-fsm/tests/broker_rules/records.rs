@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use mqtt5_session_fsm::Instant;
+use mqtt5_session_fsm::{Instant, WhenFull};
 use mqtt5_session_fsm::broker::journal::{Batch, Restoring};
-use mqtt5_session_fsm::codec::{Delivery, Packet, Publish, Qos, TopicName};
+use mqtt5_session_fsm::codec::{
+    Delivery, Packet, Properties, Property, Publish, Qos, TopicFilter, TopicName,
+};
 
 use crate::place::{Gone, Place, WILL, Who, encode, id, persistent, up_to, who};
 
@@ -319,5 +321,51 @@ fn exactly_once_over_an_end_at_each_step() {
                 .filter(|it| it[0] == 2 || (it[0] == 1 && it[9] > 1 && it[9] < 16));
             assert_eq!(busy.count(), 0, "{:?}", place.map);
         }
+    }
+}
+
+/// A message goes with the record that names it, however it ends while its client is there but slow: it expires, a newer
+/// one takes its place, or the right to it is withdrawn.
+#[test]
+fn a_message_goes_with_its_record() {
+    for end in ["it expires", "a newer one comes", "it is withdrawn"] {
+        let mut config = persistent();
+        config.server.session.waiting.messages = 1;
+        config.server.session.waiting.when_full = WhenFull::DropOldest;
+        let mut place = Place::new(config);
+        let publisher = place.connect(&who("publisher"));
+        let one = place.connect(&Who {
+            receive_maximum: Some(1),
+            ..who("one").lasting(100)
+        });
+        place.subscribe(one, "a", Qos::AtLeastOnce);
+        place.wire(one).answers = false;
+        place.publish(publisher, "a", "in flight", Qos::AtLeastOnce);
+        let expiry = [Property::MessageExpiryInterval(5)];
+        let waits = Publish {
+            properties: Properties::new(&expiry).unwrap(),
+            ..Publish::new(TopicName::new("a").unwrap(), b"waits")
+        };
+        place.publish_as(publisher, waits, Qos::AtLeastOnce);
+        place.stores = false;
+        match end {
+            "it expires" => place.pass(6_000),
+            "a newer one comes" => {
+                // Its PUBACK waits for the record.
+                place.publish(publisher, "a", "newer", Qos::AtLeastOnce);
+            }
+            _ => {
+                let filter = TopicFilter::new("a").unwrap();
+                assert!(place.broker.withdraw(place.now, "one", filter));
+                place.settle();
+            }
+        }
+        let mut batches = 0;
+        while place.store() {
+            batches += 1;
+            let restored = place.restoring().finish(place.now);
+            assert!(restored.is_ok(), "{end}, {batches}: {:?}", restored.err());
+        }
+        assert!(batches > 0, "{end}");
     }
 }

@@ -5,8 +5,8 @@ use mqtt5_session_fsm::broker::journal::{Batch, Restoring};
 use mqtt5_session_fsm::broker::{BrokerConfig, BrokerLimits, Notice, Step};
 use mqtt5_session_fsm::codec::{Delivery, Packet, Publish, Qos, ReasonCode, TopicName};
 
-use crate::people::{Who, encode, id, who};
-use crate::place::{Place, persistent};
+use crate::people::{encode, id};
+use crate::place::{Gone, Place, WILL, Who, persistent, who};
 
 /// A snapshot in the smallest slices, some of which find nothing: it ends when it says so, and not before.
 #[test]
@@ -106,6 +106,23 @@ fn a_restored_broker_knows_the_time() {
         let restored = place.restoring().finish(clock).unwrap();
         assert_eq!(restored.now(), expected);
         assert!(restored.last_record() >= last);
+    }
+}
+
+/// A Session that had a connection when the broker was lost is away from then on (section 3.1.2.11.2), and its Will
+/// Delay Interval runs (section 3.1.3.2.2). Further restarts prolong neither.
+#[test]
+fn restarts_prolong_no_session() {
+    let mut place = Place::new(persistent());
+    let will = Gone { delay: Some(8), ..WILL };
+    place.connect(&who("one").lasting(10).with_will(will));
+    for passed in [3, 6, 9, 12] {
+        place.restart();
+        place.pass(3_000);
+        let published = place.broker.statistics().published;
+        assert_eq!(published, u64::from(passed == 9), "{passed} s");
+        let lives = place.broker.session_of("one").is_some();
+        assert_eq!(lives, passed < 10, "{passed} s");
     }
 }
 

@@ -7,10 +7,11 @@ use std::io::{self, Write, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use mqtt5_spec_tests::explore::scenarios::{Total, render_counts};
 use mqtt5_spec_tests::explore::{Exhaustive, Presentation, Simulation, TraceFile};
 use mqtt5_spec_tests::path_of;
-use mqtt5_spec_tests::world::scenarios::{self, Named, Total};
-use mqtt5_spec_tests::world::{Config, SessionWorld};
+use mqtt5_spec_tests::world::scenarios::{self, Named};
+use mqtt5_spec_tests::world::{Config, SessionWorld, rows_not_run};
 
 const USAGE: &str = "\
 Explores the MQTT 5 state machines as they are shipped.
@@ -183,7 +184,7 @@ impl Options {
             Mode::SaveCounts => {
                 let total = self.run_set(&mut out, &scenarios::normal())?;
                 if total.is_fine() {
-                    let counts = scenarios::render_counts(total.counts());
+                    let counts = render_counts(total.counts());
                     fs::write(path_of(scenarios::COUNTS), counts)?;
                 }
                 Ok(total.is_fine())
@@ -225,6 +226,12 @@ impl Options {
                 let config = &named.config;
                 self.presentation
                     .counterexample::<SessionWorld>(out, config, counterexample)?;
+            }
+        }
+        // Of a single configuration, the table says it.
+        if set.len() > 1 {
+            for row in rows_not_run() {
+                writeln!(out, "  no machine has run: {row}")?;
             }
         }
         write!(out, "\n{total}")?;

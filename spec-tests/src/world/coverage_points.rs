@@ -25,7 +25,7 @@ macro_rules! named {
             }
 
             /// Whether every complete exploration of this configuration meets it.
-            pub(in crate::world) fn is_needed(self, config: &Config) -> bool {
+            pub(crate) fn is_needed(self, config: &Config) -> bool {
                 let needed: fn(&Config) -> bool = match self { $($name::$item => $needed),* };
                 needed(config)
             }
@@ -33,7 +33,7 @@ macro_rules! named {
     };
 }
 
-pub(super) use named;
+pub(crate) use named;
 
 pub(super) fn always(_: &Config) -> bool {
     true

@@ -1,50 +1,13 @@
 //! The configurations of the normal test run and of the long one, and what they have to show
 //! together.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::fmt::Write as _;
-use std::time::Duration;
-
 use super::config::Config;
-use super::coverage_points::rows_not_run;
 use super::monitors::Rule;
-use crate::explore::coverage::Thousands;
-use crate::explore::{CoverageTable, Report, Verdict};
+use crate::explore::scenarios;
+use crate::explore::scenarios::Expected;
 
-/// A configuration with a name.
-#[derive(Clone, Debug)]
-pub struct Named {
-    /// What it is about.
-    pub name: &'static str,
-    /// Its settings.
-    pub config: Config,
-    /// What comes out.
-    pub expects: Expected,
-}
-
-/// What an exploration has to say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected {
-    /// No objection, no stuck state, nothing vacuous.
-    Verified,
-    /// This monitor objects: the protocol itself has a hole.
-    Objection(Rule),
-}
-
-impl Expected {
-    /// Whether it says so.
-    #[must_use]
-    pub fn is_met(self, report: &Report) -> bool {
-        match (self, &report.verdict) {
-            (Expected::Verified, verdict) => *verdict == Verdict::Verified,
-            (Expected::Objection(rule), Verdict::Violation(counterexample)) => {
-                counterexample.violation.monitor == rule.name()
-            }
-            _ => false,
-        }
-    }
-}
+/// A configuration of this world with a name.
+pub type Named = scenarios::Named<Config>;
 
 /// The normal run: a name and settings in each line.
 const NORMAL: &str = "
@@ -116,14 +79,6 @@ long-hostile              up=2 down=1 qos=21 hostile=2 cuts=1
 long-sessions             up=2 down=1 qos=21 cuts=2 takeovers=1 clean-starts=1 server-expiries=1 stale=1 links=3
 ";
 
-fn read(text: &'static str) -> impl Iterator<Item = Named> {
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    lines.filter_map(|line| {
-        let (name, settings) = line.split_once(' ')?;
-        Some(named(name, settings, Expected::Verified))
-    })
-}
-
 fn named(name: &'static str, settings: &str, expects: Expected) -> Named {
     Named {
         name,
@@ -135,19 +90,19 @@ fn named(name: &'static str, settings: &str, expects: Expected) -> Named {
 /// The normal run.
 #[must_use]
 pub fn normal() -> Vec<Named> {
-    read(NORMAL).chain(holes()).collect()
+    scenarios::read(NORMAL).chain(holes()).collect()
 }
 
 /// The long run: the normal one, and larger configurations.
 #[must_use]
 pub fn long() -> Vec<Named> {
-    normal().into_iter().chain(read(LONG)).collect()
+    normal().into_iter().chain(scenarios::read(LONG)).collect()
 }
 
 /// What no statement of the standard forbids and nobody wants. A shortest way into each is kept in a file of its name.
 #[must_use]
 pub fn holes() -> [Named; 3] {
-    let hole = |name, settings, rule| named(name, settings, Expected::Objection(rule));
+    let hole = |name, settings, rule: Rule| named(name, settings, Expected::Objection(rule.name()));
     [
         // With session expiry allowed, a message with QoS 2 can come twice.
         hole(
@@ -206,137 +161,3 @@ pub fn simulations() -> Vec<(u64, Config)> {
 
 /// Where the numbers of the normal run are kept, beside `Cargo.toml`.
 pub const COUNTS: &str = "explored.txt";
-
-/// States and transitions of each configuration, by name.
-///
-/// # Panics
-///
-/// If the file is not there, or not in its form.
-#[must_use]
-pub fn kept_counts() -> BTreeMap<String, (u64, u64)> {
-    let path = crate::path_of(COUNTS);
-    let text = std::fs::read_to_string(path).expect("the file with the numbers");
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    let counts = lines.map(|line| {
-        let mut words = line.split_whitespace();
-        let name = words.next()?.to_owned();
-        let mut number = || words.next()?.parse().ok();
-        Some((name, (number()?, number()?)))
-    });
-    counts
-        .collect::<Option<_>>()
-        .expect("a name and two numbers a line")
-}
-
-/// The text of the file with the numbers.
-#[must_use]
-pub fn render_counts(counts: &BTreeMap<String, (u64, u64)>) -> String {
-    let mut text = String::from(
-        "# States and transitions of the standard configurations, by the exhaustive exploration.\n\
-         # Written by: cargo run --release -p mqtt5-spec-tests --bin explore -- --save-counts\n",
-    );
-    for (name, (states, transitions)) in counts {
-        let _ = writeln!(text, "{name} {states} {transitions}");
-    }
-    text
-}
-
-/// What several explorations have shown together.
-#[derive(Debug, Default)]
-pub struct Total {
-    states: u64,
-    transitions: u64,
-    elapsed: Duration,
-    failed: Vec<&'static str>,
-    counts: BTreeMap<String, (u64, u64)>,
-    explorations: usize,
-    coverage: CoverageTable,
-}
-
-impl Total {
-    /// Adds one, and gives a line about it.
-    #[must_use]
-    pub fn add(&mut self, named: &Named, report: &Report) -> String {
-        self.explorations += 1;
-        self.states += report.states;
-        self.transitions += report.transitions;
-        self.elapsed += report.elapsed;
-        self.coverage.merge(&report.coverage);
-        let expected = named.expects.is_met(report);
-        // An exploration that ends with an objection may have seen more or less by then.
-        if named.expects == Expected::Verified {
-            let counts = (report.states, report.transitions);
-            self.counts.insert(named.name.to_owned(), counts);
-        }
-        if !expected {
-            self.failed.push(named.name);
-        }
-        let missing: Vec<&str> = match report.verdict {
-            Verdict::Vacuous => report.coverage.missing().map(|it| &*it.name).collect(),
-            _ => Vec::new(),
-        };
-        let verdict = match (named.expects, expected) {
-            (Expected::Objection(_), true) => format!("{} (as it must)", report.verdict),
-            (_, true) => report.verdict.to_string(),
-            (_, false) => format!("NOT AS EXPECTED: {} {missing:?}", report.verdict),
-        };
-        format!(
-            "{:<24} {:>11} states {:>12} transitions  depth {:>3}  bound {:>3} {:>6.1} s  {verdict}\n    {}",
-            named.name,
-            Thousands(report.states).to_string(),
-            Thousands(report.transitions).to_string(),
-            report.depth,
-            report
-                .bound
-                .map_or("-".to_owned(), |bound| bound.to_string()),
-            report.elapsed.as_secs_f64(),
-            named.config,
-        )
-    }
-
-    /// States of all explorations.
-    #[must_use]
-    pub fn states(&self) -> u64 {
-        self.states
-    }
-
-    /// States and transitions of each that explored everything.
-    #[must_use]
-    pub fn counts(&self) -> &BTreeMap<String, (u64, u64)> {
-        &self.counts
-    }
-
-    /// Whether each said what it had to say.
-    #[must_use]
-    pub fn is_fine(&self) -> bool {
-        self.failed.is_empty()
-    }
-
-    /// Monitors that saw nothing that they could have refused.
-    #[must_use]
-    pub fn unarmed(&self) -> Vec<&str> {
-        let rows = self.coverage.rows.iter();
-        let unarmed = rows.filter(|(point, count)| point.group == "monitors" && *count == 0);
-        unarmed.map(|(point, _)| &*point.name).collect()
-    }
-}
-
-impl fmt::Display for Total {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}", self.coverage)?;
-        // Of a single configuration, the table says it.
-        if self.explorations > 1 {
-            for row in rows_not_run() {
-                writeln!(out, "  no machine has run: {row}")?;
-            }
-        }
-        writeln!(
-            out,
-            "in all: {} states, {} transitions, {:.1} s, {} not as expected",
-            Thousands(self.states),
-            Thousands(self.transitions),
-            self.elapsed.as_secs_f64(),
-            self.failed.len(),
-        )
-    }
-}

@@ -6,11 +6,11 @@ use alloc::vec::Vec;
 use core::num::NonZeroU64;
 use core::ops::Bound;
 
-use mqtt5_codec::ReasonCode;
+use mqtt5_codec::{ReasonCode, TopicFilter};
 
 use super::publish::{Arrival, Hit, copies, copy_for};
 use super::slots::Key;
-use super::{Broker, ConnectionKey, Notice};
+use super::{Broker, ConnectionKey, Granted, Notice};
 use crate::{Instant, Publication, Receipt};
 
 /// A message on its way to its subscribers, which were found when it came: who subscribes later is
@@ -108,6 +108,24 @@ impl Jobs {
             self.fresh.clear();
         }
         Some(publisher)
+    }
+
+    /// A right is taken back: messages on their way do not reach this subscription any more. Returns
+    /// how many bytes less they take.
+    pub(super) fn withdraw(&mut self, client: Key, filter: TopicFilter<'_>, granted: Granted) -> usize {
+        let mut removed = 0;
+        for job in self.lines.values_mut().flatten() {
+            if !filter.matches(job.arrival.message.topic()) {
+                continue;
+            }
+            let mut rest = job.hits.iter().skip(job.position);
+            let found = rest.position(|hit| hit.client == client && hit.granted == granted);
+            if let Some(at) = found.map(|at| job.position + at) {
+                job.hits.remove(at);
+                removed += size_of::<Hit>();
+            }
+        }
+        removed
     }
 
     /// Notes a subscription, which is new or replaces another one. Returns the number of the last

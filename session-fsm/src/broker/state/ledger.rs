@@ -80,6 +80,10 @@ impl Ledger {
             }
             client.depends_on = self.journal.last();
         }
+        // The record of a message goes with its outcome, and must not name a body that has gone before.
+        if client.session.has_notices() {
+            return;
+        }
         while let Some(number) = client.session.take_forgotten_body() {
             self.release(number);
         }

@@ -26,8 +26,13 @@ impl Broker {
         let Some(key) = self.clients.find(client_identifier) else {
             return false;
         };
+        let granted = self.index.value(filter, Client::subscriber(key)).copied();
         if self.unsubscribe_from(now, key, filter) != ReasonCode::Success {
             return false;
+        }
+        if let Some(granted) = granted.filter(|_| !filter.is_shared()) {
+            let bytes = self.jobs.withdraw(key, filter, granted);
+            self.ledger.bodies.give_back(bytes);
         }
         for token in self.only_for(key, filter) {
             if let Some(client) = self.clients.get_mut(key) {

@@ -227,6 +227,17 @@ impl<'a> Parts<'a> {
             .any(|part| matches!(part, StoredPart::Life { .. }))
     }
 
+    /// Whether there was a Network Connection when the last record was made.
+    pub(crate) fn was_connected(&self) -> bool {
+        self.0.iter().any(|part| {
+            let life = match part {
+                StoredPart::Life { life, .. } => life,
+                _ => return false,
+            };
+            matches!(life, StoredLife::Connected { .. })
+        })
+    }
+
     /// The Session of a Server, without a Network Connection. A Will Message is not due before
     /// `grace` is over.
     ///

@@ -15,7 +15,7 @@ use super::keep::{
     StoredGroup, StoredHead, StoredJob, StoredOwner, StoredRetained, StoredShared, StoredWalk,
     kind, part,
 };
-use crate::broker::groups::{GroupMessage, Groups, Part, Policy};
+use crate::broker::groups::{GroupMessage, Groups, Part as PartOfGroups, Policy};
 use crate::broker::retained::RetainedMessage;
 use crate::broker::state::clients::{Client, Walk};
 use crate::broker::state::fanout::Job;
@@ -24,7 +24,7 @@ use crate::broker::state::shared::SharedMessage;
 use crate::broker::state::slots::Key;
 use crate::broker::subscriptions::Subscriber;
 use crate::broker::{Broker, BrokerConfig, ClientLimits, Granted};
-use crate::session::persistence::parts::Parts;
+use crate::session::persistence::parts::{Part, Parts};
 use crate::{Instant, RestoreError, Token};
 
 /// Why records do not make a broker.
@@ -251,11 +251,18 @@ impl<'a> Making<'a> {
         let mut find = |number| self.bodies.get(&number).cloned();
         let config = self.broker.session_config();
         let grace = self.broker.config.restart_grace;
+        let was_connected = parts.was_connected();
         let session = parts
             .restore(now, grace, config, &mut find)
             .map_err(|error| broken(first, error))?;
         for number in session.bodies() {
             self.broker.ledger.bodies.hold(number);
+        }
+        // Its absence has begun: another restart must not prolong it.
+        if was_connected && session.exists() {
+            let journal = &mut self.broker.ledger.journal;
+            journal.part(number, &session, Part::Life);
+            journal.part_if_there(number, &session, Part::Will);
         }
         let limits = self.broker.config.client;
         let key = self.broker.clients.insert_as(number, session, limits);
@@ -325,13 +332,13 @@ impl<'a> Making<'a> {
 
     fn groups(&mut self, head: &StoredHead) -> Restored {
         let restoring = self.restoring;
-        let mut parts = alloc::vec![Part::Numbers {
+        let mut parts = alloc::vec![PartOfGroups::Numbers {
             next_position: head.next_position,
             random: head.random,
         }];
         for (key, rest, value) in restoring.of_kind(kind::GROUP) {
             let stored: StoredGroup = decode(key, value)?;
-            parts.push(Part::Group {
+            parts.push(PartOfGroups::Group {
                 filter: text_of(key, rest)?,
                 born: stored.born,
                 policy: Policy::from_code(stored.policy).ok_or_else(|| damaged(key))?,
@@ -339,7 +346,7 @@ impl<'a> Making<'a> {
         }
         let memberships = core::mem::take(&mut self.memberships);
         for (filter, key, granted) in &memberships {
-            parts.push(Part::Member {
+            parts.push(PartOfGroups::Member {
                 filter,
                 member: Client::subscriber(*key),
                 value: *granted,
@@ -368,14 +375,14 @@ impl<'a> Making<'a> {
                 Some((Client::subscriber(*key), token))
             });
             parts.push(match member {
-                Some((member, token)) => Part::Sent {
+                Some((member, token)) => PartOfGroups::Sent {
                     filter,
                     member,
                     token: Token::from_number(token),
                     position,
                     message,
                 },
-                None => Part::Waiting {
+                None => PartOfGroups::Waiting {
                     filter,
                     position,
                     message,

@@ -1,0 +1,365 @@
+//! What the broker writes: judged, held until its record is stored, and read by the client.
+
+use mqtt5_session_fsm::broker::{ConnectionKey, Next};
+
+use super::config::{is_shared, matches};
+use super::host::instant;
+use super::model::{Copy, NEVER, Session, State};
+use super::monitors::{Judge, Judged, Rule};
+use super::packet::{Down, Got, decode};
+use super::{Answer, BrokerWorld};
+use crate::explore::Turn;
+
+impl BrokerWorld {
+    /// A connection has something to write.
+    pub(super) fn write(&mut self, is_old: bool, key: ConnectionKey, turn: &mut Turn<'_>) -> Judged {
+        let now = instant(self.now);
+        let mut bytes = Vec::new();
+        let Ok(transmitted) = self.host(is_old).broker().transmit(now, key, &mut bytes) else {
+            return Ok(());
+        };
+        let mut links = self.links.iter();
+        let Some(at) = links.position(|it| it.is_old == is_old && it.key == Some(key)) else {
+            return turn.must(Rule::Calls, Err("the broker writes to a connection that is over"));
+        };
+        let mut packets = Vec::new();
+        let decoded = decode(&bytes, |packet| packets.push(packet));
+        turn.must(Rule::WellFormed, decoded)?;
+        let wait = self.host(is_old).wait(transmitted.depends_on);
+        for packet in packets {
+            self.judge(at, packet, turn)?;
+            let link = &mut self.links[at];
+            if !link.is_known {
+                continue;
+            }
+            match wait.filter(|_| !link.is_silent) {
+                None => link.is_silent = true,
+                Some(0) if link.held.is_empty() => self.let_go(at, packet, turn)?,
+                Some(wait) => link.held.push_back((wait, packet)),
+            }
+        }
+        if let Next::Close(_) = transmitted.next {
+            let link = &mut self.links[at];
+            link.key = None;
+            link.up.clear();
+            link.question = None;
+            let (client, was_accepted) = (link.client, link.is_accepted);
+            let has_reason = link.may_end.is_some() || link.is_hostile;
+            turn.rule(Rule::NoComplaint, has_reason, || {
+                format!("the connection of client {client} was closed")
+            })?;
+            self.links[at].is_accepted = false;
+            if was_accepted {
+                self.disconnected(is_old, client);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the model that a connection is over.
+    pub(super) fn disconnected(&mut self, is_old: bool, client: u8) {
+        let (now, config) = (self.now, self.config().clone());
+        let host = self.host(is_old);
+        host.expected += host.model.disconnected(client, now, &config);
+    }
+
+    /// What the broker may send, as the model has it.
+    fn judge(&mut self, at: usize, packet: Down, turn: &mut Turn<'_>) -> Judged {
+        let (client, is_old) = (self.links[at].client, self.links[at].is_old);
+        let is_accepted = self.links[at].is_accepted;
+        match packet {
+            Down::ConnAck { present, code } => {
+                let is_hostile = self.links[at].is_hostile;
+                let session = self.host(is_old).model.session(client);
+                let expected = session.and_then(|it| it.accept_present.take());
+                turn.rule(Rule::Present, expected == Some(present) && code == 0 || is_hostile, || {
+                    format!("CONNACK with {present} and {code:#x} to client {client}, and not {expected:?}")
+                })
+            }
+            Down::Publish(got) if is_accepted => self.judge_message(client, is_old, got, turn),
+            Down::Publish(_) => turn.must(Rule::Copies, Err("a message on a connection without a Session")),
+            Down::PubRel(identifier, code) => {
+                let session = self.host(is_old).model.session(client);
+                let copies = session.map(|it| it.copies.iter_mut());
+                let copy = copies.and_then(|mut it| it.find(|it| it.state == State::Released(identifier)));
+                let is_known = copy.is_some();
+                if let Some(copy) = copy {
+                    copy.is_sent = true;
+                }
+                turn.rule(Rule::Acknowledged, is_known || code == 0x92, || {
+                    format!("PUBREL {identifier} to client {client}, which no PUBREC asked for")
+                })
+            }
+            Down::PubAck(identifier, code) => self.judge_answer(at, Answer::PubAck, identifier, code, turn),
+            Down::PubRec(identifier, code) => self.judge_answer(at, Answer::PubRec, identifier, code, turn),
+            Down::PubComp(identifier, code) => self.judge_answer(at, Answer::PubComp, identifier, code, turn),
+            Down::SubAck(identifier, code) => self.judge_answer(at, Answer::SubAck, identifier, code, turn),
+            Down::UnsubAck(identifier, code) => self.judge_answer(at, Answer::UnsubAck, identifier, code, turn),
+            Down::Disconnect(code) => {
+                let link = &self.links[at];
+                let has_reason = link.is_hostile || link.may_end == Some(code);
+                turn.rule(Rule::NoComplaint, has_reason, || {
+                    format!("DISCONNECT with {code:#x} to client {client}")
+                })
+            }
+            Down::Other => turn.must(Rule::Calls, Err("a packet that nobody asked for")),
+        }
+    }
+
+    fn judge_answer(
+        &mut self,
+        at: usize,
+        answer: Answer,
+        identifier: u16,
+        code: u8,
+        turn: &mut Turn<'_>,
+    ) -> Judged {
+        let client = self.links[at].client;
+        let is_old = self.links[at].is_old;
+        let rule = match answer {
+            Answer::SubAck | Answer::UnsubAck => Rule::Subscribed,
+            _ => Rule::Acknowledged,
+        };
+        let owed = &mut self.links[at].owed;
+        let position = owed.iter().position(|it| it.answer == answer && it.identifier == identifier);
+        let Some(owed) = position.map(|it| owed.remove(it)) else {
+            let is_hostile = self.links[at].is_hostile;
+            return turn.rule(rule, is_hostile, || {
+                format!("{answer:?} {identifier} to client {client}, which waits for none")
+            });
+        };
+        turn.rule(rule, owed.codes.contains(&code), || {
+            format!("{answer:?} {identifier} with {code:#x} to client {client}, and not {:x?}", owed.codes)
+        })?;
+        if code >= 0x80 {
+            turn.cover(Rule::Refused.position());
+        }
+        if answer == Answer::PubRec && code >= 0x80 {
+            if let Some(session) = self.host(is_old).model.session(client) {
+                session.received.retain(|it| *it != identifier);
+            }
+        }
+        Ok(())
+    }
+
+    fn judge_message(&mut self, client: u8, is_old: bool, got: Got, turn: &mut Turn<'_>) -> Judged {
+        let (now, window) = (self.now, usize::from(self.config().window));
+        let host = self.host(is_old);
+        if host.model.session(client).is_none() {
+            return turn.must(Rule::Copies, Err("a message without a Session"));
+        }
+        if got.duplicate {
+            host.model.claim_doubtful(client, &got);
+        }
+        let Some(session) = host.model.session(client) else {
+            return Ok(());
+        };
+        if got.duplicate {
+            return session.judge_again(got, turn);
+        }
+        let waiting = |it: &Copy| it.state == State::Waiting && it.is(&got);
+        // It rather is one that is owed than one that only may come.
+        let owed = |it: &Copy| waiting(it) && !it.is_optional;
+        let (is_owed, may_come) = (session.copies.iter().any(owed), session.copies.iter().any(waiting));
+        if !is_owed {
+            let of_number = |it: &Copy| it.is(&got) && it.identifier() == Some(got.identifier);
+            let again = !may_come && session.copies.iter().any(of_number);
+            turn.rule(Rule::Duplicate, !again, || format!("{got:?} to client {client} without DUP"))?;
+            match host.model.take_from_pool(client, &got) {
+                Some(copy) => {
+                    turn.cover(Rule::OneMember.position());
+                    let session = host.model.session(client);
+                    session.into_iter().for_each(|it| it.copies.push(copy));
+                }
+                None if may_come => {}
+                None => {
+                    let is_member = (0..10).any(|it: u8| {
+                        is_shared(it) && matches(it, got.topic) && host.model.is_member(client, it)
+                    });
+                    let rule = if is_member { Rule::OneMember } else { Rule::Copies };
+                    return turn.rule(rule, false, || format!("{got:?} to client {client}"));
+                }
+            }
+        }
+        let Some(session) = host.model.session(client) else {
+            return Ok(());
+        };
+        let find = |session: &Session| {
+            let owed = session.copies.iter().position(owed);
+            owed.or_else(|| session.copies.iter().position(waiting))
+        };
+        let Some(position) = find(session) else {
+            return Ok(());
+        };
+        turn.cover(Rule::Copies.position());
+        turn.cover(Rule::Duplicate.position());
+        session.judge_order(position, turn)?;
+        let Some(position) = find(session) else {
+            return Ok(());
+        };
+        session.judge_expiry(&session.copies[position], got, now, turn)?;
+        if got.qos == 0 {
+            session.copies.remove(position);
+            return Ok(());
+        }
+        let is_free = session.copies.iter().all(|it| it.identifier() != Some(got.identifier));
+        turn.rule(Rule::Identifiers, is_free, || format!("{got:?} to client {client}, which has that identifier"))?;
+        session.begin(position, got.identifier);
+        let in_flight = session.copies.iter().filter(|it| it.state != State::Waiting).count();
+        turn.rule(Rule::Window, in_flight <= window, || {
+            format!("{in_flight} messages in flight to client {client}")
+        })
+    }
+
+    /// What is stored has to be stored by now: bytes leave.
+    pub(super) fn let_go(&mut self, at: usize, packet: Down, turn: &mut Turn<'_>) -> Judged {
+        let (client, is_old) = (self.links[at].client, self.links[at].is_old);
+        self.links[at].down.push_back(packet);
+        if self.config().persistent == 0 || is_old {
+            return Ok(());
+        }
+        let (model, stored) = (&self.host.model, &self.host.stored.model);
+        let (now, then) = (&model.sessions[client as usize], stored.sessions.get(client as usize).unwrap_or(&None));
+        let lasts = now.as_ref().is_some_and(|it| it.expiry > 0);
+        let is_stored = match (packet, now, then) {
+            (Down::PubAck(_, code) | Down::PubRec(_, code), ..) if code < 0x80 => {
+                // Whatever somebody was promised is known to what is stored.
+                let number = self.promised_by(client, packet);
+                let is_due = number.is_some_and(|it| model.promised.contains(&it));
+                (!is_due || number.is_some_and(|it| stored.promised.contains(&it)))
+                    && (!lasts || received(packet, now) == received(packet, then))
+            }
+            (Down::PubComp(..), ..) => !lasts || received(packet, now) == received(packet, then),
+            (Down::Publish(got), Some(session), _) if got.qos > 0 && lasts => {
+                let is_it = |copy: &Copy| copy.is(&got);
+                let sent = |copy: &Copy| copy.state == State::Sent(got.identifier) && is_it(copy);
+                // The first record of a message may say that it is in flight before it is written.
+                let known = then.as_ref().is_some_and(|it| it.copies.iter().any(is_it));
+                let pooled = stored.pool.iter().any(|it| it.message.number == got.number);
+                !session.copies.iter().any(sent) || known || pooled
+            }
+            (Down::PubRel(identifier, _), Some(session), _) if lasts => {
+                let has_it = |it: &Session| it.copies.iter().any(|copy| copy.state == State::Released(identifier));
+                !has_it(session) || then.as_ref().is_some_and(has_it)
+            }
+            (Down::SubAck(..) | Down::UnsubAck(..), Some(session), _) if lasts => {
+                let quiet = self.links[at].up.is_empty() && self.host.pending.is_empty();
+                let same = |it: &Session| it.subscriptions == session.subscriptions;
+                !quiet || then.as_ref().is_some_and(same)
+            }
+            (Down::ConnAck { .. }, Some(_), _) if lasts => then.is_some(),
+            _ => true,
+        };
+        turn.rule(Rule::Stored, is_stored, || {
+            format!("{packet:?} leaves for client {client} before its record is stored")
+        })
+    }
+
+    /// The message that a PUBACK or PUBREC is about, as the client sees it.
+    fn promised_by(&self, client: u8, packet: Down) -> Option<u16> {
+        let (Down::PubAck(identifier, _) | Down::PubRec(identifier, _)) = packet else {
+            return None;
+        };
+        let mut outgoing = self.clients[client as usize].outgoing.iter();
+        let found = outgoing.find(|it| it.sent.identifier == identifier);
+        found.map(|it| it.sent.number)
+    }
+
+    /// A batch is stored, and what waited for it leaves. Returns whether there was one.
+    pub(super) fn store(&mut self, turn: &mut Turn<'_>) -> Judged<bool> {
+        let Some(point) = self.host.pending.pop_front() else {
+            return Ok(false);
+        };
+        self.host.stored = point;
+        for at in 0..self.links.len() {
+            if self.links[at].is_old {
+                continue;
+            }
+            for (wait, _) in &mut self.links[at].held {
+                *wait = wait.saturating_sub(1);
+            }
+            while let Some((_, packet)) = self.links[at].held.pop_front_if(|it| it.0 == 0) {
+                self.let_go(at, packet, turn)?;
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Whether the Packet Identifier of a PUBREC or PUBCOMP belongs to a message that has been received.
+fn received(packet: Down, session: &Option<Session>) -> bool {
+    let (Down::PubRec(identifier, _) | Down::PubComp(identifier, _)) = packet else {
+        return false;
+    };
+    session.as_ref().is_some_and(|it| it.received.contains(&identifier))
+}
+
+impl Session {
+    /// A PUBLISH with DUP (sections 3.3.1.1, 4.4).
+    fn judge_again(&mut self, got: Got, turn: &mut Turn<'_>) -> Judged {
+        let mut copies = self.copies.iter();
+        // What was stored may have been sent, or not, by a broker that was lost.
+        let position = copies.position(|it| {
+            let is_doubtful = it.state == State::Waiting && it.may_be_sent;
+            (it.state == State::Sent(got.identifier) || is_doubtful) && it.is(&got)
+        });
+        let Some(position) = position else {
+            return turn.rule(Rule::Duplicate, false, || format!("{got:?}, which was not sent before"));
+        };
+        let earlier = &self.copies[..position];
+        let in_order = !self.copies[position].is_sent
+            && earlier.iter().all(|it| !matches!(it.state, State::Sent(_)) || it.is_sent);
+        turn.cover(Rule::Duplicate.position());
+        match self.copies[position].state {
+            State::Waiting => self.begin(position, got.identifier),
+            _ => self.copies[position].is_sent = true,
+        }
+        turn.rule(Rule::SentAgain, in_order, || format!("{got:?} twice on one connection, or out of order"))
+    }
+
+    /// A message is sent for the first time: it is behind those that were sent before.
+    fn begin(&mut self, position: usize, identifier: u16) {
+        let mut copy = self.copies.remove(position);
+        (copy.state, copy.is_sent) = (State::Sent(identifier), true);
+        let begun = self.copies.iter().take_while(|it| it.state != State::Waiting);
+        self.copies.insert(begun.count(), copy);
+    }
+
+    /// Nothing earlier from the same publisher, on the same topic, with the same QoS, waits; but for what was dropped, with
+    /// a reason that was counted.
+    fn judge_order(&mut self, position: usize, turn: &mut Turn<'_>) -> Judged {
+        let (class, first) = (self.copies[position].class(), self.copies[position].message);
+        let is_group = self.copies[position].group.is_some();
+        let mut index = 0;
+        let mut skipped = Vec::new();
+        for copy in &self.copies[..position] {
+            let same = copy.state == State::Waiting && copy.class() == class && copy.group.is_none();
+            // Two copies of one message are in no order.
+            if same && !is_group && copy.message.number != first.number {
+                skipped.push(index);
+            }
+            index += 1;
+        }
+        for index in skipped.into_iter().rev() {
+            if !self.copies[index].is_optional {
+                let left = self.losses.checked_sub(1);
+                let late = self.copies[index].message;
+                turn.rule(Rule::Order, left.is_some(), || format!("{first:?} comes before {late:?}"))?;
+                self.losses = left.unwrap_or(0);
+            }
+            self.copies.remove(index);
+        }
+        turn.cover(Rule::Order.position());
+        Ok(())
+    }
+
+    fn judge_expiry(&self, copy: &Copy, got: Got, now: u64, turn: &mut Turn<'_>) -> Judged {
+        if copy.message.expires == NEVER {
+            return turn.rule(Rule::Copies, got.expiry.is_none(), || format!("{got:?} has an expiry"));
+        }
+        let left = copy.message.expires.saturating_sub(now);
+        let seconds = got.expiry.map_or(0, u64::from);
+        let is_right = left > 0 && (left / 1000..=left.div_ceil(1000)).contains(&seconds);
+        turn.rule(Rule::Expiry, is_right, || format!("{got:?}, {left} ms before it expires"))
+    }
+}

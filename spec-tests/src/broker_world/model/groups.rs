@@ -1,0 +1,140 @@
+//! Groups of Shared Subscriptions (section 4.8.2).
+
+use super::super::config::{is_shared, matches};
+use super::super::packet::Got;
+use super::{Copy, Message, Model, State};
+
+/// A message that is for one member of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::broker_world) struct Pooled {
+    pub(in crate::broker_world) filter: u8,
+    pub(in crate::broker_world) message: Message,
+    /// A broker that was lost may have given it to a member.
+    pub(in crate::broker_world) may_be_given: bool,
+}
+
+impl Model {
+    fn clients(&self) -> impl Iterator<Item = u8> + use<> {
+        0..self.sessions.len() as u8
+    }
+
+    /// Whether a client is a member of a group.
+    pub(in crate::broker_world) fn is_member(&self, client: u8, filter: u8) -> bool {
+        let session = self.sessions[client as usize].as_ref();
+        session.is_some_and(|it| it.subscriptions.iter().any(|it| it.filter == filter))
+    }
+
+    /// Puts a message into the groups that match. Returns whether there are any.
+    pub(super) fn route_to_groups(&mut self, message: Message, is_durable: &mut bool) -> bool {
+        let mut is_matched = false;
+        for filter in (0..10).filter(|it| is_shared(*it) && matches(*it, message.topic)) {
+            let members: Vec<u8> = self.clients().filter(|it| self.is_member(*it, filter)).collect();
+            if members.is_empty() {
+                continue;
+            }
+            is_matched = true;
+            let is_there = |client: &u8| {
+                let session = self.sessions[*client as usize].as_ref();
+                session.is_some_and(|it| it.is_connected)
+            };
+            if message.qos == 0 && !members.iter().any(is_there) {
+                self.losses -= 1;
+                continue;
+            }
+            // A member with QoS 0 may get it, and then nothing is stored.
+            *is_durable |= message.qos > 0
+                && members.iter().all(|it| {
+                    let session = self.sessions[*it as usize].as_ref();
+                    session.is_some_and(|it| {
+                        let mut own = it.subscriptions.iter();
+                        it.expiry > 0 && own.any(|it| it.filter == filter && it.qos > 0)
+                    })
+                });
+            self.pool.push(Pooled {
+                filter,
+                message,
+                may_be_given: false,
+            });
+        }
+        is_matched
+    }
+
+    /// Gives a member the message that the broker sends it; `None` if there is none for it.
+    pub(in crate::broker_world) fn take_from_pool(&mut self, client: u8, got: &Got) -> Option<Copy> {
+        let fits = |it: &Pooled| self.copy_of(client, it).is_some_and(|copy| copy.is(got));
+        // What comes again was in doubt; what comes first rather was not.
+        let is_likely = |it: &Pooled| it.may_be_given == got.duplicate && fits(it);
+        let mut pool = self.pool.iter();
+        let likely = pool.position(is_likely);
+        let position = likely.or_else(|| self.pool.iter().position(fits))?;
+        let pooled = self.pool.remove(position);
+        self.copy_of(client, &pooled)
+    }
+
+    /// A message that comes again, and that was a group's when the broker was lost, is this member's.
+    pub(in crate::broker_world) fn claim_doubtful(&mut self, client: u8, got: &Got) {
+        let session = self.sessions[client as usize].as_ref();
+        let has_it = session.is_some_and(|it| {
+            it.copies.iter().any(|copy| {
+                let is_same = match copy.identifier() {
+                    Some(identifier) => identifier == got.identifier,
+                    None => copy.may_be_sent,
+                };
+                is_same && copy.is(got)
+            })
+        });
+        let is_doubtful = |it: &Pooled| it.may_be_given && it.message.number == got.number;
+        if has_it || !self.pool.iter().any(is_doubtful) {
+            return;
+        }
+        if let Some(copy) = self.take_from_pool(client, got) {
+            if let Some(session) = self.session(client) {
+                session.copies.push(copy);
+            }
+        }
+    }
+
+    fn copy_of(&self, client: u8, pooled: &Pooled) -> Option<Copy> {
+        let session = self.sessions[client as usize].as_ref()?;
+        let mut own = session.subscriptions.iter();
+        let wanted = own.find(|it| it.filter == pooled.filter)?;
+        Some(Copy {
+            group: Some(pooled.filter),
+            may_be_sent: pooled.may_be_given,
+            ..Copy::of(pooled.message, &[*wanted])
+        })
+    }
+
+    /// What is for a group without members is for nobody; but members that have left may be there until slices of work are
+    /// done.
+    pub(in crate::broker_world) fn settle_groups(&mut self) {
+        let mut pool = std::mem::take(&mut self.pool);
+        let before = pool.len();
+        pool.retain(|it| {
+            let mut members = self.clients().filter(|client| self.is_member(*client, it.filter));
+            // With QoS 0 it does not wait for members that are away.
+            let is_there = |client: u8| {
+                let session = self.sessions[client as usize].as_ref();
+                session.is_some_and(|it| it.is_connected)
+            };
+            members.any(|client| it.message.qos > 0 || is_there(client))
+        });
+        self.losses -= (before - pool.len()) as i16;
+        self.pool = pool;
+    }
+
+    /// The copies of a Session that has ended: others get those with QoS 1 [MQTT-4.8.2-4], [MQTT-4.8.2-5].
+    pub(super) fn give_back(&mut self, copies: &[Copy]) {
+        for copy in copies.iter().rev() {
+            let (Some(filter), 1, State::Sent(_)) = (copy.group, copy.qos, copy.state) else {
+                continue;
+            };
+            let pooled = Pooled {
+                filter,
+                message: copy.message,
+                may_be_given: false,
+            };
+            self.pool.insert(0, pooled);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The shipped broker in its world: explored, simulated, replayed.
+//!
+//! The numbers that each test prints are those of
+//! `cargo run --release -p mqtt5-spec-tests --bin explore-broker`.
+
+use mqtt5_spec_tests::broker_world::{BrokerWorld, Config, scenarios};
+use mqtt5_spec_tests::explore::scenarios::Total;
+use mqtt5_spec_tests::explore::{Exhaustive, Simulation, run_numbers};
+use proptest::prelude::*;
+
+/// Every run within the budgets of each configuration: safety, liveness, and nothing vacuous. Together they arm every
+/// monitor.
+#[test]
+fn standard_exploration() {
+    let settings = Exhaustive::default();
+    let mut total = Total::default();
+    for named in scenarios::normal() {
+        let report = settings.explore::<BrokerWorld>(&named.config);
+        println!("{}", total.add(&named, &report));
+        if let (false, Some(found)) = (named.expects.is_met(&report), report.counterexample()) {
+            println!("{}", found.drawn::<BrokerWorld>(&named.config));
+        }
+    }
+    println!("\n{total}");
+    assert!(total.is_fine());
+    assert_eq!(total.unarmed(), [""; 0]);
+}
+
+/// Long runs with everything at once, and with hundreds of clients; then the faults stop, and each acknowledged message
+/// has to arrive, or to have been dropped for a reason that was counted.
+#[test]
+fn simulations_converge() {
+    for (runs, steps_with_faults, convergence_steps, config) in scenarios::simulations() {
+        let simulation = Simulation {
+            runs,
+            steps_with_faults,
+            convergence_steps,
+            ..Simulation::default()
+        };
+        let report = simulation.run::<BrokerWorld>(&config);
+        println!(
+            "{} runs, {} steps, at rest after at most {} steps, {:.1} s: {config}",
+            report.runs,
+            report.steps,
+            report.longest_convergence,
+            report.elapsed.as_secs_f64(),
+        );
+        if let Some(failure) = &report.failure {
+            let short = failure.counterexample.minimised::<BrokerWorld>(&config, 2_000);
+            panic!("seed {}: {}", failure.seed, short.drawn::<BrokerWorld>(&config));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// The runs that proptest makes up, and shrinks if one goes wrong.
+    #[test]
+    fn made_up_runs_converge(numbers in prop::collection::vec(any::<u16>(), 0..300)) {
+        let config = scenarios::everything();
+        if let Err(found) = run_numbers::<BrokerWorld>(&config, &numbers) {
+            let short = found.minimised::<BrokerWorld>(&config, 2_000);
+            prop_assert!(false, "{}", short.drawn::<BrokerWorld>(&config));
+        }
+    }
+}
+
+/// Trace files keep configurations as text.
+#[test]
+fn settings_survive_their_text_form() {
+    for named in scenarios::long() {
+        let text = named.config.to_string();
+        assert_eq!(text.parse::<Config>().as_ref(), Ok(&named.config), "{text}");
+    }
+}
