@@ -200,7 +200,7 @@ impl Router for Routed {
                 let Notice::Ready(key) = notice else { continue };
                 self.output.clear();
                 let transmitted = self.broker.transmit(NOW, key, &mut self.output);
-                transmitted.expect("a connection");
+                let _ = transmitted.expect("a connection");
                 // Keys are in the order of the connections.
                 if let Ok(client) = self.keys.binary_search(&key) {
                     each(client, &self.output);

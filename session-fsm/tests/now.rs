@@ -31,6 +31,10 @@ const WITHOUT: &[(&str, &[&str])] = &[
         "returns what is there already, or gives room back",
         &[
             "both sides::check_room",
+            "Broker::poll",
+            "Broker::snapshot",
+            "Broker::snapshot_slice",
+            "Broker::take_batch",
             "Groups::shrink",
             "OrderedConsumer::flush",
             "OrderedConsumer::poll",
@@ -51,12 +55,14 @@ const WITHOUT: &[(&str, &[&str])] = &[
             "Groups::away",
             "Groups::leave",
             "Groups::leave_any",
+            "Groups::next_size_given_back",
             "Groups::settle",
             "OrderedConsumer::forget",
             "OrderedPublisher::clear",
             "PublishBreaker::reset",
             "Requests::cancel",
             "Requests::handle_response",
+            "RetainedStore::overtake",
             "RetainedStore::remove",
             "Services::abandon",
             "Services::remove",
@@ -67,6 +73,7 @@ const WITHOUT: &[(&str, &[&str])] = &[
     (
         "adds what has no time yet",
         &[
+            "Broker::set_group_policy",
             "Groups::connected",
             "Groups::delivered",
             "Groups::join",
@@ -81,7 +88,11 @@ const WITHOUT: &[(&str, &[&str])] = &[
     ),
     (
         "gives back what was stored, with its times",
-        &["RetainedStore::restore", "RetainedStore::restore_cursor"],
+        &[
+            "Restoring::record",
+            "RetainedStore::restore",
+            "RetainedStore::restore_cursor",
+        ],
     ),
     (
         "the caller gives the point of time itself",
@@ -98,6 +109,7 @@ const COMPARES: &[&str] = &[
     "CircuitBreaker::state",
     "Deduplicator::is_known",
     "PublishBreaker::state",
+    "Restoring::finish",
     "RetainedMessage::has_expired",
     "RetainedStore::get",
     "RetainedStore::next",

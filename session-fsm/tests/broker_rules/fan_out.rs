@@ -331,7 +331,10 @@ fn a_right_withdrawn_in_the_middle() {
     for others in [false, true] {
         let mut place = Place::new(sliced());
         let publisher = place.connect(&who("publisher"));
-        let members: Vec<_> = NAMES.iter().map(|name| place.connect(&who(name).lasting(1000))).collect();
+        let members: Vec<_> = NAMES
+            .iter()
+            .map(|name| place.connect(&who(name).lasting(1000)))
+            .collect();
         for member in &members {
             place.subscribe(*member, "t", Qos::AtLeastOnce);
         }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use mqtt5_session_fsm::{Instant, WhenFull};
 use mqtt5_session_fsm::broker::journal::{Batch, Restoring};
 use mqtt5_session_fsm::codec::{
     Delivery, Packet, Properties, Property, Publish, Qos, TopicFilter, TopicName,
 };
+use mqtt5_session_fsm::{Instant, WhenFull};
 
 use crate::place::{Gone, Place, WILL, Who, encode, id, persistent, up_to, who};
 

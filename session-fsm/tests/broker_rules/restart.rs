@@ -114,7 +114,10 @@ fn a_restored_broker_knows_the_time() {
 #[test]
 fn restarts_prolong_no_session() {
     let mut place = Place::new(persistent());
-    let will = Gone { delay: Some(8), ..WILL };
+    let will = Gone {
+        delay: Some(8),
+        ..WILL
+    };
     place.connect(&who("one").lasting(10).with_will(will));
     for passed in [3, 6, 9, 12] {
         place.restart();

@@ -112,7 +112,12 @@ impl Jobs {
 
     /// A right is taken back: messages on their way do not reach this subscription any more. Returns
     /// how many bytes less they take.
-    pub(super) fn withdraw(&mut self, client: Key, filter: TopicFilter<'_>, granted: Granted) -> usize {
+    pub(super) fn withdraw(
+        &mut self,
+        client: Key,
+        filter: TopicFilter<'_>,
+        granted: Granted,
+    ) -> usize {
         let mut removed = 0;
         for job in self.lines.values_mut().flatten() {
             if !filter.matches(job.arrival.message.topic()) {
