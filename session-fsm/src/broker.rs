@@ -19,5 +19,5 @@ pub mod subscriptions;
 pub use self::state::{
     Admission, AnswerError, Broker, BrokerConfig, BrokerLimits, ClientLimits, ConnectionKey,
     DropReason, Fanout, Gone, Grant, Granted, Next, Notice, Overlap, Permission, Question,
-    SessionView, Statistics, Step, Transmitted, Verdict, journal,
+    Recipient, SessionView, Statistics, Step, Transmitted, Verdict, journal,
 };

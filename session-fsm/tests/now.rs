@@ -55,7 +55,7 @@ const WITHOUT: &[(&str, &[&str])] = &[
             "Groups::away",
             "Groups::leave",
             "Groups::leave_any",
-            "Groups::next_size_given_back",
+            "Groups::next_given_back",
             "Groups::settle",
             "OrderedConsumer::forget",
             "OrderedPublisher::clear",

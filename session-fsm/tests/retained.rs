@@ -77,7 +77,7 @@ fn try_retain(
     expires_at: Instant,
 ) -> Result<Changes, RetainError> {
     let message = message(topic, payload);
-    store.retain(now, message, Qos::AtLeastOnce, expires_at, None)
+    store.retain(now, message, Qos::AtLeastOnce, expires_at, None, None)
 }
 
 /// Topic and payload of the message of a topic.

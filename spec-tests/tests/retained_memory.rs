@@ -23,7 +23,14 @@ fn message(topic: &str, payload: &[u8]) -> Message {
 }
 
 fn retain(store: &mut RetainedStore, message: Message, expires_at: Instant) {
-    let changes = store.retain(NOW, message, Qos::AtLeastOnce, expires_at, None);
+    let changes = store.retain(
+        NOW,
+        message,
+        Qos::AtLeastOnce,
+        expires_at,
+        None,
+        Some("sensor-0123456789abcdef"),
+    );
     let _ = black_box(changes.expect("within the limits"));
 }
 

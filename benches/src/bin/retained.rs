@@ -80,7 +80,7 @@ fn changes(topics: &[String]) -> (RetainedStore, String) {
                     true => Instant::from_millis(1 + number as u64 * 7_919 % EXPIRED.as_millis()),
                     false => Instant::NEVER,
                 };
-                let changes = store.retain(NOW, message, Qos::AtLeastOnce, expires_at, None);
+                let changes = store.retain(NOW, message, Qos::AtLeastOnce, expires_at, None, None);
                 let _ = black_box(changes.expect("no limits"));
             }
             took = begin.elapsed();

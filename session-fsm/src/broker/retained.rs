@@ -34,12 +34,12 @@
 //! let mut store = RetainedStore::new(RetainedLimits::default());
 //! for topic in ["greenhouse/3/light", "greenhouse/3/heat", "office/heat"] {
 //!     let message = Message::of(topic, b"on")?;
-//!     let changes = store.retain(now, message, Qos::AtLeastOnce, never, None)?;
+//!     let changes = store.retain(now, message, Qos::AtLeastOnce, never, None, None)?;
 //!     assert!(changes.stored.is_some() && changes.removed.is_none());
 //! }
 //! // An empty payload removes a retained message.
 //! let empty = Message::of("greenhouse/3/light", b"")?;
-//! let changes = store.retain(now, empty, Qos::AtLeastOnce, never, None)?;
+//! let changes = store.retain(now, empty, Qos::AtLeastOnce, never, None, None)?;
 //! assert!(changes.stored.is_none() && changes.removed.is_some());
 //!
 //! let mut cursor = store.cursor(TopicFilter::new("+/#")?);
@@ -64,8 +64,8 @@
 //!
 //! | call | time | allocations |
 //! | --- | --- | --- |
-//! | `retain`, a new topic | log n | the key, and a node of a tree now and then |
-//! | `retain`, a topic that has a message | log n | none; if messages expire, a node of a tree now and then |
+//! | `retain`, a new topic | log n | the key, the publisher, and a node of a tree now and then |
+//! | `retain`, a topic that has a message | log n | none from the same publisher; if messages expire, a node of a tree now and then |
 //! | `get`, `retain` with an empty payload | log n | none |
 //! | `next` | log n for each unit of the budget | none, once the cursor has room for the longest key |
 //! | `next_timeout` | constant | none |
@@ -88,6 +88,7 @@ mod limits;
 mod ranks;
 mod store;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::num::NonZeroU64;
 
@@ -121,22 +122,26 @@ pub struct RetainedMessage {
     pub overtaken: u64,
     /// The QoS of the PUBLISH that brought it.
     pub qos: Qos,
+    /// The ClientID of the client that published it; `None` if no client did. Its own subscriptions
+    /// with No Local do not receive it \[MQTT-3.8.3-3\].
+    pub publisher: Option<Arc<str>>,
 }
 
 impl RetainedMessage {
     /// An upper estimate of what the store takes for a message beside the message and its key, in
     /// bytes: the places in the nodes of the map at their emptiest, and what allocators add.
-    pub const OVERHEAD: usize = 256;
+    pub const OVERHEAD: usize = 320;
     /// An upper estimate of what the store takes in addition for a message that expires, in bytes.
     pub const EXPIRY_OVERHEAD: usize = 128;
 
     /// Returns what counts against [`RetainedLimits::bytes`]: [`Message::size`], the length of the
-    /// Topic Name once more, for the key, and [`OVERHEAD`](Self::OVERHEAD); for a message that
-    /// expires also [`EXPIRY_OVERHEAD`](Self::EXPIRY_OVERHEAD). A body that others share is charged
-    /// in full.
+    /// Topic Name once more, for the key, that of the ClientID of the publisher, and
+    /// [`OVERHEAD`](Self::OVERHEAD); for a message that expires also
+    /// [`EXPIRY_OVERHEAD`](Self::EXPIRY_OVERHEAD). What others share is charged in full.
     #[must_use]
     pub fn size(&self) -> usize {
-        size(&self.message, self.expires())
+        let publisher = self.publisher.as_ref().map_or(0, |it| it.len());
+        size(&self.message, self.expires()) + publisher
     }
 
     /// Returns whether it has expired (section 3.3.2.3.3).

@@ -33,7 +33,7 @@ use super::{groups, retained, subscriptions};
 pub use self::config::{BrokerConfig, BrokerLimits, ClientLimits, Overlap};
 pub use self::granted::Granted;
 pub use self::links::{ConnectionKey, Gone, Next, Transmitted};
-pub use self::notice::{DropReason, Notice};
+pub use self::notice::{DropReason, Notice, Recipient};
 pub use self::publish::Fanout;
 pub use self::question::{Admission, AnswerError, Grant, Permission, Question, Verdict};
 pub use self::receive::Step;

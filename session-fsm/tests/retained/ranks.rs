@@ -31,7 +31,7 @@ fn whatever_a_store_does_differently_makes_it_another() {
     let of = |topic, payload, qos, expires_at, body| {
         let mut store = empty();
         let message = message(topic, payload);
-        let changes = store.retain(NOW, message, qos, expires_at, NonZeroU64::new(body));
+        let changes = store.retain(NOW, message, qos, expires_at, NonZeroU64::new(body), None);
         assert!(changes.unwrap().stored.is_some());
         store
     };

@@ -67,7 +67,14 @@ fn all_that_was_given_comes_back() {
         ..Publish::new(name("a"), b"1")
     });
     let (message, body) = (message.unwrap(), NonZeroU64::new(7));
-    let changes = store.retain(NOW, message.clone(), Qos::ExactlyOnce, at(9), body);
+    let changes = store.retain(
+        NOW,
+        message.clone(),
+        Qos::ExactlyOnce,
+        at(9),
+        body,
+        Some("one"),
+    );
     let changes = changes.unwrap();
 
     let mut cursor = store.cursor(filter("a"));
@@ -79,6 +86,7 @@ fn all_that_was_given_comes_back() {
         (found.qos, found.expires_at, found.body),
         (Qos::ExactlyOnce, at(9), body)
     );
+    assert_eq!(found.publisher.as_deref(), Some("one"));
     assert_eq!(Some(found.sequence), changes.stored);
     assert_eq!(store.get(NOW, name("a")), Some(found));
 

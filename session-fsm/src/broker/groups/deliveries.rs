@@ -202,10 +202,13 @@ impl<V: Clone, M> Groups<V, M> {
         Some(self.route_at(now, group, position, message, true, able))
     }
 
-    /// Returns the size of the message that [`give_back`](Groups::give_back) would give back.
-    pub fn next_size_given_back(&mut self, subscriber: Subscriber) -> Option<usize> {
+    /// Returns the whole filter of the group whose message [`give_back`](Groups::give_back) would
+    /// give back, and the size of the message.
+    pub fn next_given_back(&mut self, subscriber: Subscriber) -> Option<(&str, usize)> {
         let first = self.next_to_give_back(subscriber)?;
-        Some(self.deliveries.get(first as usize)?.message.size)
+        let delivery = self.deliveries.get(first as usize)?;
+        let group = self.groups.get(delivery.group as usize)?;
+        Some((&group.filter, delivery.message.size))
     }
 
     fn next_to_give_back(&mut self, subscriber: Subscriber) -> Option<u32> {

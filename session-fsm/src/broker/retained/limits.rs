@@ -13,7 +13,7 @@ use core::fmt;
 /// let mut store = RetainedStore::new(limits);
 /// let mut retain = |topic, payload: &str| -> Result<_, Box<dyn std::error::Error>> {
 ///     let message = Message::of(topic, payload.as_bytes())?;
-///     Ok(store.retain(Instant::ORIGIN, message, Qos::AtLeastOnce, Instant::NEVER, None))
+///     Ok(store.retain(Instant::ORIGIN, message, Qos::AtLeastOnce, Instant::NEVER, None, None))
 /// };
 /// assert!(retain("a", "on")?.is_ok());
 /// assert_eq!(retain("b", "on")?, Err(RetainError::TooManyMessages { limit: 1 }));

@@ -22,7 +22,7 @@ use super::RetainedStore;
 /// # let filter = TopicFilter::new("#")?;
 /// # let message = Message::of("a", b"on")?;
 /// # let retain = |store: &mut RetainedStore| {
-/// #     let changes = store.retain(now, message.clone(), Qos::AtLeastOnce, never, None);
+/// #     let changes = store.retain(now, message.clone(), Qos::AtLeastOnce, never, None, None);
 /// #     assert!(changes.is_ok_and(|it| it.stored.is_some()));
 /// # };
 /// let mut early = RetainedStore::new(RetainedLimits::default());
@@ -105,7 +105,14 @@ impl RetainedStore {
         self.iter().map(|it| {
             // Only the later one matters.
             let rank = ranks.of(it.sequence.max(it.overtaken));
-            (&it.message, it.expires_at, it.body, it.qos, rank)
+            (
+                &it.message,
+                it.expires_at,
+                it.body,
+                it.qos,
+                &it.publisher,
+                rank,
+            )
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::mem;
@@ -73,7 +74,8 @@ impl RetainedStore {
     /// done if the message has already expired. RETAIN of `message` is not looked at.
     ///
     /// `expires_at` is [`Instant::NEVER`] for a message without a Message Expiry Interval, and
-    /// `body` is the owner's number for the message.
+    /// `body` is the owner's number for the message. `publisher` is the ClientID of the client that
+    /// published it, for No Local; `None` if no client did.
     ///
     /// If a message does not fit, expired ones make room for it, the earliest first, and only if
     /// that is enough. At most two go, and one more for each [`RetainedMessage::OVERHEAD`] bytes of
@@ -90,7 +92,9 @@ impl RetainedStore {
         qos: Qos,
         expires_at: Instant,
         body: Option<NonZeroU64>,
+        publisher: Option<&str>,
     ) -> Result<Changes, RetainError> {
+        let key = Key::of(&message.topic());
         let retained = RetainedMessage {
             message,
             expires_at,
@@ -98,8 +102,8 @@ impl RetainedStore {
             sequence: self.sequence.saturating_add(1),
             overtaken: 0,
             qos,
+            publisher: publisher.map(|it| self.shared(&key, it)),
         };
-        let key = Key::of(&retained.message.topic());
         if retained.message.payload().is_empty() || retained.has_expired(now) {
             return Ok(Changes {
                 removed: self.remove_key(&key),
@@ -164,7 +168,7 @@ impl RetainedStore {
     /// # let now = Instant::ORIGIN;
     /// # let mut store = RetainedStore::new(RetainedLimits::default());
     /// # let message = Message::of("a", b"on")?;
-    /// # let _ = store.retain(now, message, Qos::AtLeastOnce, Instant::from_millis(1), None)?;
+    /// # let _ = store.retain(now, message, Qos::AtLeastOnce, Instant::from_millis(1), None, None)?;
     /// # let now = Instant::from_millis(1);
     /// let mut budget = 100;
     /// while let Some(expired) = store.handle_timeout(now, &mut budget) {
@@ -269,6 +273,13 @@ impl RetainedStore {
     ) -> Cursor {
         self.sequence = self.sequence.max(sequence);
         Cursor::at(filter, position, sequence)
+    }
+
+    /// A ClientID, in the memory that the message of this topic has for it if it is the same one.
+    fn shared(&self, key: &[u8], publisher: &str) -> Arc<str> {
+        let former = self.messages.get(key).and_then(|it| it.publisher.as_ref());
+        let former = former.filter(|it| ***it == *publisher);
+        former.map_or_else(|| publisher.into(), Arc::clone)
     }
 
     /// Returns how many expired messages must go for a message to fit.

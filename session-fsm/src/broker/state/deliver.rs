@@ -3,7 +3,7 @@
 use mqtt5_codec::Qos;
 
 use super::slots::Key;
-use super::{Broker, DropReason, Notice};
+use super::{Broker, DropReason, Notice, Recipient};
 use crate::{Instant, Outcome, Publication, PublishError, Token};
 
 impl Broker {
@@ -66,11 +66,8 @@ impl Broker {
     pub(super) fn drop_for(&mut self, key: Key, reason: DropReason) {
         self.statistics.dropped += 1;
         if let Some(client) = self.clients.get(key) {
-            let client_identifier = Some(client.session.client_identifier().into());
-            self.notice(Notice::Dropped {
-                client_identifier,
-                reason,
-            });
+            let recipient = Recipient::Client(client.session.client_identifier().into());
+            self.notice(Notice::Dropped { recipient, reason });
         }
     }
 

@@ -62,7 +62,14 @@ struct Link<'b> {
 }
 
 type Shared<'b> = (&'b Message, u64, bool);
-type Retained<'b> = (&'b Message, Instant, Option<u64>, Qos, usize);
+type Retained<'b> = (
+    &'b Message,
+    Instant,
+    Option<u64>,
+    Qos,
+    Option<&'b str>,
+    usize,
+);
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Job {
@@ -137,7 +144,8 @@ impl Broker {
         let retained = self.retained.iter().map(|it| {
             let newest = retained_ranks.of(it.sequence.max(it.overtaken));
             let body = it.body.map(|body| met.rank(body));
-            (&it.message, it.expires_at, body, it.qos, newest)
+            let publisher = it.publisher.as_deref();
+            (&it.message, it.expires_at, body, it.qos, publisher, newest)
         });
         let retained = retained.collect();
         let jobs = self.jobs.iter().map(|(publisher, job)| {

@@ -38,10 +38,10 @@ pub enum Notice {
         /// The Topic Filter.
         filter: Box<str>,
     },
-    /// A message was not delivered to a client, or not stored.
+    /// A message was not delivered, or not retained.
     Dropped {
-        /// The ClientID; `None` for a retained message and for one of a group.
-        client_identifier: Option<Box<str>>,
+        /// To whom it did not come.
+        recipient: Recipient,
         /// Why.
         reason: DropReason,
     },
@@ -51,6 +51,24 @@ pub enum Notice {
         client_identifier: Box<str>,
         /// What the client was answered.
         reason_code: ReasonCode,
+    },
+}
+
+/// To whom a message did not come that was [dropped](Notice::Dropped).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Recipient {
+    /// A client, by its ClientID. With [`DropReason::WillOverBudget`] it is the client whose Will it
+    /// was, and the message came to nobody.
+    Client(Box<str>),
+    /// A group of a Shared Subscription, by its filter with `$share`.
+    Group(Box<str>),
+    /// The retained messages. The message came to no subscriber, either.
+    Retained {
+        /// Its Topic Name.
+        topic: Box<str>,
+        /// The ClientID of the client that published it; `None` if it was the host.
+        publisher: Option<Box<str>>,
     },
 }
 

@@ -9,7 +9,7 @@ use super::groups::GroupNumber;
 use super::shared::GroupHits;
 use super::slots::Key;
 use super::subscriptions::Scratch;
-use super::{Broker, DropReason, Granted, Notice, Overlap};
+use super::{Broker, DropReason, Granted, Notice, Overlap, Recipient};
 use crate::event::WillMessage;
 use crate::{Instant, Publication, Receipt, SubscriptionIdentifiers};
 
@@ -44,8 +44,10 @@ impl Arrival {
 /// To how many a message goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Fanout {
-    /// The subscriptions that match.
+    /// The subscriptions that match, without Shared Subscriptions.
     pub subscriptions: u32,
+    /// The groups of Shared Subscriptions that match. One member of each is to receive it.
+    pub groups: u32,
 }
 
 /// A subscription that matches a message.
@@ -103,10 +105,13 @@ impl Broker {
         let now = self.at(now);
         let arrival = Arrival::of(now, message, qos);
         let routed = self.route(now, None, arrival, None);
-        let subscriptions = self.hits.found.len() as u32;
+        let fanout = Fanout {
+            subscriptions: self.hits.found.len() as u32,
+            groups: self.hits.groups.len() as u32,
+        };
         match routed {
             Routed::Done(code) if code.is_error() => Err(code),
-            Routed::Done(_) | Routed::Job => Ok(Fanout { subscriptions }),
+            Routed::Done(_) | Routed::Job => Ok(fanout),
         }
     }
 
@@ -139,7 +144,7 @@ impl Broker {
             self.hits.clear();
             return Routed::Done(ReasonCode::QuotaExceeded);
         };
-        if arrival.retain && !self.retain(now, &arrival, body) {
+        if arrival.retain && !self.retain(now, from, &arrival, body) {
             self.hits.clear();
             self.ledger.release(body);
             return Routed::Done(ReasonCode::QuotaExceeded);
@@ -207,21 +212,31 @@ impl Broker {
         Some(self.ledger.bodies.begin(size))
     }
 
-    fn retain(&mut self, now: Instant, arrival: &Arrival, body: NonZeroU64) -> bool {
+    fn retain(
+        &mut self,
+        now: Instant,
+        from: Option<Key>,
+        arrival: &Arrival,
+        body: NonZeroU64,
+    ) -> bool {
+        let publisher = from.and_then(|key| self.clients.get(key));
+        let publisher = publisher.map(|it| it.session.client_identifier());
         let message = arrival.message.clone();
         let (qos, expires_at) = (arrival.qos, arrival.expires_at);
         let stored = self
             .retained
-            .retain(now, message, qos, expires_at, Some(body));
-        self.arm_retained();
+            .retain(now, message, qos, expires_at, Some(body), publisher);
         let Ok(changes) = stored else {
+            let recipient = Recipient::Retained {
+                topic: arrival.message.topic().as_str().into(),
+                publisher: publisher.map(Into::into),
+            };
             self.statistics.refused += 1;
-            self.notice(Notice::Dropped {
-                client_identifier: None,
-                reason: DropReason::RetainedFull,
-            });
+            let reason = DropReason::RetainedFull;
+            self.notice(Notice::Dropped { recipient, reason });
             return false;
         };
+        self.arm_retained();
         if changes.stored.is_some() {
             self.ledger.bodies.hold(body);
         }

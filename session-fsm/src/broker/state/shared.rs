@@ -1,5 +1,6 @@
 //! Shared Subscriptions (section 4.8.2): the groups, and the Sessions that are their members.
 
+use alloc::boxed::Box;
 use core::num::NonZeroU64;
 
 use mqtt5_codec::{Message, Qos, ReasonCode, TopicFilter};
@@ -11,7 +12,7 @@ use super::links::Link;
 use super::publish::Arrival;
 use super::slots::{Key, Slots};
 use super::subscriptions::Subscriber;
-use super::{Broker, DropReason, Granted, Notice};
+use super::{Broker, DropReason, Granted, Notice, Recipient};
 use crate::{Instant, Publication, SubscriptionIdentifiers, Token};
 
 /// What a group keeps of a message.
@@ -146,7 +147,10 @@ impl Broker {
             match self.of_groups(size, |groups, able| groups.route(now, group, message, able)) {
                 Routed::Handed(handed) => self.hand(now, handed, false),
                 Routed::Queued(position) => self.note_shared(&stored, group, position, None),
-                Routed::Dropped(message, why) => self.shared_dropped(&message, why, false),
+                Routed::Dropped(message, why) => {
+                    let filter = self.groups.group(group).map(|it| it.filter().into());
+                    self.shared_dropped(filter.unwrap_or_default(), &message, why, false);
+                }
             }
         }
         self.hits.groups = found;
@@ -156,29 +160,32 @@ impl Broker {
     /// Gives a message that a Session had, which has ended and left its groups, to another member;
     /// `false` if there is none.
     pub(super) fn give_back(&mut self, now: Instant, member: Subscriber) -> bool {
-        let size = self.groups.next_size_given_back(member).unwrap_or(0);
-        let routed = self.of_groups(size, |groups, able| groups.give_back(now, member, able));
-        let is_some = routed.is_some();
-        match routed {
+        let Some((filter, size)) = self.groups.next_given_back(member) else {
+            self.drop_from_groups(now);
+            return false;
+        };
+        let filter: Box<str> = filter.into();
+        match self.of_groups(size, |groups, able| groups.give_back(now, member, able)) {
             Some(Routed::Handed(handed)) => self.hand(now, handed, true),
             // The record of a message that a Session had which has ended says that it waits.
             Some(Routed::Queued(_)) | None => {}
-            Some(Routed::Dropped(message, why)) => self.shared_dropped(&message, why, true),
+            Some(Routed::Dropped(message, why)) => self.shared_dropped(filter, &message, why, true),
         }
         self.drop_from_groups(now);
-        is_some
+        true
     }
 
     /// A message of a group went to no member.
     fn shared_dropped(
         &mut self,
+        filter: Box<str>,
         message: &GroupMessage<SharedMessage>,
         why: groups::DropReason,
         is_recorded: bool,
     ) {
         self.statistics.dropped += 1;
         self.notice(Notice::Dropped {
-            client_identifier: None,
+            recipient: Recipient::Group(filter),
             reason: match why {
                 groups::DropReason::Expired => DropReason::Expired,
                 _ => DropReason::Group,
@@ -265,8 +272,9 @@ impl Broker {
                 self.has_dropped = false;
                 break;
             };
+            let filter = dropped.filter.into();
             let (message, why) = (dropped.message, dropped.reason);
-            self.shared_dropped(&message, why, message.qos > Qos::AtMostOnce);
+            self.shared_dropped(filter, &message, why, message.qos > Qos::AtMostOnce);
         }
         let at = self.groups.next_timeout();
         self.deadlines.arm(Due::Groups, &mut self.groups_armed, at);

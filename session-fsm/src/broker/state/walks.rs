@@ -12,6 +12,11 @@ use super::slots::Key;
 use crate::{Instant, Publication, SubscriptionIdentifiers};
 
 impl Walk {
+    /// Whether No Local keeps a retained message from its publisher [MQTT-3.8.3-3].
+    fn leaves_out(&self, retained: &RetainedMessage, client_identifier: &str) -> bool {
+        self.granted.no_local() && retained.publisher.as_deref() == Some(client_identifier)
+    }
+
     /// The copy of a retained message for the subscription.
     fn copy_of(&self, retained: &RetainedMessage) -> Publication {
         let expires_at = retained.expires_at;
@@ -123,6 +128,7 @@ impl Broker {
                 return Pause::NoRoom;
             };
             match self.retained.next(now, &mut walk.cursor, budget) {
+                Step::Found(found) if walk.leaves_out(found, session.client_identifier()) => {}
                 Step::Found(found) if !has_room(found.message.size()) => {
                     self.retained.give_back(&mut walk.cursor, found);
                     return Pause::NoRoom;
@@ -155,7 +161,11 @@ impl Broker {
                 continue;
             };
             let ahead = client.walks.iter();
-            let ahead = ahead.filter(|walk| self.retained.is_ahead_of(&walk.cursor, &retained));
+            let own = client.session.client_identifier();
+            let ahead = ahead.filter(|walk| {
+                !walk.leaves_out(&retained, own)
+                    && self.retained.is_ahead_of(&walk.cursor, &retained)
+            });
             let copies: alloc::vec::Vec<_> = ahead.map(|walk| walk.copy_of(&retained)).collect();
             for copy in copies {
                 is_sent = true;

@@ -55,7 +55,9 @@ pub(in crate::broker) struct StoredHead {
 
 /// A retained message; its bytes are those of its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::broker) struct StoredRetained {
+pub(in crate::broker) struct StoredRetained<'a> {
+    /// Its ClientID; empty for the host.
+    pub(in crate::broker) publisher: &'a str,
     pub(in crate::broker) body: u64,
     pub(in crate::broker) qos: u8,
     /// In milliseconds.
@@ -256,6 +258,7 @@ impl Journal {
         self.key.extend_from_slice(topic.as_bytes());
         self.put_or_remove(retained, |retained, value| {
             let stored = StoredRetained {
+                publisher: retained.publisher.as_deref().unwrap_or_default(),
                 body: retained.body.map_or(0, NonZeroU64::get),
                 qos: retained.qos as u8,
                 expires_at: to_millis(retained.expires_at),

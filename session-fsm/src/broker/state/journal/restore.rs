@@ -194,7 +194,7 @@ impl<'a> Making<'a> {
 
     fn retained(&mut self) -> Restored {
         for (key, _, value) in self.restoring.of_kind(kind::RETAINED) {
-            let stored: StoredRetained = decode(key, value)?;
+            let stored: StoredRetained<'_> = decode(key, value)?;
             let qos = Qos::from_bits(stored.qos).ok_or_else(|| damaged(key))?;
             let (number, message) = self.body(key, stored.body)?;
             self.broker.retained.restore(RetainedMessage {
@@ -204,6 +204,7 @@ impl<'a> Making<'a> {
                 sequence: stored.sequence,
                 overtaken: stored.overtaken,
                 qos,
+                publisher: (!stored.publisher.is_empty()).then(|| stored.publisher.into()),
             });
         }
         Ok(())
