@@ -133,7 +133,9 @@ impl Hash for Link {
             self.is_silent,
             self.question.is_some(),
         ];
-        let bits = flags.iter().fold(0, |bits, flag| bits << 1 | u8::from(*flag));
+        let bits = flags
+            .iter()
+            .fold(0, |bits, flag| bits << 1 | u8::from(*flag));
         hasher.write(&[self.client, bits]);
         self.may_end.hash(hasher);
         self.up.hash(hasher);
@@ -150,7 +152,10 @@ impl Link {
     }
 
     fn is_idle(&self) -> bool {
-        self.up.is_empty() && self.down.is_empty() && self.held.is_empty() && self.question.is_none()
+        self.up.is_empty()
+            && self.down.is_empty()
+            && self.held.is_empty()
+            && self.question.is_none()
     }
 }
 
@@ -191,7 +196,8 @@ impl World for BrokerWorld {
     type Config = Config;
 
     const NAME: &'static str = "broker";
-    const LANES: &'static [&'static str] = &["client 0", "client 1", "client 2", "broker", "old broker"];
+    const LANES: &'static [&'static str] =
+        &["client 0", "client 1", "client 2", "broker", "old broker"];
 
     fn new(config: &Config) -> Self {
         setup::world(config)

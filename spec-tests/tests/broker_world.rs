@@ -46,8 +46,14 @@ fn simulations_converge() {
             report.elapsed.as_secs_f64(),
         );
         if let Some(failure) = &report.failure {
-            let short = failure.counterexample.minimised::<BrokerWorld>(&config, 2_000);
-            panic!("seed {}: {}", failure.seed, short.drawn::<BrokerWorld>(&config));
+            let short = failure
+                .counterexample
+                .minimised::<BrokerWorld>(&config, 2_000);
+            panic!(
+                "seed {}: {}",
+                failure.seed,
+                short.drawn::<BrokerWorld>(&config)
+            );
         }
     }
 }

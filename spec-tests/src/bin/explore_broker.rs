@@ -91,10 +91,14 @@ impl Options {
         let mut own = false;
         let mut left = arguments.iter();
         while let Some(option) = left.next() {
-            let name = option.strip_prefix("--").ok_or(format!("what is {option}?"))?;
+            let name = option
+                .strip_prefix("--")
+                .ok_or(format!("what is {option}?"))?;
             let mut value = || left.next().ok_or(format!("{option} needs a value"));
             match name {
-                "quiet" => (options.settings.progress, options.simulation.progress) = (false, false),
+                "quiet" => {
+                    (options.settings.progress, options.simulation.progress) = (false, false)
+                }
                 "no-liveness" => options.settings.liveness = false,
                 "list" => options.mode = Mode::List,
                 "long" => options.mode = Mode::Set(scenarios::long()),
@@ -142,7 +146,8 @@ impl Options {
                 Ok(true)
             }
             Mode::Explore => {
-                let report = presentation.explore::<BrokerWorld>(&mut out, &self.settings, config)?;
+                let report =
+                    presentation.explore::<BrokerWorld>(&mut out, &self.settings, config)?;
                 Ok(report.is_verified())
             }
             Mode::Simulate(runs) => {

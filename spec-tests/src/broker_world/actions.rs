@@ -216,7 +216,9 @@ impl BrokerWorld {
             Action::Withdraw(client) => {
                 self.left.withdrawals -= 1;
                 let session = self.host.model.session(client);
-                let own = session.map(|it| it.subscriptions.clone()).unwrap_or_default();
+                let own = session
+                    .map(|it| it.subscriptions.clone())
+                    .unwrap_or_default();
                 let wanted = turn.pick(&own);
                 self.withdraw(client, wanted.filter, turn)?;
             }
@@ -234,7 +236,11 @@ impl BrokerWorld {
                 self.send(client, Up::Hostile(number as u8));
             }
         }
-        let step = if kind.is_fault() { Step::Fault } else { Step::Progress };
+        let step = if kind.is_fault() {
+            Step::Fault
+        } else {
+            Step::Progress
+        };
         Ok(step)
     }
 
@@ -279,7 +285,10 @@ impl BrokerWorld {
         let identifier = self.clients[client as usize].next_identifier();
         self.clients[client as usize].requests.push(identifier);
         let filter = FILTERS[wanted.filter as usize];
-        turn.note(Self::lane(client), format_args!("subscribes to {filter}: {wanted:?}"));
+        turn.note(
+            Self::lane(client),
+            format_args!("subscribes to {filter}: {wanted:?}"),
+        );
         self.send(client, Up::Subscribe(identifier, wanted));
     }
 
@@ -292,7 +301,10 @@ impl BrokerWorld {
     pub(super) fn connect(&mut self, client: u8, clean: bool, turn: &mut Turn<'_>) {
         let now = instant(self.now);
         let key = self.host.broker().connected(now).ok();
-        turn.note(Self::lane(client), format_args!("connects, Clean Start {clean}"));
+        turn.note(
+            Self::lane(client),
+            format_args!("connects, Clean Start {clean}"),
+        );
         self.clients[client as usize].lost();
         self.links.push(Link {
             client,
@@ -331,7 +343,10 @@ impl BrokerWorld {
         let Some(key) = link.key.take() else {
             return Ok(());
         };
-        turn.note(Self::broker_lane(is_old), format_args!("loses a connection of client {client}"));
+        turn.note(
+            Self::broker_lane(is_old),
+            format_args!("loses a connection of client {client}"),
+        );
         let now = instant(self.now);
         let lost = self.host(is_old).broker().lost(now, key);
         turn.must(Rule::Calls, lost)?;
@@ -349,7 +364,10 @@ impl BrokerWorld {
                 link.may_end = Some(code as u8);
             }
         }
-        turn.note(Self::broker_lane(false), format_args!("disconnects client {client}"));
+        turn.note(
+            Self::broker_lane(false),
+            format_args!("disconnects client {client}"),
+        );
         self.host.broker().kick(now, name(client), code, &[]);
         self.host.holds_batch = true;
         self.serve(false, turn)
@@ -387,7 +405,9 @@ impl BrokerWorld {
             2 => self.now + 2_000,
             _ => self.now,
         };
-        turn.log().fault(format_args!("the broker is lost; the next one has the clock {now}"));
+        turn.log().fault(format_args!(
+            "the broker is lost; the next one has the clock {now}"
+        ));
         let (config, of_broker) = (self.config().clone(), *self.broker_config());
         let restored = self.host.stored.restore(now, &of_broker);
         let broker = turn.must(Rule::Restored, restored)?;
@@ -430,7 +450,11 @@ impl BrokerWorld {
         let Some(packet) = link.down.pop_front() else {
             return Ok(());
         };
-        turn.message(Self::broker_lane(is_old), Self::lane(client), format_args!("{packet:?}"));
+        turn.message(
+            Self::broker_lane(is_old),
+            Self::lane(client),
+            format_args!("{packet:?}"),
+        );
         let got = self.clients[client as usize].receive(packet, &mut self.links[at].up);
         if let Down::Disconnect(_) = packet {
             self.forget(at);
@@ -453,7 +477,9 @@ impl BrokerWorld {
         let is_first = it.had.insert(got.number);
         // One from a group, one from a subscription of its own.
         let is_fine = is_first || shared && it.had_twice.insert(got.number);
-        turn.rule(Rule::Once, is_fine, || format!("client {client} gets {got:?} again"))
+        turn.rule(Rule::Once, is_fine, || {
+            format!("client {client} gets {got:?} again")
+        })
     }
 }
 

@@ -90,7 +90,9 @@ impl Client {
                 }
                 up.extend([Up::PubRel(identifier)]);
             }
-            Down::PubAck(identifier, _) | Down::PubComp(identifier, _) | Down::PubRec(identifier, _) => {
+            Down::PubAck(identifier, _)
+            | Down::PubComp(identifier, _)
+            | Down::PubRec(identifier, _) => {
                 self.outgoing.retain(|it| it.sent.identifier != identifier);
             }
             Down::SubAck(identifier, _) | Down::UnsubAck(identifier, _) => {

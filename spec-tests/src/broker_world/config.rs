@@ -116,7 +116,16 @@ pub(super) const WILL_TOPIC: u8 = 1;
 pub(super) const FORBIDDEN: u8 = 3;
 /// The Topic Filters.
 pub(super) const FILTERS: [&str; 10] = [
-    "a", "#", "+", "b", "$share/g/a", "$share/h/#", "c/+", "+/d", "$share/g/+", "$c/#",
+    "a",
+    "#",
+    "+",
+    "b",
+    "$share/g/a",
+    "$share/h/#",
+    "c/+",
+    "+/d",
+    "$share/g/+",
+    "$c/#",
 ];
 
 pub(super) fn is_shared(filter: u8) -> bool {

@@ -12,7 +12,12 @@ use crate::explore::Turn;
 
 impl BrokerWorld {
     /// A connection has something to write.
-    pub(super) fn write(&mut self, is_old: bool, key: ConnectionKey, turn: &mut Turn<'_>) -> Judged {
+    pub(super) fn write(
+        &mut self,
+        is_old: bool,
+        key: ConnectionKey,
+        turn: &mut Turn<'_>,
+    ) -> Judged {
         let now = instant(self.now);
         let mut bytes = Vec::new();
         let Ok(transmitted) = self.host(is_old).broker().transmit(now, key, &mut bytes) else {
@@ -20,7 +25,10 @@ impl BrokerWorld {
         };
         let mut links = self.links.iter();
         let Some(at) = links.position(|it| it.is_old == is_old && it.key == Some(key)) else {
-            return turn.must(Rule::Calls, Err("the broker writes to a connection that is over"));
+            return turn.must(
+                Rule::Calls,
+                Err("the broker writes to a connection that is over"),
+            );
         };
         let mut packets = Vec::new();
         let decoded = decode(&bytes, |packet| packets.push(packet));
@@ -77,11 +85,15 @@ impl BrokerWorld {
                 })
             }
             Down::Publish(got) if is_accepted => self.judge_message(client, is_old, got, turn),
-            Down::Publish(_) => turn.must(Rule::Copies, Err("a message on a connection without a Session")),
+            Down::Publish(_) => turn.must(
+                Rule::Copies,
+                Err("a message on a connection without a Session"),
+            ),
             Down::PubRel(identifier, code) => {
                 let session = self.host(is_old).model.session(client);
                 let copies = session.map(|it| it.copies.iter_mut());
-                let copy = copies.and_then(|mut it| it.find(|it| it.state == State::Released(identifier)));
+                let copy =
+                    copies.and_then(|mut it| it.find(|it| it.state == State::Released(identifier)));
                 let is_known = copy.is_some();
                 if let Some(copy) = copy {
                     copy.is_sent = true;
@@ -90,11 +102,21 @@ impl BrokerWorld {
                     format!("PUBREL {identifier} to client {client}, which no PUBREC asked for")
                 })
             }
-            Down::PubAck(identifier, code) => self.judge_answer(at, Answer::PubAck, identifier, code, turn),
-            Down::PubRec(identifier, code) => self.judge_answer(at, Answer::PubRec, identifier, code, turn),
-            Down::PubComp(identifier, code) => self.judge_answer(at, Answer::PubComp, identifier, code, turn),
-            Down::SubAck(identifier, code) => self.judge_answer(at, Answer::SubAck, identifier, code, turn),
-            Down::UnsubAck(identifier, code) => self.judge_answer(at, Answer::UnsubAck, identifier, code, turn),
+            Down::PubAck(identifier, code) => {
+                self.judge_answer(at, Answer::PubAck, identifier, code, turn)
+            }
+            Down::PubRec(identifier, code) => {
+                self.judge_answer(at, Answer::PubRec, identifier, code, turn)
+            }
+            Down::PubComp(identifier, code) => {
+                self.judge_answer(at, Answer::PubComp, identifier, code, turn)
+            }
+            Down::SubAck(identifier, code) => {
+                self.judge_answer(at, Answer::SubAck, identifier, code, turn)
+            }
+            Down::UnsubAck(identifier, code) => {
+                self.judge_answer(at, Answer::UnsubAck, identifier, code, turn)
+            }
             Down::Disconnect(code) => {
                 let link = &self.links[at];
                 let has_reason = link.is_hostile || link.may_end == Some(code);
@@ -121,7 +143,9 @@ impl BrokerWorld {
             _ => Rule::Acknowledged,
         };
         let owed = &mut self.links[at].owed;
-        let position = owed.iter().position(|it| it.answer == answer && it.identifier == identifier);
+        let position = owed
+            .iter()
+            .position(|it| it.answer == answer && it.identifier == identifier);
         let Some(owed) = position.map(|it| owed.remove(it)) else {
             let is_hostile = self.links[at].is_hostile;
             return turn.rule(rule, is_hostile, || {
@@ -129,7 +153,10 @@ impl BrokerWorld {
             });
         };
         turn.rule(rule, owed.codes.contains(&code), || {
-            format!("{answer:?} {identifier} with {code:#x} to client {client}, and not {:x?}", owed.codes)
+            format!(
+                "{answer:?} {identifier} with {code:#x} to client {client}, and not {:x?}",
+                owed.codes
+            )
         })?;
         if code >= 0x80 {
             turn.cover(Rule::Refused.position());
@@ -160,11 +187,16 @@ impl BrokerWorld {
         let waiting = |it: &Copy| it.state == State::Waiting && it.is(&got);
         // It rather is one that is owed than one that only may come.
         let owed = |it: &Copy| waiting(it) && !it.is_optional;
-        let (is_owed, may_come) = (session.copies.iter().any(owed), session.copies.iter().any(waiting));
+        let (is_owed, may_come) = (
+            session.copies.iter().any(owed),
+            session.copies.iter().any(waiting),
+        );
         if !is_owed {
             let of_number = |it: &Copy| it.is(&got) && it.identifier() == Some(got.identifier);
             let again = !may_come && session.copies.iter().any(of_number);
-            turn.rule(Rule::Duplicate, !again, || format!("{got:?} to client {client} without DUP"))?;
+            turn.rule(Rule::Duplicate, !again, || {
+                format!("{got:?} to client {client} without DUP")
+            })?;
             match host.model.take_from_pool(client, &got) {
                 Some(copy) => {
                     turn.cover(Rule::OneMember.position());
@@ -176,7 +208,11 @@ impl BrokerWorld {
                     let is_member = (0..10).any(|it: u8| {
                         is_shared(it) && matches(it, got.topic) && host.model.is_member(client, it)
                     });
-                    let rule = if is_member { Rule::OneMember } else { Rule::Copies };
+                    let rule = if is_member {
+                        Rule::OneMember
+                    } else {
+                        Rule::Copies
+                    };
                     return turn.rule(rule, false, || format!("{got:?} to client {client}"));
                 }
             }
@@ -202,10 +238,19 @@ impl BrokerWorld {
             session.copies.remove(position);
             return Ok(());
         }
-        let is_free = session.copies.iter().all(|it| it.identifier() != Some(got.identifier));
-        turn.rule(Rule::Identifiers, is_free, || format!("{got:?} to client {client}, which has that identifier"))?;
+        let is_free = session
+            .copies
+            .iter()
+            .all(|it| it.identifier() != Some(got.identifier));
+        turn.rule(Rule::Identifiers, is_free, || {
+            format!("{got:?} to client {client}, which has that identifier")
+        })?;
         session.begin(position, got.identifier);
-        let in_flight = session.copies.iter().filter(|it| it.state != State::Waiting).count();
+        let in_flight = session
+            .copies
+            .iter()
+            .filter(|it| it.state != State::Waiting)
+            .count();
         turn.rule(Rule::Window, in_flight <= window, || {
             format!("{in_flight} messages in flight to client {client}")
         })
@@ -219,7 +264,10 @@ impl BrokerWorld {
             return Ok(());
         }
         let (model, stored) = (&self.host.model, &self.host.stored.model);
-        let (now, then) = (&model.sessions[client as usize], stored.sessions.get(client as usize).unwrap_or(&None));
+        let (now, then) = (
+            &model.sessions[client as usize],
+            stored.sessions.get(client as usize).unwrap_or(&None),
+        );
         let lasts = now.as_ref().is_some_and(|it| it.expiry > 0);
         let is_stored = match (packet, now, then) {
             (Down::PubAck(_, code) | Down::PubRec(_, code), ..) if code < 0x80 => {
@@ -239,7 +287,11 @@ impl BrokerWorld {
                 !session.copies.iter().any(sent) || known || pooled
             }
             (Down::PubRel(identifier, _), Some(session), _) if lasts => {
-                let has_it = |it: &Session| it.copies.iter().any(|copy| copy.state == State::Released(identifier));
+                let has_it = |it: &Session| {
+                    it.copies
+                        .iter()
+                        .any(|copy| copy.state == State::Released(identifier))
+                };
                 !has_it(session) || then.as_ref().is_some_and(has_it)
             }
             (Down::SubAck(..) | Down::UnsubAck(..), Some(session), _) if lasts => {
@@ -291,7 +343,9 @@ fn received(packet: Down, session: &Option<Session>) -> bool {
     let (Down::PubRec(identifier, _) | Down::PubComp(identifier, _)) = packet else {
         return false;
     };
-    session.as_ref().is_some_and(|it| it.received.contains(&identifier))
+    session
+        .as_ref()
+        .is_some_and(|it| it.received.contains(&identifier))
 }
 
 impl Session {
@@ -304,24 +358,33 @@ impl Session {
             (it.state == State::Sent(got.identifier) || is_doubtful) && it.is(&got)
         });
         let Some(position) = position else {
-            return turn.rule(Rule::Duplicate, false, || format!("{got:?}, which was not sent before"));
+            return turn.rule(Rule::Duplicate, false, || {
+                format!("{got:?}, which was not sent before")
+            });
         };
         let earlier = &self.copies[..position];
         let in_order = !self.copies[position].is_sent
-            && earlier.iter().all(|it| !matches!(it.state, State::Sent(_)) || it.is_sent);
+            && earlier
+                .iter()
+                .all(|it| !matches!(it.state, State::Sent(_)) || it.is_sent);
         turn.cover(Rule::Duplicate.position());
         match self.copies[position].state {
             State::Waiting => self.begin(position, got.identifier),
             _ => self.copies[position].is_sent = true,
         }
-        turn.rule(Rule::SentAgain, in_order, || format!("{got:?} twice on one connection, or out of order"))
+        turn.rule(Rule::SentAgain, in_order, || {
+            format!("{got:?} twice on one connection, or out of order")
+        })
     }
 
     /// A message is sent for the first time: it is behind those that were sent before.
     fn begin(&mut self, position: usize, identifier: u16) {
         let mut copy = self.copies.remove(position);
         (copy.state, copy.is_sent) = (State::Sent(identifier), true);
-        let begun = self.copies.iter().take_while(|it| it.state != State::Waiting);
+        let begun = self
+            .copies
+            .iter()
+            .take_while(|it| it.state != State::Waiting);
         self.copies.insert(begun.count(), copy);
     }
 
@@ -333,7 +396,8 @@ impl Session {
         let mut index = 0;
         let mut skipped = Vec::new();
         for copy in &self.copies[..position] {
-            let same = copy.state == State::Waiting && copy.class() == class && copy.group.is_none();
+            let same =
+                copy.state == State::Waiting && copy.class() == class && copy.group.is_none();
             // Two copies of one message are in no order.
             if same && !is_group && copy.message.number != first.number {
                 skipped.push(index);
@@ -344,7 +408,9 @@ impl Session {
             if !self.copies[index].is_optional {
                 let left = self.losses.checked_sub(1);
                 let late = self.copies[index].message;
-                turn.rule(Rule::Order, left.is_some(), || format!("{first:?} comes before {late:?}"))?;
+                turn.rule(Rule::Order, left.is_some(), || {
+                    format!("{first:?} comes before {late:?}")
+                })?;
                 self.losses = left.unwrap_or(0);
             }
             self.copies.remove(index);
@@ -355,11 +421,15 @@ impl Session {
 
     fn judge_expiry(&self, copy: &Copy, got: Got, now: u64, turn: &mut Turn<'_>) -> Judged {
         if copy.message.expires == NEVER {
-            return turn.rule(Rule::Copies, got.expiry.is_none(), || format!("{got:?} has an expiry"));
+            return turn.rule(Rule::Copies, got.expiry.is_none(), || {
+                format!("{got:?} has an expiry")
+            });
         }
         let left = copy.message.expires.saturating_sub(now);
         let seconds = got.expiry.map_or(0, u64::from);
         let is_right = left > 0 && (left / 1000..=left.div_ceil(1000)).contains(&seconds);
-        turn.rule(Rule::Expiry, is_right, || format!("{got:?}, {left} ms before it expires"))
+        turn.rule(Rule::Expiry, is_right, || {
+            format!("{got:?}, {left} ms before it expires")
+        })
     }
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
+use mqtt5_session_fsm::Instant;
 use mqtt5_session_fsm::broker::journal::{Batch, BrokenRecord, Restoring};
 use mqtt5_session_fsm::broker::{Broker, BrokerConfig, Statistics};
-use mqtt5_session_fsm::Instant;
 
 use super::model::Model;
 use crate::explore::fingerprint::{Fingerprint, Fingerprinter};
@@ -57,7 +57,9 @@ impl Hash for Point {
 
 impl Hash for Host {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        self.print.get_or_init(|| print_of(&*self.broker)).hash(hasher);
+        self.print
+            .get_or_init(|| print_of(&*self.broker))
+            .hash(hasher);
         self.model.hash(hasher);
         self.stored.hash(hasher);
         self.pending.hash(hasher);

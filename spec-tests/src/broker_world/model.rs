@@ -171,7 +171,9 @@ impl Model {
             return;
         };
         let before = session.subscriptions.len();
-        session.subscriptions.retain(|it| it.filter != wanted.filter);
+        session
+            .subscriptions
+            .retain(|it| it.filter != wanted.filter);
         let is_new = session.subscriptions.len() == before;
         session.subscriptions.push(wanted);
         session.subscriptions.sort_unstable();
@@ -238,7 +240,10 @@ impl Model {
             }
             // The clock may have gone back.
             session.ends = session.ends.min(after(now, expiry));
-            session.will_due = session.will_due.min(after(now, delay)).max(after(now, grace));
+            session.will_due = session
+                .will_due
+                .min(after(now, delay))
+                .max(after(now, grace));
         }
         self.pool.retain(|it| it.message.qos > 0);
         self.pool.iter_mut().for_each(|it| it.may_be_given = true);

@@ -2,8 +2,8 @@
 
 use super::config::Config;
 use crate::explore::{CoveragePoint, Turn, Violation};
-pub(super) use crate::world::monitors::{Judged, Verdict};
 use crate::world::coverage_points::named;
+pub(super) use crate::world::monitors::{Judged, Verdict};
 
 fn is_lost(config: &Config) -> bool {
     config.losses > 0 && config.persistent > 0
@@ -126,7 +126,10 @@ named! {
 impl Kind {
     /// The environment does something unwanted.
     pub(super) const fn is_fault(self) -> bool {
-        matches!(self, Kind::Cut | Kind::TakeOver | Kind::Loss | Kind::Hostile | Kind::Kick)
+        matches!(
+            self,
+            Kind::Cut | Kind::TakeOver | Kind::Loss | Kind::Hostile | Kind::Kick
+        )
     }
 }
 

@@ -84,7 +84,8 @@ pub(super) enum Down {
 
 /// The ClientID of a client.
 pub(super) fn name(client: u8) -> &'static str {
-    static NAMES: LazyLock<Vec<String>> = LazyLock::new(|| (0..=255).map(|it| format!("{it}")).collect());
+    static NAMES: LazyLock<Vec<String>> =
+        LazyLock::new(|| (0..=255).map(|it| format!("{it}")).collect());
     &NAMES[client as usize]
 }
 
@@ -133,7 +134,10 @@ impl Up {
             Up::Unsubscribe(it, filter) => {
                 let list = [TopicFilter::new(FILTERS[filter as usize]).expect("a filter")];
                 let filters = TopicFilters::new(&list).expect("not empty");
-                write(&Packet::Unsubscribe(Unsubscribe::new(id(it), filters)), bytes);
+                write(
+                    &Packet::Unsubscribe(Unsubscribe::new(id(it), filters)),
+                    bytes,
+                );
             }
             Up::Disconnect { with_will } => {
                 let code = match with_will {
@@ -229,11 +233,19 @@ fn read(packet: &Packet<'_>) -> Result<Down, String> {
         Packet::PubRel(it) => Down::PubRel(it.packet_identifier.get(), it.reason_code as u8),
         Packet::PubComp(it) => Down::PubComp(it.packet_identifier.get(), it.reason_code as u8),
         Packet::SubAck(it) => {
-            let code = it.reason_codes.iter().next().ok_or("a SUBACK without codes")?;
+            let code = it
+                .reason_codes
+                .iter()
+                .next()
+                .ok_or("a SUBACK without codes")?;
             Down::SubAck(it.packet_identifier.get(), code as u8)
         }
         Packet::UnsubAck(it) => {
-            let code = it.reason_codes.iter().next().ok_or("an UNSUBACK without codes")?;
+            let code = it
+                .reason_codes
+                .iter()
+                .next()
+                .ok_or("an UNSUBACK without codes")?;
             Down::UnsubAck(it.packet_identifier.get(), code as u8)
         }
         Packet::Disconnect(it) => Down::Disconnect(it.reason_code as u8),
@@ -267,7 +279,10 @@ fn got(publish: &Publish<'_>) -> Result<Got, String> {
         } => (packet_identifier.get(), duplicate),
     };
     Ok(Got {
-        number: publish.payload.first_chunk().map_or(EMPTY, |it| u16::from_be_bytes(*it)),
+        number: publish
+            .payload
+            .first_chunk()
+            .map_or(EMPTY, |it| u16::from_be_bytes(*it)),
         topic: topic.ok_or("a topic that nobody uses")? as u8,
         qos: publish.delivery.qos() as u8,
         retain: publish.retain,

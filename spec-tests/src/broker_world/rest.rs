@@ -44,7 +44,10 @@ impl BrokerWorld {
         })?;
         let sessions = self.host.model.sessions.iter().flatten().count() as u64;
         turn.rule(Rule::Gauges, counted.sessions == sessions, || {
-            format!("{} Sessions are counted, and there are {sessions}", counted.sessions)
+            format!(
+                "{} Sessions are counted, and there are {sessions}",
+                counted.sessions
+            )
         })?;
         if self.host.has_work {
             // What is left of a Session that has ended.
@@ -52,16 +55,33 @@ impl BrokerWorld {
         }
         let all = self.host.model.sessions.iter().flatten();
         let subscriptions: usize = all.map(|it| it.subscriptions.len()).sum();
-        turn.rule(Rule::Gauges, counted.subscriptions == subscriptions as u64, || {
-            format!("{} subscriptions are counted, and there are {subscriptions}", counted.subscriptions)
-        })?;
-        let links = self.links.iter().filter(|it| !it.is_old && it.key.is_some()).count() as u64;
+        turn.rule(
+            Rule::Gauges,
+            counted.subscriptions == subscriptions as u64,
+            || {
+                format!(
+                    "{} subscriptions are counted, and there are {subscriptions}",
+                    counted.subscriptions
+                )
+            },
+        )?;
+        let links = self
+            .links
+            .iter()
+            .filter(|it| !it.is_old && it.key.is_some())
+            .count() as u64;
         turn.rule(Rule::Gauges, counted.connections == links, || {
-            format!("{} connections are counted, and there are {links}", counted.connections)
+            format!(
+                "{} connections are counted, and there are {links}",
+                counted.connections
+            )
         })?;
         let retained = self.host.model.retained.len() as u64;
         turn.rule(Rule::Gauges, counted.retained == retained, || {
-            format!("{} retained messages are counted, and there are {retained}", counted.retained)
+            format!(
+                "{} retained messages are counted, and there are {retained}",
+                counted.retained
+            )
         })
     }
 
@@ -76,15 +96,34 @@ impl BrokerWorld {
             let (Some(session), Some(view)) = (session, view) else {
                 continue;
             };
-            let own: BTreeSet<_> = view.subscriptions().map(|(filter, it)| {
-                let identifier = it.identifier().map_or(0, |it| it.get());
-                (filter.to_owned(), it.qos(), it.no_local(), it.retain_as_published(), identifier)
-            }).collect();
-            let promised: BTreeSet<_> = session.subscriptions.iter().map(|it: &Wanted| {
-                let options = it.options();
-                let filter = FILTERS[it.filter as usize].to_owned();
-                (filter, qos_of(it.qos), options.no_local, options.retain_as_published, it.identifier())
-            }).collect();
+            let own: BTreeSet<_> = view
+                .subscriptions()
+                .map(|(filter, it)| {
+                    let identifier = it.identifier().map_or(0, |it| it.get());
+                    (
+                        filter.to_owned(),
+                        it.qos(),
+                        it.no_local(),
+                        it.retain_as_published(),
+                        identifier,
+                    )
+                })
+                .collect();
+            let promised: BTreeSet<_> = session
+                .subscriptions
+                .iter()
+                .map(|it: &Wanted| {
+                    let options = it.options();
+                    let filter = FILTERS[it.filter as usize].to_owned();
+                    (
+                        filter,
+                        qos_of(it.qos),
+                        options.no_local,
+                        options.retain_as_published,
+                        it.identifier(),
+                    )
+                })
+                .collect();
             turn.rule(Rule::Index, own == promised, || {
                 format!("client {client} has {own:?}, and was promised {promised:?}")
             })?;
@@ -97,7 +136,8 @@ impl BrokerWorld {
         let compares = self.config().compare > 0 && self.config().persistent > 0;
         // A Will without a delay goes out with the connection, and finds others connected or not.
         let has_will = |it: &Session| it.has_will && it.is_connected;
-        let sends_will = self.config().will_delay == 0 && self.host.model.sessions.iter().flatten().any(has_will);
+        let sends_will = self.config().will_delay == 0
+            && self.host.model.sessions.iter().flatten().any(has_will);
         if !compares || !self.host.pending.is_empty() || self.host.has_work || sends_will {
             return Ok(());
         }
@@ -132,7 +172,9 @@ impl BrokerWorld {
                 duplicate: false,
             };
             let message = Message::new(&publish_of(clears, &[], &[])).expect("short");
-            let _ = host.broker().publish(instant(now), message, Qos::AtMostOnce);
+            let _ = host
+                .broker()
+                .publish(instant(now), message, Qos::AtMostOnce);
         }
         for key in self.links.iter().filter_map(|link| link.key) {
             let _ = host.broker().lost(instant(now), key);
@@ -160,16 +202,27 @@ impl BrokerWorld {
                     duplicate: false,
                 };
                 let message = Message::new(&publish_of(clears, &[], &[])).expect("short");
-                let _ = host.broker().publish(instant(now), message, Qos::AtMostOnce);
+                let _ = host
+                    .broker()
+                    .publish(instant(now), message, Qos::AtMostOnce);
             }
         }
         let left = host.look().statistics();
-        let gauges = [left.connections, left.sessions, left.subscriptions, left.groups, left.retained, left.message_bytes];
+        let gauges = [
+            left.connections,
+            left.sessions,
+            left.subscriptions,
+            left.groups,
+            left.retained,
+            left.message_bytes,
+        ];
         turn.rule(Rule::NothingLeft, gauges == [0; 6], || format!("{left:?}"))?;
         let newest = host.pending.back().unwrap_or(&host.stored);
         // The head has a key of one byte.
         let others: Vec<&[u8]> = newest.keys().filter(|key| **key != [0]).collect();
-        turn.rule(Rule::NothingLeft, others.is_empty(), || format!("the records {others:02x?}"))
+        turn.rule(Rule::NothingLeft, others.is_empty(), || {
+            format!("the records {others:02x?}")
+        })
     }
 
     /// Whether nothing is under way.
@@ -177,19 +230,34 @@ impl BrokerWorld {
         self.old.is_none()
             && self.host.pending.is_empty()
             && !self.host.has_work
-            && self.links.iter().all(|link| link.is_idle() && link.is_known == link.key.is_some())
+            && self
+                .links
+                .iter()
+                .all(|link| link.is_idle() && link.is_known == link.key.is_some())
     }
 
     /// Nothing is under way: whoever is there has all that it is owed.
     fn judge_rest(&mut self, turn: &mut Turn<'_>) -> Judged {
         for client in 0..self.clients.len() as u8 {
             let is_up = self.clients[client as usize].is_up;
-            let Some(session) = self.host.model.session(client).filter(|it| it.is_connected && is_up) else {
+            let Some(session) = self
+                .host
+                .model
+                .session(client)
+                .filter(|it| it.is_connected && is_up)
+            else {
                 continue;
             };
-            let owed = session.copies.iter().filter(|copy| !copy.is_optional).count();
+            let owed = session
+                .copies
+                .iter()
+                .filter(|copy| !copy.is_optional)
+                .count();
             turn.rule(Rule::NotLost, owed <= session.losses.into(), || {
-                format!("client {client} has nothing to wait for, and does not get {:?}", session.copies)
+                format!(
+                    "client {client} has nothing to wait for, and does not get {:?}",
+                    session.copies
+                )
             })?;
             // Of two copies that look alike, the one that was dropped may be the group's.
             let others = i16::from(session.losses) - owed as i16;
@@ -231,7 +299,9 @@ impl BrokerWorld {
             format!("{first:?} waits for a member of the group, and one is there")
         })?;
         if count > 0 {
-            let up: Vec<u8> = (0..self.clients.len() as u8).filter(|it| is_up(*it)).collect();
+            let up: Vec<u8> = (0..self.clients.len() as u8)
+                .filter(|it| is_up(*it))
+                .collect();
             let mut pool = model.pool.clone();
             pool.retain(|it| !up.iter().any(|client| model.is_member(*client, it.filter)));
             self.host.model.pool = pool;
@@ -247,7 +317,10 @@ impl BrokerWorld {
 
 /// The lines from the first difference on, with those above it.
 fn differences(one: &str, other: &str) -> String {
-    let same = one.lines().zip(other.lines()).take_while(|(one, other)| one == other);
+    let same = one
+        .lines()
+        .zip(other.lines())
+        .take_while(|(one, other)| one == other);
     let from = same.count();
     let part = |text: &str| {
         let lines: Vec<&str> = text.lines().skip(from.saturating_sub(8)).take(16).collect();

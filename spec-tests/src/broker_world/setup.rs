@@ -149,8 +149,12 @@ impl BrokerWorld {
             identifier: 0,
             duplicate: false,
         };
-        let message = Message::new(&publish_of(sent, &sent.number.to_be_bytes(), &[])).expect("short");
-        let _ = self.host.broker().publish(instant(now), message, qos_of(qos));
+        let message =
+            Message::new(&publish_of(sent, &sent.number.to_be_bytes(), &[])).expect("short");
+        let _ = self
+            .host
+            .broker()
+            .publish(instant(now), message, qos_of(qos));
         let kept = model::Message {
             number: sent.number,
             from: model::Publisher::Host,

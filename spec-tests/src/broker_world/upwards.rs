@@ -35,14 +35,21 @@ impl BrokerWorld {
         let mut bytes = Vec::new();
         up.encode(client, self.config(), &mut bytes);
         let mut input = &bytes[..];
-        let taken = self.host(is_old).broker().receive(now, key, &mut input, policy);
+        let taken = self
+            .host(is_old)
+            .broker()
+            .receive(now, key, &mut input, policy);
         let taken = turn.must(Rule::Calls, taken)?;
         if taken == Taken::Wait && !input.is_empty() {
             self.links[at].is_stopped = true;
             return self.serve(is_old, turn);
         }
         self.links[at].up.pop_front();
-        turn.message(Self::lane(client), Self::broker_lane(is_old), format_args!("{up:?}"));
+        turn.message(
+            Self::lane(client),
+            Self::broker_lane(is_old),
+            format_args!("{up:?}"),
+        );
         if self.links[at].is_accepted || matches!(up, Up::Hostile(_)) {
             self.note(at, up);
         }
@@ -96,7 +103,7 @@ impl BrokerWorld {
                     self.links[at].owed.push(Owed {
                         answer: Answer::PubComp,
                         identifier,
-                            codes: [code; 2],
+                        codes: [code; 2],
                     });
                 }
             }
@@ -130,7 +137,10 @@ impl BrokerWorld {
             Packet::Connect(packet) => {
                 let clean = packet.clean_start;
                 let verdict = Verdict::Accept(Admission::of("p"));
-                let answered = self.host(is_old).broker().answer_connect(now, question, &verdict);
+                let answered = self
+                    .host(is_old)
+                    .broker()
+                    .answer_connect(now, question, &verdict);
                 turn.must(Rule::Calls, answered)?;
                 // [MQTT-3.1.4-3]
                 for other in &mut self.links {
@@ -147,9 +157,15 @@ impl BrokerWorld {
                 let identifier = packet.packet_identifier.get();
                 let subscription = packet.subscriptions.iter().next().expect("one filter");
                 let filter = subscription.filter.as_str();
-                let filter = FILTERS.iter().position(|it| *it == filter).expect("one of ours");
+                let filter = FILTERS
+                    .iter()
+                    .position(|it| *it == filter)
+                    .expect("one of ours");
                 let grants = [Grant::UpTo(Qos::ExactlyOnce)];
-                let answered = self.host(is_old).broker().answer_subscribe(now, question, &grants);
+                let answered = self
+                    .host(is_old)
+                    .broker()
+                    .answer_subscribe(now, question, &grants);
                 turn.must(Rule::Calls, answered)?;
                 let options = subscription.options;
                 let wanted = Wanted {
@@ -203,7 +219,12 @@ impl BrokerWorld {
     }
 
     /// Finishes the last call; and all that takes long, unless that takes steps of its own.
-    fn work(&mut self, is_old: bool, ready: &mut Vec<ConnectionKey>, turn: &mut Turn<'_>) -> Judged {
+    fn work(
+        &mut self,
+        is_old: bool,
+        ready: &mut Vec<ConnectionKey>,
+        turn: &mut Turn<'_>,
+    ) -> Judged {
         self.collect(is_old, ready, turn)?;
         let now = instant(self.now);
         while self.config().slice == 0 && self.host(is_old).broker().work(now, &mut 100) {
@@ -213,13 +234,19 @@ impl BrokerWorld {
     }
 
     /// Takes the notices and the batch of the last call.
-    fn collect(&mut self, is_old: bool, ready: &mut Vec<ConnectionKey>, turn: &mut Turn<'_>) -> Judged {
+    fn collect(
+        &mut self,
+        is_old: bool,
+        ready: &mut Vec<ConnectionKey>,
+        turn: &mut Turn<'_>,
+    ) -> Judged {
         while let Some(notice) = self.host(is_old).broker().poll() {
             match notice {
                 Notice::Ready(key) => ready.push(key),
                 Notice::Readable(key) => {
                     let mut links = self.links.iter_mut();
-                    if let Some(link) = links.find(|it| it.is_old == is_old && it.key == Some(key)) {
+                    if let Some(link) = links.find(|it| it.is_old == is_old && it.key == Some(key))
+                    {
                         link.is_stopped = false;
                     }
                 }
@@ -258,7 +285,10 @@ impl BrokerWorld {
     /// A right is taken back.
     pub(super) fn withdraw(&mut self, client: u8, filter: u8, turn: &mut Turn<'_>) -> Judged {
         let now = instant(self.now);
-        turn.note(Self::broker_lane(false), format_args!("withdraws {} from {client}", FILTERS[filter as usize]));
+        turn.note(
+            Self::broker_lane(false),
+            format_args!("withdraws {} from {client}", FILTERS[filter as usize]),
+        );
         let text = TopicFilter::new(FILTERS[filter as usize]).expect("a filter");
         let host = &mut self.host;
         let existed = host.broker().withdraw(now, name(client), text);
@@ -272,7 +302,10 @@ impl BrokerWorld {
 
 /// The variant of a subscription, from its options and its identifier.
 fn variant_of(packet: &mqtt5_codec::Subscribe<'_>, filter: u8) -> u8 {
-    let identifier = packet.properties.subscription_identifier().map_or(0, |it| it.get());
+    let identifier = packet
+        .properties
+        .subscription_identifier()
+        .map_or(0, |it| it.get());
     let subscription = packet.subscriptions.iter().next().expect("one filter");
     let is_it = |variant: &u8| {
         let wanted = Wanted {
@@ -290,7 +323,11 @@ fn variant_of(packet: &mqtt5_codec::Subscribe<'_>, filter: u8) -> u8 {
 impl Owed {
     fn of(sent: Sent, codes: [u8; 2]) -> Self {
         Owed {
-            answer: if sent.qos == 1 { Answer::PubAck } else { Answer::PubRec },
+            answer: if sent.qos == 1 {
+                Answer::PubAck
+            } else {
+                Answer::PubRec
+            },
             identifier: sent.identifier,
             codes,
         }

@@ -1,9 +1,9 @@
 //! What the world is made of, and how much may go wrong in it.
 
-use std::hash::{Hash, Hasher};
 use super::announced::Variant;
 use super::application::Side;
 use crate::settings::settings;
+use std::hash::{Hash, Hasher};
 
 settings! {
     /// messages that the Client's application publishes

@@ -45,7 +45,10 @@ impl Copy {
         Copy {
             message,
             qos: qos.min(message.qos),
-            retain: message.retain && subscriptions.iter().any(|it| it.options().retain_as_published),
+            retain: message.retain
+                && subscriptions
+                    .iter()
+                    .any(|it| it.options().retain_as_published),
             subscriptions: identifiers.clone().fold(0, |all, it| all | 1 << it),
             count: identifiers.count() as u8,
             state: State::Waiting,
@@ -80,7 +83,10 @@ impl Copy {
 impl Session {
     /// A newer retained message takes the place of this one.
     pub(super) fn supersede(&mut self, topic: u8) {
-        let waiting = self.copies.iter_mut().filter(|it| it.state == State::Waiting);
+        let waiting = self
+            .copies
+            .iter_mut()
+            .filter(|it| it.state == State::Waiting);
         let of_topic = waiting.filter(|it| it.walk.is_some() && it.message.topic == topic);
         of_topic.for_each(|copy| copy.is_optional = true);
     }
@@ -89,7 +95,10 @@ impl Session {
     pub(super) fn send_ahead(&mut self, topic: u8) {
         let own = self.subscriptions.iter().filter(|it| !is_shared(it.filter));
         if own.clone().any(|it| matches(it.filter, topic)) {
-            let waiting = self.copies.iter_mut().filter(|it| it.state == State::Waiting);
+            let waiting = self
+                .copies
+                .iter_mut()
+                .filter(|it| it.state == State::Waiting);
             let of_topic = waiting.filter(|it| it.message.topic == topic);
             of_topic.for_each(|copy| copy.walk = None);
         }
@@ -97,7 +106,10 @@ impl Session {
 
     /// The subscription for which retained messages are still to come has changed.
     pub(super) fn walk_for(&mut self, wanted: Wanted) {
-        let waiting = self.copies.iter_mut().filter(|it| it.state == State::Waiting);
+        let waiting = self
+            .copies
+            .iter_mut()
+            .filter(|it| it.state == State::Waiting);
         for copy in waiting.filter(|it| it.walk == Some(wanted.filter)) {
             let Copy {
                 qos,
@@ -111,15 +123,23 @@ impl Session {
 
     /// No further retained messages are sent for a subscription.
     pub(super) fn end_walk(&mut self, filter: u8) {
-        let waiting = self.copies.iter_mut().filter(|it| it.state == State::Waiting);
+        let waiting = self
+            .copies
+            .iter_mut()
+            .filter(|it| it.state == State::Waiting);
         let of_filter = waiting.filter(|it| it.walk == Some(filter));
         of_filter.for_each(|copy| copy.is_optional = true);
     }
 
     /// The connection is over. What was still to come, of retained messages or in a later slice, may come on the next one.
     pub(super) fn drop_qos_0(&mut self) {
-        let waiting = self.copies.iter_mut().filter(|it| it.state == State::Waiting);
-        waiting.filter(|it| it.qos == 0).for_each(|copy| copy.is_optional = true);
+        let waiting = self
+            .copies
+            .iter_mut()
+            .filter(|it| it.state == State::Waiting);
+        waiting
+            .filter(|it| it.qos == 0)
+            .for_each(|copy| copy.is_optional = true);
     }
 
     /// Nothing goes out in slices: what is for a client that is away is for nobody, if it is not retained.
@@ -150,7 +170,10 @@ impl Session {
     pub(in crate::broker_world) fn expire(&mut self, now: u64) {
         let is_alive = |it: &Copy| it.message.expires == NEVER || it.message.expires > now;
         let is_begun = |it: &Copy| it.state != State::Waiting || it.may_be_sent;
-        let doubtful = self.copies.iter_mut().filter(|it| it.state == State::Waiting && !is_alive(it));
+        let doubtful = self
+            .copies
+            .iter_mut()
+            .filter(|it| it.state == State::Waiting && !is_alive(it));
         doubtful.for_each(|copy| copy.is_optional = true);
         self.copies.retain(|copy| is_alive(copy) || is_begun(copy));
     }

@@ -28,7 +28,10 @@ impl Model {
     pub(super) fn route_to_groups(&mut self, message: Message, is_durable: &mut bool) -> bool {
         let mut is_matched = false;
         for filter in (0..10).filter(|it| is_shared(*it) && matches(*it, message.topic)) {
-            let members: Vec<u8> = self.clients().filter(|it| self.is_member(*it, filter)).collect();
+            let members: Vec<u8> = self
+                .clients()
+                .filter(|it| self.is_member(*it, filter))
+                .collect();
             if members.is_empty() {
                 continue;
             }
@@ -60,7 +63,11 @@ impl Model {
     }
 
     /// Gives a member the message that the broker sends it; `None` if there is none for it.
-    pub(in crate::broker_world) fn take_from_pool(&mut self, client: u8, got: &Got) -> Option<Copy> {
+    pub(in crate::broker_world) fn take_from_pool(
+        &mut self,
+        client: u8,
+        got: &Got,
+    ) -> Option<Copy> {
         let fits = |it: &Pooled| self.copy_of(client, it).is_some_and(|copy| copy.is(got));
         // What comes again was in doubt; what comes first rather was not.
         let is_likely = |it: &Pooled| it.may_be_given == got.duplicate && fits(it);
@@ -111,7 +118,9 @@ impl Model {
         let mut pool = std::mem::take(&mut self.pool);
         let before = pool.len();
         pool.retain(|it| {
-            let mut members = self.clients().filter(|client| self.is_member(*client, it.filter));
+            let mut members = self
+                .clients()
+                .filter(|client| self.is_member(*client, it.filter));
             // With QoS 0 it does not wait for members that are away.
             let is_there = |client: u8| {
                 let session = self.sessions[client as usize].as_ref();

@@ -160,7 +160,13 @@ impl Model {
     }
 
     /// A PUBACK, PUBREC or PUBCOMP of a client.
-    pub(in crate::broker_world) fn acknowledged(&mut self, client: u8, qos: u8, identifier: u16, is_last: bool) {
+    pub(in crate::broker_world) fn acknowledged(
+        &mut self,
+        client: u8,
+        qos: u8,
+        identifier: u16,
+        is_last: bool,
+    ) {
         let Some(session) = self.session(client) else {
             return;
         };
@@ -175,7 +181,9 @@ impl Model {
                 copy.is_sent = false;
             }
             (1, State::Sent(_), true) | (2, State::Released(_), true) => {
-                session.copies.retain(|it| it.identifier() != Some(identifier));
+                session
+                    .copies
+                    .retain(|it| it.identifier() != Some(identifier));
             }
             _ => {}
         }

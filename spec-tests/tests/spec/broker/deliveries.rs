@@ -7,7 +7,23 @@ use mqtt5_session_fsm::codec::{
 };
 use mqtt5_session_fsm::{Instant, Limits, ServerConfig};
 
-use crate::place::{Place, Who, encode, persistent, up_to, who};
+use crate::broker::place::{Place, Who, encode, persistent, up_to, who};
+
+crate::check::checks! {
+    "deliveries":
+    broker {
+        Example overlap,
+        Example no_local_over_connections,
+        Example properties_go_on,
+        Example message_expiry,
+        Example expiry_of_zero,
+        Example order,
+        Example receive_maximum,
+        Example receive_maximum_of_the_server,
+        Example careless_acknowledgements,
+        Example refused_by_the_subscriber,
+    }
+}
 
 const QOS: [Qos; 3] = [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce];
 
@@ -19,7 +35,6 @@ fn with_overlap(overlap: Overlap) -> BrokerConfig {
 }
 
 /// [MQTT-3.3.4-2] to [MQTT-3.3.4-5]: identifiers, RETAIN and No Local of overlapping subscriptions, offline and after a restart.
-#[test]
 fn overlap() {
     for overlap in [Overlap::OneCopy, Overlap::OnePerSubscription] {
         for away in [false, true] {
@@ -89,7 +104,6 @@ fn overlap() {
 }
 
 /// No Local is about the ClientID, not about the connection.
-#[test]
 fn no_local_over_connections() {
     let mut place = Place::new(persistent());
     let it = who("it").lasting(100);
@@ -107,7 +121,6 @@ fn no_local_over_connections() {
 
 /// [MQTT-3.3.2-4], [MQTT-3.3.2-15], [MQTT-3.3.2-16], [MQTT-3.3.2-17], [MQTT-3.3.2-18], [MQTT-3.3.2-20]: properties go on unaltered and in order, the
 /// Topic Alias and what the publisher's own connection means do not.
-#[test]
 fn properties_go_on() {
     let config = BrokerConfig {
         server: ServerConfig {
@@ -176,7 +189,6 @@ fn properties_go_on() {
 }
 
 /// Message Expiry through the queue of a Session, restarts, and sending again: counted once, from the arrival.
-#[test]
 fn message_expiry() {
     for restarts in 0..3 {
         let mut place = Place::new(persistent());
@@ -233,7 +245,6 @@ fn message_expiry() {
 }
 
 /// A message that has expired before it arrives, and one with an interval of 0.
-#[test]
 fn expiry_of_zero() {
     let mut place = Place::new(persistent());
     let it = who("it").lasting(100);
@@ -256,7 +267,6 @@ fn expiry_of_zero() {
 }
 
 /// [MQTT-4.6.0-5], [MQTT-4.6.0-6]: per topic, QoS and publisher in order, over small windows, queues, breaks and restarts.
-#[test]
 fn order() {
     for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
         for restarts in [false, true] {
@@ -306,7 +316,6 @@ fn order() {
 }
 
 /// [MQTT-3.3.4-9]: never more than Receive Maximum, which a new connection may change, after a restart, too.
-#[test]
 fn receive_maximum() {
     let mut place = Place::new(persistent());
     let publisher = place.connect(&who("publisher"));
@@ -340,7 +349,6 @@ fn receive_maximum() {
 
 /// [MQTT-3.3.4-7], [MQTT-3.3.4-8]: a publisher that sends more than the Server's Receive Maximum is disconnected with 0x93; a publisher whose messages
 /// wait for acknowledgements is not read as if it were.
-#[test]
 fn receive_maximum_of_the_server() {
     let config = BrokerConfig {
         fan_out_slice: 1,
@@ -368,7 +376,6 @@ fn receive_maximum_of_the_server() {
 }
 
 /// Acknowledgements that nobody asked for, twice, or of the wrong kind: the connection may end, nothing else.
-#[test]
 fn careless_acknowledgements() {
     let bytes: [&[u8]; 8] = [
         &[0x40, 2, 0, 9],
@@ -409,7 +416,6 @@ fn careless_acknowledgements() {
 }
 
 /// A refusal by the subscriber ends the message for it, and is no acknowledgement to anybody else.
-#[test]
 fn refused_by_the_subscriber() {
     let mut place = Place::new(persistent());
     let publisher = place.connect(&who("publisher"));

@@ -3,7 +3,19 @@
 use mqtt5_session_fsm::broker::{DropReason, Notice};
 use mqtt5_session_fsm::codec::{Packet, PubAck, PubRec, Qos, ReasonCode, TopicFilter};
 
-use crate::place::{Got, Place, Who, encode, persistent, up_to, who};
+use crate::broker::place::{Got, Place, Who, encode, persistent, up_to, who};
+
+crate::check::checks! {
+    "members":
+    broker {
+        Example what_was_sent_when_the_session_ends,
+        Example the_delivery_is_completed_after_reconnect,
+        Example the_last_member_ends_the_group,
+        Example takeover_of_a_member,
+        Example clean_start_of_a_member_gives_back,
+        Example unsubscribe_with_messages_in_flight,
+    }
+}
 
 fn lasting(name: &'static str) -> Who {
     who(name).lasting(100)
@@ -16,7 +28,6 @@ fn dropped(place: &mut Place, wanted: DropReason) -> usize {
 
 /// One group, one copy, at each QoS, also if the member leaves the connection in the middle: [MQTT-4.8.2-4], [MQTT-4.8.2-5]
 /// for QoS 2, the SHOULD of section 4.8.2 for QoS 1.
-#[test]
 fn what_was_sent_when_the_session_ends() {
     for (qos, answered, goes_on) in [
         (Qos::AtLeastOnce, false, true),
@@ -55,7 +66,6 @@ fn what_was_sent_when_the_session_ends() {
 }
 
 /// [MQTT-4.8.2-4]: the member that has it gets the rest of it when it comes again, with DUP, after a restart, too.
-#[test]
 fn the_delivery_is_completed_after_reconnect() {
     for restarts in [false, true] {
         for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
@@ -84,7 +94,6 @@ fn the_delivery_is_completed_after_reconnect() {
 }
 
 /// UNSUBSCRIBE of the last member, and the end of its Session, end the group and what waits in it, with notices.
-#[test]
 fn the_last_member_ends_the_group() {
     for how in 0..3 {
         let mut place = Place::new(persistent());
@@ -124,7 +133,6 @@ fn the_last_member_ends_the_group() {
 }
 
 /// The member is taken over: the Session goes on with its membership and what it had in flight.
-#[test]
 fn takeover_of_a_member() {
     let mut place = Place::new(persistent());
     let publisher = place.connect(&who("publisher"));
@@ -141,7 +149,6 @@ fn takeover_of_a_member() {
 }
 
 /// A member that connects with Clean Start gives back what it had at QoS 1.
-#[test]
 fn clean_start_of_a_member_gives_back() {
     let mut place = Place::new(persistent());
     let publisher = place.connect(&who("publisher"));
@@ -159,7 +166,6 @@ fn clean_start_of_a_member_gives_back() {
 }
 
 /// UNSUBSCRIBE by a member that has messages in flight: they are completed or go to others; nothing is lost to the group.
-#[test]
 fn unsubscribe_with_messages_in_flight() {
     let mut place = Place::new(persistent());
     let publisher = place.connect(&who("publisher"));
