@@ -7,6 +7,7 @@ mod place;
 mod answers;
 mod crashes;
 mod deliveries;
+mod equality;
 mod fan_out;
 mod hostile;
 mod limits;
@@ -26,6 +27,7 @@ pub(crate) fn checks() -> Vec<Check> {
     checks.extend(answers::checks());
     checks.extend(crashes::checks());
     checks.extend(deliveries::checks());
+    checks.extend(equality::checks());
     checks.extend(fan_out::checks());
     checks.extend(hostile::checks());
     checks.extend(limits::checks());

@@ -22,6 +22,7 @@ crate::check::checks! {
         Example receive_maximum_of_the_server,
         Example careless_acknowledgements,
         Example refused_by_the_subscriber,
+        Example messages_arrive_at_the_lower_qos,
     }
 }
 
@@ -435,4 +436,20 @@ fn refused_by_the_subscriber() {
     place.cut(wire);
     let wire = place.resume(&it);
     assert_eq!(place.take(wire), [], "[MQTT-4.4.0-2]");
+}
+
+/// [MQTT-3.8.4-8]: a message arrives at the lower one of its QoS and the granted one, once.
+fn messages_arrive_at_the_lower_qos() {
+    for published in QOS {
+        for granted in QOS {
+            let mut place = Place::new(BrokerConfig::default());
+            let (one, other) = (place.connect(&who("one")), place.connect(&who("other")));
+            let code = place.subscribe(other, "a/+", granted);
+            assert_eq!(code, ReasonCode::granted(granted));
+            place.publish(one, "a/b", "hi", published);
+            let got: Vec<_> = place.take(other).into_iter().map(|it| it.qos).collect();
+            assert_eq!(got, [published.min(granted)]);
+            assert!(place.take(one).is_empty());
+        }
+    }
 }

@@ -19,6 +19,7 @@ crate::check::checks! {
         Example the_publisher_is_gone,
         Example keep_alive_while_not_read,
         Example a_right_withdrawn_in_the_middle,
+        Example a_message_for_many_goes_out_in_slices,
     }
 }
 
@@ -357,5 +358,42 @@ fn a_right_withdrawn_in_the_middle() {
         let got: Vec<usize> = members.iter().map(|it| place.take(*it).len()).collect();
         assert_eq!(got, [1, 1, 1, 1, 1, usize::from(others)]);
         assert_eq!(place.broker.statistics().message_bytes, before);
+    }
+}
+
+/// A message for more subscribers than one call serves goes to each once, and in order; the publisher is read again.
+fn a_message_for_many_goes_out_in_slices() {
+    const QOS: [Qos; 3] = [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce];
+    for slice in [0, 1, 2, 5, 6] {
+        let mut place = Place::new(BrokerConfig {
+            fan_out_slice: slice,
+            ..BrokerConfig::default()
+        });
+        let publisher = place.connect(&who("publisher"));
+        let others: Vec<usize> = NAMES[1..]
+            .iter()
+            .map(|it| place.connect(&who(it)))
+            .collect();
+        for other in &others {
+            place.subscribe(*other, "t", Qos::ExactlyOnce);
+        }
+        let mut bytes = Vec::new();
+        for (index, payload) in ["1", "2", "3"].into_iter().enumerate() {
+            for qos in QOS {
+                let number = 3 * index as u16 + qos as u16 + 1;
+                bytes.extend(publish_bytes(number, qos, payload, false));
+            }
+        }
+        place.send(publisher, &bytes);
+        for other in &others {
+            let got = place.take(*other);
+            for qos in QOS {
+                let of_qos = got.iter().filter(|it| it.qos == qos);
+                let of_qos: Vec<_> = of_qos.map(|it| &it.payload[..]).collect();
+                assert_eq!(of_qos, ["1", "2", "3"], "slice {slice}");
+            }
+        }
+        assert_eq!(place.broker.statistics().acknowledged, 45);
+        assert!(!place.broker.work(place.now, &mut 1));
     }
 }

@@ -14,6 +14,7 @@ crate::check::checks! {
         Example takeover_of_a_member,
         Example clean_start_of_a_member_gives_back,
         Example unsubscribe_with_messages_in_flight,
+        Example one_member_that_is_there_gets_a_message,
     }
 }
 
@@ -198,4 +199,36 @@ fn unsubscribe_with_messages_in_flight() {
     place.publish(publisher, "a", "5", Qos::AtLeastOnce);
     assert_eq!(place.take(one), []);
     assert_eq!(place.payloads(other), ["5"]);
+}
+
+/// Section 4.8.2: each message goes to one member that is there, in turns; not to one that is away while another is there.
+/// What comes while all are away waits for the first that comes, but QoS 0.
+fn one_member_that_is_there_gets_a_message() {
+    let mut place = Place::new(persistent());
+    let publisher = place.connect(&who("publisher"));
+    let mut workers = ["1", "2", "3"].map(|name| place.connect(&lasting(name)));
+    for worker in workers {
+        place.subscribe(worker, "$share/g/job/#", Qos::AtLeastOnce);
+    }
+    for _ in 0..6 {
+        place.publish(publisher, "job/1", "do", Qos::ExactlyOnce);
+    }
+    assert_eq!(workers.map(|it| place.take(it).len()), [2, 2, 2]);
+    place.cut(workers[0]);
+    for _ in 0..4 {
+        place.publish(publisher, "job/1", "do", Qos::AtLeastOnce);
+    }
+    assert_eq!(workers.map(|it| place.take(it).len()), [0, 2, 2]);
+    place.cut(workers[1]);
+    place.cut(workers[2]);
+    for qos in [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce] {
+        place.publish(publisher, "job/1", "do", qos);
+    }
+    workers[2] = place.resume(&lasting("3"));
+    assert_eq!(place.take(workers[2]).len(), 2);
+    place.restart();
+    let publisher = place.connect(&who("publisher"));
+    workers[0] = place.resume(&lasting("1"));
+    place.publish(publisher, "job/2", "do", Qos::AtLeastOnce);
+    assert_eq!(place.take(workers[0]).len(), 1, "it is still a member");
 }

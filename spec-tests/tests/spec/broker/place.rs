@@ -46,6 +46,8 @@ pub(crate) struct Wire {
     got: VecDeque<Frame>,
     /// Whether packets are answered as a Client must.
     pub(crate) answers: bool,
+    /// The answers that were not given.
+    unanswered: Vec<u8>,
     pub(crate) closed: Option<Cause>,
     last_identifier: u16,
 }
@@ -151,6 +153,11 @@ impl Place {
 
     pub(crate) fn is_open(&self, wire: usize) -> bool {
         self.wires[wire].key.is_some()
+    }
+
+    /// The connections that are open.
+    pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionKey> {
+        self.wires.iter().filter_map(|wire| wire.key)
     }
 
     pub(crate) fn wire(&mut self, wire: usize) -> &mut Wire {

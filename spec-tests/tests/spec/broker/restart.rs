@@ -5,8 +5,7 @@ use mqtt5_session_fsm::broker::journal::{Batch, Restoring};
 use mqtt5_session_fsm::broker::{BrokerConfig, BrokerLimits, Notice, Step};
 use mqtt5_session_fsm::codec::{Delivery, Packet, Publish, Qos, ReasonCode, TopicName};
 
-use crate::broker::people::{encode, id};
-use crate::broker::place::{Gone, Place, WILL, Who, persistent, who};
+use crate::broker::place::{Gone, Place, WILL, Who, encode, id, persistent, up_to, who};
 
 crate::check::checks! {
     "restart":
@@ -16,6 +15,7 @@ crate::check::checks! {
         Example a_restored_broker_knows_the_time,
         Example restarts_prolong_no_session,
         Example in_flight_and_waiting,
+        Example a_restart_loses_nothing,
     }
 }
 
@@ -197,4 +197,38 @@ fn in_flight_and_waiting() {
             }
         }
     }
+}
+
+/// Sections 4.1, 4.3: what was acknowledged to a publisher survives the end of the Server's process, and so do
+/// subscriptions and retained messages; what the subscriber has acknowledged does not come again.
+fn a_restart_loses_nothing() {
+    let mut place = Place::new(persistent());
+    let one = place.connect(&who("one"));
+    let it = who("it").lasting(100);
+    let other = place.connect(&it);
+    place.subscribe_as(other, "a/#", up_to(Qos::ExactlyOnce), Some(7));
+    place.cut(other);
+    for qos in [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce] {
+        place.publish(one, "a/b", "hi", qos);
+    }
+    place.retain(one, "r", "kept");
+    place.restart();
+    let other = place.resume(&it);
+    let got: Vec<_> = place
+        .take(other)
+        .into_iter()
+        .map(|it| (it.qos, it.identifiers))
+        .collect();
+    assert_eq!(
+        got,
+        [(Qos::AtLeastOnce, vec![7]), (Qos::ExactlyOnce, vec![7])]
+    );
+    let one = place.connect(&who("one"));
+    place.subscribe(one, "r", Qos::ExactlyOnce);
+    assert_eq!(place.payloads(one), ["kept"], "the retained message");
+    place.publish(one, "a/c", "new", Qos::ExactlyOnce);
+    assert_eq!(place.payloads(other), ["new"], "the subscription");
+    place.restart();
+    let other = place.resume(&it);
+    assert_eq!(place.take(other), []);
 }

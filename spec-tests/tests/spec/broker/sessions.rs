@@ -23,6 +23,7 @@ crate::check::checks! {
         Example messages_of_a_session_that_ends,
         Example the_limit_of_sessions,
         Example the_limit_of_connections,
+        Example messages_wait_for_an_absent_client,
     }
 }
 
@@ -436,4 +437,28 @@ fn the_limit_of_connections() {
     place.pass(11_000);
     assert!(!place.is_open(wires[1]), "no CONNECT came");
     place.open();
+}
+
+/// [MQTT-4.5.0-1]: what comes while a client is away waits for it at QoS 1 and 2, until its Session ends.
+fn messages_wait_for_an_absent_client() {
+    let mut place = Place::new(persistent());
+    let one = place.connect(&who("one"));
+    let it = who("it").lasting(100);
+    let other = place.connect(&it);
+    place.subscribe(other, "a", Qos::ExactlyOnce);
+    place.cut(other);
+    for qos in [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce] {
+        place.publish(one, "a", "hi", qos);
+    }
+    let other = place.resume(&it);
+    let got: Vec<_> = place.take(other).into_iter().map(|it| it.qos).collect();
+    assert_eq!(got, [Qos::AtLeastOnce, Qos::ExactlyOnce]);
+    place.cut(other);
+    place.publish(one, "a", "hi", Qos::AtLeastOnce);
+    place.pass(100_000);
+    let other = place.open();
+    place.send(other, &it.resuming().bytes());
+    assert_eq!(place.connack(other), Some((ReasonCode::Success, false)));
+    place.publish(one, "a", "hi", Qos::AtLeastOnce);
+    assert_eq!(place.take(other), [], "its subscriptions have ended, too");
 }

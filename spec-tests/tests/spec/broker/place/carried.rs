@@ -160,8 +160,12 @@ impl Place {
                 }
                 _ => None,
             };
-            if it.answers && it.key.is_some() {
-                it.up.extend(answer.unwrap_or_default());
+            if it.key.is_some() {
+                let answers = match it.answers {
+                    true => &mut it.up,
+                    false => &mut it.unanswered,
+                };
+                answers.extend(answer.unwrap_or_default());
             }
             it.got.push_back(frame);
             moved = true;

@@ -10,6 +10,14 @@ use super::Place;
 use crate::broker::people::{encode, up_to};
 
 impl Place {
+    /// Gives the answers that were not given so far, and all from now on.
+    pub(crate) fn answer(&mut self, wire: usize) {
+        let it = self.wire(wire);
+        it.answers = true;
+        let unanswered = core::mem::take(&mut it.unanswered);
+        self.send(wire, &unanswered);
+    }
+
     pub(crate) fn subscribe(&mut self, wire: usize, filter: &str, qos: Qos) -> ReasonCode {
         self.subscribe_as(wire, filter, up_to(qos), None)
     }
