@@ -4,7 +4,7 @@ use mqtt5_codec::{Packet, Publish, Qos, ReasonCode, TopicFilter};
 use mqtt5_session_fsm::broker::{
     Admission, Grant, Notice, Permission, Question, Step as Taken, Verdict,
 };
-use mqtt5_session_fsm::broker::{ConnectionKey, DropReason};
+use mqtt5_session_fsm::broker::{ConnectionKey, DropReason, Recipient};
 
 use super::config::{FILTERS, FORBIDDEN, TOPICS, Wanted, qos_of};
 use super::host::instant;
@@ -251,18 +251,21 @@ impl BrokerWorld {
                     }
                 }
                 Notice::Dropped {
-                    client_identifier,
+                    recipient,
                     reason: DropReason::QueueFull | DropReason::TooLarge,
                 } => {
-                    let client = client_identifier.and_then(|it| it.parse().ok());
+                    let client = match &recipient {
+                        Recipient::Client(identifier) => identifier.parse().ok(),
+                        _ => None,
+                    };
                     let model = &mut self.host(is_old).model;
                     if let Some(session) = client.and_then(|it| model.session(it)) {
                         session.losses += 1;
                     }
                 }
                 Notice::Dropped {
-                    client_identifier: None,
                     reason: DropReason::Group,
+                    ..
                 } => self.host(is_old).model.losses += 1,
                 _ => {}
             }

@@ -112,12 +112,14 @@ impl Judged for Outcome {
     }
 }
 
-/// The checks of a subject, named after their functions: those of both sides, of a Client, of a Server.
+/// The checks of a subject, named after their functions: those of both sides, of a Client, of a Server,
+/// of a Server between its Clients.
 macro_rules! checks {
     ($subject:literal:
         $(both { $($both_kind:ident $both:ident,)* })?
         $(client { $($client_kind:ident $client:ident,)* })?
         $(server { $($server_kind:ident $server:ident,)* })?
+        $(broker { $($broker_kind:ident $broker:ident,)* })?
     ) => {
         pub(crate) fn checks() -> Vec<crate::check::Check> {
             use crate::check::check;
@@ -128,6 +130,7 @@ macro_rules! checks {
                 )*)?
                 $($(check!($client_kind "client" $subject $client),)*)?
                 $($(check!($server_kind "server" $subject $server),)*)?
+                $($(check!($broker_kind "broker" $subject $broker),)*)?
             ]
         }
     };

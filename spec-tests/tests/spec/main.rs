@@ -5,6 +5,7 @@
 //! with the record of the first. With a filter, `--list`, `--exact` or `--ignored` the ledger can
 //! only ask whether the evidence exists; there is one phase then. With `MQTT5_CHECKS` it is not asked.
 
+mod broker;
 mod check;
 mod client;
 mod domains;
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
         checks.extend(machines());
         checks.extend(entrance::through_handle(machines()));
     }
+    checks.extend(broker::checks());
     let names: BTreeSet<String> = checks.iter().map(|check| check.name.clone()).collect();
     assert_eq!(names.len(), checks.len(), "two checks have the same name");
 

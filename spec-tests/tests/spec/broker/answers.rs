@@ -5,7 +5,23 @@ use mqtt5_session_fsm::codec::{
     Auth, Binary, Packet, Properties, Property, Qos, ReasonCode, Text, TopicFilter,
 };
 
-use crate::place::{Place, Who, encode, persistent, who};
+use crate::broker::place::{Place, Who, encode, persistent, who};
+
+crate::check::checks! {
+    "answers":
+    broker {
+        Example enhanced_authentication,
+        Example re_authentication,
+        Example auth_without_a_method,
+        Example late_and_double_answers,
+        Example an_answer_after_a_takeover,
+        Example other_answers_do_not_wait,
+        Example grants,
+        Example a_right_is_withdrawn,
+        Example drain,
+        Example kick,
+    }
+}
 
 fn auth(code: ReasonCode, data: &str) -> Vec<u8> {
     let list = [
@@ -40,7 +56,6 @@ fn method(name: &'static str) -> Who {
 }
 
 /// Section 4.12: several steps before the CONNACK, which takes over only then.
-#[test]
 fn enhanced_authentication() {
     let mut place = Place::new(persistent());
     let old = place.connect(&who("it").lasting(100));
@@ -92,7 +107,6 @@ fn enhanced_authentication() {
 }
 
 /// Section 4.12.1: re-authentication while messages flow; a failure ends the connection, not the Session.
-#[test]
 fn re_authentication() {
     for accepts in [true, false] {
         let mut place = Place::new(persistent());
@@ -142,7 +156,6 @@ fn re_authentication() {
 }
 
 /// [MQTT-4.12.0-6], [MQTT-4.12.1-1]: AUTH where none is allowed.
-#[test]
 fn auth_without_a_method() {
     let mut place = Place::new(persistent());
     let wire = place.connect(&who("it"));
@@ -152,7 +165,6 @@ fn auth_without_a_method() {
 }
 
 /// An answer that comes twice, or after the connection is gone, changes nothing.
-#[test]
 fn late_and_double_answers() {
     let mut place = Place::new(persistent());
     place.decides = false;
@@ -208,7 +220,6 @@ fn late_and_double_answers() {
 }
 
 /// An answer to a SUBSCRIBE of a connection that was taken over in between.
-#[test]
 fn an_answer_after_a_takeover() {
     let mut place = Place::new(persistent());
     let it = who("it").lasting(100);
@@ -228,7 +239,6 @@ fn an_answer_after_a_takeover() {
 }
 
 /// The acknowledgement of a message, and the answer to a PINGREQ, do not wait for the answer to a SUBSCRIBE that came with them.
-#[test]
 fn other_answers_do_not_wait() {
     let mut place = Place::new(persistent());
     let wire = place.connect(&who("it"));
@@ -245,7 +255,6 @@ fn other_answers_do_not_wait() {
 }
 
 /// Each filter has its own answer; missing ones are refused with 0x87, and a grant lowers the QoS.
-#[test]
 fn grants() {
     let mut place = Place::new(persistent());
     let wire = place.connect(&who("it"));
@@ -284,7 +293,6 @@ fn grants() {
 
 /// A right that is withdrawn: the subscription ends with what waits for it, connected or not, but not what another
 /// subscription matches, nor what is in flight [MQTT-3.10.4-3].
-#[test]
 fn a_right_is_withdrawn() {
     for connected in [false, true] {
         let mut place = Place::new(persistent());
@@ -333,7 +341,6 @@ fn a_right_is_withdrawn() {
 
 /// `drain`: each connection gets a DISCONNECT with the Server Reference, one that waits for an answer a CONNACK; no further
 /// one begins; Sessions stay.
-#[test]
 fn drain() {
     for code in [
         ReasonCode::ServerShuttingDown,
@@ -388,7 +395,6 @@ fn drain() {
 }
 
 /// `kick` with a Server Reference; the Session and its Will go on as after any end by the Server.
-#[test]
 fn kick() {
     let mut place = Place::new(persistent());
     let wire = place.connect(&who("it").lasting(100));

@@ -3,10 +3,22 @@
 use mqtt5_session_fsm::broker::BrokerConfig;
 use mqtt5_session_fsm::codec::{Qos, ReasonCode};
 
-use crate::place::{Place, WILL, persistent, who};
+use crate::broker::place::{Place, WILL, persistent, who};
+
+crate::check::checks! {
+    "hostile":
+    broker {
+        Example connect_is_first_and_once,
+        Example packets_before_the_connack,
+        Example mangled_bytes,
+        Example byte_by_byte,
+        Example large_and_slow_connects,
+        Example a_packet_that_stops,
+        Example protocol_errors,
+    }
+}
 
 /// [MQTT-3.1.0-1], [MQTT-3.1.0-2]: the first packet is a CONNECT, and there is no second one.
-#[test]
 fn connect_is_first_and_once() {
     let connect = who("it").bytes();
     let first: [&[u8]; 6] = [
@@ -35,7 +47,6 @@ fn connect_is_first_and_once() {
 }
 
 /// A second CONNECT, and other packets, before the first was answered.
-#[test]
 fn packets_before_the_connack() {
     let mut place = Place::new(persistent());
     place.decides = false;
@@ -74,7 +85,6 @@ fn packets_before_the_connack() {
 
 /// Each prefix of good packets followed by the end of the connection, and each byte changed: no panic, nothing left, others
 /// are served.
-#[test]
 fn mangled_bytes() {
     let good = [
         who("it").with_will(WILL).lasting(10).bytes(),
@@ -117,7 +127,6 @@ fn mangled_bytes() {
 }
 
 /// The same bytes, one at a time.
-#[test]
 fn byte_by_byte() {
     let mut place = Place::new(persistent());
     let wire = place.open();
@@ -138,7 +147,6 @@ fn byte_by_byte() {
 }
 
 /// A CONNECT that is longer than allowed is refused before it has come; a slow one ends with its time.
-#[test]
 fn large_and_slow_connects() {
     let mut place = Place::new(BrokerConfig::default());
     let wire = place.open();
@@ -154,7 +162,6 @@ fn large_and_slow_connects() {
 }
 
 /// A packet that stops in the middle after the CONNACK does not hold a connection for ever.
-#[test]
 fn a_packet_that_stops() {
     let mut place = Place::new(BrokerConfig::default());
     let wire = place.connect(&who("it"));
@@ -164,7 +171,6 @@ fn a_packet_that_stops() {
 }
 
 /// [MQTT-3.3.2-2], [MQTT-3.3.4-6], [MQTT-3.8.3-2], [MQTT-2.2.1-2]: each is an error of its own.
-#[test]
 fn protocol_errors() {
     let cases: [(&[u8], ReasonCode); 7] = [
         (

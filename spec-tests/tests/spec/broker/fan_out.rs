@@ -5,7 +5,23 @@ use mqtt5_session_fsm::codec::{
     Delivery, Message, Packet, Publish, Qos, ReasonCode, TopicFilter, TopicName,
 };
 
-use crate::place::{Place, encode, id, persistent, who};
+use crate::broker::place::{Place, encode, id, persistent, who};
+
+crate::check::checks! {
+    "fan_out":
+    broker {
+        Example a_restart_in_the_middle,
+        Example nothing_is_let_go_before_it_is_stored,
+        Example reading_stops_only_for_the_own_job,
+        Example cycles_do_not_lock,
+        Example members_change_in_the_middle,
+        Example the_host_publishes,
+        Example the_publisher_is_gone,
+        Example keep_alive_while_not_read,
+        Example a_right_withdrawn_in_the_middle,
+        Example a_message_for_many_goes_out_in_slices,
+    }
+}
 
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 
@@ -25,7 +41,6 @@ fn publish_bytes(number: u16, qos: Qos, payload: &str, duplicate: bool) -> Vec<u
 
 /// The broker is lost after each batch; the publisher sends again what was not acknowledged. At QoS 1 and 2 nobody is left out;
 /// at QoS 2 nobody gets it twice; who subscribes later, or has left, gets nothing of it.
-#[test]
 fn a_restart_in_the_middle() {
     for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
         let mut stop_at = 0;
@@ -94,7 +109,6 @@ fn a_restart_in_the_middle() {
 }
 
 /// As before, with the batches stored late: what is let go depends on records that are stored, and the rest comes again.
-#[test]
 fn nothing_is_let_go_before_it_is_stored() {
     let mut lost_at = 0;
     loop {
@@ -152,7 +166,6 @@ fn nothing_is_let_go_before_it_is_stored() {
 }
 
 /// Jobs of one publisher go out in their order; while its job is open it is not read, but others are, and it is sent to.
-#[test]
 fn reading_stops_only_for_the_own_job() {
     let mut place = Place::new(sliced());
     let publisher = place.connect(&who("publisher"));
@@ -181,7 +194,6 @@ fn reading_stops_only_for_the_own_job() {
 }
 
 /// A and B publish to each other and to many: no lock.
-#[test]
 fn cycles_do_not_lock() {
     let mut place = Place::new(sliced());
     let a = place.connect(&who("a"));
@@ -204,7 +216,6 @@ fn cycles_do_not_lock() {
 
 /// While a job is open: a member that leaves gets nothing more, one that ends is skipped and its place is not taken over by
 /// another Session, a subscription that is replaced still gets it.
-#[test]
 fn members_change_in_the_middle() {
     let mut place = Place::new(sliced());
     let publisher = place.connect(&who("publisher"));
@@ -231,7 +242,6 @@ fn members_change_in_the_middle() {
 }
 
 /// The host publishes like a client: `Fanout` says to how many.
-#[test]
 fn the_host_publishes() {
     for slice in [1, 100] {
         let mut place = Place::new(BrokerConfig {
@@ -261,7 +271,6 @@ fn the_host_publishes() {
 }
 
 /// The publisher is gone, or has been taken over, before its job ends: the job goes on.
-#[test]
 fn the_publisher_is_gone() {
     for how in 0..3 {
         let mut place = Place::new(sliced());
@@ -293,7 +302,6 @@ fn the_publisher_is_gone() {
 }
 
 /// A publisher with a job that is open is lost: its Keep Alive does not run while it is not read.
-#[test]
 fn keep_alive_while_not_read() {
     let mut place = Place::new(sliced());
     let mut it = who("publisher");
@@ -326,7 +334,6 @@ fn keep_alive_while_not_read() {
 }
 
 /// A right is withdrawn while a message is on its way: it reaches the subscription no more, but others of the same client.
-#[test]
 fn a_right_withdrawn_in_the_middle() {
     for others in [false, true] {
         let mut place = Place::new(sliced());
@@ -351,5 +358,42 @@ fn a_right_withdrawn_in_the_middle() {
         let got: Vec<usize> = members.iter().map(|it| place.take(*it).len()).collect();
         assert_eq!(got, [1, 1, 1, 1, 1, usize::from(others)]);
         assert_eq!(place.broker.statistics().message_bytes, before);
+    }
+}
+
+/// A message for more subscribers than one call serves goes to each once, and in order; the publisher is read again.
+fn a_message_for_many_goes_out_in_slices() {
+    const QOS: [Qos; 3] = [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce];
+    for slice in [0, 1, 2, 5, 6] {
+        let mut place = Place::new(BrokerConfig {
+            fan_out_slice: slice,
+            ..BrokerConfig::default()
+        });
+        let publisher = place.connect(&who("publisher"));
+        let others: Vec<usize> = NAMES[1..]
+            .iter()
+            .map(|it| place.connect(&who(it)))
+            .collect();
+        for other in &others {
+            place.subscribe(*other, "t", Qos::ExactlyOnce);
+        }
+        let mut bytes = Vec::new();
+        for (index, payload) in ["1", "2", "3"].into_iter().enumerate() {
+            for qos in QOS {
+                let number = 3 * index as u16 + qos as u16 + 1;
+                bytes.extend(publish_bytes(number, qos, payload, false));
+            }
+        }
+        place.send(publisher, &bytes);
+        for other in &others {
+            let got = place.take(*other);
+            for qos in QOS {
+                let of_qos = got.iter().filter(|it| it.qos == qos);
+                let of_qos: Vec<_> = of_qos.map(|it| &it.payload[..]).collect();
+                assert_eq!(of_qos, ["1", "2", "3"], "slice {slice}");
+            }
+        }
+        assert_eq!(place.broker.statistics().acknowledged, 45);
+        assert!(!place.broker.work(place.now, &mut 1));
     }
 }

@@ -3,7 +3,20 @@
 use mqtt5_session_fsm::broker::{DropReason, Notice};
 use mqtt5_session_fsm::codec::{Packet, PubAck, PubRec, Qos, ReasonCode, TopicFilter};
 
-use crate::place::{Got, Place, Who, encode, persistent, up_to, who};
+use crate::broker::place::{Got, Place, Who, encode, persistent, up_to, who};
+
+crate::check::checks! {
+    "members":
+    broker {
+        Example what_was_sent_when_the_session_ends,
+        Example the_delivery_is_completed_after_reconnect,
+        Example the_last_member_ends_the_group,
+        Example takeover_of_a_member,
+        Example clean_start_of_a_member_gives_back,
+        Example unsubscribe_with_messages_in_flight,
+        Example one_member_that_is_there_gets_a_message,
+    }
+}
 
 fn lasting(name: &'static str) -> Who {
     who(name).lasting(100)
@@ -16,7 +29,6 @@ fn dropped(place: &mut Place, wanted: DropReason) -> usize {
 
 /// One group, one copy, at each QoS, also if the member leaves the connection in the middle: [MQTT-4.8.2-4], [MQTT-4.8.2-5]
 /// for QoS 2, the SHOULD of section 4.8.2 for QoS 1.
-#[test]
 fn what_was_sent_when_the_session_ends() {
     for (qos, answered, goes_on) in [
         (Qos::AtLeastOnce, false, true),
@@ -55,7 +67,6 @@ fn what_was_sent_when_the_session_ends() {
 }
 
 /// [MQTT-4.8.2-4]: the member that has it gets the rest of it when it comes again, with DUP, after a restart, too.
-#[test]
 fn the_delivery_is_completed_after_reconnect() {
     for restarts in [false, true] {
         for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
@@ -84,7 +95,6 @@ fn the_delivery_is_completed_after_reconnect() {
 }
 
 /// UNSUBSCRIBE of the last member, and the end of its Session, end the group and what waits in it, with notices.
-#[test]
 fn the_last_member_ends_the_group() {
     for how in 0..3 {
         let mut place = Place::new(persistent());
@@ -124,7 +134,6 @@ fn the_last_member_ends_the_group() {
 }
 
 /// The member is taken over: the Session goes on with its membership and what it had in flight.
-#[test]
 fn takeover_of_a_member() {
     let mut place = Place::new(persistent());
     let publisher = place.connect(&who("publisher"));
@@ -141,7 +150,6 @@ fn takeover_of_a_member() {
 }
 
 /// A member that connects with Clean Start gives back what it had at QoS 1.
-#[test]
 fn clean_start_of_a_member_gives_back() {
     let mut place = Place::new(persistent());
     let publisher = place.connect(&who("publisher"));
@@ -159,7 +167,6 @@ fn clean_start_of_a_member_gives_back() {
 }
 
 /// UNSUBSCRIBE by a member that has messages in flight: they are completed or go to others; nothing is lost to the group.
-#[test]
 fn unsubscribe_with_messages_in_flight() {
     let mut place = Place::new(persistent());
     let publisher = place.connect(&who("publisher"));
@@ -192,4 +199,36 @@ fn unsubscribe_with_messages_in_flight() {
     place.publish(publisher, "a", "5", Qos::AtLeastOnce);
     assert_eq!(place.take(one), []);
     assert_eq!(place.payloads(other), ["5"]);
+}
+
+/// Section 4.8.2: each message goes to one member that is there, in turns; not to one that is away while another is there.
+/// What comes while all are away waits for the first that comes, but QoS 0.
+fn one_member_that_is_there_gets_a_message() {
+    let mut place = Place::new(persistent());
+    let publisher = place.connect(&who("publisher"));
+    let mut workers = ["1", "2", "3"].map(|name| place.connect(&lasting(name)));
+    for worker in workers {
+        place.subscribe(worker, "$share/g/job/#", Qos::AtLeastOnce);
+    }
+    for _ in 0..6 {
+        place.publish(publisher, "job/1", "do", Qos::ExactlyOnce);
+    }
+    assert_eq!(workers.map(|it| place.take(it).len()), [2, 2, 2]);
+    place.cut(workers[0]);
+    for _ in 0..4 {
+        place.publish(publisher, "job/1", "do", Qos::AtLeastOnce);
+    }
+    assert_eq!(workers.map(|it| place.take(it).len()), [0, 2, 2]);
+    place.cut(workers[1]);
+    place.cut(workers[2]);
+    for qos in [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce] {
+        place.publish(publisher, "job/1", "do", qos);
+    }
+    workers[2] = place.resume(&lasting("3"));
+    assert_eq!(place.take(workers[2]).len(), 2);
+    place.restart();
+    let publisher = place.connect(&who("publisher"));
+    workers[0] = place.resume(&lasting("1"));
+    place.publish(publisher, "job/2", "do", Qos::AtLeastOnce);
+    assert_eq!(place.take(workers[0]).len(), 1, "it is still a member");
 }

@@ -6,7 +6,22 @@ use mqtt5_session_fsm::codec::{
     Delivery, Packet, Publish, Qos, RetainHandling, SubscriptionOptions, TopicName,
 };
 
-use crate::place::{Place, WILL, Who, encode, id, persistent, up_to, who};
+use crate::broker::place::{Place, WILL, Who, encode, id, persistent, up_to, who};
+
+crate::check::checks! {
+    "crashes":
+    broker {
+        Example answers_wait_for_their_records,
+        Example what_writes_no_message,
+        Example a_group_over_an_end_at_each_record,
+        Example a_job_with_a_group,
+        Example a_job_with_overlap,
+        Example subscriptions_made_in_the_middle_of_a_retained_job,
+        Example a_snapshot_while_running,
+        Example small_buffers,
+        Example a_will_after_a_restart,
+    }
+}
 
 fn sliced() -> BrokerConfig {
     BrokerConfig {
@@ -25,7 +40,6 @@ fn publish(number: u16, qos: Qos, retain: bool, duplicate: bool) -> Vec<u8> {
 
 /// Each answer that promises something waits for its record: CONNACK of a Session that lasts, SUBACK, UNSUBACK, PUBACK, PUBREC,
 /// PUBCOMP.
-#[test]
 fn answers_wait_for_their_records() {
     let mut place = Place::new(persistent());
     let other = place.connect(&who("other").lasting(100));
@@ -56,7 +70,6 @@ fn answers_wait_for_their_records() {
 }
 
 /// QoS 0 and Sessions that end with their connection write no messages.
-#[test]
 fn what_writes_no_message() {
     let mut place = Place::new(persistent());
     let publisher = place.connect(&who("publisher").lasting(100));
@@ -77,7 +90,6 @@ fn what_writes_no_message() {
 }
 
 /// A group of two, the process lost after each batch that is stored: each message is delivered, at QoS 2 once in all.
-#[test]
 fn a_group_over_an_end_at_each_record() {
     for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
         for away in [false, true] {
@@ -148,7 +160,6 @@ fn a_group_over_an_end_at_each_record() {
 }
 
 /// A message for many and for a group: after an end in each slice the group got it once.
-#[test]
 fn a_job_with_a_group() {
     for stop_at in 0..8 {
         let mut place = Place::new(sliced());
@@ -181,7 +192,6 @@ fn a_job_with_a_group() {
 }
 
 /// Both copies of overlapping subscriptions, each once, after an end in each slice.
-#[test]
 fn a_job_with_overlap() {
     for overlap in [Overlap::OneCopy, Overlap::OnePerSubscription] {
         for stop_at in 0..8 {
@@ -217,7 +227,6 @@ fn a_job_with_overlap() {
 
 /// Who subscribes anew in the middle of it gets a retained one as retained, and the message itself not, also after an end;
 /// who had it does not get it again.
-#[test]
 fn subscriptions_made_in_the_middle_of_a_retained_job() {
     for restarts in [false, true] {
         for stop_at in 0..6 {
@@ -276,7 +285,6 @@ fn subscriptions_made_in_the_middle_of_a_retained_job() {
 }
 
 /// A snapshot that is written while the broker runs, with all records since it began, is the same broker.
-#[test]
 fn a_snapshot_while_running() {
     let mut place = Place::new(persistent());
     let publisher = place.connect(&who("publisher").lasting(1000));
@@ -334,7 +342,6 @@ fn a_snapshot_while_running() {
 }
 
 /// The bytes are written into buffers as small as may be: the same packets.
-#[test]
 fn small_buffers() {
     let mut place = Place::new(persistent());
     let publisher = place.connect(&who("publisher"));
@@ -348,7 +355,6 @@ fn small_buffers() {
 }
 
 /// A Will of a Session that was lost with the process goes to a group, is retained, and obeys the budget.
-#[test]
 fn a_will_after_a_restart() {
     let mut place = Place::new(persistent());
     let watcher = who("watcher").lasting(1000);

@@ -8,7 +8,20 @@ use mqtt5_session_fsm::codec::{
 };
 use mqtt5_session_fsm::{Instant, WhenFull};
 
-use crate::place::{Gone, Place, WILL, Who, encode, id, persistent, up_to, who};
+use crate::broker::place::{Gone, Place, WILL, Who, encode, id, persistent, up_to, who};
+
+crate::check::checks! {
+    "records":
+    broker {
+        Example any_suffix_again,
+        Example any_order,
+        Example an_end_after_each_batch,
+        Example damaged_and_missing_records,
+        Example another_clock,
+        Example exactly_once_over_an_end_at_each_step,
+        Example a_message_goes_with_its_record,
+    }
+}
 
 /// A broker with something of everything.
 fn rich() -> Place {
@@ -65,7 +78,6 @@ fn outcome(place: &mut Place) -> Vec<Vec<String>> {
 }
 
 /// The map, the whole journal in its order, and the journal applied again from any record on, make the same broker.
-#[test]
 fn any_suffix_again() {
     let mut place = rich();
     let config = place.config;
@@ -96,7 +108,6 @@ fn any_suffix_again() {
 }
 
 /// The order of the records of a map does not matter.
-#[test]
 fn any_order() {
     let mut place = rich();
     let map: Vec<_> = place.map.clone().into_iter().collect();
@@ -118,7 +129,6 @@ fn any_order() {
 
 /// After each batch the broker may end: a broker can be made of what is stored, the numbers go on without a gap, and when all
 /// has ended, only the head is left.
-#[test]
 fn an_end_after_each_batch() {
     let place = rich();
     let (config, now, log) = (place.config, place.now, place.log);
@@ -157,7 +167,6 @@ fn an_end_after_each_batch() {
 
 /// A record that is damaged, cut off or missing: an error that names a key, or a broker; never a panic. Without the record that
 /// is named, a broker can be made, perhaps after some more.
-#[test]
 fn damaged_and_missing_records() {
     let place = rich();
     let (config, now) = (place.config, place.now);
@@ -199,7 +208,6 @@ fn damaged_and_missing_records() {
 }
 
 /// A clock that has gone back: the broker goes on from the latest time it knows, and nothing ends early or never.
-#[test]
 fn another_clock() {
     for shift in [-500_000_i64, -2_000, 2_000] {
         let mut place = Place::new(persistent());
@@ -227,7 +235,6 @@ fn publish(number: u16, payload: &str, duplicate: bool) -> Vec<u8> {
 
 /// QoS 2 from a publisher to a subscriber that keep their state: the broker, or both connections, may end at each step. Exactly
 /// one copy arrives.
-#[test]
 fn exactly_once_over_an_end_at_each_step() {
     for restarts in [false, true] {
         for end_at in 0..12 {
@@ -326,7 +333,6 @@ fn exactly_once_over_an_end_at_each_step() {
 
 /// A message goes with the record that names it, however it ends while its client is there but slow: it expires, a newer
 /// one takes its place, or the right to it is withdrawn.
-#[test]
 fn a_message_goes_with_its_record() {
     for end in ["it expires", "a newer one comes", "it is withdrawn"] {
         let mut config = persistent();

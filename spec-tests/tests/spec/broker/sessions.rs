@@ -1,11 +1,31 @@
 //! Sessions: resume, takeover, ends, whose they are (sections 3.1.2.4, 3.1.2.11.2, 3.1.3.1, 3.1.4, 4.1).
 
 use mqtt5_session_fsm::broker::{
-    Admission, BrokerConfig, BrokerLimits, DropReason, Notice, Verdict,
+    Admission, BrokerConfig, BrokerLimits, DropReason, Notice, Recipient, Verdict,
 };
 use mqtt5_session_fsm::codec::{Packet, Qos, ReasonCode};
 
-use crate::place::{Place, Who, persistent, who};
+use crate::broker::place::{Place, Who, persistent, who};
+
+crate::check::checks! {
+    "sessions":
+    broker {
+        Example clean_start_and_session_present,
+        Example takeover,
+        Example takeover_only_after_authentication,
+        Example a_session_belongs_to_its_principal,
+        Example assigned_client_identifiers,
+        Example expiry,
+        Example a_connect_just_after_the_end,
+        Example expiry_over_several_restarts,
+        Example disconnect_changes_the_expiry,
+        Example each_connection_has_its_own_expiry,
+        Example messages_of_a_session_that_ends,
+        Example the_limit_of_sessions,
+        Example the_limit_of_connections,
+        Example messages_wait_for_an_absent_client,
+    }
+}
 
 fn ended(place: &mut Place, name: &str) -> usize {
     let is_it = |it: &Notice| matches!(it, Notice::SessionEnded { client_identifier } if &**client_identifier == name);
@@ -15,7 +35,6 @@ fn ended(place: &mut Place, name: &str) -> usize {
 }
 
 /// [MQTT-3.1.2-4] to [MQTT-3.1.2-6], [MQTT-3.2.2-2], [MQTT-3.2.2-3].
-#[test]
 fn clean_start_and_session_present() {
     for restarts in [false, true] {
         let mut place = Place::new(persistent());
@@ -38,7 +57,6 @@ fn clean_start_and_session_present() {
 }
 
 /// [MQTT-3.1.4-3]: takeover in each state of the older connection; a stale key is refused, and touches nothing.
-#[test]
 fn takeover() {
     let mut place = Place::new(persistent());
     let it = who("it").lasting(100);
@@ -75,7 +93,6 @@ fn takeover() {
 
 /// Two CONNECTs of one ClientID wait for their answers; only one that is accepted takes over, and a refused one leaves the
 /// connection that is there alone.
-#[test]
 fn takeover_only_after_authentication() {
     let mut place = Place::new(persistent());
     let it = who("it").lasting(100);
@@ -121,7 +138,6 @@ fn takeover_only_after_authentication() {
 }
 
 /// A Session is never resumed by another principal, nor ended by one: 0x85; not after a restart either.
-#[test]
 fn a_session_belongs_to_its_principal() {
     for resumes in [false, true] {
         for connected in [false, true] {
@@ -165,7 +181,6 @@ fn a_session_belongs_to_its_principal() {
 }
 
 /// [MQTT-3.1.3-6], [MQTT-3.1.3-7], [MQTT-3.2.2-16]: an empty ClientID gets one that nobody has.
-#[test]
 fn assigned_client_identifiers() {
     let mut place = Place::new(persistent());
     let taken = place.connect(&who("taken").lasting(100));
@@ -232,7 +247,6 @@ fn assigned_client_identifiers() {
 }
 
 /// Section 3.1.2.11.2: the Session ends when its interval has passed without a connection, not before; 0xFFFFFFFF never.
-#[test]
 fn expiry() {
     for restarts in [false, true] {
         for (expiry, pause, lives) in [
@@ -262,7 +276,6 @@ fn expiry() {
 }
 
 /// The Session has ended although nobody has called `handle_timeout` yet: the CONNECT comes first.
-#[test]
 fn a_connect_just_after_the_end() {
     let mut place = Place::new(persistent());
     let it = who("it").lasting(10);
@@ -276,7 +289,6 @@ fn a_connect_just_after_the_end() {
 }
 
 /// The interval goes on over several restarts: the first one is when the connection was lost.
-#[test]
 fn expiry_over_several_restarts() {
     let mut place = Place::new(persistent());
     place.connect(&who("it").lasting(100));
@@ -288,7 +300,6 @@ fn expiry_over_several_restarts() {
 }
 
 /// [MQTT-3.14.2-2]: a DISCONNECT changes the interval, but not from 0 (Protocol Error).
-#[test]
 fn disconnect_changes_the_expiry() {
     const FIVE: [u8; 9] = [0xE0, 7, 0, 5, 0x11, 0, 0, 0, 5];
     const ZERO: [u8; 9] = [0xE0, 7, 0, 5, 0x11, 0, 0, 0, 0];
@@ -323,7 +334,6 @@ fn disconnect_changes_the_expiry() {
 }
 
 /// Each connection has its own interval: it may be longer or shorter than that of the one before.
-#[test]
 fn each_connection_has_its_own_expiry() {
     let mut place = Place::new(persistent());
     let wire = place.connect(&who("it").lasting(10));
@@ -337,7 +347,6 @@ fn each_connection_has_its_own_expiry() {
 }
 
 /// The Session ends with messages in flight and waiting: each is counted and said.
-#[test]
 fn messages_of_a_session_that_ends() {
     for expires in [false, true] {
         let mut place = Place::new(persistent());
@@ -362,7 +371,7 @@ fn messages_of_a_session_that_ends() {
             matches!(
                 it,
                 Notice::Dropped {
-                    client_identifier: Some(name),
+                    recipient: Recipient::Client(name),
                     reason: DropReason::SessionEnded
                 } if &**name == "it"
             )
@@ -378,7 +387,6 @@ fn messages_of_a_session_that_ends() {
 }
 
 /// The limit of Sessions does not count the one that is taken over or resumed; at the limit a new one is refused with 0x97.
-#[test]
 fn the_limit_of_sessions() {
     let config = BrokerConfig {
         limits: BrokerLimits {
@@ -410,7 +418,6 @@ fn the_limit_of_sessions() {
 }
 
 /// The limit of connections: `connected` refuses with 0x97; one that is over frees its place.
-#[test]
 fn the_limit_of_connections() {
     let config = BrokerConfig {
         limits: BrokerLimits {
@@ -430,4 +437,28 @@ fn the_limit_of_connections() {
     place.pass(11_000);
     assert!(!place.is_open(wires[1]), "no CONNECT came");
     place.open();
+}
+
+/// [MQTT-4.5.0-1]: what comes while a client is away waits for it at QoS 1 and 2, until its Session ends.
+fn messages_wait_for_an_absent_client() {
+    let mut place = Place::new(persistent());
+    let one = place.connect(&who("one"));
+    let it = who("it").lasting(100);
+    let other = place.connect(&it);
+    place.subscribe(other, "a", Qos::ExactlyOnce);
+    place.cut(other);
+    for qos in [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce] {
+        place.publish(one, "a", "hi", qos);
+    }
+    let other = place.resume(&it);
+    let got: Vec<_> = place.take(other).into_iter().map(|it| it.qos).collect();
+    assert_eq!(got, [Qos::AtLeastOnce, Qos::ExactlyOnce]);
+    place.cut(other);
+    place.publish(one, "a", "hi", Qos::AtLeastOnce);
+    place.pass(100_000);
+    let other = place.open();
+    place.send(other, &it.resuming().bytes());
+    assert_eq!(place.connack(other), Some((ReasonCode::Success, false)));
+    place.publish(one, "a", "hi", Qos::AtLeastOnce);
+    assert_eq!(place.take(other), [], "its subscriptions have ended, too");
 }

@@ -6,7 +6,27 @@ use mqtt5_session_fsm::broker::{BrokerConfig, Permission};
 use mqtt5_session_fsm::codec::{Qos, ReasonCode};
 use mqtt5_session_fsm::{Instant, Limits, ServerConfig};
 
-use crate::place::{Gone, Place, WILL, persistent, who};
+use crate::broker::place::{Gone, Place, WILL, persistent, who};
+
+crate::check::checks! {
+    "wills":
+    broker {
+        Example which_ends_publish_it,
+        Example delay_and_the_end_of_the_session,
+        Example a_new_connection_within_the_delay,
+        Example takeover,
+        Example the_next_connection_has_its_own,
+        Example restart_while_connected,
+        Example within_the_grace,
+        Example it_is_a_message_like_any_other,
+        Example wills_that_the_server_does_not_support,
+        Example it_was_authorized_with_the_connect,
+        Example a_storm,
+        Example to_itself,
+        Example disconnect_changes_the_expiry,
+        Example no_will_before_it_is_accepted,
+    }
+}
 
 fn delayed(delay: u32) -> Gone {
     Gone {
@@ -27,7 +47,6 @@ fn later(place: &mut Place, milliseconds: u64) {
 }
 
 /// [MQTT-3.1.2-10], [MQTT-3.14.4-3]: a DISCONNECT with 0x00 deletes it; any other end publishes it.
-#[test]
 fn which_ends_publish_it() {
     type End = (&'static str, fn(&mut Place, usize), usize);
     let ends: [End; 8] = [
@@ -80,7 +99,6 @@ fn which_ends_publish_it() {
 }
 
 /// It is due after the delay or with the end of the Session, whichever comes first [MQTT-3.1.2-8]; never earlier.
-#[test]
 fn delay_and_the_end_of_the_session() {
     for restarts in [false, true] {
         for (delay, expiry, due) in [
@@ -113,7 +131,6 @@ fn delay_and_the_end_of_the_session() {
 
 /// [MQTT-3.1.3-9]: a new connection to the Session before the delay has passed: not sent. With Clean Start the Session ends,
 /// which sends it.
-#[test]
 fn a_new_connection_within_the_delay() {
     for restarts in [false, true] {
         for resumes in [false, true] {
@@ -141,7 +158,6 @@ fn a_new_connection_within_the_delay() {
 
 /// A takeover: the old connection is closed, so its Will is due at once without a delay; with one it is cancelled, unless the
 /// Session ends (section 3.1.4, non-normative comment; [MQTT-3.1.4-3]).
-#[test]
 fn takeover() {
     for (delay, resumes, wills) in [(0, true, 1), (0, false, 1), (10, true, 0), (10, false, 1)] {
         let (mut place, watcher) = place(persistent());
@@ -170,7 +186,6 @@ fn takeover() {
 }
 
 /// The Will of a connection replaces the one before it; a connection without one has none.
-#[test]
 fn the_next_connection_has_its_own() {
     for (second, wills) in [(None, vec![]), (Some("second"), vec!["second"])] {
         let (mut place, watcher) = place(persistent());
@@ -195,7 +210,6 @@ fn the_next_connection_has_its_own() {
 
 /// A restart while connected: the connection is lost, so the Will is due after its delay, counted from the restart, but not
 /// before the grace.
-#[test]
 fn restart_while_connected() {
     for (grace, delay, expiry, due) in [
         (0, 0, 0, 0),
@@ -231,7 +245,6 @@ fn restart_while_connected() {
 
 /// A client that comes again within the grace has no Will, whether its Session goes on or has ended with the connection, which
 /// Session Present says [MQTT-3.2.2-3].
-#[test]
 fn within_the_grace() {
     for (expiry, lives) in [(100, true), (5, false), (0, false)] {
         let config = BrokerConfig {
@@ -260,7 +273,6 @@ fn within_the_grace() {
 
 /// QoS, RETAIN, properties: through the same path as a PUBLISH [MQTT-3.1.2-14], [MQTT-3.1.2-15]; its Message Expiry begins
 /// when it is published.
-#[test]
 fn it_is_a_message_like_any_other() {
     for qos in [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce] {
         for retain in [false, true] {
@@ -301,7 +313,6 @@ fn it_is_a_message_like_any_other() {
 }
 
 /// A Will with a QoS or RETAIN that the Server does not have: 0x9B, 0x9A [MQTT-3.2.2-12], [MQTT-3.2.2-13].
-#[test]
 fn wills_that_the_server_does_not_support() {
     let limited = |limits| BrokerConfig {
         server: ServerConfig {
@@ -338,7 +349,6 @@ fn wills_that_the_server_does_not_support() {
 }
 
 /// The policy for messages is not asked for Wills: they were authorized with the CONNECT.
-#[test]
 fn it_was_authorized_with_the_connect() {
     let (mut place, watcher) = place(persistent());
     place.policy = |_| Permission::Refuse(ReasonCode::NotAuthorized);
@@ -348,7 +358,6 @@ fn it_was_authorized_with_the_connect() {
 }
 
 /// Many Wills at once, and a small budget: all come, in the order in which they are due, before the ends of their Sessions.
-#[test]
 fn a_storm() {
     let (mut place, watcher) = place(persistent());
     let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
@@ -380,7 +389,6 @@ fn a_storm() {
 }
 
 /// A Will to the client's own Session, which is away: it waits there like any other message.
-#[test]
 fn to_itself() {
     let mut place = Place::new(persistent());
     let it = who("it").lasting(100).with_will(WILL);
@@ -392,7 +400,6 @@ fn to_itself() {
 }
 
 /// A DISCONNECT with another Session Expiry Interval: the Will is due with the end that results.
-#[test]
 fn disconnect_changes_the_expiry() {
     let (mut place, watcher) = place(persistent());
     let wire = place.connect(&who("it").lasting(100).with_will(delayed(50)));
@@ -406,7 +413,6 @@ fn disconnect_changes_the_expiry() {
 }
 
 /// A CONNECT that is refused has no Will, nor one whose connection ends before its answer.
-#[test]
 fn no_will_before_it_is_accepted() {
     let (mut place, watcher) = place(persistent());
     place.decides = false;

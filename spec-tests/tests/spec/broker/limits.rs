@@ -1,15 +1,28 @@
 //! Limits and back-pressure: each refusal with its Reason Code and a notice that says who and why.
 
 use mqtt5_session_fsm::broker::{
-    Admission, BrokerConfig, BrokerLimits, ClientLimits, DropReason, Notice, Permission, Step,
-    Verdict,
+    BrokerConfig, BrokerLimits, DropReason, Notice, Permission, Recipient, Step,
 };
 use mqtt5_session_fsm::codec::{Delivery, Message, Packet, Publish, Qos, ReasonCode, TopicName};
-use mqtt5_session_fsm::{Limits, ServerConfig, SessionConfig, WaitingLimits, WhenFull};
+use mqtt5_session_fsm::{ServerConfig, SessionConfig, WaitingLimits, WhenFull};
 
-use crate::place::{Place, Who, encode, id, persistent, up_to, who};
+use crate::broker::place::{Place, Who, encode, id, persistent, who};
 
-fn refused(place: &mut Place, name: &str, code: ReasonCode) -> usize {
+crate::check::checks! {
+    "limits":
+    broker {
+        Example refused_messages,
+        Example a_refused_qos_2_message_frees_its_identifier,
+        Example no_matching_subscribers,
+        Example a_slow_subscriber,
+        Example publishing_to_oneself,
+        Example too_large_for_one,
+        Example the_budget_of_messages,
+        Example what_the_host_does_not_take,
+    }
+}
+
+pub(super) fn refused(place: &mut Place, name: &str, code: ReasonCode) -> usize {
     let is_it = |it: &Notice| matches!(it, Notice::Refused { client_identifier, reason_code } if &**client_identifier == name && *reason_code == code);
     let count = place.notices.iter().filter(|it| is_it(it)).count();
     place.notices.retain(|it| !is_it(it));
@@ -17,150 +30,13 @@ fn refused(place: &mut Place, name: &str, code: ReasonCode) -> usize {
 }
 
 fn dropped(place: &mut Place, name: &str, wanted: DropReason) -> usize {
-    let is_it = |it: &Notice| matches!(it, Notice::Dropped { client_identifier: Some(it), reason } if &**it == name && *reason == wanted);
+    let is_it = |it: &Notice| matches!(it, Notice::Dropped { recipient: Recipient::Client(it), reason } if &**it == name && *reason == wanted);
     let count = place.notices.iter().filter(|it| is_it(it)).count();
     place.notices.retain(|it| !is_it(it));
     count
 }
 
-fn with_client(client: ClientLimits) -> BrokerConfig {
-    BrokerConfig {
-        client,
-        ..persistent()
-    }
-}
-
-/// Each limit of subscriptions: the filter that exceeds it is refused, the others of the SUBSCRIBE are granted, and a
-/// replacement is no further one.
-#[test]
-fn limits_of_subscriptions() {
-    let limits = ClientLimits::default();
-    let deep = vec!["+/x"; 17].join("/");
-    let long = vec!["x"; 129].join("/");
-    let cases: [(ClientLimits, &[&str], &str, ReasonCode); 6] = [
-        (
-            ClientLimits {
-                subscriptions: 2,
-                ..limits
-            },
-            &["a", "$share/g/a"],
-            "b",
-            ReasonCode::QuotaExceeded,
-        ),
-        (
-            ClientLimits {
-                index_nodes: 3,
-                ..limits
-            },
-            &["a/b/#", "exact/are/no/nodes"],
-            "c/+",
-            ReasonCode::QuotaExceeded,
-        ),
-        (
-            ClientLimits {
-                filter_bytes: 4,
-                ..limits
-            },
-            &["ab", "c"],
-            "de",
-            ReasonCode::QuotaExceeded,
-        ),
-        (limits, &["+/+/+/+"], "+/+/+/+/+", ReasonCode::QuotaExceeded),
-        (
-            ClientLimits {
-                single_level_wildcards: 100,
-                ..limits
-            },
-            &["a/+"],
-            &deep,
-            ReasonCode::TopicFilterInvalid,
-        ),
-        (limits, &["a"], &long, ReasonCode::TopicFilterInvalid),
-    ];
-    for (client, good, bad, code) in cases {
-        let mut place = Place::new(with_client(client));
-        let it = who("it").lasting(100);
-        let wire = place.connect(&it);
-        for filter in good {
-            assert_eq!(
-                place.subscribe(wire, filter, Qos::AtMostOnce),
-                ReasonCode::Success,
-                "{filter}"
-            );
-        }
-        let filters = [
-            (good[0], up_to(Qos::AtLeastOnce)),
-            (bad, up_to(Qos::AtLeastOnce)),
-        ];
-        assert_eq!(
-            place.subscribe_all(wire, &filters, None),
-            [ReasonCode::GrantedQos1, code],
-            "{bad}"
-        );
-        assert_eq!(refused(&mut place, "it", code), 1, "{bad}");
-        place.restart();
-        let wire = place.resume(&it);
-        assert_eq!(
-            place.subscribe(wire, bad, Qos::AtMostOnce),
-            code,
-            "after a restart: {bad}"
-        );
-        for filter in good {
-            assert_eq!(place.unsubscribe(wire, filter), ReasonCode::Success);
-        }
-        if code == ReasonCode::QuotaExceeded && bad.len() < 9 {
-            assert_eq!(
-                place.subscribe(wire, bad, Qos::AtMostOnce),
-                ReasonCode::Success,
-                "{bad}"
-            );
-        }
-    }
-}
-
-/// The limit for all Clients, and what ends gives its place back.
-#[test]
-fn the_limit_of_all_subscriptions() {
-    let config = BrokerConfig {
-        limits: BrokerLimits {
-            subscriptions: 2,
-            ..BrokerLimits::default()
-        },
-        ..persistent()
-    };
-    let mut place = Place::new(config);
-    let one = place.connect(&who("one"));
-    let other = place.connect(&who("other"));
-    assert_eq!(
-        place.subscribe(one, "a", Qos::AtMostOnce),
-        ReasonCode::Success
-    );
-    assert_eq!(
-        place.subscribe(one, "$share/g/a", Qos::AtMostOnce),
-        ReasonCode::Success
-    );
-    assert_eq!(
-        place.subscribe(other, "b", Qos::AtMostOnce),
-        ReasonCode::QuotaExceeded
-    );
-    assert_eq!(refused(&mut place, "other", ReasonCode::QuotaExceeded), 1);
-    place.cut(one);
-    assert_eq!(
-        place.subscribe(other, "b", Qos::AtMostOnce),
-        ReasonCode::Success
-    );
-    assert_eq!(
-        place.subscribe(other, "$share/g/b", Qos::AtMostOnce),
-        ReasonCode::Success
-    );
-    assert_eq!(
-        place.subscribe(other, "c", Qos::AtMostOnce),
-        ReasonCode::QuotaExceeded
-    );
-}
-
 /// A topic with too many levels: 0x90; the host's own answers; a refused message goes to nobody and is not retained.
-#[test]
 fn refused_messages() {
     let mut place = Place::new(persistent());
     let one = place.connect(&who("one"));
@@ -192,7 +68,6 @@ fn refused_messages() {
 }
 
 /// [MQTT-4.3.3-9]: a PUBREC with an error ends the exchange; the Packet Identifier is free again.
-#[test]
 fn a_refused_qos_2_message_frees_its_identifier() {
     let mut place = Place::new(persistent());
     let one = place.connect(&who("one"));
@@ -220,7 +95,6 @@ fn a_refused_qos_2_message_frees_its_identifier() {
 }
 
 /// No subscriber: 0x10, which is a success; the message is retained all the same.
-#[test]
 fn no_matching_subscribers() {
     let mut place = Place::new(persistent());
     let one = place.connect(&who("one"));
@@ -241,7 +115,6 @@ fn no_matching_subscribers() {
 }
 
 /// A slow subscriber has a bounded queue with a policy, which is said; the publisher and the others are not slowed down.
-#[test]
 fn a_slow_subscriber() {
     for (when_full, waits) in [
         (WhenFull::Refuse, ["1", "2", "3"]),
@@ -289,7 +162,6 @@ fn a_slow_subscriber() {
 }
 
 /// Publishing to oneself with a full queue and a Receive Maximum of 1 does not lock.
-#[test]
 fn publishing_to_oneself() {
     let mut place = Place::new(persistent());
     let one = place.connect(&Who {
@@ -305,7 +177,6 @@ fn publishing_to_oneself() {
 
 /// [MQTT-3.1.2-25]: a message that is too large for one Client is not sent to it, as if it had been; others get it; a notice
 /// says so, and its Session goes on.
-#[test]
 fn too_large_for_one() {
     let mut place = Place::new(persistent());
     let publisher = place.connect(&who("publisher"));
@@ -343,7 +214,6 @@ fn too_large_for_one() {
 
 /// Above the budget of messages a PUBLISH is refused with 0x97, QoS 0 is dropped and counted; a message counts once, however
 /// many hold it; what is acknowledged makes room.
-#[test]
 fn the_budget_of_messages() {
     let config = BrokerConfig {
         limits: BrokerLimits {
@@ -404,7 +274,6 @@ fn the_budget_of_messages() {
 
 /// While as many notices or records wait as may, nothing is received; afterwards the connection is named as readable, and
 /// nothing was lost.
-#[test]
 fn what_the_host_does_not_take() {
     for (notices, batch_bytes) in [(3, 1 << 20), (1 << 20, 10)] {
         let config = BrokerConfig {
@@ -465,98 +334,4 @@ fn what_the_host_does_not_take() {
         assert_eq!(place.take(away).len(), 20);
         assert_eq!(dropped(&mut place, "small", DropReason::TooLarge), 20);
     }
-}
-
-/// Lower limits for one Client, announced and kept: Maximum QoS 0x9B, Maximum Packet Size 0x95, Receive Maximum 0x93,
-/// Topic Alias 0x94, Shared 0x9E, Wildcard 0xA2, Identifiers 0xA1, and its own ClientLimits.
-#[test]
-fn lower_limits_for_one_client() {
-    let limits = Limits {
-        maximum_qos: Qos::AtLeastOnce,
-        maximum_packet_size: 100,
-        shared_subscription_available: false,
-        wildcard_subscription_available: false,
-        subscription_identifier_available: false,
-        ..Limits::NONE
-    };
-    let connect = |place: &mut Place| {
-        place.decides = false;
-        let wire = place.open();
-        place.send(wire, &who("it").bytes());
-        let question = place.questions.pop().unwrap();
-        let admission = Admission {
-            limits: Some(limits),
-            client: Some(ClientLimits {
-                subscriptions: 1,
-                ..ClientLimits::default()
-            }),
-            ..Admission::of("somebody")
-        };
-        let now = place.now;
-        place
-            .broker
-            .answer_connect(now, &question, &Verdict::Accept(admission))
-            .unwrap();
-        place.settle();
-        place.decides = true;
-        let announced = place.find(wire, |packet| match packet {
-            Packet::ConnAck(it) => Some(it.properties.iter().count()),
-            _ => None,
-        });
-        assert_eq!(announced, Some(5));
-        wire
-    };
-    type Case = (fn(&mut Place, usize), ReasonCode);
-    let cases: [Case; 2] = [
-        (
-            |place, it| {
-                let _ = place.publish(it, "a", "hi", Qos::ExactlyOnce);
-            },
-            ReasonCode::QosNotSupported,
-        ),
-        (
-            |place, it| {
-                let _ = place.publish(it, "a", &"x".repeat(100), Qos::AtMostOnce);
-            },
-            ReasonCode::PacketTooLarge,
-        ),
-    ];
-    for (act, code) in cases {
-        let mut place = Place::new(persistent());
-        let wire = connect(&mut place);
-        act(&mut place, wire);
-        assert_eq!(place.disconnect(wire), Some(code));
-    }
-    for (filter, identifier, code) in [
-        (
-            "$share/g/a",
-            None,
-            ReasonCode::SharedSubscriptionsNotSupported,
-        ),
-        ("a/#", None, ReasonCode::WildcardSubscriptionsNotSupported),
-        (
-            "a",
-            Some(1),
-            ReasonCode::SubscriptionIdentifiersNotSupported,
-        ),
-    ] {
-        let mut place = Place::new(persistent());
-        let wire = connect(&mut place);
-        let codes = place.subscribe_all(wire, &[(filter, up_to(Qos::AtLeastOnce))], identifier);
-        let code_of_disconnect = place.disconnect(wire);
-        assert!(
-            codes == [code] || code_of_disconnect == Some(code),
-            "{filter} {codes:?} {code_of_disconnect:?}"
-        );
-    }
-    let mut place = Place::new(persistent());
-    let wire = connect(&mut place);
-    assert_eq!(
-        place.subscribe(wire, "a", Qos::ExactlyOnce),
-        ReasonCode::GrantedQos2
-    );
-    assert_eq!(
-        place.subscribe(wire, "b", Qos::ExactlyOnce),
-        ReasonCode::QuotaExceeded
-    );
 }

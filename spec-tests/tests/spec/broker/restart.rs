@@ -5,11 +5,21 @@ use mqtt5_session_fsm::broker::journal::{Batch, Restoring};
 use mqtt5_session_fsm::broker::{BrokerConfig, BrokerLimits, Notice, Step};
 use mqtt5_session_fsm::codec::{Delivery, Packet, Publish, Qos, ReasonCode, TopicName};
 
-use crate::people::{encode, id};
-use crate::place::{Gone, Place, WILL, Who, persistent, who};
+use crate::broker::place::{Gone, Place, WILL, Who, encode, id, persistent, up_to, who};
+
+crate::check::checks! {
+    "restart":
+    broker {
+        Example a_slice_of_a_snapshot_may_be_empty,
+        Example a_full_batch_waits_for_the_host,
+        Example a_restored_broker_knows_the_time,
+        Example restarts_prolong_no_session,
+        Example in_flight_and_waiting,
+        Example a_restart_loses_nothing,
+    }
+}
 
 /// A snapshot in the smallest slices, some of which find nothing: it ends when it says so, and not before.
-#[test]
 fn a_slice_of_a_snapshot_may_be_empty() {
     let mut place = Place::new(persistent());
     for name in ["a", "b", "c", "d"] {
@@ -43,7 +53,6 @@ fn a_slice_of_a_snapshot_may_be_empty() {
 }
 
 /// As long as the host has a batch to take, nothing asks to be called in vain.
-#[test]
 fn a_full_batch_waits_for_the_host() {
     let limits = BrokerLimits {
         batch_bytes: 1,
@@ -88,7 +97,6 @@ fn a_full_batch_waits_for_the_host() {
 }
 
 /// The clock of the restart is behind: the broker says from when it goes on.
-#[test]
 fn a_restored_broker_knows_the_time() {
     let mut place = Place::new(persistent());
     let wire = place.connect(&who("one").lasting(100));
@@ -111,7 +119,6 @@ fn a_restored_broker_knows_the_time() {
 
 /// A Session that had a connection when the broker was lost is away from then on (section 3.1.2.11.2), and its Will
 /// Delay Interval runs (section 3.1.3.2.2). Further restarts prolong neither.
-#[test]
 fn restarts_prolong_no_session() {
     let mut place = Place::new(persistent());
     let will = Gone {
@@ -131,7 +138,6 @@ fn restarts_prolong_no_session() {
 
 /// Messages in flight, acknowledged in part, and waiting, when the connection breaks and the broker is made anew: each arrives
 /// once.
-#[test]
 fn in_flight_and_waiting() {
     for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
         for offline in 0..3 {
@@ -191,4 +197,38 @@ fn in_flight_and_waiting() {
             }
         }
     }
+}
+
+/// Sections 4.1, 4.3: what was acknowledged to a publisher survives the end of the Server's process, and so do
+/// subscriptions and retained messages; what the subscriber has acknowledged does not come again.
+fn a_restart_loses_nothing() {
+    let mut place = Place::new(persistent());
+    let one = place.connect(&who("one"));
+    let it = who("it").lasting(100);
+    let other = place.connect(&it);
+    place.subscribe_as(other, "a/#", up_to(Qos::ExactlyOnce), Some(7));
+    place.cut(other);
+    for qos in [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce] {
+        place.publish(one, "a/b", "hi", qos);
+    }
+    place.retain(one, "r", "kept");
+    place.restart();
+    let other = place.resume(&it);
+    let got: Vec<_> = place
+        .take(other)
+        .into_iter()
+        .map(|it| (it.qos, it.identifiers))
+        .collect();
+    assert_eq!(
+        got,
+        [(Qos::AtLeastOnce, vec![7]), (Qos::ExactlyOnce, vec![7])]
+    );
+    let one = place.connect(&who("one"));
+    place.subscribe(one, "r", Qos::ExactlyOnce);
+    assert_eq!(place.payloads(one), ["kept"], "the retained message");
+    place.publish(one, "a/c", "new", Qos::ExactlyOnce);
+    assert_eq!(place.payloads(other), ["new"], "the subscription");
+    place.restart();
+    let other = place.resume(&it);
+    assert_eq!(place.take(other), []);
 }

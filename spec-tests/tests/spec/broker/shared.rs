@@ -8,7 +8,29 @@ use mqtt5_session_fsm::codec::{
 };
 use mqtt5_session_fsm::{ServerConfig, SessionConfig, WaitingLimits};
 
-use crate::place::{Place, Who, encode, persistent, up_to, who};
+use crate::broker::place::{Place, Who, encode, persistent, up_to, who};
+
+crate::check::checks! {
+    "shared":
+    broker {
+        Example groups_are_independent_of_each_other_and_of_other_subscriptions,
+        Example the_filter_behind_the_share_name_counts,
+        Example wrong_filters_end_the_connection,
+        Example no_retained_messages_for_members,
+        Example each_member_has_its_own_qos,
+        Example what_waits_keeps_its_qos,
+        Example subscribing_again_replaces,
+        Example unsubscribe_needs_the_full_filter,
+        Example properties_and_flags_of_the_member,
+        Example a_refusal_by_the_member_ends_the_message,
+        Example a_full_member_is_passed_over,
+        Example an_acknowledgement_takes_the_next_out_of_the_queue,
+        Example expiry_in_the_queue_of_a_group,
+        Example the_queue_of_a_group_is_bounded,
+        Example a_large_queue_of_a_group_does_not_burst,
+        Example qos_0_does_not_wait_for_members,
+    }
+}
 
 const QOS: [Qos; 3] = [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce];
 
@@ -24,7 +46,6 @@ fn dropped(place: &mut Place, wanted: DropReason) -> usize {
 }
 
 /// Each Shared Subscription is independent from any other, and from Non-shared ones: a Client in all of them gets a copy for each.
-#[test]
 fn groups_are_independent_of_each_other_and_of_other_subscriptions() {
     let mut place = Place::new(BrokerConfig::default());
     let publisher = place.connect(&who("publisher"));
@@ -46,7 +67,6 @@ fn groups_are_independent_of_each_other_and_of_other_subscriptions() {
 
 /// The ShareName is not looked at for matching: `$share/g//finance` is `/finance`, and `$share/g/#` does not match `$SYS`
 /// [MQTT-4.7.2-1].
-#[test]
 fn the_filter_behind_the_share_name_counts() {
     for (filter, topic, matches) in [
         ("$share/g//finance", "/finance", true),
@@ -77,7 +97,6 @@ fn the_filter_behind_the_share_name_counts() {
 }
 
 /// [MQTT-4.8.2-1], [MQTT-4.8.2-2], [MQTT-3.8.3-4]: a bad ShareName, and No Local, end the connection.
-#[test]
 fn wrong_filters_end_the_connection() {
     for filter in [
         "$share",
@@ -120,7 +139,6 @@ fn subscribe_bytes(filter: &str, options: u8) -> Vec<u8> {
 }
 
 /// No Retained Messages are sent to a Session that subscribes, whatever Retain Handling says [MQTT-4.8.2].
-#[test]
 fn no_retained_messages_for_members() {
     let mut place = Place::new(BrokerConfig::default());
     let one = place.connect(&who("one"));
@@ -133,7 +151,6 @@ fn no_retained_messages_for_members() {
 
 /// [MQTT-4.8.2-3]: the QoS that is granted to the member that gets the message; the one it was published with is kept until
 /// that member is known.
-#[test]
 fn each_member_has_its_own_qos() {
     let mut place = Place::new(BrokerConfig::default());
     let publisher = place.connect(&who("publisher"));
@@ -158,7 +175,6 @@ fn each_member_has_its_own_qos() {
 }
 
 /// What waits in the group keeps its published QoS: the member that comes first decides, not the one that was away.
-#[test]
 fn what_waits_keeps_its_qos() {
     for granted in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
         let mut place = Place::new(persistent());
@@ -182,7 +198,6 @@ fn what_waits_keeps_its_qos() {
 
 /// A second SUBSCRIBE of a Session does not make it two members; it changes the QoS and the identifier, and its first
 /// UNSUBSCRIBE ends it.
-#[test]
 fn subscribing_again_replaces() {
     let mut place = Place::new(BrokerConfig::default());
     let one = place.connect(&who("one"));
@@ -210,7 +225,6 @@ fn subscribing_again_replaces() {
 }
 
 /// A Non-shared filter of the same name is another subscription: UNSUBSCRIBE of one leaves the other.
-#[test]
 fn unsubscribe_needs_the_full_filter() {
     let mut place = Place::new(BrokerConfig::default());
     let one = place.connect(&who("one"));
@@ -227,7 +241,6 @@ fn unsubscribe_needs_the_full_filter() {
 
 /// The properties of the message go on; Subscription Identifiers are those of the member that got it, and RETAIN is 0
 /// unless it asked for Retain As Published.
-#[test]
 fn properties_and_flags_of_the_member() {
     for retain_as_published in [false, true] {
         let mut place = Place::new(BrokerConfig::default());
@@ -256,7 +269,6 @@ fn properties_and_flags_of_the_member() {
 }
 
 /// [MQTT-4.8.2-6]: a refusal ends the message.
-#[test]
 fn a_refusal_by_the_member_ends_the_message() {
     for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
         let mut place = Place::new(BrokerConfig::default());
@@ -293,7 +305,6 @@ fn a_refusal_by_the_member_ends_the_message() {
 }
 
 /// A member whose Receive Maximum is used up is passed over; the group's own queue holds what nobody can take, in order.
-#[test]
 fn a_full_member_is_passed_over() {
     let mut place = Place::new(persistent());
     let publisher = place.connect(&who("publisher"));
@@ -324,7 +335,6 @@ fn a_full_member_is_passed_over() {
 }
 
 /// A message that waits for all members goes to the one whose place is free again.
-#[test]
 fn an_acknowledgement_takes_the_next_out_of_the_queue() {
     let mut place = Place::new(BrokerConfig::default());
     let publisher = place.connect(&who("publisher"));
@@ -354,7 +364,6 @@ fn an_acknowledgement_takes_the_next_out_of_the_queue() {
 }
 
 /// Messages that wait in a group expire, and say the rest of their time when they go out [MQTT-3.3.2-5], [MQTT-3.3.2-6].
-#[test]
 fn expiry_in_the_queue_of_a_group() {
     for restarts in [false, true] {
         let mut place = Place::new(persistent());
@@ -395,7 +404,6 @@ fn expiry_in_the_queue_of_a_group() {
 }
 
 /// The queue of a group is bounded; what does not fit is dropped with a notice, and the publisher is not slowed down.
-#[test]
 fn the_queue_of_a_group_is_bounded() {
     let config = BrokerConfig {
         groups: GroupsConfig {
@@ -422,7 +430,6 @@ fn the_queue_of_a_group_is_bounded() {
 }
 
 /// A queue larger than what one Session may have in flight and waiting: no message is lost on its way to the member.
-#[test]
 fn a_large_queue_of_a_group_does_not_burst() {
     let config = BrokerConfig {
         server: ServerConfig {
@@ -453,7 +460,6 @@ fn a_large_queue_of_a_group_does_not_burst() {
 }
 
 /// All members away: QoS 0 is dropped, and so is what a member with QoS 0 would have to get.
-#[test]
 fn qos_0_does_not_wait_for_members() {
     let mut place = Place::new(BrokerConfig::default());
     let publisher = place.connect(&who("publisher"));

@@ -1,13 +1,30 @@
 //! What arrives: overlap, identifiers, properties, expiry, order, aliases, flow control (sections 3.3, 4.3, 4.6, 4.9).
 
-use mqtt5_session_fsm::broker::{BrokerConfig, DropReason, Notice, Overlap};
+use mqtt5_session_fsm::broker::{BrokerConfig, DropReason, Notice, Overlap, Recipient};
 use mqtt5_session_fsm::codec::{
     Binary, Packet, Properties, Property, PubAck, Publish, Qos, ReasonCode, SubscriptionOptions,
     Text, TopicName, UserProperty,
 };
 use mqtt5_session_fsm::{Instant, Limits, ServerConfig};
 
-use crate::place::{Place, Who, encode, persistent, up_to, who};
+use crate::broker::place::{Place, Who, encode, persistent, up_to, who};
+
+crate::check::checks! {
+    "deliveries":
+    broker {
+        Example overlap,
+        Example no_local_over_connections,
+        Example properties_go_on,
+        Example message_expiry,
+        Example expiry_of_zero,
+        Example order,
+        Example receive_maximum,
+        Example receive_maximum_of_the_server,
+        Example careless_acknowledgements,
+        Example refused_by_the_subscriber,
+        Example messages_arrive_at_the_lower_qos,
+    }
+}
 
 const QOS: [Qos; 3] = [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce];
 
@@ -19,7 +36,6 @@ fn with_overlap(overlap: Overlap) -> BrokerConfig {
 }
 
 /// [MQTT-3.3.4-2] to [MQTT-3.3.4-5]: identifiers, RETAIN and No Local of overlapping subscriptions, offline and after a restart.
-#[test]
 fn overlap() {
     for overlap in [Overlap::OneCopy, Overlap::OnePerSubscription] {
         for away in [false, true] {
@@ -89,7 +105,6 @@ fn overlap() {
 }
 
 /// No Local is about the ClientID, not about the connection.
-#[test]
 fn no_local_over_connections() {
     let mut place = Place::new(persistent());
     let it = who("it").lasting(100);
@@ -107,7 +122,6 @@ fn no_local_over_connections() {
 
 /// [MQTT-3.3.2-4], [MQTT-3.3.2-15], [MQTT-3.3.2-16], [MQTT-3.3.2-17], [MQTT-3.3.2-18], [MQTT-3.3.2-20]: properties go on unaltered and in order, the
 /// Topic Alias and what the publisher's own connection means do not.
-#[test]
 fn properties_go_on() {
     let config = BrokerConfig {
         server: ServerConfig {
@@ -176,7 +190,6 @@ fn properties_go_on() {
 }
 
 /// Message Expiry through the queue of a Session, restarts, and sending again: counted once, from the arrival.
-#[test]
 fn message_expiry() {
     for restarts in 0..3 {
         let mut place = Place::new(persistent());
@@ -226,14 +239,13 @@ fn message_expiry() {
             "[MQTT-3.3.2-5] {got:?}"
         );
         let expired = place.notices.iter().filter(|it| {
-            matches!(it, Notice::Dropped { client_identifier: Some(name), reason: DropReason::Expired } if &**name == "it")
+            matches!(it, Notice::Dropped { recipient: Recipient::Client(name), reason: DropReason::Expired } if &**name == "it")
         });
         assert_eq!(expired.count(), 1, "{restarts}");
     }
 }
 
 /// A message that has expired before it arrives, and one with an interval of 0.
-#[test]
 fn expiry_of_zero() {
     let mut place = Place::new(persistent());
     let it = who("it").lasting(100);
@@ -256,7 +268,6 @@ fn expiry_of_zero() {
 }
 
 /// [MQTT-4.6.0-5], [MQTT-4.6.0-6]: per topic, QoS and publisher in order, over small windows, queues, breaks and restarts.
-#[test]
 fn order() {
     for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
         for restarts in [false, true] {
@@ -306,7 +317,6 @@ fn order() {
 }
 
 /// [MQTT-3.3.4-9]: never more than Receive Maximum, which a new connection may change, after a restart, too.
-#[test]
 fn receive_maximum() {
     let mut place = Place::new(persistent());
     let publisher = place.connect(&who("publisher"));
@@ -340,7 +350,6 @@ fn receive_maximum() {
 
 /// [MQTT-3.3.4-7], [MQTT-3.3.4-8]: a publisher that sends more than the Server's Receive Maximum is disconnected with 0x93; a publisher whose messages
 /// wait for acknowledgements is not read as if it were.
-#[test]
 fn receive_maximum_of_the_server() {
     let config = BrokerConfig {
         fan_out_slice: 1,
@@ -368,7 +377,6 @@ fn receive_maximum_of_the_server() {
 }
 
 /// Acknowledgements that nobody asked for, twice, or of the wrong kind: the connection may end, nothing else.
-#[test]
 fn careless_acknowledgements() {
     let bytes: [&[u8]; 8] = [
         &[0x40, 2, 0, 9],
@@ -409,7 +417,6 @@ fn careless_acknowledgements() {
 }
 
 /// A refusal by the subscriber ends the message for it, and is no acknowledgement to anybody else.
-#[test]
 fn refused_by_the_subscriber() {
     let mut place = Place::new(persistent());
     let publisher = place.connect(&who("publisher"));
@@ -429,4 +436,20 @@ fn refused_by_the_subscriber() {
     place.cut(wire);
     let wire = place.resume(&it);
     assert_eq!(place.take(wire), [], "[MQTT-4.4.0-2]");
+}
+
+/// [MQTT-3.8.4-8]: a message arrives at the lower one of its QoS and the granted one, once.
+fn messages_arrive_at_the_lower_qos() {
+    for published in QOS {
+        for granted in QOS {
+            let mut place = Place::new(BrokerConfig::default());
+            let (one, other) = (place.connect(&who("one")), place.connect(&who("other")));
+            let code = place.subscribe(other, "a/+", granted);
+            assert_eq!(code, ReasonCode::granted(granted));
+            place.publish(one, "a/b", "hi", published);
+            let got: Vec<_> = place.take(other).into_iter().map(|it| it.qos).collect();
+            assert_eq!(got, [published.min(granted)]);
+            assert!(place.take(one).is_empty());
+        }
+    }
 }

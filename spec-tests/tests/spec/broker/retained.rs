@@ -7,7 +7,25 @@ use mqtt5_session_fsm::codec::{
 };
 use mqtt5_session_fsm::{Limits, ServerConfig, SessionConfig, WaitingLimits, WhenFull};
 
-use crate::place::{Place, Who, persistent, up_to, who};
+use crate::broker::place::{Place, Who, persistent, up_to, who};
+
+crate::check::checks! {
+    "retained":
+    broker {
+        Example retain_handling,
+        Example retain_bits,
+        Example replaced_and_removed,
+        Example what_a_copy_says,
+        Example each_new_subscription_gets_its_own,
+        Example no_burst_into_a_small_queue,
+        Example live_messages_in_the_middle,
+        Example the_subscription_changes_in_the_middle,
+        Example the_connection_breaks_in_the_middle,
+        Example retain_not_available,
+        Example limits_of_the_store,
+        Example cleared_topics_leave_nothing,
+    }
+}
 
 const QOS: [Qos; 3] = [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce];
 
@@ -27,7 +45,6 @@ fn retained<'a>(topic: &'a str, payload: &'a str) -> Publish<'a> {
 
 /// [MQTT-3.3.1-9] to [MQTT-3.3.1-11]: new and existing subscriptions, by UNSUBSCRIBE, by the end of the Session, and by a
 /// reconnect that resumes it.
-#[test]
 fn retain_handling() {
     use RetainHandling::{DoNotSend, Send, SendIfNew};
     let mut place = Place::new(persistent());
@@ -66,7 +83,6 @@ fn retain_handling() {
 }
 
 /// [MQTT-3.3.1-8], [MQTT-3.3.1-12], [MQTT-3.3.1-13]: RETAIN of what a subscription gets because it was made, and live.
-#[test]
 fn retain_bits() {
     for retain_as_published in [false, true] {
         let mut place = Place::new(BrokerConfig::default());
@@ -95,7 +111,6 @@ fn retain_bits() {
 
 /// [MQTT-3.3.1-5] to [MQTT-3.3.1-7]: a message replaces the retained one whatever its QoS, an empty one removes it and is
 /// sent like any other, one without RETAIN does neither.
-#[test]
 fn replaced_and_removed() {
     for qos in QOS {
         let mut place = Place::new(BrokerConfig::default());
@@ -117,7 +132,6 @@ fn replaced_and_removed() {
 
 /// A retained message arrives at the lower QoS, with the identifier of its subscription, with its properties, and with
 /// what is left of its time.
-#[test]
 fn what_a_copy_says() {
     for restarts in [false, true] {
         let mut place = Place::new(persistent());
@@ -156,7 +170,6 @@ fn what_a_copy_says() {
 }
 
 /// Two filters of one SUBSCRIBE that match the same topic are two subscriptions that get it; one without any gets none.
-#[test]
 fn each_new_subscription_gets_its_own() {
     let mut place = Place::new(BrokerConfig::default());
     let one = place.connect(&who("one"));
@@ -194,7 +207,6 @@ fn with_queue(messages: u32, in_flight: u16, when_full: WhenFull) -> BrokerConfi
 }
 
 /// Many retained messages against small queues, small Receive Maximum and small limits of the Server: all arrive, once.
-#[test]
 fn no_burst_into_a_small_queue() {
     for messages in [0, 1, 3] {
         for (receive_maximum, in_flight) in [(1, 100), (100, 1), (2, 3)] {
@@ -223,7 +235,6 @@ fn no_burst_into_a_small_queue() {
 
 /// Live messages that come in the middle of it: nothing old after something new of a topic [MQTT-4.6.0-5], each topic's last
 /// message arrives, nothing twice.
-#[test]
 fn live_messages_in_the_middle() {
     for qos in QOS {
         for live in QOS {
@@ -277,7 +288,6 @@ fn live_messages_in_the_middle() {
 }
 
 /// UNSUBSCRIBE, and a replacing SUBSCRIBE, in the middle of it.
-#[test]
 fn the_subscription_changes_in_the_middle() {
     let mut place = Place::new(BrokerConfig::default());
     let publisher = place.connect(&who("publisher"));
@@ -319,7 +329,6 @@ fn acknowledge(place: &mut Place, wire: usize, identifiers: &[u16]) {
 }
 
 /// The connection breaks, and the broker, in the middle of it: what is left comes with the next connection.
-#[test]
 fn the_connection_breaks_in_the_middle() {
     for restarts in [false, true] {
         for qos in [Qos::AtLeastOnce, Qos::ExactlyOnce] {
@@ -370,7 +379,6 @@ fn the_connection_breaks_in_the_middle() {
 }
 
 /// [MQTT-3.2.2-14]: RETAIN to a Server that does not have it.
-#[test]
 fn retain_not_available() {
     let config = BrokerConfig {
         server: ServerConfig {
@@ -389,7 +397,6 @@ fn retain_not_available() {
 }
 
 /// Limits of the store: 0x97, or a notice for QoS 0; what is there can still be replaced and removed.
-#[test]
 fn limits_of_the_store() {
     let config = BrokerConfig {
         retained: RetainedLimits {
@@ -429,7 +436,6 @@ fn limits_of_the_store() {
 }
 
 /// Of topics that were cleared nothing is stored.
-#[test]
 fn cleared_topics_leave_nothing() {
     let mut place = Place::new(persistent());
     let one = place.connect(&who("one"));
