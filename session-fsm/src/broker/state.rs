@@ -122,7 +122,8 @@ impl Broker {
     }
 
     /// Returns what there is to do or to know. Call it after every other call until it returns
-    /// `None`.
+    /// `None`. If another program is to hear of a notice, tell it when the record is stored that
+    /// [`last_record`](Self::last_record) names now: a crash before that makes it untrue.
     pub fn poll(&mut self) -> Option<Notice> {
         if let Some(notice) = self.notices.pop_front() {
             return Some(notice);
@@ -211,6 +212,12 @@ impl Broker {
         let head = self.head();
         self.ledger.journal.head(head);
         self.ledger.journal.take(into)
+    }
+
+    /// Returns whether [`take_batch`](Self::take_batch) has records.
+    #[must_use]
+    pub fn has_batch(&self) -> bool {
+        self.ledger.journal.len() > 0
     }
 
     /// Returns the number of the last record that was made, in a batch that was taken or not; 0 if

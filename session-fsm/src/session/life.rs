@@ -187,11 +187,14 @@ impl Session {
         }
     }
 
-    /// The Will Message is deleted without being published (section 3.1.2.5).
-    pub(crate) fn delete_will(&mut self) {
-        if self.will.take().is_some() {
+    /// The Will Message is deleted without being published (section 3.1.2.5). Returns whether there
+    /// was one.
+    pub(crate) fn delete_will(&mut self) -> bool {
+        let was_there = self.will.take().is_some();
+        if was_there {
             self.change(|| Change::WillRemoved);
         }
+        was_there
     }
 
     /// A DISCONNECT changes how long the Session lives after it.

@@ -103,7 +103,7 @@ fn a_size_is_an_upper_estimate_that_has_a_documented_form() {
     let mut store = empty();
     put(&mut store, "a/b", "1234");
     let retained = store.get(NOW, name("a/b")).unwrap();
-    let size = retained.message.size() + "a/b".len() + 256;
+    let size = retained.message.size() + "a/b".len() + 320;
     assert_eq!(retained.size(), size);
     put_until(&mut store, NOW, "a/b", "1234", at(1));
     assert_eq!(store.bytes(), size as u64 + 128);

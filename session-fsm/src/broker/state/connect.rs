@@ -17,8 +17,9 @@ impl Broker {
     /// # Errors
     ///
     /// [`AnswerError::Gone`] if the connection is over. [`AnswerError::Send`] if this answer cannot
-    /// be given: a property is not allowed, or the question has been answered. The client still
-    /// waits for an answer then.
+    /// be given: a property is not allowed, or the question has been answered.
+    /// [`AnswerError::ClientIdentifierExists`] if the ClientID to be assigned is in use. After the last
+    /// two the client still waits for an answer.
     pub fn answer_connect(
         &mut self,
         now: Instant,
@@ -42,7 +43,13 @@ impl Broker {
             Verdict::Accept(admission) if is_connected => self.with(key, |mut lent| {
                 lent.finish_re_authentication(admission.properties)
             }),
-            Verdict::Accept(admission) => Some(self.admit(now, key, admission)),
+            Verdict::Accept(admission) => {
+                let assigned = admission.assigned;
+                if assigned.is_some_and(|it| self.living(now, it).is_some()) {
+                    return Err(AnswerError::ClientIdentifierExists);
+                }
+                Some(self.admit(now, key, admission))
+            }
         };
         self.ready(key);
         self.arm(key);
@@ -69,11 +76,7 @@ impl Broker {
             let missing = PropertyIdentifier::AssignedClientIdentifier;
             return Err(SendError::PropertyMissing(missing));
         }
-        // It may have expired.
-        if let Some(client) = self.clients.find(&identifier) {
-            self.client_timeout(now, client);
-        }
-        let known = self.clients.find(&identifier);
+        let known = self.living(now, &identifier);
         if let Err(code) = self.may_have(known, admission) {
             self.refused(&identifier, code);
             let refused = self.with(key, |mut lent| lent.refuse(now, code, &[]));
@@ -102,6 +105,13 @@ impl Broker {
         self.connect_to(now, key, client, admission, &identifier)
     }
 
+    /// The Session of a ClientID, unless it has expired.
+    fn living(&mut self, now: Instant, identifier: &str) -> Option<Key> {
+        let client = self.clients.find(identifier)?;
+        self.client_timeout(now, client);
+        self.clients.find(identifier)
+    }
+
     /// Whether a principal may have a Session: one that is there, or a new one.
     fn may_have(&self, known: Option<Key>, admission: &Admission<'_>) -> Result<(), ReasonCode> {
         let Some(client) = known.and_then(|key| self.clients.get(key)) else {
@@ -112,7 +122,7 @@ impl Broker {
             };
         };
         // A Session belongs to the principal that made it.
-        match admission.assigned.is_some() || *client.principal != *admission.principal {
+        match *client.principal != *admission.principal {
             true => Err(ReasonCode::ClientIdentifierNotValid),
             false => Ok(()),
         }

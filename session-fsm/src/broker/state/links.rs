@@ -13,7 +13,7 @@ use super::slots::Key;
 use crate::event::{Cause, Event, Output};
 use crate::{Instant, Lent, ServerConnection};
 
-/// The name of a Network Connection. It is never used again.
+/// The name of a Network Connection. It is never used again; its [`index`](Self::index) is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionKey(pub(super) Key);
 
@@ -67,6 +67,15 @@ pub(super) struct Link {
     pub(super) armed: Instant,
     /// Whether it was noted when only the Keep Alive ran: no other moment is earlier.
     pub(super) is_calm: bool,
+}
+
+impl ConnectionKey {
+    /// Returns a small number that no other connection has now, for a table of the host. It is used
+    /// again when the key is void.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0.slot as usize
+    }
 }
 
 impl Broker {

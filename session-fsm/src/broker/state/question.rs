@@ -58,7 +58,8 @@ pub struct Admission<'a> {
     /// What it may have. Default: that of the configuration.
     pub client: Option<ClientLimits>,
     /// The ClientID that it gets; required if its own is empty. It must be one that nobody can
-    /// guess, such as 128 random bits: the broker refuses one that exists.
+    /// guess, such as 128 random bits. One that exists is an error:
+    /// [`AnswerError::ClientIdentifierExists`].
     pub assigned: Option<&'a str>,
     /// Further properties of the CONNACK: Server Keep Alive, Session Expiry Interval, Response
     /// Information, Authentication Data, Reason String, User Properties.
@@ -85,6 +86,9 @@ impl<'a> Admission<'a> {
 pub enum AnswerError {
     /// The connection is over.
     Gone,
+    /// A Session has this [assigned](Admission::assigned) ClientID already: choose another one. The
+    /// client still waits for an answer.
+    ClientIdentifierExists,
     /// This answer cannot be sent.
     Send(SendError),
 }
@@ -93,6 +97,9 @@ impl fmt::Display for AnswerError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             AnswerError::Gone => Gone.fmt(formatter),
+            AnswerError::ClientIdentifierExists => {
+                formatter.write_str("the assigned ClientID is that of another Session")
+            }
             AnswerError::Send(error) => error.fmt(formatter),
         }
     }

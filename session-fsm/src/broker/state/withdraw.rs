@@ -52,6 +52,21 @@ impl Broker {
         true
     }
 
+    /// Takes the right to publish its Will back from a client, connected or not: the Will is deleted.
+    /// Returns whether there was one.
+    pub fn withdraw_will(&mut self, now: Instant, client_identifier: &str) -> bool {
+        let _ = self.at(now);
+        let Some(key) = self.clients.find(client_identifier) else {
+            return false;
+        };
+        let Some(client) = self.clients.get_mut(key) else {
+            return false;
+        };
+        let was_there = client.session.delete_will();
+        self.ledger.note(client);
+        was_there
+    }
+
     /// The messages that wait for a client and match no subscription but this, which has ended.
     fn only_for(&mut self, key: Key, filter: TopicFilter<'_>) -> Vec<Token> {
         let Some(client) = self.clients.get(key).filter(|_| !filter.is_shared()) else {

@@ -24,6 +24,7 @@ crate::check::checks! {
         Example retain_not_available,
         Example limits_of_the_store,
         Example cleared_topics_leave_nothing,
+        Example no_local_keeps_it_from_its_publisher,
     }
 }
 
@@ -446,4 +447,34 @@ fn cleared_topics_leave_nothing() {
     }
     place.cut(one);
     assert_eq!(place.map.len(), 1, "{:?}", place.map);
+}
+
+/// [MQTT-3.8.3-3]: a retained message comes from a ClientID, too, whatever connection that has now, and after a restart.
+fn no_local_keeps_it_from_its_publisher() {
+    let no_local = SubscriptionOptions {
+        no_local: true,
+        ..up_to(Qos::AtLeastOnce)
+    };
+    for restarts in [false, true] {
+        let mut place = Place::new(persistent());
+        let it = who("one").lasting(100);
+        let one = place.connect(&it);
+        let other = place.connect(&who("other"));
+        place.retain(one, "a", "of one");
+        place.retain(other, "b", "of other");
+        place.retain(other, "c", "of other");
+        place.retain(one, "c", "of one, again");
+        place.retain(one, "d", "of one");
+        place.retain(other, "d", "of other, again");
+        place.cut(one);
+        if restarts {
+            place.restart();
+        }
+        let one = place.resume(&it);
+        place.subscribe_as(one, "#", no_local, None);
+        assert_eq!(place.payloads(one), ["of other", "of other, again"]);
+        place.subscribe(one, "+", Qos::AtLeastOnce);
+        let all = ["of one", "of other", "of one, again", "of other, again"];
+        assert_eq!(place.payloads(one), all);
+    }
 }

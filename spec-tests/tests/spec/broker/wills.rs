@@ -25,6 +25,7 @@ crate::check::checks! {
         Example to_itself,
         Example disconnect_changes_the_expiry,
         Example no_will_before_it_is_accepted,
+        Example a_right_that_is_withdrawn,
     }
 }
 
@@ -423,4 +424,35 @@ fn no_will_before_it_is_accepted() {
     place.decide(&question);
     place.settle();
     assert_eq!(place.take(watcher), []);
+}
+
+/// The host takes the right to a Will back: while its client is connected, and while it is delayed.
+fn a_right_that_is_withdrawn() {
+    for connected in [false, true] {
+        for restarts in [false, true] {
+            let (mut place, watcher) = place(persistent());
+            let it = place.connect(&who("it").lasting(100).with_will(delayed(10)));
+            if !connected {
+                place.cut(it);
+            }
+            let now = place.now;
+            assert!(!place.broker.withdraw_will(now, "watcher"), "has none");
+            assert!(!place.broker.withdraw_will(now, "nobody"));
+            assert!(place.broker.withdraw_will(now, "it"));
+            assert!(!place.broker.withdraw_will(now, "it"), "gone already");
+            if connected {
+                place.cut(it);
+            }
+            place.settle();
+            if restarts {
+                place.restart();
+            }
+            place.pass(20_000);
+            let watcher = match restarts {
+                true => place.resume(&who("watcher").lasting(10_000)),
+                false => watcher,
+            };
+            assert_eq!(place.take(watcher), []);
+        }
+    }
 }

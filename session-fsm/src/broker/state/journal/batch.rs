@@ -83,6 +83,11 @@ fn header(log: &[u8]) -> Result<(u64, u32, usize), BatchError> {
     Ok((first, count, HEADER + length))
 }
 
+/// Where the last header may begin.
+fn last_magic(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(MAGIC.len()).rposition(|it| it == MAGIC)
+}
+
 impl<'a> Batch<'a> {
     /// Takes a batch off the front of a file of batches; `None` at its end.
     ///
@@ -123,6 +128,37 @@ impl<'a> Batch<'a> {
                 !rest.starts_with(&MAGIC) || header(rest).is_err()
             }),
         }
+    }
+
+    /// Skips a damaged batch at the front of `log`, to the next one from which batch follows batch up
+    /// to the end of `log`. Returns the bytes that were skipped; `None` if there is no such batch.
+    ///
+    /// This is the repair of a damaged file: the records of the damaged batch are lost, and no others.
+    /// The number before the damage and [`first`](Self::first) of the next batch say which. What is
+    /// missing for the others is named by [`Restoring::finish`](super::Restoring::finish). Bytes that
+    /// look like a batch, in a payload, are not taken for one, because no batch begins where they end.
+    ///
+    /// Takes time in proportion to the bytes, and 8 bytes of memory for each batch.
+    pub fn skip_damaged(log: &mut &'a [u8]) -> Option<&'a [u8]> {
+        // What begins a batch from which others lead to the end, the last one first.
+        let mut starts = alloc::vec![log.len()];
+        let mut unread = log.len();
+        while let Some(start) = log.get(1..unread).and_then(last_magic) {
+            let start = start + 1;
+            unread = start + MAGIC.len() - 1;
+            let Ok((_, _, end)) = header(log.get(start..)?) else {
+                continue;
+            };
+            let end = start.saturating_add(end).saturating_add(SUM);
+            if starts.binary_search_by(|it| end.cmp(it)).is_ok() {
+                starts.push(start);
+            }
+        }
+        // The end itself is no batch.
+        let start = *starts.last().filter(|_| starts.len() > 1)?;
+        let (skipped, rest) = log.split_at_checked(start)?;
+        *log = rest;
+        Some(skipped)
     }
 
     /// Returns the number of its first record.
@@ -360,6 +396,43 @@ mod tests {
         }
         // What a crash may leave of a write: the right length, and nothing in it.
         assert!(Batch::is_last(&[0; 100]));
+    }
+
+    #[test]
+    fn damage_in_the_middle_costs_one_batch() {
+        let (mut writer, first) = written();
+        let mut log = first.clone();
+        let mut ends = alloc::vec![log.len()];
+        let mut forged = Vec::new();
+        let mut forger = Writer::new(90);
+        forger.put(b"x", |_| {});
+        forger.take(&mut forged);
+        for number in 0..4 {
+            // The payload of a message contains what looks like a batch, or three.
+            writer.put(b"e", |value| value.extend(forged.repeat(number)));
+            let mut batch = Vec::new();
+            writer.take(&mut batch);
+            log.extend(batch);
+            ends.push(log.len());
+        }
+        for (index, end) in ends.iter().enumerate() {
+            let begin = index.checked_sub(1).map_or(0, |before| ends[before]);
+            for at in begin..*end {
+                let mut damaged = log.clone();
+                damaged[at] ^= 1;
+                let mut rest = &damaged[begin..];
+                assert!(Batch::take(&mut rest).is_err(), "{at}");
+                let skipped = Batch::skip_damaged(&mut rest);
+                if index == ends.len() - 1 {
+                    assert_eq!(skipped, None, "{at}");
+                    continue;
+                }
+                assert_eq!(skipped.map(<[u8]>::len), Some(end - begin), "{at}");
+                assert_eq!(rest, &log[*end..]);
+            }
+        }
+        assert_eq!(Batch::skip_damaged(&mut &[][..]), None);
+        assert_eq!(Batch::skip_damaged(&mut &MAGIC[..]), None);
     }
 
     #[test]
