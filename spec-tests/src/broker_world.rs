@@ -94,7 +94,7 @@ struct Link {
     /// What the broker has not read.
     up: VecDeque<Up>,
     /// What waits for batches to be stored, and for how many.
-    held: VecDeque<(u8, Down)>,
+    held: VecDeque<(u32, Down)>,
     /// Nothing comes any more: something waits for a record that is never stored.
     is_silent: bool,
     down: VecDeque<Down>,

@@ -470,14 +470,12 @@ impl BrokerWorld {
         if got.qos < 2 || got.number >= KEPT || got.retain || self.config().overlap > 0 {
             return Ok(());
         }
-        let config = self.config();
-        let shared = config.start.iter().any(|(_, it)| is_shared(it.filter))
-            || config.subscribes > 0 && config.filters.iter().any(is_shared);
-        let it = &mut self.clients[client as usize];
-        let is_first = it.had.insert(got.number);
-        // One from a group, one from a subscription of its own.
-        let is_fine = is_first || shared && it.had_twice.insert(got.number);
-        turn.rule(Rule::Once, is_fine, || {
+        // One from each group, and one from its own subscriptions.
+        let group = got.group();
+        let is_first = self.clients[client as usize]
+            .had
+            .insert((got.number, group));
+        turn.rule(Rule::Once, is_first, || {
             format!("client {client} gets {got:?} again")
         })
     }

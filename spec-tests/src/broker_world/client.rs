@@ -17,9 +17,8 @@ pub(super) struct Client {
     pub(super) incoming: Vec<u16>,
     /// Packet Identifiers of requests on the present connection.
     pub(super) requests: Vec<u16>,
-    /// Messages with QoS 2 that the application had from this Session, and those that it had twice.
-    pub(super) had: BTreeSet<u16>,
-    pub(super) had_twice: BTreeSet<u16>,
+    /// Messages with QoS 2 that the application had from this Session, each with the group that it was from.
+    pub(super) had: BTreeSet<(u16, Option<u8>)>,
 }
 
 /// A message that is not acknowledged.
@@ -59,7 +58,6 @@ impl Client {
                     self.outgoing.clear();
                     self.incoming.clear();
                     self.had.clear();
-                    self.had_twice.clear();
                 }
                 self.has_session = true;
             }

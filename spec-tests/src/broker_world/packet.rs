@@ -11,7 +11,7 @@ use mqtt5_codec::{
     Will,
 };
 
-use super::config::{Config, FILTERS, TOPICS, WILL_TOPIC, Wanted, qos_of};
+use super::config::{Config, FILTERS, TOPICS, WILL_TOPIC, Wanted, is_shared, qos_of};
 
 pub(super) const V5: ProtocolVersion = ProtocolVersion::V5_0;
 
@@ -65,6 +65,17 @@ pub(super) struct Got {
     pub(super) count: u8,
     /// Message Expiry Interval.
     pub(super) expiry: Option<u32>,
+}
+
+impl Got {
+    /// The group that it is from: its Subscription Identifier says so.
+    pub(super) fn group(&self) -> Option<u8> {
+        let mut shared = (0..FILTERS.len() as u8).filter(|it| is_shared(*it));
+        shared.find(|filter| {
+            let bits = [5, 6].map(|variant| Wanted::identifier_of(*filter, variant));
+            bits.iter().any(|bit| self.subscriptions & 1 << bit != 0)
+        })
+    }
 }
 
 /// What the broker sends.

@@ -162,7 +162,8 @@ impl Session {
             }
             copy.is_optional = true;
             let is_of = |filter| !is_shared(filter) && matches(filter, copy.message.topic);
-            !withdrawn.is_some_and(is_of)
+            // What a broker that was lost has begun goes on to its end.
+            copy.may_be_sent || !withdrawn.is_some_and(is_of)
         });
     }
 
