@@ -23,8 +23,10 @@
 mod actions;
 mod client;
 mod config;
+mod deliveries;
 mod downwards;
 mod host;
+mod losses;
 mod model;
 mod monitors;
 mod packet;

@@ -217,16 +217,17 @@ fn publish(sent: Sent, config: &Config, bytes: &mut Vec<u8>) {
     write(&Packet::Publish(publish_of(sent, &payload, expiry)), bytes);
 }
 
-/// All packets of some bytes; an error says what is none.
-pub(super) fn decode(mut bytes: &[u8], mut each: impl FnMut(Down)) -> Result<(), String> {
+/// All packets of some bytes, with their sizes; an error says what is none.
+pub(super) fn decode(mut bytes: &[u8], mut each: impl FnMut(Down, usize)) -> Result<(), String> {
     while !bytes.is_empty() {
         let Ok(Split::Packet { packet, rest }) = split(bytes, u32::MAX) else {
             return Err(format!("no packet: {bytes:02x?}"));
         };
         let whole = packet.as_bytes().to_vec();
+        let size = whole.len();
         let frame = Frame::new(whole.into()).map_err(|error| error.to_string())?;
         let packet = frame.decode(V5).map_err(|error| error.to_string())?;
-        each(read(&packet)?);
+        each(read(&packet)?, size);
         bytes = rest;
     }
     Ok(())
