@@ -23,8 +23,10 @@
 mod actions;
 mod client;
 mod config;
+mod deliveries;
 mod downwards;
 mod host;
+mod losses;
 mod model;
 mod monitors;
 mod packet;
@@ -94,7 +96,7 @@ struct Link {
     /// What the broker has not read.
     up: VecDeque<Up>,
     /// What waits for batches to be stored, and for how many.
-    held: VecDeque<(u8, Down)>,
+    held: VecDeque<(u32, Down)>,
     /// Nothing comes any more: something waits for a record that is never stored.
     is_silent: bool,
     down: VecDeque<Down>,

@@ -1,12 +1,10 @@
 //! What can happen next, and how it happens.
 
-use mqtt5_codec::ReasonCode;
-
 use super::client::Outgoing;
 use super::config::{FILTERS, Wanted, is_shared};
-use super::host::{Host, instant};
-use super::monitors::{Judge, Judged, Kind, Rule};
-use super::packet::{Down, EMPTY, Got, HOSTILE, KEPT, Sent, Up, name};
+use super::host::instant;
+use super::monitors::{Judged, Kind};
+use super::packet::{EMPTY, HOSTILE, Sent, Up};
 use super::{BrokerWorld, Link, Stepped};
 use crate::explore::{Step, Turn};
 
@@ -324,55 +322,6 @@ impl BrokerWorld {
         });
     }
 
-    /// A client gives a connection up.
-    fn forget(&mut self, at: usize) {
-        let link = &mut self.links[at];
-        link.is_known = false;
-        link.down.clear();
-        link.held.clear();
-        self.clients[link.client as usize].lost();
-    }
-
-    /// The broker hears that a connection is gone.
-    fn lose(&mut self, at: usize, turn: &mut Turn<'_>) -> Judged {
-        let link = &mut self.links[at];
-        let (client, is_old, was_accepted) = (link.client, link.is_old, link.is_accepted);
-        link.up.clear();
-        link.question = None;
-        link.is_accepted = false;
-        let Some(key) = link.key.take() else {
-            return Ok(());
-        };
-        turn.note(
-            Self::broker_lane(is_old),
-            format_args!("loses a connection of client {client}"),
-        );
-        let now = instant(self.now);
-        let lost = self.host(is_old).broker().lost(now, key);
-        turn.must(Rule::Calls, lost)?;
-        if was_accepted {
-            self.disconnected(is_old, client);
-        }
-        self.serve(is_old, turn)
-    }
-
-    fn kick(&mut self, client: u8, turn: &mut Turn<'_>) -> Judged {
-        let now = instant(self.now);
-        let code = ReasonCode::AdministrativeAction;
-        for link in &mut self.links {
-            if link.client == client && !link.is_old && link.is_accepted {
-                link.may_end = Some(code as u8);
-            }
-        }
-        turn.note(
-            Self::broker_lane(false),
-            format_args!("disconnects client {client}"),
-        );
-        self.host.broker().kick(now, name(client), code, &[]);
-        self.host.holds_batch = true;
-        self.serve(false, turn)
-    }
-
     /// When something is due; of the host only, as a broker that was lost has its own clock.
     fn next_deadline(&self) -> Option<u64> {
         let next = self.host.look().next_timeout();
@@ -394,92 +343,6 @@ impl BrokerWorld {
             }
         }
         self.serve(false, turn)
-    }
-
-    /// The broker is lost with all that is not stored.
-    fn lose_broker(&mut self, turn: &mut Turn<'_>) -> Judged {
-        self.left.losses -= 1;
-        let clock = turn.pick(&self.config().clocks.list());
-        let now = match clock {
-            1 => self.now - 2_000,
-            2 => self.now + 2_000,
-            _ => self.now,
-        };
-        turn.log().fault(format_args!(
-            "the broker is lost; the next one has the clock {now}"
-        ));
-        let (config, of_broker) = (self.config().clone(), *self.broker_config());
-        let restored = self.host.stored.restore(now, &of_broker);
-        let broker = turn.must(Rule::Restored, restored)?;
-        // The clock of what is stored goes on.
-        self.now = now.max(self.host.stored.now);
-        let mut model = (*self.host.stored.model).clone();
-        model.restored(self.now, &config);
-        let next = Host::new(broker, model, self.host.stored.clone());
-        let mut old = std::mem::replace(&mut self.host, next);
-        for link in self.links.iter_mut().filter(|link| !link.is_old) {
-            link.is_old = true;
-            link.is_silent = link.is_silent || !link.held.is_empty();
-            link.held.clear();
-        }
-        old.is_old = Some(old.stored.last);
-        old.stored.last = old.pending.back().map_or(old.stored.last, |it| it.last);
-        old.pending.clear();
-        self.old = Some(Box::new(old));
-        if self.config().unaware == 0 {
-            self.end_old();
-        }
-        self.timeout(turn)
-    }
-
-    /// The process of the old broker is over, and its connections with it.
-    fn end_old(&mut self) {
-        self.old = None;
-        for link in self.links.iter_mut().filter(|link| link.is_old) {
-            link.key = None;
-            link.up.clear();
-            link.question = None;
-            link.is_accepted = false;
-        }
-    }
-
-    /// A packet arrives at a client.
-    fn arrive(&mut self, at: usize, turn: &mut Turn<'_>) -> Judged {
-        let link = &mut self.links[at];
-        let (client, is_old) = (link.client, link.is_old);
-        let Some(packet) = link.down.pop_front() else {
-            return Ok(());
-        };
-        turn.message(
-            Self::broker_lane(is_old),
-            Self::lane(client),
-            format_args!("{packet:?}"),
-        );
-        let got = self.clients[client as usize].receive(packet, &mut self.links[at].up);
-        if let Down::Disconnect(_) = packet {
-            self.forget(at);
-        }
-        match got {
-            Some(got) => self.had(client, got, turn),
-            None => Ok(()),
-        }
-    }
-
-    /// The application gets a message.
-    fn had(&mut self, client: u8, got: Got, turn: &mut Turn<'_>) -> Judged {
-        if got.qos < 2 || got.number >= KEPT || got.retain || self.config().overlap > 0 {
-            return Ok(());
-        }
-        let config = self.config();
-        let shared = config.start.iter().any(|(_, it)| is_shared(it.filter))
-            || config.subscribes > 0 && config.filters.iter().any(is_shared);
-        let it = &mut self.clients[client as usize];
-        let is_first = it.had.insert(got.number);
-        // One from a group, one from a subscription of its own.
-        let is_fine = is_first || shared && it.had_twice.insert(got.number);
-        turn.rule(Rule::Once, is_fine, || {
-            format!("client {client} gets {got:?} again")
-        })
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::packet::{Down, Got, Sent, Up};
+use super::BrokerWorld;
+use super::monitors::{Judge, Judged, Rule};
+use super::packet::{Down, Got, KEPT, Sent, Up};
+use crate::explore::Turn;
 
 /// One client, with or without a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -17,9 +20,8 @@ pub(super) struct Client {
     pub(super) incoming: Vec<u16>,
     /// Packet Identifiers of requests on the present connection.
     pub(super) requests: Vec<u16>,
-    /// Messages with QoS 2 that the application had from this Session, and those that it had twice.
-    pub(super) had: BTreeSet<u16>,
-    pub(super) had_twice: BTreeSet<u16>,
+    /// Messages with QoS 2 that the application had from this Session, each with the group that it was from.
+    pub(super) had: BTreeSet<(u16, Option<u8>)>,
 }
 
 /// A message that is not acknowledged.
@@ -59,7 +61,6 @@ impl Client {
                     self.outgoing.clear();
                     self.incoming.clear();
                     self.had.clear();
-                    self.had_twice.clear();
                 }
                 self.has_session = true;
             }
@@ -114,5 +115,44 @@ impl Outgoing {
                 ..self.sent
             }),
         }
+    }
+}
+
+impl BrokerWorld {
+    /// A packet arrives at a client.
+    pub(super) fn arrive(&mut self, at: usize, turn: &mut Turn<'_>) -> Judged {
+        let link = &mut self.links[at];
+        let (client, is_old) = (link.client, link.is_old);
+        let Some(packet) = link.down.pop_front() else {
+            return Ok(());
+        };
+        turn.message(
+            Self::broker_lane(is_old),
+            Self::lane(client),
+            format_args!("{packet:?}"),
+        );
+        let got = self.clients[client as usize].receive(packet, &mut self.links[at].up);
+        if let Down::Disconnect(_) = packet {
+            self.forget(at);
+        }
+        match got {
+            Some(got) => self.had(client, got, turn),
+            None => Ok(()),
+        }
+    }
+
+    /// The application gets a message.
+    fn had(&mut self, client: u8, got: Got, turn: &mut Turn<'_>) -> Judged {
+        if got.qos < 2 || got.number >= KEPT || got.retain || self.config().overlap > 0 {
+            return Ok(());
+        }
+        // One from each group, and one from its own subscriptions.
+        let group = got.group();
+        let is_first = self.clients[client as usize]
+            .had
+            .insert((got.number, group));
+        turn.rule(Rule::Once, is_first, || {
+            format!("client {client} gets {got:?} again")
+        })
     }
 }

@@ -211,10 +211,15 @@ impl Wanted {
         }
     }
 
-    pub(super) fn identifier(self) -> u32 {
-        match self.variant {
-            5 => 1 + u32::from(self.filter),
-            6 => 11 + u32::from(self.filter),
+    pub(super) const fn identifier(self) -> u32 {
+        Self::identifier_of(self.filter, self.variant)
+    }
+
+    /// The Subscription Identifier; 0 for none.
+    pub(super) const fn identifier_of(filter: u8, variant: u8) -> u32 {
+        match variant {
+            5 => 1 + filter as u32,
+            6 => 11 + filter as u32,
             _ => 0,
         }
     }

@@ -146,7 +146,7 @@ impl Host {
     }
 
     /// How many batches have to be stored before something leaves that depends on this record; `None` if it never does.
-    pub(super) fn wait(&self, depends_on: u64) -> Option<u8> {
+    pub(super) fn wait(&self, depends_on: u64) -> Option<u32> {
         if self.is_old.is_some_and(|last| depends_on > last) {
             return None;
         }
@@ -154,7 +154,7 @@ impl Host {
             return Some(0);
         }
         let before = self.pending.iter().take_while(|it| it.last < depends_on);
-        Some(1 + before.count() as u8)
+        Some(1 + before.count() as u32)
     }
 }
 

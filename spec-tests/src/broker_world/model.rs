@@ -137,7 +137,7 @@ impl Model {
             });
             is_matched |= !hits.is_empty();
             if !message.retain {
-                session.send_ahead(message.topic);
+                session.send_ahead(client, message.topic);
             }
             let copies: Vec<&[Wanted]> = match config.overlap {
                 0 if hits.is_empty() => Vec::new(),
@@ -162,6 +162,15 @@ impl Model {
             self.promised.insert(message.number);
         }
         Routed { is_matched }
+    }
+
+    /// Whether a subscription of this client keeps it from what it publishes itself.
+    pub(super) fn keeps_from(&self, client: u8, topic: u8) -> bool {
+        let session = self.sessions[client as usize].as_ref();
+        session.is_some_and(|it| {
+            let mut all = it.subscriptions.iter();
+            all.any(|it| it.options().no_local && matches(it.filter, topic))
+        })
     }
 
     /// A subscription is made, or replaces one.
@@ -193,12 +202,11 @@ impl Model {
         session.end_walk(wanted.filter);
         for message in kept {
             if matches(wanted.filter, message.topic) && message.expires > now {
-                let is_own = wanted.variant == 1 && message.from.is(client);
                 session.copies.push(Copy {
                     walk: Some(wanted.filter),
                     retain: true,
-                    // Section 3.8.3.1 says nothing of retained messages.
-                    is_optional: is_own,
+                    // [MQTT-3.8.3-3]; but it may come if the subscription loses No Local before.
+                    is_optional: wanted.options().no_local && message.from.is(client),
                     ..Copy::of(message, &[wanted])
                 });
             }

@@ -19,8 +19,16 @@ named! {
     Rule {
         /// Each packet that the broker sends can be read.
         WellFormed: "every packet decodes", |_| true;
-        /// A copy is one that a subscription asked for: its QoS, RETAIN and Subscription Identifiers (3.3.1.3, 3.3.4, 3.8.4).
+        /// 3.1.2.11.4.
+        PacketSize: "Maximum Packet Size", never;
+        /// A copy is one that a subscription asked for, with its QoS (3.3.4, 3.8.4).
         Copies: "each copy as its subscriptions say", never;
+        /// 3.3.1.3, 3.8.3.1.
+        Retain: "RETAIN as the subscription and the message say", never;
+        /// 3.3.4: all of the subscriptions that match, and no other.
+        SubscriptionIdentifiers: "Subscription Identifiers", never;
+        /// 3.8.3.1.
+        NoLocal: "No Local", never;
         /// What is sent for a Shared Subscription goes to one member (4.8.2).
         OneMember: "one member of a group", never;
         /// Copies from one publisher, on one topic, with one QoS, come in its order (4.6).

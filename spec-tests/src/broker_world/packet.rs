@@ -11,7 +11,7 @@ use mqtt5_codec::{
     Will,
 };
 
-use super::config::{Config, FILTERS, TOPICS, WILL_TOPIC, Wanted, qos_of};
+use super::config::{Config, FILTERS, TOPICS, WILL_TOPIC, Wanted, is_shared, qos_of};
 
 pub(super) const V5: ProtocolVersion = ProtocolVersion::V5_0;
 
@@ -65,6 +65,17 @@ pub(super) struct Got {
     pub(super) count: u8,
     /// Message Expiry Interval.
     pub(super) expiry: Option<u32>,
+}
+
+impl Got {
+    /// The group that it is from: its Subscription Identifier says so.
+    pub(super) fn group(&self) -> Option<u8> {
+        let mut shared = (0..FILTERS.len() as u8).filter(|it| is_shared(*it));
+        shared.find(|filter| {
+            let bits = [5, 6].map(|variant| Wanted::identifier_of(*filter, variant));
+            bits.iter().any(|bit| self.subscriptions & 1 << bit != 0)
+        })
+    }
 }
 
 /// What the broker sends.
@@ -206,16 +217,17 @@ fn publish(sent: Sent, config: &Config, bytes: &mut Vec<u8>) {
     write(&Packet::Publish(publish_of(sent, &payload, expiry)), bytes);
 }
 
-/// All packets of some bytes; an error says what is none.
-pub(super) fn decode(mut bytes: &[u8], mut each: impl FnMut(Down)) -> Result<(), String> {
+/// All packets of some bytes, with their sizes; an error says what is none.
+pub(super) fn decode(mut bytes: &[u8], mut each: impl FnMut(Down, usize)) -> Result<(), String> {
     while !bytes.is_empty() {
         let Ok(Split::Packet { packet, rest }) = split(bytes, u32::MAX) else {
             return Err(format!("no packet: {bytes:02x?}"));
         };
         let whole = packet.as_bytes().to_vec();
+        let size = whole.len();
         let frame = Frame::new(whole.into()).map_err(|error| error.to_string())?;
         let packet = frame.decode(V5).map_err(|error| error.to_string())?;
-        each(read(&packet)?);
+        each(read(&packet)?, size);
         bytes = rest;
     }
     Ok(())

@@ -1,14 +1,12 @@
 //! What holds after each step, and when nothing is under way.
 
-use std::collections::BTreeSet;
-
 use mqtt5_codec::{Message, Qos};
 use mqtt5_session_fsm::Instant;
-use mqtt5_session_fsm::broker::Broker;
+use mqtt5_session_fsm::broker::{Broker, Granted};
 
-use super::config::{FILTERS, WILL_TOPIC, Wanted, qos_of};
+use super::config::{FILTERS, WILL_TOPIC, qos_of};
 use super::host::instant;
-use super::model::{Model, Session};
+use super::model::{Model, NEVER, Session};
 use super::monitors::{Judge, Judged, Rule};
 use super::packet::{EMPTY, Sent, name, publish_of};
 use super::{BrokerWorld, Link};
@@ -20,6 +18,7 @@ impl BrokerWorld {
         self.host.model.settle(self.now, self.host.has_work);
         self.judge_counts(turn)?;
         self.judge_tables(turn)?;
+        self.judge_deadline(turn)?;
         self.judge_equality(turn)?;
         self.host.seal();
         if let Some(old) = &mut self.old {
@@ -96,39 +95,40 @@ impl BrokerWorld {
             let (Some(session), Some(view)) = (session, view) else {
                 continue;
             };
-            let own: BTreeSet<_> = view
-                .subscriptions()
-                .map(|(filter, it)| {
-                    let identifier = it.identifier().map_or(0, |it| it.get());
-                    (
-                        filter.to_owned(),
-                        it.qos(),
-                        it.no_local(),
-                        it.retain_as_published(),
-                        identifier,
-                    )
-                })
-                .collect();
-            let promised: BTreeSet<_> = session
-                .subscriptions
-                .iter()
-                .map(|it: &Wanted| {
-                    let options = it.options();
-                    let filter = FILTERS[it.filter as usize].to_owned();
-                    (
-                        filter,
-                        qos_of(it.qos),
-                        options.no_local,
-                        options.retain_as_published,
-                        it.identifier(),
-                    )
-                })
-                .collect();
-            turn.rule(Rule::Index, own == promised, || {
+            let mut promised = session.subscriptions.clone();
+            let is_promised = |(filter, it): (&str, Granted)| {
+                let found = promised.iter().position(|wanted| {
+                    let options = wanted.options();
+                    FILTERS[wanted.filter as usize] == filter
+                        && qos_of(wanted.qos) == it.qos()
+                        && options.no_local == it.no_local()
+                        && options.retain_as_published == it.retain_as_published()
+                        && wanted.identifier() == it.identifier().map_or(0, |it| it.get())
+                });
+                found.map(|at| promised.remove(at)).is_some()
+            };
+            let are_promised = view.subscriptions().all(is_promised);
+            turn.rule(Rule::Index, are_promised && promised.is_empty(), || {
+                let own: Vec<_> = view.subscriptions().collect();
+                let promised = &session.subscriptions;
                 format!("client {client} has {own:?}, and was promised {promised:?}")
             })?;
         }
         Ok(())
+    }
+
+    /// The broker wakes up in time: for Wills and Sessions that end, nothing else has to be in time.
+    fn judge_deadline(&self, turn: &mut Turn<'_>) -> Judged {
+        let away = self.host.model.sessions.iter().flatten();
+        let away = away.filter(|it| !it.is_connected);
+        let due = away.map(|it| match it.has_will {
+            true => it.ends.min(it.will_due),
+            false => it.ends,
+        });
+        let (due, next) = (due.min().unwrap_or(NEVER), self.host.look().next_timeout());
+        turn.rule(Rule::Wills, next <= instant(due), || {
+            format!("something is due at {due}, and the broker wakes up at {next:?}")
+        })
     }
 
     /// What is stored makes an equal broker, once that has lost its connections.

@@ -78,6 +78,9 @@ lost-will-grace           start=1320 publishers= wills=1 will-delay=10 grace=20 
 lost-slices               clients=3 start=0020-1020-2020 publishes=1 qos=1 slice=1 persistent=1 losses=1
 compared                  start=1020 publishes=1 qos=21 persistent=1 cuts=1 takeovers=1 compare=1
 compared-queue            start=1020 publishes=2 qos=21 persistent=1 window=1 cuts=1 compare=1
+stored-drops              start=1020 publishes=3 qos=1 stored=2 when-full=2 window=1 persistent=1 losses=1
+stored-expires            start=1020 publishes=2 qos=1 message-expiry=5 window=1 ticks=2 persistent=1 losses=1
+stored-withdrawn          start=1020 publishes=2 qos=21 withdrawals=1 window=1 persistent=1 losses=1 compare=1
 ";
 
 /// The long run has these beside the normal ones.

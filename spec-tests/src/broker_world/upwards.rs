@@ -51,7 +51,7 @@ impl BrokerWorld {
             format_args!("{up:?}"),
         );
         if self.links[at].is_accepted || matches!(up, Up::Hostile(_)) {
-            self.note(at, up);
+            self.note(at, up, turn);
         }
         if let Taken::Ask(question) = taken {
             if self.config().late == 0 {
@@ -63,7 +63,7 @@ impl BrokerWorld {
     }
 
     /// Tells the model what the broker has read.
-    fn note(&mut self, at: usize, up: Up) {
+    fn note(&mut self, at: usize, up: Up, turn: &mut Turn<'_>) {
         let (client, is_old) = (self.links[at].client, self.links[at].is_old);
         let (now, config) = (self.now, self.config().clone());
         let refused_before = self.host(is_old).before.refused;
@@ -71,6 +71,9 @@ impl BrokerWorld {
         let model = &mut host.model;
         match up {
             Up::Publish(sent) => {
+                if model.keeps_from(client, sent.topic) {
+                    turn.cover(Rule::NoLocal.position());
+                }
                 let refused = host.look().statistics().refused - refused_before;
                 let owed = match sent.topic {
                     FORBIDDEN => Owed::of(sent, [0x87, 0x87]),

@@ -67,6 +67,18 @@ impl Copy {
             && (self.subscriptions, self.count) == (got.subscriptions, got.count)
     }
 
+    /// Whether No Local keeps it, as a retained message, from the client that published it [MQTT-3.8.3-3].
+    pub(in crate::broker_world) fn is_kept_from(
+        &self,
+        client: u8,
+        subscriptions: &[Wanted],
+    ) -> bool {
+        let mut of_walk = subscriptions
+            .iter()
+            .filter(|it| self.walk == Some(it.filter));
+        self.message.from.is(client) && of_walk.any(|it| it.options().no_local)
+    }
+
     /// Messages of which the order counts (section 4.6).
     pub(in crate::broker_world) fn class(&self) -> (Publisher, u8, u8) {
         (self.message.from, self.message.topic, self.qos)
@@ -92,15 +104,16 @@ impl Session {
     }
 
     /// A live message comes: what is retained on its topic goes ahead of it, as it is now [MQTT-4.6.0-5].
-    pub(super) fn send_ahead(&mut self, topic: u8) {
-        let own = self.subscriptions.iter().filter(|it| !is_shared(it.filter));
-        if own.clone().any(|it| matches(it.filter, topic)) {
-            let waiting = self
-                .copies
-                .iter_mut()
-                .filter(|it| it.state == State::Waiting);
-            let of_topic = waiting.filter(|it| it.message.topic == topic);
-            of_topic.for_each(|copy| copy.walk = None);
+    pub(super) fn send_ahead(&mut self, client: u8, topic: u8) {
+        let subscriptions = &self.subscriptions;
+        let mut own = subscriptions.iter().filter(|it| !is_shared(it.filter));
+        if own.any(|it| matches(it.filter, topic)) {
+            let waiting = self.copies.iter_mut();
+            let of_topic =
+                waiting.filter(|it| it.state == State::Waiting && it.message.topic == topic);
+            of_topic
+                .filter(|it| !it.is_kept_from(client, subscriptions))
+                .for_each(|copy| copy.walk = None);
         }
     }
 
@@ -162,7 +175,8 @@ impl Session {
             }
             copy.is_optional = true;
             let is_of = |filter| !is_shared(filter) && matches(filter, copy.message.topic);
-            !withdrawn.is_some_and(is_of)
+            // What a broker that was lost has begun goes on to its end.
+            copy.may_be_sent || !withdrawn.is_some_and(is_of)
         });
     }
 
