@@ -34,11 +34,22 @@ pub struct Statement {
     pub text: String,
     /// What shows that it is obeyed.
     pub evidence: Vec<Evidence>,
-    /// `not yet` on statements without evidence, except on the codec layer, where that is an error.
+    /// `outside` if nothing in this library can obey it.
     pub status: Option<Status>,
+    /// Who obeys a statement outside of this library.
+    pub owner: Option<String>,
+    /// Why nothing in this library can.
+    pub reason: Option<String>,
 }
 
 impl Statement {
+    /// Who obeys it outside of this library, and why nothing in it can.
+    #[must_use]
+    pub fn outside(&self) -> Option<(&str, &str)> {
+        self.status?;
+        Some((self.owner.as_deref()?, self.reason.as_deref()?))
+    }
+
     /// The chapter of the standard.
     #[must_use]
     pub fn chapter(&self) -> &str {
@@ -92,12 +103,12 @@ impl Layer {
     ];
 }
 
-/// What is known about a statement without evidence.
+/// What a statement without evidence is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Not obeyed yet, or not shown yet.
-    #[serde(rename = "not yet")]
-    NotYet,
+    /// It is obeyed outside of this library. Only statements of the transport layer can be.
+    Outside,
 }
 
 /// Something that shows that a statement is obeyed.

@@ -22,8 +22,9 @@ pub fn render(ledger: &Ledger, files: &[VectorFile]) -> String {
          `cargo run -p mqtt5-spec-tests --bin report`; a test fails if it is out of date.\n\
          The texts are paraphrases; the wording of the standard is the authority. Copyright notice\n\
          and Notices of the standard: `NOTICE.md`.\n\n\
-         `cargo test -p mqtt5-spec-tests` fails if a statement of the codec layer has no evidence,\n\
-         or if evidence named here does not exist or did not pass in that very run.\n",
+         `cargo test -p mqtt5-spec-tests` fails if a statement has neither evidence nor an owner\n\
+         outside of this library, or if evidence named here does not exist or did not pass in that\n\
+         very run. Only statements of the transport layer can have such an owner.\n",
     );
     statements_by_layer(&mut out, ledger);
     vectors_by_verdict(&mut out, files);
@@ -44,11 +45,12 @@ const STRINGS_TAKE_ALL: &str = "writing to a string does not fail";
 
 fn statements_by_layer(out: &mut String, ledger: &Ledger) {
     out.push_str("\n## Statements with evidence\n\n");
-    out.push_str("| Layer | With evidence | All |\n| --- | ---: | ---: |\n");
+    out.push_str("| Layer | With evidence | Outside | All |\n| --- | ---: | ---: | ---: |\n");
     let mut line = |name: &str, statements: &[&Statement]| {
         let shown = statements.iter().filter(|one| !one.evidence.is_empty());
-        let (shown, all) = (shown.count(), statements.len());
-        writeln!(out, "| {name} | {shown} | {all} |").expect(STRINGS_TAKE_ALL);
+        let outside = statements.iter().filter(|one| one.outside().is_some());
+        let (shown, outside, all) = (shown.count(), outside.count(), statements.len());
+        writeln!(out, "| {name} | {shown} | {outside} | {all} |").expect(STRINGS_TAKE_ALL);
     };
     for layer in Layer::ALL {
         let statements: Vec<&Statement> = ledger.of_layer(layer).collect();
@@ -95,8 +97,8 @@ fn evidence_in_numbers(out: &mut String, ledger: &Ledger) {
 }
 
 fn row(out: &mut String, statement: &Statement) {
-    let evidence = if statement.evidence.is_empty() {
-        "not yet".to_owned()
+    let evidence = if let Some((owner, reason)) = statement.outside() {
+        format!("outside, {owner}: {reason}")
     } else {
         let names = statement.evidence.iter().map(|one| match one {
             Evidence::Vector(case) => format!("vector `{case}`"),

@@ -92,8 +92,8 @@ pub fn statements(table: &Table, ledger: &Ledger, all: &[Shown<'_>]) -> String {
     let mut text = String::from(
         "# Deliberate faults\n\n\
          The normative statements, each with the faults (`faults.toml`) that break it, and the first piece of its\n\
-         evidence in `ledger.toml` that fails then. Each statement of the codec's and the sessions' layers has one, or\n\
-         a reason why not. Written by\n\n\
+         evidence in `ledger.toml` that fails then. Each statement of the codec's, the sessions' and the broker's layers\n\
+         has one, or a reason why not. Written by\n\n\
          ```sh\n\
          cargo run -p mqtt5-spec-tests --bin faults\n\
          ```\n",

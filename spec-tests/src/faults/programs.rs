@@ -58,7 +58,7 @@ const ASKED: &str = "MQTT5_FAULT_ASKED";
 pub enum Kind {
     /// The golden byte vectors.
     Vectors,
-    /// The checks of client and server.
+    /// The checks of client, server and broker.
     Conformance,
     /// Small worlds, completely.
     Explorer,
@@ -320,7 +320,7 @@ impl Run<'_> {
         let names = match kind {
             Kind::Vectors => self.filtered(&["vector::"])?,
             // With the colons: a name such as `vector::from-client` is not meant.
-            Kind::Conformance => self.filtered(&["client::", "server::"])?,
+            Kind::Conformance => self.filtered(&["client::", "server::", "broker::"])?,
             Kind::Explorer => self.explorer()?,
             Kind::Properties => self.tests(&self.programs.halves, &[self.threads()])?,
         };

@@ -25,10 +25,10 @@ pub enum Fault {
     DuplicateStatement(String),
     /// A statement is on a layer on which it does not belong.
     WrongLayer(String),
-    /// A statement of the codec layer has no evidence.
+    /// A statement has no evidence, and no owner outside of this library.
     NoEvidence(String),
-    /// A statement of another layer has no evidence and does not say so, or has some and says that
-    /// it has none.
+    /// A statement that is said to be obeyed outside of this library has evidence, or is not of the transport layer, or
+    /// its owner or the reason is missing; or there is an owner or a reason without that status.
     WrongStatus(String),
     /// Nothing has the name that is given as evidence.
     UnknownEvidence(String, Evidence),
@@ -48,9 +48,10 @@ impl fmt::Display for Fault {
             Fault::DuplicateStatement(id) => write!(formatter, "{id}: given more than once"),
             Fault::WrongLayer(id) => write!(formatter, "{id}: on the wrong layer"),
             Fault::NoEvidence(id) => write!(formatter, "{id}: no evidence"),
-            Fault::WrongStatus(id) => {
-                write!(formatter, "{id}: either evidence or the status `not yet`")
-            }
+            Fault::WrongStatus(id) => write!(
+                formatter,
+                "{id}: only a statement of the transport layer can be `outside`, with `owner` and `reason` and without evidence"
+            ),
             Fault::UnknownEvidence(id, evidence) => {
                 write!(formatter, "{id}: there is no {evidence}")
             }
@@ -130,15 +131,17 @@ fn statement_faults(ledger: &Ledger, faults: &mut Vec<Fault>) {
 }
 
 fn status_faults(statement: &Statement, faults: &mut Vec<Fault>) {
-    let id = statement.id.clone();
-    if statement.layer == Layer::Codec {
-        if statement.evidence.is_empty() {
-            faults.push(Fault::NoEvidence(id));
-        } else if statement.status.is_some() {
-            faults.push(Fault::WrongStatus(id));
-        }
-    } else if statement.evidence.is_empty() != statement.status.is_some() {
-        faults.push(Fault::WrongStatus(id));
+    let id = || statement.id.clone();
+    let says_so =
+        statement.status.is_some() || statement.owner.is_some() || statement.reason.is_some();
+    let outside = statement.outside().is_some_and(|(owner, reason)| {
+        !owner.is_empty() && !reason.is_empty() && statement.layer == Layer::Transport
+    });
+    match (says_so, statement.evidence.is_empty()) {
+        (false, true) => faults.push(Fault::NoEvidence(id())),
+        (true, false) => faults.push(Fault::WrongStatus(id())),
+        (true, true) if !outside => faults.push(Fault::WrongStatus(id())),
+        _ => {}
     }
 }
 
@@ -148,12 +151,12 @@ mod tests {
     use super::*;
     use crate::vectors::Expectation;
 
-    /// A ledger without a fault: one check shows everything on the codec layer.
+    /// A ledger without a fault: one check shows everything that is not obeyed outside.
     fn sound() -> Ledger {
         let statements = statements()
             .iter()
             .map(|(&id, &layer)| {
-                let is_codec = layer == "codec";
+                let is_outside = layer == "transport";
                 Statement {
                     id: id.to_owned(),
                     section: "1 Introduction".to_owned(),
@@ -163,12 +166,14 @@ mod tests {
                         .find(|candidate| candidate.to_string() == layer)
                         .expect("a layer"),
                     text: String::new(),
-                    evidence: if is_codec {
-                        vec![Evidence::Test("check".to_owned())]
-                    } else {
+                    evidence: if is_outside {
                         vec![]
+                    } else {
+                        vec![Evidence::Test("check".to_owned())]
                     },
-                    status: (!is_codec).then_some(Status::NotYet),
+                    status: is_outside.then_some(Status::Outside),
+                    owner: is_outside.then(|| "the host".to_owned()),
+                    reason: is_outside.then(|| "It has the connections.".to_owned()),
                 }
             })
             .collect();
@@ -256,29 +261,54 @@ mod tests {
     }
 
     #[test]
-    fn a_codec_statement_without_evidence_is_found() {
-        let change = |statements: &mut Vec<Statement>| statements[0].evidence.clear();
-        assert_eq!(found(change), [Fault::NoEvidence(FIRST.into())]);
+    fn a_statement_without_evidence_is_found() {
+        for layer in [Layer::Codec, Layer::Session, Layer::Broker] {
+            let mut expected = String::new();
+            let change = |statements: &mut Vec<Statement>| {
+                let one = of_layer(statements, layer);
+                one.evidence.clear();
+                expected.clone_from(&one.id);
+            };
+            assert_eq!(found(change), [Fault::NoEvidence(expected)]);
+        }
+    }
+
+    fn of_layer(statements: &mut [Statement], layer: Layer) -> &mut Statement {
+        let mut statements = statements.iter_mut();
+        let found = statements.find(|statement| statement.layer == layer);
+        found.expect("a statement")
     }
 
     #[test]
-    fn evidence_together_with_not_yet_is_found() {
-        let change = |statements: &mut Vec<Statement>| statements[0].status = Some(Status::NotYet);
-        assert_eq!(found(change), [Fault::WrongStatus(FIRST.into())]);
+    fn what_is_obeyed_outside_needs_an_owner_and_a_reason() {
+        let changes: [fn(&mut Statement); 5] = [
+            |statement| statement.owner = None,
+            |statement| statement.reason = None,
+            |statement| statement.reason = Some(String::new()),
+            |statement| statement.status = None,
+            |statement| statement.evidence.push(test("check")),
+        ];
+        for change in changes {
+            let id = "MQTT-4.2.0-1".to_owned();
+            let change = |statements: &mut Vec<Statement>| {
+                change(of_layer(statements, Layer::Transport));
+            };
+            assert_eq!(found(change), [Fault::WrongStatus(id)]);
+        }
     }
 
     #[test]
-    fn a_session_statement_without_evidence_must_say_so() {
-        let first_session = |statements: &mut Vec<Statement>| {
-            let session = statements
-                .iter_mut()
-                .find(|one| one.layer == Layer::Session);
-            session.expect("a session statement").status = None;
+    fn only_the_transport_is_outside() {
+        let change = |statements: &mut Vec<Statement>| {
+            let outside = of_layer(statements, Layer::Transport).clone();
+            let broker = of_layer(statements, Layer::Broker);
+            *broker = Statement {
+                id: broker.id.clone(),
+                layer: Layer::Broker,
+                ..outside
+            };
         };
-        assert_eq!(
-            found(first_session),
-            [Fault::WrongStatus("MQTT-2.2.1-3".into())]
-        );
+        assert_eq!(found(change), [Fault::WrongStatus("MQTT-3.1.2-10".into())]);
     }
 
     #[test]

@@ -12,12 +12,15 @@ mod fan_out;
 mod hostile;
 mod limits;
 mod limits_of_clients;
+mod matching;
 mod members;
+mod properties;
 mod records;
 mod restart;
 mod retained;
 mod sessions;
 mod shared;
+mod subscriptions;
 mod wills;
 
 use crate::check::Check;
@@ -32,12 +35,15 @@ pub(crate) fn checks() -> Vec<Check> {
     checks.extend(hostile::checks());
     checks.extend(limits::checks());
     checks.extend(limits_of_clients::checks());
+    checks.extend(matching::checks());
     checks.extend(members::checks());
+    checks.extend(properties::checks());
     checks.extend(records::checks());
     checks.extend(restart::checks());
     checks.extend(retained::checks());
     checks.extend(sessions::checks());
     checks.extend(shared::checks());
+    checks.extend(subscriptions::checks());
     checks.extend(wills::checks());
     checks
 }

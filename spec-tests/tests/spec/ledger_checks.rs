@@ -29,9 +29,10 @@ const SELECTIONS: [(&str, Selection); 6] = [
     ("ledger::statements_are_on_their_layers", |fault| {
         matches!(fault, Fault::WrongLayer(_) | Fault::WrongStatus(_))
     }),
-    ("ledger::every_codec_statement_has_evidence", |fault| {
-        matches!(fault, Fault::NoEvidence(_))
-    }),
+    (
+        "ledger::every_statement_has_evidence_or_an_owner",
+        |fault| matches!(fault, Fault::NoEvidence(_)),
+    ),
     ("ledger::evidence_exists_and_passed", |fault| {
         matches!(
             fault,

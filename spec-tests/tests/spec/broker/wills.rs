@@ -26,6 +26,7 @@ crate::check::checks! {
         Example disconnect_changes_the_expiry,
         Example no_will_before_it_is_accepted,
         Example a_right_that_is_withdrawn,
+        Example what_is_over_is_not_stored,
     }
 }
 
@@ -454,5 +455,31 @@ fn a_right_that_is_withdrawn() {
             };
             assert_eq!(place.take(watcher), []);
         }
+    }
+}
+
+/// [MQTT-3.1.2-10]: a Will Message that was published, or deleted by a DISCONNECT with 0x00, is no more in the stored Session State,
+/// although the Session lives; one that is to come is.
+fn what_is_over_is_not_stored() {
+    type End = (fn(&mut Place, usize), usize, usize);
+    let ends: [End; 3] = [
+        (|place, it| place.cut(it), 1, 0),
+        (|place, it| place.send(it, &[0xE0, 0]), 0, 0),
+        (|place, _| place.restart(), 0, 1),
+    ];
+    for (end, before, after) in ends {
+        let (mut place, watcher) = place(persistent());
+        let wire = place.connect(&who("it").lasting(1_000).with_will(WILL));
+        end(&mut place, wire);
+        assert_eq!(place.take(watcher).len(), before);
+        place.restart();
+        place.pass(0);
+        let watcher = place.resume(&who("watcher").lasting(10_000));
+        assert_eq!(place.take(watcher).len(), after);
+        place.restart();
+        place.pass(0);
+        let watcher = place.resume(&who("watcher").lasting(10_000));
+        assert_eq!(place.take(watcher), []);
+        place.resume(&who("it").lasting(1_000));
     }
 }
