@@ -101,7 +101,7 @@ impl Receiver {
                 return Ok((ReceiverAction::PubRec, None));
             }
             ReceiverAction::Repeat => {
-                let deferred = self.deferred.as_mut();
+                let deferred = self.deferred.as_mut().filter(|_| self.in_order);
                 if !deferred.is_some_and(|it| it.repeat(packet_identifier)) {
                     (state, action) = state.run(ReceiverEvent::InTurn);
                 }

@@ -378,7 +378,9 @@ transitions! {
         /// SUBSCRIBE or UNSUBSCRIBE.
         Request {
             Free => Asked, Deliver;
-            Deciding1 | Deciding2 | WaitPubRel | Repeating | Asked => same, InUse;
+            Deciding1 | Deciding2 | WaitPubRel | Asked => same, InUse;
+            // A Client receives no requests.
+            Repeating => same, Never;
         }
         /// SUBACK or UNSUBACK is sent.
         Answer {
