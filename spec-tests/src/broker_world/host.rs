@@ -1,8 +1,9 @@
 //! The host of a broker: what it stores, and what it does with what the broker says.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use mqtt5_session_fsm::Instant;
 use mqtt5_session_fsm::broker::journal::{Batch, BrokenRecord, Restoring};
@@ -14,12 +15,17 @@ use crate::explore::fingerprint::{Fingerprint, Fingerprinter};
 /// What is stored: each key with its last value.
 type Records = BTreeMap<Arc<[u8]>, Arc<[u8]>>;
 
+/// The prints of the brokers that records have made, by those of the records: the same ones are stored again and again.
+#[derive(Debug, Default)]
+struct Prints(Mutex<HashMap<u128, Fingerprint>>);
+
 /// A broker, its model, and what is stored of it.
 #[derive(Clone, Debug)]
 pub(super) struct Host {
     broker: Arc<Broker>,
     /// Of the broker, if it has been taken since it changed.
     print: OnceLock<Fingerprint>,
+    prints: Arc<Prints>,
     pub(super) model: Model,
     pub(super) stored: Point,
     /// Batches that are not stored yet.
@@ -67,8 +73,11 @@ impl Hash for Host {
     }
 }
 
-pub(super) fn print_of(value: &impl Hash) -> Fingerprint {
-    Fingerprinter::default().of(value)
+fn print_of(value: &impl Hash) -> Fingerprint {
+    thread_local! {
+        static PRINTER: RefCell<Fingerprinter> = RefCell::default();
+    }
+    PRINTER.with_borrow_mut(|printer| printer.of(value))
 }
 
 pub(super) fn instant(now: u64) -> Instant {
@@ -76,11 +85,29 @@ pub(super) fn instant(now: u64) -> Instant {
 }
 
 impl Host {
-    pub(super) fn new(broker: Broker, model: Model, stored: Point) -> Self {
+    /// The first one, of which nothing is stored.
+    pub(super) fn first(config: &BrokerConfig, model: Model, now: u64) -> Self {
+        let prints = Arc::default();
+        let stored = Point::of(Records::new(), Model::default(), 0, now, config, &prints);
+        Host::of(
+            Broker::new(*config),
+            model,
+            stored.expect("no records make a broker"),
+            prints,
+        )
+    }
+
+    /// One that is made of what this one has stored.
+    pub(super) fn next(&self, broker: Broker, model: Model) -> Self {
+        Host::of(broker, model, self.stored.clone(), self.prints.clone())
+    }
+
+    fn of(broker: Broker, model: Model, stored: Point, prints: Arc<Prints>) -> Self {
         Host {
             before: broker.statistics(),
             broker: Arc::new(broker),
             print: OnceLock::new(),
+            prints,
             model,
             stored,
             pending: VecDeque::new(),
@@ -139,7 +166,7 @@ impl Host {
             }
         }
         let model = self.model.clone();
-        let point = Point::of(records, model, last, now, config);
+        let point = Point::of(records, model, last, now, config, &self.prints);
         let point = point.map_err(|error| error.to_string())?;
         self.pending.push_back(point);
         Ok(true)
@@ -159,17 +186,13 @@ impl Host {
 }
 
 impl Point {
-    pub(super) fn none(config: &BrokerConfig, now: u64) -> Self {
-        let point = Point::of(Records::new(), Model::default(), 0, now, config);
-        point.expect("no records make a broker")
-    }
-
     fn of(
         records: Records,
         model: Model,
         last: u64,
         now: u64,
         config: &BrokerConfig,
+        prints: &Prints,
     ) -> Result<Self, BrokenRecord> {
         let mut point = Point {
             records: Arc::new(records),
@@ -178,13 +201,38 @@ impl Point {
             now,
             print: Fingerprint(0),
         };
-        // A moment later, so that a Session which had a connection differs from one that has just lost it.
         // Larger worlds are not explored: nobody looks at prints of theirs.
         if point.model.sessions.len() <= 4 {
-            let broker = point.restore(now + 1, config)?;
-            point.print = print_of(&(print_of(&broker).0, &point.model));
+            let print = point.print_of_broker(config, prints)?;
+            point.print = print_of(&(print, &point.model));
         }
         Ok(point)
+    }
+
+    fn print_of_broker(
+        &self,
+        config: &BrokerConfig,
+        prints: &Prints,
+    ) -> Result<Fingerprint, BrokenRecord> {
+        // A moment later, so that a Session which had a connection differs from one that has just lost it.
+        let now = self.now + 1;
+        let of_records = print_of(&(now, &*self.records)).0;
+        let known = prints
+            .0
+            .lock()
+            .expect("nobody panics")
+            .get(&of_records)
+            .copied();
+        if let Some(print) = known {
+            return Ok(print);
+        }
+        let print = print_of(&self.restore(now, config)?);
+        prints
+            .0
+            .lock()
+            .expect("nobody panics")
+            .insert(of_records, print);
+        Ok(print)
     }
 
     /// The broker that the records make.
