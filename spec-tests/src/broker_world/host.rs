@@ -1,8 +1,9 @@
 //! The host of a broker: what it stores, and what it does with what the broker says.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use mqtt5_session_fsm::Instant;
 use mqtt5_session_fsm::broker::journal::{Batch, BrokenRecord, Restoring};
@@ -14,12 +15,29 @@ use crate::explore::fingerprint::{Fingerprint, Fingerprinter};
 /// What is stored: each key with its last value.
 type Records = BTreeMap<Arc<[u8]>, Arc<[u8]>>;
 
+/// What has been found out before: interleavings of packets come to the same broker again and again.
+#[derive(Debug, Default)]
+struct Known {
+    /// The prints of the brokers that records have made, by those of the records.
+    restored: Mutex<HashMap<u128, Fingerprint>>,
+    /// The prints of brokers, and of what was stored of them, with the question that was answered.
+    answered: Mutex<HashSet<u128>>,
+}
+
+/// What is asked of a broker and of what is stored of it, and of nothing else.
+#[derive(Clone, Copy, Debug, Hash)]
+pub(super) enum Asked {
+    Equality,
+    End,
+}
+
 /// A broker, its model, and what is stored of it.
 #[derive(Clone, Debug)]
 pub(super) struct Host {
     broker: Arc<Broker>,
     /// Of the broker, if it has been taken since it changed.
     print: OnceLock<Fingerprint>,
+    known: Arc<Known>,
     pub(super) model: Model,
     pub(super) stored: Point,
     /// Batches that are not stored yet.
@@ -57,9 +75,7 @@ impl Hash for Point {
 
 impl Hash for Host {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        self.print
-            .get_or_init(|| print_of(&*self.broker))
-            .hash(hasher);
+        self.print().hash(hasher);
         self.model.hash(hasher);
         self.stored.hash(hasher);
         self.pending.hash(hasher);
@@ -67,8 +83,11 @@ impl Hash for Host {
     }
 }
 
-pub(super) fn print_of(value: &impl Hash) -> Fingerprint {
-    Fingerprinter::default().of(value)
+fn print_of(value: &impl Hash) -> Fingerprint {
+    thread_local! {
+        static PRINTER: RefCell<Fingerprinter> = RefCell::default();
+    }
+    PRINTER.with_borrow_mut(|printer| printer.of(value))
 }
 
 pub(super) fn instant(now: u64) -> Instant {
@@ -76,11 +95,29 @@ pub(super) fn instant(now: u64) -> Instant {
 }
 
 impl Host {
-    pub(super) fn new(broker: Broker, model: Model, stored: Point) -> Self {
+    /// The first one, of which nothing is stored.
+    pub(super) fn first(config: &BrokerConfig, model: Model, now: u64) -> Self {
+        let known = Arc::default();
+        let stored = Point::of(Records::new(), Model::default(), 0, now, config, &known);
+        Host::of(
+            Broker::new(*config),
+            model,
+            stored.expect("no records make a broker"),
+            known,
+        )
+    }
+
+    /// One that is made of what this one has stored.
+    pub(super) fn next(&self, broker: Broker, model: Model) -> Self {
+        Host::of(broker, model, self.stored.clone(), self.known.clone())
+    }
+
+    fn of(broker: Broker, model: Model, stored: Point, known: Arc<Known>) -> Self {
         Host {
             before: broker.statistics(),
             broker: Arc::new(broker),
             print: OnceLock::new(),
+            known,
             model,
             stored,
             pending: VecDeque::new(),
@@ -95,6 +132,33 @@ impl Host {
     pub(super) fn broker(&mut self) -> &mut Broker {
         self.print = OnceLock::new();
         Arc::make_mut(&mut self.broker)
+    }
+
+    fn print(&self) -> Fingerprint {
+        *self.print.get_or_init(|| print_of(&*self.broker))
+    }
+
+    /// Asks something once of all brokers that are equal, and have the same stored of them at the same time.
+    pub(super) fn once<E>(
+        &self,
+        asked: Asked,
+        now: u64,
+        ask: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let prints = (self.print(), self.stored.print);
+        // What must not be left behind makes no difference to equality.
+        let left = (
+            self.look().statistics().message_bytes,
+            self.stored.records.len(),
+        );
+        let question = print_of(&(asked, now, prints, left)).0;
+        let answered = &self.known.answered;
+        let is_answered = answered.lock().expect("no panic").contains(&question);
+        if !is_answered {
+            ask()?;
+            answered.lock().expect("no panic").insert(question);
+        }
+        Ok(())
     }
 
     pub(super) fn look(&self) -> &Broker {
@@ -139,7 +203,7 @@ impl Host {
             }
         }
         let model = self.model.clone();
-        let point = Point::of(records, model, last, now, config);
+        let point = Point::of(records, model, last, now, config, &self.known);
         let point = point.map_err(|error| error.to_string())?;
         self.pending.push_back(point);
         Ok(true)
@@ -159,17 +223,13 @@ impl Host {
 }
 
 impl Point {
-    pub(super) fn none(config: &BrokerConfig, now: u64) -> Self {
-        let point = Point::of(Records::new(), Model::default(), 0, now, config);
-        point.expect("no records make a broker")
-    }
-
     fn of(
         records: Records,
         model: Model,
         last: u64,
         now: u64,
         config: &BrokerConfig,
+        known: &Known,
     ) -> Result<Self, BrokenRecord> {
         let mut point = Point {
             records: Arc::new(records),
@@ -178,13 +238,38 @@ impl Point {
             now,
             print: Fingerprint(0),
         };
-        // A moment later, so that a Session which had a connection differs from one that has just lost it.
         // Larger worlds are not explored: nobody looks at prints of theirs.
         if point.model.sessions.len() <= 4 {
-            let broker = point.restore(now + 1, config)?;
-            point.print = print_of(&(print_of(&broker).0, &point.model));
+            let print = point.print_of_broker(config, known)?;
+            point.print = print_of(&(print, &point.model));
         }
         Ok(point)
+    }
+
+    fn print_of_broker(
+        &self,
+        config: &BrokerConfig,
+        known: &Known,
+    ) -> Result<Fingerprint, BrokenRecord> {
+        // A moment later, so that a Session which had a connection differs from one that has just lost it.
+        let now = self.now + 1;
+        let of_records = print_of(&(now, &*self.records)).0;
+        let print = known
+            .restored
+            .lock()
+            .expect("no panic")
+            .get(&of_records)
+            .copied();
+        if let Some(print) = print {
+            return Ok(print);
+        }
+        let print = print_of(&self.restore(now, config)?);
+        known
+            .restored
+            .lock()
+            .expect("no panic")
+            .insert(of_records, print);
+        Ok(print)
     }
 
     /// The broker that the records make.

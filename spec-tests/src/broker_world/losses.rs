@@ -3,7 +3,7 @@
 use mqtt5_codec::ReasonCode;
 
 use super::BrokerWorld;
-use super::host::{Host, instant};
+use super::host::instant;
 use super::monitors::{Judge, Judged, Rule};
 use super::packet::name;
 use crate::explore::Turn;
@@ -77,7 +77,7 @@ impl BrokerWorld {
         self.now = now.max(self.host.stored.now);
         let mut model = (*self.host.stored.model).clone();
         model.restored(self.now, &config);
-        let next = Host::new(broker, model, self.host.stored.clone());
+        let next = self.host.next(broker, model);
         let mut old = std::mem::replace(&mut self.host, next);
         for link in self.links.iter_mut().filter(|link| !link.is_old) {
             link.is_old = true;

@@ -5,7 +5,7 @@ use mqtt5_session_fsm::Instant;
 use mqtt5_session_fsm::broker::{Broker, Granted};
 
 use super::config::{FILTERS, WILL_TOPIC, qos_of};
-use super::host::instant;
+use super::host::{Asked, instant};
 use super::model::{Model, NEVER, Session};
 use super::monitors::{Judge, Judged, Rule};
 use super::packet::{EMPTY, Sent, name, publish_of};
@@ -132,7 +132,7 @@ impl BrokerWorld {
     }
 
     /// What is stored makes an equal broker, once that has lost its connections.
-    fn judge_equality(&mut self, turn: &mut Turn<'_>) -> Judged {
+    fn judge_equality(&self, turn: &mut Turn<'_>) -> Judged {
         let compares = self.config().compare > 0 && self.config().persistent > 0;
         // A Will without a delay goes out with the connection, and finds others connected or not.
         let has_will = |it: &Session| it.has_will && it.is_connected;
@@ -141,6 +141,11 @@ impl BrokerWorld {
         if !compares || !self.host.pending.is_empty() || self.host.has_work || sends_will {
             return Ok(());
         }
+        let ask = || self.is_equal_restored(turn);
+        self.host.once(Asked::Equality, self.now, ask)
+    }
+
+    fn is_equal_restored(&self, turn: &mut Turn<'_>) -> Judged {
         let (now, of_broker) = (self.now, *self.broker_config());
         let restored = self.host.stored.restore(now, &of_broker);
         let restored = at_rest(turn.must(Rule::Restored, restored)?, now);
@@ -158,7 +163,7 @@ impl BrokerWorld {
     }
 
     /// Once all has ended, nothing is left: in what is stored, no more than what goes on with the numbers.
-    fn judge_end(&mut self, turn: &mut Turn<'_>) -> Judged {
+    fn judge_end(&self, turn: &mut Turn<'_>) -> Judged {
         let mut host = self.host.clone();
         let (mut now, of_broker) = (self.now, *self.broker_config());
         let topics: Vec<u8> = host.model.retained.keys().copied().collect();
@@ -272,7 +277,8 @@ impl BrokerWorld {
                 format!("client {} is never answered: {:?}", link.client, link.owed)
             })?;
         }
-        self.judge_end(turn)
+        let ask = || self.judge_end(turn);
+        self.host.once(Asked::End, self.now, ask)
     }
 
     /// No message waits for a group of which a member is there.

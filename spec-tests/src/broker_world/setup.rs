@@ -6,13 +6,13 @@ use std::time::Duration;
 use mqtt5_codec::Message;
 use mqtt5_session_fsm::broker::groups::{GroupsConfig, Policy};
 use mqtt5_session_fsm::broker::retained::RetainedLimits;
-use mqtt5_session_fsm::broker::{Broker, BrokerConfig, BrokerLimits, ClientLimits, Overlap};
+use mqtt5_session_fsm::broker::{BrokerConfig, BrokerLimits, ClientLimits, Overlap};
 use mqtt5_session_fsm::{ServerConfig, SessionConfig, StoredLimits, WaitingLimits, WhenFull};
 
 use super::actions::Action;
 use super::client::Client;
 use super::config::{Budget, Config, qos_of};
-use super::host::{Host, Point, instant};
+use super::host::{Host, instant};
 use super::model::{self, Model};
 use super::packet::{KEPT, Sent, publish_of};
 use super::{BrokerWorld, Settings};
@@ -86,11 +86,7 @@ pub(super) fn broker(config: &Config) -> BrokerConfig {
 
 pub(super) fn world(config: &Config) -> BrokerWorld {
     let of_broker = broker(config);
-    let host = Host::new(
-        Broker::new(of_broker),
-        Model::new(config.clients.into()),
-        Point::none(&of_broker, BEGIN),
-    );
+    let host = Host::first(&of_broker, Model::new(config.clients.into()), BEGIN);
     let ready = Config {
         stores: 0,
         late: 0,
