@@ -47,6 +47,9 @@ pub struct Fault {
     /// More statements that it breaks.
     #[serde(default)]
     pub also: Vec<String>,
+    /// Checks that have to notice it, each, for a rule that is neither a statement nor broken by a known bug.
+    #[serde(default)]
+    pub checks: Vec<String>,
     /// The shipped bug that it makes anew.
     pub exhibit: Option<Exhibit>,
 }
@@ -130,8 +133,13 @@ impl Table {
                     found.push(format!("`{name}`: the ledger has no {statement}"));
                 }
             }
-            if fault.statements().next().is_none() && fault.exhibit.is_none() {
-                found.push(format!("`{name}` stands for no statement and no bug"));
+            let stands_for_nothing = fault.statements().next().is_none()
+                && fault.exhibit.is_none()
+                && fault.checks.is_empty();
+            if stands_for_nothing {
+                found.push(format!(
+                    "`{name}` stands for no statement and no bug, and no check is named"
+                ));
             }
         }
         for hook in hooks {

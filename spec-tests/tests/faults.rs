@@ -11,7 +11,7 @@ fn table_and_code_name_the_same_faults() {
     let hooks = hooks().expect("sources");
     let disagreements = table.disagreements(&hooks, &ledger);
     assert!(disagreements.is_empty(), "{}", disagreements.join("\n"));
-    for layer in [Layer::Codec, Layer::Session] {
+    for layer in [Layer::Codec, Layer::Session, Layer::Broker] {
         assert_eq!(
             table.missing(&ledger, layer),
             [""; 0],

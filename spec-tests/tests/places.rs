@@ -1,4 +1,4 @@
-//! The label of each statement that codec and session machines keep stands in their sources, where it is kept.
+//! The label of each statement that codec, session machines and broker keep stands in their sources, where it is kept.
 //! So one search leads from the standard to the code.
 
 use std::path::Path;
@@ -13,7 +13,8 @@ fn every_statement_stands_in_the_code_that_keeps_it() {
         read(&workspace().join(folder), &mut sources);
     }
     let ledger = Ledger::load().expect("ledger.toml");
-    let statements = [Layer::Codec, Layer::Session].map(|layer| ledger.of_layer(layer));
+    let statements =
+        [Layer::Codec, Layer::Session, Layer::Broker].map(|layer| ledger.of_layer(layer));
     let nowhere: Vec<&str> = statements
         .into_iter()
         .flatten()

@@ -3,7 +3,10 @@
 /// Whether a well-formed filter (without `$share/` and ShareName) matches a Topic Name.
 pub(super) fn matches(filter: &[u8], name: &[u8]) -> bool {
     // [MQTT-4.7.2-1]
-    if matches!(filter.first(), Some(b'+' | b'#')) && name.first() == Some(&b'$') {
+    if matches!(filter.first(), Some(b'+' | b'#'))
+        && name.first() == Some(&b'$')
+        && !fault!("MQTT-4.7.2-1 codec")
+    {
         return false;
     }
     let mut filter_levels = filter.split(|&byte| byte == b'/');

@@ -10,6 +10,8 @@ mod drain;
 mod ending;
 mod equality;
 mod fanout;
+#[cfg(mqtt5_faults)]
+mod faults;
 mod granted;
 pub mod journal;
 mod ledger;

@@ -28,8 +28,13 @@ impl Connection {
             retain: queued.retain,
             ..queued.message.publish()
         };
-        let expiry = (queued.expires_at != Instant::NEVER)
-            .then(|| Property::MessageExpiryInterval(remaining(now, queued.expires_at)));
+        let expiry = (queued.expires_at != Instant::NEVER).then(|| {
+            Property::MessageExpiryInterval(fault!(
+                "MQTT-3.3.2-6",
+                remaining(now, queued.expires_at),
+                (publish.properties.message_expiry_interval()).unwrap_or(0)
+            ))
+        });
         let identifiers = queued
             .subscription_identifiers()
             .map(Property::SubscriptionIdentifier);

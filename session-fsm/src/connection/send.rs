@@ -287,7 +287,8 @@ impl Connection {
     ) -> Option<Written> {
         let queued = session.waiting.next(self.only_qos0(session))?;
         let qos = queued.qos;
-        if queued.expires_at <= now {
+        // [MQTT-3.3.2-5]
+        if queued.expires_at <= now && !fault!("MQTT-3.3.2-5") {
             session.handle_timeout(now);
             return Some(Written::Skipped);
         }

@@ -278,7 +278,7 @@ impl Sender {
             slot.packet_identifier()?,
             PacketIdentifier::new((slot.packet_identifier()?.get() - 1) % 2 + 1)?
         );
-        // [MQTT-4.3.3-2].
+        // [MQTT-3.3.1-3] [MQTT-4.3.3-2].
         let duplicate =
             fault!("MQTT-3.3.1-1", !slot.is_unsent(), false) || fault!("MQTT-4.3.2-2 DUP");
         Some((

@@ -207,7 +207,11 @@ impl Lent<'_> {
                 Some(seconds) => session.change_expiry(seconds),
                 None => {}
             }
-            if disconnect.reason_code == ReasonCode::NORMAL_DISCONNECTION {
+            // [MQTT-3.14.4-3]
+            let is_normal = disconnect.reason_code == ReasonCode::NORMAL_DISCONNECTION;
+            if fault!("MQTT-3.14.4-3", is_normal, false)
+                || fault!("any DISCONNECT deletes the Will")
+            {
                 session.delete_will();
             }
         }

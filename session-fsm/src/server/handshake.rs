@@ -401,6 +401,12 @@ fn pending_will(will: &Will<'_>) -> Option<Box<PendingWill>> {
         .iter()
         .filter(|property| property.identifier() != PropertyIdentifier::WillDelayInterval)
         .collect();
+    // In their order [MQTT-3.1.3-10].
+    #[cfg(mqtt5_faults)]
+    let properties: Vec<_> = match fault!("MQTT-3.1.3-10") {
+        true => properties.into_iter().rev().collect(),
+        false => properties,
+    };
     let publish = Publish {
         retain: will.retain,
         // All other properties of a Will are also properties of a PUBLISH.

@@ -54,6 +54,9 @@ impl Absence {
 
     /// The clock may have gone back: it is not longer than its interval from now.
     fn clamp(&mut self, now: Instant) {
+        if fault!("absence begins again with the process") {
+            *self = Absence::from(now, self.expiry_interval);
+        }
         if !fault!("Session outlives its interval by another clock") {
             let latest = Absence::from(now, self.expiry_interval).ends_at;
             self.ends_at = clamped(self.ends_at, latest);
@@ -125,7 +128,8 @@ impl Session {
                     delay: pending.delay,
                 });
             }
-            self.will = Some(pending);
+            // [MQTT-3.1.2-7]
+            self.will = fault!("MQTT-3.1.2-7", Some(pending), None);
         }
         if self.config.persistent
             && expiry_interval == 0
@@ -179,10 +183,12 @@ impl Session {
         will.map_or(Instant::NEVER, |will| will.due_at)
     }
 
-    /// The Will Message is published.
+    /// The Will Message is published, and no more stored [MQTT-3.1.2-10].
     pub(crate) fn hand_out_will(&mut self) {
         if let Some(pending) = self.will.take() {
-            self.change(|| Change::WillRemoved);
+            if !fault!("MQTT-3.1.2-10") {
+                self.change(|| Change::WillRemoved);
+            }
             self.notice(Notice::Will(Box::new(pending.will)));
         }
     }
@@ -223,7 +229,9 @@ impl Session {
     /// Ends the Session. Messages in flight are lost, and so are the waiting messages of a Server.
     /// A Client's messages that were never sent wait for the next Session.
     pub(crate) fn end(&mut self) {
-        self.hand_out_will();
+        if !fault!("MQTT-3.1.2-8 end of the Session") {
+            self.hand_out_will();
+        }
         let existed = self.life.exists();
         if existed {
             #[cfg(feature = "persistence")]
@@ -258,6 +266,9 @@ impl Session {
     /// again.
     #[cfg(feature = "persistence")]
     pub(super) fn hold_will(&mut self, now: Instant, grace: core::time::Duration) {
+        if fault!("a Will ends with the process") {
+            self.will = None;
+        }
         let Some(will) = &mut self.will else {
             return;
         };

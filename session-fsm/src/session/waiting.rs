@@ -263,7 +263,9 @@ impl Queues {
 
     #[inline]
     fn pop(&mut self, qos: Qos) -> Option<QueuedMessage> {
-        let taken = self.queue(qos).pop_front()?.take()?;
+        let queue = self.queue(qos);
+        // [MQTT-4.6.0-6]
+        let taken = fault!("MQTT-4.6.0-6", queue.pop_front(), queue.pop_back())?.take()?;
         self.taken(&taken);
         Some(taken)
     }
@@ -278,7 +280,7 @@ impl Queues {
 
     fn take_expired(&mut self, now: Instant) -> Option<QueuedMessage> {
         let &(expires_at, token) = self.expiring.first()?;
-        if expires_at > now {
+        if expires_at > now || fault!("MQTT-3.3.2-5") {
             return None;
         }
         self.remove(token)

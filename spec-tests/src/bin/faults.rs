@@ -1,9 +1,10 @@
 //! Switches on each deliberate fault, and sees which checks notice it: see `mqtt5_spec_tests::faults`.
 //!
-//! `cargo run -p mqtt5-spec-tests --bin faults [-- NAME-PART]`
+//! `cargo run -p mqtt5-spec-tests --bin faults [-- NAME-PART...]`
 //!
-//! A fault that breaks a statement has to make evidence fail that `ledger.toml` names for the statement. Without
-//! a part of a name it writes `MUSEUM.md` and `FAULTS.md`; with `--check` it sees that they say the same, whichever checks they name. With
+//! A fault that breaks a statement has to make evidence fail that `ledger.toml` names for the statement; one that names checks,
+//! each of them. Without
+//! parts of names it writes `MUSEUM.md` and `FAULTS.md`; with `--check` it sees that they say the same, whichever checks they name. With
 //! `--places` it only writes into `faults.toml` in which
 //! functions the faults are.
 
@@ -20,12 +21,11 @@ use mqtt5_spec_tests::ledger::{Layer, Ledger, Statement};
 use mqtt5_spec_tests::path_of;
 
 fn main() -> ExitCode {
-    let argument = std::env::args().nth(1);
-    let result = match argument.as_deref() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let result = match arguments.first().map(String::as_str) {
         Some("--places") => write_places().map(|()| true),
-        Some("--check") => try_all(None, compare),
-        None => try_all(None, write),
-        part => try_all(part, write),
+        Some("--check") => try_all(&[], compare),
+        _ => try_all(&arguments, write),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -45,7 +45,7 @@ fn write_places() -> Result<(), String> {
 
 /// Whether every fault was noticed.
 fn try_all(
-    part: Option<&str>,
+    parts: &[String],
     page: impl Fn(&str, &str) -> Result<(), String>,
 ) -> Result<bool, String> {
     let table = Table::load()?;
@@ -54,7 +54,8 @@ fn try_all(
     if !disagreements.is_empty() {
         return Err(disagreements.join("\n"));
     }
-    let chosen = |fault: &&Fault| part.is_none_or(|part| fault.name.contains(part));
+    let chosen =
+        |fault: &&Fault| parts.is_empty() || parts.iter().any(|part| fault.name.contains(&**part));
     let faults: Vec<&Fault> = table.faults.iter().filter(chosen).collect();
     if faults.is_empty() {
         return Err("There is no such fault.".to_owned());
@@ -62,9 +63,9 @@ fn try_all(
     let started = Instant::now();
     let programs = Programs::build(workspace(), &workspace().join("target/faults"))?;
     println!("built in {:.0} s", started.elapsed().as_secs_f64());
-    let reached = match part {
-        None => Some(without_fault(&programs, &ledger)?),
-        Some(_) => None,
+    let reached = match parts.is_empty() {
+        true => Some(without_fault(&programs, &ledger)?),
+        false => None,
     };
 
     let all = in_parallel(&faults, |fault, lane| {
@@ -86,14 +87,14 @@ fn try_all(
         all.len(),
         started.elapsed().as_secs_f64(),
     );
-    for layer in [Layer::Codec, Layer::Session] {
+    for layer in [Layer::Codec, Layer::Session, Layer::Broker] {
         let missing = table.missing(&ledger, layer);
         if !missing.is_empty() {
             let labels = missing.join(", ");
             println!("{} of layer {layer} have no fault: {labels}", missing.len());
         }
     }
-    if part.is_none() {
+    if parts.is_empty() {
         page("MUSEUM.md", &museum(&all))?;
         page("FAULTS.md", &statements(&table, &ledger, &all))?;
     }
@@ -164,6 +165,15 @@ fn try_one<'t>(
             objections.push(format!("NO EVIDENCE OF {} FAILS.", statement.id));
         }
     }
+    let named: BTreeSet<String> = fault.checks.iter().cloned().collect();
+    let failed_of_named = match named.is_empty() {
+        true => BTreeSet::new(),
+        false => run.checks(&named)?,
+    };
+    for check in named.difference(&failed_of_named) {
+        objections.push(format!("{check} DOES NOT FAIL."));
+    }
+    failed.extend(failed_of_named);
     let mut findings = Vec::new();
     if fault.exhibit.is_some() {
         for kind in Kind::ALL {

@@ -119,5 +119,12 @@ pub fn statements(table: &Table, ledger: &Ledger, all: &[Shown<'_>]) -> String {
             }
         }
     }
+    text.push_str("\n## Rules that no statement makes\n\n| fault | noticed by |\n| --- | --- |\n");
+    for shown in all {
+        let checks = &shown.fault.checks;
+        if let Some(check) = checks.iter().find(|check| shown.failed.contains(*check)) {
+            let _ = writeln!(text, "| {} | `{check}` |", shown.fault.change);
+        }
+    }
     text
 }

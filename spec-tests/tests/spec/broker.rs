@@ -21,6 +21,7 @@ mod retained;
 mod sessions;
 mod shared;
 mod subscriptions;
+mod takeovers;
 mod wills;
 
 use crate::check::Check;
@@ -44,6 +45,7 @@ pub(crate) fn checks() -> Vec<Check> {
     checks.extend(sessions::checks());
     checks.extend(shared::checks());
     checks.extend(subscriptions::checks());
+    checks.extend(takeovers::checks());
     checks.extend(wills::checks());
     checks
 }

@@ -123,7 +123,10 @@ impl Cursor {
     /// the filter may match.
     pub(super) fn look_at(&mut self, key: &[u8]) -> bool {
         // [MQTT-4.7.2-1]
-        if self.filter.starts_with(['+', '#']) && key.first() == Some(&b'$') {
+        if self.filter.starts_with(['+', '#'])
+            && key.first() == Some(&b'$')
+            && !fault!("MQTT-4.7.2-1 retained")
+        {
             self.position.clear();
             self.position.push(b'$' + 1);
             return false;

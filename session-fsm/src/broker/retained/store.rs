@@ -104,9 +104,10 @@ impl RetainedStore {
             qos,
             publisher: publisher.map(|it| self.shared(&key, it)),
         };
-        if retained.message.payload().is_empty() || retained.has_expired(now) {
+        let is_empty = retained.message.payload().is_empty() && !fault!("MQTT-3.3.1-7");
+        if is_empty || retained.has_expired(now) {
             return Ok(Changes {
-                removed: self.remove_key(&key),
+                removed: fault!("MQTT-3.3.1-6", self.remove_key(&key), None),
                 ..Changes::default()
             });
         }
@@ -357,7 +358,11 @@ impl RetainedStore {
         self.bytes += retained.size() as u64;
         let due = Due::of(&retained);
         let former = match self.messages.get_mut(key) {
-            Some(place) => Some(mem::replace(place, retained)),
+            Some(place) => Some(fault!(
+                "MQTT-3.3.1-5",
+                mem::replace(place, retained),
+                retained
+            )),
             None => self.messages.insert(key.into(), retained),
         };
         if let Some(former) = &former {

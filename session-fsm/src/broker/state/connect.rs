@@ -44,7 +44,8 @@ impl Broker {
                 lent.finish_re_authentication(admission.properties)
             }),
             Verdict::Accept(admission) => {
-                let assigned = admission.assigned;
+                // [MQTT-3.2.2-16]
+                let assigned = admission.assigned.filter(|_| !fault!("MQTT-3.2.2-16"));
                 if assigned.is_some_and(|it| self.living(now, it).is_some()) {
                     return Err(AnswerError::ClientIdentifierExists);
                 }
@@ -72,7 +73,8 @@ impl Broker {
             return Err(SendError::NotExpected);
         };
         let identifier: Box<str> = admission.assigned.unwrap_or(own).into();
-        if identifier.is_empty() {
+        // A Client without a ClientID gets one of its own [MQTT-3.1.3-6].
+        if identifier.is_empty() && !fault!("MQTT-3.1.3-6") {
             let missing = PropertyIdentifier::AssignedClientIdentifier;
             return Err(SendError::PropertyMissing(missing));
         }
@@ -121,6 +123,11 @@ impl Broker {
                 false => Ok(()),
             };
         };
+        if fault!("a takeover is one Session more")
+            && self.clients.living() >= self.config.limits.sessions as usize
+        {
+            return Err(ReasonCode::QuotaExceeded);
+        }
         // A Session belongs to the principal that made it.
         match *client.principal != *admission.principal {
             true => Err(ReasonCode::ClientIdentifierNotValid),
@@ -181,14 +188,21 @@ impl Broker {
         };
         let (old, depends_on) = (it.connection, it.depends_on);
         let Some(old) = old else { return };
+        #[cfg(mqtt5_faults)]
+        self.take_over_wrongly(client);
         let _ = self.with(old, |mut lent| {
-            let told = lent.disconnect(now, ReasonCode::SessionTakenOver, &[]);
+            if !fault!("MQTT-3.1.4-3") {
+                let _ = lent.disconnect(now, ReasonCode::SessionTakenOver, &[]);
+            }
             lent.leave(now);
-            told
         });
         if let Some(link) = self.links.get_mut(old) {
             link.depends_on = link.depends_on.max(depends_on);
-            link.client = None;
+            link.client = fault!(
+                "the end of the old connection ends the new one",
+                None,
+                link.client
+            );
         }
         self.ready(old);
         self.separated(now, client);

@@ -27,11 +27,20 @@ impl Deadlines {
 
     /// Takes what comes up by now.
     pub(super) fn take(&mut self, now: Instant) -> Option<Due> {
-        let &(at, due) = self.0.first()?;
+        let entry = fault!(
+            "the latest deadline first",
+            self.0.first(),
+            self.0.iter().rfind(|it| it.0 <= now)
+        );
+        let &(at, due) = entry?;
         if at > now {
             return None;
         }
-        self.0.pop_first();
+        let _ = fault!(
+            "the latest deadline first",
+            self.0.pop_first(),
+            self.0.take(&(at, due))
+        );
         Some(due)
     }
 

@@ -7,7 +7,7 @@ use super::{Broker, DropReason, Notice, Recipient};
 use crate::{Instant, Outcome, Publication, PublishError, Token};
 
 impl Broker {
-    /// Gives a copy to a Session, connected or not. Returns its token; `None` if it was dropped.
+    /// Gives a copy to a Session, connected or not [MQTT-4.5.0-1]. Returns its token; `None` if it was dropped.
     pub(super) fn deliver(
         &mut self,
         now: Instant,
@@ -16,7 +16,8 @@ impl Broker {
     ) -> Option<Token> {
         let client = self.clients.get_mut(key)?;
         let (link, body) = (client.connection, publication.body);
-        if link.is_none() && publication.qos == Qos::AtMostOnce && !self.config.keep_qos0 {
+        let is_kept = publication.qos > Qos::AtMostOnce || self.config.keep_qos0;
+        if link.is_none() && !fault!("MQTT-4.5.0-1", is_kept, false) {
             self.statistics.dropped += 1;
             return None;
         }

@@ -78,6 +78,10 @@ impl Broker {
             self.note_subscription(key, &filter, None);
             return true;
         }
-        self.give_back(now, subscriber)
+        fault!(
+            "what a member had ends with it",
+            self.give_back(now, subscriber),
+            false
+        )
     }
 }

@@ -249,7 +249,11 @@ impl Broker {
         let Some((publisher, mut job)) = self.jobs.take() else {
             return;
         };
-        let slice = self.config.fan_out_slice.max(1).min(*budget) as usize;
+        let slice = fault!(
+            "all in one slice",
+            self.config.fan_out_slice.max(1).min(*budget) as usize,
+            usize::MAX
+        );
         let from = job.position;
         // Never in the middle of what goes to one client.
         while job.position < job.hits.len() && job.position - from < slice {
@@ -313,6 +317,10 @@ impl Broker {
 
     /// Whether nothing of a connection is read because its messages are on their way.
     pub(super) fn is_held_up(&self, link: Key) -> bool {
+        #[cfg(mqtt5_faults)]
+        if fault!("a slow subscriber holds up all") && self.has_slow_clients() {
+            return true;
+        }
         if self.jobs.is_empty() {
             return false;
         }

@@ -47,7 +47,10 @@ impl Ledger {
 
     /// Notes that a message of a Session is over.
     pub(super) fn message_ended(&mut self, client: &mut Client, token: Token) {
-        if client.is_recorded && client.session.config().persistent {
+        if client.is_recorded
+            && client.session.config().persistent
+            && !fault!("a message that is over stays stored")
+        {
             self.journal.message_ended(client.number, token);
             client.depends_on = self.journal.last();
         }

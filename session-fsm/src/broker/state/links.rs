@@ -235,7 +235,19 @@ impl Broker {
         if let Some(client) = self.clients.get_mut(key) {
             client.connection = None;
         }
-        self.groups.away(Client::subscriber(key));
+        #[cfg(mqtt5_faults)]
+        if self
+            .groups
+            .of_subscriber(Client::subscriber(key))
+            .next()
+            .is_some()
+            && fault!("MQTT-4.8.2-4")
+        {
+            self.forget_what_was_sent(key);
+        }
+        if !fault!("messages to a member that is away") {
+            self.groups.away(Client::subscriber(key));
+        }
         self.drop_from_groups(now);
         self.settle(now, key);
         if let Some(client) = self.clients.get_mut(key) {
@@ -303,7 +315,7 @@ impl Broker {
         let client = link.client.and_then(|client| self.clients.get(client));
         let session = client.map(|client| &client.session);
         let is_calm = session.is_some_and(|session| link.connection.is_calm(session));
-        if is_calm && link.is_calm {
+        if is_calm && link.is_calm && !fault!("armed with each packet") {
             return;
         }
         link.is_calm = is_calm;

@@ -31,6 +31,10 @@ impl Arrival {
 
     /// A message that comes now: its Message Expiry Interval begins to run.
     pub(super) fn of(now: Instant, message: Message, qos: Qos) -> Self {
+        // Its properties go on as they are, and in their order [MQTT-3.3.2-4] [MQTT-3.3.2-15]
+        // [MQTT-3.3.2-16] [MQTT-3.3.2-17] [MQTT-3.3.2-18] [MQTT-3.3.2-20].
+        #[cfg(mqtt5_faults)]
+        let message = super::faults::properties(message);
         let expiry = message.publish().properties.message_expiry_interval();
         Arrival {
             retain: message.retain(),
@@ -115,9 +119,15 @@ impl Broker {
         }
     }
 
-    /// Publishes a Will [MQTT-3.1.2-8].
+    /// Publishes a Will [MQTT-3.1.2-8], to be retained if it says so [MQTT-3.1.2-14]
+    /// [MQTT-3.1.2-15].
     pub(super) fn publish_will(&mut self, now: Instant, client: Key, will: WillMessage) {
+        if fault!("MQTT-3.1.2-8") {
+            return;
+        }
         let arrival = Arrival::of(now, will.message, will.qos);
+        #[cfg(mqtt5_faults)]
+        let arrival = super::faults::will(arrival);
         let routed = self.route(now, Some(client), arrival, None);
         if matches!(routed, Routed::Done(ReasonCode::QuotaExceeded)) {
             self.drop_for(client, DropReason::WillOverBudget);
@@ -144,7 +154,8 @@ impl Broker {
             self.hits.clear();
             return Routed::Done(ReasonCode::QuotaExceeded);
         };
-        if arrival.retain && !self.retain(now, from, &arrival, body) {
+        let is_retained = arrival.retain || fault!("MQTT-3.3.1-8");
+        if is_retained && !self.retain(now, from, &arrival, body) {
             self.hits.clear();
             self.ledger.release(body);
             return Routed::Done(ReasonCode::QuotaExceeded);
@@ -171,6 +182,8 @@ impl Broker {
         while !rest.is_empty() {
             let of_client = copies(rest, self.config.overlap);
             rest = rest.get(of_client.len()..).unwrap_or_default();
+            #[cfg(mqtt5_faults)]
+            let of_client = &super::faults::of_all_clients(of_client, &found)[..];
             self.copy_to(now, &arrival, body, of_client);
         }
         self.hits.found = found;
@@ -249,7 +262,7 @@ impl Broker {
         true
     }
 
-    /// Finds the subscriptions that match, in the order of the Sessions. `keep` is asked about each
+    /// Finds the subscriptions that match [MQTT-3.3.2-3], in the order of the Sessions. `keep` is asked about each
     /// one, by the number of its Session and its filter.
     fn find(&mut self, from: Option<Key>, topic: TopicName<'_>, keep: impl Fn(u64, &str) -> bool) {
         let Broker {
@@ -260,6 +273,9 @@ impl Broker {
             statistics,
             ..
         } = self;
+        // The Topic Name as it is [MQTT-4.7.3-4].
+        #[cfg(mqtt5_faults)]
+        let topic = super::faults::topic(topic);
         let visits = index.matches(topic, &mut hits.scratch, |matched| {
             for subscription in matched.subscriptions() {
                 let granted = *subscription.value();
@@ -274,7 +290,7 @@ impl Broker {
                     hits.walkers.push(key);
                 }
                 // [MQTT-3.8.3-3]
-                if granted.no_local() && from == Some(key) {
+                if granted.no_local() && from == Some(key) && !fault!("MQTT-3.8.3-3") {
                     continue;
                 }
                 if !keep(client.number, matched.filter().as_str()) {
@@ -321,19 +337,30 @@ pub(super) fn copy_for(arrival: &Arrival, subscriptions: &[Hit]) -> Publication 
     let mut identifiers = SubscriptionIdentifiers::NONE;
     let (mut granted, mut as_published) = (Qos::AtMostOnce, false);
     for subscription in subscriptions.iter().map(|hit| hit.granted) {
-        granted = granted.max(subscription.qos());
+        // [MQTT-3.3.4-2]
+        granted = fault!(
+            "MQTT-3.3.4-2",
+            granted.max(subscription.qos()),
+            subscriptions.first().map_or(granted, |it| it.granted.qos())
+        );
         as_published |= subscription.retain_as_published();
-        // [MQTT-3.3.4-3] [MQTT-3.3.4-5]
+        // [MQTT-3.3.4-3] [MQTT-3.3.4-4] [MQTT-3.3.4-5]
         if let Some(identifier) = subscription.identifier() {
             identifiers.push(identifier);
         }
     }
+    #[cfg(mqtt5_faults)]
+    let identifiers = super::faults::identifiers(identifiers, subscriptions);
     Publication {
         // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
-        retain: arrival.retain && as_published,
+        retain: fault!("MQTT-3.3.1-13", arrival.retain, false)
+            && (as_published || fault!("MQTT-3.3.1-12")),
         subscription_identifiers: identifiers,
         expires_at: (arrival.expires_at != Instant::NEVER).then_some(arrival.expires_at),
         // [MQTT-3.8.4-8]
-        ..Publication::new(arrival.qos.min(granted), arrival.message.clone())
+        ..Publication::new(
+            fault!("MQTT-3.8.4-8", arrival.qos.min(granted), granted),
+            arrival.message.clone(),
+        )
     }
 }

@@ -202,7 +202,7 @@ impl Broker {
             // Of a message: what it made of others, too.
             let last = self.ledger.last();
             if let Some(link) = self.links.get_mut(key) {
-                link.depends_on = last;
+                link.depends_on = fault!("acknowledged before it is stored", last, link.depends_on);
             }
             let _ = self.with(key, |mut lent| lent.acknowledge_with(receipt, code, &[]));
         }

@@ -69,7 +69,9 @@ impl Broker {
             self.ledger.journal.retained(topic.as_str(), retained);
         }
         if let Some(number) = former.and_then(|former| former.body) {
-            self.ledger.release(number);
+            if !fault!("what was replaced stays stored") {
+                self.ledger.release(number);
+            }
         }
     }
 

@@ -44,6 +44,9 @@ const DROPPED_AT_ONCE: u32 = 100;
 /// How many messages a member has in flight, if it can take one of this size at once.
 fn able(clients: &Clients, links: &Slots<Link>, member: Subscriber, size: usize) -> Option<u32> {
     let client = clients.key_of(member).and_then(|key| clients.get(key))?;
+    if client.connection.is_none() && fault!("messages to a member that is away") {
+        return Some(0);
+    }
     let link = links.get(client.connection?)?;
     link.connection
         .takes_at_once(&client.session, size)
@@ -139,7 +142,11 @@ impl Broker {
                     number: self.last_shared,
                 },
                 size: arrival.message.size(),
-                qos: arrival.qos,
+                qos: fault!(
+                    "downgraded before the member is chosen",
+                    arrival.qos,
+                    arrival.qos.min(Qos::AtLeastOnce)
+                ),
                 expires_at: arrival.expires_at,
             };
             let stored = message.clone();
@@ -207,7 +214,7 @@ impl Broker {
         let (granted, message) = (handed.value, &handed.message);
         let shared = message.message.clone();
         // [MQTT-4.8.2-3]
-        let qos = message.qos.min(granted.qos());
+        let qos = fault!("MQTT-4.8.2-3", message.qos.min(granted.qos()), message.qos);
         let publication = Publication {
             retain: shared.retain && granted.retain_as_published(),
             subscription_identifiers: granted
@@ -221,7 +228,8 @@ impl Broker {
         let key = self.clients.key_of(handed.member);
         let token = key.and_then(|key| self.deliver(now, key, publication));
         let number = key.and_then(|key| Some(self.clients.get(key)?.number));
-        let (Some(token), Qos::AtLeastOnce, Some(number)) = (token, qos, number) else {
+        let is_kept = qos == fault!("MQTT-4.8.2-5", Qos::AtLeastOnce, qos.max(Qos::AtLeastOnce));
+        let (Some(token), true, Some(number)) = (token, is_kept, number) else {
             self.shared_is_over(&shared, was_recorded);
             return;
         };
@@ -252,7 +260,7 @@ impl Broker {
 
     /// A copy is over: no other member gets it.
     pub(super) fn settle_shared(&mut self, key: Key, token: Token) {
-        if self.groups.is_empty() {
+        if self.groups.is_empty() || fault!("MQTT-4.8.2-6") {
             return;
         }
         // If the Session has ended, others get it.

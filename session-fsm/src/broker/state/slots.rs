@@ -78,7 +78,7 @@ impl<T> Slots<T> {
         place
             .value
             .as_ref()
-            .filter(|_| place.generation == key.generation)
+            .filter(|_| place.generation == key.generation || fault!("a stale key finds another"))
     }
 
     pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
@@ -87,7 +87,7 @@ impl<T> Slots<T> {
         place
             .value
             .as_mut()
-            .filter(|_| generation == key.generation)
+            .filter(|_| generation == key.generation || fault!("a stale key finds another"))
     }
 
     /// The key of the value that is in a slot now.

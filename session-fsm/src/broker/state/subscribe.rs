@@ -42,15 +42,35 @@ impl Broker {
         let identifier = packet.properties.subscription_identifier();
         let mut grants = grants.iter();
         let mut codes = Codes::new();
+        // One behind the other, as if each came alone [MQTT-3.8.4-5].
         for subscription in packet.subscriptions.iter() {
             let grant = grants.next();
             let code = match grant {
                 Some(&Grant::UpTo(qos)) => {
                     let qos = qos.min(subscription.options.maximum_qos);
-                    let granted = Granted::new(qos, subscription.options, identifier);
+                    let granted = Granted::new(
+                        qos,
+                        subscription.options,
+                        fault!(
+                            "MQTT-3.8.4-5",
+                            identifier,
+                            identifier.filter(|_| codes.is_empty())
+                        ),
+                    );
                     self.subscribe(now, client, &subscription, granted)
                 }
-                Some(&Grant::Refuse(code)) => code,
+                Some(&Grant::Refuse(code)) => {
+                    #[cfg(mqtt5_faults)]
+                    if fault!("retained messages for a refused filter") {
+                        let granted = Granted::new(
+                            subscription.options.maximum_qos,
+                            subscription.options,
+                            None,
+                        );
+                        self.subscribe(now, client, &subscription, granted);
+                    }
+                    code
+                }
                 None => ReasonCode::NotAuthorized,
             };
             codes.push(code);
@@ -92,11 +112,13 @@ impl Broker {
             self.note_subscription(key, filter.as_str(), Some((granted, 0)));
             return ReasonCode::granted(granted.qos());
         }
-        // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]
+        // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] [MQTT-3.8.4-4]
         let sends = match subscription.options.retain_handling {
-            RetainHandling::Send => true,
-            RetainHandling::SendIfNew => is_new,
-            RetainHandling::DoNotSend => false,
+            RetainHandling::Send => {
+                fault!("MQTT-3.3.1-9", fault!("MQTT-3.8.4-4", true, is_new), false)
+            }
+            RetainHandling::SendIfNew => is_new || fault!("MQTT-3.3.1-10"),
+            RetainHandling::DoNotSend => fault!("MQTT-3.3.1-11"),
         };
         if sends {
             let cursor = self.retained.cursor(filter);
@@ -128,6 +150,11 @@ impl Broker {
     ) -> Result<bool, ReasonCode> {
         if filter.is_shared() {
             return self.join(now, key, filter, granted);
+        }
+        #[cfg(mqtt5_faults)]
+        self.replace_wrongly(key, filter);
+        if fault!("MQTT-3.8.4-3") && self.index.value(filter, Client::subscriber(key)).is_some() {
+            return Ok(false);
         }
         let inserted = self.index.insert(filter, Client::subscriber(key), granted);
         let before = inserted.map_err(|_| ReasonCode::QuotaExceeded)?;
@@ -175,10 +202,19 @@ impl Broker {
         let Some(Ok(Packet::Unsubscribe(packet))) = packet else {
             return;
         };
+        #[cfg(mqtt5_faults)]
+        let first = packet.filters.iter().next();
         let codes: Vec<ReasonCode> = packet
             .filters
             .iter()
-            .map(|filter| self.unsubscribe_from(now, client, filter))
+            // One behind the other, as if each came alone [MQTT-3.10.4-6].
+            .map(|filter| {
+                self.unsubscribe_from(
+                    now,
+                    client,
+                    fault!("MQTT-3.10.4-6", filter, first.unwrap_or(filter)),
+                )
+            })
             .collect();
         let number = packet.packet_identifier;
         let _ = self.with(key, |mut lent| {
@@ -202,12 +238,16 @@ impl Broker {
         }
     }
 
+    /// Ends the subscription with exactly this filter [MQTT-3.10.4-1]. Nothing is added any more that
+    /// is to be sent for it [MQTT-3.10.4-2]; what was sent is completed [MQTT-3.10.4-3].
     pub(super) fn unsubscribe_from(
         &mut self,
         now: Instant,
         key: Key,
         filter: TopicFilter<'_>,
     ) -> ReasonCode {
+        #[cfg(mqtt5_faults)]
+        self.unsubscribe_wrongly(key, filter);
         if filter.is_shared() {
             if !self.leave(now, key, filter) {
                 return ReasonCode::NoSubscriptionExisted;
@@ -225,7 +265,7 @@ impl Broker {
             client.release_filter(filter);
             client
                 .walks
-                .retain(|walk| walk.cursor.filter() != filter.as_str());
+                .retain(|walk| walk.cursor.filter() != filter.as_str() || fault!("MQTT-3.10.4-2"));
             self.jobs.unsubscribed(client.number, filter.as_str());
         }
         self.note_subscription(key, filter.as_str(), None);

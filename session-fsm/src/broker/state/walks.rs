@@ -19,7 +19,7 @@ impl Walk {
 
     /// The copy of a retained message for the subscription.
     fn copy_of(&self, retained: &RetainedMessage) -> Publication {
-        let expires_at = retained.expires_at;
+        let expires_at = fault!("MQTT-3.3.2-6 retained", retained.expires_at, Instant::NEVER);
         Publication {
             // Whatever Retain As Published says (section 3.3.1.3).
             retain: true,
@@ -123,7 +123,10 @@ impl Broker {
             };
             let link = client.connection.and_then(|link| self.links.get(link));
             let session = &client.session;
-            let has_room = |size| link.is_some_and(|it| it.connection.takes_at_once(session, size));
+            let has_room = |size| {
+                let takes = link.is_some_and(|it| it.connection.takes_at_once(session, size));
+                takes || fault!("retained messages in a burst")
+            };
             let Some(walk) = client.walks.iter_mut().next().filter(|_| has_room(1)) else {
                 return Pause::NoRoom;
             };
@@ -146,7 +149,7 @@ impl Broker {
     /// A message that is not retained is about to go to the subscribers of a topic. Those that have
     /// yet to get the retained message of this topic get it first [MQTT-4.6.0-5].
     pub(super) fn send_ahead(&mut self, now: Instant, topic: TopicName<'_>) {
-        if self.hits.walkers.is_empty() {
+        if self.hits.walkers.is_empty() || fault!("MQTT-4.6.0-5") {
             return;
         }
         let Some(retained) = self.retained.get(now, topic).cloned() else {

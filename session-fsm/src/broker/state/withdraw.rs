@@ -34,7 +34,8 @@ impl Broker {
             let bytes = self.jobs.withdraw(key, filter, granted);
             self.ledger.bodies.give_back(bytes);
         }
-        for token in self.only_for(key, filter) {
+        let only_for = self.only_for(key, filter);
+        for token in fault!("a withdrawn right leaves what waits", only_for, Vec::new()) {
             if let Some(client) = self.clients.get_mut(key) {
                 let _ = client.session.withdraw(token);
                 self.ledger.note(client);

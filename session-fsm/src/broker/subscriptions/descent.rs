@@ -134,7 +134,7 @@ impl Trie {
             return;
         };
         // A wildcard at the start does not match a name that begins with `$` [MQTT-4.7.2-1].
-        let wildcards_match = before > 0 || topic.first() != Some(&b'$');
+        let wildcards_match = before > 0 || topic.first() != Some(&b'$') || fault!("MQTT-4.7.2-1");
         if wildcards_match && !node.rest.is_none() {
             found(node.rest);
         }

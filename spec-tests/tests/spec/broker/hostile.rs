@@ -15,6 +15,7 @@ crate::check::checks! {
         Example large_and_slow_connects,
         Example a_packet_that_stops,
         Example protocol_errors,
+        Example keep_alive_is_not_armed_with_each_packet,
     }
 }
 
@@ -206,4 +207,24 @@ fn protocol_errors() {
         assert!(got == Some(code) || malformed, "{bytes:x?}: {got:?}");
         assert!(!place.is_open(wire));
     }
+}
+
+/// Section 3.1.2.10: with each packet the Keep Alive begins anew, but not the deadline that the host waits for: a Client that sends much makes
+/// no work for the clock.
+fn keep_alive_is_not_armed_with_each_packet() {
+    let mut place = Place::new(persistent());
+    let mut it = who("it");
+    it.keep_alive = 10;
+    let wire = place.connect(&it);
+    place.send(wire, &[0xC0, 0]);
+    let due = place.broker.next_timeout();
+    for _ in 0..10 {
+        place.now = mqtt5_session_fsm::Instant::from_millis(place.now.as_millis() + 1_000);
+        place.send(wire, &[0xC0, 0]);
+        assert_eq!(place.broker.next_timeout(), due);
+    }
+    place.pass(14_900);
+    assert!(place.is_open(wire), "the last packet was 14.9 s ago");
+    place.pass(200);
+    assert!(!place.is_open(wire));
 }

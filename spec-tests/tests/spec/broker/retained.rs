@@ -1,7 +1,7 @@
 //! Retained messages between Clients (sections 3.3.1.3, 3.8.3.1, 4.8).
 
 use mqtt5_session_fsm::broker::retained::RetainedLimits;
-use mqtt5_session_fsm::broker::{BrokerConfig, DropReason, Notice};
+use mqtt5_session_fsm::broker::{BrokerConfig, DropReason, Grant, Notice};
 use mqtt5_session_fsm::codec::{
     Properties, Property, Publish, Qos, ReasonCode, RetainHandling, SubscriptionOptions, TopicName,
 };
@@ -25,6 +25,7 @@ crate::check::checks! {
         Example limits_of_the_store,
         Example cleared_topics_leave_nothing,
         Example no_local_keeps_it_from_its_publisher,
+        Example a_refused_filter_gets_nothing,
     }
 }
 
@@ -477,4 +478,32 @@ fn no_local_keeps_it_from_its_publisher() {
         let all = ["of one", "of other", "of one, again", "of other, again"];
         assert_eq!(place.payloads(one), all);
     }
+}
+
+/// A filter that is refused is no subscription: it gets no retained message, nor any other.
+fn a_refused_filter_gets_nothing() {
+    let mut place = Place::new(BrokerConfig::default());
+    let one = place.connect(&who("one"));
+    for topic in ["a", "b"] {
+        place.retain(one, topic, "kept");
+    }
+    place.decides = false;
+    // SUBSCRIBE with the filters `a` and `b`, QoS 1.
+    place.send(one, &[0x82, 11, 0, 9, 0, 0, 1, b'a', 1, 0, 1, b'b', 1]);
+    let question = place.questions.pop().unwrap();
+    let grants = [
+        Grant::Refuse(ReasonCode::NotAuthorized),
+        Grant::UpTo(Qos::AtLeastOnce),
+    ];
+    let now = place.now;
+    place
+        .broker
+        .answer_subscribe(now, &question, &grants)
+        .unwrap();
+    place.settle();
+    for topic in ["a", "b"] {
+        place.publish(one, topic, "live", Qos::AtLeastOnce);
+    }
+    let topics: Vec<_> = place.take(one).into_iter().map(|it| it.topic).collect();
+    assert_eq!(topics, ["b", "b"]);
 }

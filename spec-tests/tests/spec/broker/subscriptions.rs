@@ -150,6 +150,7 @@ fn unsubscribe_compares_characters() {
                 .count()
         };
         let before = count(&place);
+        assert_eq!(before, all.len() - 1, "{filter} ended another one");
         place.subscribe(one, filter, Qos::AtMostOnce);
         assert_eq!(count(&place), before + 1, "{filter}");
         assert_eq!(place.unsubscribe(one, filter), ReasonCode::Success);
