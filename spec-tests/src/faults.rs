@@ -5,6 +5,7 @@
 //! breaks, or a bug that somebody has shipped. The program `faults` switches on one after the other.
 
 mod hooks;
+mod known;
 mod pages;
 mod parallel;
 mod programs;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 use crate::ledger::{Layer, Ledger};
 
 pub use hooks::{Hook, hooks, with_places};
+pub use known::Known;
 pub use pages::{Shown, museum, one_line, statements};
 pub use parallel::in_parallel;
 pub use programs::{CONFIGURATIONS, Ended, Finding, Kind, Programs, Run, SLOW};

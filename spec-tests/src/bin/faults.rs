@@ -4,9 +4,9 @@
 //!
 //! A fault that breaks a statement has to make evidence fail that `ledger.toml` names for the statement; one that names checks,
 //! each of them. Without
-//! parts of names it writes `MUSEUM.md` and `FAULTS.md`; with `--check` it sees that they say the same, whichever checks they name. With
-//! `--places` it only writes into `faults.toml` in which
-//! functions the faults are.
+//! parts of names it writes `MUSEUM.md` and `FAULTS.md`. With `--check` it asks the checks that they name first, no more than are needed to
+//! notice each fault, and sees that the pages say the same, whichever checks they name. With `--places` it only writes into
+//! `faults.toml` in which functions the faults are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,8 +14,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use mqtt5_spec_tests::faults::{
-    Fault, Kind, Programs, Shown, Table, hooks, in_parallel, museum, one_line, statements,
-    with_places, workspace,
+    Fault, Finding, Kind, Known, Programs, Run, Shown, Table, hooks, in_parallel, museum, one_line,
+    statements, with_places, workspace,
 };
 use mqtt5_spec_tests::ledger::{Layer, Ledger, Statement};
 use mqtt5_spec_tests::path_of;
@@ -24,8 +24,8 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.first().map(String::as_str) {
         Some("--places") => write_places().map(|()| true),
-        Some("--check") => try_all(&[], compare),
-        _ => try_all(&arguments, write),
+        Some("--check") => try_all(&[], Some(&Known::load()), compare),
+        _ => try_all(&arguments, None, write),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -43,9 +43,10 @@ fn write_places() -> Result<(), String> {
     write("faults.toml", &with_places(&text, &hooks()?))
 }
 
-/// Whether every fault was noticed.
+/// Whether every fault was noticed. If it is known by which checks, no others are asked where those are enough.
 fn try_all(
     parts: &[String],
+    known: Option<&Known>,
     page: impl Fn(&str, &str) -> Result<(), String>,
 ) -> Result<bool, String> {
     let table = Table::load()?;
@@ -64,7 +65,7 @@ fn try_all(
     let programs = Programs::build(workspace(), &workspace().join("target/faults"))?;
     println!("built in {:.0} s", started.elapsed().as_secs_f64());
     let reached = match parts.is_empty() {
-        true => Some(without_fault(&programs, &ledger)?),
+        true => without_fault(&programs, &ledger, known)?,
         false => None,
     };
 
@@ -73,7 +74,7 @@ fn try_all(
             let reached = reached.as_ref().and_then(|reached| reached.get(&kind));
             reached.is_none_or(|names| names.contains(&fault.name))
         };
-        try_one(fault, lane, &programs, &ledger, comes_to)
+        try_one(fault, lane, &programs, &ledger, known, comes_to)
     })?;
     for shown in &all {
         println!("{}", one_line(shown));
@@ -105,13 +106,21 @@ fn try_all(
 type Reached = BTreeMap<Kind, BTreeSet<String>>;
 
 /// Without a fault all checks must pass, or it would mean nothing that one fails.
-fn without_fault(programs: &Programs, ledger: &Ledger) -> Result<Reached, String> {
+fn without_fault(
+    programs: &Programs,
+    ledger: &Ledger,
+    known: Option<&Known>,
+) -> Result<Option<Reached>, String> {
     let run = programs.with(None, 0);
     run.begin()?;
-    let evidence = ledger.evidence().iter().map(|it| it.trial()).collect();
-    let failed = run.checks(&evidence)?;
+    let mut checks: BTreeSet<String> = ledger.evidence().iter().map(|it| it.trial()).collect();
+    checks.extend(known.map(Known::all).unwrap_or_default());
+    let failed = run.checks(&checks)?;
     if !failed.is_empty() {
         return Err(format!("Without any fault: {failed:?}"));
+    }
+    if known.is_some() {
+        return Ok(None);
     }
     let mut reached = BTreeMap::new();
     for kind in Kind::ALL {
@@ -124,7 +133,7 @@ fn without_fault(programs: &Programs, ledger: &Ledger) -> Result<Reached, String
         }
         reached.insert(kind, run.asked()?);
     }
-    Ok(reached)
+    Ok(Some(reached))
 }
 
 /// What notices a fault.
@@ -133,6 +142,7 @@ fn try_one<'t>(
     lane: usize,
     programs: &Programs,
     ledger: &Ledger,
+    known: Option<&Known>,
     comes_to: impl Fn(Kind) -> bool,
 ) -> Result<Shown<'t>, String> {
     let run = programs.with(Some(&fault.name), lane);
@@ -143,6 +153,12 @@ fn try_one<'t>(
         .filter(|statement| fault.statements().any(|id| id == statement.id))
         .collect();
     let mut failed = BTreeSet::new();
+    if let Some(known) = known {
+        let checks = known.of_statements(fault);
+        if !checks.is_empty() {
+            failed.append(&mut run.checks(&checks)?);
+        }
+    }
     let mut done = 0;
     // The first evidence costs least.
     for several in [2, usize::MAX] {
@@ -176,8 +192,12 @@ fn try_one<'t>(
     failed.extend(failed_of_named);
     let mut findings = Vec::new();
     if fault.exhibit.is_some() {
+        if let Some(known) = known {
+            findings.extend(known_finding(&run, &known.of_exhibit(fault))?);
+        }
         for kind in Kind::ALL {
-            if comes_to(kind) {
+            let is_enough = known.is_some() && !findings.is_empty();
+            if !is_enough && comes_to(kind) {
                 findings.extend(run.of_kind(kind)?);
             }
         }
@@ -197,6 +217,15 @@ fn try_one<'t>(
         findings,
         objections,
     })
+}
+
+/// What noticed an exhibit before.
+fn known_finding(run: &Run<'_>, checks: &BTreeSet<String>) -> Result<Option<Finding>, String> {
+    if checks.is_empty() {
+        return Ok(None);
+    }
+    let failed = run.checks(checks)?.into_iter().collect();
+    Ok(Finding::new(Kind::Conformance, failed))
 }
 
 fn compare(name: &str, text: &str) -> Result<(), String> {

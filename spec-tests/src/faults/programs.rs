@@ -94,7 +94,9 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(kind: Kind, mut names: Vec<String>) -> Option<Self> {
+    /// `None` if nothing failed.
+    #[must_use]
+    pub fn new(kind: Kind, mut names: Vec<String>) -> Option<Self> {
         let count = names.len();
         names.truncate(NAMES);
         (count > 0).then_some(Finding { kind, names, count })
