@@ -84,7 +84,7 @@
 //!
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
-//! | `persistence` | on | [`Session::export`], [`Session::restore`], the stored form of a [`Change`], [`journal`] |
+//! | `persistence` | on | [`Session::export`], [`Session::restore`], the stored form of a [`Change`], [`journal`], [`Broker`](broker::Broker) |
 //! | `std` | on | passes `std` on to the codec; this crate does not use it |
 //! | `tracing` | off | one line for each packet and each decision, as events of the crate `tracing`: see [`guide::tracing`] |
 //! | `inspect` | off | for the checks of this crate: which rows of the state [`table`]s the machines have run |
@@ -97,6 +97,12 @@
 //! * [`guide::performance`]: what a message costs, and which command measures it.
 //! * [`guide::tracing`]: what the feature `tracing` writes.
 //! * [`table`]: the state machines as drawings and as tables.
+//!
+//! # Brokers
+//!
+//! A [`Broker`](broker::Broker) is all that lies between the clients of a Server: subscriptions, Shared
+//! Subscriptions, retained messages, Wills, limits, and the records of all that. [`guide::broker`] builds
+//! a server on it. The parts are public modules of [`broker`], usable alone.
 //!
 //! # Helpers
 //!
