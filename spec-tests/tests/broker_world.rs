@@ -4,12 +4,14 @@
 //! `cargo run --release -p mqtt5-spec-tests --bin explore-broker`.
 
 use mqtt5_spec_tests::broker_world::{BrokerWorld, Config, scenarios};
-use mqtt5_spec_tests::explore::scenarios::Total;
+use mqtt5_spec_tests::explore::scenarios::{Total, kept_counts, kept_states, render_counts};
 use mqtt5_spec_tests::explore::{Exhaustive, Simulation, run_numbers};
+use mqtt5_spec_tests::path_of;
 use proptest::prelude::*;
 
 /// Every run within the budgets of each configuration: safety, liveness, and nothing vacuous. Together they arm every
-/// monitor.
+/// monitor, and have exactly as many states and transitions as they had before: a state that `Eq` or `Hash` of the
+/// broker forgets is one that is not visited.
 #[test]
 fn standard_exploration() {
     let settings = Exhaustive::default();
@@ -24,6 +26,12 @@ fn standard_exploration() {
     println!("\n{total}");
     assert!(total.is_fine());
     assert_eq!(total.unarmed(), [""; 0]);
+    assert_eq!(
+        render_counts("explore-broker", total.counts()),
+        render_counts("explore-broker", &kept_counts(scenarios::COUNTS)),
+        "the broker, or its world, has other states than before: if that is meant, \
+         `explore-broker --save-counts` keeps the new numbers"
+    );
 }
 
 /// Long runs with everything at once, and with hundreds of clients; then the faults stop, and each acknowledged message
@@ -70,6 +78,17 @@ proptest! {
             prop_assert!(false, "{}", short.drawn::<BrokerWorld>(&config));
         }
     }
+}
+
+/// The README says how many states there are.
+#[test]
+fn the_readme_counts_the_same() {
+    let readme = std::fs::read_to_string(path_of("../README.md")).expect("the README");
+    let row = format!(
+        "| states of the shipped broker explored exhaustively in every test run, without a violation | {} |",
+        kept_states(scenarios::COUNTS)
+    );
+    assert!(readme.contains(&row), "{row}");
 }
 
 /// Trace files keep configurations as text.

@@ -2,7 +2,9 @@
 //!
 //! The numbers that each test prints are those of `cargo run --release -p mqtt5-spec-tests --bin explore`.
 
-use mqtt5_spec_tests::explore::scenarios::{Expected, Total, kept_counts, render_counts};
+use mqtt5_spec_tests::explore::scenarios::{
+    Expected, Total, kept_counts, kept_states, render_counts,
+};
 use mqtt5_spec_tests::explore::{Exhaustive, Log, Simulation, TraceFile, run_numbers};
 use mqtt5_spec_tests::path_of;
 use mqtt5_spec_tests::world::scenarios::{self, Named};
@@ -32,8 +34,8 @@ fn standard_exploration() {
     assert_eq!(rows_of_messages_not_run(), [""; 0]);
     assert_eq!(total.unarmed(), [""; 0]);
     assert_eq!(
-        render_counts(total.counts()),
-        render_counts(&kept_counts(scenarios::COUNTS)),
+        render_counts("explore", total.counts()),
+        render_counts("explore", &kept_counts(scenarios::COUNTS)),
         "the machines, or their world, have other states than before: if that is meant, \
          `explore --save-counts` keeps the new numbers"
     );
@@ -160,6 +162,17 @@ fn stateright_counts_the_same() {
         assert!(is_fine && report.is_verified());
         assert_eq!(states as u64, report.states, "{settings}");
     }
+}
+
+/// The README says how many states there are.
+#[test]
+fn the_readme_counts_the_same() {
+    let readme = std::fs::read_to_string(path_of("../README.md")).expect("the README");
+    let row = format!(
+        "| states of the shipped machines explored exhaustively in every test run, without a violation | {} |",
+        kept_states(scenarios::COUNTS)
+    );
+    assert!(readme.contains(&row), "{row}");
 }
 
 /// Trace files keep configurations as text.

@@ -184,7 +184,7 @@ impl Options {
             Mode::SaveCounts => {
                 let total = self.run_set(&mut out, &scenarios::normal())?;
                 if total.is_fine() {
-                    let counts = render_counts(total.counts());
+                    let counts = render_counts("explore", total.counts());
                     fs::write(path_of(scenarios::COUNTS), counts)?;
                 }
                 Ok(total.is_fine())

@@ -2,13 +2,15 @@
 //!
 //! `cargo run --release -p mqtt5-spec-tests --bin explore-broker -- --help`
 
+use std::fs;
 use std::io::{self, Write, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use mqtt5_spec_tests::broker_world::{BrokerWorld, Config, scenarios};
-use mqtt5_spec_tests::explore::scenarios::{Named, Total};
+use mqtt5_spec_tests::explore::scenarios::{Named, Total, render_counts};
 use mqtt5_spec_tests::explore::{Exhaustive, Presentation, Simulation};
+use mqtt5_spec_tests::path_of;
 
 const USAGE: &str = "\
 Explores the MQTT 5 broker as it is shipped.
@@ -16,6 +18,7 @@ Explores the MQTT 5 broker as it is shipped.
   explore-broker                the standard set of configurations
   explore-broker --long         the long set: the standard one, and larger ones
   explore-broker --list         what is in them
+  explore-broker --save-counts  writes spec-tests/explored-broker.txt anew
   explore-broker --only NAME    one configuration of them
   explore-broker [settings]     a configuration of one's own, every run within its budgets
   explore-broker --simulate N [--seed S] [--steps K] [settings]
@@ -31,6 +34,7 @@ Settings, as --NAME VALUE, with their defaults:
 enum Mode {
     Set(Vec<Named<Config>>),
     List,
+    SaveCounts,
     Explore,
     Simulate(u64),
     Replay(PathBuf),
@@ -101,6 +105,7 @@ impl Options {
                 }
                 "no-liveness" => options.settings.liveness = false,
                 "list" => options.mode = Mode::List,
+                "save-counts" => options.mode = Mode::SaveCounts,
                 "long" => options.mode = Mode::Set(scenarios::long()),
                 "only" => {
                     let wanted = value()?;
@@ -144,6 +149,14 @@ impl Options {
                     writeln!(out, "{name:<28} {config}")?;
                 }
                 Ok(true)
+            }
+            Mode::SaveCounts => {
+                let total = self.run_set(&mut out, &scenarios::normal())?;
+                if total.is_fine() {
+                    let counts = render_counts("explore-broker", total.counts());
+                    fs::write(path_of(scenarios::COUNTS), counts)?;
+                }
+                Ok(total.is_fine())
             }
             Mode::Explore => {
                 let report =

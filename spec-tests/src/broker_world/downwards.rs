@@ -158,15 +158,13 @@ impl BrokerWorld {
                 format!("{answer:?} {identifier} to client {client}, which waits for none")
             });
         };
-        turn.rule(rule, owed.codes.contains(&code), || {
+        let of_code = if code < 0x80 { rule } else { Rule::Refused };
+        turn.rule(of_code, owed.codes.contains(&code), || {
             format!(
                 "{answer:?} {identifier} with {code:#x} to client {client}, and not {:x?}",
                 owed.codes
             )
         })?;
-        if code >= 0x80 {
-            turn.cover(Rule::Refused.position());
-        }
         if answer == Answer::PubRec && code >= 0x80 {
             if let Some(session) = self.host(is_old).model.session(client) {
                 session.received.retain(|it| *it != identifier);

@@ -164,6 +164,13 @@ impl Model {
         Routed { is_matched }
     }
 
+    /// Whether there are as many retained messages as may be, and this is one more.
+    pub(super) fn is_full_for(&self, sent: Sent, config: &Config) -> bool {
+        let is_one_more =
+            sent.retain && sent.number != EMPTY && !self.retained.contains_key(&sent.topic);
+        is_one_more && self.retained.len() >= config.retained as usize
+    }
+
     /// Whether a subscription of this client keeps it from what it publishes itself.
     pub(super) fn keeps_from(&self, client: u8, topic: u8) -> bool {
         let session = self.sessions[client as usize].as_ref();

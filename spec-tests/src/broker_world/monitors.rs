@@ -69,7 +69,7 @@ named! {
         Equal: "what is stored makes an equal broker", |config| config.compare > 0;
         /// A call that the contract allows is taken.
         Calls: "no call refused without a reason", |_| true;
-        /// 4.13, and what is sent to others.
+        /// 4.13: only what the host forbids, and what goes over a limit.
         Refused: "refusals have a reason", never;
         /// No record, no byte, no gauge.
         NothingLeft: "nothing left when all has ended", |config| config.start.iter().count() > 0;

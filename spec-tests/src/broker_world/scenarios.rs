@@ -9,6 +9,8 @@ const NORMAL: &str = "
 messages                  start=1020 publishes=2 qos=210 cuts=1
 to-two                    clients=3 start=1020-2010 publishes=1 qos=210 cuts=1
 to-oneself                start=0020-1020-0101 publishes=1 publishers=01 qos=12 cuts=1
+no-local                  start=0121-1020 publishers=01 publishes=2 qos=1 retain=01
+no-local-retained         start=1020 publishers=0 publishes=2 qos=1 retain=1 subscribers=0 subscribes=2 filters=1 granted=1 variants=134
 overlap-one-copy          start=1015-1126-1200 publishes=1 qos=12 retain=01 cuts=1
 overlap-copy-for-each     start=1015-1126-1200 publishes=1 qos=12 retain=01 cuts=1 overlap=1
 clean-starts              start=1020 publishes=1 qos=21 cuts=1 clean-starts=1
@@ -152,12 +154,12 @@ pub fn simulations() -> Vec<(u64, usize, usize, Config)> {
         "clients=200 start=0020 publishers=01 subscribers=0123456789 publishes=300 topics=0123 qos=012 retain=012 \
          subscribes=400 unsubscribes=100 filters=0123456789 granted=012 variants=0123456 cuts=200 takeovers=30 \
          clean-starts=20 disconnects=30 wills=3 will-delay=5 ticks=20 window=3 slice=7",
-        "clients=200 start=0020 publishers=01 subscribers=0123456789 publishes=200 topics=012 qos=12 subscribes=300 \
+        "clients=200 start=0020 publishers=01 subscribers=0123456789 publishes=1000 topics=012 qos=12 subscribes=300 \
          filters=0134568 granted=12 persistent=1 stores=1 losses=6 unaware=1 clocks=012 cuts=100 ticks=5 window=3",
     ];
     let parsed = |settings: &str| settings.parse().expect("a good configuration");
     let mut all = vec![(500, 300, 10_000, everything())];
-    all.extend(few.map(|settings| (300, 300, 10_000, parsed(settings))));
+    all.extend(few.map(|settings| (150, 300, 10_000, parsed(settings))));
     all.extend(many.map(|settings| (5, 5_000, 200_000, parsed(settings))));
     all
 }

@@ -51,7 +51,7 @@ impl BrokerWorld {
             format_args!("{up:?}"),
         );
         if self.links[at].is_accepted || matches!(up, Up::Hostile(_)) {
-            self.note(at, up, turn);
+            self.note(at, up, turn)?;
         }
         if let Taken::Ask(question) = taken {
             if self.config().late == 0 {
@@ -63,7 +63,7 @@ impl BrokerWorld {
     }
 
     /// Tells the model what the broker has read.
-    fn note(&mut self, at: usize, up: Up, turn: &mut Turn<'_>) {
+    fn note(&mut self, at: usize, up: Up, turn: &mut Turn<'_>) -> Judged {
         let (client, is_old) = (self.links[at].client, self.links[at].is_old);
         let (now, config) = (self.now, self.config().clone());
         let refused_before = self.host(is_old).before.refused;
@@ -78,6 +78,10 @@ impl BrokerWorld {
                 let owed = match sent.topic {
                     FORBIDDEN => Owed::of(sent, [0x87, 0x87]),
                     _ if refused > 0 => {
+                        let may_be = config.budget > 0 || host.model.is_full_for(sent, &config);
+                        turn.rule(Rule::Refused, may_be, || {
+                            format!("{sent:?} is refused, and no limit is reached")
+                        })?;
                         host.expected += 1;
                         Owed::of(sent, [0x97, 0x97])
                     }
@@ -129,6 +133,7 @@ impl BrokerWorld {
             }
             Up::Connect { .. } | Up::Subscribe(..) => {}
         }
+        Ok(())
     }
 
     /// The host answers a CONNECT or a SUBSCRIBE.
@@ -255,14 +260,23 @@ impl BrokerWorld {
                 }
                 Notice::Dropped {
                     recipient,
-                    reason: DropReason::QueueFull | DropReason::TooLarge,
+                    reason: reason @ (DropReason::QueueFull | DropReason::TooLarge),
                 } => {
+                    let (stored, has_size) =
+                        (self.config().stored as usize, self.config().packet_size > 0);
                     let client = match &recipient {
                         Recipient::Client(identifier) => identifier.parse().ok(),
                         _ => None,
                     };
                     let model = &mut self.host(is_old).model;
                     if let Some(session) = client.and_then(|it| model.session(it)) {
+                        let may_be = match reason {
+                            DropReason::TooLarge => has_size,
+                            _ => session.copies.len() > stored,
+                        };
+                        turn.rule(Rule::Refused, may_be, || {
+                            format!("{recipient:?} loses a message to no limit: {reason:?}")
+                        })?;
                         session.losses += 1;
                     }
                 }

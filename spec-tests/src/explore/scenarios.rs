@@ -81,12 +81,23 @@ pub fn kept_counts(file: &str) -> BTreeMap<String, (u64, u64)> {
         .expect("a name and two numbers a line")
 }
 
-/// The text of the file with the numbers.
+/// The states of all configurations together, as the README says them.
+///
+/// # Panics
+///
+/// As [`kept_counts`].
 #[must_use]
-pub fn render_counts(counts: &BTreeMap<String, (u64, u64)>) -> String {
-    let mut text = String::from(
+pub fn kept_states(file: &str) -> String {
+    let counts = kept_counts(file);
+    Thousands(counts.values().map(|(states, _)| states).sum()).to_string()
+}
+
+/// The text of the file with the numbers that this program has written.
+#[must_use]
+pub fn render_counts(program: &str, counts: &BTreeMap<String, (u64, u64)>) -> String {
+    let mut text = format!(
         "# States and transitions of the standard configurations, by the exhaustive exploration.\n\
-         # Written by: cargo run --release -p mqtt5-spec-tests --bin explore -- --save-counts\n",
+         # Written by: cargo run --release -p mqtt5-spec-tests --bin {program} -- --save-counts\n",
     );
     for (name, (states, transitions)) in counts {
         let _ = writeln!(text, "{name} {states} {transitions}");
