@@ -97,7 +97,7 @@ impl RetainedStore {
         let key = Key::of(&message.topic());
         let retained = RetainedMessage {
             message,
-            expires_at,
+            expires_at: fault!("MQTT-3.3.2-5 retained", expires_at, Instant::NEVER),
             body,
             sequence: self.sequence.saturating_add(1),
             overtaken: 0,
