@@ -2,11 +2,10 @@
 //!
 //! `cargo run -p mqtt5-spec-tests --bin faults [-- NAME-PART...]`
 //!
-//! A fault that breaks a statement has to make evidence fail that `ledger.toml` names for the statement; one that names checks,
-//! each of them. Without
-//! parts of names it writes `MUSEUM.md` and `FAULTS.md`. With `--check` it asks the checks that they name first, no more than are needed to
-//! notice each fault, and sees that the pages say the same, whichever checks they name. With `--places` it only writes into
-//! `faults.toml` in which functions the faults are.
+//! A fault that breaks a statement has to make evidence fail that `ledger.toml` names for the statement; one that
+//! names checks, each of them. Without parts of names it writes `MUSEUM.md` and `FAULTS.md`. With `--check` it asks the
+//! checks that they name first, no more than are needed to notice each fault, and sees that the pages say the same,
+//! whichever checks they name. With `--places` it only writes into `faults.toml` in which functions the faults are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -95,6 +95,8 @@ impl RetainedStore {
         publisher: Option<&str>,
     ) -> Result<Changes, RetainError> {
         let key = Key::of(&message.topic());
+        #[cfg(mqtt5_faults)]
+        let expires_at = fault!("MQTT-3.3.2-5 retained", expires_at, Instant::NEVER);
         let retained = RetainedMessage {
             message,
             expires_at,

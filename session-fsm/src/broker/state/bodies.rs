@@ -26,6 +26,9 @@ pub(super) enum Left {
     Record,
 }
 
+/// How many places are kept however few messages there are.
+const SMALL: usize = 256;
+
 /// The messages by their numbers, which are never used again.
 #[derive(Clone, Debug)]
 pub(super) struct Bodies {
@@ -163,6 +166,16 @@ impl Bodies {
             false => Left::Nothing,
         };
         entry.remove();
+        self.shrink();
         left
+    }
+
+    /// Gives memory back after many messages. Not all of it: some are always on their way.
+    fn shrink(&mut self) {
+        let used = self.held.len();
+        if self.held.capacity() > 8 * used.max(SMALL / 8) {
+            self.held
+                .shrink_to(2 * used, |body| Self::hash(body.number));
+        }
     }
 }

@@ -72,8 +72,9 @@ impl Broker {
         let Some((own, clean_start)) = connecting else {
             return Err(SendError::NotExpected);
         };
-        let identifier: Box<str> = admission.assigned.unwrap_or(own).into();
         // A Client without a ClientID gets one of its own [MQTT-3.1.3-6].
+        let identifier = fault!("MQTT-3.1.3-6", admission.assigned.unwrap_or(own), own);
+        let identifier: Box<str> = identifier.into();
         if identifier.is_empty() && !fault!("MQTT-3.1.3-6") {
             let missing = PropertyIdentifier::AssignedClientIdentifier;
             return Err(SendError::PropertyMissing(missing));

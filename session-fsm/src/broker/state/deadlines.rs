@@ -46,7 +46,7 @@ impl Deadlines {
 
     /// Notes that something is due at `at`, and was noted for `armed`.
     pub(super) fn arm(&mut self, due: Due, armed: &mut Instant, at: Instant) {
-        if at < *armed {
+        if at < *armed || fault!("armed with each packet") {
             self.0.remove(&(*armed, due));
             self.0.insert((at, due));
             *armed = at;

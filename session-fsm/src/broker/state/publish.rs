@@ -315,8 +315,14 @@ impl Broker {
         let visits = visits + more;
         statistics.dearest_match = statistics.dearest_match.max(visits as u64);
         // In an order that does not depend on that of the index.
-        hits.found
-            .sort_unstable_by_key(|hit| (hit.number, hit.granted.bits()));
+        hits.found.sort_unstable_by_key(|hit| {
+            let number = fault!(
+                "an order of the hash tables shows",
+                hit.number,
+                hit.number ^ self.config.seed
+            );
+            (number, hit.granted.bits())
+        });
     }
 }
 

@@ -135,7 +135,9 @@ impl Trie {
         };
         // A wildcard at the start does not match a name that begins with `$` [MQTT-4.7.2-1].
         let wildcards_match = before > 0 || topic.first() != Some(&b'$') || fault!("MQTT-4.7.2-1");
-        if wildcards_match && !node.rest.is_none() {
+        let matches_parent =
+            !fault!("`#` without its parent") || scratch.level(hashing, topic, before).is_some();
+        if wildcards_match && !node.rest.is_none() && matches_parent {
             found(node.rest);
         }
         let Some(level) = scratch.level(hashing, topic, before) else {

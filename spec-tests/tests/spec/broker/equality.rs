@@ -269,7 +269,8 @@ fn record_all(restoring: &mut Restoring, mut batches: &[u8]) {
     }
 }
 
-/// The same calls give the same packets, whatever the seed of the hash tables is: no order of a table shows.
+/// The same calls give the same packets, notices and records, whatever the seed of the hash tables is: no order of a table
+/// shows.
 fn what_the_hashes_begin_with_does_not_show() -> u64 {
     let mut states = 0;
     for seed in 1..20 {
@@ -282,8 +283,27 @@ fn what_the_hashes_begin_with_does_not_show() -> u64 {
             });
             let same = packets.iter().all(|it| *it == packets[0]);
             assert!(same, "seed {seed}, step {at}: {packets:#?}");
+            let outputs = crowds.each_mut().map(|crowd| {
+                let log = core::mem::take(&mut crowd.place.log);
+                crowd.place.stored = 0;
+                let notices = core::mem::take(&mut crowd.place.notices);
+                (notices, without_head(&log))
+            });
+            let same = outputs.iter().all(|it| *it == outputs[0]);
+            assert!(same, "seed {seed}, step {at}: {outputs:#?}");
             states += 1;
         }
     }
     states
+}
+
+/// All records but those of the head, which has the state of the random numbers.
+fn without_head(log: &[Vec<u8>]) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    let mut records = Vec::new();
+    for mut bytes in log.iter().map(|it| &it[..]) {
+        let batch = Batch::take(&mut bytes).unwrap().unwrap();
+        let of_batch = batch.records().filter(|record| record.key != [0]);
+        records.extend(of_batch.map(|it| (it.key.to_vec(), it.value.map(<[u8]>::to_vec))));
+    }
+    records
 }

@@ -20,6 +20,7 @@ crate::check::checks! {
         Example keep_alive_while_not_read,
         Example a_right_withdrawn_in_the_middle,
         Example a_message_for_many_goes_out_in_slices,
+        Example a_place_that_is_used_again,
     }
 }
 
@@ -396,4 +397,27 @@ fn a_message_for_many_goes_out_in_slices() {
         assert_eq!(place.broker.statistics().acknowledged, 45);
         assert!(!place.broker.work(place.now, &mut 1));
     }
+}
+
+/// A Session ends in the middle of a job, and another one gets its place: it is not taken for the one that was to get the message.
+fn a_place_that_is_used_again() {
+    let mut place = Place::new(sliced());
+    let publisher = place.connect(&who("publisher"));
+    let members = NAMES.map(|name| place.connect(&who(name)));
+    for member in members {
+        place.subscribe(member, "t", Qos::ExactlyOnce);
+    }
+    place.works = false;
+    place.send(publisher, &publish_bytes(1, Qos::AtLeastOnce, "hi", false));
+    place.cut(members[5]);
+    // One slice of the job, and all that is left of the Session.
+    place.broker.work(place.now, &mut 3);
+    place.settle();
+    let fresh = place.connect(&who("fresh"));
+    place.subscribe(fresh, "t", Qos::ExactlyOnce);
+    place.works = true;
+    place.settle();
+    let got = members.map(|it| place.take(it).len());
+    assert_eq!(got, [1, 1, 1, 1, 1, 0]);
+    assert_eq!(place.take(fresh), []);
 }

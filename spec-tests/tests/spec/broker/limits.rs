@@ -169,10 +169,16 @@ fn publishing_to_oneself() {
         ..who("one")
     });
     place.subscribe(one, "a", Qos::ExactlyOnce);
-    for number in 0..5 {
-        place.publish(one, "a", &number.to_string(), Qos::ExactlyOnce);
+    let mut bytes = Vec::new();
+    for number in 1..=5 {
+        let payload = number.to_string();
+        bytes.extend(encode(&Packet::Publish(Publish {
+            delivery: Delivery::new(Qos::ExactlyOnce, id(number), false),
+            ..Publish::new(TopicName::new("a").unwrap(), payload.as_bytes())
+        })));
     }
-    assert_eq!(place.payloads(one), ["0", "1", "2", "3", "4"]);
+    place.send(one, &bytes);
+    assert_eq!(place.payloads(one), ["1", "2", "3", "4", "5"]);
 }
 
 /// [MQTT-3.1.2-25]: a message that is too large for one Client is not sent to it, as if it had been; others get it; a notice

@@ -86,6 +86,15 @@ fn takeover() {
         Some(stale),
         "a slot that is used again has another key"
     );
+    assert!(place.broker.lost(place.now, stale).is_err());
+    let bytes = who("another").bytes();
+    let mut input = &bytes[..];
+    let taken = place
+        .broker
+        .receive(place.now, stale, &mut input, |_| unreachable!());
+    assert!(taken.is_err(), "a stale key finds nobody");
+    place.send(third, &who("third").bytes());
+    assert_eq!(place.connack(third), Some((ReasonCode::Success, false)));
     place.cut(third);
     place.publish(second, "a", "hi", Qos::ExactlyOnce);
     assert_eq!(place.payloads(second), ["hi"]);
