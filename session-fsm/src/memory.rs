@@ -38,7 +38,7 @@
 //! | messages on their way to many, of one client | one in slices; those that came with it | [`Step::Wait`](crate::broker::Step::Wait) |
 //! | notices for `poll` | [`notices`](crate::broker::BrokerLimits::notices), and those of one call | nothing is received or done |
 //! | records for `take_batch` | [`batch_bytes`](crate::broker::BrokerLimits::batch_bytes), and those of one call | nothing is received or done |
-//! | what is left of Sessions that have ended | what they held; removed in slices by [`work`](crate::broker::Broker::work) | a Session counts until then |
+//! | Sessions that have ended, until [`work`](crate::broker::Broker::work) has removed what they held | as many as [`sessions`](crate::broker::BrokerLimits::sessions) | the CONNECT is refused with 0x97 |
 //!
 //! Bytes that have not been read are in a buffer of the caller. It needs room for one packet of the
 //! announced Maximum Packet Size, or, in a [`Server`](crate::Server) before the CONNACK, of

@@ -118,7 +118,8 @@ impl Broker {
     /// Whether a principal may have a Session: one that is there, or a new one.
     fn may_have(&self, known: Option<Key>, admission: &Admission<'_>) -> Result<(), ReasonCode> {
         let Some(client) = known.and_then(|key| self.clients.get(key)) else {
-            let is_full = self.clients.living() >= self.config.limits.sessions as usize;
+            let limit = self.config.limits.sessions as usize;
+            let is_full = self.clients.living() >= limit || self.ending.len() >= limit;
             return match is_full {
                 true => Err(ReasonCode::QuotaExceeded),
                 false => Ok(()),
