@@ -311,6 +311,11 @@ pub fn run(alone: bool, subscribers: usize, qos: Qos) -> BoxedRun {
 
 /// A broker with Sessions of clients that are away, each with one subscription of its own.
 pub fn absent(sessions: usize) -> Broker {
+    absent_of(sessions, |client| format!("dev/{client:08}"))
+}
+
+/// A broker with Sessions of clients that are away, each with the subscription that a function names.
+pub fn absent_of(sessions: usize, filter: impl Fn(usize) -> String) -> Broker {
     let mut broker = Broker::new(BrokerConfig::default());
     let mut output = Vec::new();
     for client in 0..sessions {
@@ -321,7 +326,7 @@ pub fn absent(sessions: usize) -> Broker {
             output: core::mem::take(&mut output),
         };
         routed.receive(0, &kept(client));
-        routed.receive(0, &subscribe_to(&format!("dev/{client:08}")));
+        routed.receive(0, &subscribe_to(&filter(client)));
         routed.written(&mut |_, _| {});
         Routed { broker, output, .. } = routed;
         broker.lost(NOW, key).expect("a connection");

@@ -62,7 +62,14 @@ impl Place {
     }
 
     pub(crate) fn try_restart(&mut self) -> Result<(), BrokenRecord> {
-        self.broker = self.restoring().finish(self.now)?;
+        let broker = self.restoring().finish(self.now)?;
+        self.replace(broker);
+        Ok(())
+    }
+
+    /// Another broker, made of what is stored, goes on without connections.
+    pub(crate) fn replace(&mut self, broker: Broker) {
+        self.broker = broker;
         self.log.truncate(self.stored);
         self.last_taken = self.last_stored;
         self.questions.clear();
@@ -73,7 +80,6 @@ impl Place {
             wire.down.clear();
         }
         self.settle();
-        Ok(())
     }
 
     /// Takes over a broker that was made of these batches.
