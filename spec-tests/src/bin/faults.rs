@@ -64,7 +64,7 @@ fn try_all(
     let programs = Programs::build(workspace(), &workspace().join("target/faults"))?;
     println!("built in {:.0} s", started.elapsed().as_secs_f64());
     let reached = match parts.is_empty() {
-        true => without_fault(&programs, &ledger, known)?,
+        true => without_fault(&programs, &table, &ledger, known)?,
         false => None,
     };
 
@@ -107,6 +107,7 @@ type Reached = BTreeMap<Kind, BTreeSet<String>>;
 /// Without a fault all checks must pass, or it would mean nothing that one fails.
 fn without_fault(
     programs: &Programs,
+    table: &Table,
     ledger: &Ledger,
     known: Option<&Known>,
 ) -> Result<Option<Reached>, String> {
@@ -114,6 +115,12 @@ fn without_fault(
     run.begin()?;
     let mut checks: BTreeSet<String> = ledger.evidence().iter().map(|it| it.trial()).collect();
     checks.extend(known.map(Known::all).unwrap_or_default());
+    checks.extend(
+        table
+            .faults
+            .iter()
+            .flat_map(|fault| fault.checks.iter().cloned()),
+    );
     let failed = run.checks(&checks)?;
     if !failed.is_empty() {
         return Err(format!("Without any fault: {failed:?}"));

@@ -56,7 +56,7 @@ pub fn museum(all: &[Shown<'_>]) -> String {
          ```\n\n\
          - vectors, conformance: `cargo test -p mqtt5-spec-tests --test spec -- vector::`, `-- client::`, and\n  \
            `-- server::`\n\
-         - explorer: some small configurations of the `explore` program\n\
+         - explorer: some small configurations of the programs `explore` and `explore-broker`\n\
          - properties: `cargo test -p mqtt5-spec-tests --test halves`, where the others found nothing\n\n\
          {caught} of {} were caught. At most three names are given for each kind of check.\n",
         exhibits.len(),

@@ -26,6 +26,20 @@ pub const CONFIGURATIONS: [&str; 4] = [
     "down=2 qos=2 manual=1 cuts=1 refusals=1 batches=1",
 ];
 
+/// What the explorer of the broker explores, by name: a few thousand states each.
+const OF_BROKER: [&str; 10] = [
+    "will-takeover",
+    "ends-with-connection",
+    "overlap-one-copy",
+    "retained-narrow",
+    "retained-expires",
+    "message-expiry-waiting",
+    "dollar-topics",
+    "group-ends",
+    "lost",
+    "lost-session-expiry",
+];
+
 /// Checks left out where all are run: they take long without optimization, and both sides share the code that
 /// they check.
 pub const SLOW: [&str; 5] = [
@@ -110,6 +124,7 @@ pub struct Programs {
     target: PathBuf,
     spec: PathBuf,
     explore: PathBuf,
+    explore_broker: PathBuf,
     halves: PathBuf,
 }
 
@@ -166,18 +181,22 @@ impl Programs {
     /// If they do not compile.
     pub fn build(folder: &Path, target: &Path) -> Result<Self, String> {
         let mut what = vec!["--no-default-features", "-p", "mqtt5-spec-tests"];
-        what.extend(["--bin", "explore", "--test", "spec", "--test", "halves"]);
+        what.extend(["--bin", "explore", "--bin", "explore-broker"]);
+        what.extend(["--test", "spec", "--test", "halves"]);
         let said = build(folder, target, &what)?;
         // A build of another copy of the workspace replaces the program at this place.
-        let place = target.join("debug/explore");
-        let explore = folder.join(executable(&said, "tests/spec/main.rs")?);
-        let explore = explore.with_file_name(format!("explore-of-{}", last_part(&explore)));
-        fs::copy(place, &explore).map_err(text)?;
+        let spec = folder.join(executable(&said, "tests/spec/main.rs")?);
+        let apart = |name: &str| {
+            let copy = spec.with_file_name(format!("{name}-of-{}", last_part(&spec)));
+            fs::copy(target.join("debug").join(name), &copy).map_err(text)?;
+            Ok::<_, String>(copy)
+        };
         Ok(Programs {
             folder: folder.to_owned(),
             target: target.to_owned(),
-            spec: folder.join(executable(&said, "tests/spec/main.rs")?),
-            explore,
+            explore: apart("explore")?,
+            explore_broker: apart("explore-broker")?,
+            spec,
             halves: folder.join(executable(&said, "tests/halves/main.rs")?),
         })
     }
@@ -352,6 +371,14 @@ impl Run<'_> {
             let ended = self.run(&self.programs.explore, &arguments, "")?;
             if let Some(objection) = ended.objection() {
                 names.push(format!("{objection} (`{configuration}`)"));
+            }
+        }
+        let trace = self.scratch.join("trace.txt").display().to_string();
+        for name in OF_BROKER {
+            let arguments = ["--quiet", "--trace", &trace, "--only", name];
+            let ended = self.run(&self.programs.explore_broker, &arguments, "")?;
+            if let Some(objection) = ended.objection() {
+                names.push(format!("{objection} (broker, `{name}`)"));
             }
         }
         Ok(names)

@@ -97,11 +97,11 @@ fn against_all(prefix: &str, retained: bool) -> u64 {
         expected.extend(matching.map(|number| (topic.clone(), number)));
     }
     expected.sort();
-    for pair in got.iter().filter(|it| !expected.contains(it)) {
-        panic!("`{}` does not match `{}`", filters[pair.1], pair.0);
+    if let Some((topic, number)) = got.iter().find(|it| !expected.contains(it)) {
+        panic!("`{}` does not match `{topic}`", filters[*number]);
     }
-    for pair in expected.iter().filter(|it| !got.contains(it)) {
-        panic!("`{}` matches `{}`", filters[pair.1], pair.0);
+    if let Some((topic, number)) = expected.iter().find(|it| !got.contains(it)) {
+        panic!("`{}` matches `{topic}`", filters[*number]);
     }
     assert_eq!(got.len(), expected.len(), "once each");
     (filters.len() * topics.len()) as u64
