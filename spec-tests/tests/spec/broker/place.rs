@@ -52,7 +52,7 @@ pub(crate) struct Wire {
     last_identifier: u16,
 }
 
-/// An answer to all CONNECTs or messages.
+/// An answer to each CONNECT or message.
 pub(crate) type Policy = fn(&Publish<'_>) -> Permission;
 
 pub(crate) struct Place {

@@ -100,7 +100,7 @@ fn takeover() {
     assert_eq!(place.payloads(second), ["hi"]);
 }
 
-/// Two CONNECTs of one ClientID wait for their answers; only one that is accepted takes over, and a refused one leaves the
+/// Two CONNECT packets of one ClientID wait for their answers; only one that is accepted takes over, and a refused one leaves the
 /// connection that is there alone.
 fn takeover_only_after_authentication() {
     let mut place = Place::new(persistent());
