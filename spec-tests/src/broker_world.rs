@@ -67,9 +67,9 @@ pub struct BrokerWorld {
     next: u16,
 }
 
-/// The configuration is the same in all states, so it is no part of them.
+/// The configuration, and what was objected to before the first step: the same in all states, so no part of them.
 #[derive(Clone, Debug)]
-struct Settings(Arc<(Config, BrokerConfig)>);
+struct Settings(Arc<(Config, BrokerConfig, Option<Violation>)>);
 
 impl Hash for Settings {
     fn hash<H: Hasher>(&self, _: &mut H) {}
@@ -210,6 +210,9 @@ impl World for BrokerWorld {
     }
 
     fn step(&mut self, turn: &mut Turn<'_>) -> Result<Step, Violation> {
+        if let Some(violation) = &self.settings.0.2 {
+            return Err(violation.clone());
+        }
         let actions = self.actions();
         if actions.is_empty() {
             return Ok(Step::Nothing);

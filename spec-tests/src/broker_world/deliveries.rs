@@ -170,12 +170,15 @@ impl Session {
     fn judge_order(&mut self, position: usize, turn: &mut Turn<'_>) -> Judged {
         let (class, first) = (self.copies[position].class(), self.copies[position].message);
         let is_group = self.copies[position].group.is_some();
+        let is_retained = self.copies[position].retain;
         let mut skipped = Vec::new();
         for (index, copy) in self.copies[..position].iter().enumerate() {
             let same =
                 copy.state == State::Waiting && copy.class() == class && copy.group.is_none();
-            // Two copies of one message are in no order.
-            if same && !is_group && copy.message.number != first.number {
+            // Two copies of one message are in no order; and what is retained may go ahead of what came after it.
+            let is_other = copy.message.number != first.number;
+            let is_later = is_retained && copy.message.number > first.number;
+            if same && !is_group && is_other && !is_later {
                 skipped.push(index);
             }
         }

@@ -95,7 +95,7 @@ pub(super) fn world(config: &Config) -> BrokerWorld {
     };
     let mut world = BrokerWorld {
         left: Budget::new(config),
-        settings: Settings(Arc::new((ready, of_broker))),
+        settings: Settings(Arc::new((ready, of_broker, None))),
         now: BEGIN,
         host,
         old: None,
@@ -106,9 +106,8 @@ pub(super) fn world(config: &Config) -> BrokerWorld {
     let mut coverage = Coverage::new(super::monitors::coverage(config).len());
     let (mut choices, mut log) = (Numbers::new(&[]), Log::off());
     let mut turn = Turn::new(&mut choices, &mut coverage, &mut log);
-    // What is objected to here is objected to again in the first step.
-    let _ = world.begin(&mut turn);
-    world.settings = Settings(Arc::new((config.clone(), of_broker)));
+    let violation = world.begin(&mut turn).err();
+    world.settings = Settings(Arc::new((config.clone(), of_broker, violation)));
     world
 }
 
