@@ -101,7 +101,7 @@ impl Broker {
             armed: Instant::NEVER,
             is_calm: false,
         });
-        self.arm_link(key);
+        self.arm(key);
         Ok(ConnectionKey(key))
     }
 
@@ -305,10 +305,6 @@ impl Broker {
 
     /// Notes when a connection, with its Session, has to be looked at.
     pub(super) fn arm(&mut self, key: Key) {
-        self.arm_link(key);
-    }
-
-    fn arm_link(&mut self, key: Key) {
         let Some(link) = self.links.get_mut(key) else {
             return;
         };
