@@ -76,6 +76,11 @@ impl BrokerWorld {
         let Some(position) = find(session) else {
             return Ok(());
         };
+        let copy = &mut session.copies[position];
+        if std::mem::take(&mut copy.is_loose) {
+            (copy.qos, copy.retain) = (got.qos, got.retain);
+            (copy.subscriptions, copy.count) = (got.subscriptions, got.count);
+        }
         session.judge_expiry(&session.copies[position], got, now, turn)?;
         if got.qos == 0 {
             session.copies.remove(position);
