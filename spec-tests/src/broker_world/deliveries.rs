@@ -4,7 +4,7 @@ use super::BrokerWorld;
 use super::config::{is_shared, matches};
 use super::model::{Copy, Model, NEVER, Session, State};
 use super::monitors::{Judge, Judged, Rule};
-use super::packet::Got;
+use super::packet::{EMPTY, Got};
 use crate::explore::Turn;
 
 impl BrokerWorld {
@@ -16,6 +16,9 @@ impl BrokerWorld {
         turn: &mut Turn<'_>,
     ) -> Judged {
         let (now, window) = (self.now, usize::from(self.config().window));
+        // Without a payload nobody knows whose it is.
+        let publishers = self.config().publishers.iter().count();
+        let looks_like_others = move |it: &Copy| it.message.number == EMPTY && publishers > 1;
         let host = self.host(is_old);
         if host.model.session(client).is_none() {
             return turn.must(Rule::Copies, Err("a message without a Session"));
@@ -72,10 +75,15 @@ impl BrokerWorld {
             turn.cover(rule.position());
         }
         turn.cover(Rule::Duplicate.position());
-        session.judge_order(position, turn)?;
+        session.judge_order(position, looks_like_others, turn)?;
         let Some(position) = find(session) else {
             return Ok(());
         };
+        let copy = &mut session.copies[position];
+        if std::mem::take(&mut copy.is_loose) {
+            (copy.qos, copy.retain) = (got.qos, got.retain);
+            (copy.subscriptions, copy.count) = (got.subscriptions, got.count);
+        }
         session.judge_expiry(&session.copies[position], got, now, turn)?;
         if got.qos == 0 {
             session.copies.remove(position);
@@ -167,7 +175,12 @@ impl Session {
 
     /// Nothing earlier from the same publisher, on the same topic, with the same QoS, waits; but for what was dropped, with
     /// a reason that was counted.
-    fn judge_order(&mut self, position: usize, turn: &mut Turn<'_>) -> Judged {
+    fn judge_order(
+        &mut self,
+        position: usize,
+        looks_like_others: impl Fn(&Copy) -> bool,
+        turn: &mut Turn<'_>,
+    ) -> Judged {
         let (class, first) = (self.copies[position].class(), self.copies[position].message);
         let is_group = self.copies[position].group.is_some();
         let is_retained = self.copies[position].retain;
@@ -176,7 +189,7 @@ impl Session {
             let same =
                 copy.state == State::Waiting && copy.class() == class && copy.group.is_none();
             // Two copies of one message are in no order; and what is retained may go ahead of what came after it.
-            let is_other = copy.message.number != first.number;
+            let is_other = copy.message.number != first.number && !looks_like_others(copy);
             let is_later = is_retained && copy.message.number > first.number;
             if same && !is_group && is_other && !is_later {
                 skipped.push(index);

@@ -313,6 +313,10 @@ impl BrokerWorld {
         let host = &mut self.host;
         let existed = host.broker().withdraw(now, name(client), text);
         let known = host.model.unsubscribe(client, filter, true);
+        if host.has_work {
+            let session = host.model.session(client);
+            session.into_iter().for_each(|it| it.loosen(filter));
+        }
         turn.rule(Rule::Index, existed == known, || {
             format!("the subscription to withdraw: {existed} instead of {known}")
         })?;

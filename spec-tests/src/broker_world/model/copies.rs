@@ -24,6 +24,8 @@ pub(in crate::broker_world) struct Copy {
     pub(in crate::broker_world) group: Option<u8>,
     /// It may be sent, and need not.
     pub(in crate::broker_world) is_optional: bool,
+    /// One of its subscriptions was withdrawn before its slice: it may be as the others ask for it.
+    pub(in crate::broker_world) is_loose: bool,
 }
 
 /// How far the client has come with it.
@@ -57,13 +59,19 @@ impl Copy {
             walk: None,
             group: None,
             is_optional: false,
+            is_loose: false,
         }
     }
 
     /// Whether a PUBLISH is this copy.
     pub(in crate::broker_world) fn is(&self, got: &Got) -> bool {
-        (self.message.number, self.message.topic) == (got.number, got.topic)
-            && (self.qos, self.retain) == (got.qos, got.retain)
+        if (self.message.number, self.message.topic) != (got.number, got.topic) {
+            return false;
+        }
+        if self.is_loose {
+            return got.qos <= self.message.qos;
+        }
+        (self.qos, self.retain) == (got.qos, got.retain)
             && (self.subscriptions, self.count) == (got.subscriptions, got.count)
     }
 
@@ -178,6 +186,17 @@ impl Session {
             // What a broker that was lost has begun goes on to its end.
             copy.may_be_sent || !withdrawn.is_some_and(is_of)
         });
+    }
+
+    /// A subscription was withdrawn while copies for it are still to be made.
+    pub(in crate::broker_world) fn loosen(&mut self, filter: u8) {
+        let waiting = self
+            .copies
+            .iter_mut()
+            .filter(|it| it.state == State::Waiting);
+        let of_filter =
+            waiting.filter(|it| it.group.is_none() && matches(filter, it.message.topic));
+        of_filter.for_each(|copy| (copy.is_optional, copy.is_loose) = (true, true));
     }
 
     /// What has not been sent before it expired is not sent [MQTT-3.3.2-5].
