@@ -36,10 +36,12 @@ pub(super) fn failed_test(line: &str) -> Option<String> {
 
 /// What the explorer says in the line of its verdict: the name of a monitor, or another reason.
 pub(super) fn objection(output: &str) -> Option<String> {
-    let verdict = output
-        .lines()
-        .find_map(|line| line.strip_prefix("verdict"))?
-        .trim();
+    // A configuration of its own, and one of a set.
+    let verdict = output.lines().find_map(|line| {
+        let of_set = || Some(line.split_once("NOT AS EXPECTED: ")?.1);
+        line.strip_prefix("verdict").or_else(of_set)
+    });
+    let verdict = verdict?.trim();
     if verdict.starts_with("VIOLATION") {
         return verdict.split(": ").nth(1).map(str::to_owned);
     }
@@ -50,4 +52,30 @@ pub(super) fn objection(output: &str) -> Option<String> {
         return Some("something never happens".to_owned());
     }
     Some("more states than there may be".to_owned()).filter(|_| verdict.starts_with("TRUNCATED"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::objection;
+
+    #[test]
+    fn an_objection_is_found() {
+        for (line, expected) in [
+            (
+                "verdict   VIOLATION after 5 steps: order: 1 before 2",
+                Some("order"),
+            ),
+            (
+                "lost  200 states  0.0 s  NOT AS EXPECTED: VIOLATION after 5 steps: order: 1 before 2 []",
+                Some("order"),
+            ),
+            (
+                "lost  200 states  0.0 s  NOT AS EXPECTED: STUCK: 2 states []",
+                Some("stuck"),
+            ),
+            ("lost  200 states  0.0 s  VERIFIED", None),
+        ] {
+            assert_eq!(objection(line).as_deref(), expected, "{line}");
+        }
+    }
 }

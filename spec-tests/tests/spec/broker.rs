@@ -18,11 +18,13 @@ mod properties;
 mod records;
 mod restart;
 mod retained;
+mod retained_walks;
 mod sessions;
 mod shared;
 mod subscriptions;
 mod takeovers;
 mod wills;
+mod wills_stored;
 
 use crate::check::Check;
 
@@ -42,10 +44,12 @@ pub(crate) fn checks() -> Vec<Check> {
     checks.extend(records::checks());
     checks.extend(restart::checks());
     checks.extend(retained::checks());
+    checks.extend(retained_walks::checks());
     checks.extend(sessions::checks());
     checks.extend(shared::checks());
     checks.extend(subscriptions::checks());
     checks.extend(takeovers::checks());
     checks.extend(wills::checks());
+    checks.extend(wills_stored::checks());
     checks
 }

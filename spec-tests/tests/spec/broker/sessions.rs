@@ -11,8 +11,6 @@ crate::check::checks! {
     "sessions":
     broker {
         Example clean_start_and_session_present,
-        Example takeover,
-        Example takeover_only_after_authentication,
         Example a_session_belongs_to_its_principal,
         Example assigned_client_identifiers,
         Example expiry,
@@ -54,96 +52,6 @@ fn clean_start_and_session_present() {
         place.publish(wire, "a", "hi", Qos::AtLeastOnce);
         assert_eq!(place.take(wire), []);
     }
-}
-
-/// [MQTT-3.1.4-3]: takeover in each state of the older connection; a stale key is refused, and touches nothing.
-fn takeover() {
-    let mut place = Place::new(persistent());
-    let it = who("it").lasting(100);
-    let first = place.connect(&it);
-    let stale = place.wire(first).key.unwrap();
-    place.subscribe(first, "a", Qos::ExactlyOnce);
-    let second = place.resume(&it);
-    assert_eq!(place.disconnect(first), Some(ReasonCode::SessionTakenOver));
-    assert!(!place.is_open(first));
-    assert!(place.broker.lost(place.now, stale).is_err());
-    assert!(
-        place
-            .broker
-            .transmit(place.now, stale, &mut Vec::new())
-            .is_err()
-    );
-    let mut input = &[0xC0, 0][..];
-    let taken = place
-        .broker
-        .receive(place.now, stale, &mut input, |_| unreachable!());
-    assert!(taken.is_err());
-    place.publish(second, "a", "hi", Qos::ExactlyOnce);
-    assert_eq!(place.payloads(second), ["hi"]);
-    let third = place.open();
-    assert_ne!(
-        place.wire(third).key,
-        Some(stale),
-        "a slot that is used again has another key"
-    );
-    assert!(place.broker.lost(place.now, stale).is_err());
-    let bytes = who("another").bytes();
-    let mut input = &bytes[..];
-    let taken = place
-        .broker
-        .receive(place.now, stale, &mut input, |_| unreachable!());
-    assert!(taken.is_err(), "a stale key finds nobody");
-    place.send(third, &who("third").bytes());
-    assert_eq!(place.connack(third), Some((ReasonCode::Success, false)));
-    place.cut(third);
-    place.publish(second, "a", "hi", Qos::ExactlyOnce);
-    assert_eq!(place.payloads(second), ["hi"]);
-}
-
-/// Two CONNECT packets of one ClientID wait for their answers; only one that is accepted takes over, and a refused one leaves the
-/// connection that is there alone.
-fn takeover_only_after_authentication() {
-    let mut place = Place::new(persistent());
-    let it = who("it").lasting(100);
-    let first = place.connect(&it);
-    place.subscribe(first, "a", Qos::AtLeastOnce);
-    place.decides = false;
-    let wires = [place.open(), place.open(), place.open()];
-    for wire in wires {
-        place.send(wire, &it.clone().resuming().bytes());
-    }
-    let questions = core::mem::take(&mut place.questions);
-    assert_eq!(questions.len(), 3);
-    assert!(place.is_open(first), "nobody was accepted yet");
-    let verdict = Verdict::Refuse(ReasonCode::NotAuthorized, &[]);
-    let now = place.now;
-    place
-        .broker
-        .answer_connect(now, &questions[0], &verdict)
-        .unwrap();
-    place.settle();
-    assert_eq!(
-        place.connack(wires[0]),
-        Some((ReasonCode::NotAuthorized, false))
-    );
-    assert!(place.is_open(first) && !place.is_open(wires[0]));
-    place.decide(&questions[2]);
-    place.settle();
-    assert_eq!(place.connack(wires[2]), Some((ReasonCode::Success, true)));
-    assert_eq!(place.disconnect(first), Some(ReasonCode::SessionTakenOver));
-    place.decide(&questions[1]);
-    place.settle();
-    assert_eq!(place.connack(wires[1]), Some((ReasonCode::Success, true)));
-    assert_eq!(
-        place.disconnect(wires[2]),
-        Some(ReasonCode::SessionTakenOver)
-    );
-    place.publish(wires[1], "a", "hi", Qos::AtLeastOnce);
-    assert_eq!(
-        place.payloads(wires[1]),
-        ["hi"],
-        "the subscription is there"
-    );
 }
 
 /// A Session is never resumed by another principal, nor ended by one: 0x85; not after a restart either.

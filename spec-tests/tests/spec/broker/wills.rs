@@ -1,7 +1,5 @@
 //! Will Messages (sections 3.1.2.5, 3.1.3.2, 3.14.4).
 
-use core::time::Duration;
-
 use mqtt5_session_fsm::broker::{BrokerConfig, Permission};
 use mqtt5_session_fsm::codec::{Qos, ReasonCode};
 use mqtt5_session_fsm::{Instant, Limits, ServerConfig};
@@ -16,8 +14,6 @@ crate::check::checks! {
         Example a_new_connection_within_the_delay,
         Example takeover,
         Example the_next_connection_has_its_own,
-        Example restart_while_connected,
-        Example within_the_grace,
         Example it_is_a_message_like_any_other,
         Example wills_that_the_server_does_not_support,
         Example it_was_authorized_with_the_connect,
@@ -26,25 +22,24 @@ crate::check::checks! {
         Example disconnect_changes_the_expiry,
         Example no_will_before_it_is_accepted,
         Example a_right_that_is_withdrawn,
-        Example what_is_over_is_not_stored,
     }
 }
 
-fn delayed(delay: u32) -> Gone {
+pub(super) fn delayed(delay: u32) -> Gone {
     Gone {
         delay: Some(delay),
         ..WILL
     }
 }
 
-fn place(config: BrokerConfig) -> (Place, usize) {
+pub(super) fn place(config: BrokerConfig) -> (Place, usize) {
     let mut place = Place::new(config);
     let watcher = place.connect(&who("watcher").lasting(10_000));
     place.subscribe(watcher, "will", Qos::ExactlyOnce);
     (place, watcher)
 }
 
-fn later(place: &mut Place, milliseconds: u64) {
+pub(super) fn later(place: &mut Place, milliseconds: u64) {
     place.now = Instant::from_millis(place.now.as_millis() + milliseconds);
 }
 
@@ -207,69 +202,6 @@ fn the_next_connection_has_its_own() {
         assert_eq!(found, wills);
         place.pass(200_000);
         assert_eq!(place.take(watcher), []);
-    }
-}
-
-/// A restart while connected: the connection is lost, so the Will is due after its delay, counted from the restart, but not
-/// before the grace.
-fn restart_while_connected() {
-    for (grace, delay, expiry, due) in [
-        (0, 0, 0, 0),
-        (0, 0, 100, 0),
-        (0, 10, 100, 10),
-        (30, 10, 100, 30),
-        (30, 0, 0, 30),
-        (30, 50, 100, 50),
-    ] {
-        let config = BrokerConfig {
-            restart_grace: Duration::from_secs(grace),
-            ..persistent()
-        };
-        let (mut place, _) = place(config);
-        place.connect(&who("it").lasting(expiry).with_will(delayed(delay)));
-        later(&mut place, 500_000);
-        place.restart();
-        place.pass(0);
-        let watcher = place.resume(&who("watcher").lasting(10_000));
-        let what = format!("{grace} {delay} {expiry}");
-        if due > 0 {
-            place.pass(due * 1000 - 1);
-            assert_eq!(place.take(watcher), [], "{what}");
-            place.pass(1);
-        }
-        assert_eq!(place.take(watcher).len(), 1, "{what}");
-        place.restart();
-        place.pass(200_000);
-        let watcher = place.resume(&who("watcher").lasting(10_000));
-        assert_eq!(place.take(watcher), [], "{what}");
-    }
-}
-
-/// A client that comes again within the grace has no Will, whether its Session goes on or has ended with the connection, which
-/// Session Present says [MQTT-3.2.2-3].
-fn within_the_grace() {
-    for (expiry, lives) in [(100, true), (5, false), (0, false)] {
-        let config = BrokerConfig {
-            restart_grace: Duration::from_secs(30),
-            ..persistent()
-        };
-        let (mut place, _) = place(config);
-        let it = who("it").lasting(expiry).with_will(WILL);
-        place.connect(&it);
-        place.restart();
-        let watcher = place.resume(&who("watcher").lasting(10_000));
-        place.pass(10_000);
-        let wire = place.open();
-        place.send(wire, &it.clone().resuming().bytes());
-        assert_eq!(
-            place.connack(wire),
-            Some((ReasonCode::Success, lives)),
-            "{expiry}"
-        );
-        place.pass(100_000);
-        assert_eq!(place.take(watcher), [], "{expiry}");
-        place.cut(wire);
-        assert_eq!(place.take(watcher).len(), 1, "{expiry}");
     }
 }
 
@@ -455,31 +387,5 @@ fn a_right_that_is_withdrawn() {
             };
             assert_eq!(place.take(watcher), []);
         }
-    }
-}
-
-/// [MQTT-3.1.2-10]: a Will Message that was published, or deleted by a DISCONNECT with 0x00, is no more in the stored Session State,
-/// although the Session lives; one that is to come is.
-fn what_is_over_is_not_stored() {
-    type End = (fn(&mut Place, usize), usize, usize);
-    let ends: [End; 3] = [
-        (|place, it| place.cut(it), 1, 0),
-        (|place, it| place.send(it, &[0xE0, 0]), 0, 0),
-        (|place, _| place.restart(), 0, 1),
-    ];
-    for (end, before, after) in ends {
-        let (mut place, watcher) = place(persistent());
-        let wire = place.connect(&who("it").lasting(1_000).with_will(WILL));
-        end(&mut place, wire);
-        assert_eq!(place.take(watcher).len(), before);
-        place.restart();
-        place.pass(0);
-        let watcher = place.resume(&who("watcher").lasting(10_000));
-        assert_eq!(place.take(watcher).len(), after);
-        place.restart();
-        place.pass(0);
-        let watcher = place.resume(&who("watcher").lasting(10_000));
-        assert_eq!(place.take(watcher), []);
-        place.resume(&who("it").lasting(1_000));
     }
 }
