@@ -253,6 +253,10 @@ impl Broker {
             if !self.leave(now, key, filter) {
                 return ReasonCode::NoSubscriptionExisted;
             }
+            #[cfg(mqtt5_faults)]
+            while fault!("an UNSUBSCRIBE gives back what was sent")
+                && self.give_back(now, Client::subscriber(key))
+            {}
             if let Some(client) = self.clients.get_mut(key) {
                 client.release_filter(filter);
             }
