@@ -182,7 +182,9 @@ impl Session {
         turn: &mut Turn<'_>,
     ) -> Judged {
         let (class, first) = (self.copies[position].class(), self.copies[position].message);
-        let is_group = self.copies[position].group.is_some();
+        // One from a group, or of whom nobody knows, is in no order.
+        let of_first = &self.copies[position];
+        let is_free = of_first.group.is_some() || looks_like_others(of_first);
         let is_retained = self.copies[position].retain;
         let mut skipped = Vec::new();
         for (index, copy) in self.copies[..position].iter().enumerate() {
@@ -191,7 +193,7 @@ impl Session {
             // Two copies of one message are in no order; and what is retained may go ahead of what came after it.
             let is_other = copy.message.number != first.number && !looks_like_others(copy);
             let is_later = is_retained && copy.message.number > first.number;
-            if same && !is_group && is_other && !is_later {
+            if same && !is_free && is_other && !is_later {
                 skipped.push(index);
             }
         }

@@ -222,6 +222,7 @@ impl Model {
 
     /// A subscription ends. Returns whether there was one.
     pub(super) fn unsubscribe(&mut self, client: u8, filter: u8, is_withdrawn: bool) -> bool {
+        self.leave_doubtful(client, filter);
         let Some(session) = self.session(client) else {
             return false;
         };

@@ -294,7 +294,10 @@ impl BrokerWorld {
         };
         let mut owed = model.pool.iter().filter(|it| {
             // A member that is away may have it.
-            let is_elsewhere = it.may_be_given && !members(it.filter).all(is_up);
+            let mut others = 0..self.clients.len() as u8;
+            let has_left = others.any(|client| !is_up(client) && model.may_have(client, it));
+            let is_away = has_left || !members(it.filter).all(is_up);
+            let is_elsewhere = it.may_be_given && is_away;
             members(it.filter).any(is_up) && !is_elsewhere
         });
         let (first, count) = (owed.next(), owed.count());

@@ -91,6 +91,13 @@ impl Model {
             })
         });
         let is_doubtful = |it: &Pooled| it.may_be_given && it.message.number == got.number;
+        if has_it && got.group().is_some() {
+            // It had left the group.
+            let of_group = |it: &Pooled| Some(it.filter) == got.group() && is_doubtful(it);
+            let found = self.pool.iter().position(of_group);
+            found.map(|at| self.pool.remove(at));
+            return;
+        }
         if has_it || !self.pool.iter().any(is_doubtful) {
             return;
         }
@@ -99,6 +106,33 @@ impl Model {
                 session.copies.push(copy);
             }
         }
+    }
+
+    /// A member leaves: what a broker that was lost may have given it may still come to it.
+    pub(super) fn leave_doubtful(&mut self, client: u8, filter: u8) {
+        let doubtful = self
+            .pool
+            .iter()
+            .filter(|it| it.may_be_given && it.filter == filter);
+        let copies: Vec<Copy> = doubtful.filter_map(|it| self.copy_of(client, it)).collect();
+        if let Some(session) = self.session(client) {
+            session.copies.extend(copies.into_iter().map(|copy| Copy {
+                is_optional: true,
+                ..copy
+            }));
+        }
+    }
+
+    /// Whether a client may have a message of a group.
+    pub(in crate::broker_world) fn may_have(&self, client: u8, pooled: &Pooled) -> bool {
+        let session = self.sessions[client as usize].as_ref();
+        session.is_some_and(|it| {
+            let mut copies = it.copies.iter();
+            let is_it = |it: &Copy| {
+                it.group == Some(pooled.filter) && it.message.number == pooled.message.number
+            };
+            copies.any(is_it)
+        })
     }
 
     fn copy_of(&self, client: u8, pooled: &Pooled) -> Option<Copy> {
