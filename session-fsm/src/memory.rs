@@ -24,21 +24,7 @@
 //! | an authentication | the Authentication Method: 65,535 bytes, as part of the CONNECT | it is refused with the CONNECT |
 //! | a Will Message | part of the CONNECT | it is refused with the CONNECT |
 //!
-//! A [`Broker`](crate::broker::Broker) has beside the Sessions and connections of its clients:
-//!
-//! | container | bound | at the bound |
-//! | --- | --- | --- |
-//! | connections, Sessions | [`BrokerLimits`](crate::broker::BrokerLimits) | [`connected`](crate::broker::Broker::connected) returns an error; the CONNECT is refused with 0x97 |
-//! | subscriptions | [`subscriptions`](crate::broker::BrokerLimits::subscriptions); those of one client, their nodes in the index, and their bytes: [`ClientLimits`](crate::broker::ClientLimits) | SUBACK with 0x97 |
-//! | groups of Shared Subscriptions and their members | [`GroupsConfig`](crate::broker::groups::GroupsConfig) | SUBACK with 0x97 |
-//! | messages that wait in a group, or are with its members | `waiting`, `total_messages` and `total_bytes` of [`GroupsConfig`](crate::broker::groups::GroupsConfig) | others are dropped, or this one, with a [`Notice`](crate::broker::Notice) |
-//! | retained messages | [`RetainedLimits`](crate::broker::retained::RetainedLimits) | PUBACK or PUBREC with 0x97 |
-//! | cursors of retained messages | one for each subscription | a replaced subscription keeps its cursor, or gets a new one |
-//! | messages on their way, whoever holds them, and the lists of their subscribers | [`message_bytes`](crate::broker::BrokerLimits::message_bytes) | PUBACK or PUBREC with 0x97; dropped at QoS 0, with a notice |
-//! | messages on their way to many, of one client | one in slices; those that came with it | [`Step::Wait`](crate::broker::Step::Wait) |
-//! | notices for `poll` | [`notices`](crate::broker::BrokerLimits::notices), and those of one call | nothing is received or done |
-//! | records for `take_batch` | [`batch_bytes`](crate::broker::BrokerLimits::batch_bytes), and those of one call | nothing is received or done |
-//! | Sessions that have ended, until [`work`](crate::broker::Broker::work) has removed what they held | as many as [`sessions`](crate::broker::BrokerLimits::sessions) | the CONNECT is refused with 0x97 |
+//! [`broker`](crate::broker#bounds) lists what a Server has beside the Sessions and connections of its Clients.
 //!
 //! Bytes that have not been read are in a buffer of the caller. It needs room for one packet of the
 //! announced Maximum Packet Size, or, in a [`Server`](crate::Server) before the CONNACK, of
