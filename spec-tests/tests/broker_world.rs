@@ -54,9 +54,11 @@ fn simulations_converge() {
             report.elapsed.as_secs_f64(),
         );
         if let Some(failure) = &report.failure {
+            // Runs of hundreds of clients are long.
+            let attempts = 600_000 / steps_with_faults;
             let short = failure
                 .counterexample
-                .minimised::<BrokerWorld>(&config, 2_000);
+                .minimised::<BrokerWorld>(&config, attempts);
             panic!(
                 "seed {}: {}",
                 failure.seed,

@@ -190,7 +190,9 @@ impl BrokerWorld {
             (Down::PubAck(_, code) | Down::PubRec(_, code), ..) if code < 0x80 => {
                 // Whatever somebody was promised is known to what is stored.
                 let number = self.promised_by(client, packet);
-                let is_due = number.is_some_and(|it| model.promised.contains(&it));
+                // What was dropped because of a limit is nowhere.
+                let has_losses = model.sessions.iter().flatten().any(|it| it.losses > 0);
+                let is_due = !has_losses && number.is_some_and(|it| model.promised.contains(&it));
                 (!is_due || number.is_some_and(|it| stored.promised.contains(&it)))
                     && (!lasts || received(packet, now) == received(packet, then))
             }

@@ -58,7 +58,7 @@ pub(super) struct Model {
     /// Messages that somebody who outlives the broker has to get, or has got.
     pub(super) promised: BTreeSet<u16>,
     /// Messages of groups that the broker has counted as dropped, less those that are for nobody any more.
-    pub(super) losses: i16,
+    pub(super) losses: i32,
 }
 
 /// What became of a message.

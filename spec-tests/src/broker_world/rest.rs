@@ -265,7 +265,7 @@ impl BrokerWorld {
                 )
             })?;
             // Of two copies that look alike, the one that was dropped may be the group's.
-            let others = i16::from(session.losses) - owed as i16;
+            let others = i32::from(session.losses) - owed as i32;
             session.copies.clear();
             session.losses = 0;
             self.host.model.losses += others;

@@ -162,7 +162,7 @@ impl Model {
             };
             members.any(|client| it.message.qos > 0 || is_there(client))
         });
-        self.losses -= (before - pool.len()) as i16;
+        self.losses -= (before - pool.len()) as i32;
         self.pool = pool;
     }
 

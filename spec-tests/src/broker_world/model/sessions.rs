@@ -24,7 +24,7 @@ pub(in crate::broker_world) struct Session {
     /// Packet Identifiers of messages with QoS 2 from the client.
     pub(in crate::broker_world) received: Vec<u16>,
     /// Drops that the broker has counted.
-    pub(in crate::broker_world) losses: u8,
+    pub(in crate::broker_world) losses: u16,
 }
 
 impl Model {
