@@ -9,7 +9,7 @@ use mqtt5_session_fsm::broker::subscriptions::{Scratch, Subscriber, Subscription
 use counted::{instructions, task};
 
 /// How often an action is done while it is counted.
-const TIMES: u32 = 50;
+const TIMES: u32 = 5_000;
 
 /// How many subscriptions there are.
 const FEW: u32 = 200;
