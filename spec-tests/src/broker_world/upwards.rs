@@ -272,7 +272,8 @@ impl BrokerWorld {
                     if let Some(session) = client.and_then(|it| model.session(it)) {
                         let may_be = match reason {
                             DropReason::TooLarge => has_size,
-                            _ => session.copies.len() > stored,
+                            // The message that came last may have left with QoS 0.
+                            _ => session.copies.len() >= stored,
                         };
                         turn.rule(Rule::Refused, may_be, || {
                             format!("{recipient:?} loses a message to no limit: {reason:?}")
