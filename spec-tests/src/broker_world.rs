@@ -178,6 +178,12 @@ impl BrokerWorld {
         }
     }
 
+    /// What time it is for the broker, or for the one that was lost.
+    fn time(&self, is_old: bool) -> u64 {
+        let old = self.old.as_ref().filter(|_| is_old);
+        self.now.max(old.map_or(0, |old| old.clock))
+    }
+
     /// The connection that a client has.
     fn link_of(&self, client: u8) -> Option<usize> {
         let mut links = self.links.iter();

@@ -304,6 +304,9 @@ impl BrokerWorld {
             format_args!("connects, Clean Start {clean}"),
         );
         self.clients[client as usize].lost();
+        if clean {
+            self.clients[client as usize].discard();
+        }
         self.links.push(Link {
             client,
             is_old: false,

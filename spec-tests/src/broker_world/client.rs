@@ -44,6 +44,14 @@ impl Client {
         (1..=u16::MAX).find(|it| !is_used(it)).unwrap_or(1)
     }
 
+    /// The Session ends [MQTT-3.1.2-4].
+    pub(super) fn discard(&mut self) {
+        self.has_session = false;
+        self.outgoing.clear();
+        self.incoming.clear();
+        self.had.clear();
+    }
+
     /// The connection is over.
     pub(super) fn lost(&mut self) {
         self.is_up = false;
@@ -58,9 +66,7 @@ impl Client {
                 if present {
                     up.extend(self.outgoing.iter().map(|it| it.again()));
                 } else {
-                    self.outgoing.clear();
-                    self.incoming.clear();
-                    self.had.clear();
+                    self.discard();
                 }
                 self.has_session = true;
             }

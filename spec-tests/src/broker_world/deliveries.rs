@@ -15,7 +15,7 @@ impl BrokerWorld {
         got: Got,
         turn: &mut Turn<'_>,
     ) -> Judged {
-        let (now, window) = (self.now, usize::from(self.config().window));
+        let (now, window) = (self.time(is_old), usize::from(self.config().window));
         // Without a payload nobody knows whose it is.
         let publishers = self.config().publishers.iter().count();
         let looks_like_others = move |it: &Copy| it.message.number == EMPTY && publishers > 1;

@@ -72,7 +72,7 @@ impl BrokerWorld {
 
     /// Tells the model that a connection is over.
     pub(super) fn disconnected(&mut self, is_old: bool, client: u8) {
-        let (now, config) = (self.now, self.config().clone());
+        let (now, config) = (self.time(is_old), self.config().clone());
         let host = self.host(is_old);
         host.expected += host.model.disconnected(client, now, &config);
     }

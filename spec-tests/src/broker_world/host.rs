@@ -44,6 +44,8 @@ pub(super) struct Host {
     pub(super) pending: VecDeque<Point>,
     /// Another one has taken its place: nothing behind this record is stored any more.
     pub(super) is_old: Option<u64>,
+    /// Its clock when it was lost: it does not go back.
+    pub(super) clock: u64,
     /// Within a call of which the model hears only when the connection is over: what it made is stored then.
     pub(super) holds_batch: bool,
     /// There is more to be done by `Broker::work`.
@@ -80,6 +82,7 @@ impl Hash for Host {
         self.stored.hash(hasher);
         self.pending.hash(hasher);
         self.has_work.hash(hasher);
+        self.clock.hash(hasher);
     }
 }
 
@@ -122,6 +125,7 @@ impl Host {
             stored,
             pending: VecDeque::new(),
             is_old: None,
+            clock: 0,
             holds_batch: false,
             has_work: false,
             expected: 0,

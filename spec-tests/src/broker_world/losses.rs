@@ -74,6 +74,7 @@ impl BrokerWorld {
         let restored = self.host.stored.restore(now, &of_broker);
         let broker = turn.must(Rule::Restored, restored)?;
         // The clock of what is stored goes on.
+        let clock_before = self.now;
         self.now = now.max(self.host.stored.now);
         let mut model = (*self.host.stored.model).clone();
         model.restored(self.now, &config);
@@ -84,7 +85,7 @@ impl BrokerWorld {
             link.is_silent = link.is_silent || !link.held.is_empty();
             link.held.clear();
         }
-        old.is_old = Some(old.stored.last);
+        (old.is_old, old.clock) = (Some(old.stored.last), clock_before);
         old.stored.last = old.pending.back().map_or(old.stored.last, |it| it.last);
         old.pending.clear();
         self.old = Some(Box::new(old));

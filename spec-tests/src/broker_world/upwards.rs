@@ -65,7 +65,7 @@ impl BrokerWorld {
     /// Tells the model what the broker has read.
     fn note(&mut self, at: usize, up: Up, turn: &mut Turn<'_>) -> Judged {
         let (client, is_old) = (self.links[at].client, self.links[at].is_old);
-        let (now, config) = (self.now, self.config().clone());
+        let (now, config) = (self.time(is_old), self.config().clone());
         let refused_before = self.host(is_old).before.refused;
         let host = self.host(is_old);
         let model = &mut host.model;
@@ -139,7 +139,7 @@ impl BrokerWorld {
     /// The host answers a CONNECT or a SUBSCRIBE.
     pub(super) fn decide(&mut self, at: usize, question: &Question, turn: &mut Turn<'_>) -> Judged {
         let (client, is_old) = (self.links[at].client, self.links[at].is_old);
-        let (time, now) = (self.now, instant(self.now));
+        let (time, now) = (self.time(is_old), instant(self.now));
         let config = self.config().clone();
         match question.packet() {
             Packet::Connect(packet) => {
@@ -272,7 +272,8 @@ impl BrokerWorld {
                     if let Some(session) = client.and_then(|it| model.session(it)) {
                         let may_be = match reason {
                             DropReason::TooLarge => has_size,
-                            _ => session.copies.len() > stored,
+                            // The message that came last may have left with QoS 0.
+                            _ => session.copies.len() >= stored,
                         };
                         turn.rule(Rule::Refused, may_be, || {
                             format!("{recipient:?} loses a message to no limit: {reason:?}")
