@@ -133,13 +133,17 @@ fn run() -> Result<(), String> {
                 .any(|it| it.file == file && it.change == mutant.site.change)
         })
     };
-    for it in &equivalent {
-        let stands = |mutant: &Mutant| {
-            mutant.file.display().to_string() == it.file && mutant.site.change == it.change
-        };
-        if !mutants.iter().any(stands) {
-            return Err(format!("No change is {}: {} any more.", it.file, it.change));
-        }
+    let stale: Vec<String> = equivalent
+        .iter()
+        .filter(|it| {
+            !mutants.iter().any(|mutant| {
+                mutant.file.display().to_string() == it.file && mutant.site.change == it.change
+            })
+        })
+        .map(|it| format!("No change is {}: {} any more.", it.file, it.change))
+        .collect();
+    if !stale.is_empty() {
+        return Err(stale.join("\n"));
     }
     // Chosen before the equivalent ones are taken out: an explanation does not change the sample.
     let numbers = choose(&chosen, &viable, |number| mutants[number].description());
