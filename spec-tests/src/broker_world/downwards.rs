@@ -249,7 +249,10 @@ impl BrokerWorld {
             for (wait, _) in &mut self.links[at].held {
                 *wait = wait.saturating_sub(1);
             }
-            while let Some((_, packet)) = self.links[at].held.pop_front_if(|it| it.0 == 0) {
+            while self.links[at].held.front().is_some_and(|it| it.0 == 0) {
+                let Some((_, packet)) = self.links[at].held.pop_front() else {
+                    break;
+                };
                 self.let_go(at, packet, turn)?;
             }
         }
