@@ -277,7 +277,7 @@ impl Connection {
             reason_code,
             packet: packet.map(Vec::into_boxed_slice),
         };
-        session.decide(receipt, decision, packet_identifier, qos);
+        session.decide(receipt, decision, packet_identifier);
         if self.is_open() {
             self.answer_decided(session);
         }

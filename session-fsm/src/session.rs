@@ -274,7 +274,7 @@ impl Session {
             reason_code,
             packet: None,
         };
-        self.decide(receipt, decision, packet_identifier, qos);
+        self.decide(receipt, decision, packet_identifier);
         Ok(())
     }
 
@@ -283,6 +283,7 @@ impl Session {
     #[cfg(feature = "persistence")]
     pub(crate) fn received(&mut self, receipt: Receipt) {
         if let Ok((packet_identifier, Qos::ExactlyOnce)) = self.receiver.undecided(receipt) {
+            self.receiver.stored(receipt);
             self.change(|| Change::Received { packet_identifier });
         }
     }
@@ -293,13 +294,11 @@ impl Session {
         receipt: Receipt,
         decision: Decision,
         packet_identifier: PacketIdentifier,
-        qos: Qos,
     ) {
         // It is not to be handed out again, whenever its PUBREC may leave.
-        if qos == Qos::ExactlyOnce && !decision.reason_code.is_error() {
+        if self.receiver.decide(receipt, decision, packet_identifier) {
             self.change(|| Change::Received { packet_identifier });
         }
-        self.receiver.decide(receipt, decision, packet_identifier);
     }
 
     /// A message in flight is gone.

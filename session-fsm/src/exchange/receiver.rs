@@ -174,16 +174,27 @@ impl Receiver {
         self.deferred.as_ref().map_or(0, |it| it.explained())
     }
 
+    /// A message with QoS 2 that has this receipt will be accepted, and is stored.
+    #[cfg(feature = "persistence")]
+    pub(crate) fn stored(&mut self, receipt: Receipt) {
+        if let Some(deferred) = &mut self.deferred {
+            deferred.stored(receipt);
+        }
+    }
+
+    /// The application decided about a message. Returns whether the message is to be stored as
+    /// received by that.
     pub(crate) fn decide(
         &mut self,
         receipt: Receipt,
         decision: Decision,
         packet_identifier: PacketIdentifier,
-    ) {
+    ) -> bool {
         // The PUBLISH came on this Network Connection.
         let is_owed = self.identifiers.state(packet_identifier) & COUNTED != 0;
-        if let Some(deferred) = &mut self.deferred {
-            deferred.decide(receipt, decision, is_owed && !self.in_order);
+        match &mut self.deferred {
+            Some(deferred) => deferred.decide(receipt, decision, is_owed && !self.in_order),
+            None => false,
         }
     }
 

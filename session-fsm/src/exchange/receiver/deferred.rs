@@ -55,6 +55,8 @@ struct Entry {
     /// What waits here for the application, or for those before it; `None` if the place is free.
     handed_out: Option<(PacketIdentifier, Qos)>,
     decision: Option<Decision>,
+    /// It will be accepted, and is stored as that.
+    is_stored: bool,
     use_of_place: u32,
 }
 
@@ -129,6 +131,7 @@ impl Deferred {
             self.entries.push(Entry {
                 handed_out: None,
                 decision: None,
+                is_stored: false,
                 use_of_place: self.first_use,
             });
             // There are no more than Packet Identifiers.
@@ -161,19 +164,27 @@ impl Deferred {
         }
     }
 
-    /// The messages with QoS 2 that the application has accepted and whose PUBREC has not left.
+    /// The application will accept a message, and it is stored.
+    #[cfg(feature = "persistence")]
+    pub(super) fn stored(&mut self, receipt: Receipt) {
+        if let Some(entry) = self.entries.get_mut(receipt.place as usize) {
+            entry.is_stored = true;
+        }
+    }
+
+    /// The messages with QoS 2 that the application has accepted, or will, and whose PUBREC has not
+    /// left.
     #[cfg(feature = "persistence")]
     pub(super) fn accepted(&self) -> impl Iterator<Item = PacketIdentifier> + '_ {
-        self.entries
-            .iter()
-            .filter_map(|entry| match (entry.handed_out, &entry.decision) {
-                (Some((identifier, Qos::ExactlyOnce)), Some(decision))
-                    if !decision.reason_code.is_error() =>
-                {
-                    Some(identifier)
-                }
+        self.entries.iter().filter_map(|entry| {
+            let decision = entry.decision.as_ref();
+            let is_accepted =
+                entry.is_stored || decision.is_some_and(|it| !it.reason_code.is_error());
+            match entry.handed_out {
+                Some((identifier, Qos::ExactlyOnce)) if is_accepted => Some(identifier),
                 _ => None,
-            })
+            }
+        })
     }
 
     /// The bytes of the acknowledgements with properties that wait for their turn.
@@ -182,16 +193,22 @@ impl Deferred {
     }
 
     /// The application decided about a message. `is_due` says that its acknowledgement is due by
-    /// that.
-    pub(super) fn decide(&mut self, receipt: Receipt, decision: Decision, is_due: bool) {
+    /// that. Returns whether the message is to be stored as received by that.
+    pub(super) fn decide(&mut self, receipt: Receipt, decision: Decision, is_due: bool) -> bool {
         let Some(entry) = self.entries.get_mut(receipt.place as usize) else {
-            return;
+            return false;
         };
+        let is_accepted = !decision.reason_code.is_error();
         self.explained += decision.packet_len();
         entry.decision = Some(decision);
-        if let (true, Some((_, qos))) = (is_due, entry.handed_out) {
+        let is_stored = entry.is_stored;
+        let Some((_, qos)) = entry.handed_out else {
+            return false;
+        };
+        if is_due {
             self.due(qos).push_back(Due::Place(receipt.place));
         }
+        qos == Qos::ExactlyOnce && is_accepted && !is_stored
     }
 
     /// The next acknowledgement that may leave: all before it have left. Without a decision it is
@@ -268,6 +285,7 @@ impl Deferred {
         let entry = self.entries.get_mut(place as usize)?;
         let handed_out = entry.handed_out.take()?;
         entry.decision = None;
+        entry.is_stored = false;
         entry.use_of_place = entry.use_of_place.wrapping_add(1);
         self.free.push(place);
         Some(handed_out)

@@ -18,6 +18,8 @@ crate::check::checks! {
         Example a_job_with_overlap,
         Example subscriptions_made_in_the_middle_of_a_retained_job,
         Example a_snapshot_while_running,
+        Example a_snapshot_in_the_middle_of_a_message,
+        Example a_publisher_that_ends_in_the_middle_of_its_message,
         Example small_buffers,
         Example a_will_after_a_restart,
     }
@@ -339,6 +341,64 @@ fn a_snapshot_while_running() {
     let from_snapshot: Broker = restoring.finish(place.now).unwrap();
     let from_map = place.restoring().finish(place.now).unwrap();
     assert_eq!(from_snapshot, from_map);
+}
+
+/// A broker made of a snapshot alone, written while a message was on its way: nobody gets it twice, though its publisher
+/// repeats it.
+fn a_snapshot_in_the_middle_of_a_message() {
+    for stop_at in 0..5 {
+        let mut place = Place::new(sliced());
+        let publisher = who("publisher").lasting(1000);
+        let wire = place.connect(&publisher);
+        let names = ["a", "b", "c"];
+        let members = names.map(|it| place.connect(&who(it).lasting(1000)));
+        for member in members {
+            place.subscribe(member, "t", Qos::ExactlyOnce);
+        }
+        place.works = false;
+        place.send(wire, &publish(1, Qos::ExactlyOnce, false, false));
+        for _ in 0..stop_at {
+            place.broker.work(place.now, &mut 1);
+            place.settle();
+        }
+        let mut got = members.map(|it| place.take(it).len());
+        place.map = place.snapshot();
+        place.restart();
+        place.works = true;
+        let wire = place.resume(&publisher);
+        if stop_at < names.len() {
+            place.send(wire, &publish(1, Qos::ExactlyOnce, false, true));
+        }
+        for (name, got) in names.iter().zip(&mut got) {
+            let member = place.resume(&who(name).lasting(1000));
+            *got += place.take(member).len();
+        }
+        assert_eq!(got, [1; 3], "after {stop_at}");
+    }
+}
+
+/// Its Session ends while its message is on its way: nothing is left of what was stored for it.
+fn a_publisher_that_ends_in_the_middle_of_its_message() {
+    for works_first in [false, true] {
+        let mut place = Place::new(sliced());
+        for name in ["a", "b", "c"] {
+            let member = place.connect(&who(name));
+            place.subscribe(member, "t", Qos::ExactlyOnce);
+        }
+        let publisher = place.connect(&who("publisher").lasting(1000));
+        let before = place.map.len();
+        place.works = false;
+        place.send(publisher, &publish(1, Qos::ExactlyOnce, false, false));
+        if works_first {
+            place.broker.work(place.now, &mut 1);
+            place.settle();
+        }
+        let publisher = place.connect(&who("publisher").lasting(1000));
+        place.works = true;
+        place.settle();
+        assert_eq!(place.map.len(), before, "{:?}", place.map);
+        assert!(place.is_open(publisher));
+    }
 }
 
 /// The bytes are written into buffers as small as may be: the same packets.

@@ -1,5 +1,7 @@
 //! What is stored of a broker, and the broker that is made of it.
 
+use std::collections::BTreeMap;
+
 use mqtt5_session_fsm::broker::Broker;
 use mqtt5_session_fsm::broker::journal::{Batch, BrokenRecord, Restoring};
 
@@ -45,6 +47,24 @@ impl Place {
             restoring.record(key, Some(value));
         }
         restoring
+    }
+
+    /// What is stored if a snapshot is all that there is.
+    pub(crate) fn snapshot(&mut self) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let mut snapshot = self.broker.snapshot();
+        let (mut map, mut bytes, mut budget) = (BTreeMap::new(), Vec::new(), u32::MAX);
+        while self
+            .broker
+            .snapshot_slice(&mut snapshot, &mut budget, &mut bytes)
+        {
+            let batch = Batch::take(&mut &bytes[..]).unwrap();
+            for record in batch.iter().flat_map(|it| it.records()) {
+                if let Some(value) = record.value {
+                    map.insert(record.key.into(), value.into());
+                }
+            }
+        }
+        map
     }
 
     /// The broker dies with what is not stored, and another one is made of what is.
