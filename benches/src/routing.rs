@@ -153,6 +153,7 @@ impl Routed {
         };
         for client in 0..=subscribers {
             let key = routed.broker.connected(NOW).expect("room");
+            assert_eq!(key.index(), client);
             routed.keys.push(key);
             routed.receive(client, &connect(client));
             if client < subscribers {
@@ -201,10 +202,7 @@ impl Router for Routed {
                 self.output.clear();
                 let transmitted = self.broker.transmit(NOW, key, &mut self.output);
                 let _ = transmitted.expect("a connection");
-                // Keys are in the order of the connections.
-                if let Ok(client) = self.keys.binary_search(&key) {
-                    each(client, &self.output);
-                }
+                each(key.index(), &self.output);
             }
             if !has_more {
                 return;

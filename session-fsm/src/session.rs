@@ -385,6 +385,13 @@ impl Session {
         !self.changes.is_empty()
     }
 
+    /// Whether an owner that takes the changes itself has something to take.
+    #[inline]
+    #[cfg(feature = "persistence")]
+    pub(crate) fn has_news_for_owner(&self) -> bool {
+        (self.changes.len() | self.sender.forgotten_bodies.len()) != 0
+    }
+
     /// Whether `poll` has nothing to return.
     #[inline]
     pub(crate) fn is_silent(&self) -> bool {

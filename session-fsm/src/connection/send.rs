@@ -328,14 +328,16 @@ impl Connection {
     }
 
     /// Whether the next `poll` has a packet to write.
+    #[inline]
     pub(crate) fn has_output(&self, session: Option<&Session>) -> bool {
-        if !self.outbox.is_empty() {
-            return true;
-        }
-        let may_send = self.is_open() || self.early.may_send();
-        let Some(session) = session.filter(|_| may_send) else {
+        !self.outbox.is_empty()
+            || session.is_some_and(|it| !it.has_nothing_to_send() && self.has_message(it))
+    }
+
+    fn has_message(&self, session: &Session) -> bool {
+        if !self.is_open() && !self.early.may_send() {
             return false;
-        };
+        }
         let sender = &session.sender;
         sender.next_release().is_some()
             || sender.next_publish(self.peer.receive_maximum).is_some()

@@ -90,6 +90,7 @@
 //! | `Deferred.first_use` | process | old receipts stay void; those of another process do not exist |
 //! | `deferred::Entry.handed_out` | process | an undecided message comes again, and is handed out again |
 //! | `deferred::Entry.decision` | stored | accepted with QoS 2: `Received`; a refusal that has not left is decided again, when its message comes again |
+//! | `deferred::Entry.is_stored` | stored | `Received`, before the decision |
 //! | `deferred::Entry.use_of_place` | process | of receipts |
 //! | `Decision.reason_code` | stored | an acceptance is; see `deferred::Entry.decision` |
 //! | `Decision.packet` | connection | its properties are for the peer's limits of this one |

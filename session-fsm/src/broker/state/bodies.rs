@@ -123,9 +123,14 @@ impl Bodies {
 
     /// Someone else holds the message, too.
     pub(super) fn hold(&mut self, number: NonZeroU64) {
+        self.hold_for(number, 1);
+    }
+
+    /// So many others hold the message, too.
+    pub(super) fn hold_for(&mut self, number: NonZeroU64, holders: usize) {
         let hash = Self::hash(number);
         if let Some(body) = self.held.find_mut(hash, |body| body.number == number) {
-            body.references += 1;
+            body.references += holders as u64;
         }
     }
 
@@ -149,14 +154,14 @@ impl Bodies {
         body.is_some_and(|body| core::mem::replace(&mut body.snapshot, snapshot) != snapshot)
     }
 
-    /// One who held the message does so no more.
-    pub(super) fn release(&mut self, number: NonZeroU64) -> Left {
+    /// So many who held the message do so no more.
+    pub(super) fn release(&mut self, number: NonZeroU64, holders: usize) -> Left {
         let hash = Self::hash(number);
         let Ok(mut entry) = self.held.find_entry(hash, |body| body.number == number) else {
             return Left::Held;
         };
         let body = entry.get_mut();
-        body.references -= 1;
+        body.references = body.references.saturating_sub(holders as u64);
         if body.references > 0 {
             return Left::Held;
         }

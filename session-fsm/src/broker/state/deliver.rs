@@ -14,43 +14,60 @@ impl Broker {
         key: Key,
         publication: Publication,
     ) -> Option<Token> {
+        if let Some(body) = publication.body {
+            self.ledger.bodies.hold(body);
+        }
+        self.deliver_held(now, key, publication)
+    }
+
+    /// As [`Broker::deliver`]. The caller holds the message for the Session.
+    pub(super) fn deliver_held(
+        &mut self,
+        now: Instant,
+        key: Key,
+        publication: Publication,
+    ) -> Option<Token> {
+        let body = publication.body;
+        let token = self.accepted(now, key, publication);
+        if let (None, Some(body)) = (token, body) {
+            self.ledger.release(body);
+        }
+        token
+    }
+
+    #[inline]
+    fn accepted(&mut self, now: Instant, key: Key, publication: Publication) -> Option<Token> {
         let client = self.clients.get_mut(key)?;
-        let (link, body) = (client.connection, publication.body);
-        let is_kept = publication.qos > Qos::AtMostOnce || self.config.keep_qos0;
-        if link.is_none() && !fault!("MQTT-4.5.0-1", is_kept, false) {
-            self.statistics.dropped += 1;
-            return None;
-        }
-        if let Some(number) = body {
-            self.ledger.bodies.hold(number);
-        }
-        let accepted = match link {
-            Some(link) => match self.links.get_mut(link) {
-                Some(it) => it
-                    .connection
-                    .lend(Some(&mut client.session))
-                    .publish(now, publication),
-                None => return None,
-            },
-            None => client.session.publish(now, publication),
+        let accepted = match client.connection {
+            Some(key) => {
+                let link = self.links.get_mut(key)?;
+                link.ready(&mut self.ready, key);
+                let mut lent = link.connection.lend(Some(&mut client.session));
+                lent.publish(now, publication)
+            }
+            None => {
+                let is_kept = publication.qos > Qos::AtMostOnce || self.config.keep_qos0;
+                if !fault!("MQTT-4.5.0-1", is_kept, false) {
+                    self.statistics.dropped += 1;
+                    return None;
+                }
+                client.session.publish(now, publication)
+            }
         };
         self.ledger.note(client);
+        let is_away = client.connection.is_none();
         let token = match accepted {
             Ok(token) => {
                 self.statistics.delivered += 1;
                 Some(token)
             }
             Err(refused) => {
-                if let Some(number) = body {
-                    self.ledger.release(number);
-                }
                 self.dropped(key, refused.error);
                 None
             }
         };
-        match link {
-            Some(link) => self.ready(link),
-            None => self.settle(now, key),
+        if is_away {
+            self.settle(now, key);
         }
         token
     }

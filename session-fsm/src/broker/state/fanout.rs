@@ -11,7 +11,7 @@ use mqtt5_codec::{ReasonCode, TopicFilter};
 use super::publish::{Arrival, Hit, copies, copy_for};
 use super::slots::Key;
 use super::{Broker, ConnectionKey, Granted, Notice};
-use crate::{Instant, Publication, Receipt};
+use crate::{Instant, Receipt};
 
 /// A message on its way to its subscribers, which were found when it came: who subscribes later is
 /// not among them.
@@ -254,23 +254,16 @@ impl Broker {
             self.config.fan_out_slice.max(1).min(*budget) as usize,
             usize::MAX
         );
-        let from = job.position;
+        let rest = job.hits.get(job.position..).unwrap_or_default();
         // Never in the middle of what goes to one client.
-        while job.position < job.hits.len() && job.position - from < slice {
-            let rest = job.hits.get(job.position..).unwrap_or_default();
-            let mut of_client = rest;
-            if let Some(first) = rest.first() {
-                let all = rest.iter().take_while(|hit| hit.client == first.client);
-                of_client = rest.get(..all.count()).unwrap_or_default();
-            }
-            job.position += of_client.len().max(1);
-            while !of_client.is_empty() {
-                let of_copy = copies(of_client, self.config.overlap);
-                of_client = of_client.get(of_copy.len()..).unwrap_or_default();
-                self.copy_to(now, &job.arrival, job.body, of_copy);
-            }
-        }
-        let done = u32::try_from(job.position - from).unwrap_or(u32::MAX);
+        let (slice_of, behind) = rest.split_at(slice.min(rest.len()));
+        let last = slice_of.last().map(|hit| hit.client);
+        let more = behind.iter().take_while(|hit| Some(hit.client) == last);
+        let slice_of = rest.get(..slice_of.len() + more.count());
+        let slice_of = slice_of.unwrap_or_default();
+        self.copy_to_all(now, &job.arrival, job.body, slice_of);
+        job.position += slice_of.len();
+        let done = u32::try_from(slice_of.len()).unwrap_or(u32::MAX);
         *budget = budget.saturating_sub(done.max(1));
         if job.position < job.hits.len() {
             self.note_job(&publisher, &job);
@@ -328,20 +321,29 @@ impl Broker {
         client.is_some() && self.has_jobs_of(client)
     }
 
-    pub(super) fn copy_to(
+    /// Gives the clients of these subscriptions their copies.
+    pub(super) fn copy_to_all(
         &mut self,
         now: Instant,
         arrival: &Arrival,
         body: NonZeroU64,
-        of_client: &[Hit],
+        hits: &[Hit],
     ) {
-        let Some(first) = of_client.first() else {
-            return;
-        };
-        let publication = Publication {
-            body: Some(body),
-            ..copy_for(arrival, of_client)
-        };
-        let _ = self.deliver(now, first.client, publication);
+        // No more copies than subscriptions.
+        let mut held = hits.len();
+        self.ledger.bodies.hold_for(body, held);
+        let mut rest = hits;
+        while let Some(first) = rest.first() {
+            let of_copy = copies(rest, self.config.overlap);
+            rest = rest.get(of_copy.len()..).unwrap_or_default();
+            #[cfg(mqtt5_faults)]
+            let of_copy = &super::faults::of_all_clients(of_copy, hits)[..];
+            held -= 1;
+            let publication = copy_for(arrival, body, of_copy);
+            let _ = self.deliver_held(now, first.client, publication);
+        }
+        if held > 0 {
+            self.ledger.release_for(body, held);
+        }
     }
 }

@@ -33,7 +33,12 @@ impl Ledger {
 
     /// One who held the message does so no more.
     pub(super) fn release(&mut self, number: NonZeroU64) {
-        if self.bodies.release(number) == Left::Record {
+        self.release_for(number, 1);
+    }
+
+    /// So many who held the message do so no more.
+    pub(super) fn release_for(&mut self, number: NonZeroU64, holders: usize) {
+        if self.bodies.release(number, holders) == Left::Record {
             self.journal.body_gone(number);
         }
     }
@@ -57,7 +62,15 @@ impl Ledger {
     }
 
     /// Notes what a call made of a Session.
+    #[inline]
     pub(super) fn note(&mut self, client: &mut Client) {
+        if client.session.has_news_for_owner() {
+            self.note_news(client);
+        }
+    }
+
+    #[inline(never)]
+    fn note_news(&mut self, client: &mut Client) {
         while let Some((change, next)) = client.session.take_change() {
             let is_said = is_said_by(&change, next);
             let part = client.session.part_of(&change);

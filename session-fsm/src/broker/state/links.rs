@@ -1,5 +1,6 @@
 //! The connections.
 
+use alloc::collections::VecDeque;
 use core::fmt;
 
 use mqtt5_codec::bytes::BufMut;
@@ -7,7 +8,7 @@ use mqtt5_codec::{Property, ReasonCode};
 
 use super::Broker;
 use super::clients::Client;
-use super::deadlines::Due;
+use super::deadlines::{Deadlines, Due};
 use super::deliver::ended;
 use super::slots::Key;
 use crate::event::{Cause, Event, Output};
@@ -67,6 +68,30 @@ pub(super) struct Link {
     pub(super) armed: Instant,
     /// Whether it was noted when only the Keep Alive ran: no other moment is earlier.
     pub(super) is_calm: bool,
+}
+
+impl Link {
+    /// Notes that there is something to write.
+    #[inline]
+    pub(super) fn ready(&mut self, ready: &mut VecDeque<Key>, key: Key) {
+        if !self.is_ready {
+            self.is_ready = true;
+            ready.push_back(key);
+        }
+    }
+
+    /// Notes when the connection, with its Session, has to be looked at.
+    #[inline]
+    fn arm(&mut self, deadlines: &mut Deadlines, key: Key, client: Option<&Client>) {
+        let session = client.map(|client| &client.session);
+        let is_calm = session.is_some_and(|session| self.connection.is_calm(session));
+        if is_calm && self.is_calm && !fault!("armed with each packet") {
+            return;
+        }
+        self.is_calm = is_calm;
+        let at = self.connection.next_timeout(session);
+        deadlines.arm(Due::Link(key), &mut self.armed, at);
+    }
 }
 
 impl ConnectionKey {
@@ -134,27 +159,17 @@ impl Broker {
         let key = key.0;
         loop {
             let link = self.links.get_mut(key).ok_or(Gone)?;
-            let client = link.client.and_then(|client| self.clients.get_mut(client));
+            let mut client = link.client.and_then(|client| self.clients.get_mut(client));
             // Not by a closure: an output is large, and would be moved several times.
-            let output = match client {
-                Some(client) => {
-                    let output = link
-                        .connection
-                        .lend(Some(&mut client.session))
-                        .poll(now, wire);
-                    self.ledger.note(client);
-                    output
-                }
-                None => link.connection.lend(None).poll(now, wire),
-            };
+            let session = client.as_mut().map(|client| &mut client.session);
+            let output = link.connection.lend(session).poll(now, wire);
+            if let Some(client) = &mut client {
+                self.ledger.note(client);
+            }
             let next = match output {
                 None => Next::Nothing,
                 Some(Output::NeedsRoom(needed)) => Next::Room(needed),
-                Some(Output::Close(cause)) => {
-                    let transmitted = self.transmitted(key, Next::Close(cause));
-                    self.drop_link(now, key);
-                    return Ok(transmitted);
-                }
+                Some(Output::Close(cause)) => Next::Close(cause),
                 Some(Output::Event(Event::Outcome(token, outcome))) => {
                     let client = self.links.get(key).and_then(|link| link.client);
                     if let Some(client) = client {
@@ -168,19 +183,14 @@ impl Broker {
                 }
                 Some(Output::Persist(_change)) => continue,
             };
-            self.arm(key);
-            return Ok(self.transmitted(key, next));
-        }
-    }
-
-    fn transmitted(&self, key: Key, next: Next) -> Transmitted {
-        let link = self.links.get(key);
-        let client = link.and_then(|link| self.clients.get(link.client?));
-        let of_client = client.map_or(0, |client| client.depends_on);
-        let of_link = link.map_or(0, |link| link.depends_on);
-        Transmitted {
-            depends_on: of_client.max(of_link),
-            next,
+            let client = client.as_deref();
+            let depends_on = client.map_or(0, |client| client.depends_on);
+            let depends_on = depends_on.max(link.depends_on);
+            match next {
+                Next::Close(_) => self.drop_link(now, key),
+                _ => link.arm(&mut self.deadlines, key, client),
+            }
+            return Ok(Transmitted { depends_on, next });
         }
     }
 
@@ -305,18 +315,10 @@ impl Broker {
 
     /// Notes when a connection, with its Session, has to be looked at.
     pub(super) fn arm(&mut self, key: Key) {
-        let Some(link) = self.links.get_mut(key) else {
-            return;
-        };
-        let client = link.client.and_then(|client| self.clients.get(client));
-        let session = client.map(|client| &client.session);
-        let is_calm = session.is_some_and(|session| link.connection.is_calm(session));
-        if is_calm && link.is_calm && !fault!("armed with each packet") {
-            return;
+        if let Some(link) = self.links.get_mut(key) {
+            let client = link.client.and_then(|client| self.clients.get(client));
+            link.arm(&mut self.deadlines, key, client);
         }
-        link.is_calm = is_calm;
-        let at = link.connection.next_timeout(session);
-        self.deadlines.arm(Due::Link(key), &mut link.armed, at);
     }
 
     pub(super) fn arm_client(&mut self, key: Key) {
@@ -326,25 +328,22 @@ impl Broker {
         }
     }
 
-    /// Notes that a connection has something to write, if it has.
+    /// Notes that a connection has something to write, if it has, and when it has to be looked at.
     pub(super) fn ready_if_not_quiet(&mut self, key: Key) {
-        if let Some(link) = self.links.get_mut(key).filter(|it| !it.is_ready) {
+        if let Some(link) = self.links.get_mut(key) {
             let client = link.client.and_then(|client| self.clients.get(client));
             let session = client.map(|client| &client.session);
-            if !link.connection.is_quiet(session) {
-                link.is_ready = true;
-                self.ready.push_back(key);
+            if !link.is_ready && !link.connection.is_quiet(session) {
+                link.ready(&mut self.ready, key);
             }
+            link.arm(&mut self.deadlines, key, client);
         }
     }
 
     /// Notes that a connection has something to write.
     pub(super) fn ready(&mut self, key: Key) {
         if let Some(link) = self.links.get_mut(key) {
-            if !link.is_ready {
-                link.is_ready = true;
-                self.ready.push_back(key);
-            }
+            link.ready(&mut self.ready, key);
         }
     }
 

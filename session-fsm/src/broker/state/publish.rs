@@ -178,14 +178,7 @@ impl Broker {
             return Routed::Job;
         }
         let found = core::mem::take(&mut self.hits.found);
-        let mut rest = &found[..];
-        while !rest.is_empty() {
-            let of_client = copies(rest, self.config.overlap);
-            rest = rest.get(of_client.len()..).unwrap_or_default();
-            #[cfg(mqtt5_faults)]
-            let of_client = &super::faults::of_all_clients(of_client, &found)[..];
-            self.copy_to(now, &arrival, body, of_client);
-        }
+        self.copy_to_all(now, &arrival, body, &found);
         self.hits.found = found;
         self.ledger.release(body);
         Routed::Done(ReasonCode::Success)
@@ -339,7 +332,8 @@ pub(super) fn copies(hits: &[Hit], overlap: Overlap) -> &[Hit] {
 }
 
 /// The copy of a message for a client, by the subscriptions that match (section 3.3.4).
-pub(super) fn copy_for(arrival: &Arrival, subscriptions: &[Hit]) -> Publication {
+#[inline]
+pub(super) fn copy_for(arrival: &Arrival, body: NonZeroU64, subscriptions: &[Hit]) -> Publication {
     let mut identifiers = SubscriptionIdentifiers::NONE;
     let (mut granted, mut as_published) = (Qos::AtMostOnce, false);
     for subscription in subscriptions.iter().map(|hit| hit.granted) {
@@ -363,6 +357,7 @@ pub(super) fn copy_for(arrival: &Arrival, subscriptions: &[Hit]) -> Publication 
             && (as_published || fault!("MQTT-3.3.1-12")),
         subscription_identifiers: identifiers,
         expires_at: (arrival.expires_at != Instant::NEVER).then_some(arrival.expires_at),
+        body: Some(body),
         // [MQTT-3.8.4-8]
         ..Publication::new(
             fault!("MQTT-3.8.4-8", arrival.qos.min(granted), granted),

@@ -101,10 +101,10 @@ impl Broker {
         let now = self.at(now);
         let offered = input.len();
         let step = self.take_packets(now, key.0, input, policy);
-        if input.len() < offered {
-            self.ready_if_not_quiet(key.0);
+        match input.len() < offered {
+            true => self.ready_if_not_quiet(key.0),
+            false => self.arm(key.0),
         }
-        self.arm(key.0);
         step
     }
 
@@ -116,16 +116,13 @@ impl Broker {
         mut policy: impl FnMut(&Publish<'_>) -> Permission,
     ) -> Result<Step, Gone> {
         loop {
-            if self.links.get(key).is_none() {
-                return Err(Gone);
-            }
             let is_stalled = self.is_full();
             if is_stalled {
                 self.stall(key);
             }
             if is_stalled || self.is_held_up(key) {
-                let _ = self.with(key, |mut lent| lent.bytes_waiting(now));
-                return Ok(Step::Wait);
+                let waits = self.with(key, |mut lent| lent.bytes_waiting(now));
+                return waits.map(|()| Step::Wait).ok_or(Gone);
             }
             let link = self.links.get_mut(key).ok_or(Gone)?;
             let mut client = link.client.and_then(|client| self.clients.get_mut(client));
@@ -151,6 +148,11 @@ impl Broker {
             match arrived {
                 None => return Ok(Step::Taken),
                 Some(Arrived::Question(question)) => return Ok(Step::Ask(*question)),
+                Some(Arrived::Outcome(token, ended)) => {
+                    if let Some(client) = link.client {
+                        self.outcome(now, client, token, ended);
+                    }
+                }
                 Some(arrived) => self.handle_arrived(now, key, arrived),
             }
             // What the Session has to report comes with `transmit`, too.
@@ -189,11 +191,10 @@ impl Broker {
                 let _ = self.with(key, |mut lent| lent.disconnect(now, code, &[]));
             }
             Arrived::Unsubscribe(frame) => self.unsubscribe(now, key, client, &frame),
-            Arrived::Outcome(token, ended) => self.outcome(now, client, token, ended),
             Arrived::Will(will) => self.publish_will(now, client, *will),
             Arrived::SessionEnded => self.session_ended(now, client),
             Arrived::Room => self.has_room(client),
-            Arrived::Question(_) | Arrived::Nothing => {}
+            Arrived::Question(_) | Arrived::Outcome(..) | Arrived::Nothing => {}
         }
     }
 
