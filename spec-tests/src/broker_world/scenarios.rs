@@ -85,22 +85,22 @@ stored-expires            start=1020 publishes=2 qos=1 message-expiry=5 window=1
 stored-withdrawn          start=1020 publishes=2 qos=21 withdrawals=1 window=1 persistent=1 losses=1 compare=1
 ";
 
-/// The long run has these beside the normal ones.
+/// The long run has these beside the normal ones. Each of them comes to its end.
 const LONG: &str = "
-long-messages             clients=3 start=1020-2010 publishes=2 qos=21 cuts=1
-long-cuts                 start=1020 publishes=2 qos=21 cuts=2
+long-messages             clients=3 start=1020-2010 publishes=3 qos=21 cuts=1
+long-cuts                 start=1020 publishes=3 qos=21 cuts=2
 long-subscriptions        start=1020 publishes=2 qos=1 subscribes=2 unsubscribes=1 filters=01 granted=1 variants=01 cuts=1
 long-takeovers            start=1020 publishes=1 qos=21 takeovers=2 cuts=1 clean-starts=1
 long-queue                start=1020 publishes=3 qos=210 stored=2 when-full=2 window=1 cuts=1
 long-hostile              start=1020 publishes=1 qos=21 hostile=2 kicks=1
-long-retained             start=0020 publishes=2 qos=21 retain=012 subscribes=2 filters=01 granted=1 variants=03 cuts=1
-long-group                clients=3 start=1420-2420 publishes=2 qos=21 cuts=1 clean-starts=1
+long-retained             start=0020 publishes=2 qos=21 retain=012 subscribes=1 filters=01 granted=1 variants=03 cuts=1
+long-group                clients=3 start=1420-2420 publishes=2 qos=21 cuts=2 clean-starts=1
 long-group-expires        clients=3 start=1420-2420 publishes=1 qos=21 message-expiry=5 expiry=10 ticks=2 cuts=2
-long-wills                clients=3 start=1320-2312 publishers= wills=3 will-delay=5 cuts=2 disconnects=1 ticks=2 clean-starts=1
-long-lost                 start=1020 publishes=2 qos=21 persistent=1 losses=1 cuts=1 clocks=012
-long-lost-unaware         start=1020 publishes=2 qos=21 persistent=1 losses=1 unaware=1 cuts=1 stores=1
+long-slices               clients=3 start=0020-1020-2020 publishes=2 qos=1 slice=1 cuts=1
+long-lost                 start=1020 publishes=2 qos=21 persistent=1 losses=1 cuts=1
+long-lost-twice           start=1020 publishes=1 qos=21 persistent=1 losses=2 cuts=1 clocks=012
+long-lost-unaware         start=1020 publishes=2 qos=21 persistent=1 losses=1 unaware=1 stores=1
 long-lost-group           clients=3 start=1420-2420 publishes=1 qos=21 persistent=1 losses=1 cuts=1
-long-lost-slices          clients=3 start=0020-1020-2020 publishes=2 qos=1 slice=1 persistent=1 losses=1
 long-compared             start=1020 publishes=3 qos=21 persistent=1 window=1 cuts=1 compare=1
 ";
 
