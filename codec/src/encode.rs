@@ -261,6 +261,9 @@ macro_rules! encodable {
                 version: $crate::ProtocolVersion,
             ) -> Result<usize, $crate::EncodeError> {
                 match version {
+                    $crate::ProtocolVersion::V3_1_1 => {
+                        $crate::encode::encoded_len(&$crate::v3_1_1::V3(self))
+                    }
                     $crate::ProtocolVersion::V5_0 => $crate::encode::encoded_len(self),
                 }
             }
@@ -278,6 +281,9 @@ macro_rules! encodable {
                 out: &mut B,
             ) -> Result<(), $crate::EncodeError> {
                 match version {
+                    $crate::ProtocolVersion::V3_1_1 => {
+                        $crate::encode::encode(&$crate::v3_1_1::V3(self), out)
+                    }
                     $crate::ProtocolVersion::V5_0 => $crate::encode::encode(self, out),
                 }
             }
@@ -296,6 +302,9 @@ macro_rules! encodable {
                 out: &mut [u8],
             ) -> Result<usize, $crate::EncodeError> {
                 match version {
+                    $crate::ProtocolVersion::V3_1_1 => {
+                        $crate::encode::encode_to_slice(&$crate::v3_1_1::V3(self), out)
+                    }
                     $crate::ProtocolVersion::V5_0 => $crate::encode::encode_to_slice(self, out),
                 }
             }

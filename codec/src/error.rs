@@ -2,7 +2,10 @@
 
 use core::fmt;
 
-use crate::{ConnAck, Disconnect, Packet, PacketType, ReasonCode, Role, Violation, ViolationClass};
+use crate::{
+    ConnAck, Disconnect, Packet, PacketType, ProtocolVersion, ReasonCode, Role, Violation,
+    ViolationClass, v3_1_1,
+};
 
 /// Received bytes break a rule of the standard.
 ///
@@ -15,6 +18,7 @@ pub struct DecodeError {
     violation: Violation,
     packet_type: Option<PacketType>,
     sender: Option<Role>,
+    version: ProtocolVersion,
 }
 
 impl DecodeError {
@@ -30,7 +34,25 @@ impl DecodeError {
             violation,
             packet_type,
             sender: None,
+            version: ProtocolVersion::V5_0,
         }
+    }
+
+    /// The same error by the rules of this version. The fixed header is the same in both, so that
+    /// [`split`](crate::framing::split) and its like need no version; their errors name the rules of
+    /// MQTT 5. Whatever takes a version sets it.
+    #[must_use]
+    pub const fn in_version(mut self, version: ProtocolVersion) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// The version by whose rules the packet was judged, and in whose form it is
+    /// [answered](Self::answer). A CONNECT is judged by the version that it names. One that names
+    /// neither is answered in the form that its sender knows.
+    #[must_use]
+    pub const fn version(self) -> ProtocolVersion {
+        self.version
     }
 
     /// The same error with the side that sent the packet: some rules have a statement for each side.
@@ -50,10 +72,10 @@ impl DecodeError {
     /// Whether the packet is malformed or breaks the protocol.
     #[must_use]
     pub const fn class(self) -> ViolationClass {
-        self.violation.class()
+        self.violation.class(self.version)
     }
 
-    /// The Reason Code that says what was wrong (section 4.13.1). What to send, and whether to send
+    /// The Reason Code of MQTT 5 that says what was wrong (section 4.13.1). What to send, and whether to send
     /// anything at all, depends on the connection, too: [`DecodeError::answer`].
     #[must_use]
     pub const fn reason_code(self) -> ReasonCode {
@@ -80,9 +102,13 @@ impl DecodeError {
     /// standard have no number, and some have one for each side: see [`DecodeError::sent_by`].
     #[must_use]
     pub const fn statement(self) -> Option<&'static str> {
+        let version = self.version;
         let Some(packet_type) = self.packet_type else {
-            return self.violation.statement();
+            return self.violation.statement(version);
         };
+        if let ProtocolVersion::V3_1_1 = version {
+            return v3_1_1::statement(self.violation, packet_type);
+        }
         match self.violation {
             Violation::FixedHeaderFlags => Some(match packet_type {
                 PacketType::PubRel => "MQTT-3.6.1-1",
@@ -109,15 +135,15 @@ impl DecodeError {
             },
             // The Will's Response Topic is not bound by the statement about the PUBLISH's.
             Violation::ResponseTopicWildcard => match packet_type {
-                PacketType::Connect => Violation::TopicNameWildcard.statement(),
-                _ => Violation::ResponseTopicWildcard.statement(),
+                PacketType::Connect => Violation::TopicNameWildcard.statement(version),
+                _ => Violation::ResponseTopicWildcard.statement(version),
             },
             Violation::PacketTooLarge => match self.sender {
                 Some(Role::Client) => Some("MQTT-3.2.2-15"),
                 Some(Role::Server) => Some("MQTT-3.1.2-24"),
                 None => None,
             },
-            violation => violation.statement(),
+            violation => violation.statement(version),
         }
     }
 }
@@ -125,7 +151,12 @@ impl DecodeError {
 /// What to send before closing the Network Connection.
 impl DecodeError {
     /// The packet to answer with, from the side that received the bad one; `None` if the standard
-    /// wants the connection closed without a word (sections 3.14, 4.12, 4.13).
+    /// wants the connection closed without a word (sections 3.14, 4.12, 4.13). Write it in the form of
+    /// [`DecodeError::version`].
+    ///
+    /// In MQTT 3.1.1 only a CONNECT with another Protocol Level is answered, with the Connect Return
+    /// code 1 (section 3.1.2.2 there). A CONNECT with an unknown Protocol Name is not: its sender
+    /// knows neither form.
     ///
     /// `connected` says whether a CONNACK with Success has been sent or received. Until then a
     /// Server answers only a CONNECT or an AUTH, with a CONNACK that refuses the connection. The Reason Code is
@@ -152,6 +183,16 @@ impl DecodeError {
                 ViolationClass::Protocol => ReasonCode::ProtocolError,
             }
         };
+        let is_other_version = matches!(
+            self.violation,
+            Violation::ProtocolVersion | Violation::ProtocolLevel | Violation::ProtocolNameOfMqtt31
+        );
+        if self.violation == Violation::ProtocolName
+            || self.version == ProtocolVersion::V3_1_1
+                && (connected || receiver == Role::Client || !is_other_version)
+        {
+            return None;
+        }
         if connected || receiver == Role::Client {
             let reason_code = reason_code(PacketType::Disconnect);
             return Some(Packet::Disconnect(Disconnect::new(reason_code)));
@@ -172,7 +213,17 @@ impl fmt::Display for DecodeError {
         if let Some(packet_type) = self.packet_type {
             write!(formatter, " in {packet_type}")?;
         }
-        write!(formatter, " at byte {}: {}", self.offset, self.violation)?;
+        let (violation, version) = (self.violation, self.version);
+        let (message, section) = (violation.message(), violation.section(version));
+        write!(
+            formatter,
+            " at byte {}: {message} (section {section}",
+            self.offset
+        )?;
+        match version {
+            ProtocolVersion::V5_0 => formatter.write_str(")")?,
+            version => write!(formatter, " of {version})")?,
+        }
         if let Some(statement) = self.statement() {
             write!(formatter, " [{statement}]")?;
         }

@@ -35,7 +35,7 @@ use arbitrary::{Arbitrary, Error, Result, Unstructured};
 pub use text::{binary, matching_pair, text, topic_filter, topic_name};
 
 use crate::framing::Frame;
-use crate::{PacketType, Role};
+use crate::{PacketType, ProtocolVersion, Role};
 
 /// A packet of any type that one of the two sides may send.
 ///
@@ -54,7 +54,7 @@ pub fn frame(source: &mut Unstructured<'_>) -> Result<Frame> {
 /// As [`frame`].
 pub fn frame_of(packet_type: PacketType, source: &mut Unstructured<'_>) -> Result<Frame> {
     let senders = [Role::Client, Role::Server];
-    let sender = match senders.map(|sender| packet_type.sent_by(sender)) {
+    let sender = match senders.map(|sender| packet_type.sent_by(ProtocolVersion::V5_0, sender)) {
         [true, false] => Role::Client,
         [false, _] => Role::Server,
         [true, true] => *source.choose(&senders)?,
@@ -69,7 +69,7 @@ pub fn frame_of(packet_type: PacketType, source: &mut Unstructured<'_>) -> Resul
 /// As [`frame`].
 pub fn frame_from(sender: Role, source: &mut Unstructured<'_>) -> Result<Frame> {
     let mut choices = PacketType::ALL.to_vec();
-    choices.retain(|packet_type| packet_type.sent_by(sender));
+    choices.retain(|packet_type| packet_type.sent_by(ProtocolVersion::V5_0, sender));
     let packet_type = *source.choose(&choices)?;
     frame_of_from(packet_type, sender, source)
 }
@@ -84,7 +84,7 @@ pub fn frame_of_from(
     sender: Role,
     source: &mut Unstructured<'_>,
 ) -> Result<Frame> {
-    if packet_type.sent_by(sender) {
+    if packet_type.sent_by(ProtocolVersion::V5_0, sender) {
         packets::frame(packet_type, sender, source)
     } else {
         Err(Error::IncorrectFormat)

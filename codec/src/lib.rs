@@ -1,4 +1,4 @@
-//! A zero-copy, allocation-free, strict codec for every MQTT 5.0 Control Packet and property.
+//! A zero-copy, allocation-free, strict codec for every MQTT 5.0 Control Packet and property, and for MQTT 3.1.1.
 //!
 //! # Contract
 //!
@@ -82,6 +82,32 @@
 //! | match topics | [`TopicName`], [`TopicFilter::matches`] |
 //! | look up what the standard allows | [`ReasonCode::allowed_from`], [`PropertyIdentifier`], [`Violation`] |
 //!
+//! # MQTT 3.1.1
+//!
+//! Both versions have the same packets, those of MQTT 5. [`ProtocolVersion`] says by which rules bytes are
+//! read and written. A CONNECT names its version itself ([`Connect::version`]), whatever the argument is:
+//!
+//! ```
+//! use mqtt5_codec::{Connect, Packet, ProtocolVersion, PubAck, PacketIdentifier, ReasonCode};
+//!
+//! let mut version = ProtocolVersion::V5_0; // until the CONNECT has come
+//! let received = b"\x10\x0D\x00\x04MQTT\x04\x02\x00\x3C\x00\x01c";
+//! if let Packet::Connect(connect) = Packet::decode(version, received)? {
+//!     version = connect.version;
+//! }
+//! assert_eq!(version, ProtocolVersion::V3_1_1);
+//! // It has no Reason Codes in acknowledgements: one that says more than Success is an error.
+//! let refusal = PubAck::new(PacketIdentifier::MIN, ReasonCode::QuotaExceeded);
+//! assert!(refusal.encode(version, &mut Vec::new()).is_err());
+//! # Ok::<(), mqtt5_codec::DecodeError>(())
+//! ```
+//!
+//! What MQTT 3.1.1 lacks is empty in a packet that was decoded: properties, Reason Codes of acknowledgements,
+//! the options of a subscription but its QoS, the Reason Codes of an UNSUBACK. In a packet that is to be
+//! encoded it is an error, which names the rule. [`Connect::session_expiry_interval`] reads Clean Session as
+//! a Session Expiry Interval. A [`Message`] is kept in the form of MQTT 5, and written without its properties
+//! for MQTT 3.1.1. Errors name sections and statements of their version ([`DecodeError::version`]).
+//!
 //! # What is not checked
 //!
 //! Whether a payload is the UTF-8 that its Payload Format Indicator promises (sections 3.1.3.2.3,
@@ -97,7 +123,9 @@
 //! * Control characters and noncharacters in strings are accepted;
 //!   [`Text::disallowed_code_point`] finds them.
 //! * A CONNECT with another Protocol Name or Version is a Protocol Error with the Reason Code 0x84,
-//!   whatever follows: it may well be a good packet of another version.
+//!   whatever follows: it may well be a good packet of another version. It is answered in the form that its
+//!   sender knows, or not at all if the name is unknown.
+//! * A Remaining Length in more bytes than it needs is malformed in MQTT 3.1.1, too.
 //! * A Variable Byte Integer in more bytes than it needs is malformed.
 //!
 //! # Features
@@ -140,6 +168,7 @@ mod sink;
 pub mod strategies;
 mod text;
 mod topic;
+mod v3_1_1;
 mod v5;
 mod version;
 mod violation;
@@ -166,8 +195,8 @@ pub use text::{Binary, Text};
 pub use topic::{SharedFilter, TopicFilter, TopicName};
 pub use v5::packet::{
     Auth, AuthProperties, ConnAck, ConnAckProperties, Connect, ConnectProperties, Delivery,
-    Disconnect, DisconnectProperties, Packet, PacketIdentifier, PubAck, PubAckProperties, PubComp,
-    PubCompProperties, PubRec, PubRecProperties, PubRel, PubRelProperties, Publish,
+    Disconnect, DisconnectProperties, Packet, PacketIdentifier, Protocol, PubAck, PubAckProperties,
+    PubComp, PubCompProperties, PubRec, PubRecProperties, PubRel, PubRelProperties, Publish,
     PublishProperties, Qos, ReasonCodes, RetainHandling, SubAck, SubAckProperties,
     SubAckReasonCodes, Subscribe, SubscribeProperties, Subscription, SubscriptionOptions,
     Subscriptions, TopicFilters, UnsubAck, UnsubAckProperties, UnsubAckReasonCodes, Unsubscribe,

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use crate::encode::{encode_into_empty, encode_with_payload};
 use crate::framing::{FixedHeader, Frame};
 use crate::sink::{Put, Sink};
+use crate::v3_1_1::V3;
 use crate::v5::packet::{
     PACKET_IDENTIFIER_LENGTH, PublishLayout, has_packet_identifier, is_retained,
 };
@@ -143,9 +144,13 @@ impl Message {
     }
 
     /// Shares the bytes of a received packet: nothing is copied. `None` if it is not a PUBLISH, or
-    /// one that has to be copied by [`Message::new`] because a Topic Alias is in it.
+    /// one that has to be copied by [`Message::new`] because a Topic Alias is in it, or because it is
+    /// one of MQTT 3.1.1: messages are kept in the form of MQTT 5.
     #[must_use]
     pub fn from_frame(version: ProtocolVersion, frame: &Frame) -> Option<Self> {
+        if version != KEPT {
+            return None;
+        }
         match frame.decode(version) {
             Ok(Packet::Publish(publish))
                 if publish.topic.is_some()
@@ -226,14 +231,16 @@ impl Message {
     /// The length of the PUBLISH in bytes, fixed header included, when it is sent with this QoS.
     #[must_use]
     pub fn encoded_len(&self, version: ProtocolVersion, delivery: Delivery) -> usize {
-        let ProtocolVersion::V5_0 = version;
-        let parts = self.parts();
+        let mut parts = self.parts();
+        if version == ProtocolVersion::V3_1_1 {
+            parts.rest = self.payload();
+        }
         let remaining_length = remaining_length(&parts, delivery);
         1 + variable_byte_integer_length(remaining_length) + remaining_length
     }
 
     /// Appends a PUBLISH with this message to `out`. No field of the message is looked at again:
-    /// the time is that of copying it.
+    /// the time is that of copying it. In MQTT 3.1.1 its properties are left out.
     ///
     /// # Errors
     ///
@@ -247,7 +254,9 @@ impl Message {
         retain: bool,
         out: &mut B,
     ) -> Result<(), EncodeError> {
-        let ProtocolVersion::V5_0 = version;
+        if version == ProtocolVersion::V3_1_1 {
+            return self.encode_without_properties(delivery, retain, out);
+        }
         if let (Some(packet_identifier), Some(short)) = (delivery.packet_identifier(), self.short())
         {
             let ShortMessage {
@@ -299,8 +308,28 @@ impl Message {
         head: &Publish<'_>,
         out: &mut B,
     ) -> Result<(), EncodeError> {
-        let ProtocolVersion::V5_0 = version;
-        encode_with_payload(head, &self.packet, self.payload().len(), out)
+        let payload = self.payload().len();
+        match version {
+            ProtocolVersion::V3_1_1 => encode_with_payload(&V3(head), &self.packet, payload, out),
+            ProtocolVersion::V5_0 => encode_with_payload(head, &self.packet, payload, out),
+        }
+    }
+
+    /// The form of MQTT 3.1.1: without the properties of the message, whatever they are.
+    #[inline(never)]
+    fn encode_without_properties<B: Wire + ?Sized>(
+        &self,
+        delivery: Delivery,
+        retain: bool,
+        out: &mut B,
+    ) -> Result<(), EncodeError> {
+        let head = Publish {
+            delivery,
+            retain,
+            topic: Some(self.topic()),
+            ..Publish::default()
+        };
+        encode_with_payload(&V3(&head), &self.packet, self.payload().len(), out)
     }
 
     #[inline(never)]

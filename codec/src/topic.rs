@@ -7,5 +7,5 @@ mod name;
 pub use filter::{SharedFilter, TopicFilter};
 pub use name::TopicName;
 
-pub(crate) use filter::checked_topic_filter;
-pub(crate) use name::{PUBLISH_TOPIC, WILL_TOPIC, checked_topic_name, topic_name};
+pub(crate) use filter::{checked_plain_topic_filter, checked_topic_filter};
+pub(crate) use name::{NameRules, PUBLISH_TOPIC, WILL_TOPIC, checked_topic_name, topic_name};

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::ReasonCode;
+use crate::{ProtocolVersion, ReasonCode, v3_1_1};
 
 /// How the standard classes a broken rule (section 1.2 and 4.13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,13 +42,17 @@ macro_rules! violations {
             /// Every violation, in the order of the table.
             pub const ALL: &'static [Violation] = &[$(Violation::$name),*];
 
-            /// Whether the packet is malformed or breaks the protocol.
+            /// Whether the packet is malformed or breaks the protocol. MQTT 3.1.1 does not define
+            /// these classes; its packets have those of the like rule of MQTT 5.
             #[must_use]
-            pub const fn class(self) -> ViolationClass {
-                match self { $(Violation::$name => ViolationClass::$class),* }
+            pub const fn class(self, version: ProtocolVersion) -> ViolationClass {
+                match self.rule_of_3_1_1(version) {
+                    Some(rule) => rule.class,
+                    None => match self { $(Violation::$name => ViolationClass::$class),* },
+                }
             }
 
-            /// The Reason Code that says what was wrong: for a DISCONNECT, or a CONNACK while
+            /// The Reason Code of MQTT 5 that says what was wrong: for a DISCONNECT, or a CONNACK while
             /// connecting. Not every code may stand in both;
             /// [`DecodeError::answer`](crate::DecodeError::answer) knows.
             #[must_use]
@@ -57,17 +61,36 @@ macro_rules! violations {
             }
 
             /// The identifier of the normative statement that is violated, where the standard
-            /// numbers one for all packets. [`DecodeError::statement`](crate::DecodeError::statement)
-            /// knows the packet, and so names more.
+            /// numbers one for all packets: `MQTT-3.1.2-1` is one of MQTT 5, `MQTT3-3.1.2-1` one of
+            /// MQTT 3.1.1, whose text calls it MQTT-3.1.2-1, too.
+            /// [`DecodeError::statement`](crate::DecodeError::statement) knows the packet, and so
+            /// names more.
             #[must_use]
-            pub const fn statement(self) -> Option<&'static str> {
-                match self { $(Violation::$name => $statement),* }
+            pub const fn statement(self, version: ProtocolVersion) -> Option<&'static str> {
+                match (version, self.rule_of_3_1_1(version)) {
+                    (_, Some(rule)) => rule.statement,
+                    (ProtocolVersion::V3_1_1, None) => None,
+                    (ProtocolVersion::V5_0, None) => {
+                        match self { $(Violation::$name => $statement),* }
+                    }
+                }
             }
 
-            /// The section of the standard that states the rule.
+            /// The section of the standard that states the rule. A rule that only the other version
+            /// has gives the section there.
             #[must_use]
-            pub const fn section(self) -> &'static str {
-                match self { $(Violation::$name => $section),* }
+            pub const fn section(self, version: ProtocolVersion) -> &'static str {
+                match self.rule_of_3_1_1(version) {
+                    Some(rule) => rule.section,
+                    None => match self { $(Violation::$name => $section),* },
+                }
+            }
+
+            const fn rule_of_3_1_1(self, version: ProtocolVersion) -> Option<v3_1_1::Rule> {
+                match version {
+                    ProtocolVersion::V3_1_1 => v3_1_1::rule(self),
+                    ProtocolVersion::V5_0 => None,
+                }
             }
 
             /// What is wrong, in one clause.
@@ -139,7 +162,9 @@ violations! {
 
     // CONNECT and CONNACK
     ProtocolName: Protocol, UnsupportedProtocolVersion, Some("MQTT-3.1.2-1"), "3.1.2.1", "the Protocol Name is not `MQTT`";
-    ProtocolVersion: Protocol, UnsupportedProtocolVersion, Some("MQTT-3.1.2-2"), "3.1.2.2", "the Protocol Version is not 5";
+    ProtocolNameOfMqtt31: Protocol, UnsupportedProtocolVersion, Some("MQTT-3.1.2-1"), "3.1.2.1", "the CONNECT is one of MQTT 3.1";
+    ProtocolVersion: Protocol, UnsupportedProtocolVersion, Some("MQTT-3.1.2-2"), "3.1.2.2", "the Protocol Version is above 5";
+    ProtocolLevel: Protocol, UnsupportedProtocolVersion, Some("MQTT-3.1.2-2"), "3.1.2.2", "the Protocol Level is below 4, or above 127 as that of a bridge";
     ConnectFlagReserved: Malformed, MalformedPacket, Some("MQTT-3.1.2-3"), "3.1.2.3", "the reserved bit of the Connect Flags is set";
     WillQos3: Malformed, MalformedPacket, Some("MQTT-3.1.2-12"), "3.1.2.6", "Will QoS is 3";
     WillQosWithoutWill: Malformed, MalformedPacket, Some("MQTT-3.1.2-11"), "3.1.2.6", "Will QoS is not 0 although the Will Flag is 0";
@@ -158,6 +183,15 @@ violations! {
     UnsubscribeWithoutFilter: Protocol, ProtocolError, Some("MQTT-3.10.3-2"), "3.10.3", "the UNSUBSCRIBE has no Topic Filter";
     ReasonCodesMissing: Protocol, ProtocolError, None, "3.9.3, 3.11.3", "the acknowledgement has no Reason Code for any Topic Filter";
 
+    // What MQTT 3.1.1 does not have. The sections are its own.
+    PacketNotInVersion: Malformed, MalformedPacket, None, "2.2.1", "MQTT 3.1.1 has no such packet";
+    PropertiesNotInVersion: Protocol, ProtocolError, None, "2.3", "MQTT 3.1.1 has no properties";
+    ReasonCodeNotInVersion: Protocol, ProtocolError, None, "3.2.2.3, 3.9.3", "MQTT 3.1.1 has no counterpart to the Reason Code in this packet";
+    SubscriptionOptionsNotInVersion: Protocol, ProtocolError, None, "3.8.3", "MQTT 3.1.1 has no options of a subscription but its QoS";
+    SessionExpiryNotInVersion: Protocol, ProtocolError, None, "3.1.2.4", "a Session of MQTT 3.1.1 ends with the connection if it began with it, and else never expires";
+    PasswordWithoutUserName: Malformed, MalformedPacket, None, "3.1.2.9", "MQTT 3.1.1 has no password without a User Name";
+    ClientIdentifierEmptyWithoutCleanSession: Protocol, ClientIdentifierNotValid, None, "3.1.3.1", "the ClientID is empty although Clean Session is 0";
+
     // Direction
     PacketFromWrongSide: Protocol, ProtocolError, None, "2.1.2", "this side never sends such a packet";
     ReasonCodeFromWrongSide: Protocol, ProtocolError, None, "2.4", "this side never sends such a Reason Code";
@@ -168,7 +202,8 @@ violations! {
 
 impl fmt::Display for Violation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} (section {})", self.message(), self.section())
+        let section = self.section(ProtocolVersion::V5_0);
+        write!(formatter, "{} (section {section})", self.message())
     }
 }
 

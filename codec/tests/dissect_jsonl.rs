@@ -192,7 +192,7 @@ fn other_verdicts() {
             r#""class":"protocol","reason_code":130,"offset":2,"statement":"MQTT-2.2.1-5""#,
         ),
         (
-            "10 0d 0004 4d515454 04 02 003c 00 0000",
+            "10 0d 0004 4d515454 06 02 003c 00 0000",
             r#""class":"protocol","reason_code":132,"offset":8,"statement":"MQTT-3.1.2-2""#,
         ),
         // What only one side may send.

@@ -12,7 +12,8 @@ const HEAD: usize = 8;
 
 fn head(bytes: &[u8], buffer_limit: usize) -> Option<PublishHead> {
     let mut buffer = BytesMut::from(bytes);
-    let next = StreamSplitter::new(LARGEST_PACKET, buffer_limit).next(&mut buffer);
+    let next =
+        StreamSplitter::new(LARGEST_PACKET, buffer_limit).next(ProtocolVersion::V5_0, &mut buffer);
     match next.unwrap() {
         SplitterOutput::Ready(Piece::Head(head)) => Some(head),
         SplitterOutput::Ready(piece) => panic!("{piece:?}"),
@@ -35,7 +36,8 @@ fn a_head_needs_its_own_bytes_and_no_more() {
 fn a_head_may_be_as_large_as_the_buffer_limit() {
     assert!(head(PUBLISH, HEAD).is_some());
     let mut buffer = BytesMut::from(PUBLISH);
-    let error = StreamSplitter::new(LARGEST_PACKET, HEAD - 1).next(&mut buffer);
+    let error =
+        StreamSplitter::new(LARGEST_PACKET, HEAD - 1).next(ProtocolVersion::V5_0, &mut buffer);
     assert_eq!(error.unwrap_err().violation(), Violation::BufferLimit);
 }
 

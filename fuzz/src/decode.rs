@@ -80,7 +80,7 @@ fn accepted(packet: &Packet<'_>, bytes: &[u8]) {
     }
 
     for sender in [Role::Client, Role::Server] {
-        let checked = packet.check_sent_by(sender);
+        let checked = packet.check_sent_by(ProtocolVersion::V5_0, sender);
         match Packet::decode_from(ProtocolVersion::V5_0, sender, bytes) {
             Ok(from) => {
                 assert_eq!(&from, packet);
@@ -163,23 +163,28 @@ fn error(found: DecodeError, bytes: &[u8]) {
             | Violation::BufferLimit
             | Violation::TopicAliasZero
             | Violation::ProtocolName
+            | Violation::ProtocolNameOfMqtt31
             | Violation::ProtocolVersion
+            | Violation::ProtocolLevel
     );
     assert!(specific || found.reason_code() == expected, "{found}");
     for sender in [Role::Client, Role::Server] {
         let found = found.sent_by(sender);
         if let Some(statement) = found.statement() {
-            assert!(statement.starts_with("MQTT-"));
+            let prefix = match found.version() {
+                ProtocolVersion::V3_1_1 => "MQTT3-",
+                _ => "MQTT-",
+            };
+            assert!(statement.starts_with(prefix), "{found}");
         }
         for connected in [false, true] {
             let receiver = sender.peer();
             if let Some(answer) = found.answer(receiver, connected) {
-                assert_eq!(answer.check_sent_by(receiver), Ok(()));
-                let bytes = encoded(&answer);
-                assert_eq!(
-                    Packet::decode_from(ProtocolVersion::V5_0, receiver, &bytes),
-                    Ok(answer)
-                );
+                assert_eq!(answer.check_sent_by(found.version(), receiver), Ok(()));
+                let mut bytes = Vec::new();
+                let version = found.version();
+                answer.encode(version, &mut bytes).expect("an answer");
+                assert_eq!(Packet::decode_from(version, receiver, &bytes), Ok(answer));
             }
         }
     }

@@ -39,7 +39,7 @@ fn generated(source: &mut Unstructured<'_>) -> Result<()> {
             assert_eq!(built, packet);
             assert_eq!(packet, built);
             assert_eq!(encoded(&built), bytes);
-            assert_eq!(built.check_sent_by(sender), Ok(()));
+            assert_eq!(built.check_sent_by(ProtocolVersion::V5_0, sender), Ok(()));
             head_and_payload(&built, bytes);
         },
     );

@@ -199,7 +199,7 @@ impl Pieces<'_> {
             buffer.extend_from_slice(&self.stream[fed..end]);
             fed = end;
             loop {
-                match splitter.next(&mut buffer) {
+                match splitter.next(ProtocolVersion::V5_0, &mut buffer) {
                     Ok(SplitterOutput::Ready(piece)) => {
                         self.piece(&piece, fed - buffer.len());
                         assert_eq!(splitter.payload_remaining(), self.payload_left);
@@ -210,7 +210,10 @@ impl Pieces<'_> {
                     }
                     Err(error) => {
                         let left = buffer.clone();
-                        assert_eq!(splitter.next(&mut buffer), Err(error));
+                        assert_eq!(
+                            splitter.next(ProtocolVersion::V5_0, &mut buffer),
+                            Err(error)
+                        );
                         assert_eq!(buffer, left);
                         self.stopped(error);
                         return;

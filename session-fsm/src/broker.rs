@@ -38,5 +38,5 @@ pub mod subscriptions;
 pub use self::state::{
     Admission, AnswerError, Broker, BrokerConfig, BrokerLimits, ClientLimits, ConnectionKey,
     DropReason, Fanout, Gone, Grant, Granted, Next, Notice, Overlap, Permission, Question,
-    Recipient, SessionView, Statistics, Step, Transmitted, Verdict, journal,
+    Recipient, Refusal, SessionView, Statistics, Step, Transmitted, Verdict, journal,
 };

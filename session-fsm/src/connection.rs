@@ -8,6 +8,7 @@ mod early;
 pub(crate) mod incoming;
 pub(crate) mod large;
 mod liveness;
+pub(crate) mod older_version;
 mod outbox;
 mod packet_size;
 mod receive;
@@ -250,8 +251,12 @@ impl Connection {
                 violation: mqtt5_codec::Violation::ReasonCodeNotAllowed,
             }));
         }
+        if reason_code.is_error() && self.is_open() && self.version == ProtocolVersion::V3_1_1 {
+            return Err(SendError::NotInVersion);
+        }
         let mut packet = None;
-        if !properties.is_empty() {
+        // In MQTT 3.1.1 it has none.
+        if !properties.is_empty() && self.version == ProtocolVersion::V5_0 {
             packet = self.fit(Explanations::IfWanted, properties, |version, properties| {
                 if exactly_once {
                     let properties = Properties::new(properties)?;

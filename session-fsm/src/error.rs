@@ -94,6 +94,8 @@ pub enum SendError {
     PropertyUnwanted(PropertyIdentifier),
     /// The number of Reason Codes differs from the number of Topic Filters.
     ReasonCodeCount,
+    /// The peer speaks MQTT 3.1.1, which cannot say this.
+    NotInVersion,
 }
 
 impl fmt::Display for SendError {
@@ -120,6 +122,7 @@ impl fmt::Display for SendError {
                     identifier.name()
                 )
             }
+            SendError::NotInVersion => formatter.write_str("MQTT 3.1.1 cannot say this"),
             SendError::ReasonCodeCount => {
                 formatter.write_str("there are more or fewer Reason Codes than Topic Filters")
             }

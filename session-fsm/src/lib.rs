@@ -29,6 +29,27 @@
 //!   must write first.
 //! * **A Session in no machine** has a [`Session::poll`] of its own, which needs no buffer.
 //!
+//! # Clients of MQTT 3.1.1
+//!
+//! A [`Server`] takes Clients of MQTT 5 and of MQTT 3.1.1, as [`ServerConfig::versions`] says. The version
+//! belongs to the Network Connection: a Session may come back with the other one. What MQTT 3.1.1 cannot say
+//! is translated or left out:
+//!
+//! | What the Server says | MQTT 3.1.1 |
+//! | --- | --- |
+//! | limits, an assigned ClientID, Reason Strings, User Properties | not said; limits are not held against the Client, but for the largest packet |
+//! | a refusal of the CONNECT | the Connect Return code that fits, or the end without a CONNACK |
+//! | Server Keep Alive | [`SendError::NotInVersion`] |
+//! | Session Expiry Interval | holds if it is shorter, and is not said; Clean Session stands for 0 or for ever |
+//! | an error in a PUBACK or PUBREC | [`SendError::NotInVersion`]: acknowledge, or disconnect |
+//! | an error in a SUBACK | 0x80 |
+//! | Reason Codes of an UNSUBACK | left out |
+//! | properties of messages, Topic Aliases | left out; a message expires all the same |
+//! | DISCONNECT | the connection is closed |
+//! | AUTH | [`SendError::NotExpected`] |
+//!
+//! A [`Client`] speaks MQTT 5.
+//!
 //! # When a call takes `now`
 //!
 //! **A call takes `now`, as its first argument, if it begins a time or compares one.** It does if
@@ -218,6 +239,7 @@ mod server;
 mod session;
 mod time;
 mod token;
+mod versions;
 mod violation;
 
 pub use client::{Client, ClientConfig};
@@ -240,6 +262,7 @@ pub use session::{
 };
 pub use time::Instant;
 pub use token::{Outcome, Token};
+pub use versions::ProtocolVersions;
 pub use violation::{PeerError, SessionViolation};
 
 pub use mqtt5_codec as codec;

@@ -118,6 +118,14 @@ macro_rules! machine_methods {
                 connection.publish_now(session, now, publish, wire)
             }
 
+            /// Returns the version of the Network Connection, which the CONNECT names;
+            /// [`ProtocolVersion::V5_0`](mqtt5_codec::ProtocolVersion::V5_0) without one. It belongs to the
+            /// connection, not to the Session.
+            #[must_use]
+            pub const fn version(&self) -> mqtt5_codec::ProtocolVersion {
+                self.connection().version
+            }
+
             /// Acknowledges a message, with Success.
             ///
             /// # Errors
@@ -131,9 +139,13 @@ macro_rules! machine_methods {
             /// this side may have. Properties are left out if the peer does not want or cannot take
             /// them.
             ///
+            /// In MQTT 3.1.1 a message cannot be refused (section 3.3.5 there). Acknowledge it, which its
+            /// sender takes for success, or disconnect.
+            ///
             /// # Errors
             ///
-            /// [`SendError::Stale`], [`SendError::Invalid`].
+            /// [`SendError::Stale`], [`SendError::Invalid`]; [`SendError::NotInVersion`] for an error, if the
+            /// peer speaks MQTT 3.1.1.
             pub fn acknowledge_with(
                 &mut self,
                 receipt: Receipt,
@@ -239,7 +251,7 @@ macro_rules! machine_methods {
             /// // One for each Network Connection.
             /// let mut splitter = StreamSplitter::new(LARGEST_PACKET, 64 * 1024);
             /// loop {
-            ///     let piece = match splitter.next(&mut input) {
+            ///     let piece = match splitter.next(machine.version(), &mut input) {
             ///         Ok(SplitterOutput::Ready(piece)) => piece,
             ///         Ok(SplitterOutput::Incomplete { .. }) => break, // until more has been read
             ///         Err(error) => {

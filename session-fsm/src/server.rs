@@ -21,13 +21,16 @@ use crate::connection::{Connection, Handled, PacketTimeouts, TopicAliases};
 use crate::error::{PublishError, SendError};
 use crate::event::{Event, Output};
 use crate::session::{Publication, RefusedPublication, Session, SessionConfig, WithdrawError};
-use crate::{Instant, Limits, NotTaken, PeerError, Receipt, Token};
+use crate::{Instant, Limits, NotTaken, PeerError, ProtocolVersions, Receipt, Token};
 
 /// How a [`Server`] works.
 ///
 /// A timeout of more than 49 days never passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ServerConfig {
+    /// Which versions of the protocol are taken. A CONNECT of another one is refused, in the form that its
+    /// sender understands. Default: [`ProtocolVersions::ALL`].
+    pub versions: ProtocolVersions,
     /// What the CONNACK announces, and what the Client must keep to. A limit at its default is not
     /// announced. [`Server::accept_with`] can lower the limits for one Client. Default:
     /// [`Limits::NONE`].
@@ -66,6 +69,7 @@ pub struct ServerConfig {
 impl Default for ServerConfig {
     fn default() -> Self {
         ServerConfig {
+            versions: ProtocolVersions::ALL,
             limits: Limits::NONE,
             maximum_connect_size: 1 << 16,
             session: SessionConfig::default(),

@@ -120,7 +120,7 @@ fn packets_from_elsewhere_count() {
     let mut client = waiting();
     let mut splitter = StreamSplitter::new(LARGEST_PACKET, 6);
     let mut input = BytesMut::from(PUBLISH);
-    let Ok(SplitterOutput::Ready(head)) = splitter.next(&mut input) else {
+    let Ok(SplitterOutput::Ready(head)) = splitter.next(ProtocolVersion::V5_0, &mut input) else {
         panic!()
     };
     let event = client.handle_piece(LATER, &head);
@@ -129,7 +129,8 @@ fn packets_from_elsewhere_count() {
         "{event:?}"
     );
     assert_eq!(client.next_timeout(), LATER + PINGRESP);
-    let Ok(SplitterOutput::Ready(payload)) = splitter.next(&mut input) else {
+    let Ok(SplitterOutput::Ready(payload)) = splitter.next(ProtocolVersion::V5_0, &mut input)
+    else {
         panic!()
     };
     let later = Instant::from_millis(18_000);
@@ -250,7 +251,7 @@ fn a_head_before_the_connack_is_an_error() {
     connect(&mut client, NOW, &named("c"));
     let mut splitter = StreamSplitter::new(LARGEST_PACKET, 6);
     let mut input = BytesMut::from(PUBLISH);
-    let Ok(SplitterOutput::Ready(head)) = splitter.next(&mut input) else {
+    let Ok(SplitterOutput::Ready(head)) = splitter.next(ProtocolVersion::V5_0, &mut input) else {
         panic!()
     };
     assert_eq!(client.handle_piece(NOW, &head), Ok(None));

@@ -103,7 +103,7 @@ impl Side {
         let mut came = Came::default();
         self.input.extend_from_slice(bytes);
         loop {
-            let piece = match self.splitter.next(&mut self.input) {
+            let piece = match self.splitter.next(ProtocolVersion::V5_0, &mut self.input) {
                 Ok(SplitterOutput::Ready(piece)) => piece,
                 Ok(SplitterOutput::Incomplete { .. }) => break,
                 Err(error) => {
@@ -306,7 +306,7 @@ fn a_piece_that_comes_too_early_is_given_again() {
     let _ = server.receive(NOW, &mut &packet[..]);
     let mut splitter = StreamSplitter::new(LARGEST_PACKET, LIMIT);
     let mut input = BytesMut::from(&encoded(Qos::AtMostOnce, 1, false, &[7; 100])[..]);
-    let Ok(SplitterOutput::Ready(head)) = splitter.next(&mut input) else {
+    let Ok(SplitterOutput::Ready(head)) = splitter.next(ProtocolVersion::V5_0, &mut input) else {
         panic!()
     };
     assert_eq!(server.handle_piece(NOW, &head), Err(NotTaken::Undecided));
@@ -356,7 +356,7 @@ fn a_client_knows_the_topic_of_a_large_message() {
     }
     let mut splitter = StreamSplitter::new(LARGEST_PACKET, LIMIT);
     let mut topics = Vec::new();
-    while let Ok(SplitterOutput::Ready(piece)) = splitter.next(&mut input) {
+    while let Ok(SplitterOutput::Ready(piece)) = splitter.next(ProtocolVersion::V5_0, &mut input) {
         if let Ok(Some(Event::LargeMessage(large))) = client.handle_piece(NOW, &piece) {
             topics.push(large.topic.unwrap().as_str().to_owned());
         }
@@ -387,7 +387,9 @@ fn uploaded(bytes: usize, piece: usize, every: Duration, pieces: usize) -> Optio
     let mut next_part = NOW;
     let mut now = NOW;
     loop {
-        while let Ok(SplitterOutput::Ready(piece)) = splitter.next(&mut input) {
+        while let Ok(SplitterOutput::Ready(piece)) =
+            splitter.next(ProtocolVersion::V5_0, &mut input)
+        {
             let event = server.handle_piece(now, &piece);
             if matches!(event, Ok(Some(Event::Payload(part))) if part.remaining == 0) {
                 return None;
@@ -456,7 +458,7 @@ fn a_refusal_of_an_older_version_is_one_in_pieces_too() {
     while client.poll(NOW, &mut Vec::new()).is_some() {}
     let mut input = BytesMut::from(&[0x20, 2, 0, 1][..]);
     let Ok(SplitterOutput::Ready(piece)) =
-        StreamSplitter::new(LARGEST_PACKET, LIMIT).next(&mut input)
+        StreamSplitter::new(LARGEST_PACKET, LIMIT).next(ProtocolVersion::V5_0, &mut input)
     else {
         panic!()
     };

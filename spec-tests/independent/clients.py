@@ -1,4 +1,4 @@
-"""Programs that talk MQTT 5.0, and the table of what was found.
+"""Programs that talk MQTT 5.0 and 3.1.1, and the table of what was found.
 
 The server example, mosquitto_pub, mosquitto_sub and paho-mqtt. paho-mqtt is put into a virtual
 environment below the target directory if it is missing.
@@ -85,8 +85,8 @@ def payloads(count=MESSAGES):
     return [f"message {number}" for number in range(count)]
 
 
-def pub(port, topic, qos, lines=None, *more):
-    command = ["mosquitto_pub", "-V", "5", "-p", port, "-t", topic, "-q", qos, *more]
+def pub(port, topic, qos, lines=None, *more, version="5"):
+    command = ["mosquitto_pub", "-V", version, "-p", port, "-t", topic, "-q", qos, *more]
     command += ["-l"] if lines else []
     publisher = start(*command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     _, errors = publisher.communicate("".join(f"{line}\n" for line in lines or []), timeout=PATIENCE)
@@ -96,9 +96,9 @@ def pub(port, topic, qos, lines=None, *more):
 class Sub:
     """A mosquitto_sub whose output is collected."""
 
-    def __init__(self, port, topic, qos, *more):
+    def __init__(self, port, topic, qos, *more, version="5"):
         # What -d prints is not flushed otherwise.
-        command = ["stdbuf", "-oL", "mosquitto_sub", "-V", "5", "-p", port, "-t", topic, "-q", qos, "-d", "-W", int(PATIENCE), *more]
+        command = ["stdbuf", "-oL", "mosquitto_sub", "-V", version, "-p", port, "-t", topic, "-q", qos, "-d", "-W", int(PATIENCE), *more]
         self.process = start(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.lines, self.changed = [], threading.Condition()
         self.reader = threading.Thread(target=self.read, daemon=True)

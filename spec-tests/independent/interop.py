@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Lets the examples of session-fsm talk to other people's MQTT 5.0 programs.
+"""Lets the examples of session-fsm talk to other people's MQTT 5.0 and 3.1.1 programs.
 
 The client example runs at mosquitto, over connections that it cuts; the server
 example serves mosquitto_pub, mosquitto_sub, paho-mqtt and MQTT.js, with
@@ -26,6 +26,7 @@ import time
 
 from clients import HERE, MESSAGES, PATIENCE, ROOT, TARGET, Paho, Server, Sub, check, failures, payloads, pub, start, stop_all
 from features import features
+from older import older
 from restart import restart
 
 os.environ["PATH"] += ":/usr/sbin"
@@ -100,7 +101,7 @@ def mosquitto_clients(port):
         found = watcher.messages()
         check(f"{name}: published, not early", (["message of the dead"], True), (found, delay <= time.monotonic() - began))
 
-    check("an MQTT 3.1.1 client is refused", True, pub(port, "x", 0, None, "-m", "x", "-V", "311")[0] != 0)
+    check("an MQTT 3.1 client is refused", True, pub(port, "x", 0, None, "-m", "x", version="31")[0] != 0)
 
 
 def paho(port):
@@ -190,6 +191,7 @@ def main():
             mosquitto_clients(serving.port)
             paho(serving.port)
             features(serving.port)
+            older(serving.port)
             watcher = Paho(serving.port, "watcher", expiry=60).connect()
             serving.process.send_signal(signal.SIGINT)
             watcher.wait(lambda: watcher.ended)

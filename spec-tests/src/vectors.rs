@@ -6,7 +6,9 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mqtt5_codec::{Role, ViolationClass};
+use mqtt5_codec::{ProtocolVersion, Role, ViolationClass};
+
+use crate::path_of;
 
 /// One file of vectors.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub struct VectorFile {
 pub struct Case {
     /// The name, unique over all files.
     pub name: String,
+    /// The version by whose rules the bytes are read.
+    pub version: ProtocolVersion,
     /// The line of the file on which the case begins.
     pub line: usize,
     /// Labels of the numbered statements that the case is about.
@@ -37,7 +41,11 @@ pub struct Case {
     /// The numbered statement that is violated.
     pub statement: Option<String>,
     /// What encoding the decoded packets again gives, if not the same bytes.
-    pub reencodes: Option<Vec<u8>>,
+    pub reencodes: Option<Said>,
+    /// The same packets in MQTT 5.0; in all accepted cases of MQTT 3.1.1.
+    pub v5: Option<Said>,
+    /// What a Server that speaks both versions sends before it closes the Network Connection, where that is settled.
+    pub answer: Option<Said>,
     /// The reason.
     pub why: String,
 }
@@ -49,6 +57,15 @@ impl Case {
         self.statements.iter().any(|found| found == label)
             || self.statement.as_deref() == Some(label)
     }
+}
+
+/// Bytes, where there may be none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// These.
+    Bytes(Vec<u8>),
+    /// `none`
+    Nothing,
 }
 
 /// The verdict on an input.
@@ -65,8 +82,8 @@ pub enum Expectation {
     Reject {
         /// Malformed Packet or Protocol Error.
         class: ViolationClass,
-        /// The Reason Code to answer with.
-        reason_code: u8,
+        /// The Reason Code to answer with; MQTT 3.1.1 has none.
+        reason_code: Option<u8>,
     },
 }
 
@@ -127,12 +144,16 @@ impl fmt::Display for VectorError {
 
 impl std::error::Error for VectorError {}
 
-/// Reads all vector files of a folder, in the order of their names.
+/// Reads all vector files of a version, in the order of their names.
 ///
 /// # Errors
 ///
 /// [`VectorError`] if a file cannot be read, breaks the format, or names a case that exists already.
-pub fn read_folder(folder: &Path) -> Result<Vec<VectorFile>, VectorError> {
+pub fn read_all(version: ProtocolVersion) -> Result<Vec<VectorFile>, VectorError> {
+    let folder = &path_of(match version {
+        ProtocolVersion::V3_1_1 => "vectors/v3.1.1",
+        _ => "vectors",
+    });
     let unreadable = |path: &Path, error: std::io::Error| VectorError {
         file: path.to_owned(),
         line: 0,
@@ -151,7 +172,7 @@ pub fn read_folder(folder: &Path) -> Result<Vec<VectorFile>, VectorError> {
     let mut names = std::collections::BTreeSet::new();
     for path in paths {
         let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
-        let cases = read(&path, &text)?;
+        let cases = read(version, &path, &text)?;
         if let Some(again) = cases.iter().find(|case| !names.insert(case.name.clone())) {
             return Err(VectorError {
                 file: path,
@@ -173,8 +194,8 @@ pub fn read_folder(folder: &Path) -> Result<Vec<VectorFile>, VectorError> {
 /// # Errors
 ///
 /// [`VectorError`] if it breaks the format.
-pub fn read(file: &Path, text: &str) -> Result<Vec<Case>, VectorError> {
-    parse::cases(text).map_err(|(line, message)| VectorError {
+pub fn read(version: ProtocolVersion, file: &Path, text: &str) -> Result<Vec<Case>, VectorError> {
+    parse::cases(version, text).map_err(|(line, message)| VectorError {
         file: file.to_owned(),
         line,
         message,

@@ -12,8 +12,7 @@ use mqtt5_codec::{
     DecodeError, EncodeError, Packet, PacketType, Properties, Property, ProtocolVersion, PubAck,
     Publish, ReasonCode, TopicFilter, TopicName, Violation,
 };
-use mqtt5_spec_tests::path_of;
-use mqtt5_spec_tests::vectors::{Case, Expectation, read_folder};
+use mqtt5_spec_tests::vectors::{self, Case, Expectation, Said};
 
 /// The size of the largest vector, and some more.
 const ROOM: usize = 4 << 20;
@@ -52,8 +51,9 @@ impl Write for Nowhere {
 }
 
 fn vectors() -> Vec<Case> {
-    let files = read_folder(&path_of("vectors")).expect("the vectors can be read");
-    files.into_iter().flat_map(|file| file.cases).collect()
+    let read = |&version| vectors::read_all(version).expect("the vectors can be read");
+    let files = ProtocolVersion::ALL.iter().flat_map(read);
+    files.flat_map(|file| file.cases).collect()
 }
 
 #[track_caller]
@@ -114,37 +114,31 @@ fn read(value: impl Debug) {
     write!(Nowhere, "{value:?}").expect("nowhere is large");
 }
 
-fn write_and_compare(packet: &Packet<'_>, out: &mut Vec<u8>, slice: &mut [u8]) {
-    let length = packet
-        .encoded_len(ProtocolVersion::V5_0)
-        .expect("a decoded packet");
+fn write_and_compare(
+    version: ProtocolVersion,
+    packet: &Packet<'_>,
+    out: &mut Vec<u8>,
+    slice: &mut [u8],
+) {
+    let length = packet.encoded_len(version).expect("a decoded packet");
     out.clear();
-    packet
-        .encode(ProtocolVersion::V5_0, out)
-        .expect("room enough");
+    packet.encode(version, out).expect("room enough");
     assert_eq!(out.len(), length);
     let mut rest = &mut slice[..length];
-    packet
-        .encode(ProtocolVersion::V5_0, &mut rest)
-        .expect("room enough");
+    packet.encode(version, &mut rest).expect("room enough");
     assert!(rest.is_empty());
     assert!(out[..] == slice[..length]);
-    assert_eq!(
-        packet.encode_to_slice(ProtocolVersion::V5_0, slice),
-        Ok(length)
-    );
+    assert_eq!(packet.encode_to_slice(version, slice), Ok(length));
     assert!(out[..] == slice[..length]);
-    let again = Packet::decode(ProtocolVersion::V5_0, &slice[..length]).expect("what was written");
+    let again = Packet::decode(version, &slice[..length]).expect("what was written");
     assert!(again == *packet);
     out.clear();
-    let payload = packet
-        .encode_head(ProtocolVersion::V5_0, out)
-        .expect("room enough");
+    let payload = packet.encode_head(version, out).expect("room enough");
     assert_eq!(out.len() + payload.len(), length);
     // And where there is no room.
     let mut short = &mut slice[..length - 1];
     assert_eq!(
-        packet.encode(ProtocolVersion::V5_0, &mut short),
+        packet.encode(version, &mut short),
         Err(EncodeError::NoRoom { needed: length })
     );
 }
@@ -154,8 +148,8 @@ fn decode<'a>(
     packet: &mqtt5_codec::framing::RawPacket<'a>,
 ) -> Result<Packet<'a>, DecodeError> {
     match case.sender {
-        None => packet.decode(ProtocolVersion::V5_0),
-        Some(sender) => packet.decode_from(ProtocolVersion::V5_0, sender),
+        None => packet.decode(case.version),
+        Some(sender) => packet.decode_from(case.version, sender),
     }
 }
 
@@ -184,7 +178,9 @@ fn accepted_packets() {
                 let packet = decode(case, &packet).expect("an accepted packet");
                 read_all(&packet);
                 read(packet);
-                write_and_compare(&packet, &mut out, &mut slice);
+                if case.reencodes != Some(Said::Nothing) {
+                    write_and_compare(case.version, &packet, &mut out, &mut slice);
+                }
                 packets += 1;
                 input = rest;
             }

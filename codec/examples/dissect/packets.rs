@@ -379,7 +379,7 @@ pub(crate) fn publish_head(
     // Topic Name and the longest properties would not fit into one, and are not looked at.
     let limit = (header.packet_size() - 1).min(start.len());
     let mut buffer = BytesMut::from(start);
-    match StreamSplitter::new(LARGEST_PACKET, limit).next(&mut buffer) {
+    match StreamSplitter::new(LARGEST_PACKET, limit).next(ProtocolVersion::V5_0, &mut buffer) {
         Ok(SplitterOutput::Ready(Piece::Head(head))) => {
             head.decode_from(ProtocolVersion::V5_0, sender)?;
             Ok(Some(head))

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::Violation;
+use crate::{ProtocolVersion, Violation};
 
 /// A side of a Network Connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -88,7 +88,16 @@ packet_types! {
 impl PacketType {
     /// Whether this side ever sends packets of the type (Table 2-1).
     #[must_use]
-    pub const fn sent_by(self, sender: Role) -> bool {
+    pub const fn sent_by(self, version: ProtocolVersion, sender: Role) -> bool {
+        if let ProtocolVersion::V3_1_1 = version {
+            match self {
+                // A Server just closes the connection.
+                PacketType::Disconnect => return matches!(sender, Role::Client),
+                // There is no such packet, which is said when it is decoded.
+                PacketType::Auth => return true,
+                _ => {}
+            }
+        }
         match self {
             PacketType::Connect
             | PacketType::Subscribe

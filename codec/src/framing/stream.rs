@@ -3,13 +3,12 @@
 use bytes::{Bytes, BytesMut};
 
 use super::splitter::{Frame, SplitterOutput, next_header, share, take_frame};
-use crate::encode::encode_head_for;
 use crate::framing::FixedHeader;
 use crate::v5::packet::{PublishLayout, parse_publish_head};
 use crate::wire::{fault_of, leading_variable_byte_integer};
 use crate::{
     DecodeError, Delivery, EncodeError, PacketType, ProtocolVersion, Publish, PublishProperties,
-    Role, TopicName, Violation,
+    Role, TopicName, Violation, v3_1_1,
 };
 
 /// A [`Splitter`](crate::framing::Splitter) that hands out large PUBLISH packets in pieces, so that no
@@ -37,13 +36,13 @@ use crate::{
 ///
 /// let mut splitter = StreamSplitter::new(LARGEST_PACKET, 8);
 /// let mut buffer = BytesMut::from(&b"\x30\x0A\x00\x03a/b\x00pay"[..]);
-/// let SplitterOutput::Ready(Piece::Head(head)) = splitter.next(&mut buffer)? else { panic!() };
+/// let SplitterOutput::Ready(Piece::Head(head)) = splitter.next(ProtocolVersion::V5_0, &mut buffer)? else { panic!() };
 /// assert_eq!(head.decode(ProtocolVersion::V5_0)?.topic.as_deref(), Some("a/b"));
 /// assert_eq!(head.payload_length(), 4);
 ///
-/// let SplitterOutput::Ready(Piece::Payload(chunk)) = splitter.next(&mut buffer)? else { panic!() };
+/// let SplitterOutput::Ready(Piece::Payload(chunk)) = splitter.next(ProtocolVersion::V5_0, &mut buffer)? else { panic!() };
 /// assert_eq!((&chunk.bytes[..], chunk.remaining), (&b"pay"[..], 1));
-/// assert_eq!(splitter.next(&mut buffer)?, SplitterOutput::Incomplete { needed: 1 });
+/// assert_eq!(splitter.next(ProtocolVersion::V5_0, &mut buffer)?, SplitterOutput::Incomplete { needed: 1 });
 ///
 /// let mut relayed = Vec::new();
 /// let received = head.decode(ProtocolVersion::V5_0)?;
@@ -95,24 +94,30 @@ impl StreamSplitter {
         }
     }
 
-    /// Takes one piece off the front of the buffer, uncopied.
+    /// Takes one piece off the front of the buffer, uncopied. Only the version tells where the payload
+    /// of a large PUBLISH begins; a CONNECT is never large, so that any version will do until it has come.
     ///
     /// # Errors
     ///
     /// [`DecodeError`] as [`Splitter::next`](crate::framing::Splitter::next), and if the head of a large
     /// PUBLISH does not fit into its packet.
-    pub fn next(&mut self, buffer: &mut BytesMut) -> Result<SplitterOutput<Piece>, DecodeError> {
+    pub fn next(
+        &mut self,
+        version: ProtocolVersion,
+        buffer: &mut BytesMut,
+    ) -> Result<SplitterOutput<Piece>, DecodeError> {
         if self.payload_left > 0 {
             return Ok(self.next_chunk(buffer));
         }
-        let header = match next_header(buffer, self.maximum_packet_size)? {
+        let header = next_header(buffer, self.maximum_packet_size);
+        let header = match header.map_err(|error| error.in_version(version))? {
             SplitterOutput::Ready(header) => header,
             SplitterOutput::Incomplete { needed } => {
                 return Ok(SplitterOutput::Incomplete { needed });
             }
         };
         if header.packet_size() > self.buffer_limit {
-            return self.next_head(header, buffer);
+            return self.next_head(version, header, buffer);
         }
         Ok(match take_frame(buffer, header) {
             SplitterOutput::Ready(frame) => SplitterOutput::Ready(Piece::Frame(frame)),
@@ -143,20 +148,18 @@ impl StreamSplitter {
 
     fn next_head(
         &mut self,
+        version: ProtocolVersion,
         header: FixedHeader,
         buffer: &mut BytesMut,
     ) -> Result<SplitterOutput<Piece>, DecodeError> {
         let error = |violation, offset| {
-            Err(DecodeError::new(
-                violation,
-                Some(header.packet_type()),
-                offset,
-            ))
+            let packet_type = Some(header.packet_type());
+            Err(DecodeError::new(violation, packet_type, offset).in_version(version))
         };
         if header.packet_type() != PacketType::Publish {
             return error(Violation::BufferLimit, 1);
         }
-        let length = match head_length(header, buffer) {
+        let length = match head_length(version, header, buffer) {
             Ok(length) => length,
             Err((violation, offset)) => return error(violation, offset),
         };
@@ -178,7 +181,11 @@ impl StreamSplitter {
 
 /// The length of everything before the payload of a PUBLISH, fixed header included. While that is
 /// not known, a lower limit that is above the length of `input`.
-fn head_length(header: FixedHeader, input: &[u8]) -> Result<usize, (Violation, usize)> {
+fn head_length(
+    version: ProtocolVersion,
+    header: FixedHeader,
+    input: &[u8],
+) -> Result<usize, (Violation, usize)> {
     let fits = |length: usize, violation, offset| {
         if length > header.packet_size() {
             Err((violation, offset))
@@ -195,6 +202,9 @@ fn head_length(header: FixedHeader, input: &[u8]) -> Result<usize, (Violation, u
     fits(topic_end, Violation::FieldTruncated, topic_at)?;
     let set_at = topic_at + layout.properties_at;
     fits(set_at, Violation::FieldTruncated, topic_end)?;
+    if version == ProtocolVersion::V3_1_1 {
+        return Ok(set_at);
+    }
     let property_length = match leading_variable_byte_integer(input.get(set_at..).unwrap_or(&[])) {
         Ok(property_length) => property_length,
         Err(violation) => return Err((violation, set_at)),
@@ -223,8 +233,8 @@ fn head_length(header: FixedHeader, input: &[u8]) -> Result<usize, (Violation, u
 ///
 /// let mut buffer = BytesMut::from(&b"\x30\x0A\x00\x03a/b\x00payl"[..]);
 /// let mut splitter = StreamSplitter::new(LARGEST_PACKET, 8);
-/// let SplitterOutput::Ready(Piece::Head(head)) = splitter.next(&mut buffer)? else { panic!() };
-/// let SplitterOutput::Ready(Piece::Payload(chunk)) = splitter.next(&mut buffer)? else { panic!() };
+/// let SplitterOutput::Ready(Piece::Head(head)) = splitter.next(ProtocolVersion::V5_0, &mut buffer)? else { panic!() };
+/// let SplitterOutput::Ready(Piece::Payload(chunk)) = splitter.next(ProtocolVersion::V5_0, &mut buffer)? else { panic!() };
 ///
 /// let large = head.decode(ProtocolVersion::V5_0)?;
 /// assert_eq!((large.topic.as_deref(), large.payload_length), (Some("a/b"), 4));
@@ -258,9 +268,8 @@ impl<'a> LargePublish<'a> {
         version: ProtocolVersion,
         out: &mut B,
     ) -> Result<(), EncodeError> {
-        match version {
-            ProtocolVersion::V5_0 => encode_head_for(&self.head(), self.payload_length, out),
-        }
+        self.head()
+            .encode_head_of(version, self.payload_length, out)
     }
 
     /// The whole message, once its payload has been put together; `None` if that has another length.
@@ -297,11 +306,13 @@ impl PublishHead {
     ///
     /// [`DecodeError`] if a rule of the standard is broken.
     pub fn decode(&self, version: ProtocolVersion) -> Result<LargePublish<'_>, DecodeError> {
-        let ProtocolVersion::V5_0 = version;
-        match parse_publish_head(
-            self.header.first_byte(),
-            &self.bytes[self.header.length()..],
-        ) {
+        let first_byte = self.header.first_byte();
+        let head = &self.bytes[self.header.length()..];
+        let parsed = match version {
+            ProtocolVersion::V3_1_1 => v3_1_1::parse_publish_head(first_byte, head),
+            ProtocolVersion::V5_0 => parse_publish_head(first_byte, head),
+        };
+        match parsed {
             Ok((_, publish)) => Ok(LargePublish {
                 delivery: publish.delivery,
                 retain: publish.retain,
@@ -311,11 +322,9 @@ impl PublishHead {
             }),
             Err(error) => {
                 let fault = fault_of(error);
-                Err(DecodeError::new(
-                    fault.violation,
-                    Some(PacketType::Publish),
-                    fault.offset_in(self.bytes.len()),
-                ))
+                let offset = fault.offset_in(self.bytes.len());
+                let packet_type = Some(PacketType::Publish);
+                Err(DecodeError::new(fault.violation, packet_type, offset).in_version(version))
             }
         }
     }
@@ -335,12 +344,14 @@ impl PublishHead {
             .map_err(|error| error.sent_by(sender))?;
         match crate::Packet::Publish(publish.head()).wrong_side(sender) {
             None => Ok(publish),
-            Some((violation, offset)) => Err(DecodeError::new(
-                violation,
-                Some(PacketType::Publish),
-                self.header.length() + offset,
-            )
-            .sent_by(sender)),
+            Some((violation, offset)) => {
+                let offset = self.header.length() + offset;
+                Err(
+                    DecodeError::new(violation, Some(PacketType::Publish), offset)
+                        .in_version(version)
+                        .sent_by(sender),
+                )
+            }
         }
     }
 

@@ -64,14 +64,33 @@ impl<'a> TopicFilter<'a> {
     /// Whether this is the filter of a Shared Subscription.
     #[must_use]
     pub fn is_shared(self) -> bool {
+        is_shared(self.0.as_bytes()) && self.shared().is_some()
+    }
+
+    /// As [`TopicFilter::is_shared`], for a filter that was checked by the rules of MQTT 5.
+    #[inline]
+    pub(crate) fn begins_as_shared(self) -> bool {
         is_shared(self.0.as_bytes())
     }
 
-    /// ShareName and filter of a Shared Subscription.
+    /// ShareName and filter of a Shared Subscription. `None` for what begins with `$share/` and does not go on
+    /// as the filter of one must: in MQTT 3.1.1 that is an ordinary filter.
     #[must_use]
     pub fn shared(self) -> Option<SharedFilter<'a>> {
-        let (share_name, filter) = self.0.strip_prefix(SHARE_PREFIX)?.split_once('/')?;
-        Some(SharedFilter { share_name, filter })
+        let rest = self.0.strip_prefix(SHARE_PREFIX)?;
+        let (share_name, filter) = rest.split_once('/')?;
+        let is_name = !share_name.is_empty() && !share_name.bytes().any(is_wildcard);
+        (is_name && !filter.is_empty()).then_some(SharedFilter { share_name, filter })
+    }
+
+    /// Whether a packet of MQTT 5 may have the filter: one that was received by MQTT 3.1.1 may begin with
+    /// `$share/` and not be that of a Shared Subscription [MQTT-4.8.2-1] [MQTT-4.8.2-2].
+    pub(crate) fn check_share(self) -> Result<(), Violation> {
+        if !is_shared(self.0.as_bytes()) {
+            return Ok(());
+        }
+        let found = matching_part_of_share(self.0.as_bytes());
+        found.map_or_else(|(_, violation)| Err(violation), |_| Ok(()))
     }
 
     /// The part that Topic Names are matched against: without `$share/` and ShareName.
@@ -189,6 +208,28 @@ fn check_wildcards(filter: &[u8]) -> Result<(), (usize, Violation)> {
         }
     }
     Ok(())
+}
+
+/// A Topic Filter of MQTT 3.1.1, which has no Shared Subscriptions: `$share/` is the beginning of a filter as
+/// any other (its section 4.7).
+#[inline]
+pub(crate) fn checked_plain_topic_filter(input: &[u8]) -> Parsed<'_, TopicFilter<'_>> {
+    let (rest, filter) = length_prefixed(input)?;
+    if filter.is_empty() {
+        return Err(Fault::at(input, Violation::TopicFilterEmpty));
+    }
+    if may_be_invalid_or_has_wildcard(filter) {
+        check_plain(filter).map_err(|fault| fault_in_content(input, fault))?;
+    }
+    Ok((rest, TopicFilter::trusted(filter)))
+}
+
+#[inline(never)]
+fn check_plain(filter: &[u8]) -> Result<(), (usize, Violation)> {
+    if may_be_invalid(filter) {
+        validate_slowly(filter)?;
+    }
+    check_wildcards(filter)
 }
 
 /// A Topic Filter, checked but left as bytes.

@@ -75,8 +75,8 @@ string_type!(TopicName);
 
 /// What the field demands in which a Topic Name stands.
 pub(crate) struct NameRules {
-    may_be_empty: bool,
-    wildcard: Violation,
+    pub(crate) may_be_empty: bool,
+    pub(crate) wildcard: Violation,
 }
 
 /// A Topic Name on its own.
@@ -131,7 +131,8 @@ pub(crate) fn checked_topic_name(input: &[u8], wildcard: Violation) -> Parsed<'_
 }
 
 /// A Topic Name; `None` if it is empty and may be.
-#[inline]
+// Out of line, a PUBLISH takes 26 instructions more.
+#[inline(always)]
 pub(crate) fn topic_name<'a>(
     input: &'a [u8],
     rules: &NameRules,

@@ -4,7 +4,7 @@ mod acknowledgement;
 mod auth;
 mod connack;
 mod connect;
-mod decode;
+pub(crate) mod decode;
 mod disconnect;
 mod publish;
 mod suback;
@@ -17,9 +17,10 @@ pub use acknowledgement::{
 };
 pub use auth::{Auth, AuthProperties};
 pub use connack::{ConnAck, ConnAckProperties};
+pub(crate) use connack::{connect_acknowledge_flags, only_on_success};
 #[cfg(mqtt5_faults)]
 pub(crate) use connect::flag;
-pub use connect::{Connect, ConnectProperties, Will, WillProperties};
+pub use connect::{Connect, ConnectProperties, Protocol, Will, WillProperties};
 pub use decode::split_acknowledgement;
 pub use disconnect::{Disconnect, DisconnectProperties};
 pub use publish::{Delivery, Publish, PublishProperties, decode_plain_publish};
@@ -33,14 +34,15 @@ pub use subscribe::{
 };
 
 pub(crate) use publish::{
-    PACKET_IDENTIFIER_LENGTH, PublishLayout, has_packet_identifier, is_retained,
-    parse_head as parse_publish_head,
+    PACKET_IDENTIFIER_LENGTH, PublishLayout, has_packet_identifier, is_duplicate, is_retained,
+    parse_head as parse_publish_head, qos_of,
 };
 
 use self::decode::Parse;
 use crate::encode::{self, Body};
 use crate::framing::FixedHeader;
 use crate::sink::Sink;
+use crate::v3_1_1::V3;
 use crate::wire::Parsed;
 use crate::{EncodeError, PacketType, ProtocolVersion, Violation};
 
@@ -145,6 +147,18 @@ impl From<Ping> for Packet<'_> {
     }
 }
 
+impl Body<'_> for V3<&Ping> {
+    fn packet_type(&self) -> PacketType {
+        self.0.0
+    }
+
+    fn check(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+
+    fn write<S: Sink>(&self, _: &mut S) {}
+}
+
 impl Body<'_> for Ping {
     fn packet_type(&self) -> PacketType {
         self.0
@@ -217,6 +231,7 @@ impl<'a> Packet<'a> {
     /// [`EncodeError::Invalid`] if the packet would break a rule.
     pub fn encoded_len(&self, version: ProtocolVersion) -> Result<usize, EncodeError> {
         match version {
+            ProtocolVersion::V3_1_1 => with_body!(self, |body| encode::encoded_len(&V3(body))),
             ProtocolVersion::V5_0 => with_body!(self, |body| encode::encoded_len(body)),
         }
     }
@@ -235,6 +250,7 @@ impl<'a> Packet<'a> {
         out: &mut B,
     ) -> Result<(), EncodeError> {
         match version {
+            ProtocolVersion::V3_1_1 => with_body!(self, |body| encode::encode(&V3(body), out)),
             ProtocolVersion::V5_0 => with_body!(self, |body| encode::encode(body, out)),
         }
     }
@@ -253,6 +269,9 @@ impl<'a> Packet<'a> {
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {
         match version {
+            ProtocolVersion::V3_1_1 => {
+                with_body!(self, |body| encode::encode_to_slice(&V3(body), out))
+            }
             ProtocolVersion::V5_0 => with_body!(self, |body| encode::encode_to_slice(body, out)),
         }
     }
@@ -270,6 +289,7 @@ impl<'a> Packet<'a> {
         out: &mut B,
     ) -> Result<&'a [u8], EncodeError> {
         match version {
+            ProtocolVersion::V3_1_1 => with_body!(self, |body| encode::encode_head(&V3(body), out)),
             ProtocolVersion::V5_0 => with_body!(self, |body| encode::encode_head(body, out)),
         }
     }

@@ -128,7 +128,7 @@ impl Receiver {
         self.input.extend_from_slice(bytes);
         let mut is_open = true;
         loop {
-            let piece = match self.splitter.next(&mut self.input) {
+            let piece = match self.splitter.next(self.server.version(), &mut self.input) {
                 Ok(SplitterOutput::Ready(piece)) => Some(piece),
                 Ok(SplitterOutput::Incomplete { .. }) => None,
                 Err(error) => {

@@ -32,7 +32,7 @@ use alloc::collections::VecDeque;
 
 use super::{groups, retained, subscriptions};
 
-pub use self::config::{BrokerConfig, BrokerLimits, ClientLimits, Overlap};
+pub use self::config::{BrokerConfig, BrokerLimits, ClientLimits, Overlap, Refusal};
 pub use self::granted::Granted;
 pub use self::links::{ConnectionKey, Gone, Next, Transmitted};
 pub use self::notice::{DropReason, Notice, Recipient};

@@ -3,7 +3,8 @@
 use alloc::boxed::Box;
 
 use mqtt5_codec::{
-    Auth, ConnAck, Connect, Packet, PacketType, Property, PropertyIdentifier, ReasonCode, Role,
+    Auth, ConnAck, Connect, Packet, PacketType, Property, PropertyIdentifier, ProtocolVersion,
+    ReasonCode, Role,
 };
 
 use super::Client;
@@ -38,8 +39,11 @@ impl Client {
     /// # Errors
     ///
     /// [`SendError::ClientIdentifierDiffers`] if the Session that is to go on belongs to another
-    /// ClientID; [`SendError::Invalid`].
+    /// ClientID; [`SendError::Invalid`]; [`SendError::NotInVersion`] for a version other than MQTT 5.
     pub fn connect(&mut self, now: Instant, connect: &Connect<'_>) -> Result<(), SendError> {
+        if connect.version != ProtocolVersion::V5_0 {
+            return Err(SendError::NotInVersion);
+        }
         self.connection_lost(now);
         self.session.handle_timeout(now);
         let clean_start = connect.clean_start || !self.session.life.exists();

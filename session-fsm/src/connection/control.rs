@@ -93,7 +93,11 @@ impl Connection {
             reason_code,
             properties: Properties::new(properties)?,
         };
-        Packet::Disconnect(disconnect).check_before_sending(self.role)?;
+        Packet::Disconnect(disconnect).check_before_sending(ProtocolVersion::V5_0, self.role)?;
+        let is_normal = reason_code == ReasonCode::NORMAL_DISCONNECTION;
+        if self.is_closed_in_silence(is_normal) {
+            return Ok(());
+        }
         let packet = self.fit(Explanations::Always, properties, |version, list| {
             Disconnect {
                 reason_code,
@@ -115,6 +119,9 @@ impl Connection {
 
     /// Queues a DISCONNECT without properties, unless not even that fits.
     pub(crate) fn farewell(&mut self, disconnect: &Disconnect<'_>) {
+        if self.is_closed_in_silence(false) {
+            return;
+        }
         let properties = [];
         let encoded = self.fit(Explanations::Always, &properties, |version, _| {
             disconnect.encode_to_vec(version)
@@ -122,6 +129,12 @@ impl Connection {
         if let Ok(Some(packet)) = encoded {
             self.send(&packet);
         }
+    }
+
+    /// Whether the connection ends without a DISCONNECT: in MQTT 3.1.1 that packet is the Client's, for a normal
+    /// end only. It deletes the Will (section 3.14 there).
+    fn is_closed_in_silence(&self, is_normal: bool) -> bool {
+        self.version == ProtocolVersion::V3_1_1 && !(self.role == Role::Client && is_normal)
     }
 
     /// Keeps only a queued DISCONNECT, and drops it, too, if a CONNACK is queued, which it must not

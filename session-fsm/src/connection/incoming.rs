@@ -139,7 +139,8 @@ pub(crate) trait Side {
                     return None;
                 }
                 Err(error) => {
-                    self.malformed(now, error.sent_by(Self::PEER));
+                    let version = self.connection().version;
+                    self.malformed(now, error.in_version(version).sent_by(Self::PEER));
                     continue;
                 }
             };
@@ -182,7 +183,8 @@ pub(crate) trait Side {
             }
             Ok(Split::Incomplete { .. }) => return Taken::Incomplete,
             Err(error) => {
-                self.malformed(now, error.sent_by(Self::PEER));
+                let version = self.connection().version;
+                self.malformed(now, error.in_version(version).sent_by(Self::PEER));
                 return Taken::Nothing;
             }
         };

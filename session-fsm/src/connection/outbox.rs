@@ -6,6 +6,7 @@ use core::hash::{Hash, Hasher};
 use mqtt5_codec::Wire;
 
 use super::liveness::Asked;
+use super::older_version;
 use mqtt5_codec::framing::{LARGEST_PACKET, Split, split};
 use mqtt5_codec::{
     PacketIdentifier, PacketType, ProtocolVersion, PubAck, PubComp, PubRec, PubRel, ReasonCode,
@@ -42,6 +43,7 @@ macro_rules! acknowledgements {
                 packet_identifier: PacketIdentifier,
                 reason_code: ReasonCode,
             ) {
+                let reason_code = older_version::acknowledgement(version, reason_code);
                 let encoded = $packet::new(packet_identifier, reason_code).encode(version, &mut self.bytes);
                 debug_assert_eq!(encoded, Ok(()), "these packets break no rule");
             }

@@ -18,7 +18,8 @@ pub(crate) enum Explanations {
 }
 
 impl Connection {
-    /// Encodes a packet with as many of the properties as the peer wants and takes: if it is larger
+    /// Encodes a packet with as many of the properties as the peer wants and takes, which are none in MQTT
+    /// 3.1.1: if it is larger
     /// than the peer's Maximum Packet Size, without User Properties, or without Reason String, or
     /// without both. `None` if it is still too large.
     pub(crate) fn fit(
@@ -28,7 +29,11 @@ impl Connection {
         encode: impl Fn(ProtocolVersion, &[Property<'_>]) -> Result<Vec<u8>, EncodeError>,
     ) -> Result<Option<Vec<u8>>, EncodeError> {
         // The caller's properties must be right even if they are left out.
-        let whole = encode(self.version, properties)?;
+        let whole = encode(ProtocolVersion::V5_0, properties)?;
+        if self.version == ProtocolVersion::V3_1_1 {
+            let packet = encode(self.version, &[])?;
+            return Ok(Some(packet).filter(|packet| self.fits(packet)));
+        }
         let wanted = explanations == Explanations::Always
             || self.peer.problem_information
             || fault!("MQTT-3.1.2-29");

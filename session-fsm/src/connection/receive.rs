@@ -2,8 +2,8 @@
 
 use mqtt5_codec::property::Scope;
 use mqtt5_codec::{
-    Delivery, Packet, PacketIdentifier, PacketType, Properties, PropertyIdentifier, Publish,
-    PublishProperties, Qos, ReasonCode, Role, TopicName,
+    Delivery, Packet, PacketIdentifier, PacketType, Properties, PropertyIdentifier,
+    ProtocolVersion, Publish, PublishProperties, Qos, ReasonCode, Role, TopicName,
 };
 
 use super::Connection;
@@ -247,6 +247,9 @@ impl Connection {
                         packet_identifier = packet_identifier.get(),
                         "the Packet Identifier is in use"
                     );
+                    if self.version == ProtocolVersion::V3_1_1 {
+                        return Err(SessionViolation::PacketIdentifierInUse);
+                    }
                     self.refuse_identifier(packet_identifier, qos);
                     return Ok(None);
                 }

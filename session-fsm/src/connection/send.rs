@@ -5,8 +5,8 @@ use core::iter;
 use mqtt5_codec::Wire;
 use mqtt5_codec::framing::LARGEST_PACKET;
 use mqtt5_codec::{
-    Delivery, EncodeError, Packet, PacketType, PropertyIdentifier, PubRel, Publish, Qos,
-    ReasonCode, Violation,
+    Delivery, EncodeError, Packet, PacketType, Properties, PropertyIdentifier, ProtocolVersion,
+    PubRel, Publish, Qos, ReasonCode, Violation,
 };
 
 use super::outbox::Blocked;
@@ -381,8 +381,12 @@ impl Connection {
         if publish.delivery != Delivery::AtMostOnce {
             return Err(Violation::DuplicateAtQos0.into());
         }
+        let mut publish = *publish;
+        if self.version == ProtocolVersion::V3_1_1 {
+            publish.properties = Properties::EMPTY;
+        }
         if !publish.properties.is_empty() {
-            Packet::Publish(*publish).check_sent_by(self.role)?;
+            Packet::Publish(publish).check_sent_by(self.version, self.role)?;
             if publish.properties.contains(PropertyIdentifier::TopicAlias) {
                 return Err(Violation::PropertyNotAllowed.into());
             }
@@ -400,7 +404,7 @@ impl Connection {
         } else {
             // With an alias it would need no Topic Name.
             publish.encoded_len(self.version)?;
-            match self.write_with_alias(publish, None, false, iter::empty(), None, wire) {
+            match self.write_with_alias(&publish, None, false, iter::empty(), None, wire) {
                 Written::Yes => {}
                 Written::NoRoom(needed) => return Err(EncodeError::NoRoom { needed }.into()),
                 Written::TooLarge | Written::Skipped => {
@@ -423,7 +427,9 @@ impl Connection {
         let no_alias = queued.topic_alias.is_none() && self.topic_aliases == TopicAliases::Off;
         let takes_none = self.peer.topic_alias_maximum == 0 && !fault!("MQTT-3.1.2-27");
         let same_properties = queued.expires_at == Instant::NEVER && !queued.has_identifiers();
-        if (no_alias || takes_none) && same_properties {
+        // MQTT 3.1.1 has neither.
+        let is_plain = self.version == ProtocolVersion::V3_1_1;
+        if (no_alias || takes_none) && same_properties || is_plain {
             // Nothing changes but the fixed header and the identifier.
             let message = &queued.message;
             if self

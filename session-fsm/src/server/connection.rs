@@ -6,7 +6,8 @@ use core::num::NonZeroU64;
 use mqtt5_codec::Wire;
 use mqtt5_codec::framing::{Piece, RawPacket};
 use mqtt5_codec::{
-    DecodeError, Disconnect, Packet, PacketType, Property, Publish, Qos, ReasonCode, Role,
+    DecodeError, Disconnect, Packet, PacketType, Property, ProtocolVersion, Publish, Qos,
+    ReasonCode, Role,
 };
 
 use super::ServerConfig;
@@ -20,7 +21,9 @@ use crate::event::{Cause, Event, Output};
 #[cfg(mqtt5_faults)]
 use crate::session::Life;
 use crate::session::{Publication, RefusedPublication, Session, WithdrawError};
-use crate::{Instant, Limits, NotTaken, PeerError, Receipt, SessionViolation, Token};
+use crate::{
+    Instant, Limits, NotTaken, PeerError, ProtocolVersions, Receipt, SessionViolation, Token,
+};
 
 /// The Server's side of one Network Connection, for a broker that owns all Sessions itself and
 /// lends one to the connection for each call. [`Server`](crate::Server) is a connection and a
@@ -58,6 +61,7 @@ use crate::{Instant, Limits, NotTaken, PeerError, Receipt, SessionViolation, Tok
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServerConnection {
     pub(super) connection: Connection,
+    pub(super) versions: ProtocolVersions,
     pub(super) unanswered_requests: u16,
     pub(super) handshake: Option<Box<Handshake>>,
     pub(super) requests: Requests,
@@ -98,6 +102,7 @@ impl ServerConnection {
         connection.maximum_connect_size = config.maximum_connect_size;
         ServerConnection {
             unanswered_requests: config.unanswered_requests,
+            versions: config.versions,
             connection,
             handshake: None,
             requests: Requests::default(),
@@ -140,9 +145,9 @@ impl ServerConnection {
         self.keep_alive
     }
 
-    /// The version that its CONNECT names.
-    #[cfg(feature = "persistence")]
-    pub(crate) const fn version(&self) -> mqtt5_codec::ProtocolVersion {
+    /// Returns the version that the Client speaks; [`ProtocolVersion::V5_0`] before its CONNECT.
+    #[must_use]
+    pub const fn version(&self) -> ProtocolVersion {
         self.connection.version
     }
 
@@ -184,12 +189,6 @@ impl Lent<'_> {
     #[inline(always)]
     const fn side(&mut self) -> &mut Self {
         self
-    }
-
-    /// The version of the CONNECT.
-    #[cfg(feature = "persistence")]
-    pub(crate) const fn version(&self) -> mqtt5_codec::ProtocolVersion {
-        self.server.connection.version
     }
 
     fn receive_disconnect<'p>(&mut self, now: Instant, disconnect: Disconnect<'p>) -> Handled<'p> {
@@ -358,6 +357,8 @@ impl Side for Lent<'_> {
         }
         if connection.phase == Phase::Opening {
             if let Some(Packet::ConnAck(connack)) = error.answer(Role::Server, false) {
+                // In the form that the peer understands.
+                self.server.connection.version = error.version();
                 let cause = Cause::PeerError(error.into());
                 self.refuse_with(now, connack.reason_code, &[], cause);
                 return;

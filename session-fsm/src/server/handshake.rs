@@ -5,11 +5,13 @@ use alloc::vec::Vec;
 
 use mqtt5_codec::{
     Auth, ConnAck, Connect, Message, Packet, PacketType, Properties, Property, PropertyIdentifier,
-    Publish, Qos, ReasonCode, Role, Text, Will,
+    ProtocolVersion, Publish, Qos, ReasonCode, Role, Text, Will,
 };
 
 use super::connection::{Lent, ServerConnection};
-use crate::connection::{Authentication, EncodeToVec, Explanations, Handled, Phase, Question};
+use crate::connection::{
+    Authentication, EncodeToVec, Explanations, Handled, Phase, Question, older_version,
+};
 use crate::error::SendError;
 use crate::event::{Cause, Event, WillMessage};
 use crate::session::PendingWill;
@@ -58,6 +60,22 @@ impl Lent<'_> {
         self.server.connection.liveness.question = Question::None;
         let properties = &connect.properties;
         self.server.connection.version = connect.version;
+        if !self.server.versions.contains(connect.version) {
+            self.refuse_by_itself(now, ReasonCode::UnsupportedProtocolVersion);
+            return Ok(None);
+        }
+        if connect.version == ProtocolVersion::V3_1_1 {
+            // The Client is told of no limit, and so need not keep to one. That of memory stays.
+            self.server.connection.own = Limits {
+                maximum_packet_size: self.server.connection.own.maximum_packet_size,
+                ..Limits::NONE
+            };
+            // [MQTT3-3.1.3-8]
+            if connect.client_identifier.is_empty() && !connect.clean_start {
+                self.refuse_by_itself(now, ReasonCode::ClientIdentifierNotValid);
+                return Ok(None);
+            }
+        }
         self.server.connection.peer = Limits::of_client(properties);
         self.server.connection.authentication = properties
             .authentication_method()
@@ -75,11 +93,10 @@ impl Lent<'_> {
             self.refuse_will(now, violation);
             return Ok(None);
         }
-        self.server.connect_expiry = properties.session_expiry_interval().unwrap_or(fault!(
-            "absent expiry is for ever",
-            0,
-            u32::MAX
-        ));
+        self.server.connect_expiry = connect.session_expiry_interval();
+        if fault!("absent expiry is for ever") && properties.session_expiry_interval().is_none() {
+            self.server.connect_expiry = u32::MAX;
+        }
         self.server.handshake = Some(Box::new(Handshake {
             client_identifier: connect.client_identifier.as_str().into(),
             clean_start: connect.clean_start,
@@ -89,6 +106,10 @@ impl Lent<'_> {
             deciding: true,
         }));
         Ok(Some(Event::Connect(connect)))
+    }
+
+    fn refuse_by_itself(&mut self, now: Instant, reason_code: ReasonCode) {
+        self.refuse_with(now, reason_code, &[], Cause::Refused(reason_code));
     }
 
     /// Refuses a Will that this Server cannot publish [MQTT-3.2.2-12], [MQTT-3.2.2-13].
@@ -128,8 +149,15 @@ impl Lent<'_> {
         let mut client_identifier = &*handshake.client_identifier;
         let mut keep_alive = fault!("MQTT-3.2.2-22", handshake.keep_alive, 0);
         let mut expiry_interval = self.server.connect_expiry;
+        let is_told = self.server.connection.version == ProtocolVersion::V5_0;
         for property in properties {
             match *property {
+                // A Client that is not told keeps to its own Keep Alive.
+                Property::ServerKeepAlive(_) if !is_told => return Err(SendError::NotInVersion),
+                // It may be capped all the same.
+                Property::SessionExpiryInterval(seconds) if !is_told => {
+                    expiry_interval = expiry_interval.min(seconds);
+                }
                 Property::AssignedClientIdentifier(assigned) => {
                     client_identifier = fault!("MQTT-3.1.3-7", assigned.as_str(), "another");
                 }
@@ -225,7 +253,7 @@ impl Lent<'_> {
             properties: Properties::new(properties)?,
             ..ConnAck::new(reason_code)
         };
-        connack.encoded_len(self.server.connection.version)?;
+        connack.encoded_len(ProtocolVersion::V5_0)?;
         let authentication = self.server.connection.authentication.as_ref();
         for property in properties {
             let wanted = match property {
@@ -265,6 +293,10 @@ impl Lent<'_> {
         if !fault!("MQTT-3.2.2-7") {
             self.close(now, cause, false);
         }
+        let version = self.server.connection.version;
+        let Some(reason_code) = older_version::refusal(version, reason_code) else {
+            return;
+        };
         let packet =
             self.server
                 .connection

@@ -2,14 +2,15 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec;
+use alloc::vec::Vec;
 
 use mqtt5_codec::{
-    PacketIdentifier, PacketType, Properties, Property, ReasonCode, ReasonCodes, SubAck, Subscribe,
-    UnsubAck, Unsubscribe,
+    PacketIdentifier, PacketType, Properties, Property, ProtocolVersion, ReasonCode, ReasonCodes,
+    SubAck, Subscribe, UnsubAck, UnsubAckReasonCodes, Unsubscribe,
 };
 
 use super::connection::Lent;
-use crate::connection::{EncodeToVec, Explanations, Handled};
+use crate::connection::{EncodeToVec, Explanations, Handled, older_version};
 use crate::error::SendError;
 use crate::event::{Cause, Event};
 use crate::limits::Needs;
@@ -23,6 +24,8 @@ pub(super) struct Requests(BTreeMap<PacketIdentifier, Pending>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Pending {
     filters: u32,
+    /// How often it came: a Client of MQTT 3.1.1 may send it again, and each one is answered.
+    times: u16,
     /// The type of the answer.
     answer: PacketType,
 }
@@ -56,7 +59,7 @@ impl Lent<'_> {
             subscribe.packet_identifier,
             filters,
             PacketType::SubAck,
-        );
+        )?;
         Ok(fresh.then_some(Event::Subscribe(subscribe)))
     }
 
@@ -71,7 +74,7 @@ impl Lent<'_> {
             unsubscribe.packet_identifier,
             filters,
             PacketType::UnsubAck,
-        );
+        )?;
         Ok(fresh.then_some(Event::Unsubscribe(unsubscribe)))
     }
 
@@ -83,10 +86,22 @@ impl Lent<'_> {
         packet_identifier: PacketIdentifier,
         filters: u32,
         answer: PacketType,
-    ) -> bool {
+    ) -> Result<bool, SessionViolation> {
         let Some(session) = self.session.as_deref_mut() else {
-            return false;
+            return Ok(false);
         };
+        if self.server.connection.version == ProtocolVersion::V3_1_1 {
+            let limit = self.server.unanswered_requests;
+            let pending = self.server.requests.0.get_mut(&packet_identifier);
+            let same = pending.filter(|it| (it.filters, it.answer) == (filters, answer));
+            if let Some(pending) = same.filter(|it| it.times < limit) {
+                pending.times += 1;
+                return Ok(false);
+            }
+            if session.receiver.state(packet_identifier) != ReceiverState::Free {
+                return Err(SessionViolation::PacketIdentifierInUse);
+            }
+        }
         let refusal = match answer {
             _ if session.receiver.state(packet_identifier) != ReceiverState::Free => {
                 ReasonCode::PacketIdentifierInUse
@@ -98,9 +113,13 @@ impl Lent<'_> {
         if self.server.requests.0.len() < usize::from(self.server.unanswered_requests)
             && session.receiver.request(packet_identifier)
         {
-            let pending = Pending { filters, answer };
+            let pending = Pending {
+                filters,
+                times: 1,
+                answer,
+            };
             self.server.requests.0.insert(packet_identifier, pending);
-            return true;
+            return Ok(true);
         }
         let codes = vec![refusal; filters as usize];
         if !matches!(
@@ -109,7 +128,7 @@ impl Lent<'_> {
         ) {
             self.close(now, Cause::CannotAnswer(answer), false);
         }
-        false
+        Ok(false)
     }
 
     /// As [`Server::acknowledge_subscribe`](crate::Server::acknowledge_subscribe).
@@ -164,15 +183,17 @@ impl Lent<'_> {
         if fault!("MQTT-3.3.4-10") && self.session.as_deref().is_some_and(|it| it.in_flight() > 0) {
             return Err(SendError::NotExpected);
         }
-        let Some(pending) = pending.filter(|pending| pending.answer == answer) else {
+        let Some(&pending) = pending.filter(|pending| pending.answer == answer) else {
             return Err(SendError::NotExpected);
         };
         if u32::try_from(reason_codes.len()) != Ok(pending.filters) && !fault!("MQTT-3.8.4-6") {
             return Err(SendError::ReasonCodeCount);
         }
-        if !self.send_codes(packet_identifier, answer, reason_codes, properties)? {
-            self.close(now, Cause::CannotAnswer(answer), false);
-            return Ok(());
+        for _ in 0..pending.times {
+            if !self.send_codes(packet_identifier, answer, reason_codes, properties)? {
+                self.close(now, Cause::CannotAnswer(answer), false);
+                return Ok(());
+            }
         }
         self.server.requests.0.remove(&packet_identifier);
         if let Some(session) = self.session.as_deref_mut() {
@@ -203,15 +224,24 @@ impl Lent<'_> {
                 .connection
                 .fit(Explanations::IfWanted, properties, |version, list| {
                     if answer == PacketType::SubAck {
+                        let codes = codes
+                            .iter()
+                            .map(|code| older_version::granted(version, *code));
+                        let codes: Vec<_> = codes.collect();
                         SubAck {
                             properties: Properties::new(list)?,
-                            ..SubAck::new(named, ReasonCodes::new(codes)?)
+                            ..SubAck::new(named, ReasonCodes::new(&codes)?)
                         }
                         .encode_to_vec(version)
                     } else {
+                        // MQTT 3.1.1 has none (section 3.11.3 there).
+                        let reason_codes = match version {
+                            ProtocolVersion::V3_1_1 => UnsubAckReasonCodes::NONE,
+                            _ => ReasonCodes::new(codes)?,
+                        };
                         UnsubAck {
                             properties: Properties::new(list)?,
-                            ..UnsubAck::new(named, ReasonCodes::new(codes)?)
+                            ..UnsubAck::new(named, reason_codes)
                         }
                         .encode_to_vec(version)
                     }

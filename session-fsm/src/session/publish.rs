@@ -1,6 +1,6 @@
 //! Accepts messages into a Session.
 
-use mqtt5_codec::{Message, Packet, PacketIdentifier, Qos, Role, Violation};
+use mqtt5_codec::{Message, Packet, PacketIdentifier, ProtocolVersion, Qos, Role, Violation};
 
 use super::publication::{Publication, QueuedMessage, RefusedPublication};
 use super::{Change, Deadline, Ending, Notice, Session};
@@ -131,7 +131,7 @@ impl Session {
         message: &Message,
     ) -> Result<Option<Instant>, PublishError> {
         let publish = message.publish();
-        Packet::Publish(publish).check_sent_by(self.role)?;
+        Packet::Publish(publish).check_sent_by(ProtocolVersion::V5_0, self.role)?;
         let interval = publish.properties.message_expiry_interval();
         Ok(interval.map(|seconds| now.plus_seconds(seconds)))
     }

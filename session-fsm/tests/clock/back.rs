@@ -4,7 +4,9 @@ use core::time::Duration;
 
 use mqtt5_session_fsm::codec::bytes::BytesMut;
 use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, SplitterOutput, StreamSplitter};
-use mqtt5_session_fsm::codec::{Message, Packet, Properties, Property, Publish, Qos, TopicName};
+use mqtt5_session_fsm::codec::{
+    Message, Packet, Properties, Property, ProtocolVersion, Publish, Qos, TopicName,
+};
 use mqtt5_session_fsm::{Client, Event, Instant, Outcome, Output, Publication, ServerConfig};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -209,7 +211,7 @@ fn each_call_notices_that_the_clock_went_back() {
         ("handle_piece", |client, now| {
             let mut input = BytesMut::from(&[0xD0, 0][..]);
             let Ok(SplitterOutput::Ready(piece)) =
-                StreamSplitter::new(LARGEST_PACKET, 100).next(&mut input)
+                StreamSplitter::new(LARGEST_PACKET, 100).next(ProtocolVersion::V5_0, &mut input)
             else {
                 panic!()
             };

@@ -1,9 +1,9 @@
 //! A packet comes in parts, or a message in pieces.
 
 use mqtt5_session_fsm::Publication;
-use mqtt5_session_fsm::codec::Qos;
 use mqtt5_session_fsm::codec::bytes::BytesMut;
 use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, SplitterOutput, StreamSplitter};
+use mqtt5_session_fsm::codec::{ProtocolVersion, Qos};
 
 use super::machines::{self, settle};
 use super::{START, client, client_config, connect_packet, large, offer, seconds};
@@ -46,7 +46,9 @@ fn a_message_in_pieces_has_the_time_of_its_bytes() {
         let (part, after) = rest.split_at(9_000);
         rest = after;
         input.extend_from_slice(part);
-        while let Ok(SplitterOutput::Ready(piece)) = splitter.next(&mut input) {
+        while let Ok(SplitterOutput::Ready(piece)) =
+            splitter.next(ProtocolVersion::V5_0, &mut input)
+        {
             let _ = client
                 .handle_piece(START + seconds(second), &piece)
                 .unwrap();
@@ -85,7 +87,7 @@ fn a_part_behind_a_message_in_pieces_is_heard() {
     let mut splitter = StreamSplitter::new(LARGEST_PACKET, 100);
     let mut input = BytesMut::from(&large()[..]);
     input.extend_from_slice(&[0; 3]);
-    while let Ok(SplitterOutput::Ready(piece)) = splitter.next(&mut input) {
+    while let Ok(SplitterOutput::Ready(piece)) = splitter.next(ProtocolVersion::V5_0, &mut input) {
         assert!(client.handle_piece(START, &piece).unwrap().is_some());
     }
     assert!(input.is_empty());

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use mqtt5_codec::ProtocolVersion;
+
 use super::{Evidence, Layer, Ledger, Statement};
 use crate::standard::{has_heading, statements};
 use crate::vectors::Case;
@@ -111,21 +113,24 @@ fn statement_faults(ledger: &Ledger, faults: &mut Vec<Fault>) {
     let mut seen = BTreeSet::new();
     for statement in &ledger.statements {
         let id = statement.id.as_str();
-        match statements().get(id) {
+        match statements(ProtocolVersion::V5_0).get(id) {
             None => faults.push(Fault::UnknownStatement(id.to_owned())),
             Some(layer) if *layer != statement.layer.to_string() => {
                 faults.push(Fault::WrongLayer(id.to_owned()));
             }
             Some(_) => {}
         }
-        if !has_heading(&statement.section) {
+        if !has_heading(ProtocolVersion::V5_0, &statement.section) {
             faults.push(Fault::UnknownSection(id.to_owned()));
         }
         if !seen.insert(id) {
             faults.push(Fault::DuplicateStatement(id.to_owned()));
         }
     }
-    for id in statements().keys().filter(|id| !seen.contains(**id)) {
+    for id in statements(ProtocolVersion::V5_0)
+        .keys()
+        .filter(|id| !seen.contains(**id))
+    {
         faults.push(Fault::MissingStatement((*id).to_owned()));
     }
 }
@@ -153,7 +158,7 @@ mod tests {
 
     /// A ledger without a fault: one check shows everything that is not obeyed outside.
     fn sound() -> Ledger {
-        let statements = statements()
+        let statements = statements(ProtocolVersion::V5_0)
             .iter()
             .map(|(&id, &layer)| {
                 let is_outside = layer == "transport";
@@ -183,6 +188,7 @@ mod tests {
     fn case(name: &str, statements: &[&str]) -> Case {
         Case {
             name: name.to_owned(),
+            version: ProtocolVersion::V5_0,
             line: 1,
             statements: statements.iter().map(|&id| id.to_owned()).collect(),
             sender: None,
@@ -191,6 +197,8 @@ mod tests {
             offset: None,
             statement: None,
             reencodes: None,
+            v5: None,
+            answer: None,
             why: String::new(),
         }
     }

@@ -27,6 +27,7 @@ mod snapshots;
 mod splitting;
 mod summary;
 mod topics;
+mod v3_1_1;
 mod vector_checks;
 mod verdict;
 
@@ -36,8 +37,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use libtest_mimic::{Arguments, FormatSetting, Trial};
+use mqtt5_codec::ProtocolVersion;
+use mqtt5_spec_tests::vectors;
 use mqtt5_spec_tests::world::rows_not_run;
-use mqtt5_spec_tests::{path_of, vectors};
 
 use crate::check::{Check, Kind, Record};
 
@@ -50,8 +52,13 @@ fn main() -> ExitCode {
         // Thousands of checks: a dot for each is enough. `--format pretty` names them.
         arguments.format = Some(FormatSetting::Terse);
     }
-    let files = match vectors::read_folder(&path_of("vectors")) {
-        Ok(files) => Arc::new(files),
+    let read = |version| vectors::read_all(version).map(Arc::new);
+    let read = read(ProtocolVersion::V5_0).and_then(|files| {
+        let files_of_3_1_1 = read(ProtocolVersion::V3_1_1)?;
+        Ok((files, files_of_3_1_1))
+    });
+    let (files, files_of_3_1_1) = match read {
+        Ok(files) => files,
         Err(error) => {
             eprintln!("{error}");
             return ExitCode::FAILURE;
@@ -59,6 +66,8 @@ fn main() -> ExitCode {
     };
 
     let mut checks = vector_checks::checks(&files);
+    checks.extend(vector_checks::checks_of_3_1_1(&files_of_3_1_1));
+    checks.extend(v3_1_1::checks());
     checks.extend(snapshots::checks(&files));
     checks.extend(domains::checks());
     checks.extend(encoder::checks());
@@ -67,7 +76,7 @@ fn main() -> ExitCode {
     checks.extend(splitting::checks());
     checks.extend(robustness::checks());
     checks.extend(messages::checks());
-    checks.extend(relaying::checks(&files));
+    checks.extend(relaying::checks(&files, &files_of_3_1_1));
     checks.extend(interrupted::checks());
     for machines in [client::checks, server::checks, session::checks] {
         checks.extend(machines());
@@ -111,7 +120,8 @@ fn main() -> ExitCode {
         every_row_was_run,
     ));
     let ledger_failed = libtest_mimic::run(&arguments, into_trials(ledger, &record)).has_failed();
-    summary::finish(&record, &files, checks_time);
+    let all_files: Vec<_> = files.iter().chain(files_of_3_1_1.iter()).collect();
+    summary::finish(&record, &all_files, checks_time);
     exit_code(checks_failed || ledger_failed)
 }
 

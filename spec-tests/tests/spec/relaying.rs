@@ -14,10 +14,13 @@ use proptest::prelude::*;
 
 use crate::check::{Check, Kind, Outcome};
 use crate::random::property;
-use crate::verdict::{decode_raw, encode};
+use crate::verdict::{decode_by, encode};
 
-pub(crate) fn checks(files: &Arc<Vec<VectorFile>>) -> Vec<Check> {
-    let files = Arc::clone(files);
+pub(crate) fn checks(
+    files: &Arc<Vec<VectorFile>>,
+    files_of_3_1_1: &Arc<Vec<VectorFile>>,
+) -> Vec<Check> {
+    let files = [Arc::clone(files), Arc::clone(files_of_3_1_1)];
     vec![
         property(
             "relaying::properties_are_left_out_and_added",
@@ -74,7 +77,8 @@ pub(crate) fn checks(files: &Arc<Vec<VectorFile>>) -> Vec<Check> {
             "relaying::errors_have_an_answer",
             move || {
                 let mut answers = 0;
-                for case in files.iter().flat_map(|file| &file.cases) {
+                let files = files.iter().flat_map(|files| files.iter());
+                for case in files.flat_map(|file| &file.cases) {
                     answers += answers_can_be_sent(case)?;
                 }
                 if answers == 0 {
@@ -147,29 +151,39 @@ fn generosity_is_for_receivers() -> Outcome {
         let packet = Packet::decode_from(ProtocolVersion::V5_0, Role::Server, bytes)
             .map_err(|error| error.to_string())?;
         assert_eq!(encode(&packet), bytes);
-        assert!(packet.check_before_sending(Role::Server).is_err());
+        assert!(
+            packet
+                .check_before_sending(ProtocolVersion::V5_0, Role::Server)
+                .is_err()
+        );
     }
     let auth = b"\xF0\x06\x18\x04\x15\x00\x01m";
     let packet = Packet::decode(ProtocolVersion::V5_0, auth).map_err(|error| error.to_string())?;
-    assert_eq!(packet.check_before_sending(Role::Client), Ok(()));
     assert_eq!(
-        Packet::PingResp.check_before_sending(Role::Client),
+        packet.check_before_sending(ProtocolVersion::V5_0, Role::Client),
+        Ok(())
+    );
+    assert_eq!(
+        Packet::PingResp.check_before_sending(ProtocolVersion::V5_0, Role::Client),
         Err(Violation::PacketFromWrongSide)
     );
     Ok(5)
 }
 
-/// Whatever is wrong with a packet, the answer can be sent, and is one that the standard grants.
+/// Whatever is wrong with a packet, the answer can be sent, and is one that the standard grants. In MQTT 3.1.1 only a
+/// CONNECT of another version is answered.
 fn answers_can_be_sent(case: &Case) -> Outcome {
     let mut input = &case.bytes[..];
     let error = loop {
         match split(input, LARGEST_PACKET) {
-            Ok(Split::Packet { packet, rest }) => match decode_raw(&packet, case.sender) {
-                Ok(_) => input = rest,
-                Err(error) => break error,
-            },
+            Ok(Split::Packet { packet, rest }) => {
+                match decode_by(case.version, &packet, case.sender) {
+                    Ok(_) => input = rest,
+                    Err(error) => break error,
+                }
+            }
             Ok(Split::Incomplete { .. }) => return Ok(0),
-            Err(error) => break error,
+            Err(error) => break error.in_version(case.version),
         }
     };
     let mut answers = 0;
@@ -178,32 +192,49 @@ fn answers_can_be_sent(case: &Case) -> Outcome {
             let answer = error.answer(receiver, connected);
             if let Some(packet) = &answer {
                 answers += 1;
-                assert_eq!(packet.check_sent_by(receiver), Ok(()), "{}", case.name);
-                let bytes = encode(packet);
+                let version = error.version();
                 assert_eq!(
-                    Packet::decode_from(ProtocolVersion::V5_0, receiver, &bytes).as_ref(),
+                    packet.check_sent_by(version, receiver),
+                    Ok(()),
+                    "{}",
+                    case.name
+                );
+                let mut bytes = Vec::new();
+                packet.encode(version, &mut bytes).unwrap();
+                assert_eq!(
+                    Packet::decode_from(version, receiver, &bytes).as_ref(),
                     Ok(packet)
                 );
             }
+            // Who sends an unknown Protocol Name knows no form of an answer.
             let refuses = matches!(
                 error.packet_type(),
                 Some(PacketType::Connect | PacketType::Auth)
-            );
+            ) && error.violation() != Violation::ProtocolName;
+            let is_other_version = error.reason_code() == ReasonCode::UnsupportedProtocolVersion;
+            let answers_nothing = error.version() == ProtocolVersion::V3_1_1
+                && !(receiver == Role::Server && !connected && is_other_version)
+                || error.violation() == Violation::ProtocolName;
             match answer {
                 // A Server sends no DISCONNECT before a CONNACK that accepts [MQTT-3.14.0-1].
                 Some(Packet::ConnAck(connack)) => {
                     assert!(receiver == Role::Server && !connected && refuses);
+                    assert!(!answers_nothing, "{}", case.name);
                     assert!(connack.reason_code.is_error() && !connack.session_present);
                 }
                 Some(Packet::Disconnect(disconnect)) => {
                     assert!(receiver == Role::Client || connected);
+                    assert!(!answers_nothing, "{}", case.name);
                     assert!(disconnect.reason_code.is_error());
                     assert_ne!(
                         disconnect.reason_code,
                         ReasonCode::UnsupportedProtocolVersion
                     );
                 }
-                None => assert!(receiver == Role::Server && !connected && !refuses),
+                None => {
+                    let too_early = receiver == Role::Server && !connected && !refuses;
+                    assert!(answers_nothing || too_early, "{}", case.name);
+                }
                 Some(other) => panic!("{}: {other:?} is no answer", case.name),
             }
         }

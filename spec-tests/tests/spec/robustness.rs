@@ -12,7 +12,7 @@ use proptest::sample::Index;
 use crate::check::Check;
 use crate::random::property;
 use crate::reference::tables::packets;
-use crate::verdict::{SENDERS, Verdict, encode, of_packet, read_stream};
+use crate::verdict::{SENDERS, Verdict, decode_whole, encode, of_packet, read_stream};
 
 pub(crate) fn checks() -> Vec<Check> {
     let damaged = || (strategies::frame(), prop::collection::vec(damage(), 1..4));
@@ -77,7 +77,7 @@ pub(crate) fn checks() -> Vec<Check> {
 
 /// Something that happens to bytes.
 #[derive(Clone, Debug)]
-enum Damage {
+pub(crate) enum Damage {
     Replace(Index, u8),
     Flip(Index, u8),
     Insert(Index, u8),
@@ -86,7 +86,7 @@ enum Damage {
     Truncate(Index),
 }
 
-fn damage() -> impl Strategy<Value = Damage> {
+pub(crate) fn damage() -> impl Strategy<Value = Damage> {
     let at = any::<Index>;
     prop_oneof![
         (at(), body_byte()).prop_map(|(at, byte)| Damage::Replace(at, byte)),
@@ -108,7 +108,7 @@ fn body_byte() -> impl Strategy<Value = u8> {
 }
 
 impl Damage {
-    fn apply(&self, bytes: &mut Vec<u8>) {
+    pub(crate) fn apply(&self, bytes: &mut Vec<u8>) {
         let within = |index: &Index| index.index(bytes.len().max(1)).min(bytes.len());
         match self {
             Damage::Insert(at, byte) => {
@@ -144,21 +144,21 @@ impl Damage {
 /// Whatever these bytes are: if they are a packet, it is as good as any other; if not, the error is
 /// sound.
 fn survives(bytes: &[u8]) -> Result<(), TestCaseError> {
-    match Packet::decode(ProtocolVersion::V5_0, bytes) {
+    match decode_whole(bytes, None) {
         Ok(packet) => is_sound(&packet, bytes)?,
         Err(error) => error_is_sound(error, bytes)?,
     }
     for sender in [Role::Client, Role::Server] {
-        match (
-            Packet::decode_from(ProtocolVersion::V5_0, sender, bytes),
-            Packet::decode(ProtocolVersion::V5_0, bytes),
-        ) {
+        match (decode_whole(bytes, Some(sender)), decode_whole(bytes, None)) {
             (Ok(from_side), Ok(packet)) => {
                 prop_assert_eq!(from_side, packet);
-                prop_assert_eq!(packet.check_sent_by(sender), Ok(()));
+                prop_assert_eq!(packet.check_sent_by(ProtocolVersion::V5_0, sender), Ok(()));
             }
             (Err(error), Ok(packet)) => {
-                prop_assert_eq!(packet.check_sent_by(sender), Err(error.violation()));
+                prop_assert_eq!(
+                    packet.check_sent_by(ProtocolVersion::V5_0, sender),
+                    Err(error.violation())
+                );
                 prop_assert_eq!(error.class(), ViolationClass::Protocol);
                 error_is_sound(error, bytes)?;
             }
@@ -182,7 +182,7 @@ fn is_sound(packet: &Packet<'_>, bytes: &[u8]) -> Result<(), TestCaseError> {
     prop_assert_eq!(format!("{again:?}"), format!("{packet:?}"));
     let someone_may_send_it = [Role::Client, Role::Server]
         .into_iter()
-        .any(|sender| packet.packet_type().sent_by(sender));
+        .any(|sender| packet.packet_type().sent_by(ProtocolVersion::V5_0, sender));
     prop_assert!(someone_may_send_it);
     Ok(())
 }
@@ -204,7 +204,11 @@ fn error_is_sound(error: DecodeError, bytes: &[u8]) -> Result<(), TestCaseError>
     let is_malformed = error.reason_code().to_byte() == 0x81;
     prop_assert_eq!(error.class() == ViolationClass::Malformed, is_malformed);
     if let Some(statement) = error.statement() {
-        prop_assert!(statements().contains_key(statement), "{}", statement);
+        prop_assert!(
+            statements(ProtocolVersion::V5_0).contains_key(statement),
+            "{}",
+            statement
+        );
     }
     prop_assert!(!error.to_string().is_empty());
     Ok(())

@@ -73,7 +73,7 @@ pub(crate) fn checks() -> Vec<Check> {
             strategies::frame_from(sender),
             move |frame| {
                 let packet = frame.decode_from(ProtocolVersion::V5_0, sender)?;
-                prop_assert_eq!(packet.check_sent_by(sender), Ok(()));
+                prop_assert_eq!(packet.check_sent_by(ProtocolVersion::V5_0, sender), Ok(()));
                 Ok(())
             },
         ));

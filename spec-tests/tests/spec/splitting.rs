@@ -108,7 +108,9 @@ fn any_chunks(stream: strategies::Stream) -> Result<(), TestCaseError> {
             found.0.push(frame);
         }
         buffers.1.extend_from_slice(chunk);
-        while let SplitterOutput::Ready(piece) = stream_splitter.next(&mut buffers.1)? {
+        while let SplitterOutput::Ready(piece) =
+            stream_splitter.next(ProtocolVersion::V5_0, &mut buffers.1)?
+        {
             found.1.push(piece);
         }
     }
@@ -205,7 +207,8 @@ fn all_splitters(
     };
     prop_assert_eq!(&buffer[..], &input[taken..]);
     let mut buffer = BytesMut::from(input);
-    let by_stream = StreamSplitter::new(LARGEST_PACKET, usize::MAX).next(&mut buffer);
+    let by_stream =
+        StreamSplitter::new(LARGEST_PACKET, usize::MAX).next(ProtocolVersion::V5_0, &mut buffer);
     let by_stream = by_stream.map(|found| match found {
         SplitterOutput::Ready(Piece::Frame(frame)) => SplitterOutput::Ready(frame.bytes().len()),
         SplitterOutput::Ready(_) => SplitterOutput::Ready(usize::MAX),
@@ -273,7 +276,7 @@ fn in_pieces(stream: &strategies::Stream, limit: usize) -> Result<(), TestCaseEr
     for chunk in &stream.chunks {
         buffer.extend_from_slice(chunk);
         loop {
-            match splitter.next(&mut buffer) {
+            match splitter.next(ProtocolVersion::V5_0, &mut buffer) {
                 Ok(SplitterOutput::Incomplete { needed }) => {
                     let expected_need = match (&arriving, expected.clone().next()) {
                         (Some(_), _) => 1,

@@ -13,7 +13,7 @@ use crate::check::{Kind, Passed, Record};
 const STRINGS_TAKE_ALL: &str = "writing to a string does not fail";
 
 /// Prints the summary and writes the file.
-pub(crate) fn finish(record: &Record, files: &[VectorFile], checks_time: Duration) {
+pub(crate) fn finish(record: &Record, files: &[&VectorFile], checks_time: Duration) {
     let text = render(&record.all(), files, checks_time);
     println!("{text}");
     // The directory of temporary files of tests lies in the target directory.
@@ -26,7 +26,7 @@ pub(crate) fn finish(record: &Record, files: &[VectorFile], checks_time: Duratio
     }
 }
 
-fn render(passed: &[Passed], files: &[VectorFile], checks_time: Duration) -> String {
+fn render(passed: &[Passed], files: &[&VectorFile], checks_time: Duration) -> String {
     let mut out = String::from("| What | Number |\n| --- | ---: |\n");
     let mut line = |what: &str, number: u64| {
         writeln!(out, "| {what} | {number} |").expect(STRINGS_TAKE_ALL);

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use mqtt5_codec::framing::{
     LARGEST_PACKET, Piece, Split, Splitter, SplitterOutput, StreamSplitter, split,
 };
-use mqtt5_codec::{Packet, ProtocolVersion};
+use mqtt5_codec::{Packet, ProtocolVersion, Role};
 use mqtt5_spec_tests::ledger::vector_trial;
-use mqtt5_spec_tests::vectors::{Case, Expectation, Tally, VectorFile};
+use mqtt5_spec_tests::vectors::{Case, Expectation, Said, Tally, VectorFile};
 
 use crate::check::{Check, Kind, Outcome};
 use crate::reference::framing::{End, frames};
-use crate::verdict::{Reading, Verdict, encode, read_stream};
+use crate::v3_1_1::image;
+use crate::verdict::{Reading, Verdict, read_stream, read_stream_by};
 
 /// Inputs of up to this many bytes are cut everywhere, longer ones at some places.
 const CUT_EVERYWHERE: usize = 512;
@@ -20,6 +21,14 @@ const CUT_EVERYWHERE: usize = 512;
 const TAILS: [&[u8]; 4] = [b"\x00", b"\xC0\x00", b"\x30\x04\x00\x01a\x00", &[0xFF; 9]];
 
 pub(crate) fn checks(files: &Arc<Vec<VectorFile>>) -> Vec<Check> {
+    all(files, "vectors::there_are_enough", 700)
+}
+
+pub(crate) fn checks_of_3_1_1(files: &Arc<Vec<VectorFile>>) -> Vec<Check> {
+    all(files, "vectors::there_are_enough_of_3_1_1", 950)
+}
+
+fn all(files: &Arc<Vec<VectorFile>>, count: &str, enough: usize) -> Vec<Check> {
     let mut checks = Vec::new();
     for case in files.iter().flat_map(|file| &file.cases) {
         let name = vector_trial(&case.name);
@@ -27,31 +36,37 @@ pub(crate) fn checks(files: &Arc<Vec<VectorFile>>) -> Vec<Check> {
         checks.push(Check::new(Kind::Vector, name, move || judge(&case)));
     }
     let files = Arc::clone(files);
-    let count = move || there_are_enough(&files);
-    checks.push(Check::new(
-        Kind::Example,
-        "vectors::there_are_enough",
-        count,
-    ));
+    let run = move || there_are_enough(&files, enough);
+    checks.push(Check::new(Kind::Example, count, run));
     checks
 }
 
-fn there_are_enough(files: &[VectorFile]) -> Outcome {
+fn there_are_enough(files: &[VectorFile], enough: usize) -> Outcome {
     let tally = Tally::of(files.iter().flat_map(|file| &file.cases));
-    if tally.total() < 700 || tally.reject * 2 < tally.total() {
+    if tally.total() < enough || tally.reject * 2 < tally.total() {
         return Err(format!(
-            "not 700 cases, or not half of them rejects: {tally:?}"
+            "not {enough} cases, or not half of them rejects: {tally:?}"
         ));
     }
     Ok(tally.total() as u64)
 }
 
+/// The vectors of 5.0 are those of a receiver that speaks nothing else.
+fn read<'a>(case: &Case, input: &'a [u8]) -> Reading<'a> {
+    match case.version {
+        ProtocolVersion::V5_0 => read_stream(input, case.sender),
+        version => read_stream_by(version, input, case.sender),
+    }
+}
+
 fn judge(case: &Case) -> Outcome {
-    let reading = read_stream(&case.bytes, case.sender);
+    let reading = read(case, &case.bytes);
     verdict_is_right(case, &reading)?;
     if case.expect == Expectation::Accept {
         encodes_again(case, &reading.packets)?;
+        image_is_right(case, &reading.packets)?;
     }
+    answer_is_right(case, &reading)?;
     if matches!(case.expect, Expectation::Reject { .. }) {
         stays_rejected(case, reading.verdict)?;
     }
@@ -71,7 +86,7 @@ fn verdict_is_right(case: &Case, reading: &Reading<'_>) -> Result<(), String> {
         }
         (Expectation::Reject { class, reason_code }, Verdict::Reject(found)) => {
             class == found.class
-                && reason_code == found.reason_code
+                && reason_code.is_none_or(|code| code == found.reason_code)
                 && case.offset.is_none_or(|offset| offset == found.offset)
         }
         _ => false,
@@ -87,7 +102,8 @@ fn verdict_is_right(case: &Case, reading: &Reading<'_>) -> Result<(), String> {
                 .map_or_else(String::new, |error| error.to_string()),
         ));
     }
-    let statement = reading.error.and_then(|error| error.statement());
+    let by_its_rules = reading.error.map(|error| error.in_version(case.version));
+    let statement = by_its_rules.and_then(|error| error.statement());
     if case.statement.as_deref() != statement {
         let expected = &case.statement;
         return Err(format!(
@@ -97,42 +113,112 @@ fn verdict_is_right(case: &Case, reading: &Reading<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Encoding gives the same bytes, or those that the case names, and all ways to encode agree.
+/// Encoding gives the same bytes, or those that the case names, or none at all, and all ways to encode agree.
 fn encodes_again(case: &Case, packets: &[Packet<'_>]) -> Result<(), String> {
-    let mut again = Vec::new();
+    let again = encoded(case.version, packets)?;
+    let expected = match &case.reencodes {
+        None => Some(&case.bytes),
+        Some(Said::Bytes(bytes)) => Some(bytes),
+        Some(Said::Nothing) => None,
+    };
+    match again.as_ref() == expected {
+        true => Ok(()),
+        false => Err(format!("encodes as {}", shown(again.as_deref()))),
+    }
+}
+
+/// The same packets in MQTT 5.0 are those that the case names, and mean the same there.
+fn image_is_right(case: &Case, packets: &[Packet<'_>]) -> Result<(), String> {
+    let Some(expected) = &case.v5 else {
+        return Ok(());
+    };
+    let images: Vec<_> = packets.iter().map(image).collect();
+    let images_bytes = encoded(ProtocolVersion::V5_0, &images)?;
+    let expected = match expected {
+        Said::Bytes(bytes) => Some(bytes),
+        Said::Nothing => None,
+    };
+    match images_bytes.as_ref() == expected {
+        true => Ok(()),
+        false => Err(format!("in 5.0 it is {}", shown(images_bytes.as_deref()))),
+    }
+}
+
+/// What is sent before the Network Connection is closed. On an open connection of 3.1.1 that is nothing at all.
+fn answer_is_right(case: &Case, reading: &Reading<'_>) -> Result<(), String> {
+    let Some(error) = reading.error else {
+        return Ok(());
+    };
+    if error.version() == ProtocolVersion::V3_1_1 {
+        for (receiver, connected) in [
+            (Role::Server, true),
+            (Role::Client, true),
+            (Role::Client, false),
+        ] {
+            if let Some(answer) = error.answer(receiver, connected) {
+                return Err(format!("a {receiver} answers {answer:?}"));
+            }
+        }
+    }
+    let Some(expected) = &case.answer else {
+        return Ok(());
+    };
+    let found = match error.answer(Role::Server, false) {
+        Some(answer) => encoded(error.version(), &[answer])?,
+        None => None,
+    };
+    let expected = match expected {
+        Said::Bytes(bytes) => Some(bytes),
+        Said::Nothing => None,
+    };
+    match found.as_ref() == expected {
+        true => Ok(()),
+        false => Err(format!("answered with {}", shown(found.as_deref()))),
+    }
+}
+
+/// The bytes of the packets, which all ways to encode give; `None` if one of them cannot be encoded.
+fn encoded(version: ProtocolVersion, packets: &[Packet<'_>]) -> Result<Option<Vec<u8>>, String> {
+    let mut all = Vec::new();
     for packet in packets {
-        let bytes = encode(packet);
-        if packet.encoded_len(ProtocolVersion::V5_0) != Ok(bytes.len()) {
+        let mut bytes = Vec::new();
+        if let Err(error) = packet.encode(version, &mut bytes) {
+            let length = packet.encoded_len(version);
+            if length != Err(error) || !bytes.is_empty() {
+                return Err(format!("{error}, but of {length:?} bytes: {bytes:02X?}"));
+            }
+            return Ok(None);
+        }
+        if packet.encoded_len(version) != Ok(bytes.len()) {
             return Err(format!(
                 "encoded_len is {:?}, not {}",
-                packet.encoded_len(ProtocolVersion::V5_0),
+                packet.encoded_len(version),
                 bytes.len()
             ));
         }
         let mut in_parts = Vec::new();
         let payload = packet
-            .encode_head(ProtocolVersion::V5_0, &mut in_parts)
+            .encode_head(version, &mut in_parts)
             .map_err(|error| error.to_string())?;
         in_parts.extend_from_slice(payload);
         let mut in_place = vec![0; bytes.len()];
-        let length = packet.encode_to_slice(ProtocolVersion::V5_0, &mut in_place);
+        let length = packet.encode_to_slice(version, &mut in_place);
         if length != Ok(bytes.len()) || in_place != bytes {
             return Err(format!(
                 "into a slice: {length:?}, {}",
                 shortened(&in_place)
             ));
         }
-        if in_parts != bytes || Packet::decode(ProtocolVersion::V5_0, &bytes) != Ok(*packet) {
+        if in_parts != bytes || Packet::decode(version, &bytes) != Ok(*packet) {
             return Err(format!("{packet:?} is not encoded right"));
         }
-        again.extend(bytes);
+        all.extend(bytes);
     }
-    let expected = case.reencodes.as_ref().unwrap_or(&case.bytes);
-    if again == *expected {
-        Ok(())
-    } else {
-        Err(format!("encodes as {}", shortened(&again)))
-    }
+    Ok(Some(all))
+}
+
+fn shown(bytes: Option<&[u8]>) -> String {
+    bytes.map_or_else(|| "nothing".to_owned(), shortened)
 }
 
 fn shortened(bytes: &[u8]) -> String {
@@ -143,7 +229,7 @@ fn shortened(bytes: &[u8]) -> String {
 fn stays_rejected(case: &Case, verdict: Verdict) -> Result<(), String> {
     for tail in TAILS {
         let longer = [&case.bytes, tail].concat();
-        let found = read_stream(&longer, case.sender).verdict;
+        let found = read(case, &longer).verdict;
         if found != verdict {
             return Err(format!(
                 "with {tail:02X?} behind it the verdict is {found:?}"
@@ -196,8 +282,8 @@ fn cut_is_right(case: &Case, cut: usize, whole: &Reading<'_>) -> Result<(), Stri
              by the standard of {lengths:?} and {end:?}"
         ));
     }
-    let at_once = through_splitters(&[&case.bytes])?;
-    let in_two = through_splitters(&[prefix, rest])?;
+    let at_once = through_splitters(case.version, &[&case.bytes])?;
+    let in_two = through_splitters(case.version, &[prefix, rest])?;
     if at_once != in_two {
         return Err(format!(
             "cut after {cut} bytes: {in_two:?} instead of {at_once:?}"
@@ -215,7 +301,7 @@ fn cut_is_right(case: &Case, cut: usize, whole: &Reading<'_>) -> Result<(), Stri
 
 /// The whole packets that the splitters find in chunks of an input, and where they stop: both must
 /// say the same.
-fn through_splitters(chunks: &[&[u8]]) -> Result<Vec<usize>, String> {
+fn through_splitters(version: ProtocolVersion, chunks: &[&[u8]]) -> Result<Vec<usize>, String> {
     let splitter = Splitter::new(LARGEST_PACKET);
     let mut stream_splitter = StreamSplitter::new(LARGEST_PACKET, usize::MAX);
     let (mut buffer, mut stream_buffer) = (bytes::BytesMut::new(), bytes::BytesMut::new());
@@ -226,7 +312,9 @@ fn through_splitters(chunks: &[&[u8]]) -> Result<Vec<usize>, String> {
             lengths.push(frame.bytes().len());
         }
         stream_buffer.extend_from_slice(chunk);
-        while let Ok(SplitterOutput::Ready(piece)) = stream_splitter.next(&mut stream_buffer) {
+        while let Ok(SplitterOutput::Ready(piece)) =
+            stream_splitter.next(version, &mut stream_buffer)
+        {
             match piece {
                 Piece::Frame(frame) => stream_lengths.push(frame.bytes().len()),
                 other => return Err(format!("{other:?} below the limit")),

@@ -184,7 +184,7 @@ impl<W: Write> Listing<W> {
             writeln!(self.out, "        {line}")?;
         }
         let violation = error.violation();
-        let section = violation.section();
+        let section = violation.section(error.version());
         let stated = match error.statement() {
             Some(statement) => format!("{statement}, section {section}"),
             None => format!("section {section}"),

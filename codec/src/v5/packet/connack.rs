@@ -7,7 +7,7 @@ use crate::framing::{FixedHeader, RawPacket};
 use crate::sink::Sink;
 use crate::v5::property::{Properties, property_set, scope};
 use crate::wire::{Fault, Parsed, byte};
-use crate::{PacketType, ReasonCode, Violation};
+use crate::{PacketType, ReasonCode, Violation, v3_1_1};
 
 /// The properties of a CONNACK.
 pub type ConnAckProperties<'a> = Properties<'a, scope::ConnAck>;
@@ -58,36 +58,42 @@ impl RawPacket<'_> {
     /// ```
     #[must_use]
     pub fn refusal_of_older_version(&self) -> Option<ConnAck<'static>> {
-        let reason_code = match self.as_bytes() {
-            [0x20, 2, 0, 1] => ReasonCode::UnsupportedProtocolVersion,
-            [0x20, 2, 0, 2] => ReasonCode::ClientIdentifierNotValid,
-            [0x20, 2, 0, 3] => ReasonCode::ServerUnavailable,
-            [0x20, 2, 0, 4] => ReasonCode::BadUserNameOrPassword,
-            [0x20, 2, 0, 5] => ReasonCode::NotAuthorized,
-            _ => return None,
-        };
-        Some(ConnAck::new(reason_code))
+        match *self.as_bytes() {
+            [0x20, 2, 0, number @ 1..=u8::MAX] => {
+                Some(ConnAck::new(v3_1_1::connect_return_code(number)?))
+            }
+            _ => None,
+        }
     }
 }
 
 /// A refusal has no Session Present [MQTT-3.2.2-6].
 #[inline]
-fn only_on_success(session_present: bool, reason_code: ReasonCode) -> Result<(), Violation> {
+pub(crate) fn only_on_success(
+    session_present: bool,
+    reason_code: ReasonCode,
+) -> Result<(), Violation> {
     if session_present && reason_code != ReasonCode::Success {
         return Err(Violation::SessionPresentOnRefusal);
     }
     Ok(())
 }
 
+/// Connect Acknowledge Flags: Session Present, and nothing else (section 3.2.2.1).
+#[inline(always)]
+pub(crate) fn connect_acknowledge_flags(input: &[u8]) -> Parsed<'_, bool> {
+    let (rest, flags) = byte(input)?;
+    if flags > 1 && !fault!("MQTT-3.2.2-1") {
+        return Err(Fault::at(input, Violation::ConnectAcknowledgeFlags));
+    }
+    Ok((rest, flags == 1))
+}
+
 impl<'a> Parse<'a> for ConnAck<'a> {
     #[inline]
     fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
-        let (after_flags, flags) = byte(input)?;
-        if flags > 1 && !fault!("MQTT-3.2.2-1") {
-            return Err(Fault::at(input, Violation::ConnectAcknowledgeFlags));
-        }
+        let (after_flags, session_present) = connect_acknowledge_flags(input)?;
         let (rest, reason_code) = reason_code(PacketType::ConnAck, after_flags)?;
-        let session_present = flags == 1;
         let judgement = only_on_success(session_present, reason_code);
         Fault::place(fault!("MQTT-3.2.2-6", judgement, Ok(())), input)?;
         let (rest, properties) = property_set(rest)?;

@@ -10,13 +10,15 @@ use super::decode::Parse;
 use crate::encode::{Body, encodable};
 #[cfg(mqtt5_faults)]
 use crate::faults::unchecked_text;
-use crate::framing::FixedHeader;
+use crate::framing::{FixedHeader, RawPacket};
 use crate::sink::Sink;
 use crate::text::{binary, text};
 use crate::topic::{WILL_TOPIC, topic_name};
 use crate::v5::property::{Contains, Properties, property_set, property_set_and_seen, scope};
 use crate::wire::{Fault, Parsed, byte, length_prefixed, two_byte_integer};
-use crate::{Binary, PacketType, PropertyIdentifier, ProtocolVersion, Text, TopicName, Violation};
+use crate::{
+    Binary, PacketType, PropertyIdentifier, ProtocolVersion, Text, TopicName, Violation, v3_1_1,
+};
 
 /// The properties of a CONNECT.
 pub type ConnectProperties<'a> = Properties<'a, scope::Connect>;
@@ -48,20 +50,24 @@ pub struct Connect<'a> {
     /// The version of the protocol (section 3.1.2.2): the bytes of this CONNECT and of every packet
     /// after it are read and written by it.
     pub version: ProtocolVersion,
-    /// Whether to begin with a new Session (section 3.1.2.4).
+    /// Whether to begin with a new Session (section 3.1.2.4). MQTT 3.1.1 calls it Clean Session, and lets
+    /// it say at the same time whether the Session ends with the connection:
+    /// [`Connect::session_expiry_interval`].
     pub clean_start: bool,
     /// The longest time between two packets of the Client, in seconds; 0 turns the mechanism off
     /// (section 3.1.2.10).
     pub keep_alive: u16,
     /// What the Client supports and wants (section 3.1.2.11).
     pub properties: ConnectProperties<'a>,
-    /// The ClientID (section 3.1.3.1). If it is empty, the Server assigns one.
+    /// The ClientID (section 3.1.3.1). If it is empty, the Server assigns one; in MQTT 3.1.1 only with Clean
+    /// Session 1, and without telling the Client.
     pub client_identifier: Text<'a>,
     /// The message to be published if the Client is lost (section 3.1.2.5).
     pub will: Option<Will<'a>>,
     /// User Name (section 3.1.3.5).
     pub user_name: Option<Text<'a>>,
-    /// Password, or any other credential (section 3.1.3.6); allowed without a User Name.
+    /// Password, or any other credential (section 3.1.3.6); allowed without a User Name, but not in MQTT
+    /// 3.1.1.
     pub password: Option<Binary<'a>>,
 }
 
@@ -96,16 +102,22 @@ impl Will<'_> {
 impl<'a> Parse<'a> for Connect<'a> {
     #[inline]
     fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
-        let (rest, ()) = protocol(input)?;
-        let (rest, flags) = connect_flags(rest)?;
+        let (at_flags, version) = protocol(input)?;
+        let (rest, flags) = connect_flags(at_flags)?;
+        if version == ProtocolVersion::V3_1_1 {
+            Fault::place(password_with_user_name(flags), at_flags)?;
+        }
         let (rest, keep_alive) = two_byte_integer(rest)?;
-        let (rest, properties) = connect_properties(rest)?;
+        let (rest, properties) = match version {
+            ProtocolVersion::V3_1_1 => (rest, Properties::EMPTY),
+            ProtocolVersion::V5_0 => connect_properties(rest)?,
+        };
         let (rest, client_identifier) = match rest {
             [] if fault!("MQTT-3.1.3-3") => (rest, Text::EMPTY),
             _ => fault!("MQTT-3.1.3-4", text(rest), unchecked_text(rest))?,
         };
         let has_will = flags & flag::WILL != 0 && !fault!("MQTT-3.1.2-9");
-        let (rest, will) = cond(has_will, |rest| will(flags, rest)).parse(rest)?;
+        let (rest, will) = cond(has_will, |rest| will(version, flags, rest)).parse(rest)?;
         #[cfg(mqtt5_faults)]
         let flags = crate::faults::mistaken_flags(rest, flags);
         let user_name = fault!("MQTT-3.1.3-12", text, unchecked_text);
@@ -114,7 +126,7 @@ impl<'a> Parse<'a> for Connect<'a> {
         Ok((
             rest,
             Connect {
-                version: ProtocolVersion::V5_0,
+                version,
                 clean_start: flags & flag::CLEAN_START != 0,
                 keep_alive,
                 properties,
@@ -125,6 +137,13 @@ impl<'a> Parse<'a> for Connect<'a> {
             },
         ))
     }
+
+    fn version_of(body: &[u8]) -> ProtocolVersion {
+        match Protocol::read(body) {
+            Some(protocol) => protocol.form(),
+            None => ProtocolVersion::V5_0,
+        }
+    }
 }
 
 impl fmt::Debug for Connect<'_> {
@@ -132,6 +151,7 @@ impl fmt::Debug for Connect<'_> {
         let hidden = self.password.map(|_| format_args!("…"));
         formatter
             .debug_struct("Connect")
+            .field("version", &self.version)
             .field("clean_start", &self.clean_start)
             .field("keep_alive", &self.keep_alive)
             .field("properties", &self.properties)
@@ -143,7 +163,65 @@ impl fmt::Debug for Connect<'_> {
     }
 }
 
-impl Connect<'_> {
+impl<'a> Connect<'a> {
+    /// How long the Session outlives the connection, in seconds; `u32::MAX` for ever. It is the property
+    /// Session Expiry Interval, which is 0 if it is absent (section 3.1.2.11.2), and in MQTT 3.1.1 it follows
+    /// from Clean Session: 0 if that is set, or else for ever (section 3.1.2.4 there).
+    ///
+    /// ```
+    /// use mqtt5_codec::{Connect, ProtocolVersion};
+    ///
+    /// let connect = Connect { clean_start: false, ..Connect::default() };
+    /// assert_eq!(connect.session_expiry_interval(), 0);
+    /// let connect = Connect { version: ProtocolVersion::V3_1_1, ..connect };
+    /// assert_eq!(connect.session_expiry_interval(), u32::MAX);
+    /// ```
+    #[must_use]
+    pub fn session_expiry_interval(&self) -> u32 {
+        match self.version {
+            ProtocolVersion::V3_1_1 if self.clean_start => 0,
+            ProtocolVersion::V3_1_1 => u32::MAX,
+            ProtocolVersion::V5_0 => self.properties.session_expiry_interval().unwrap_or(0),
+        }
+    }
+
+    /// The same CONNECT in another version, such as the one that a Server asks for by its refusal.
+    ///
+    /// From MQTT 5 to 3.1.1 only the version changes: what it needs of properties is none, but for a Session
+    /// Expiry Interval that says the same as Clean Session, and may stay. From MQTT 3.1.1 to 5 a CONNECT with
+    /// Clean Session 0 must have a Session Expiry Interval, which [`Properties::new`] adds: without one the
+    /// Session would end with the connection.
+    ///
+    /// ```
+    /// use mqtt5_codec::{Connect, Properties, Property, ProtocolVersion, Text, Violation};
+    ///
+    /// let expiry = [Property::SessionExpiryInterval(u32::MAX)];
+    /// let connect = Connect {
+    ///     clean_start: false,
+    ///     client_identifier: Text::new("meter-3")?,
+    ///     properties: Properties::new(&expiry)?,
+    ///     ..Connect::default()
+    /// };
+    /// let older = connect.for_version(ProtocolVersion::V3_1_1)?;
+    /// assert_eq!(older.session_expiry_interval(), u32::MAX);
+    /// assert_eq!(older.for_version(ProtocolVersion::V5_0)?, connect);
+    /// # Ok::<(), Violation>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The first thing that the version cannot say: [`Violation::PropertiesNotInVersion`],
+    /// [`Violation::SessionExpiryNotInVersion`], [`Violation::PasswordWithoutUserName`],
+    /// [`Violation::ClientIdentifierEmptyWithoutCleanSession`].
+    pub fn for_version(&self, version: ProtocolVersion) -> Result<Connect<'a>, Violation> {
+        let connect = Connect { version, ..*self };
+        connect.check()?;
+        match connect.session_expiry_interval() == self.session_expiry_interval() {
+            true => Ok(connect),
+            false => Err(Violation::SessionExpiryNotInVersion),
+        }
+    }
+
     #[inline]
     fn flags(&self) -> u8 {
         let set = |is_set, flag| if is_set { flag } else { 0 };
@@ -163,16 +241,102 @@ impl Connect<'_> {
 
 /// Protocol Name and Protocol Version. They come before all other rules: a packet of another
 /// version looks different behind them.
-fn protocol(input: &[u8]) -> Parsed<'_, ()> {
+fn protocol(input: &[u8]) -> Parsed<'_, ProtocolVersion> {
     let (after_name, name) = length_prefixed(input)?;
     if name != PROTOCOL_NAME && !fault!("MQTT-3.1.2-1") {
-        return Err(Fault::at(input, Violation::ProtocolName));
+        let is_older = Protocol::read(input).is_some_and(|protocol| protocol.is_mqtt_3_1());
+        return Err(Fault::at(
+            input,
+            match is_older {
+                true => Violation::ProtocolNameOfMqtt31,
+                false => Violation::ProtocolName,
+            },
+        ));
     }
-    let (rest, version) = byte(after_name)?;
-    if version != ProtocolVersion::V5_0 as u8 && !fault!("MQTT-3.1.2-2") {
-        return Err(Fault::at(after_name, Violation::ProtocolVersion));
+    let (rest, level) = byte(after_name)?;
+    match ProtocolVersion::from_level(level) {
+        Some(version) => Ok((rest, version)),
+        None if fault!("MQTT-3.1.2-2") => Ok((rest, ProtocolVersion::V5_0)),
+        None if is_newer(level) => Err(Fault::at(after_name, Violation::ProtocolVersion)),
+        None => Err(Fault::at(after_name, Violation::ProtocolLevel)),
     }
-    Ok((rest, ()))
+}
+
+/// Whether a level is that of a version which may still come. Bridges set the highest bit, to ask a Server
+/// for private treatment.
+const fn is_newer(level: u8) -> bool {
+    matches!(level, 6..0x80)
+}
+
+/// What a CONNECT says it is (sections 3.1.2.1 and 3.1.2.2 of both standards): found by
+/// [`RawPacket::protocol`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Protocol<'a> {
+    /// The Protocol Name: `MQTT`, or `MQIsdp` in MQTT 3.1, or anything.
+    pub name: &'a [u8],
+    /// The Protocol Level, which MQTT 5 calls Protocol Version.
+    pub level: u8,
+}
+
+impl<'a> Protocol<'a> {
+    fn read(body: &'a [u8]) -> Option<Self> {
+        let (rest, name) = length_prefixed(body).ok()?;
+        let (_, level) = byte(rest).ok()?;
+        Some(Protocol { name, level })
+    }
+
+    /// The version, if it is one that this crate knows.
+    #[must_use]
+    pub fn version(self) -> Option<ProtocolVersion> {
+        match self.name == PROTOCOL_NAME {
+            true => ProtocolVersion::from_level(self.level),
+            false => None,
+        }
+    }
+
+    fn is_mqtt_3_1(self) -> bool {
+        self.name == b"MQIsdp" && self.level == 3
+    }
+
+    /// The version in whose form its sender understands a CONNACK.
+    fn form(self) -> ProtocolVersion {
+        let is_old = self.name == PROTOCOL_NAME && self.level != 5 && !is_newer(self.level);
+        match is_old || self.is_mqtt_3_1() {
+            true => ProtocolVersion::V3_1_1,
+            false => ProtocolVersion::V5_0,
+        }
+    }
+}
+
+impl<'a> RawPacket<'a> {
+    /// The Protocol Name and Level of a CONNECT, whatever follows them. `None` if it is another packet, or ends
+    /// before.
+    ///
+    /// ```
+    /// use mqtt5_codec::framing::RawPacket;
+    ///
+    /// let packet = RawPacket::whole(b"\x10\x09\x00\x06MQIsdp\x03")?;
+    /// let protocol = packet.protocol().expect("a CONNECT");
+    /// assert_eq!((protocol.name, protocol.level), (&b"MQIsdp"[..], 3));
+    /// assert_eq!(protocol.version(), None);
+    /// # Ok::<(), mqtt5_codec::DecodeError>(())
+    /// ```
+    #[must_use]
+    pub fn protocol(&self) -> Option<Protocol<'a>> {
+        match self.packet_type() {
+            PacketType::Connect => Protocol::read(self.body()),
+            _ => None,
+        }
+    }
+}
+
+/// MQTT 3.1.1 has no password without a User Name [MQTT3-3.1.2-22].
+fn password_with_user_name(flags: u8) -> Result<(), Violation> {
+    let has_password_only = flags & (flag::PASSWORD | flag::USER_NAME) == flag::PASSWORD;
+    match has_password_only && !fault!("MQTT3-3.1.2-22") {
+        true => Err(Violation::PasswordWithoutUserName),
+        false => Ok(()),
+    }
 }
 
 fn connect_flags(input: &[u8]) -> Parsed<'_, u8> {
@@ -211,8 +375,11 @@ fn connect_properties(input: &[u8]) -> Parsed<'_, ConnectProperties<'_>> {
     Ok((rest, properties))
 }
 
-fn will(flags: u8, input: &[u8]) -> Parsed<'_, Will<'_>> {
-    let (at_topic, properties) = property_set(input)?;
+fn will(version: ProtocolVersion, flags: u8, input: &[u8]) -> Parsed<'_, Will<'_>> {
+    let (at_topic, properties) = match version {
+        ProtocolVersion::V3_1_1 => (input, Properties::EMPTY),
+        ProtocolVersion::V5_0 => property_set(input)?,
+    };
     let (rest, topic) = fault!(
         "MQTT-3.1.3-11",
         topic_name(at_topic, &WILL_TOPIC),
@@ -242,7 +409,10 @@ impl<'a> Body<'a> for Connect<'a> {
     }
 
     fn check(&self) -> Result<(), Violation> {
-        authentication_method(&self.properties)
+        match self.version {
+            ProtocolVersion::V3_1_1 => v3_1_1::check_connect(self),
+            ProtocolVersion::V5_0 => authentication_method(&self.properties),
+        }
     }
 
     fn write<S: Sink>(&self, sink: &mut S) {
@@ -261,12 +431,23 @@ impl<'a> Body<'a> for Connect<'a> {
             keep_alive_high,
             keep_alive_low,
         ]);
-        self.properties.write(sink);
-        sink.length_prefixed(self.client_identifier.as_bytes());
-        if let Some(will) = &self.will {
-            will.properties.write(sink);
-            sink.length_prefixed(will.topic.as_bytes());
-            sink.length_prefixed(will.payload.as_bytes());
+        match self.version {
+            ProtocolVersion::V3_1_1 => {
+                sink.length_prefixed(self.client_identifier.as_bytes());
+                if let Some(will) = &self.will {
+                    sink.length_prefixed(will.topic.as_bytes());
+                    sink.length_prefixed(will.payload.as_bytes());
+                }
+            }
+            ProtocolVersion::V5_0 => {
+                self.properties.write(sink);
+                sink.length_prefixed(self.client_identifier.as_bytes());
+                if let Some(will) = &self.will {
+                    will.properties.write(sink);
+                    sink.length_prefixed(will.topic.as_bytes());
+                    sink.length_prefixed(will.payload.as_bytes());
+                }
+            }
         }
         let user_name = self.user_name.as_ref().map(|it| it.as_bytes());
         let password = self.password.as_ref().map(|it| it.as_bytes());

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::framing::{FixedHeader, RawPacket};
 use crate::wire::{Fault, Parsed, fault_of, two_byte_integer};
-use crate::{DecodeError, PacketType, ProtocolVersion, ReasonCode, Role, Violation};
+use crate::{DecodeError, PacketType, ProtocolVersion, ReasonCode, Role, Violation, v3_1_1};
 
 impl<'a> Packet<'a> {
     /// Decodes exactly one packet, whichever side sent it. Allocates nothing; the packet borrows
@@ -49,7 +49,7 @@ impl<'a> Packet<'a> {
         bytes: &'a [u8],
     ) -> Result<Self, DecodeError> {
         RawPacket::whole(bytes)
-            .map_err(|error| error.sent_by(sender))?
+            .map_err(|error| error.in_version(version).sent_by(sender))?
             .decode_from(version, sender)
     }
 }
@@ -64,7 +64,10 @@ impl<'a> RawPacket<'a> {
     pub fn decode(&self, version: ProtocolVersion) -> Result<Packet<'a>, DecodeError> {
         match short_packet(self.as_bytes()) {
             Some(packet) => Ok(packet),
-            None => dispatch(version, self.header(), self.body()),
+            None if version == ProtocolVersion::V3_1_1 => {
+                v3_1_1::decode(self.header(), self.body())
+            }
+            None => dispatch(self.header(), self.body()),
         }
     }
 
@@ -87,10 +90,17 @@ impl<'a> RawPacket<'a> {
     }
 
     #[cold]
-    fn wrong_side_error(&self, sender: Role, fault: (Violation, usize)) -> DecodeError {
+    fn wrong_side_error(
+        &self,
+        version: ProtocolVersion,
+        sender: Role,
+        fault: (Violation, usize),
+    ) -> DecodeError {
         let (violation, offset) = fault;
         let packet_type = Some(self.packet_type());
-        DecodeError::new(violation, packet_type, self.header().length() + offset).sent_by(sender)
+        DecodeError::new(violation, packet_type, offset)
+            .in_version(version)
+            .sent_by(sender)
     }
 
     #[inline(never)]
@@ -100,18 +110,22 @@ impl<'a> RawPacket<'a> {
         sender: Role,
     ) -> Result<Packet<'a>, DecodeError> {
         let packet_type = self.packet_type();
-        if !packet_type.sent_by(sender) {
-            return Err(
-                DecodeError::new(Violation::PacketFromWrongSide, Some(packet_type), 0)
-                    .sent_by(sender),
-            );
+        if !packet_type.sent_by(version, sender) {
+            let fault = (Violation::PacketFromWrongSide, 0);
+            return Err(self.wrong_side_error(version, sender, fault));
         }
         // Not moved: it is the largest value here.
-        let decoded = dispatch(version, self.header(), self.body());
+        let decoded = match version {
+            ProtocolVersion::V3_1_1 => v3_1_1::decode(self.header(), self.body()),
+            ProtocolVersion::V5_0 => dispatch(self.header(), self.body()),
+        };
         match &decoded {
             Ok(packet) => match packet.wrong_side(sender) {
                 None => decoded,
-                Some(fault) => Err(self.wrong_side_error(sender, fault)),
+                Some((violation, offset)) => {
+                    let fault = (violation, self.header().length() + offset);
+                    Err(self.wrong_side_error(version, sender, fault))
+                }
             },
             Err(error) => Err(error.sent_by(sender)),
         }
@@ -120,17 +134,15 @@ impl<'a> RawPacket<'a> {
 
 #[inline(never)]
 fn decode_any(version: ProtocolVersion, bytes: &[u8]) -> Result<Packet<'_>, DecodeError> {
+    if version == ProtocolVersion::V3_1_1 {
+        return v3_1_1::decode_whole(bytes);
+    }
     let packet = RawPacket::whole(bytes)?;
-    dispatch(version, packet.header(), packet.body())
+    dispatch(packet.header(), packet.body())
 }
 
 #[inline]
-fn dispatch(
-    version: ProtocolVersion,
-    header: FixedHeader,
-    body: &[u8],
-) -> Result<Packet<'_>, DecodeError> {
-    let ProtocolVersion::V5_0 = version;
+fn dispatch(header: FixedHeader, body: &[u8]) -> Result<Packet<'_>, DecodeError> {
     match header.packet_type() {
         PacketType::Connect => decode_as::<Connect<'_>>(header, body),
         PacketType::ConnAck => decode_as::<ConnAck<'_>>(header, body),
@@ -152,29 +164,36 @@ fn dispatch(
 /// Each packet type has its own copy, which writes its own fields and nothing else: a common one
 /// would move the largest packet around for the smallest.
 #[inline(never)]
-fn decode_as<'a, T: Parse<'a> + Into<Packet<'a>>>(
+pub(crate) fn decode_as<'a, T: Parse<'a> + Into<Packet<'a>>>(
     header: FixedHeader,
     body: &'a [u8],
 ) -> Result<Packet<'a>, DecodeError> {
     match T::parse(header, body) {
         Ok(([], packet)) => Ok(packet.into()),
         Ok((rest, _)) => Err(blame(
+            T::version_of(body),
             header,
             body,
             Fault::at(rest, Violation::BytesLeftOver),
         )),
-        Err(error) => Err(blame(header, body, error)),
+        Err(error) => Err(blame(T::version_of(body), header, body, error)),
     }
 }
 
 #[cold]
-fn blame(header: FixedHeader, body: &[u8], error: nom::Err<Fault>) -> DecodeError {
+fn blame(
+    version: ProtocolVersion,
+    header: FixedHeader,
+    body: &[u8],
+    error: nom::Err<Fault>,
+) -> DecodeError {
     let fault = fault_of(error);
-    DecodeError::new(
+    let error = DecodeError::new(
         fault.violation,
         Some(header.packet_type()),
         header.length() + fault.offset_in(body.len()),
-    )
+    );
+    error.in_version(version)
 }
 
 /// Splits a PUBACK, PUBREC, PUBREL or PUBCOMP in its shortest form, which says Success (section
@@ -231,13 +250,22 @@ fn short_packet(bytes: &[u8]) -> Option<Packet<'_>> {
 }
 
 /// A packet, read from what follows its fixed header.
-pub(super) trait Parse<'a>: Sized {
+pub(crate) trait Parse<'a>: Sized {
+    /// The version by whose rules it is read.
+    const VERSION: ProtocolVersion = ProtocolVersion::V5_0;
+
     fn parse(header: FixedHeader, body: &'a [u8]) -> Parsed<'a, Self>;
+
+    /// As [`Parse::VERSION`], for an error in these bytes.
+    #[cold]
+    fn version_of(_: &[u8]) -> ProtocolVersion {
+        Self::VERSION
+    }
 }
 
 /// A Packet Identifier (section 2.2.1).
 #[inline]
-pub(super) fn packet_identifier(input: &[u8]) -> Parsed<'_, PacketIdentifier> {
+pub(crate) fn packet_identifier(input: &[u8]) -> Parsed<'_, PacketIdentifier> {
     let (rest, value) = two_byte_integer(input)?;
     match PacketIdentifier::new(value) {
         Some(identifier) => Ok((rest, identifier)),

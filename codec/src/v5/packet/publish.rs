@@ -5,7 +5,8 @@ mod layout;
 use core::fmt;
 
 pub(crate) use layout::{
-    PACKET_IDENTIFIER_LENGTH, PublishLayout, has_packet_identifier, is_retained,
+    PACKET_IDENTIFIER_LENGTH, PublishLayout, has_packet_identifier, is_duplicate, is_retained,
+    qos_of,
 };
 
 use self::layout::flag;
@@ -15,6 +16,7 @@ use crate::encode::{self, Body, encodable};
 use crate::framing::{FixedHeader, RawPacket};
 use crate::sink::Sink;
 use crate::topic::{PUBLISH_TOPIC, topic_name};
+use crate::v3_1_1::{self, V3};
 use crate::v5::property::{Contains, PayloadFormat, Properties, property_set_and_seen, scope};
 use crate::wire::{Fault, Parsed};
 use crate::{EncodeError, PacketType, PropertyIdentifier, ProtocolVersion, TopicName, Violation};
@@ -160,9 +162,7 @@ impl<'a> Publish<'a> {
         payload: &'p [u8],
         out: &mut B,
     ) -> Result<&'p [u8], EncodeError> {
-        match version {
-            ProtocolVersion::V5_0 => encode::encode_head_for(self, payload.len(), out)?,
-        }
+        self.encode_head_of(version, payload.len(), out)?;
         Ok(payload)
     }
 
@@ -179,7 +179,21 @@ impl<'a> Publish<'a> {
         out: &mut B,
     ) -> Result<&'a [u8], EncodeError> {
         match version {
+            ProtocolVersion::V3_1_1 => encode::encode_head(&V3(self), out),
             ProtocolVersion::V5_0 => encode::encode_head(self, out),
+        }
+    }
+
+    /// Writes what comes before a payload of this length.
+    pub(crate) fn encode_head_of<B: crate::Wire + ?Sized>(
+        &self,
+        version: ProtocolVersion,
+        payload_length: usize,
+        out: &mut B,
+    ) -> Result<(), EncodeError> {
+        match version {
+            ProtocolVersion::V3_1_1 => encode::encode_head_for(&V3(self), payload_length, out),
+            ProtocolVersion::V5_0 => encode::encode_head_for(self, payload_length, out),
         }
     }
 
@@ -211,19 +225,22 @@ impl<'a> Parse<'a> for Publish<'a> {
     }
 }
 
-/// Decodes a PUBLISH whose Property Length is 0, which both sides may send: the shortest way for the most
-/// frequent packet. `None` for everything else, and for what is wrong: [`RawPacket::decode_from`] says why.
+/// Decodes a PUBLISH without properties, which both sides may send: the shortest way for the most frequent
+/// packet. `None` for everything else, and for what is wrong: [`RawPacket::decode_from`] says why.
 #[must_use]
 #[inline]
 pub fn decode_plain_publish<'a>(
     version: ProtocolVersion,
     packet: &RawPacket<'a>,
 ) -> Option<Publish<'a>> {
-    let ProtocolVersion::V5_0 = version;
     if packet.packet_type() != PacketType::Publish {
         return None;
     }
     let (first_byte, body) = (packet.header().first_byte(), packet.body());
+    if version == ProtocolVersion::V3_1_1 {
+        let (payload, head) = v3_1_1::parse_publish_head(first_byte, body).ok()?;
+        return Some(Publish { payload, ..head });
+    }
     let property_length = body.get(PublishLayout::of(first_byte, body)?.properties_at)?;
     if *property_length != 0 {
         return None;
@@ -262,17 +279,12 @@ pub(crate) fn parse_head(first_byte: u8, input: &[u8]) -> Parsed<'_, Publish<'_>
         topic_name(input, &PUBLISH_TOPIC),
         crate::faults::unchecked_topic_name(input)
     )?;
-    let qos = match (first_byte & flag::QOS) >> flag::QOS_SHIFT {
-        0 => Qos::AtMostOnce,
-        1 => Qos::AtLeastOnce,
-        // The fixed header was checked: QoS is not 3.
-        _ => Qos::ExactlyOnce,
-    };
+    let qos = qos_of(first_byte);
     let (rest, delivery) = if qos == Qos::AtMostOnce && !fault!("MQTT-2.2.1-2") {
         (rest, Delivery::AtMostOnce)
     } else {
         let (rest, packet_identifier) = packet_identifier(rest)?;
-        let duplicate = first_byte & flag::DUPLICATE != 0;
+        let duplicate = is_duplicate(first_byte);
         (rest, Delivery::new(qos, packet_identifier, duplicate))
     };
     let (rest, (properties, seen)) = property_set_and_seen(rest)?;

@@ -41,7 +41,8 @@ impl<'a> Element<'a> for ReasonCode {
 }
 
 /// The Reason Codes of a SUBACK or UNSUBACK: one for each Topic Filter of the request, in its
-/// order; at least one. `S` says which of the two packets, and so which codes are allowed.
+/// order; at least one. An UNSUBACK of MQTT 3.1.1 has none: [`UnsubAckReasonCodes::NONE`]. `S` says which of the
+/// two packets, and so which codes are allowed.
 ///
 /// A view of received bytes, or of a slice to be sent.
 pub struct ReasonCodes<'a, S> {
@@ -70,15 +71,31 @@ impl<'a, S: Scope> ReasonCodes<'a, S> {
 
     /// How many there are.
     #[must_use]
-    #[allow(clippy::len_without_is_empty, reason = "there is always one")]
     pub fn len(&self) -> usize {
         // A code is one byte.
         self.sequence.encoded_len()
     }
 
+    /// Whether there are none: only in an UNSUBACK of MQTT 3.1.1.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sequence.is_empty()
+    }
+
+    /// Codes that were checked.
+    #[inline]
+    pub(crate) const fn from_wire(wire: &'a [u8]) -> Self {
+        Self::from_sequence(Sequence::from_wire(wire))
+    }
+
+    #[inline(always)]
+    pub(crate) fn write<W: Sink>(&self, sink: &mut W) {
+        self.sequence.write(sink);
+    }
+
     /// Checks that there are codes, encoded or not.
     #[inline]
-    const fn check_any<T>(codes: &[T]) -> Result<(), Violation> {
+    pub(crate) const fn check_any<T>(codes: &[T]) -> Result<(), Violation> {
         if codes.is_empty() {
             return Err(Violation::ReasonCodesMissing);
         }
@@ -95,11 +112,17 @@ impl<'a, S: Scope> ReasonCodes<'a, S> {
         if let Some(at) = input.iter().position(refused) {
             return Err(Fault::at(&input[at..], Violation::ReasonCodeNotAllowed));
         }
-        Ok((&[], Self::from_sequence(Sequence::from_wire(input))))
+        Ok((&[], Self::from_wire(input)))
     }
 }
 
 scoped_list!(ReasonCodes of ReasonCode);
+
+impl UnsubAckReasonCodes<'_> {
+    /// No Reason Codes, as in an UNSUBACK of MQTT 3.1.1. MQTT 5 cannot encode them
+    /// ([`Violation::ReasonCodesMissing`]).
+    pub const NONE: Self = ReasonCodes::from_sequence(Sequence::EMPTY);
+}
 
 macro_rules! subscription_acknowledgement {
     ($name:ident $properties:ident $reason_codes:ident $request:literal $section:literal) => {
@@ -160,6 +183,10 @@ macro_rules! subscription_acknowledgement {
 
             #[inline]
             fn check(&self) -> Result<(), Violation> {
+                // Only an UNSUBACK can be without.
+                if PacketType::$name == PacketType::UnsubAck && self.reason_codes.is_empty() {
+                    return Err(Violation::ReasonCodesMissing);
+                }
                 Ok(())
             }
 
@@ -167,7 +194,7 @@ macro_rules! subscription_acknowledgement {
             fn write<S: Sink>(&self, sink: &mut S) {
                 sink.two_byte_integer(self.packet_identifier.get());
                 self.properties.write(sink);
-                self.reason_codes.sequence.write(sink);
+                self.reason_codes.write(sink);
             }
         }
 

@@ -1,5 +1,8 @@
 //! SUBSCRIBE and UNSUBSCRIBE (sections 3.8 and 3.10).
 
+use core::fmt;
+use core::hash::{Hash, Hasher};
+
 use super::decode::{Parse, packet_identifier};
 use super::{PacketIdentifier, Qos};
 use crate::encode::{Body, encodable};
@@ -196,23 +199,75 @@ macro_rules! non_empty_list {
         #[doc = $doc]
         ///
         /// A view of received bytes, or of a slice to be sent.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub struct $name<'a>(Sequence<'a, $element>);
+        #[derive(Clone, Copy)]
+        pub struct $name<'a> {
+            sequence: Sequence<'a, $element>,
+            /// What keeps them out of MQTT 5, if they were received by MQTT 3.1.1.
+            only_older: Option<Violation>,
+        }
 
         impl<'a> $name<'a> {
             /// The elements in wire order.
             #[must_use]
             pub fn iter(&self) -> ListIter<'a, $element> {
-                self.0.iter()
+                self.sequence.iter()
+            }
+
+            /// Elements that were checked.
+            #[inline]
+            const fn from_wire(wire: &'a [u8]) -> Self {
+                Self::of_older(wire, None)
+            }
+
+            /// Elements that were checked by the rules of MQTT 3.1.1, and the rule of MQTT 5 that they break.
+            #[inline]
+            pub(crate) const fn of_older(wire: &'a [u8], only_older: Option<Violation>) -> Self {
+                $name {
+                    sequence: Sequence::from_wire(wire),
+                    only_older,
+                }
+            }
+
+            #[inline(always)]
+            pub(crate) fn write<S: Sink>(&self, sink: &mut S) {
+                self.sequence.write(sink);
+            }
+
+            #[inline]
+            const fn check(&self) -> Result<(), Violation> {
+                match self.only_older {
+                    None => Ok(()),
+                    Some(violation) => Err(violation),
+                }
             }
 
             /// Checks that there are elements, encoded or not.
             #[inline]
-            const fn check_any<T>(elements: &[T]) -> Result<(), Violation> {
+            pub(crate) const fn check_any<T>(elements: &[T]) -> Result<(), Violation> {
                 if elements.is_empty() {
                     return Err(Violation::$empty);
                 }
                 Ok(())
+            }
+        }
+
+        impl PartialEq for $name<'_> {
+            fn eq(&self, other: &Self) -> bool {
+                self.sequence == other.sequence
+            }
+        }
+
+        impl Eq for $name<'_> {}
+
+        impl Hash for $name<'_> {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                self.sequence.hash(state);
+            }
+        }
+
+        impl fmt::Debug for $name<'_> {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.sequence.fmt(formatter)
             }
         }
 
@@ -234,10 +289,16 @@ impl<'a> Subscriptions<'a> {
     /// [`Violation::PacketTooLong`].
     pub fn new(list: &'a [Subscription<'a>]) -> Result<Self, Violation> {
         Self::check_any(list)?;
+        // Their filters may be of a packet of MQTT 3.1.1.
+        let mut only_older = None;
         let sequence = Sequence::from_list(list, |subscription| {
+            only_older = only_older.or(subscription.filter.check_share().err());
             no_local_unless_shared(subscription.options, subscription.filter)
         })?;
-        Ok(Subscriptions(sequence))
+        Ok(Subscriptions {
+            sequence,
+            only_older,
+        })
     }
 
     #[inline]
@@ -257,7 +318,7 @@ impl<'a> Subscriptions<'a> {
             }
             rest = after;
         }
-        Ok((rest, Subscriptions(Sequence::from_wire(input))))
+        Ok((rest, Subscriptions::from_wire(input)))
     }
 }
 
@@ -288,7 +349,7 @@ fn no_local_unless_shared(
     options: SubscriptionOptions,
     filter: TopicFilter<'_>,
 ) -> Result<(), Violation> {
-    if options.no_local && filter.is_shared() {
+    if options.no_local && filter.begins_as_shared() {
         return Err(Violation::NoLocalOnSharedSubscription);
     }
     Ok(())
@@ -302,7 +363,15 @@ impl<'a> TopicFilters<'a> {
     /// [`Violation::UnsubscribeWithoutFilter`], [`Violation::PacketTooLong`].
     pub fn new(list: &'a [TopicFilter<'a>]) -> Result<Self, Violation> {
         Self::check_any(list)?;
-        Ok(TopicFilters(Sequence::from_list(list, |_| Ok(()))?))
+        let mut only_older = None;
+        let sequence = Sequence::from_list(list, |filter| {
+            only_older = only_older.or(filter.check_share().err());
+            Ok(())
+        })?;
+        Ok(TopicFilters {
+            sequence,
+            only_older,
+        })
     }
 
     #[inline]
@@ -314,7 +383,7 @@ impl<'a> TopicFilters<'a> {
             let checked = checked_topic_filter(rest);
             (rest, _) = fault!("MQTT-3.10.3-1", checked, ill_formed_passes(rest, checked))?;
         }
-        Ok((rest, TopicFilters(Sequence::from_wire(input))))
+        Ok((rest, TopicFilters::from_wire(input)))
     }
 }
 
@@ -387,14 +456,14 @@ impl<'a> Body<'a> for Subscribe<'a> {
 
     #[inline]
     fn check(&self) -> Result<(), Violation> {
-        Ok(())
+        self.subscriptions.check()
     }
 
     #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.two_byte_integer(self.packet_identifier.get());
         self.properties.write(sink);
-        self.subscriptions.0.write(sink);
+        self.subscriptions.write(sink);
     }
 }
 
@@ -406,14 +475,14 @@ impl<'a> Body<'a> for Unsubscribe<'a> {
 
     #[inline]
     fn check(&self) -> Result<(), Violation> {
-        Ok(())
+        self.filters.check()
     }
 
     #[inline(always)]
     fn write<S: Sink>(&self, sink: &mut S) {
         sink.two_byte_integer(self.packet_identifier.get());
         self.properties.write(sink);
-        self.filters.0.write(sink);
+        self.filters.write(sink);
     }
 }
 

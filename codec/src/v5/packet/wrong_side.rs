@@ -4,7 +4,7 @@ use super::publish::PublishLayout;
 use super::{Packet, Publish};
 use crate::v5::property::{Properties, Scope};
 use crate::wire::variable_byte_integer_length;
-use crate::{PacketType, PropertyIdentifier, ReasonCode, Role, Violation};
+use crate::{PacketType, PropertyIdentifier, ProtocolVersion, ReasonCode, Role, Violation};
 
 impl Packet<'_> {
     /// Checks that this side may send the packet: its type, its Reason Code, its properties.
@@ -17,8 +17,8 @@ impl Packet<'_> {
     /// [`Violation::PacketFromWrongSide`], [`Violation::ReasonCodeFromWrongSide`],
     /// [`Violation::SubscriptionIdentifierFromClient`],
     /// [`Violation::SessionExpiryIntervalFromServer`], [`Violation::ServerReferenceFromClient`].
-    pub fn check_sent_by(&self, sender: Role) -> Result<(), Violation> {
-        if !self.packet_type().sent_by(sender) {
+    pub fn check_sent_by(&self, version: ProtocolVersion, sender: Role) -> Result<(), Violation> {
+        if !self.packet_type().sent_by(version, sender) {
             return Err(Violation::PacketFromWrongSide);
         }
         match self.wrong_side(sender) {
@@ -36,8 +36,12 @@ impl Packet<'_> {
     ///
     /// As [`Packet::check_sent_by`], [`Violation::AuthenticationMethodMissing`],
     /// [`Violation::ReasonCodeNotAllowed`].
-    pub fn check_before_sending(&self, sender: Role) -> Result<(), Violation> {
-        self.check_sent_by(sender)?;
+    pub fn check_before_sending(
+        &self,
+        version: ProtocolVersion,
+        sender: Role,
+    ) -> Result<(), Violation> {
+        self.check_sent_by(version, sender)?;
         match self {
             Packet::Auth(auth) => auth.check_method(true),
             Packet::Disconnect(disconnect)

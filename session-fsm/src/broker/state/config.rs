@@ -35,6 +35,13 @@ pub struct BrokerConfig {
     /// What the hashes of the subscription index begin with, random and secret: see
     /// [`SubscriptionIndex::new`](super::subscriptions::SubscriptionIndex::new). Default: 0.
     pub seed: u64,
+    /// What happens when a message of a client is refused that speaks MQTT 3.1.1, and cannot be told so.
+    /// Default: [`Refusal::Acknowledge`].
+    pub refusal: Refusal,
+    /// Whether clients that speak MQTT 3.1.1 may have Shared Subscriptions, by the same Topic Filters as
+    /// those of MQTT 5 (section 4.8.2), whose rules hold for them. MQTT 3.1.1 itself knows none. Without,
+    /// filters that begin with `$share/` are refused. Default: `true`.
+    pub shared_subscriptions_in_3_1_1: bool,
     /// How long Wills wait after a restart before they are published, for the clients to connect
     /// again. Default: 0, the letter of the standard.
     pub restart_grace: Duration,
@@ -52,9 +59,24 @@ impl Default for BrokerConfig {
             keep_qos0: false,
             fan_out_slice: 1_000,
             seed: 0,
+            refusal: Refusal::Acknowledge,
+            shared_subscriptions_in_3_1_1: true,
             restart_grace: Duration::ZERO,
         }
     }
+}
+
+/// What a broker does when it refuses a message of a client that speaks MQTT 3.1.1 (section 3.3.5 there:
+/// acknowledge it, or close the connection). [`Statistics::refused`](super::Statistics::refused) counts
+/// such messages in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// Acknowledges the message. Its sender takes it for accepted.
+    #[default]
+    Acknowledge,
+    /// Closes the Network Connection. The sender learns that something is wrong, and sends the message again
+    /// when it is back.
+    Close,
 }
 
 /// What a client gets whose subscriptions match a message several times (section 3.3.4).

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use mqtt5_codec::{Property, PropertyIdentifier, ReasonCode, Text};
+use mqtt5_codec::{Property, PropertyIdentifier, ProtocolVersion, ReasonCode, Text};
 
 use super::clients::Client;
 use super::slots::Key;
@@ -153,6 +153,10 @@ impl Broker {
         let session_present = it.session.exists();
         let link = self.links.get_mut(key).ok_or(SendError::NotConnected)?;
         link.client = Some(client);
+        if link.connection.version() == ProtocolVersion::V3_1_1 {
+            // It cannot be told, and keeps to what it asked for.
+            properties.retain(|it| it.identifier() != PropertyIdentifier::ServerKeepAlive);
+        }
         let own = admission.limits.unwrap_or(self.config.server.limits);
         let accepted = self.with(key, |mut lent| lent.accept_with(now, &own, &properties));
         let is_connected = self.with(key, |lent| lent.is_connected()) == Some(true);

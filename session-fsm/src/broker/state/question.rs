@@ -27,6 +27,12 @@ impl Question {
         self.connection
     }
 
+    /// Returns the version that the client speaks.
+    #[must_use]
+    pub const fn version(&self) -> ProtocolVersion {
+        self.version
+    }
+
     /// Returns the packet: [`Packet::Connect`], [`Packet::Auth`] or [`Packet::Subscribe`].
     #[must_use]
     pub fn packet(&self) -> Packet<'_> {
@@ -62,7 +68,8 @@ pub struct Admission<'a> {
     /// [`AnswerError::ClientIdentifierExists`].
     pub assigned: Option<&'a str>,
     /// Further properties of the CONNACK: Server Keep Alive, Session Expiry Interval, Response
-    /// Information, Authentication Data, Reason String, User Properties.
+    /// Information, Authentication Data, Reason String, User Properties. A client that speaks MQTT 3.1.1
+    /// gets none of them. Of what they change, only a shorter Session Expiry Interval holds for it.
     pub properties: &'a [Property<'a>],
 }
 

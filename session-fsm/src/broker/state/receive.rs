@@ -11,10 +11,10 @@ use super::deliver::{Qos0, ended};
 use super::links::Gone;
 use super::publish::{Arrival, Routed};
 use super::slots::Key;
-use super::{Broker, ConnectionKey, DropReason, Permission, Question};
+use super::{Broker, ConnectionKey, DropReason, Permission, Question, Refusal};
 use crate::connection::EncodeToVec;
 use crate::event::{Delivered, Event, WillMessage};
-use crate::{Instant, Receipt, Token};
+use crate::{Instant, Receipt, SendError, Token};
 
 /// What [`Broker::receive`] did.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +61,10 @@ impl Arrived {
         let framed = |bytes: Result<Vec<u8>, EncodeError>| {
             let frame = Frame::new(Bytes::from(bytes.ok()?));
             frame.ok()
+        };
+        let version = match &event {
+            Event::Connect(packet) => packet.version,
+            _ => version,
         };
         let frame = match event {
             Event::Connect(packet) => framed(packet.encode_to_vec(version)),
@@ -205,7 +209,20 @@ impl Broker {
             if let Some(link) = self.links.get_mut(key) {
                 link.depends_on = fault!("acknowledged before it is stored", last, link.depends_on);
             }
-            let _ = self.with(key, |mut lent| lent.acknowledge_with(receipt, code, &[]));
+            let (now, refusal) = (self.now, self.config.refusal);
+            let _ = self.with(key, |mut lent| {
+                let answered = lent.acknowledge_with(receipt, code, &[]);
+                // MQTT 3.1.1 cannot refuse a message.
+                match (answered, refusal) {
+                    (Err(SendError::NotInVersion), Refusal::Acknowledge) => {
+                        lent.acknowledge(receipt)
+                    }
+                    (Err(SendError::NotInVersion), Refusal::Close) => {
+                        lent.disconnect(now, code, &[])
+                    }
+                    (answered, _) => answered,
+                }
+            });
         }
     }
 }

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use mqtt5_codec::framing::Frame;
-use mqtt5_codec::{Packet, ReasonCode, RetainHandling, Subscription, TopicFilter};
+use mqtt5_codec::{Packet, ProtocolVersion, ReasonCode, RetainHandling, Subscription, TopicFilter};
 
 use super::clients::{Client, Walk};
 use super::question::Codes;
@@ -40,6 +40,7 @@ impl Broker {
         if !owes && !fault!("a SUBSCRIBE is answered twice") {
             return Err(not_expected);
         }
+        let version = question.version();
         let identifier = packet.properties.subscription_identifier();
         let mut grants = grants.iter();
         let mut codes = Codes::new();
@@ -47,6 +48,9 @@ impl Broker {
         for subscription in packet.subscriptions.iter() {
             let grant = grants.next();
             let code = match grant {
+                Some(Grant::UpTo(_)) if self.is_no_filter_of(version, subscription.filter) => {
+                    ReasonCode::TopicFilterInvalid
+                }
                 Some(&Grant::UpTo(qos)) => {
                     let qos = qos.min(subscription.options.maximum_qos);
                     let granted = Granted::new(
@@ -83,6 +87,13 @@ impl Broker {
         self.arm(key);
         self.has_room(client);
         Ok(())
+    }
+
+    /// Whether a filter of MQTT 3.1.1 begins as that of a Shared Subscription, and is none, or must be none.
+    fn is_no_filter_of(&self, version: ProtocolVersion, filter: TopicFilter<'_>) -> bool {
+        version == ProtocolVersion::V3_1_1
+            && filter.starts_with("$share/")
+            && !(filter.is_shared() && self.config.shared_subscriptions_in_3_1_1)
     }
 
     fn subscribe(

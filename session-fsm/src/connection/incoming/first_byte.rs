@@ -21,10 +21,10 @@ pub(super) fn error(
     }
     let peer = connection.role.peer();
     if let Err(error) = FixedHeader::peek(&[first_byte]) {
-        return Some(error.sent_by(peer).into());
+        return Some(error.in_version(connection.version).sent_by(peer).into());
     }
     let packet_type = PacketType::from_number(first_byte >> 4)?;
-    if !packet_type.sent_by(peer) {
+    if !packet_type.sent_by(connection.version, peer) {
         let error = Packet::decode_from(connection.version, peer, &[first_byte, 0]).err();
         return error.map(PeerError::from);
     }

@@ -35,7 +35,7 @@ fn is_of_a_server(first_byte: u8) -> Option<PacketType> {
         PacketType::Publish => first_byte & 0b0110 != 0b0110 && first_byte & 0b1110 != 0b1000,
         _ => first_byte == packet_type.first_byte(),
     };
-    (flags && packet_type.sent_by(Role::Server)).then_some(packet_type)
+    (flags && packet_type.sent_by(ProtocolVersion::V5_0, Role::Server)).then_some(packet_type)
 }
 
 /// [MQTT-3.2.0-1]: CONNACK and AUTH alone are worth waiting for.

@@ -188,20 +188,26 @@ pub(super) fn rules_across_fields() -> Outcome {
         properties: PublishProperties::new(&identifier).expect("a property of PUBLISH"),
         ..Publish::default()
     });
-    let from_client = publish.check_sent_by(Role::Client);
+    let from_client = publish.check_sent_by(ProtocolVersion::V5_0, Role::Client);
     assert_eq!(
         from_client,
         Err(Violation::SubscriptionIdentifierFromClient)
     );
-    assert_eq!(publish.check_sent_by(Role::Server), Ok(()));
+    assert_eq!(
+        publish.check_sent_by(ProtocolVersion::V5_0, Role::Server),
+        Ok(())
+    );
     let expiry = [Property::SessionExpiryInterval(1)];
     let disconnect = Packet::from(Disconnect {
         properties: Properties::new(&expiry).expect("a property of DISCONNECT"),
         ..Disconnect::new(ReasonCode::NORMAL_DISCONNECTION)
     });
-    let from_server = disconnect.check_sent_by(Role::Server);
+    let from_server = disconnect.check_sent_by(ProtocolVersion::V5_0, Role::Server);
     assert_eq!(from_server, Err(Violation::SessionExpiryIntervalFromServer));
-    assert_eq!(disconnect.check_sent_by(Role::Client), Ok(()));
+    assert_eq!(
+        disconnect.check_sent_by(ProtocolVersion::V5_0, Role::Client),
+        Ok(())
+    );
     Ok(2 + 2 * ReasonCode::ALL.len() as u64 + 2 + 3 + 3 + 4)
 }
 

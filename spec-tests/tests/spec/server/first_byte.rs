@@ -49,7 +49,7 @@ fn is_of_a_client(first_byte: u8) -> Option<PacketType> {
         }
         _ => first_byte & 0xF == 0,
     };
-    (flags && packet_type.sent_by(Role::Client)).then_some(packet_type)
+    (flags && packet_type.sent_by(ProtocolVersion::V5_0, Role::Client)).then_some(packet_type)
 }
 
 /// What a packet that breaks a rule by its first byte breaks.
@@ -135,7 +135,9 @@ fn while_connected() -> u64 {
                 None => {
                     let violation = violation_of(first_byte);
                     let sent = PacketType::from_number(first_byte >> 4)
-                        .filter(|packet_type| !packet_type.sent_by(Role::Client))
+                        .filter(|packet_type| {
+                            !packet_type.sent_by(ProtocolVersion::V5_0, Role::Client)
+                        })
                         .filter(|packet_type| packet_type.first_byte() == first_byte);
                     if sent.is_some() {
                         assert_eq!(violation, Violation::PacketFromWrongSide);

@@ -1,6 +1,6 @@
 //! Every packet type in every phase of a Network Connection (sections 3.1, 3.1.2.11.9, 3.14, 4.12, 4.13).
 
-use mqtt5_session_fsm::codec::{PacketType, Property, ReasonCode, Role};
+use mqtt5_session_fsm::codec::{PacketType, Property, ProtocolVersion, ReasonCode, Role};
 
 use super::driver::Driver;
 use super::make::{Hello, PINGREQ, auth, config, text};
@@ -126,7 +126,7 @@ fn while_connected() -> u64 {
             }
             _ => {
                 let here = matches!(packet_type, PacketType::Connect | PacketType::Auth);
-                assert!(here || !packet_type.sent_by(Role::Client));
+                assert!(here || !packet_type.sent_by(ProtocolVersion::V5_0, Role::Client));
                 driver.assert_ended(&said, ReasonCode::ProtocolError, "no place here");
                 continue;
             }

@@ -1,5 +1,7 @@
 //! Where the parts of a PUBLISH stand (sections 3.3.1, 3.3.2): the only place that knows.
 
+use crate::Qos;
+
 /// Flags of the fixed header (section 3.3.1).
 pub(super) mod flag {
     pub(in super::super) const RETAIN: u8 = 1;
@@ -11,6 +13,21 @@ pub(super) mod flag {
 /// Whether RETAIN is set in this first byte.
 pub(crate) const fn is_retained(first_byte: u8) -> bool {
     first_byte & flag::RETAIN != 0
+}
+
+/// Whether DUP is set in this first byte.
+pub(crate) const fn is_duplicate(first_byte: u8) -> bool {
+    first_byte & flag::DUPLICATE != 0
+}
+
+/// The QoS in this first byte, which was checked: it is not 3.
+#[inline]
+pub(crate) const fn qos_of(first_byte: u8) -> Qos {
+    match (first_byte & flag::QOS) >> flag::QOS_SHIFT {
+        0 => Qos::AtMostOnce,
+        1 => Qos::AtLeastOnce,
+        _ => Qos::ExactlyOnce,
+    }
 }
 
 /// Whether a PUBLISH with this first byte has a Packet Identifier: at QoS 1 and 2 (section 3.3.2.2).

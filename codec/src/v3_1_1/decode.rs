@@ -1,0 +1,248 @@
+//! From the bytes of MQTT 3.1.1 to packets.
+
+use super::{V3, connect_return_code, is_granted_or_failure};
+use crate::framing::{FixedHeader, RawPacket};
+use crate::topic::{NameRules, checked_plain_topic_filter, topic_name};
+use crate::v5::packet::decode::{Parse, decode_as, packet_identifier};
+use crate::v5::packet::{
+    connect_acknowledge_flags, is_duplicate, is_retained, only_on_success, qos_of,
+};
+use crate::wire::{Fault, Parsed, byte};
+use crate::{
+    ConnAck, Connect, DecodeError, Delivery, Disconnect, Packet, PacketType, Properties,
+    ProtocolVersion, PubAck, PubComp, PubRec, PubRel, Publish, Qos, ReasonCode, ReasonCodes,
+    SubAck, SubAckReasonCodes, Subscribe, Subscriptions, TopicFilters, UnsubAck,
+    UnsubAckReasonCodes, Unsubscribe, Violation,
+};
+
+/// A Topic Name is never empty: there are no aliases [MQTT3-4.7.3-1].
+const PUBLISH_TOPIC: NameRules = NameRules {
+    may_be_empty: false,
+    wildcard: Violation::PublishTopicWildcard,
+};
+
+/// Bytes that are to be one packet.
+#[inline(never)]
+pub(crate) fn decode_whole(bytes: &[u8]) -> Result<Packet<'_>, DecodeError> {
+    match RawPacket::whole(bytes) {
+        Ok(packet) => decode(packet.header(), packet.body()),
+        Err(error) => Err(error.in_version(ProtocolVersion::V3_1_1)),
+    }
+}
+
+/// A whole packet.
+#[inline(never)]
+pub(crate) fn decode(header: FixedHeader, body: &[u8]) -> Result<Packet<'_>, DecodeError> {
+    match header.packet_type() {
+        // It speaks for itself.
+        PacketType::Connect => decode_as::<Connect<'_>>(header, body),
+        PacketType::ConnAck => decode_as::<V3<ConnAck<'_>>>(header, body),
+        PacketType::Publish => decode_as::<V3<Publish<'_>>>(header, body),
+        PacketType::PubAck => decode_as::<V3<PubAck<'_>>>(header, body),
+        PacketType::PubRec => decode_as::<V3<PubRec<'_>>>(header, body),
+        PacketType::PubRel => decode_as::<V3<PubRel<'_>>>(header, body),
+        PacketType::PubComp => decode_as::<V3<PubComp<'_>>>(header, body),
+        PacketType::Subscribe => decode_as::<V3<Subscribe<'_>>>(header, body),
+        PacketType::SubAck => decode_as::<V3<SubAck<'_>>>(header, body),
+        PacketType::Unsubscribe => decode_as::<V3<Unsubscribe<'_>>>(header, body),
+        PacketType::UnsubAck => decode_as::<V3<UnsubAck<'_>>>(header, body),
+        PacketType::PingReq | PacketType::PingResp => decode_as::<V3<Ping>>(header, body),
+        PacketType::Disconnect => decode_as::<V3<Disconnect<'_>>>(header, body),
+        PacketType::Auth => {
+            Err(
+                DecodeError::new(Violation::PacketNotInVersion, Some(header.packet_type()), 0)
+                    .in_version(ProtocolVersion::V3_1_1),
+            )
+        }
+    }
+}
+
+impl<'a, T: Into<Packet<'a>>> From<V3<T>> for Packet<'a> {
+    #[inline]
+    fn from(packet: V3<T>) -> Self {
+        packet.0.into()
+    }
+}
+
+/// PINGREQ and PINGRESP.
+struct Ping(PacketType);
+
+impl From<Ping> for Packet<'_> {
+    fn from(ping: Ping) -> Self {
+        match ping.0 {
+            PacketType::PingResp => Packet::PingResp,
+            _ => Packet::PingReq,
+        }
+    }
+}
+
+impl<'a> Parse<'a> for V3<Ping> {
+    const VERSION: ProtocolVersion = ProtocolVersion::V3_1_1;
+
+    fn parse(header: FixedHeader, body: &'a [u8]) -> Parsed<'a, Self> {
+        Ok((body, V3(Ping(header.packet_type()))))
+    }
+}
+
+impl<'a> Parse<'a> for V3<ConnAck<'a>> {
+    const VERSION: ProtocolVersion = ProtocolVersion::V3_1_1;
+
+    #[inline]
+    fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
+        let (at_code, session_present) = connect_acknowledge_flags(input)?;
+        let (rest, number) = byte(at_code)?;
+        let Some(reason_code) = connect_return_code(number) else {
+            return Err(Fault::at(at_code, Violation::ReasonCodeNotAllowed));
+        };
+        let judgement = only_on_success(session_present, reason_code);
+        Fault::place(fault!("MQTT3-3.2.2-4", judgement, Ok(())), input)?;
+        let packet = ConnAck {
+            session_present,
+            ..ConnAck::new(reason_code)
+        };
+        Ok((rest, V3(packet)))
+    }
+}
+
+impl<'a> Parse<'a> for V3<Publish<'a>> {
+    const VERSION: ProtocolVersion = ProtocolVersion::V3_1_1;
+
+    #[inline]
+    fn parse(header: FixedHeader, body: &'a [u8]) -> Parsed<'a, Self> {
+        let (payload, head) = parse_publish_head(header.first_byte(), body)?;
+        Ok((&[], V3(Publish { payload, ..head })))
+    }
+}
+
+/// Everything before the payload (section 3.3.2).
+#[inline]
+pub(crate) fn parse_publish_head(first_byte: u8, input: &[u8]) -> Parsed<'_, Publish<'_>> {
+    let (rest, topic) = topic_name(input, &PUBLISH_TOPIC)?;
+    let qos = qos_of(first_byte);
+    let (rest, delivery) = match qos {
+        Qos::AtMostOnce => (rest, Delivery::AtMostOnce),
+        _ => {
+            let (rest, packet_identifier) = packet_identifier(rest)?;
+            let duplicate = is_duplicate(first_byte);
+            (rest, Delivery::new(qos, packet_identifier, duplicate))
+        }
+    };
+    Ok((
+        rest,
+        Publish {
+            delivery,
+            retain: is_retained(first_byte),
+            topic,
+            properties: Properties::EMPTY,
+            payload: &[],
+        },
+    ))
+}
+
+macro_rules! acknowledgement {
+    ($name:ident) => {
+        impl<'a> Parse<'a> for V3<$name<'a>> {
+            const VERSION: ProtocolVersion = ProtocolVersion::V3_1_1;
+
+            #[inline]
+            fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
+                let (rest, packet_identifier) = packet_identifier(input)?;
+                Ok((rest, V3($name::new(packet_identifier, ReasonCode::Success))))
+            }
+        }
+    };
+}
+
+acknowledgement!(PubAck);
+acknowledgement!(PubRec);
+acknowledgement!(PubRel);
+acknowledgement!(PubComp);
+
+impl<'a> Parse<'a> for V3<Subscribe<'a>> {
+    const VERSION: ProtocolVersion = ProtocolVersion::V3_1_1;
+
+    #[inline]
+    fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
+        let (list, packet_identifier) = packet_identifier(input)?;
+        let any = fault!("MQTT3-3.8.3-3", Subscriptions::check_any(list), Ok(()));
+        Fault::place(any, list)?;
+        let (mut rest, mut only_older) = (list, None);
+        while !rest.is_empty() {
+            let (at_qos, filter) = checked_plain_topic_filter(rest)?;
+            let (after, qos) = byte(at_qos)?;
+            Fault::place(requested_qos(qos), at_qos)?;
+            only_older = only_older.or(filter.check_share().err());
+            rest = after;
+        }
+        let subscriptions = Subscriptions::of_older(list, only_older);
+        Ok((rest, V3(Subscribe::new(packet_identifier, subscriptions))))
+    }
+}
+
+/// Requested QoS (section 3.8.3).
+#[inline]
+fn requested_qos(byte: u8) -> Result<(), Violation> {
+    match byte {
+        3 => Err(Violation::SubscriptionQos3),
+        byte if Qos::from_bits(byte).is_none() && !fault!("MQTT3-3.8.3-4") => {
+            Err(Violation::SubscriptionOptionsReserved)
+        }
+        _ => Ok(()),
+    }
+}
+
+impl<'a> Parse<'a> for V3<Unsubscribe<'a>> {
+    const VERSION: ProtocolVersion = ProtocolVersion::V3_1_1;
+
+    #[inline]
+    fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
+        let (list, packet_identifier) = packet_identifier(input)?;
+        let any = fault!("MQTT3-3.10.3-2", TopicFilters::check_any(list), Ok(()));
+        Fault::place(any, list)?;
+        let (mut rest, mut only_older) = (list, None);
+        while !rest.is_empty() {
+            let filter;
+            (rest, filter) = checked_plain_topic_filter(rest)?;
+            only_older = only_older.or(filter.check_share().err());
+        }
+        let filters = TopicFilters::of_older(list, only_older);
+        Ok((rest, V3(Unsubscribe::new(packet_identifier, filters))))
+    }
+}
+
+impl<'a> Parse<'a> for V3<SubAck<'a>> {
+    const VERSION: ProtocolVersion = ProtocolVersion::V3_1_1;
+
+    #[inline]
+    fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
+        let (codes, packet_identifier) = packet_identifier(input)?;
+        Fault::place(SubAckReasonCodes::check_any(codes), codes)?;
+        let refused = |&byte: &u8| !is_granted_or_failure(byte) && !fault!("MQTT3-3.9.3-2");
+        if let Some(at) = codes.iter().position(refused) {
+            return Err(Fault::at(&codes[at..], Violation::ReasonCodeNotAllowed));
+        }
+        let reason_codes = ReasonCodes::from_wire(codes);
+        Ok((&[], V3(SubAck::new(packet_identifier, reason_codes))))
+    }
+}
+
+impl<'a> Parse<'a> for V3<UnsubAck<'a>> {
+    const VERSION: ProtocolVersion = ProtocolVersion::V3_1_1;
+
+    #[inline]
+    fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
+        let (rest, packet_identifier) = packet_identifier(input)?;
+        let reason_codes = UnsubAckReasonCodes::NONE;
+        Ok((rest, V3(UnsubAck::new(packet_identifier, reason_codes))))
+    }
+}
+
+impl<'a> Parse<'a> for V3<Disconnect<'a>> {
+    const VERSION: ProtocolVersion = ProtocolVersion::V3_1_1;
+
+    #[inline]
+    fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
+        let packet = Disconnect::new(ReasonCode::NORMAL_DISCONNECTION);
+        Ok((input, V3(packet)))
+    }
+}
