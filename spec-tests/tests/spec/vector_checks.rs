@@ -164,7 +164,10 @@ fn answer_is_right(case: &Case, reading: &Reading<'_>) -> Result<(), String> {
         return Ok(());
     };
     let found = match error.answer(Role::Server, false) {
-        Some(answer) => encoded(error.version(), &[answer])?,
+        Some(answer) => {
+            let bytes = encoded(error.version(), &[answer])?;
+            Some(bytes.ok_or_else(|| format!("answers {answer:?}, which cannot be sent"))?)
+        }
         None => None,
     };
     let expected = match expected {

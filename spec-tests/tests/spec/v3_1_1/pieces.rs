@@ -187,7 +187,7 @@ fn heads_that_do_not_fit() -> Outcome {
         for length in 0..12_u8 {
             for first_byte in [0x30, 0x32] {
                 let body = [&[0, topic][..], &[b'a'; 12]].concat();
-                let mut bytes = packet(first_byte, &body[..usize::from(length)]);
+                let bytes = packet(first_byte, &body[..usize::from(length)]);
                 let whole = Packet::decode(V3_1_1, &bytes);
                 let mut buffer = BytesMut::from(&bytes[..]);
                 let pieces = StreamSplitter::new(LARGEST_PACKET, 1).next(V3_1_1, &mut buffer);
@@ -218,7 +218,6 @@ fn heads_that_do_not_fit() -> Outcome {
                     let has_payload = fits < usize::from(length);
                     assert_eq!(large.is_ok(), has_payload, "{bytes:02X?}");
                 }
-                bytes.clear();
             }
         }
     }
