@@ -79,7 +79,7 @@ violations! {
 
     // Acknowledgements
     WrongAcknowledgement: ProtocolError, None, "4.3", "the acknowledgement is of the wrong kind for its Packet Identifier";
-    PacketIdentifierInUse: PacketIdentifierInUse, None, "2.2.1", "the Packet Identifier is in use for another exchange";
+    PacketIdentifierInUse: ProtocolError, None, "2.2.1", "the Packet Identifier is in use for another exchange";
     ReleasedTooEarly: ProtocolError, None, "4.3.3", "a PUBREL came before its PUBREC was sent";
     ReasonCodeCount: ProtocolError, None, "3.9.3, 3.11.3", "there are more or fewer Reason Codes than Topic Filters";
 

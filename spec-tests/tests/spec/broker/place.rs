@@ -18,8 +18,6 @@ pub(crate) use crate::broker::people::{Gone, Got, WILL, Who, encode, id, up_to, 
 
 use crate::broker::people::got;
 
-const V5: ProtocolVersion = ProtocolVersion::V5_0;
-
 /// A configuration that makes records.
 pub(crate) fn persistent() -> BrokerConfig {
     BrokerConfig {
@@ -50,6 +48,8 @@ pub(crate) struct Wire {
     unanswered: Vec<u8>,
     pub(crate) closed: Option<Cause>,
     last_identifier: u16,
+    /// In which form it gets packets.
+    version: ProtocolVersion,
 }
 
 /// An answer to each CONNECT or message.
@@ -170,9 +170,9 @@ impl Place {
         wire: usize,
         wants: impl Fn(&Packet<'_>) -> Option<R>,
     ) -> Option<R> {
-        let got = &mut self.wires[wire].got;
+        let Wire { got, version, .. } = &mut self.wires[wire];
         for index in 0..got.len() {
-            let found = wants(&got[index].decode(V5).expect("a good packet"));
+            let found = wants(&got[index].decode(*version).expect("a good packet"));
             if found.is_some() {
                 got.remove(index);
                 return found;
@@ -200,8 +200,9 @@ impl Place {
 
     /// Takes all packets, as text.
     pub(crate) fn packets(&mut self, wire: usize) -> Vec<String> {
+        let version = self.wires[wire].version;
         let frames: Vec<_> = self.wires[wire].got.drain(..).collect();
-        let text = |frame: Frame| format!("{:?}", frame.decode(V5).expect("a good packet"));
+        let text = |frame: Frame| format!("{:?}", frame.decode(version).expect("a good packet"));
         frames.into_iter().map(text).collect()
     }
 

@@ -6,10 +6,10 @@ use mqtt5_session_fsm::broker::{
 use mqtt5_session_fsm::codec::bytes::BufMut;
 use mqtt5_session_fsm::codec::framing::{Frame, Split, split};
 use mqtt5_session_fsm::codec::{
-    Delivery, Packet, PubAck, PubComp, PubRec, PubRel, Qos, ReasonCode,
+    Delivery, Packet, PacketType, ProtocolVersion, PubAck, PubComp, PubRec, PubRel, Qos, ReasonCode,
 };
 
-use super::{Place, V5};
+use super::Place;
 use crate::broker::people::encode;
 
 impl Place {
@@ -132,9 +132,13 @@ impl Place {
         }
         let mut moved = false;
         while let Ok(Split::Packet { packet, rest }) = split(&it.down, u32::MAX) {
+            // The CONNACK of MQTT 3.1.1, to bytes that look like a CONNECT of it.
+            if packet.packet_type() == PacketType::ConnAck && packet.as_bytes().len() == 4 {
+                it.version = ProtocolVersion::V3_1_1;
+            }
             let frame = Frame::new(packet.as_bytes().to_vec().into()).unwrap();
             it.down = rest.to_vec();
-            let answer = match frame.decode(V5).expect("a good packet") {
+            let answer = match frame.decode(it.version).expect("a good packet") {
                 Packet::Publish(publish) => match publish.delivery {
                     Delivery::AtMostOnce => None,
                     Delivery::AtLeastOnce {
