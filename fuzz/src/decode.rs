@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use bytes::Bytes;
 use mqtt5_codec::framing::{Frame, LARGEST_PACKET, Split, split};
 use mqtt5_codec::{
-    DecodeError, Packet, ProtocolVersion, ReasonCode, Role, Violation, ViolationClass,
+    DecodeError, EncodeError, Packet, ProtocolVersion, ReasonCode, Role, Violation, ViolationClass,
 };
 
 use crate::rebuild::encoded;
@@ -66,6 +66,9 @@ pub fn whole(bytes: &[u8]) {
 
 fn accepted(packet: &Packet<'_>, bytes: &[u8]) {
     walk(packet);
+    if cannot_be_sent(packet) {
+        return;
+    }
 
     let again = encoded(packet);
     let decoded =
@@ -119,6 +122,22 @@ fn accepted(packet: &Packet<'_>, bytes: &[u8]) {
         // Not copied. No bytes are nowhere.
         assert!(shared.is_empty() || shared.as_ptr() == publish.payload.as_ptr());
     }
+}
+
+/// A CONNECT of MQTT 3.1.1 that keeps its Session must have a ClientID. A Server answers one without, so it is
+/// decoded.
+fn cannot_be_sent(packet: &Packet<'_>) -> bool {
+    let Packet::Connect(connect) = packet else {
+        return false;
+    };
+    let found = connect.encoded_len(connect.version).err();
+    let expected = connect.version == ProtocolVersion::V3_1_1
+        && !connect.clean_start
+        && connect.client_identifier.is_empty();
+    let violation = found.and_then(EncodeError::violation);
+    let missing = Violation::ClientIdentifierEmptyWithoutCleanSession;
+    assert_eq!(violation, expected.then_some(missing));
+    expected
 }
 
 fn rejected(found: DecodeError, bytes: &[u8]) {

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use arbitrary::{Result, Unstructured};
+use mqtt5_codec::framing::RawPacket;
 use mqtt5_codec::{Packet, ProtocolVersion, Violation, generate};
 
 use crate::mutate;
@@ -73,6 +74,11 @@ pub fn for_each_packet(data: &[u8], then: impl FnOnce(&[u8])) {
 
 /// Tells `report` about every peer that disagrees about a packet.
 pub fn disagreements(bytes: &[u8], mut report: impl FnMut(Case<'_>)) {
+    // The peers read MQTT 5 alone.
+    let protocol = RawPacket::whole(bytes).ok().and_then(|raw| raw.protocol());
+    if protocol.is_some_and(|protocol| !matches!(protocol.level, 5..0x80)) {
+        return;
+    }
     let ours = Packet::decode(ProtocolVersion::V5_0, bytes);
     for peer in &peers::ALL {
         if let Some((disagreement, again)) = disagreement(peer, bytes, &ours) {
