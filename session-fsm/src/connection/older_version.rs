@@ -1,6 +1,18 @@
-//! What a peer that speaks MQTT 3.1.1 is told, one table for each packet. Sections are those of MQTT 3.1.1.
+//! How this side treats a peer that speaks MQTT 3.1.1: one function for each difference. The sections are those of MQTT
+//! 3.1.1.
 
 use mqtt5_codec::{ProtocolVersion, ReasonCode};
+
+use crate::Limits;
+
+/// The limits that a Client of MQTT 3.1.1 must keep to. A CONNACK cannot announce any, so only the one that protects
+/// memory is enforced.
+pub(crate) const fn limits(own: &Limits) -> Limits {
+    Limits {
+        maximum_packet_size: own.maximum_packet_size,
+        ..Limits::NONE
+    }
+}
 
 /// The Reason Code of a CONNACK that refuses, which has to be one with a Connect Return code (section
 /// 3.2.2.3). `None` if nothing fits: the connection is closed without a CONNACK [MQTT3-3.2.2-6].

@@ -65,11 +65,7 @@ impl Lent<'_> {
             return Ok(None);
         }
         if connect.version == ProtocolVersion::V3_1_1 {
-            // The Client is told of no limit, and so need not keep to one. That of memory stays.
-            self.server.connection.own = Limits {
-                maximum_packet_size: self.server.connection.own.maximum_packet_size,
-                ..Limits::NONE
-            };
+            self.server.connection.own = older_version::limits(&self.server.connection.own);
             // [MQTT3-3.1.3-8]
             if connect.client_identifier.is_empty() && !connect.clean_start {
                 self.refuse_by_itself(now, ReasonCode::ClientIdentifierNotValid);
@@ -180,9 +176,13 @@ impl Lent<'_> {
         if session.role != Role::Server || session.client_identifier() != client_identifier {
             return Err(SendError::ClientIdentifierDiffers);
         }
+        let limits = match is_told {
+            true => *limits,
+            false => older_version::limits(limits),
+        };
         let own = fault!(
             "limits of one Client ignored",
-            self.server.connection.own.lowered_to(limits),
+            self.server.connection.own.lowered_to(&limits),
             self.server.connection.own,
         );
         if let Some(PendingWill { will, .. }) = handshake.will.as_deref() {

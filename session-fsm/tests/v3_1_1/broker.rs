@@ -10,14 +10,14 @@ use super::wire::{NOW, bytes};
 
 struct Place {
     broker: Broker,
-    refuses: bool,
+    refuses: Option<ReasonCode>,
 }
 
 impl Place {
     fn new(config: BrokerConfig) -> Self {
         Place {
             broker: Broker::new(config),
-            refuses: false,
+            refuses: None,
         }
     }
 
@@ -29,8 +29,8 @@ impl Place {
             let step = self
                 .broker
                 .receive(NOW, key, &mut input, |_| match refuses {
-                    true => Permission::Refuse(ReasonCode::NotAuthorized),
-                    false => Permission::Publish,
+                    Some(code) => Permission::Refuse(code),
+                    None => Permission::Publish,
                 });
             match step.expect("a connection") {
                 Step::Ask(question) => match question.packet() {
@@ -99,23 +99,44 @@ fn both_versions_on_one_topic() {
     assert!(place.written(older).0.contains("B0 02 00 02"));
 }
 
+/// What the Client cannot be told is not held against it.
+#[test]
+fn limits_are_not_held_against_a_client() {
+    let mut config = BrokerConfig::default();
+    config.server.limits.maximum_qos = Qos::AtMostOnce;
+    config.server.limits.retain_available = false;
+    let mut place = Place::new(config);
+    let older = place.older('o');
+    place.send(older, "33 06 0001 61 0001 68");
+    assert_eq!(place.written(older), ("40 02 00 01".into(), false));
+}
+
 #[test]
 fn refused_messages() {
-    for refusal in [Refusal::Acknowledge, Refusal::Close] {
-        let mut place = Place::new(BrokerConfig {
-            refusal,
-            ..BrokerConfig::default()
-        });
-        let older = place.older('o');
-        place.refuses = true;
-        place.send(older, "32 06 0001 61 0001 68");
-        let expected = match refusal {
-            Refusal::Acknowledge => ("40 02 00 01".into(), false),
-            Refusal::Close => (String::new(), true),
-        };
-        assert_eq!(place.written(older), expected);
-        assert_eq!(place.broker.statistics().refused, 1);
+    for (refusal, code) in [
+        (Refusal::Acknowledge, ReasonCode::NotAuthorized),
+        (Refusal::Close, ReasonCode::NotAuthorized),
+        // No DISCONNECT may have this one.
+        (Refusal::Close, ReasonCode::PacketIdentifierInUse),
+    ] {
+        refused_message(refusal, code);
     }
+}
+
+fn refused_message(refusal: Refusal, code: ReasonCode) {
+    let mut place = Place::new(BrokerConfig {
+        refusal,
+        ..BrokerConfig::default()
+    });
+    let older = place.older('o');
+    place.refuses = Some(code);
+    place.send(older, "32 06 0001 61 0001 68");
+    let expected = match refusal {
+        Refusal::Acknowledge => ("40 02 00 01".into(), false),
+        Refusal::Close => (String::new(), true),
+    };
+    assert_eq!(place.written(older), expected, "{code}");
+    assert_eq!(place.broker.statistics().refused, 1);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::publish::{Arrival, Routed};
 use super::slots::Key;
 use super::{Broker, ConnectionKey, DropReason, Permission, Question, Refusal};
 use crate::connection::EncodeToVec;
-use crate::event::{Delivered, Event, WillMessage};
+use crate::event::{Cause, Delivered, Event, WillMessage};
 use crate::{Instant, Receipt, SendError, Token};
 
 /// What [`Broker::receive`] did.
@@ -218,7 +218,8 @@ impl Broker {
                         lent.acknowledge(receipt)
                     }
                     (Err(SendError::NotInVersion), Refusal::Close) => {
-                        lent.disconnect(now, code, &[])
+                        lent.abandon(now, Cause::Disconnected(code));
+                        Ok(())
                     }
                     (answered, _) => answered,
                 }
