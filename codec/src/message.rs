@@ -316,6 +316,7 @@ impl Message {
     }
 
     /// The form of MQTT 3.1.1: without the properties of the message, whatever they are.
+    #[cold]
     #[inline(never)]
     fn encode_without_properties<B: Wire + ?Sized>(
         &self,

@@ -64,12 +64,14 @@ impl<'a> TopicFilter<'a> {
     /// Whether this is the filter of a Shared Subscription.
     #[must_use]
     pub fn is_shared(self) -> bool {
-        is_shared(self.0.as_bytes()) && self.shared().is_some()
+        self.shared().is_some()
     }
 
-    /// As [`TopicFilter::is_shared`], for a filter that was checked by the rules of MQTT 5.
+    /// Whether the filter begins with `$share/`. In MQTT 5 it is that of a Shared Subscription then. In MQTT
+    /// 3.1.1 it may be any filter: [`TopicFilter::is_shared`] looks at the rest, too.
+    #[must_use]
     #[inline]
-    pub(crate) fn begins_as_shared(self) -> bool {
+    pub fn has_share_prefix(self) -> bool {
         is_shared(self.0.as_bytes())
     }
 
@@ -78,15 +80,15 @@ impl<'a> TopicFilter<'a> {
     #[must_use]
     pub fn shared(self) -> Option<SharedFilter<'a>> {
         let rest = self.0.strip_prefix(SHARE_PREFIX)?;
+        self.check_share().ok()?;
         let (share_name, filter) = rest.split_once('/')?;
-        let is_name = !share_name.is_empty() && !share_name.bytes().any(is_wildcard);
-        (is_name && !filter.is_empty()).then_some(SharedFilter { share_name, filter })
+        Some(SharedFilter { share_name, filter })
     }
 
     /// Whether a packet of MQTT 5 may have the filter: one that was received by MQTT 3.1.1 may begin with
     /// `$share/` and not be that of a Shared Subscription [MQTT-4.8.2-1] [MQTT-4.8.2-2].
     pub(crate) fn check_share(self) -> Result<(), Violation> {
-        if !is_shared(self.0.as_bytes()) {
+        if !self.has_share_prefix() {
             return Ok(());
         }
         let found = matching_part_of_share(self.0.as_bytes());

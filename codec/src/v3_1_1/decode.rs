@@ -5,7 +5,7 @@ use crate::framing::{FixedHeader, RawPacket};
 use crate::topic::{NameRules, checked_plain_topic_filter, topic_name};
 use crate::v5::packet::decode::{Parse, decode_as, packet_identifier};
 use crate::v5::packet::{
-    connect_acknowledge_flags, is_duplicate, is_retained, only_on_success, qos_of,
+    Ping, connect_acknowledge_flags, is_duplicate, is_retained, only_on_success, qos_of,
 };
 use crate::wire::{Fault, Parsed, byte};
 use crate::{
@@ -64,23 +64,12 @@ impl<'a, T: Into<Packet<'a>>> From<V3<T>> for Packet<'a> {
     }
 }
 
-/// PINGREQ and PINGRESP.
-struct Ping(PacketType);
-
-impl From<Ping> for Packet<'_> {
-    fn from(ping: Ping) -> Self {
-        match ping.0 {
-            PacketType::PingResp => Packet::PingResp,
-            _ => Packet::PingReq,
-        }
-    }
-}
-
 impl<'a> Parse<'a> for V3<Ping> {
     const VERSION: ProtocolVersion = ProtocolVersion::V3_1_1;
 
     fn parse(header: FixedHeader, body: &'a [u8]) -> Parsed<'a, Self> {
-        Ok((body, V3(Ping(header.packet_type()))))
+        let (rest, ping) = Ping::parse(header, body)?;
+        Ok((rest, V3(ping)))
     }
 }
 

@@ -36,11 +36,7 @@ pub(crate) fn check_connect(connect: &Connect<'_>) -> Result<(), Violation> {
         return Err(Violation::PropertiesNotInVersion);
     }
     // One bit stands for both [MQTT3-3.1.2-6].
-    let is_said = match connect.clean_start {
-        true => 0,
-        false => u32::MAX,
-    };
-    if expiry.is_some_and(|expiry| expiry != is_said) {
+    if expiry.is_some_and(|expiry| expiry != connect.session_expiry_interval()) {
         return Err(Violation::SessionExpiryNotInVersion);
     }
     if let Some(will) = &connect.will {

@@ -128,7 +128,7 @@ pub enum Packet<'a> {
 }
 
 /// PINGREQ and PINGRESP: a fixed header and nothing else (sections 3.12 and 3.13).
-struct Ping(PacketType);
+pub(crate) struct Ping(PacketType);
 
 impl<'a> Parse<'a> for Ping {
     #[inline]

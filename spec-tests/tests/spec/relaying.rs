@@ -206,7 +206,7 @@ fn answers_can_be_sent(case: &Case) -> Outcome {
                     Ok(packet)
                 );
             }
-            // Who sends an unknown Protocol Name knows no form of an answer.
+            // The sender of an unknown Protocol Name understands no CONNACK.
             let refuses = matches!(
                 error.packet_type(),
                 Some(PacketType::Connect | PacketType::Auth)

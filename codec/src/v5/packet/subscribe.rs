@@ -349,7 +349,7 @@ fn no_local_unless_shared(
     options: SubscriptionOptions,
     filter: TopicFilter<'_>,
 ) -> Result<(), Violation> {
-    if options.no_local && filter.begins_as_shared() {
+    if options.no_local && filter.has_share_prefix() {
         return Err(Violation::NoLocalOnSharedSubscription);
     }
     Ok(())

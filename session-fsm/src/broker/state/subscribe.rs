@@ -92,7 +92,7 @@ impl Broker {
     /// Whether a filter of MQTT 3.1.1 begins as that of a Shared Subscription, and is none, or must be none.
     fn is_no_filter_of(&self, version: ProtocolVersion, filter: TopicFilter<'_>) -> bool {
         version == ProtocolVersion::V3_1_1
-            && filter.starts_with("$share/")
+            && filter.has_share_prefix()
             && !(filter.is_shared() && self.config.shared_subscriptions_in_3_1_1)
     }
 
