@@ -231,11 +231,10 @@ impl Message {
     /// The length of the PUBLISH in bytes, fixed header included, when it is sent with this QoS.
     #[must_use]
     pub fn encoded_len(&self, version: ProtocolVersion, delivery: Delivery) -> usize {
-        let mut parts = self.parts();
         if version == ProtocolVersion::V3_1_1 {
-            parts.rest = self.payload();
+            return self.length_without_properties(delivery);
         }
-        let remaining_length = remaining_length(&parts, delivery);
+        let remaining_length = remaining_length(&self.parts(), delivery);
         1 + variable_byte_integer_length(remaining_length) + remaining_length
     }
 
@@ -313,6 +312,17 @@ impl Message {
             ProtocolVersion::V3_1_1 => encode_with_payload(&V3(head), &self.packet, payload, out),
             ProtocolVersion::V5_0 => encode_with_payload(head, &self.packet, payload, out),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn length_without_properties(&self, delivery: Delivery) -> usize {
+        let parts = Parts {
+            rest: self.payload(),
+            ..self.parts()
+        };
+        let remaining_length = remaining_length(&parts, delivery);
+        1 + variable_byte_integer_length(remaining_length) + remaining_length
     }
 
     /// The form of MQTT 3.1.1: without the properties of the message, whatever they are.

@@ -29,6 +29,8 @@ fn success(reason_code: ReasonCode) -> Result<(), Violation> {
 }
 
 /// Whether MQTT 3.1.1 can say what a CONNECT says (section 3.1).
+#[cold]
+#[inline(never)]
 pub(crate) fn check_connect(connect: &Connect<'_>) -> Result<(), Violation> {
     let expiry = connect.properties.session_expiry_interval();
     let others = connect.properties.iter().count() - usize::from(expiry.is_some());

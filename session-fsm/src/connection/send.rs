@@ -381,12 +381,19 @@ impl Connection {
         if publish.delivery != Delivery::AtMostOnce {
             return Err(Violation::DuplicateAtQos0.into());
         }
-        let mut publish = *publish;
-        if self.version == ProtocolVersion::V3_1_1 {
-            publish.properties = Properties::EMPTY;
-        }
+        let without_properties;
+        let publish = match self.version {
+            ProtocolVersion::V3_1_1 => {
+                without_properties = Publish {
+                    properties: Properties::EMPTY,
+                    ..*publish
+                };
+                &without_properties
+            }
+            _ => publish,
+        };
         if !publish.properties.is_empty() {
-            Packet::Publish(publish).check_sent_by(self.version, self.role)?;
+            Packet::Publish(*publish).check_sent_by(self.version, self.role)?;
             if publish.properties.contains(PropertyIdentifier::TopicAlias) {
                 return Err(Violation::PropertyNotAllowed.into());
             }
@@ -404,7 +411,7 @@ impl Connection {
         } else {
             // With an alias it would need no Topic Name.
             publish.encoded_len(self.version)?;
-            match self.write_with_alias(&publish, None, false, iter::empty(), None, wire) {
+            match self.write_with_alias(publish, None, false, iter::empty(), None, wire) {
                 Written::Yes => {}
                 Written::NoRoom(needed) => return Err(EncodeError::NoRoom { needed }.into()),
                 Written::TooLarge | Written::Skipped => {
