@@ -4,15 +4,13 @@ use super::{V3, connect_return_code, is_granted_or_failure};
 use crate::framing::{FixedHeader, RawPacket};
 use crate::topic::{NameRules, checked_plain_topic_filter, topic_name};
 use crate::v5::packet::decode::{Parse, decode_as, packet_identifier};
-use crate::v5::packet::{
-    Ping, connect_acknowledge_flags, is_duplicate, is_retained, only_on_success, qos_of,
-};
+use crate::v5::packet::{Ping, connect_acknowledge_flags, delivery, is_retained, only_on_success};
 use crate::wire::{Fault, Parsed, byte};
 use crate::{
-    ConnAck, Connect, DecodeError, Delivery, Disconnect, Packet, PacketType, Properties,
-    ProtocolVersion, PubAck, PubComp, PubRec, PubRel, Publish, Qos, ReasonCode, ReasonCodes,
-    SubAck, SubAckReasonCodes, Subscribe, Subscriptions, TopicFilters, UnsubAck,
-    UnsubAckReasonCodes, Unsubscribe, Violation,
+    ConnAck, Connect, DecodeError, Disconnect, Packet, PacketType, Properties, ProtocolVersion,
+    PubAck, PubComp, PubRec, PubRel, Publish, Qos, ReasonCode, ReasonCodes, SubAck,
+    SubAckReasonCodes, Subscribe, Subscriptions, TopicFilters, UnsubAck, UnsubAckReasonCodes,
+    Unsubscribe, Violation,
 };
 
 /// A Topic Name is never empty: there are no aliases [MQTT3-4.7.3-1].
@@ -107,15 +105,7 @@ impl<'a> Parse<'a> for V3<Publish<'a>> {
 #[inline]
 pub(crate) fn parse_publish_head(first_byte: u8, input: &[u8]) -> Parsed<'_, Publish<'_>> {
     let (rest, topic) = topic_name(input, &PUBLISH_TOPIC)?;
-    let qos = qos_of(first_byte);
-    let (rest, delivery) = match qos {
-        Qos::AtMostOnce => (rest, Delivery::AtMostOnce),
-        _ => {
-            let (rest, packet_identifier) = packet_identifier(rest)?;
-            let duplicate = is_duplicate(first_byte);
-            (rest, Delivery::new(qos, packet_identifier, duplicate))
-        }
-    };
+    let (rest, delivery) = delivery(first_byte, rest)?;
     Ok((
         rest,
         Publish {

@@ -34,8 +34,8 @@ pub use subscribe::{
 };
 
 pub(crate) use publish::{
-    PACKET_IDENTIFIER_LENGTH, PublishLayout, has_packet_identifier, is_duplicate, is_retained,
-    parse_head as parse_publish_head, qos_of,
+    PACKET_IDENTIFIER_LENGTH, PublishLayout, delivery, has_packet_identifier, is_retained,
+    parse_head as parse_publish_head,
 };
 
 use self::decode::Parse;

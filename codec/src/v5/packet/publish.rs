@@ -5,11 +5,10 @@ mod layout;
 use core::fmt;
 
 pub(crate) use layout::{
-    PACKET_IDENTIFIER_LENGTH, PublishLayout, has_packet_identifier, is_duplicate, is_retained,
-    qos_of,
+    PACKET_IDENTIFIER_LENGTH, PublishLayout, has_packet_identifier, is_retained,
 };
 
-use self::layout::flag;
+use self::layout::{flag, is_duplicate, qos_of};
 use super::decode::{Parse, packet_identifier};
 use super::{PacketIdentifier, Qos};
 use crate::encode::{self, Body, encodable};
@@ -271,6 +270,18 @@ fn topic_or_alias(
     Ok(())
 }
 
+/// QoS and DUP out of the first byte, and the Packet Identifier that stands here at QoS 1 and 2.
+#[inline(always)]
+pub(crate) fn delivery(first_byte: u8, input: &[u8]) -> Parsed<'_, Delivery> {
+    let qos = qos_of(first_byte);
+    if qos == Qos::AtMostOnce && !fault!("MQTT-2.2.1-2") {
+        return Ok((input, Delivery::AtMostOnce));
+    }
+    let (rest, packet_identifier) = packet_identifier(input)?;
+    let delivery = Delivery::new(qos, packet_identifier, is_duplicate(first_byte));
+    Ok((rest, delivery))
+}
+
 /// Everything before the payload.
 #[inline]
 pub(crate) fn parse_head(first_byte: u8, input: &[u8]) -> Parsed<'_, Publish<'_>> {
@@ -279,14 +290,7 @@ pub(crate) fn parse_head(first_byte: u8, input: &[u8]) -> Parsed<'_, Publish<'_>
         topic_name(input, &PUBLISH_TOPIC),
         crate::faults::unchecked_topic_name(input)
     )?;
-    let qos = qos_of(first_byte);
-    let (rest, delivery) = if qos == Qos::AtMostOnce && !fault!("MQTT-2.2.1-2") {
-        (rest, Delivery::AtMostOnce)
-    } else {
-        let (rest, packet_identifier) = packet_identifier(rest)?;
-        let duplicate = is_duplicate(first_byte);
-        (rest, Delivery::new(qos, packet_identifier, duplicate))
-    };
+    let (rest, delivery) = delivery(first_byte, rest)?;
     let (rest, (properties, seen)) = property_set_and_seen(rest)?;
     Fault::place(topic_or_alias(topic, &seen), input)?;
     Ok((

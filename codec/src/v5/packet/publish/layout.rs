@@ -16,13 +16,13 @@ pub(crate) const fn is_retained(first_byte: u8) -> bool {
 }
 
 /// Whether DUP is set in this first byte.
-pub(crate) const fn is_duplicate(first_byte: u8) -> bool {
+pub(super) const fn is_duplicate(first_byte: u8) -> bool {
     first_byte & flag::DUPLICATE != 0
 }
 
 /// The QoS in this first byte, which was checked: it is not 3.
 #[inline]
-pub(crate) const fn qos_of(first_byte: u8) -> Qos {
+pub(super) const fn qos_of(first_byte: u8) -> Qos {
     match (first_byte & flag::QOS) >> flag::QOS_SHIFT {
         0 => Qos::AtMostOnce,
         1 => Qos::AtLeastOnce,

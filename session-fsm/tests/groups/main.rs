@@ -1,10 +1,7 @@
 //! The groups of Shared Subscriptions against the rules of section 4.8.2, and against a model.
 
-#[path = "groups/model.rs"]
 mod model;
-#[path = "groups/random.rs"]
 mod random;
-#[path = "groups/rules.rs"]
 mod rules;
 
 use mqtt5_session_fsm::broker::groups::{GroupsConfig, Policy};
