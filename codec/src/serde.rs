@@ -101,7 +101,7 @@ macro_rules! object {
 object!(Connect<'_>, |packet| {
     "type": PacketType::Connect,
     "protocol_name": "MQTT",
-    "protocol_version": 5_u8,
+    "protocol_version": packet.version.level(),
     "clean_start": packet.clean_start,
     "keep_alive": packet.keep_alive,
     "properties": packet.properties,

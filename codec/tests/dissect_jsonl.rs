@@ -219,6 +219,24 @@ fn other_verdicts() {
     }
 }
 
+/// What follows a CONNECT of MQTT 3.1.1 has no properties: the first byte of this payload is no Property Length.
+#[test]
+fn a_connect_names_the_version_of_what_follows_it() {
+    let connect = "10 0d 0004 4d515454 04 02 003c 0001 63";
+    let publish = "30 05 0001 61 0068";
+    for (question, payload) in [
+        (format!("{connect} {publish}"), "0068"),
+        (publish.to_owned(), "68"),
+    ] {
+        let answer: Value = serde_json::from_str(&answer(&question)).unwrap();
+        let last = answer["packets"].as_array().unwrap().last().unwrap();
+        assert_eq!(last["payload"], payload, "{question}");
+        assert_eq!(answer["reencoded"], question.replace(' ', ""));
+        let version = &answer["packets"][0]["protocol_version"];
+        assert!(*version == 4 || !question.starts_with(connect), "{version}");
+    }
+}
+
 #[test]
 fn lines_that_are_no_questions_are_answered_too() {
     let lines = "c000\nxyz\nc00\nc000 broker\nclient c000\n\"\\\n\u{FFFD}\nc000";

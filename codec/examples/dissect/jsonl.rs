@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 
 use mqtt5_codec::framing::{LARGEST_PACKET, RawPacket, Split, split};
-use mqtt5_codec::{DecodeError, ProtocolVersion, Role, ViolationClass};
+use mqtt5_codec::{DecodeError, Packet, ProtocolVersion, Role, ViolationClass};
 
 use crate::hex;
 
@@ -83,6 +83,8 @@ impl Judge {
         self.reencoded.clear();
         out.extend_from_slice(b"{\"verdict\":\"accept\",\"packets\":[");
         let mut rest = &self.bytes[..];
+        // A CONNECT names the version of what follows it.
+        let mut version = ProtocolVersion::V5_0;
         // No bytes at all are the start of a packet, too.
         while !rest.is_empty() || self.bytes.is_empty() {
             let start = self.bytes.len() - rest.len();
@@ -93,16 +95,19 @@ impl Judge {
                     rest: after,
                 } => {
                     rest = after;
-                    decode(packet, sender).map_err(reject)?
+                    decode(packet, version, sender).map_err(reject)?
                 }
                 Split::Incomplete { needed } => return Err(Refusal::Incomplete { need: needed }),
             };
+            if let Packet::Connect(connect) = &packet {
+                version = connect.version;
+            }
             if start > 0 {
                 out.push(b',');
             }
             serde_json::to_writer(&mut *out, &packet)?;
             packet
-                .encode(ProtocolVersion::V5_0, &mut self.reencoded)
+                .encode(version, &mut self.reencoded)
                 .map_err(|error| Refusal::Error(error.to_string()))?;
         }
         out.extend_from_slice(b"],\"reencoded\":\"");
@@ -138,11 +143,12 @@ impl Judge {
 
 fn decode(
     packet: RawPacket<'_>,
+    version: ProtocolVersion,
     sender: Option<Role>,
-) -> Result<mqtt5_codec::Packet<'_>, DecodeError> {
+) -> Result<Packet<'_>, DecodeError> {
     match sender {
-        Some(sender) => packet.decode_from(ProtocolVersion::V5_0, sender),
-        None => packet.decode(ProtocolVersion::V5_0),
+        Some(sender) => packet.decode_from(version, sender),
+        None => packet.decode(version),
     }
 }
 

@@ -145,15 +145,15 @@ impl<'a> Parse<'a> for V3<Subscribe<'a>> {
         let (list, packet_identifier) = packet_identifier(input)?;
         let any = fault!("MQTT3-3.8.3-3", Subscriptions::check_any(list), Ok(()));
         Fault::place(any, list)?;
-        let (mut rest, mut only_older) = (list, None);
+        let (mut rest, mut broken_in_v5) = (list, None);
         while !rest.is_empty() {
             let (at_qos, filter) = checked_plain_topic_filter(rest)?;
             let (after, qos) = byte(at_qos)?;
             Fault::place(requested_qos(qos), at_qos)?;
-            only_older = only_older.or(filter.check_share().err());
+            broken_in_v5 = broken_in_v5.or(filter.check_share().err());
             rest = after;
         }
-        let subscriptions = Subscriptions::of_older(list, only_older);
+        let subscriptions = Subscriptions::from_v3(list, broken_in_v5);
         Ok((rest, V3(Subscribe::new(packet_identifier, subscriptions))))
     }
 }
@@ -178,13 +178,13 @@ impl<'a> Parse<'a> for V3<Unsubscribe<'a>> {
         let (list, packet_identifier) = packet_identifier(input)?;
         let any = fault!("MQTT3-3.10.3-2", TopicFilters::check_any(list), Ok(()));
         Fault::place(any, list)?;
-        let (mut rest, mut only_older) = (list, None);
+        let (mut rest, mut broken_in_v5) = (list, None);
         while !rest.is_empty() {
             let filter;
             (rest, filter) = checked_plain_topic_filter(rest)?;
-            only_older = only_older.or(filter.check_share().err());
+            broken_in_v5 = broken_in_v5.or(filter.check_share().err());
         }
-        let filters = TopicFilters::of_older(list, only_older);
+        let filters = TopicFilters::from_v3(list, broken_in_v5);
         Ok((rest, V3(Unsubscribe::new(packet_identifier, filters))))
     }
 }

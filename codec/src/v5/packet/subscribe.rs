@@ -202,8 +202,8 @@ macro_rules! non_empty_list {
         #[derive(Clone, Copy)]
         pub struct $name<'a> {
             sequence: Sequence<'a, $element>,
-            /// What keeps them out of MQTT 5, if they were received by MQTT 3.1.1.
-            only_older: Option<Violation>,
+            /// The rule of MQTT 5 that a filter breaks. Only one that was received by MQTT 3.1.1 can.
+            broken_in_v5: Option<Violation>,
         }
 
         impl<'a> $name<'a> {
@@ -216,15 +216,18 @@ macro_rules! non_empty_list {
             /// Elements that were checked.
             #[inline]
             const fn from_wire(wire: &'a [u8]) -> Self {
-                Self::of_older(wire, None)
+                $name {
+                    sequence: Sequence::from_wire(wire),
+                    broken_in_v5: None,
+                }
             }
 
             /// Elements that were checked by the rules of MQTT 3.1.1, and the rule of MQTT 5 that they break.
             #[inline]
-            pub(crate) const fn of_older(wire: &'a [u8], only_older: Option<Violation>) -> Self {
+            pub(crate) const fn from_v3(wire: &'a [u8], broken_in_v5: Option<Violation>) -> Self {
                 $name {
-                    sequence: Sequence::from_wire(wire),
-                    only_older,
+                    broken_in_v5,
+                    ..Self::from_wire(wire)
                 }
             }
 
@@ -235,7 +238,7 @@ macro_rules! non_empty_list {
 
             #[inline]
             const fn check(&self) -> Result<(), Violation> {
-                match self.only_older {
+                match self.broken_in_v5 {
                     None => Ok(()),
                     Some(violation) => Err(violation),
                 }
@@ -290,14 +293,14 @@ impl<'a> Subscriptions<'a> {
     pub fn new(list: &'a [Subscription<'a>]) -> Result<Self, Violation> {
         Self::check_any(list)?;
         // Their filters may be of a packet of MQTT 3.1.1.
-        let mut only_older = None;
+        let mut broken_in_v5 = None;
         let sequence = Sequence::from_list(list, |subscription| {
-            only_older = only_older.or(subscription.filter.check_share().err());
+            broken_in_v5 = broken_in_v5.or(subscription.filter.check_share().err());
             no_local_unless_shared(subscription.options, subscription.filter)
         })?;
         Ok(Subscriptions {
             sequence,
-            only_older,
+            broken_in_v5,
         })
     }
 
@@ -363,14 +366,14 @@ impl<'a> TopicFilters<'a> {
     /// [`Violation::UnsubscribeWithoutFilter`], [`Violation::PacketTooLong`].
     pub fn new(list: &'a [TopicFilter<'a>]) -> Result<Self, Violation> {
         Self::check_any(list)?;
-        let mut only_older = None;
+        let mut broken_in_v5 = None;
         let sequence = Sequence::from_list(list, |filter| {
-            only_older = only_older.or(filter.check_share().err());
+            broken_in_v5 = broken_in_v5.or(filter.check_share().err());
             Ok(())
         })?;
         Ok(TopicFilters {
             sequence,
-            only_older,
+            broken_in_v5,
         })
     }
 

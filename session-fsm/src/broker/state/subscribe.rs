@@ -48,7 +48,7 @@ impl Broker {
         for subscription in packet.subscriptions.iter() {
             let grant = grants.next();
             let code = match grant {
-                Some(Grant::UpTo(_)) if self.is_no_filter_of(version, subscription.filter) => {
+                Some(Grant::UpTo(_)) if self.refuses_share(version, subscription.filter) => {
                     ReasonCode::TopicFilterInvalid
                 }
                 Some(&Grant::UpTo(qos)) => {
@@ -89,8 +89,9 @@ impl Broker {
         Ok(())
     }
 
-    /// Whether a filter of MQTT 3.1.1 begins as that of a Shared Subscription, and is none, or must be none.
-    fn is_no_filter_of(&self, version: ProtocolVersion, filter: TopicFilter<'_>) -> bool {
+    /// Whether a filter of a client of MQTT 3.1.1 is refused because it begins with `$share/`: it is not the filter of a
+    /// Shared Subscription, or such clients may have none.
+    fn refuses_share(&self, version: ProtocolVersion, filter: TopicFilter<'_>) -> bool {
         version == ProtocolVersion::V3_1_1
             && filter.has_share_prefix()
             && !(filter.is_shared() && self.config.shared_subscriptions_in_3_1_1)
