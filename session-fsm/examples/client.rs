@@ -1,5 +1,5 @@
-//! Two clients publish and subscribe at QoS 0, 1 and 2, over connections that are cut again and
-//! again with messages in flight. Then they count what arrived.
+//! Two clients, one of MQTT 5 and one of MQTT 3.1.1, publish and subscribe at QoS 0, 1 and 2, over
+//! connections that are cut again and again with messages in flight. Then they count what arrived.
 //!
 //! ```sh
 //! cargo run --release --example client                      # at the server of the other example

@@ -66,6 +66,9 @@ pub struct ClientConfig {
     /// [`Outcome::Indeterminate`](crate::Outcome::Indeterminate), and messages with QoS 0 end as
     /// [`Outcome::Sent`](crate::Outcome::Sent).
     pub early_packets: u16,
+    /// What to do in MQTT 3.1.1 if the Server has a Session for the ClientID, and this Client has
+    /// none. Default: [`UnknownSession::GoOn`].
+    pub unknown_session: UnknownSession,
     /// How many bytes the Topic Names of Topic Aliases may take in each direction. A Server that
     /// sets more is disconnected with 0x97; messages to it get no new alias. Default: 4 MiB, which
     /// is 64 bytes for each of 65,535 aliases.
@@ -83,9 +86,29 @@ impl Default for ClientConfig {
             ping_margin: Duration::from_millis(250),
             topic_aliases: TopicAliases::Off,
             early_packets: 0,
+            unknown_session: UnknownSession::GoOn,
             topic_alias_bytes: 4 << 20,
         }
     }
+}
+
+/// What a Client of MQTT 3.1.1 does if the Server has a Session for its ClientID, and the Client has
+/// none: Clean Session was 0, and Session Present is 1 (section 3.2.2.2 of MQTT 3.1.1). Usually its
+/// process was started anew, and stores nothing.
+///
+/// Not in MQTT 5, where the Client must close the Network Connection \[MQTT-3.2.2-4\]. A
+/// [`Client`] of MQTT 5 sends Clean Start 1 instead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum UnknownSession {
+    /// Goes on with the Session of the Server: its subscriptions, and the messages that waited for
+    /// the Client. Messages that the Client had sent, and not seen acknowledged, are lost, and some
+    /// of the Server's messages come again. [`Session::is_adopted`] says how the Packet Identifiers
+    /// are kept apart. [`Event::Connected`] has Session Present 1.
+    #[default]
+    GoOn,
+    /// Closes the Network Connection, with [`Cause::PeerError`]. To begin anew and keep the Session
+    /// takes two connections: one with Clean Session 1 that is closed, and then one with 0.
+    Close,
 }
 
 /// A Client: its [`Session`], and one Network Connection after the other.
@@ -96,6 +119,7 @@ pub struct Client {
     /// See [`ClientConfig`].
     early_packets: u16,
     ping_margin: Duration,
+    unknown_session: UnknownSession,
     session: Session,
     connection: Connection,
     handshake: Handshake,
@@ -120,6 +144,7 @@ impl Client {
         Client {
             early_packets: config.early_packets,
             ping_margin: config.ping_margin,
+            unknown_session: config.unknown_session,
             session,
             connection,
             handshake: Handshake::default(),
@@ -214,10 +239,17 @@ impl Side for Client {
     fn other_version(&self, packet: &RawPacket<'_>) -> Option<Packet<'static>> {
         match self.connection.phase {
             Phase::Opening if !fault!("refusal of MQTT 3.1.1 is an error") => {
-                packet.refusal_of_older_version().map(Packet::ConnAck)
+                let version = self.connection.version;
+                packet
+                    .refusal_in_other_version(version)
+                    .map(Packet::ConnAck)
             }
             _ => None,
         }
+    }
+
+    fn identifiers_released(&mut self) {
+        self.send_held();
     }
 
     fn has_connect(&self) -> bool {

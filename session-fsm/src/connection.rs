@@ -1,6 +1,7 @@
 //! The part of a Network Connection that both sides share: messages and their acknowledgements in
 //! both directions.
 
+mod adopted;
 mod authentication;
 mod changed_publish;
 mod control;
@@ -85,6 +86,8 @@ pub(crate) struct Connection {
     pub(crate) unread: Unread,
     pub(crate) early: Early,
     pub(crate) liveness: Liveness,
+    /// Client of MQTT 3.1.1: the Reason Codes that the last UNSUBACK would have.
+    successes: Vec<ReasonCode>,
 }
 
 impl Connection {
@@ -107,6 +110,7 @@ impl Connection {
             unread: Unread::default(),
             early: Early::default(),
             liveness,
+            successes: Vec::new(),
         }
     }
 

@@ -80,8 +80,8 @@ pub enum Event<'a> {
     /// now on, whether or not the CONNECT had one.
     Connected(ConnAck<'a>),
     /// Client: the Server refused the connection. [`Output::Close`] follows. The refusal by a
-    /// Server that speaks only MQTT 3.1.1 is translated:
-    /// [`RawPacket::refusal_of_older_version`](mqtt5_codec::framing::RawPacket::refusal_of_older_version).
+    /// Server that speaks only the other version of MQTT is translated:
+    /// [`RawPacket::refusal_in_other_version`](mqtt5_codec::framing::RawPacket::refusal_in_other_version).
     Refused(ConnAck<'a>),
     /// Server: a Client wants to connect. Nothing more is read until the caller accepts it, refuses
     /// it, or asks for authentication.

@@ -29,11 +29,11 @@
 //!   must write first.
 //! * **A Session in no machine** has a [`Session::poll`] of its own, which needs no buffer.
 //!
-//! # Clients of MQTT 3.1.1
+//! # MQTT 3.1.1
 //!
-//! A [`Server`] takes Clients of MQTT 5 and of MQTT 3.1.1, as [`ServerConfig::versions`] says. The version
-//! belongs to the Network Connection: a Session may come back with the other one. What MQTT 3.1.1 cannot say
-//! is translated or left out:
+//! A [`Server`] takes Clients of MQTT 5 and of MQTT 3.1.1, as [`ServerConfig::versions`] says. A [`Client`]
+//! speaks the version that its CONNECT names. The version belongs to the Network Connection: a Session may
+//! come back with the other one. What MQTT 3.1.1 cannot say is translated or left out:
 //!
 //! | What the Server says | MQTT 3.1.1 |
 //! | --- | --- |
@@ -48,7 +48,21 @@
 //! | DISCONNECT | the connection is closed |
 //! | AUTH | [`SendError::NotExpected`] |
 //!
-//! A [`Client`] speaks MQTT 5.
+//! | What the Client says | MQTT 3.1.1 |
+//! | --- | --- |
+//! | properties of a CONNECT, SUBSCRIBE or UNSUBSCRIBE; No Local, Retain As Published, Retain Handling | [`SendError::Invalid`] |
+//! | Session Expiry Interval | Clean Session stands for 0 or for ever, and is sent as given: [`Client::connect`] |
+//! | properties of messages, Topic Aliases | left out |
+//! | an error in a PUBACK or PUBREC | [`SendError::NotInVersion`]: acknowledge, or disconnect |
+//! | DISCONNECT | said if its Reason Code is 0x00; with another one the connection is closed, and the Server publishes the Will Message |
+//! | AUTH | [`SendError::NotExpected`] |
+//!
+//! What comes from a Server of MQTT 3.1.1 looks as in MQTT 5: [`Client::server_limits`] is
+//! [`Limits::NONE`], so up to 65,535 messages may be in flight unless [`SessionConfig::in_flight`] says
+//! less; a Connect Return code is a Reason Code; an UNSUBACK has Success for each Topic Filter. If the
+//! Server has a Session and the Client has none, [`ClientConfig::unknown_session`] decides. For a Server
+//! that does not speak the version, see
+//! [`ReconnectSettings::fall_back`](reconnect::ReconnectSettings::fall_back).
 //!
 //! # When a call takes `now`
 //!
@@ -242,7 +256,7 @@ mod token;
 mod versions;
 mod violation;
 
-pub use client::{Client, ClientConfig};
+pub use client::{Client, ClientConfig, UnknownSession};
 pub use connection::{PacketTimeouts, TopicAliases};
 pub use error::{NotTaken, PublishError, RestoreError, SendError};
 pub use event::{Awaited, Cause, Delivered, Event, Output, PayloadPart, WillMessage};

@@ -142,13 +142,13 @@ impl Session {
     /// Server has a Session for the ClientID. The Client can resume it. Otherwise a Client must not
     /// resume a Session that it does not have \[MQTT-3.2.2-4\].
     ///
-    /// The Server may still hold Packet Identifiers of messages with QoS 2 from the lost part. A
-    /// new message with such an identifier is taken for a duplicate, and is lost without an error.
-    /// If that matters, use Clean Start.
+    /// The Session is [adopted](Session::is_adopted): the Server is asked to release each Packet
+    /// Identifier before it is used.
     #[must_use]
     pub fn of_client_known_to_server(client_identifier: &str, config: SessionConfig) -> Self {
         let mut session = Session::new(Role::Client, client_identifier, config);
         session.life = Life::Away(Absence::from(Instant::ORIGIN, NEVER_EXPIRES));
+        session.sender.adopt();
         session
     }
 
@@ -193,6 +193,22 @@ impl Session {
     #[must_use]
     pub const fn exists(&self) -> bool {
         self.life.exists()
+    }
+
+    /// Returns whether the Server had the Session before this side knew of it: it was made by
+    /// [`Session::of_client_known_to_server`], or the Server of a Client of MQTT 3.1.1 said so
+    /// ([`UnknownSession::GoOn`](crate::UnknownSession::GoOn)).
+    ///
+    /// The Server may then hold Packet Identifiers of messages with QoS 2 of which this side knows
+    /// nothing. It would take a new message with such an identifier for a repetition, and the
+    /// message would be lost without an error. So before the Client uses an identifier, it sends a
+    /// PUBREL with it, and waits for the PUBCOMP, for 16 identifiers at first and for more when
+    /// these are all in use. Messages with QoS 1 and 2 and requests wait meanwhile. A Server reports
+    /// such a PUBREL as one with an unknown identifier. Returns `false` once all identifiers were
+    /// released.
+    #[must_use]
+    pub const fn is_adopted(&self) -> bool {
+        self.sender.is_adopted()
     }
 
     /// Returns the side that the Session belongs to.

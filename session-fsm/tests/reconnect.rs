@@ -2,6 +2,8 @@
 
 #[path = "reconnect/policy.rs"]
 mod policy;
+#[path = "reconnect/versions.rs"]
+mod versions;
 
 use core::time::Duration;
 

@@ -2,6 +2,7 @@
 
 use std::{io, mem};
 
+use mqtt5_session_fsm::codec::ProtocolVersion;
 use mqtt5_session_fsm::codec::bytes::{Buf, BufMut, BytesMut};
 use mqtt5_session_fsm::reconnect::{ConnectionFailure, ReconnectPolicy, Reconnection};
 use mqtt5_session_fsm::{
@@ -40,9 +41,9 @@ pub(crate) async fn run<S: Stream>(
             shell.drain(&mut BytesMut::new())?;
             continue;
         }
-        let server = attempt.server.as_str().to_owned();
+        let (server, version) = (attempt.server.as_str().to_owned(), attempt.version);
         let failure = match open(&server).await {
-            Ok(stream) => shell.exchange(stream).await?,
+            Ok(stream) => shell.exchange(stream, version).await?,
             Err(error) => {
                 eprintln!("There is no connection to {server}: {error}.");
                 ConnectionFailure::Network
@@ -72,11 +73,15 @@ impl Shell<'_> {
     }
 
     /// Reads and writes until the Network Connection is over. Returns the reason.
-    async fn exchange(&mut self, stream: impl Stream) -> Result<ConnectionFailure<'static>> {
+    async fn exchange(
+        &mut self,
+        stream: impl Stream,
+        version: ProtocolVersion,
+    ) -> Result<ConnectionFailure<'static>> {
         let (mut reader, mut writer) = tokio::io::split(stream);
         // Nothing of the last connection may be left in them.
         let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
-        self.load.connect(self.now(), &mut self.client)?;
+        self.load.connect(self.now(), &mut self.client, version)?;
         loop {
             // The machine is polled after each call.
             let said = self.drain(&mut output)?;

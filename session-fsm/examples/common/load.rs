@@ -7,7 +7,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::time::Duration;
 
-use mqtt5_session_fsm::codec::{Connect, Properties, Property, Qos, ReasonCode, Text};
+use mqtt5_session_fsm::codec::{
+    Connect, Properties, Property, ProtocolVersion, Qos, ReasonCode, Text,
+};
 use mqtt5_session_fsm::reconnect::{ReconnectPolicy, ReconnectSettings};
 use mqtt5_session_fsm::{Client, Event, Instant, Outcome, Publication, Token};
 use tokio::task::spawn_local;
@@ -30,6 +32,9 @@ pub(crate) struct Load {
     pub(crate) name: String,
     group: String,
     number: usize,
+    /// That of the first client is MQTT 5, if the server speaks it; that of the second is MQTT 3.1.1;
+    /// and so on.
+    version: ProtocolVersion,
     /// How many clients there are, and how many of them have subscribed.
     clients: usize,
     ready: Rc<Cell<usize>>,
@@ -43,6 +48,8 @@ pub(crate) struct Load {
     /// How often each message came: those of the first client, those of the second, and so on. The
     /// QoS is the number's remainder by three.
     came: Vec<u32>,
+    /// MQTT 3.1.1: the Session ends with the next connection.
+    leaves: bool,
     done: bool,
     /// How many connections are still to be cut.
     cuts: usize,
@@ -66,6 +73,10 @@ impl Load {
             name: format!("{group}-{number}"),
             group: group.to_owned(),
             number,
+            version: match number % 2 {
+                0 => ProtocolVersion::V5_0,
+                _ => ProtocolVersion::V3_1_1,
+            },
             clients,
             ready: ready.clone(),
             subscription: None,
@@ -75,6 +86,7 @@ impl Load {
             settled: 0,
             failed: 0,
             came: vec![0; clients * MESSAGES * QOS.len()],
+            leaves: false,
             done: false,
             cuts,
             fuse: Rc::default(),
@@ -89,24 +101,38 @@ impl Load {
         self.done
     }
 
-    /// Begins a new Network Connection.
-    pub(crate) fn connect(&mut self, now: Instant, client: &mut Client) -> Result<()> {
+    /// Begins a new Network Connection to a server that may have refused MQTT 5: it is not offered
+    /// then.
+    pub(crate) fn connect(
+        &mut self,
+        now: Instant,
+        client: &mut Client,
+        offer: ProtocolVersion,
+    ) -> Result<()> {
+        if offer == ProtocolVersion::V3_1_1 {
+            self.version = offer;
+        }
         self.fuse.left.set(match self.cuts {
             0 => usize::MAX,
             _ => 1 + random() as usize % 3000,
         });
         self.fuse.burns.set(self.anywhere);
         self.cuts = self.cuts.saturating_sub(1);
-        let properties = [
-            Property::SessionExpiryInterval(600),
-            Property::ReceiveMaximum(100.try_into()?),
-        ];
+        let properties = match self.version {
+            ProtocolVersion::V5_0 => &[
+                Property::SessionExpiryInterval(600),
+                Property::ReceiveMaximum(100.try_into()?),
+            ][..],
+            // It has none: the Session stays unless Clean Session is 1.
+            _ => &[],
+        };
         let connect = Connect {
+            version: self.version,
             client_identifier: Text::new(&self.name)?,
-            // False, but the machine makes it true while it has no Session to go on with.
-            clean_start: false,
+            // In MQTT 5 the machine makes it true while it has no Session to go on with.
+            clean_start: self.leaves,
             keep_alive: 30,
-            properties: Properties::new(&properties)?,
+            properties: Properties::new(properties)?,
             ..Connect::default()
         };
         Ok(client.connect(now, &connect)?)
@@ -115,6 +141,7 @@ impl Load {
     /// Notes an event.
     pub(crate) fn happened(&mut self, event: Event<'_>) {
         match event {
+            Event::Connected(_) if self.leaves => {}
             Event::Connected(connack) => {
                 self.connections += 1;
                 self.resumed += usize::from(connack.session_present);
@@ -166,6 +193,11 @@ impl Load {
             // One may publish nevertheless: the messages wait. A SUBSCRIBE does not.
             return Ok(false);
         }
+        if self.leaves {
+            client.disconnect(now, ReasonCode::NORMAL_DISCONNECTION, &[])?;
+            self.done = true;
+            return Ok(true);
+        }
         if !self.subscribed {
             if self.subscription.is_some() {
                 return Ok(false);
@@ -194,11 +226,14 @@ impl Load {
         let complete = |(number, &times): (usize, &u32)| times > 0 || number % QOS.len() == 0;
         if self.settled == all && self.came.iter().enumerate().all(complete) {
             // Leaves no Session behind.
-            let properties = [Property::SessionExpiryInterval(0)];
-            client.disconnect(now, ReasonCode::NORMAL_DISCONNECTION, &properties)?;
-            self.done = true;
+            let zero = [Property::SessionExpiryInterval(0)];
+            self.done = client.version() == ProtocolVersion::V5_0;
+            self.leaves = !self.done;
+            let properties = if self.done { &zero[..] } else { &[] };
+            client.disconnect(now, ReasonCode::NORMAL_DISCONNECTION, properties)?;
+            return Ok(true);
         }
-        Ok(self.done)
+        Ok(false)
     }
 }
 
@@ -278,8 +313,9 @@ fn sentence(load: &Load) -> String {
         (false, _) => format!("IT DID NOT FINISH: {} of {all} outcomes", load.settled),
     };
     format!(
-        "Client {}: {} connections, {} of them went on with the Session; {rest}",
+        "Client {} ({}): {} connections, {} of them went on with the Session; {rest}",
         load.number + 1,
+        load.version,
         load.connections,
         load.resumed,
     )
@@ -292,6 +328,7 @@ pub(crate) async fn run(server: &str, clients: usize, cuts: usize, anywhere: boo
         initial_delay: Duration::from_millis(20),
         stable_after: Duration::ZERO,
         give_up_after: Some(10),
+        fall_back: true,
         ..ReconnectSettings::default()
     };
     let policy = ReconnectPolicy::new(settings, [server])?;

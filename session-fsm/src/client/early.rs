@@ -1,4 +1,5 @@
-//! SUBSCRIBE and UNSUBSCRIBE between the CONNECT and its CONNACK (section 3.1.4).
+//! SUBSCRIBE and UNSUBSCRIBE that wait: for the CONNACK (section 3.1.4), or in a Session that was adopted for a Packet
+//! Identifier.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -22,7 +23,7 @@ struct Early {
     packet: Box<[u8]>,
 }
 
-/// The requests that wait for the CONNACK, in their order.
+/// The requests that wait, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct EarlyRequests {
     requests: VecDeque<Early>,
@@ -30,7 +31,7 @@ pub(super) struct EarlyRequests {
 }
 
 impl Client {
-    /// Keeps a request until the CONNACK. The limits of waiting messages bound the number and the
+    /// Keeps a request until it can be sent. The limits of waiting messages bound the number and the
     /// bytes.
     pub(super) fn hold(
         &mut self,
@@ -61,8 +62,28 @@ impl Client {
         for token in self.connection.early.finish() {
             self.session.notice(Notice::Outcome(token, Ending::Sent));
         }
-        let EarlyRequests { requests, .. } = core::mem::take(&mut self.early);
-        for mut early in fault!("early requests forgotten", requests, VecDeque::new()) {
+        if fault!("early requests forgotten") {
+            self.early = EarlyRequests::default();
+        }
+        self.connection.ask_release(&mut self.session);
+        self.send_held();
+    }
+
+    /// Whether a request can be sent at once.
+    pub(super) fn may_request(&self) -> bool {
+        self.early.requests.is_empty() && self.session.sender.has_identifier()
+    }
+
+    /// Sends the requests that wait, as far as there are Packet Identifiers for them.
+    pub(super) fn send_held(&mut self) {
+        while !self.early.requests.is_empty() {
+            if self.session.is_adopted() && !self.session.sender.has_identifier() {
+                return self.connection.ask_release(&mut self.session);
+            }
+            let Some(mut early) = self.early.requests.pop_front() else {
+                break;
+            };
+            self.early.bytes -= early.packet.len();
             let peer = &self.connection.peer;
             let taken = peer
                 .check_request(early.needs)
@@ -84,7 +105,7 @@ impl Client {
 
     /// Returns everything that was accepted and has no outcome yet: first that of the Session, as
     /// [`Session::unsettled`](crate::Session::unsettled) returns it, then each SUBSCRIBE and
-    /// UNSUBSCRIBE that waits for the CONNACK.
+    /// UNSUBSCRIBE that waits to be sent.
     pub fn unsettled(&self) -> impl Iterator<Item = Unsettled<'_>> {
         let requests = fault!(
             "early requests are not unsettled",

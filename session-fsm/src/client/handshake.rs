@@ -7,7 +7,7 @@ use mqtt5_codec::{
     ReasonCode, Role,
 };
 
-use super::Client;
+use super::{Client, UnknownSession};
 use crate::connection::{Authentication, Early, EncodeToVec, Handled, Phase, Question};
 use crate::error::SendError;
 use crate::event::{Cause, Event};
@@ -26,27 +26,36 @@ impl Client {
     /// Sends a CONNECT on a new Network Connection, which the caller has opened. An earlier
     /// connection is over.
     ///
-    /// The packet is sent as it is given, with two exceptions. If there is no Session to resume,
-    /// Clean Start is 1, because the Client must not accept a Session that it does not know. If the
-    /// packet names no ClientID, it gets that of the Session. A Server may assign a ClientID that
+    /// `connect` names the version of MQTT for this connection. The Session may have had connections
+    /// of the other version.
+    ///
+    /// The packet is sent as it is given, with two exceptions. In MQTT 5, if there is no Session to
+    /// resume, Clean Start is 1, because the Client must not accept a Session that it does not know.
+    /// If the packet names no ClientID, it gets that of the Session. A Server may assign a ClientID that
     /// differs from that of the CONNECT; a Client of such a Server names none when it connects
     /// again.
     ///
     /// Without a Session Expiry Interval in its properties, or with 0 (section 3.1.2.11.2), the
     /// Session ends with this Network Connection, and messages in flight end as
-    /// [`Outcome::Indeterminate`](crate::Outcome::Indeterminate).
+    /// [`Outcome::Indeterminate`](crate::Outcome::Indeterminate). In MQTT 3.1.1 it ends with the
+    /// Network Connection if Clean Session is 1, and never otherwise (section 3.1.2.4 there). Clean
+    /// Session is [`Connect::clean_start`], sent as given: a program that has no Session yet, and
+    /// wants the Server to keep one, sets it to `false`. If the Server has a Session already,
+    /// [`ClientConfig::unknown_session`](crate::ClientConfig::unknown_session) decides.
+    ///
+    /// A message with properties goes to a Server of MQTT 3.1.1 without them.
     ///
     /// # Errors
     ///
     /// [`SendError::ClientIdentifierDiffers`] if the Session that is to go on belongs to another
-    /// ClientID; [`SendError::Invalid`]; [`SendError::NotInVersion`] for a version other than MQTT 5.
+    /// ClientID; [`SendError::Invalid`], in MQTT 3.1.1 also for what it cannot say, such as
+    /// properties: [`Connect::for_version`] tells before.
     pub fn connect(&mut self, now: Instant, connect: &Connect<'_>) -> Result<(), SendError> {
-        if connect.version != ProtocolVersion::V5_0 {
-            return Err(SendError::NotInVersion);
-        }
         self.connection_lost(now);
         self.session.handle_timeout(now);
-        let clean_start = connect.clean_start || !self.session.life.exists();
+        let exists = self.session.life.exists();
+        let clean_start =
+            connect.clean_start || (!exists && connect.version == ProtocolVersion::V5_0);
         let known = &self.session.client_identifier;
         let given = connect.client_identifier;
         if !clean_start
@@ -89,7 +98,7 @@ impl Client {
         self.handshake = Handshake {
             client_identifier,
             keep_alive: connect.keep_alive,
-            expiry_interval: properties.session_expiry_interval().unwrap_or(0),
+            expiry_interval: connect.session_expiry_interval(),
             response_information: properties.request_response_information().unwrap_or(false),
         };
         if fault!("MQTT-3.1.0-1") {
@@ -136,7 +145,11 @@ impl Client {
 
     fn check_accepted(&self, connack: &ConnAck<'_>) -> Result<(), SessionViolation> {
         let properties = &connack.properties;
-        if connack.session_present && !self.session.life.exists() && !fault!("MQTT-3.2.2-4") {
+        if connack.session_present
+            && !self.session.life.exists()
+            && !self.may_adopt()
+            && !fault!("MQTT-3.2.2-4")
+        {
             return Err(SessionViolation::SessionPresentUnexpected);
         }
         let method = properties.authentication_method();
@@ -150,7 +163,9 @@ impl Client {
             _ => {}
         }
         let assigned = properties.assigned_client_identifier();
-        if assigned.is_none() == self.handshake.client_identifier.is_empty()
+        let may_be_assigned = self.connection.version == ProtocolVersion::V5_0
+            && self.handshake.client_identifier.is_empty();
+        if assigned.is_none() == may_be_assigned
             && (assigned.is_none() || fault!("assigned ClientID for who has one is an error"))
         {
             return Err(SessionViolation::AssignedClientIdentifierMissing);
@@ -159,6 +174,13 @@ impl Client {
             return Err(SessionViolation::ResponseInformationUnexpected);
         }
         Ok(())
+    }
+
+    /// Whether the Client may go on with a Session that only the Server has: not after Clean Session 1.
+    fn may_adopt(&self) -> bool {
+        self.connection.version == ProtocolVersion::V3_1_1
+            && self.handshake.expiry_interval != 0
+            && self.unknown_session == UnknownSession::GoOn
     }
 
     /// A CONNACK with Success. If it is of another Session than the one that was to go on, that one
@@ -184,8 +206,12 @@ impl Client {
         let expiry_interval = properties
             .session_expiry_interval()
             .unwrap_or(self.handshake.expiry_interval);
+        let adopts = connack.session_present && !self.session.life.exists();
         self.session
             .connection_began(client_identifier, expiry_interval, None);
+        if adopts {
+            self.session.adopt();
+        }
         self.send_early();
         Ok(())
     }
@@ -235,6 +261,10 @@ impl Client {
     /// [`Output::Close`](crate::Output::Close) follows. With Reason Code 0x00 the Server deletes
     /// the Will Message; with any other, such as 0x04, it publishes the Will Message.
     ///
+    /// A DISCONNECT of MQTT 3.1.1 says nothing but 0x00. With another Reason Code no packet is sent,
+    /// and the Server publishes the Will Message because the connection is closed. Properties are
+    /// left out.
+    ///
     /// Messages that [`Client::poll`] has not written are not sent on this connection any more.
     /// Wait for their outcomes first if they must arrive.
     ///
@@ -242,7 +272,8 @@ impl Client {
     ///
     /// [`SendError::NotConnected`]; [`SendError::PropertyUnwanted`] for a Session Expiry Interval
     /// other than 0 if that of the CONNECT was 0 or absent, whatever the CONNACK said (section
-    /// 3.14.2.2.2); [`SendError::Invalid`] for a Reason Code or property that is not a Client's.
+    /// 3.14.2.2.2); [`SendError::NotInVersion`] for a Session Expiry Interval in MQTT 3.1.1;
+    /// [`SendError::Invalid`] for a Reason Code or property that is not a Client's.
     pub fn disconnect(
         &mut self,
         now: Instant,
@@ -256,6 +287,9 @@ impl Client {
             Property::SessionExpiryInterval(seconds) => Some(*seconds),
             _ => None,
         });
+        if expiry.is_some() && self.connection.version == ProtocolVersion::V3_1_1 {
+            return Err(SendError::NotInVersion);
+        }
         if self.handshake.expiry_interval == 0 && expiry.is_some_and(|seconds| seconds > 0) {
             return Err(SendError::PropertyUnwanted(
                 PropertyIdentifier::SessionExpiryInterval,

@@ -1,8 +1,9 @@
 //! SUBSCRIBE and UNSUBSCRIBE, and their acknowledgements (sections 3.8 to 3.11).
 
 use mqtt5_codec::{
-    PacketIdentifier, PacketType, Qos, SubAck, Subscribe, SubscribeProperties, Subscription,
-    Subscriptions, TopicFilter, TopicFilters, UnsubAck, Unsubscribe, UnsubscribeProperties,
+    PacketIdentifier, PacketType, ProtocolVersion, Qos, SubAck, Subscribe, SubscribeProperties,
+    Subscription, Subscriptions, TopicFilter, TopicFilters, UnsubAck, Unsubscribe,
+    UnsubscribeProperties,
 };
 
 use super::Client;
@@ -53,7 +54,8 @@ impl Client {
     /// The packet is not repeated: if the Network Connection is lost before the answer, the outcome
     /// is [`Outcome::Indeterminate`].
     ///
-    /// Between [`Client::connect`] and the CONNACK the packet waits for the CONNACK. If the Server
+    /// Between [`Client::connect`] and the CONNACK the packet waits for the CONNACK; in a Session
+    /// that was [adopted](crate::Session::is_adopted) it waits for a Packet Identifier, too. If the Server
     /// then does not support such a subscription, the outcome is [`Outcome::Forbidden`]; if no
     /// CONNACK with Success comes, it is [`Outcome::NotSent`].
     /// [`SessionConfig::waiting`](crate::SessionConfig::waiting) limits the number and the bytes of
@@ -63,7 +65,8 @@ impl Client {
     /// # Errors
     ///
     /// [`SendError::NotConnected`]; [`SendError::Forbidden`] if the Server does not support such a
-    /// subscription; [`SendError::NoIdentifier`]; [`SendError::Busy`]; [`SendError::Invalid`].
+    /// subscription; [`SendError::NoIdentifier`]; [`SendError::Busy`]; [`SendError::Invalid`], in
+    /// MQTT 3.1.1 also for properties, No Local, Retain As Published and Retain Handling.
     pub fn subscribe(
         &mut self,
         properties: SubscribeProperties<'_>,
@@ -91,7 +94,9 @@ impl Client {
     ///
     /// [`SendError::NotConnected`]; [`SendError::Forbidden`] if it is larger than the Server's
     /// Maximum Packet Size; [`SendError::NoIdentifier`]; [`SendError::Busy`];
-    /// [`SendError::Invalid`].
+    /// [`SendError::Invalid`], in MQTT 3.1.1 also for properties.
+    ///
+    /// An UNSUBACK of MQTT 3.1.1 has no Reason Codes: the outcome says Success for each Topic Filter.
     pub fn unsubscribe(
         &mut self,
         properties: UnsubscribeProperties<'_>,
@@ -119,7 +124,16 @@ impl Client {
             Phase::Open | Phase::Accepted if self.connection.is_congested() => {
                 return Err(SendError::Busy);
             }
-            Phase::Open | Phase::Accepted => {}
+            Phase::Open | Phase::Accepted => {
+                if self.session.is_adopted() && !self.may_request() {
+                    let packet = encode(PacketIdentifier::MIN)?;
+                    self.connection.peer.check_request(needs)?;
+                    self.connection.peer.check_size(packet.len())?;
+                    let token = self.hold(request, needs, packet)?;
+                    self.connection.ask_release(&mut self.session);
+                    return Ok(token);
+                }
+            }
             Phase::Opening if self.connection.early.may_send() => {}
             Phase::Opening => {
                 let packet = encode(PacketIdentifier::MIN)?;
@@ -163,7 +177,7 @@ impl Client {
             &mut self.session,
             PacketType::SubAck,
             suback.packet_identifier,
-            suback.reason_codes.len(),
+            Some(suback.reason_codes.len()),
             Outcome::SubAck(suback),
         )
     }
@@ -174,7 +188,8 @@ impl Client {
             &mut self.session,
             PacketType::UnsubAck,
             unsuback.packet_identifier,
-            unsuback.reason_codes.len(),
+            (self.connection.version == ProtocolVersion::V5_0)
+                .then_some(unsuback.reason_codes.len()),
             Outcome::UnsubAck(unsuback),
         )
     }

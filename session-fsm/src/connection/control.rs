@@ -98,6 +98,10 @@ impl Connection {
         if self.is_closed_in_silence(is_normal) {
             return Ok(());
         }
+        let properties = match self.version {
+            ProtocolVersion::V3_1_1 => &[],
+            _ => properties,
+        };
         let packet = self.fit(Explanations::Always, properties, |version, list| {
             Disconnect {
                 reason_code,

@@ -51,6 +51,9 @@ pub(crate) trait Side {
     /// A packet that the other side alone sends.
     fn open<'a>(&mut self, now: Instant, packet: &Packet<'a>) -> Handled<'a>;
 
+    /// Packet Identifiers can be used that could not before.
+    fn identifiers_released(&mut self) {}
+
     /// The peer sent bytes that are not a packet.
     fn malformed(&mut self, now: Instant, error: DecodeError);
 
@@ -356,6 +359,9 @@ pub(crate) trait Side {
             ) => connection.receive_exchange(session, packet),
             _ => self.open(now, packet),
         };
+        if matches!((packet, &handled), (Packet::PubComp(_), Ok(None))) {
+            self.identifiers_released();
+        }
         self.unless_failed(now, handled)
     }
 
@@ -369,6 +375,9 @@ pub(crate) trait Side {
     ) -> Option<Token> {
         let (connection, session) = self.parts();
         let handled = connection.receive_success(session?, packet_type, packet_identifier);
+        if packet_type == PacketType::PubComp && handled == Ok(None) {
+            self.identifiers_released();
+        }
         self.unless_failed(now, handled)
     }
 

@@ -4,6 +4,7 @@ use mqtt5_codec::property::Scope;
 use mqtt5_codec::{
     Delivery, Packet, PacketIdentifier, PacketType, Properties, PropertyIdentifier,
     ProtocolVersion, Publish, PublishProperties, Qos, ReasonCode, Role, TopicName,
+    UnsubAckReasonCodes,
 };
 
 use super::Connection;
@@ -137,6 +138,9 @@ impl Connection {
                 );
                 session.notice(Notice::UnknownIdentifier(packet_type, packet_identifier));
             }
+            SenderAction::Report
+                if packet_type == PacketType::PubComp
+                    && self.take_release(session, packet_identifier) => {}
             SenderAction::Report => {
                 session.notice(Notice::UnknownIdentifier(packet_type, packet_identifier));
             }
@@ -296,8 +300,9 @@ impl Connection {
         }
     }
 
-    /// Puts the Topic Name into a message for which an alias stood. It is not done any earlier,
-    /// because it borrows from the connection.
+    /// Puts the Topic Name into a message for which an alias stood, and Success for each Topic
+    /// Filter into an UNSUBACK of MQTT 3.1.1, which has no Reason Codes (section 3.11 there). It is
+    /// not done any earlier, because it borrows from the connection.
     #[inline(never)]
     pub(crate) fn complete<'a>(&'a self, mut event: Event<'a>) -> Event<'a> {
         match &mut event {
@@ -306,6 +311,11 @@ impl Connection {
             }
             Event::LargeMessage(large) if large.topic.is_none() => {
                 large.topic = self.topic_of(&large.properties);
+            }
+            Event::Outcome(_, Outcome::UnsubAck(unsuback)) if unsuback.reason_codes.is_empty() => {
+                if let Ok(reason_codes) = UnsubAckReasonCodes::new(&self.successes) {
+                    unsuback.reason_codes = reason_codes;
+                }
             }
             _ => {}
         }
@@ -376,14 +386,14 @@ impl Connection {
         Ok(())
     }
 
-    /// SUBACK or UNSUBACK, with this many Reason Codes: the outcome of its request, unless that was
+    /// SUBACK or UNSUBACK, with this many Reason Codes if it has any: the outcome of its request, unless that was
     /// reported before.
     pub(crate) fn receive_answer<'a>(
         &mut self,
         session: &mut Session,
         packet_type: PacketType,
         packet_identifier: PacketIdentifier,
-        codes: usize,
+        codes: Option<usize>,
         outcome: Outcome<'a>,
     ) -> Handled<'a> {
         let event = match packet_type {
@@ -391,8 +401,15 @@ impl Connection {
             _ => SenderEvent::UnsubAck,
         };
         let filters = session.sender.filters(packet_identifier, event);
-        if filters.is_some_and(|filters| u32::try_from(codes) != Ok(filters)) {
-            return Err(SessionViolation::ReasonCodeCount);
+        match (filters, codes) {
+            (Some(filters), Some(codes)) if u32::try_from(codes) != Ok(filters) => {
+                return Err(SessionViolation::ReasonCodeCount);
+            }
+            (Some(filters), None) => {
+                self.successes.clear();
+                self.successes.resize(filters as usize, ReasonCode::Success);
+            }
+            _ => {}
         }
         let (action, token) = session.sender.acknowledge(packet_identifier, event);
         // A request is not Session State: that it is over is not stored.

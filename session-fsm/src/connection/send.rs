@@ -285,6 +285,10 @@ impl Connection {
         now: Instant,
         wire: &mut B,
     ) -> Option<Written> {
+        if session.sender.wants_release() {
+            self.ask_release(session);
+            return Some(Written::Skipped);
+        }
         let queued = session.waiting.next(self.only_qos0(session))?;
         let qos = queued.qos;
         // [MQTT-3.3.2-5]
@@ -342,6 +346,7 @@ impl Connection {
         sender.next_release().is_some()
             || sender.next_publish(self.peer.receive_maximum).is_some()
             || session.waiting.next(self.only_qos0(session)).is_some()
+            || (session.waiting.len() > 0 && sender.wants_release())
     }
 
     /// Whether no more messages with QoS 1 or 2 may be put in flight.
@@ -446,7 +451,12 @@ impl Connection {
             {
                 return Written::TooLarge;
             }
-            return match message.encode(self.version, delivery, queued.retain, wire) {
+            let version = fault!(
+                "properties for MQTT 3.1.1",
+                self.version,
+                ProtocolVersion::V5_0
+            );
+            return match message.encode(version, delivery, queued.retain, wire) {
                 Ok(()) => {
                     trace_publish!(
                         delivery,

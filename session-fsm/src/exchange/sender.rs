@@ -1,6 +1,7 @@
 //! The sender half: the messages and requests that have a Packet Identifier, and their order
 //! (sections 2.2.1, 4.3, 4.4, 4.6, 4.9).
 
+mod adopted;
 mod equality;
 #[cfg(mqtt5_faults)]
 mod faults;
@@ -12,6 +13,7 @@ use core::num::NonZeroU64;
 
 use mqtt5_codec::{Delivery, PacketIdentifier, Qos};
 
+use self::adopted::Asked;
 pub(crate) use self::requests::Request;
 use self::slots::{Slots, Use};
 use super::table::{SenderAction, SenderEvent, SenderState};
@@ -53,6 +55,8 @@ pub(crate) struct Sender {
     bytes: usize,
     /// The numbers of messages that the Session does not hold any more, also of those that waited.
     pub(crate) forgotten_bodies: RareQueue<NonZeroU64>,
+    /// What the peer was asked to release in a Session that was adopted.
+    asked: Asked,
 }
 
 impl Sender {
@@ -402,6 +406,7 @@ impl Sender {
             }
             slot.sent = false;
         }
+        self.asked = Asked::default();
         self.outstanding = fault!("MQTT-4.9.0-1", self.releasing.len(), self.outstanding);
     }
 
@@ -423,7 +428,8 @@ impl Sender {
     /// Gives back memory that is not in use.
     pub(crate) fn shrink(&mut self) {
         self.forgotten_bodies.shrink();
-        if self.in_flight() == 0 && self.requests.len() == 0 && self.slots.lost() == 0 {
+        let is_idle = self.in_flight() == 0 && self.requests.len() == 0;
+        if is_idle && self.slots.lost() == 0 && !self.is_adopted() {
             self.reset();
         }
     }

@@ -46,6 +46,15 @@ pub struct ReconnectSettings {
     /// Give up at the failure with this number, if there was no stable connection since the first;
     /// the end of a connection counts. Default: `None`, never.
     pub give_up_after: Option<u32>,
+    /// Whether a server that does not speak the version of MQTT that it was offered is offered the
+    /// other one, 3.1.1 after 5 and 5 after 3.1.1, at once. [`Attempt::version`] names it, and what
+    /// was found is kept for each server. Only a CONNACK with 0x84 counts, or the
+    /// same in the form of the other version, which [`Event::Refused`](crate::Event::Refused)
+    /// translates: no other Reason Code, no timeout, and no connection that is closed without an
+    /// answer. A server that refuses both versions ends it. Make the CONNECT with
+    /// [`Connect::for_version`](mqtt5_codec::Connect::for_version), which tells what the version
+    /// cannot say. Default: `false`.
+    pub fall_back: bool,
 }
 
 impl Default for ReconnectSettings {
@@ -56,6 +65,7 @@ impl Default for ReconnectSettings {
             growth_percent: 200,
             stable_after: Duration::from_secs(60),
             give_up_after: None,
+            fall_back: false,
         }
     }
 }
@@ -82,6 +92,7 @@ impl Default for ReconnectSettings {
 ///   removed.
 /// * The fourth redirection in a row and all after it are followed with a delay: servers may send
 ///   Clients to each other.
+/// * **Versions of MQTT**: see [`ReconnectSettings::fall_back`].
 /// * **Giving up**: see [`GiveUp`]. [`resume`](Self::resume) makes a new start.
 ///
 /// It stores no more than [`MAXIMUM_SERVERS`](Self::MAXIMUM_SERVERS) servers, and as many of a
@@ -178,10 +189,7 @@ impl ReconnectPolicy {
     #[must_use]
     pub fn next_attempt(&self) -> Option<Attempt<'_>> {
         match self.state {
-            State::Waiting { until } => Some(Attempt {
-                at: until,
-                server: self.servers.candidate(self.chosen),
-            }),
+            State::Waiting { until } => Some(self.servers.attempt(self.chosen, until)),
             State::Connected { .. } | State::GaveUp => None,
         }
     }
@@ -224,12 +232,11 @@ impl ReconnectPolicy {
         let instants = self
             .servers
             .candidates()
-            .map(|server| not_before(server).max(until));
+            .map(|server| not_before(server.reference()).max(until));
         // The first of those that are equal.
         let (position, at) = instants.enumerate().min_by_key(|&(_, at)| at)?;
         self.chosen = position;
-        let server = self.servers.candidate(position);
-        Some(Attempt { at, server })
+        Some(self.servers.attempt(position, at))
     }
 
     /// Returns the configured servers, as redirections for good have changed them.
@@ -253,6 +260,7 @@ impl ReconnectPolicy {
     /// stable, see [`ReconnectSettings::stable_after`].
     pub fn connected(&mut self, now: Instant) {
         self.take_turn();
+        self.servers.version_accepted();
         self.state = State::Connected { since: now };
     }
 
@@ -281,6 +289,12 @@ impl ReconnectPolicy {
 
         // Before a redirection, so that none is followed without `Moved` telling.
         let advice = failure.advice();
+        let falls_back =
+            self.settings.fall_back && failure.refuses_version() && self.servers.version_refused();
+        let advice = match falls_back {
+            true => RetryAdvice::BackOff,
+            false => advice,
+        };
         if let (RetryAdvice::ChangeFirst, Some(reason_code)) = (advice, failure.reason_code()) {
             return self.give_up(GiveUp::Refused(reason_code));
         }
@@ -304,7 +318,9 @@ impl ReconnectPolicy {
             RetryAdvice::BackOff | RetryAdvice::ChangeFirst => None,
         };
 
-        let delay = if redirected.is_some() && self.redirections < REDIRECTIONS_AT_ONCE {
+        let delay = if falls_back {
+            Duration::ZERO
+        } else if redirected.is_some() && self.redirections < REDIRECTIONS_AT_ONCE {
             self.redirections += 1;
             Duration::ZERO
         } else if redirected.is_some() {
@@ -321,10 +337,7 @@ impl ReconnectPolicy {
         };
         let until = now + delay;
         self.state = State::Waiting { until };
-        let attempt = Attempt {
-            at: until,
-            server: self.servers.candidate(self.chosen),
-        };
+        let attempt = self.servers.attempt(self.chosen, until);
         match redirected {
             Some(Redirected::ElsewhereForGood) => Reconnection::Moved(attempt),
             _ => Reconnection::Attempt(attempt),
@@ -350,10 +363,8 @@ impl ReconnectPolicy {
         self.chosen = 0;
         self.round_ended = false;
         self.state = State::Waiting { until: now };
-        Attempt {
-            at: now,
-            server: self.servers.candidate(self.chosen),
-        }
+        self.servers.forget_refusals();
+        self.servers.attempt(self.chosen, now)
     }
 
     /// The attempt that was chosen was made.

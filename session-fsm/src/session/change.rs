@@ -100,6 +100,12 @@ pub enum Change {
         /// When the Will Message is due, if there is one.
         will_due_at: Instant,
     },
+    /// Client: the Server had the Session before this side knew of it, as
+    /// [`Session::is_adopted`](crate::Session::is_adopted) tells.
+    Adopted {
+        /// How many Packet Identifiers the Server has released, from 1 on. Only these are used.
+        identifiers: u16,
+    },
     /// The Session ended. Everything is forgotten, except a Client's messages that wait to be sent.
     Ended,
 }

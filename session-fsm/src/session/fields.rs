@@ -56,11 +56,15 @@
 //! | `Sender.outstanding` | connection | counted anew (section 4.9) |
 //! | `Sender.bytes` | derived | from the messages |
 //! | `Sender.forgotten_bodies` | process | the owner counts anew what is held, by `Session::bodies` |
+//! | `Sender.asked` | connection | see `Asked` |
+//! | `Asked.count` | connection | PUBRELs are sent again on the next |
+//! | `Asked.unanswered` | connection | the same |
 //! | `Slots.slots` | stored | see `Slot` |
 //! | `Slots.vacant` | derived | a place in memory |
 //! | `Slots.identifiers` | stored | in use: `Sent`, `Finished`; lost: `Lost`; the others are free |
 //! | `Slots.free` | process | its order keeps answers that a careless peer repeats from the next message; a correct peer repeats none on another connection |
 //! | `Slots.lost` | derived | from `identifiers` |
+//! | `Slots.usable` | stored | `Adopted` |
 //! | `PendingRequest.request` | connection | |
 //! | `PendingRequest.token` | connection | |
 //! | `PendingRequest.due` | connection | |
@@ -122,7 +126,7 @@ mod tests {
     use std::{format, vec};
 
     /// Structs that a Session is made of, with the source that each is in.
-    const STRUCTS: [(&str, &str, &str); 22] = [
+    const STRUCTS: [(&str, &str, &str); 23] = [
         ("Session", "Session", include_str!("../session.rs")),
         ("Absence", "Absence", include_str!("life.rs")),
         ("PendingWill", "PendingWill", include_str!("life.rs")),
@@ -140,6 +144,11 @@ mod tests {
         ("Slot", "Slot", include_str!("../exchange/sender/slots.rs")),
         ("Links", "Links", include_str!("../exchange/linked_list.rs")),
         ("List", "List", include_str!("../exchange/linked_list.rs")),
+        (
+            "Asked",
+            "Asked",
+            include_str!("../exchange/sender/adopted.rs"),
+        ),
         (
             "Receiver",
             "Receiver",

@@ -217,6 +217,14 @@ impl Session {
         }
     }
 
+    /// A Client goes on with a Session that only the Server has. Its Network Connection has begun.
+    pub(crate) fn adopt(&mut self) {
+        if !fault!("a Session of the Server is taken for a new one") {
+            self.sender.adopt();
+            self.change(|| Change::Adopted { identifiers: 0 });
+        }
+    }
+
     /// Ends what a Client sent for a new Session before a CONNACK that did not come, or refused.
     pub(crate) fn unconfirmed(&mut self, ending: Ending) {
         while let Some((token, written)) = self.sender.discard_one() {

@@ -150,6 +150,12 @@ impl Session {
                 }
                 self.clamp_ends(now);
             }
+            Change::Adopted { identifiers } => {
+                if self.role == Role::Server || !self.life.exists() {
+                    return None;
+                }
+                self.sender.set_usable(identifiers);
+            }
             // It was reported before the restart.
             Change::Ended => self.forget_all(|_, _, _| ()),
         }

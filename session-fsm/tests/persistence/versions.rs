@@ -4,6 +4,17 @@ use mqtt5_session_fsm::{Change, Instant, Session};
 
 use super::{CONFIG, at, every_change, full, replay, restore};
 
+/// A Client's Session that never expires, without anything in it.
+fn without_a_connection() -> Session {
+    let mut session = Session::of_client(CONFIG);
+    let connected = Change::Connected {
+        client_identifier: "c".into(),
+        expiry_interval: u32::MAX,
+    };
+    session.apply(at(1_000_000), &connected).unwrap();
+    session
+}
+
 pub(crate) fn several() -> Vec<Session> {
     let mut client = Session::of_client(CONFIG);
     let changes = every_change();
@@ -13,7 +24,7 @@ pub(crate) fn several() -> Vec<Session> {
     }
     vec![
         Session::of_client(CONFIG),
-        Session::of_client_known_to_server("c", CONFIG),
+        without_a_connection(),
         Session::of_server("c", CONFIG),
         client,
         full(),
@@ -36,6 +47,32 @@ fn version_2_stays_as_it_is() {
         expect(&change.to_bytes());
     }
     assert_eq!(lines.next(), None);
+}
+
+/// The same for a Session that the Server had first.
+#[test]
+fn an_adopted_session_is_stored_in_version_2() {
+    let hex = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|it| format!("{it:02X}"))
+            .collect::<String>()
+    };
+    let session = Session::of_client_known_to_server("c", CONFIG);
+    assert_eq!(
+        hex(&session.export()),
+        "4D355302130000000000C2F40001630400FFFFFFFF0F000000000000000000681C60CF"
+    );
+    let change = Change::Adopted { identifiers: 16 };
+    assert_eq!(
+        hex(&change.to_bytes()),
+        "4D354302020000000000D7140E10CB1B5205"
+    );
+    let mut released = without_a_connection();
+    released.apply(at(1_000_000), &change).unwrap();
+    let restored = restore(&released.export()).unwrap();
+    assert_eq!(restored.export(), released.export());
+    assert!(restored.is_adopted());
 }
 
 /// What version 1 stored is read. It says nothing of lost identifiers, and not which interval led to the end.
@@ -86,7 +123,7 @@ fn version_1_is_read() {
     replay(&mut server, &changes[..changes.len() - 2]);
     let expected = [
         Session::of_client(CONFIG),
-        Session::of_client_known_to_server("c", CONFIG),
+        without_a_connection(),
         Session::of_server("c", CONFIG),
         client,
         server,

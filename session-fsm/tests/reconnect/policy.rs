@@ -16,6 +16,7 @@ pub(crate) const SETTINGS: ReconnectSettings = ReconnectSettings {
     growth_percent: 200,
     stable_after: Duration::from_secs(60),
     give_up_after: None,
+    fall_back: false,
 };
 
 pub(crate) fn at(seconds: u64) -> Instant {

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use mqtt5_session_fsm::codec::{Connect, Message, Publish, Qos, Text, TopicName};
+use mqtt5_session_fsm::codec::{Connect, Message, ProtocolVersion, Publish, Qos, Text, TopicName};
 use mqtt5_session_fsm::{Client, Event, Instant, Publication};
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -20,8 +20,14 @@ impl Load {
         false
     }
 
-    pub(crate) fn connect(&mut self, now: Instant, client: &mut Client) -> Result<()> {
+    pub(crate) fn connect(
+        &mut self,
+        now: Instant,
+        client: &mut Client,
+        version: ProtocolVersion,
+    ) -> Result<()> {
         let connect = Connect {
+            version,
             client_identifier: Text::new("c")?,
             clean_start: true,
             keep_alive: self.keep_alive,

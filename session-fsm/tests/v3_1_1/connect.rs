@@ -1,10 +1,7 @@
 //! CONNECT, CONNACK, DISCONNECT.
 
-use mqtt5_session_fsm::codec::{Connect, Property, ProtocolVersion, Qos, ReasonCode, Text};
-use mqtt5_session_fsm::{
-    Cause, Client, ClientConfig, Limits, ProtocolVersions, SendError, ServerConfig, Session,
-    SessionConfig,
-};
+use mqtt5_session_fsm::codec::{Property, ProtocolVersion, Qos, ReasonCode, Text};
+use mqtt5_session_fsm::{Cause, Limits, ProtocolVersions, SendError, ServerConfig};
 
 use super::wire::{NOW, Wire, connect, manual};
 
@@ -250,17 +247,4 @@ fn the_version_belongs_to_the_connection() {
     assert_eq!(wire.send(newer), "");
     wire.server.accept(NOW, Some(session), &[]).unwrap();
     assert_eq!(wire.written(), "20 03 01 00 00");
-}
-
-/// A Client speaks MQTT 5.
-#[test]
-fn a_client_refuses_the_older_version() {
-    let session = Session::of_client(SessionConfig::default());
-    let mut client = Client::new(ClientConfig::default(), session);
-    let connect = Connect {
-        version: ProtocolVersion::V3_1_1,
-        clean_start: true,
-        ..Connect::default()
-    };
-    assert_eq!(client.connect(NOW, &connect), Err(SendError::NotInVersion));
 }

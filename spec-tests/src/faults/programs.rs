@@ -19,11 +19,13 @@ const MEMORY_LIMIT: u32 = 6_000_000;
 const NAMES: usize = 3;
 
 /// What the explorer explores: a few thousand states each.
-pub const CONFIGURATIONS: [&str; 4] = [
+pub const CONFIGURATIONS: [&str; 6] = [
     "up=2 qos=21 cuts=2",
     "up=1 down=1 qos=21 cuts=1 server-expiries=1",
     "up=2 qos=2 window-up=1 cuts=2",
     "down=2 qos=2 manual=1 cuts=1 refusals=1 batches=1",
+    "mqtt=53 down=2 qos=21 cuts=1 message-expiry=100",
+    "mqtt=3 up=2 qos=2 losses=1 batches=1",
 ];
 
 /// What the explorer of the broker explores, by name: a few thousand states each.

@@ -31,6 +31,7 @@ pub(super) enum Action {
     /// At this side of this link.
     Link(usize, Side, LinkAction),
     Crash(Side),
+    Lose,
     Expire(Side),
     Tick,
     Leave(Side, Attention),
@@ -142,7 +143,7 @@ impl SessionWorld {
         };
         for position in 0..deciding {
             for accept in [true, false] {
-                if accept || left.refusals > 0 {
+                if accept || (left.refusals > 0 && self.may_refuse(side)) {
                     actions.push(Action::Decide(side, position, accept));
                 }
             }
@@ -158,6 +159,9 @@ impl SessionWorld {
         }
         if left.crashes[side] > 0 {
             actions.push(Action::Crash(side));
+        }
+        if side == Side::Client && left.losses > 0 {
+            actions.push(Action::Lose);
         }
         let may_expire = match side {
             Side::Client => is_away && self.client.session().exists(),
@@ -182,6 +186,7 @@ impl SessionWorld {
             Action::Takeover(_) => Kind::Takeover,
             Action::Link(_, _, action) => action.kind(),
             Action::Crash(side) => [Kind::ClientCrash, Kind::ServerCrash][side],
+            Action::Lose => Kind::Lose,
             Action::Expire(side) => [Kind::ClientExpiry, Kind::ServerExpiry][side],
             Action::Tick => Kind::Tick,
             Action::Leave(_, attention) => attention.kind(),
@@ -202,6 +207,7 @@ impl SessionWorld {
             }
             Action::Link(link, side, action) => self.perform_on_link(link, side, action, turn)?,
             Action::Crash(side) => self.crash(side, turn)?,
+            Action::Lose => self.lose_client(turn)?,
             Action::Expire(side) => self.expire(side, turn)?,
             Action::Tick => self.tick(turn)?,
             Action::Leave(side, attention) => self.leave(side, attention, turn),

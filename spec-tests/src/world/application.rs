@@ -243,10 +243,14 @@ impl Flow {
         }
     }
 
-    /// The Session that receives this flow has ended.
-    pub(crate) fn receiver_ended(&mut self) {
+    /// The Session that receives this flow has ended. If the receiver may go on with that of the sender nevertheless,
+    /// which MQTT 3.1.1 allows to a Client, all that is not over may come again.
+    pub(crate) fn receiver_ended(&mut self, may_go_on: bool) {
         for record in &mut self.records {
             record.delivered = 0;
+            if may_go_on {
+                record.ever = 0;
+            }
         }
     }
 
@@ -259,6 +263,16 @@ impl Flow {
             record.over = record.qos == Qos::AtMostOnce;
             record.restored = true;
         }
+    }
+
+    /// The publisher has lost everything: nothing has an outcome any more.
+    pub(crate) fn sender_lost(&mut self) {
+        self.requests.clear();
+        self.refused = [0; 2];
+        for number in 0..self.records.len() {
+            self.settled(number);
+        }
+        self.releasing.clear();
     }
 
     /// Whether everything had its outcome, and nobody waits for room.

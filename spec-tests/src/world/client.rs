@@ -1,19 +1,21 @@
 //! The Client's host.
 
-use mqtt5_session_fsm::codec::{Connect, Properties, Property, Text};
+use mqtt5_session_fsm::codec::{Connect, Properties, Property, ProtocolVersion, Text};
 use mqtt5_session_fsm::{
-    Acknowledgement, Client, ClientConfig, Instant, Limits, Server, ServerConfig, SessionConfig,
-    StoredLimits, TopicAliases, WaitingLimits, WhenFull,
+    Acknowledgement, Client, ClientConfig, Instant, Limits, Server, ServerConfig, Session,
+    SessionConfig, StoredLimits, TopicAliases, WaitingLimits, WhenFull,
 };
 use std::num::{NonZeroU16, NonZeroU32};
 
-use super::SessionWorld;
 use super::announced::{Variant, announced};
 use super::application::{SIDES, Side};
 use super::config::Config;
+use super::coverage_points::Kind;
 use super::link::Link;
+use super::monitors::persistence::Disk;
 use super::monitors::{Judged, Rule};
 use super::shell::At;
+use super::{SessionWorld, Split};
 use crate::explore::Turn;
 
 /// The ClientID.
@@ -99,6 +101,14 @@ impl SessionWorld {
                 format_args!("(this connection has {})", variant.name()),
             );
         }
+        let mut version = config.versions()[0];
+        if config.versions().len() > 1 {
+            version = turn.pick(&config.versions());
+        }
+        let older = version == ProtocolVersion::V3_1_1;
+        if older {
+            turn.cover(Kind::OlderVersion.position());
+        }
         let limits = SIDES.map(|side| announced(&config, side, variant));
         let own = &limits[Side::Client];
         let mut list = vec![Property::SessionExpiryInterval(config.expiry)];
@@ -111,7 +121,11 @@ impl SessionWorld {
         if own.topic_alias_maximum > 0 {
             list.push(Property::TopicAliasMaximum(own.topic_alias_maximum));
         }
+        if older {
+            list.clear();
+        }
         let connect = Connect {
+            version,
             clean_start,
             keep_alive: config.keep_alive,
             client_identifier: Text::new(NAME).expect("a good name"),
@@ -129,8 +143,13 @@ impl SessionWorld {
             0 => [Instant::ORIGIN; 2],
             _ => [now, servers_now],
         };
-        self.links
-            .push(Link::new(server, self.has_connected, limits, clocks));
+        // In MQTT 3.1.1 nothing is announced, so nothing is known of the other side's.
+        let known = match older {
+            true => [Limits::NONE; 2],
+            false => limits,
+        };
+        let link = Link::new(version, server, self.has_connected, known, clocks);
+        self.links.push(link);
         self.has_connected = true;
         self.drain(At::Client, turn)
     }
@@ -165,6 +184,24 @@ impl SessionWorld {
         self.may_end(Side::Client, turn, |world| {
             world.client.handle_timeout(now);
         })?;
+        self.drain(At::Client, turn)
+    }
+
+    /// The Client's host crashes, and has nothing left.
+    pub(super) fn lose_client(&mut self, turn: &mut Turn<'_>) -> Judged {
+        turn.log()
+            .fault("the client's host loses all that it stored");
+        self.left.losses -= 1;
+        self.hang_up(turn);
+        self.lost_session = true;
+        self.split = Split::Same;
+        let fresh = Session::of_client(self.config.0.session());
+        let host = &mut self.hosts[Side::Client];
+        host.undecided.clear();
+        host.disk = Disk::new(&fresh, self.config.0.may_crash(Side::Client));
+        self.flows[Side::Client].sender_lost();
+        self.flows[Side::Server].receiver_ended(self.config.0.has_older_version());
+        self.client = Client::new(self.config.0.client(), fresh);
         self.drain(At::Client, turn)
     }
 

@@ -3,9 +3,12 @@
 use super::announced::Variant;
 use super::application::Side;
 use crate::settings::settings;
+use mqtt5_session_fsm::codec::ProtocolVersion;
 use std::hash::{Hash, Hasher};
 
 settings! {
+    /// the versions of MQTT that a connection may have: one digit for each, as in 53 (3: 3.1.1, 5: 5.0)
+    mqtt: u16 = 5,
     /// messages that the Client's application publishes
     up: u8 = 0,
     /// messages that the Server's application publishes
@@ -53,6 +56,8 @@ settings! {
     client_crashes: u8 = 0,
     /// times that the Server's host crashes and restarts from what it stored
     server_crashes: u8 = 0,
+    /// times that the Client's host loses all that it stored
+    losses: u8 = 0,
     /// times that the Client's Session expires while there is no connection
     client_expiries: u8 = 0,
     /// times that the Server's Session expires while there is no connection
@@ -141,6 +146,21 @@ impl Config {
             || self.waiting_bytes.min(self.stored_bytes) < bytes
     }
 
+    /// The versions of MQTT to choose from.
+    #[must_use]
+    pub fn versions(&self) -> Vec<ProtocolVersion> {
+        let digits = self.mqtt.to_string();
+        let all = [('5', ProtocolVersion::V5_0), ('3', ProtocolVersion::V3_1_1)];
+        let chosen = all.into_iter().filter(|(digit, _)| digits.contains(*digit));
+        chosen.map(|(_, version)| version).collect()
+    }
+
+    /// Whether a connection may have MQTT 3.1.1.
+    #[must_use]
+    pub fn has_older_version(&self) -> bool {
+        self.versions().contains(&ProtocolVersion::V3_1_1)
+    }
+
     /// The QoS levels to choose from, ascending.
     #[must_use]
     pub fn qualities(&self) -> Vec<u8> {
@@ -207,7 +227,7 @@ budget! {
         expiries: client_expiries server_expiries,
     }
     refusals subscribes unsubscribes disconnects rejections clean_starts cuts takeovers hostile fragments ticks sleeps
-    blocks put_offs unread
+    blocks put_offs unread losses
 }
 
 impl Budget {

@@ -63,6 +63,8 @@ named! {
         Connect: "connect", always;
         /// With Clean Start 1.
         CleanStart: "connect with Clean Start 1", |config| config.clean_starts > 0;
+        /// By MQTT 3.1.1.
+        OlderVersion: "connect by MQTT 3.1.1", Config::has_older_version;
         /// A packet arrives.
         Deliver: "deliver a packet", always;
         /// All that is under way arrives.
@@ -83,6 +85,8 @@ named! {
         ClientCrash: "crash and restart the Client", |config| config.client_crashes > 0;
         /// The Server's host crashes.
         ServerCrash: "crash and restart the Server", |config| config.server_crashes > 0;
+        /// The Client's host loses what it stored.
+        Lose: "lose what the Client stored", |config| config.losses > 0;
         /// The Client's Session ends.
         ClientExpiry: "expire the Client's Session", |config| config.client_expiries > 0 && config.cuts > 0;
         /// The Server's Session ends.
@@ -123,7 +127,7 @@ pub(super) fn all(config: &Config) -> Vec<CoveragePoint> {
 impl Kind {
     /// The environment does something unwanted.
     pub(super) const fn is_fault(self) -> bool {
-        use Kind::{Block, PutOff, Sleep, Takeover, Unread};
+        use Kind::{Block, Lose, PutOff, Sleep, Takeover, Unread};
         use Kind::{ClientCrash, ClientExpiry, Cut, Fragment, Hostile, ServerCrash, ServerExpiry};
         matches!(
             self,
@@ -132,6 +136,7 @@ impl Kind {
                 | Cut
                 | Fragment
                 | Hostile
+                | Lose
                 | ServerCrash
                 | ServerExpiry
                 | Block

@@ -1,7 +1,7 @@
 //! Applications that acknowledge messages themselves.
 
 use mqtt5_session_fsm::SendError;
-use mqtt5_session_fsm::codec::{Qos, ReasonCode};
+use mqtt5_session_fsm::codec::{ProtocolVersion, Qos, ReasonCode};
 
 use super::SessionWorld;
 use super::application::{Side, Undecided};
@@ -18,6 +18,9 @@ impl SessionWorld {
         accept: bool,
         turn: &mut Turn<'_>,
     ) -> Judged {
+        if !accept && self.cannot_refuse(side) {
+            return self.close_instead(side, position, turn);
+        }
         let undecided = self.hosts[side].undecided.remove(position);
         let number = undecided.number;
         let verb = if accept { "accepts" } else { "refuses" };
@@ -65,6 +68,41 @@ impl SessionWorld {
             }
             At::Stored => Err(SendError::Stale),
         }
+    }
+
+    /// Without a connection nobody knows whether the next one can say a refusal. A careful host waits.
+    pub(super) fn may_refuse(&self, side: Side) -> bool {
+        let is_open = |link| self.is_open(link, side);
+        !self.config.0.has_older_version() || self.link_of(self.at(side)).is_some_and(is_open)
+    }
+
+    /// MQTT 3.1.1 has no way to refuse a message.
+    fn cannot_refuse(&self, side: Side) -> bool {
+        let link = self.link_of(self.at(side));
+        link.is_some_and(|link| self.links[link].version == ProtocolVersion::V3_1_1)
+    }
+
+    /// So the host closes the connection, and the message comes again (3.3.5).
+    fn close_instead(&mut self, side: Side, position: usize, turn: &mut Turn<'_>) -> Judged {
+        let undecided = self.hosts[side].undecided[position];
+        self.left.refusals -= 1;
+        let code = ReasonCode::QuotaExceeded;
+        let before = self.session(side).cloned();
+        let answer = self.acknowledge(side, undecided, false);
+        let is_void =
+            answer == Err(SendError::NotInVersion) && self.session(side) == before.as_ref();
+        let verdict = Verdict::holds(is_void, || "a message was refused by MQTT 3.1.1".to_owned());
+        turn.judge(Rule::VoidReceipt, verdict)?;
+        turn.note(side.lane(), "closes, as it cannot refuse a message");
+        let now = self.now(side);
+        let at = self.at(side);
+        let answer = match at {
+            At::Client => self.client.disconnect(now, code, &[]),
+            At::Server(link) => self.machine(link).disconnect(now, code, &[]),
+            At::Stored => Ok(()),
+        };
+        turn.demand(Rule::Calls, answer)?;
+        self.drain(at, turn)
     }
 
     /// A host crashed: what its application had not decided about comes again.

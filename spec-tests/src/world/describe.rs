@@ -26,9 +26,14 @@ impl fmt::Display for Words<'_> {
                 let number = publish.payload.first().copied().unwrap_or(u8::MAX);
                 write!(out, " message {number}")
             }
-            Packet::Connect(connect) => {
-                write!(out, " Clean Start {}", u8::from(connect.clean_start))
-            }
+            Packet::Connect(connect) => match connect.version {
+                ProtocolVersion::V3_1_1 => write!(
+                    out,
+                    " of MQTT 3.1.1, Clean Session {}",
+                    u8::from(connect.clean_start)
+                ),
+                _ => write!(out, " Clean Start {}", u8::from(connect.clean_start)),
+            },
             Packet::ConnAck(connack) => write!(
                 out,
                 " Session Present {} 0x{:02X}",
@@ -93,15 +98,16 @@ impl fmt::Display for Observed {
 
 /// The packets in `bytes`, and how many bytes are left behind them. What cannot be decoded ends the
 /// list.
-pub(super) fn packets(mut bytes: &[u8], sender: Role) -> impl Iterator<Item = (Packet<'_>, usize)> {
+pub(super) fn packets(
+    version: ProtocolVersion,
+    mut bytes: &[u8],
+    sender: Role,
+) -> impl Iterator<Item = (Packet<'_>, usize)> {
     std::iter::from_fn(move || match split(bytes, LARGEST_PACKET) {
         Ok(Split::Packet { packet, rest }) => {
             bytes = rest;
             let packet_size = packet.as_bytes().len();
-            Some((
-                packet.decode_from(ProtocolVersion::V5_0, sender).ok()?,
-                packet_size,
-            ))
+            Some((packet.decode_from(version, sender).ok()?, packet_size))
         }
         _ => None,
     })

@@ -79,7 +79,8 @@ impl SessionWorld {
                     link.outlived_session |= at != At::Server(clients)
                         && link.monitors[Side::Server].first_packet.opened;
                 }
-                self.flows[side.other()].receiver_ended();
+                let may_go_on = side == Side::Client && self.config.0.has_older_version();
+                self.flows[side.other()].receiver_ended(may_go_on);
                 self.hosts[side].undecided.clear();
                 // A Server without a Session takes no messages: nobody waits for room in it.
                 if side == Side::Server {

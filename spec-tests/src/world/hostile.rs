@@ -31,11 +31,12 @@ impl SessionWorld {
             return Ok(());
         };
         let session = &session;
-        let choices = hostile_packets(to, session);
+        let version = self.links[link].version;
+        let choices = hostile_packets(version, to, session);
         let bytes = &choices[turn.choose(choices.len())];
         self.left.hostile -= 1;
         self.hostile = true;
-        match packets(bytes, to.other().role()).next() {
+        match packets(version, bytes, to.other().role()).next() {
             Some((packet, _)) => turn.log().fault(format_args!(
                 "somebody sends {} to the {}",
                 Words(&packet),
@@ -45,7 +46,7 @@ impl SessionWorld {
                 .log()
                 .fault(format_args!("somebody sends garbage to the {}", to.name())),
         }
-        if contradicts(bytes, to, session) {
+        if contradicts(version, bytes, to, session) {
             self.split = Split::Resumed;
         }
         let bytes = bytes.clone();
@@ -55,8 +56,8 @@ impl SessionWorld {
 
 /// Whether these bytes refuse a message that was accepted: then the two sides no longer agree which
 /// Packet Identifiers are in use, as after a lost Session.
-fn contradicts(bytes: &[u8], to: Side, session: &Session) -> bool {
-    packets(bytes, to.other().role()).any(|(packet, _)| match packet {
+fn contradicts(version: ProtocolVersion, bytes: &[u8], to: Side, session: &Session) -> bool {
+    packets(version, bytes, to.other().role()).any(|(packet, _)| match packet {
         Packet::PubRec(pubrec) => {
             let state = session.sender_state(pubrec.packet_identifier);
             pubrec.reason_code.is_error() && state == SenderState::WaitPubComp
@@ -65,14 +66,15 @@ fn contradicts(bytes: &[u8], to: Side, session: &Session) -> bool {
     })
 }
 
-fn hostile_packets(to: Side, session: &Session) -> Vec<Vec<u8>> {
+fn hostile_packets(version: ProtocolVersion, to: Side, session: &Session) -> Vec<Vec<u8>> {
     let mut list = vec![vec![0, 0]];
     let mut push = |packet: Packet<'_>| {
         let mut bytes = Vec::new();
-        packet
-            .encode(ProtocolVersion::V5_0, &mut bytes)
-            .expect("a good packet");
-        list.push(bytes);
+        // MQTT 3.1.1 cannot say all of them.
+        match packet.encode(version, &mut bytes) {
+            Ok(()) => list.push(bytes),
+            Err(error) => assert_eq!(version, ProtocolVersion::V3_1_1, "{error}"),
+        }
     };
     let used = || (1..=LOOKED_AT).filter_map(PacketIdentifier::new);
     let sending = used().filter(|id| session.sender_state(*id) != SenderState::Free);
@@ -127,6 +129,8 @@ fn hostile_packets(to: Side, session: &Session) -> Vec<Vec<u8>> {
     match to {
         Side::Client => push(Packet::ConnAck(ConnAck::new(ReasonCode::Success))),
         Side::Server => push(Packet::Connect(Connect {
+            version,
+            clean_start: version == ProtocolVersion::V3_1_1,
             client_identifier: Text::new("other").expect("a good name"),
             ..Connect::default()
         })),

@@ -1,6 +1,6 @@
 //! One Network Connection: two pipes, and who still holds an end.
 
-use mqtt5_session_fsm::codec::PacketIdentifier;
+use mqtt5_session_fsm::codec::{PacketIdentifier, ProtocolVersion};
 use mqtt5_session_fsm::{Instant, Limits, Server};
 
 use super::application::Side;
@@ -9,6 +9,8 @@ use super::monitors::time::Hearing;
 
 #[derive(Clone, Debug, Hash)]
 pub(super) struct Link {
+    /// That of its CONNECT.
+    pub(super) version: ProtocolVersion,
     /// The Client has not noticed that the connection is gone.
     pub(super) has_client: bool,
     /// The Server's end, as long as it has not noticed.
@@ -42,12 +44,14 @@ pub(super) struct ServerEnd {
 
 impl Link {
     pub(super) fn new(
+        version: ProtocolVersion,
         machine: Server,
         is_later: bool,
         limits: [Limits; 2],
         clocks: [Instant; 2],
     ) -> Self {
         Link {
+            version,
             has_client: true,
             server: Some(ServerEnd {
                 machine,

@@ -95,7 +95,9 @@ named! {
         /// What was accepted has one outcome, and is not sent after it.
         OneOutcome: "exactly one outcome per token", |config| config.up + config.down > 0;
         /// 3.14.4.
-        NothingAfter: "nothing after DISCONNECT", |config| config.disconnects > 0 || config.takeovers > 0;
+        NothingAfter: "nothing after DISCONNECT", |config| {
+            config.disconnects > 0 || (config.takeovers > 0 && !config.has_older_version())
+        };
         /// 3.1, 3.2.
         FirstPacket: "CONNECT and CONNACK first and once", always;
         /// Each packet that is sent can be read.

@@ -66,6 +66,24 @@ waiting-drops             up=3 qos=10 waiting-bytes=30 large=20 when-full=2 wind
 waiting-drops-qos-0       down=3 qos=10 waiting-bytes=30 stored=3 large=20 when-full=1 window-down=1 cuts=1
 stored-crash              up=3 qos=2 stored-bytes=30 large=20 cuts=1 client-crashes=1
 stored-sessions-end       up=2 down=1 qos=21 stored-bytes=30 large=20 cuts=1 clean-starts=1 server-expiries=1
+# MQTT 3.1.1, and a Client that comes back with the other version.
+older                     mqtt=3 up=2 down=1 qos=21 cuts=2
+older-sessions            mqtt=3 up=1 down=1 qos=21 takeovers=1 cuts=1 clean-starts=1
+older-requests            mqtt=3 up=1 qos=21 subscribes=1 unsubscribes=1 cuts=1 rejections=1
+older-goodbye             mqtt=3 up=1 down=1 qos=21 disconnects=1 cuts=1
+older-manual              mqtt=3 up=1 down=1 qos=21 manual=1 refusals=1 cuts=1
+older-crashes             mqtt=3 up=1 down=1 qos=21 client-crashes=1 server-crashes=1
+older-hostile             mqtt=3 up=1 down=1 qos=21 hostile=1
+older-time                mqtt=3 up=1 qos=2 ticks=3 keep-alive=10 cuts=1
+both-versions             mqtt=53 up=1 down=1 qos=21 cuts=2
+both-versions-qos-2       mqtt=53 up=2 qos=2 cuts=2
+both-versions-limits      mqtt=53 up=2 qos=21 limits=2 aliases=1 message-expiry=100 cuts=2
+both-versions-crash       mqtt=53 up=1 qos=2 client-crashes=1 server-crashes=1 cuts=1
+# The Client has lost its Session, and the Server has not.
+lost                      mqtt=3 up=2 down=1 qos=21 losses=1 batches=1
+lost-requests             mqtt=3 up=1 qos=2 subscribes=1 losses=1 batches=1
+lost-crash                mqtt=3 up=2 qos=2 losses=1 client-crashes=1 batches=1
+lost-both-versions        mqtt=53 up=2 qos=2 losses=1 cuts=1 batches=1
 ";
 
 /// The long run has these beside the normal ones.

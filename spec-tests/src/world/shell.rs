@@ -145,6 +145,7 @@ impl SessionWorld {
     ) -> Judged {
         let at = self.at_link(link, to);
         let now = self.now(to);
+        let version = self.links[link].version;
         if !self.links[link].has(to) {
             return Ok(());
         }
@@ -158,7 +159,7 @@ impl SessionWorld {
             let mut prediction = Prediction::default();
             let mut states = None;
             if let Some(session) = self.session_at(at) {
-                for (packet, _) in packets(before, to.other().role()) {
+                for (packet, _) in packets(version, before, to.other().role()) {
                     prediction.look_up(session, &packet);
                     if matches!(packet, Packet::ConnAck(_)) && session.exists() {
                         states = Some(States::of(session));
@@ -237,8 +238,9 @@ impl SessionWorld {
     ) -> Judged {
         let manual = self.config.0.manual > 0;
         let window = self.links[link].limits[to].receive_maximum;
+        let version = self.links[link].version;
         // A machine that closes throws the rest away: only it knows what it has seen.
-        let released: Vec<_> = packets(bytes, to.other().role())
+        let released: Vec<_> = packets(version, bytes, to.other().role())
             .filter_map(|(packet, _)| packet.packet_identifier())
             .filter(|id| {
                 let session = self.session_at(self.at_link(link, to));
@@ -250,7 +252,7 @@ impl SessionWorld {
         let hearing = &mut link.hearing[to];
         let monitors = &mut link.monitors[to];
         let flow = &mut self.flows[to];
-        for (packet, _) in packets(bytes, to.other().role()) {
+        for (packet, _) in packets(version, bytes, to.other().role()) {
             turn.message(to.other().lane(), to.lane(), Words(&packet));
             let effect = prediction.follow(&packet, manual);
             let id = packet.packet_identifier().map_or(0, |id| id.get());
@@ -396,9 +398,10 @@ impl SessionWorld {
             let objection = format!("the {} sends without a connection", side.name());
             return turn.judge(Rule::NothingAfter, Verdict::Broken(objection));
         };
+        let is_adopted = self.client.session().is_adopted();
         let link = &mut self.links[link];
         let mut length = 0;
-        for (packet, size) in packets(bytes, side.role()) {
+        for (packet, size) in packets(link.version, bytes, side.role()) {
             length += size;
             let seen = Seen {
                 side,
@@ -409,6 +412,7 @@ impl SessionWorld {
                     .then_some(&self.hosts[side].disk.shadow),
                 limits: link.limits[side.other()],
                 is_later: link.is_later,
+                is_adopted: is_adopted && side == Side::Client,
                 is_hostile: self.hostile,
             };
             link.monitors[side].sent(&packet, &seen, turn)?;
@@ -460,7 +464,8 @@ impl SessionWorld {
         }
         link.inboxes[side].clear();
         let from = side.other();
-        for (packet, _) in packets(&std::mem::take(link.pipe_to(side)), from.role()) {
+        let bytes = std::mem::take(link.pipe_to(side));
+        for (packet, _) in packets(link.version, &bytes, from.role()) {
             turn.log().lost(from.lane(), side.lane(), Words(&packet));
         }
     }

@@ -107,7 +107,7 @@ pub(crate) fn take<'a, 'input: 'a, M: Entrance>(
     };
     let decoded = match packet.decode_from(ProtocolVersion::V5_0, M::PEER) {
         Ok(decoded) => decoded,
-        Err(error) => match packet.refusal_of_older_version() {
+        Err(error) => match packet.refusal_in_other_version(ProtocolVersion::V5_0) {
             Some(refusal) if machine.may_be_refused() => refusal.into(),
             _ => {
                 *input = rest;

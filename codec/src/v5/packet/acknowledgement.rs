@@ -19,9 +19,9 @@ macro_rules! acknowledgement {
         pub struct $name<'a> {
             /// The identifier of the PUBLISH that the exchange is about.
             pub packet_identifier: PacketIdentifier,
-            /// How it went.
+            /// How it went. Not in MQTT 3.1.1.
             pub reason_code: ReasonCode,
-            /// Reason String and User Properties.
+            /// Reason String and User Properties. Not in MQTT 3.1.1.
             pub properties: $properties<'a>,
         }
 

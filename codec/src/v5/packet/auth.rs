@@ -19,6 +19,8 @@ pub type AuthProperties<'a> = Properties<'a, scope::Auth>;
 /// property is decoded and encoded, for the session to judge; one with properties, but without
 /// the method, is a Protocol Error. An AUTH that you send should have the method:
 /// [`Packet::check_before_sending`](crate::Packet::check_before_sending) checks that.
+///
+/// Not in MQTT 3.1.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Auth<'a> {
     /// Success (from a Server), Continue authentication, or Re-authenticate (from a Client).

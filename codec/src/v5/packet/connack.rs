@@ -7,7 +7,7 @@ use crate::framing::{FixedHeader, RawPacket};
 use crate::sink::Sink;
 use crate::v5::property::{Properties, property_set, scope};
 use crate::wire::{Fault, Parsed, byte};
-use crate::{PacketType, ReasonCode, Violation, v3_1_1};
+use crate::{Packet, PacketType, ProtocolVersion, ReasonCode, Violation, v3_1_1};
 
 /// The properties of a CONNACK.
 pub type ConnAckProperties<'a> = Properties<'a, scope::ConnAck>;
@@ -20,7 +20,7 @@ pub struct ConnAck<'a> {
     pub session_present: bool,
     /// Success, or why the connection is refused.
     pub reason_code: ReasonCode,
-    /// What the Server supports, and what it decided for the Client.
+    /// What the Server supports, and what it decided for the Client. Not in MQTT 3.1.1.
     pub properties: ConnAckProperties<'a>,
 }
 
@@ -37,13 +37,17 @@ impl<'a> ConnAck<'a> {
 }
 
 impl RawPacket<'_> {
-    /// The refusal of a Server that speaks no MQTT 5, but an older version: a CONNACK of exactly four bytes, Session
-    /// Present 0, with one of the Connect Return codes 1 to 5 of MQTT 3.1.1 (its section 3.2.2.3). It is translated to
-    /// the Reason Codes 0x84, 0x85, 0x88, 0x86 and 0x87, in this order.
+    /// The refusal of a Server that does not speak `version`, the version of the CONNECT, in the form of the other one.
     ///
-    /// In MQTT 5 these bytes are no CONNACK, and [`Packet::decode`](crate::Packet::decode) refuses them. Only a Client
-    /// that waits for the answer to its CONNECT has a use for this method. An old Server that takes the CONNECT for one
-    /// of its own version, and accepts it with Return code 0, is not recognised: that connection cannot be used.
+    /// * To a CONNECT of MQTT 5: a CONNACK of exactly four bytes, Session Present 0, with one of the Connect Return codes 1
+    ///   to 5 of MQTT 3.1.1 (its section 3.2.2.3). It is translated to the Reason Codes 0x84, 0x85, 0x88, 0x86 and 0x87,
+    ///   in this order.
+    /// * To a CONNECT of MQTT 3.1.1: a CONNACK of MQTT 5 with the Reason Code 0x84 (section 3.1.2.2). Its properties are
+    ///   left out.
+    ///
+    /// [`Packet::decode`](crate::Packet::decode) refuses such bytes. Only a Client that waits for the answer to its
+    /// CONNECT has a use for this method. An old Server that takes the CONNECT for one of its own version, and accepts it
+    /// with Return code 0, is not recognised: that connection cannot be used.
     ///
     /// ```
     /// use mqtt5_codec::{ProtocolVersion, ReasonCode};
@@ -52,18 +56,27 @@ impl RawPacket<'_> {
     /// let bytes = [0x20, 0x02, 0x00, 0x01];
     /// let packet = RawPacket::whole(&bytes)?;
     /// assert!(packet.decode(ProtocolVersion::V5_0).is_err());
-    /// let refusal = packet.refusal_of_older_version().expect("a CONNACK of MQTT 3.1.1");
+    /// let refusal = packet.refusal_in_other_version(ProtocolVersion::V5_0).expect("a CONNACK of MQTT 3.1.1");
     /// assert_eq!(refusal.reason_code, ReasonCode::UnsupportedProtocolVersion);
     /// # Ok::<(), mqtt5_codec::DecodeError>(())
     /// ```
     #[must_use]
-    pub fn refusal_of_older_version(&self) -> Option<ConnAck<'static>> {
-        match *self.as_bytes() {
-            [0x20, 2, 0, number @ 1..=u8::MAX] => {
-                Some(ConnAck::new(v3_1_1::connect_return_code(number)?))
+    pub fn refusal_in_other_version(&self, version: ProtocolVersion) -> Option<ConnAck<'static>> {
+        let reason_code = match (version, self.as_bytes()) {
+            (ProtocolVersion::V5_0, &[0x20, 2, 0, number @ 1..=u8::MAX]) => {
+                v3_1_1::connect_return_code(number)?
             }
-            _ => None,
-        }
+            (ProtocolVersion::V3_1_1, _) => match self.decode(ProtocolVersion::V5_0).ok()? {
+                Packet::ConnAck(connack)
+                    if connack.reason_code == ReasonCode::UnsupportedProtocolVersion =>
+                {
+                    connack.reason_code
+                }
+                _ => return None,
+            },
+            _ => return None,
+        };
+        Some(ConnAck::new(reason_code))
     }
 }
 

@@ -57,7 +57,7 @@ pub struct Connect<'a> {
     /// The longest time between two packets of the Client, in seconds; 0 turns the mechanism off
     /// (section 3.1.2.10).
     pub keep_alive: u16,
-    /// What the Client supports and wants (section 3.1.2.11).
+    /// What the Client supports and wants (section 3.1.2.11). Not in MQTT 3.1.1.
     pub properties: ConnectProperties<'a>,
     /// The ClientID (section 3.1.3.1). If it is empty, the Server assigns one; in MQTT 3.1.1 only with Clean
     /// Session 1, and without telling the Client.
@@ -78,7 +78,7 @@ pub struct Will<'a> {
     pub qos: Qos,
     /// Will Retain (section 3.1.2.7).
     pub retain: bool,
-    /// Will Properties (section 3.1.3.2).
+    /// Will Properties (section 3.1.3.2). Not in MQTT 3.1.1.
     pub properties: WillProperties<'a>,
     /// Will Topic (section 3.1.3.3).
     pub topic: TopicName<'a>,

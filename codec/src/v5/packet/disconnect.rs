@@ -16,10 +16,10 @@ pub type DisconnectProperties<'a> = Properties<'a, scope::Disconnect>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Disconnect<'a> {
     /// Why the connection is closed. 0x8C is accepted although Table 3-10 leaves it out (Table 2-6
-    /// does not); [`Packet::check_before_sending`](crate::Packet::check_before_sending) refuses it.
+    /// does not); [`Packet::check_before_sending`](crate::Packet::check_before_sending) refuses it. Not in MQTT 3.1.1.
     pub reason_code: ReasonCode,
     /// Session Expiry Interval (from a Client), Server Reference (from a Server), Reason String,
-    /// User Properties.
+    /// User Properties. Not in MQTT 3.1.1.
     pub properties: DisconnectProperties<'a>,
 }
 

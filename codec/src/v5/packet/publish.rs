@@ -109,9 +109,9 @@ pub struct Publish<'a> {
     /// RETAIN (section 3.3.1.3).
     pub retain: bool,
     /// The Topic Name; `None` if the field is empty and a Topic Alias stands for it (section
-    /// 3.3.2.1).
+    /// 3.3.2.1), which is not in MQTT 3.1.1.
     pub topic: Option<TopicName<'a>>,
-    /// Properties (section 3.3.2.3).
+    /// Properties (section 3.3.2.3). Not in MQTT 3.1.1.
     pub properties: PublishProperties<'a>,
     /// The Application Message; may be empty.
     pub payload: &'a [u8],

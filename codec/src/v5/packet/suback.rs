@@ -137,9 +137,10 @@ macro_rules! subscription_acknowledgement {
         pub struct $name<'a> {
             /// The identifier of the request.
             pub packet_identifier: PacketIdentifier,
-            /// Reason String and User Properties.
+            /// Reason String and User Properties. Not in MQTT 3.1.1.
             pub properties: $properties<'a>,
-            /// One Reason Code for each Topic Filter of the request, in its order.
+            /// One Reason Code for each Topic Filter of the request, in its order. Those of an UNSUBACK are not in
+            /// MQTT 3.1.1, and a SUBACK has 0x00, 0x01, 0x02 and 0x80 there.
             pub reason_codes: $reason_codes<'a>,
         }
 

@@ -36,7 +36,7 @@ mod option {
 pub struct Subscribe<'a> {
     /// What the SUBACK will repeat.
     pub packet_identifier: PacketIdentifier,
-    /// Subscription Identifier and User Properties.
+    /// Subscription Identifier and User Properties. Not in MQTT 3.1.1.
     pub properties: SubscribeProperties<'a>,
     /// At least one Topic Filter with its options.
     pub subscriptions: Subscriptions<'a>,
@@ -47,7 +47,7 @@ pub struct Subscribe<'a> {
 pub struct Unsubscribe<'a> {
     /// What the UNSUBACK will repeat.
     pub packet_identifier: PacketIdentifier,
-    /// User Properties.
+    /// User Properties. Not in MQTT 3.1.1.
     pub properties: UnsubscribeProperties<'a>,
     /// At least one Topic Filter.
     pub filters: TopicFilters<'a>,
@@ -71,11 +71,11 @@ pub enum RetainHandling {
 pub struct SubscriptionOptions {
     /// The highest QoS at which the Server may send.
     pub maximum_qos: Qos,
-    /// Whether to leave out what the same Client publishes. Not for Shared Subscriptions.
+    /// Whether to leave out what the same Client publishes. Not for Shared Subscriptions. Not in MQTT 3.1.1.
     pub no_local: bool,
-    /// Whether to forward RETAIN as it was published.
+    /// Whether to forward RETAIN as it was published. Not in MQTT 3.1.1.
     pub retain_as_published: bool,
-    /// What to do with retained messages now.
+    /// What to do with retained messages now. Not in MQTT 3.1.1.
     pub retain_handling: RetainHandling,
 }
 

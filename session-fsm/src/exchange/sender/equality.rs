@@ -34,6 +34,7 @@ impl PartialEq for Sender {
             && free.eq(other_free)
             && self.content().eq(other.content())
             && self.forgotten_bodies == other.forgotten_bodies
+            && (self.slots.usable, self.asked) == (other.slots.usable, other.asked)
     }
 }
 
@@ -46,6 +47,7 @@ impl Hash for Sender {
         free.for_each(|identifier| identifier.hash(hasher));
         self.content().for_each(|content| content.hash(hasher));
         self.forgotten_bodies.hash(hasher);
+        (self.slots.usable, self.asked).hash(hasher);
     }
 }
 

@@ -154,7 +154,7 @@ impl Linked for Slot {
 }
 
 /// The slots by their positions, which are counted from 1: 0 is none.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Slots {
     slots: Vec<Slot>,
     /// The first vacant slot; the others follow in its links.
@@ -166,6 +166,21 @@ pub(super) struct Slots {
     free: List,
     /// How many identifiers are given up until the Session ends.
     lost: u16,
+    /// How many identifiers may be used, from 1 on: not all in a Session that was adopted.
+    pub(super) usable: u16,
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        Slots {
+            slots: Vec::new(),
+            vacant: 0,
+            identifiers: Vec::new(),
+            free: List::default(),
+            lost: 0,
+            usable: u16::MAX,
+        }
+    }
 }
 
 impl Slots {
@@ -178,7 +193,7 @@ impl Slots {
     /// Whether an identifier is left.
     #[inline]
     pub(super) fn has_identifier(&self) -> bool {
-        self.free.len() > 0 || self.identifiers.len() < usize::from(u16::MAX)
+        self.free.len() > 0 || self.identifiers.len() < usize::from(self.usable)
     }
 
     /// How many identifiers are lost.
@@ -295,9 +310,16 @@ impl Slots {
     #[inline(never)]
     fn fresh_identifier(&mut self) -> Option<u16> {
         let known = self.identifiers.len();
-        if known >= usize::from(u16::MAX) {
+        if known >= usize::from(self.usable) {
             return self.free.pop(&mut self.identifiers);
         }
+        self.add_identifier()
+    }
+
+    /// The lowest identifier that was not used yet; `None` if there is none.
+    #[inline]
+    fn add_identifier(&mut self) -> Option<u16> {
+        let known = self.identifiers.len();
         if known == self.identifiers.capacity() {
             // A stream of messages one by one uses as many as are kept apart, and one more.
             let least = if known == 0 {
@@ -308,8 +330,9 @@ impl Slots {
             self.identifiers
                 .reserve_exact(growth_step(known).max(least));
         }
+        let identifier = u16::try_from(known + 1).ok()?;
         self.identifiers.push(Links::NONE);
-        u16::try_from(known + 1).ok()
+        Some(identifier)
     }
 
     #[inline(never)]
@@ -349,7 +372,7 @@ impl Slots {
         }
         let identifier = packet_identifier.get();
         while self.identifiers.len() < usize::from(identifier) {
-            let fresh = self.fresh_identifier()?;
+            let fresh = self.add_identifier()?;
             self.free.push(&mut self.identifiers, fresh);
         }
         self.free.remove(&mut self.identifiers, identifier);

@@ -103,6 +103,17 @@ impl<'a> ConnectionFailure<'a> {
         }
     }
 
+    /// Whether a CONNACK says that the Server does not speak the version of the CONNECT.
+    pub(super) const fn refuses_version(self) -> bool {
+        matches!(
+            self,
+            ConnectionFailure::ConnAck {
+                reason_code: ReasonCode::UnsupportedProtocolVersion,
+                ..
+            }
+        )
+    }
+
     /// Returns what to do about it. [`RetryAdvice::ChangeFirst`] is the advice for
     ///
     /// * 0x84, 0x85, 0x86, 0x87, 0x8A and 0x8C: the Server refuses this Client as it is;

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::{ReconnectPolicy, ServerReference};
 use crate::Instant;
-use crate::codec::ReasonCode;
+use crate::codec::{ProtocolVersion, ReasonCode};
 
 /// When to connect, and to whom.
 ///
@@ -24,6 +24,20 @@ pub struct Attempt<'a> {
     pub at: Instant,
     /// The server, as it was configured or as a Server Reference names it.
     pub server: ServerReference<'a>,
+    /// The version of MQTT to offer: 5, until the server has refused it; see
+    /// [`ReconnectSettings::fall_back`](super::ReconnectSettings::fall_back).
+    pub version: ProtocolVersion,
+}
+
+impl Attempt<'static> {
+    /// There is always a server.
+    pub(super) const fn at_no_server(at: Instant) -> Self {
+        Attempt {
+            at,
+            server: ServerReference::new(""),
+            version: ProtocolVersion::V5_0,
+        }
+    }
 }
 
 /// What follows from a failure.

@@ -4,17 +4,49 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use super::ServerReference;
-use crate::codec::Text;
+use super::{Attempt, ServerReference};
+use crate::Instant;
+use crate::codec::{ProtocolVersion, Text};
+
+/// A server, and the version of MQTT that it speaks as far as is known.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Server {
+    reference: Box<str>,
+    version: ProtocolVersion,
+    /// It has refused the other version since it was last connected.
+    refused_other: bool,
+}
+
+impl Server {
+    fn new(reference: &str) -> Self {
+        Server {
+            reference: reference.into(),
+            version: ProtocolVersion::V5_0,
+            refused_other: false,
+        }
+    }
+
+    pub(super) fn reference(&self) -> ServerReference<'_> {
+        ServerReference::new(&self.reference)
+    }
+
+    pub(super) fn attempt(&self, at: Instant) -> Attempt<'_> {
+        Attempt {
+            at,
+            server: self.reference(),
+            version: self.version,
+        }
+    }
+}
 
 /// Never without a configured server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Servers {
-    configured: Vec<Box<str>>,
+    configured: Vec<Server>,
     /// Index of the configured server whose turn it is, or which sent us on a detour.
     turn: usize,
     /// Where a 0x9C sent us, for the time being; the first is the one whose turn it is.
-    detour: VecDeque<Box<str>>,
+    detour: VecDeque<Server>,
     limit: usize,
     ignored: u64,
 }
@@ -36,10 +68,10 @@ impl Servers {
         servers: impl IntoIterator<Item = S>,
         limit: usize,
     ) -> Option<Self> {
-        let configured: Vec<Box<str>> = servers
+        let configured: Vec<Server> = servers
             .into_iter()
             .take(limit.saturating_add(1))
-            .map(|server| server.as_ref().into())
+            .map(|server| Server::new(server.as_ref()))
             .collect();
         (1..=limit).contains(&configured.len()).then_some(Servers {
             configured,
@@ -52,21 +84,56 @@ impl Servers {
 
     /// All servers in the order in which they come up: those of the detour, then the configured
     /// ones. The one that sent us on the detour comes last.
-    pub(super) fn candidates(&self) -> impl Iterator<Item = ServerReference<'_>> {
+    pub(super) fn candidates(&self) -> impl Iterator<Item = &Server> {
         let first = self.first_configured();
         let configured = self.configured.iter().cycle().skip(first);
         self.detour
             .iter()
             .chain(configured.take(self.configured.len()))
-            .map(|server| ServerReference::new(server))
     }
 
-    /// The candidate at this position; the configured server whose turn it is, if there is none.
-    pub(super) fn candidate(&self, position: usize) -> ServerReference<'_> {
+    /// The attempt at the candidate at this position; at the configured server whose turn it is, if
+    /// there is none.
+    pub(super) fn attempt(&self, position: usize, at: Instant) -> Attempt<'_> {
         let candidate = self.candidates().nth(position);
-        candidate.unwrap_or(ServerReference::new(
-            self.configured.get(self.turn).map_or("", |server| server),
-        ))
+        let server = candidate.or_else(|| self.configured.get(self.turn));
+        server.map_or(Attempt::at_no_server(at), |server| server.attempt(at))
+    }
+
+    /// The server whose turn it is.
+    fn current(&mut self) -> Option<&mut Server> {
+        match self.detour.front_mut() {
+            Some(server) => Some(server),
+            None => self.configured.get_mut(self.turn),
+        }
+    }
+
+    /// The server whose turn it is speaks the version that it was offered.
+    pub(super) fn version_accepted(&mut self) {
+        if let Some(server) = self.current() {
+            server.refused_other = false;
+        }
+    }
+
+    /// The server whose turn it is does not speak the version that it was offered: it gets the other
+    /// one. Returns `false` if it has refused that, too.
+    pub(super) fn version_refused(&mut self) -> bool {
+        let Some(server) = self.current() else {
+            return false;
+        };
+        server.version = match server.version {
+            ProtocolVersion::V5_0 => ProtocolVersion::V3_1_1,
+            _ => ProtocolVersion::V5_0,
+        };
+        server.refused_other = !server.refused_other;
+        server.refused_other
+    }
+
+    /// Forgets which versions were refused, not which were found.
+    pub(super) fn forget_refusals(&mut self) {
+        for server in self.configured.iter_mut().chain(&mut self.detour) {
+            server.refused_other = false;
+        }
     }
 
     /// Gives the turn to the candidate at this position. Whether the turns of all configured
@@ -89,9 +156,7 @@ impl Servers {
     }
 
     pub(super) fn configured(&self) -> impl Iterator<Item = ServerReference<'_>> {
-        self.configured
-            .iter()
-            .map(|server| ServerReference::new(server))
+        self.configured.iter().map(Server::reference)
     }
 
     pub(super) const fn ignored(&self) -> u64 {
@@ -140,7 +205,11 @@ impl Servers {
         let turn = self.turn;
         let mut others = self.configured.clone();
         others.remove(turn);
-        let position = |wanted: &str| others.iter().position(|server| **server == *wanted);
+        let position = |wanted: &str| {
+            others
+                .iter()
+                .position(|server| *server.reference == *wanted)
+        };
 
         let room = self.limit.saturating_sub(others.len());
         let successors = self.take(reference, room, |server| position(server).is_none());
@@ -163,15 +232,15 @@ impl Servers {
         reference: Option<Text<'_>>,
         limit: usize,
         wanted: impl Fn(&str) -> bool,
-    ) -> Vec<Box<str>> {
-        let mut taken: Vec<Box<str>> = Vec::new();
+    ) -> Vec<Server> {
+        let mut taken: Vec<Server> = Vec::new();
         let text = reference.map_or("", Text::as_str);
         for reference in ServerReference::list(text).map(ServerReference::as_str) {
-            if !wanted(reference) || taken.iter().any(|server| **server == *reference) {
+            if !wanted(reference) || taken.iter().any(|server| *server.reference == *reference) {
                 continue;
             }
             if taken.len() < limit {
-                taken.push(reference.into());
+                taken.push(Server::new(reference));
             } else {
                 self.ignored = self.ignored.saturating_add(1);
             }

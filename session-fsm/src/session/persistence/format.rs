@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::RestoreError;
 use crate::event::WillMessage;
-use crate::session::{Deadline, Publication, QueuedMessage};
+use crate::session::{Deadline, Life, Publication, QueuedMessage};
 use crate::{Instant, Token};
 
 pub(crate) const VERSION: u8 = 2;
@@ -103,6 +103,16 @@ pub(crate) enum StoredLife {
         ends_at: Option<u64>,
         expiry_interval: u32,
     },
+    /// The Server had it first, and has released so many Packet Identifiers.
+    AdoptedConnected {
+        expiry_interval: u32,
+        identifiers: u16,
+    },
+    AdoptedAway {
+        ends_at: Option<u64>,
+        expiry_interval: u32,
+        identifiers: u16,
+    },
 }
 
 /// A message with QoS 1 or 2 that was accepted. Without bytes, it is the one that its owner stores
@@ -173,6 +183,42 @@ pub(crate) enum StoredChange<'a> {
         will_due_at: Option<u64>,
     },
     Ended,
+    Adopted {
+        identifiers: u16,
+    },
+}
+
+impl StoredLife {
+    pub(crate) fn new(life: Life, adopted: Option<u16>) -> Self {
+        match (life, adopted) {
+            (Life::None, _) => StoredLife::None,
+            (Life::Connected(expiry_interval), None) => StoredLife::Connected { expiry_interval },
+            (Life::Connected(expiry_interval), Some(identifiers)) => StoredLife::AdoptedConnected {
+                expiry_interval,
+                identifiers,
+            },
+            (Life::Away(absence) | Life::Resuming(absence), None) => StoredLife::Away {
+                ends_at: from_instant(absence.ends_at),
+                expiry_interval: absence.expiry_interval,
+            },
+            (Life::Away(absence) | Life::Resuming(absence), Some(identifiers)) => {
+                StoredLife::AdoptedAway {
+                    ends_at: from_instant(absence.ends_at),
+                    expiry_interval: absence.expiry_interval,
+                    identifiers,
+                }
+            }
+        }
+    }
+
+    /// How many Packet Identifiers the Server has released, if it had the Session first.
+    pub(crate) const fn adopted(&self) -> Option<u16> {
+        match self {
+            StoredLife::None | StoredLife::Connected { .. } | StoredLife::Away { .. } => None,
+            StoredLife::AdoptedConnected { identifiers, .. }
+            | StoredLife::AdoptedAway { identifiers, .. } => Some(*identifiers),
+        }
+    }
 }
 
 impl StoredDeadline {

@@ -9,12 +9,10 @@ use core::time::Duration;
 use mqtt5_codec::{PacketIdentifier, Qos};
 use serde::{Deserialize, Serialize};
 
-use super::format::{
-    Bodies, Find, StoredLife, StoredMessage, StoredSession, StoredWill, from_instant,
-};
+use super::format::{Bodies, Find, StoredLife, StoredMessage, StoredSession, StoredWill};
 use super::snapshot;
 use crate::error::RestoreError;
-use crate::session::{Change, Life, QueuedMessage, Session, SessionConfig};
+use crate::session::{Change, QueuedMessage, Session, SessionConfig};
 use crate::{Instant, Token};
 
 /// A part of a Session. In its owner's key follows the number.
@@ -83,6 +81,7 @@ impl Session {
             Change::Connected { .. }
             | Change::Disconnected { .. }
             | Change::Lost { .. }
+            | Change::Adopted { .. }
             | Change::Ended => Part::Life,
             Change::Finished { .. } | Change::Dropped { .. } | Change::Overdue { .. } => {
                 return None;
@@ -96,14 +95,7 @@ impl Session {
             Part::Life if !self.life.exists() => return false,
             Part::Life => StoredPart::Life {
                 client_identifier: &self.client_identifier,
-                life: match self.life {
-                    Life::None => StoredLife::None,
-                    Life::Connected(expiry_interval) => StoredLife::Connected { expiry_interval },
-                    Life::Away(absence) | Life::Resuming(absence) => StoredLife::Away {
-                        ends_at: from_instant(absence.ends_at),
-                        expiry_interval: absence.expiry_interval,
-                    },
-                },
+                life: self.stored_life(),
                 last_token: self.last_token.number(),
                 lost: self.sender.lost_identifiers().map(|it| it.get()).collect(),
             },

@@ -149,6 +149,7 @@ pub(crate) fn store(change: &Change, bodies: Bodies) -> StoredChange<'_> {
             expiry_interval,
             will_due_at: from_instant(will_due_at),
         },
+        Change::Adopted { identifiers } => StoredChange::Adopted { identifiers },
         Change::Ended => StoredChange::Ended,
     }
 }
@@ -208,6 +209,7 @@ pub(crate) fn read(stored: &StoredChange<'_>, find: &mut Find<'_>) -> Result<Cha
             expiry_interval,
             will_due_at: to_instant(will_due_at),
         },
+        StoredChange::Adopted { identifiers } => Change::Adopted { identifiers },
         StoredChange::Ended => Change::Ended,
     })
 }

@@ -8,7 +8,7 @@ use mqtt5_codec::{Message, PacketIdentifier, Role};
 
 use super::format::{
     self, Bodies, Find, Kind, StoredDeadline, StoredLife, StoredMessage, StoredSession, StoredWill,
-    from_instant, to_identifier, to_instant, to_token,
+    to_identifier, to_instant, to_token,
 };
 use crate::error::RestoreError;
 use crate::session::{Absence, Life, PendingWill, QueuedMessage, Session, SessionConfig};
@@ -48,14 +48,6 @@ impl Session {
     }
 
     fn export_as(&self, bodies: Bodies) -> Vec<u8> {
-        let life = match self.life {
-            Life::None => StoredLife::None,
-            Life::Connected(expiry_interval) => StoredLife::Connected { expiry_interval },
-            Life::Away(absence) | Life::Resuming(absence) => StoredLife::Away {
-                ends_at: from_instant(absence.ends_at),
-                expiry_interval: absence.expiry_interval,
-            },
-        };
         let mut received: Vec<_> = self.receiver.accepted().map(|it| it.get()).collect();
         received.sort_unstable();
         let of_released = |(packet_identifier, token): (PacketIdentifier, Token)| {
@@ -68,7 +60,7 @@ impl Session {
         let stored = StoredSession {
             server: self.role == Role::Server,
             client_identifier: &self.client_identifier,
-            life,
+            life: self.stored_life(),
             will: self
                 .will
                 .as_ref()
@@ -208,6 +200,11 @@ impl Session {
         read(now, &stored, config, &mut find)
     }
 
+    pub(super) fn stored_life(&self) -> StoredLife {
+        let adopted = self.sender.is_adopted().then(|| self.sender.usable());
+        StoredLife::new(self.life, adopted)
+    }
+
     /// A Client has messages that a Client may send, a Server others.
     fn check(&self, queued: QueuedMessage) -> Result<QueuedMessage, RestoreError> {
         if self.may_send(&queued) {
@@ -325,16 +322,30 @@ pub(super) fn read(
                 return Err(RestoreError::Inconsistent);
             }
         }
-        StoredLife::Connected { expiry_interval } => session.connection_gone(now, expiry_interval),
+        StoredLife::Connected { expiry_interval }
+        | StoredLife::AdoptedConnected {
+            expiry_interval, ..
+        } => session.connection_gone(now, expiry_interval),
         StoredLife::Away {
             ends_at,
             expiry_interval,
+        }
+        | StoredLife::AdoptedAway {
+            ends_at,
+            expiry_interval,
+            ..
         } => {
             session.life = Life::Away(Absence {
                 ends_at: to_instant(ends_at),
                 expiry_interval,
             });
         }
+    }
+    if let Some(identifiers) = stored.life.adopted() {
+        if role == Role::Server {
+            return Err(RestoreError::Inconsistent);
+        }
+        session.sender.set_usable(identifiers);
     }
     session.clamp(now);
     Ok(session)

@@ -73,6 +73,10 @@ impl Acknowledgements {
             return (rule, Verdict::Armed);
         }
         let id = packet.packet_identifier().map_or(0, |id| id.get());
+        // Whether the Server holds it, nobody knows.
+        if rule == Rule::ReleaseOrder && seen.is_adopted && !seen.flow.is_in_use(id) {
+            return (rule, Verdict::Idle);
+        }
         let any_order = match rule {
             // They bind a Client [MQTT-4.6.0-2] [MQTT-4.6.0-3].
             Rule::PubAckOrder | Rule::PubRecOrder => seen.side == Side::Server,

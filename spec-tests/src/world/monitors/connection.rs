@@ -42,6 +42,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) limits: Limits,
     /// There was a connection before this one.
     pub(crate) is_later: bool,
+    /// This side goes on with a Session that only the other one has.
+    pub(crate) is_adopted: bool,
     /// Somebody slipped packets in.
     pub(crate) is_hostile: bool,
 }

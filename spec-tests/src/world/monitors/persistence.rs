@@ -19,6 +19,8 @@ pub(crate) struct Shadow {
     lost: Vec<u16>,
     /// Identifiers of messages that were received and not completed.
     received: Vec<u16>,
+    /// How many identifiers the Server has released, if it had the Session first.
+    adopted: Option<u16>,
 }
 
 impl Shadow {
@@ -66,7 +68,9 @@ impl Shadow {
             Change::Completed { packet_identifier } => {
                 self.received.retain(|it| *it != packet_identifier.get());
             }
+            Change::Adopted { identifiers } => self.adopted = Some(*identifiers),
             Change::Ended => {
+                self.adopted = None;
                 self.sending.clear();
                 self.lost.clear();
                 self.received.clear();
@@ -84,10 +88,14 @@ pub(super) fn sent(packet: &Packet<'_>, seen: &Seen<'_>) -> Verdict {
     };
     let id = id.get();
     let is_stored = match packet {
-        Packet::Publish(_) => shadow.sending.contains(&(id, false)),
+        Packet::Publish(_) => {
+            shadow.sending.contains(&(id, false))
+                && shadow.adopted.is_none_or(|usable| id <= usable)
+        }
         Packet::PubRec(pubrec) if !pubrec.reason_code.is_error() => shadow.received.contains(&id),
         Packet::PubRel(pubrel) if !pubrel.reason_code.is_error() => {
-            shadow.sending.contains(&(id, true))
+            let is_asked_for = shadow.adopted.is_some_and(|usable| id > usable);
+            shadow.sending.contains(&(id, true)) || is_asked_for
         }
         Packet::PubComp(_) => !shadow.received.contains(&id),
         _ => return Verdict::Idle,

@@ -103,7 +103,9 @@ impl Prediction {
         let mut verdict = Verdict::Idle;
         for (id, expected) in self.sender.iter().filter(|(id, _)| is_followed(id)) {
             let state = session.sender_state(*id);
-            if state != *expected {
+            // A request that waited for the identifier has it now.
+            let is_taken = *expected == SenderState::Free && is_request(state);
+            if state != *expected && !is_taken {
                 let objection = format!("sender, id {id}: {state:?} instead of {expected:?}");
                 return Verdict::Broken(objection);
             }
@@ -128,6 +130,10 @@ impl Prediction {
         }
         verdict
     }
+}
+
+const fn is_request(state: SenderState) -> bool {
+    matches!(state, SenderState::WaitSubAck | SenderState::WaitUnsubAck)
 }
 
 /// The states of the first identifiers, before what befalls all of them.
@@ -159,11 +165,7 @@ impl States {
             let expected = (sender.on(sent).0, receiver.on(received).0);
             let states = (session.sender_state(*id), session.receiver_state(*id));
             // A request is of the new Network Connection, not of the Session that ended.
-            let is_request = matches!(
-                states.0,
-                SenderState::WaitSubAck | SenderState::WaitUnsubAck
-            );
-            if states != expected && !is_request {
+            if states != expected && !is_request(states.0) {
                 return Verdict::Broken(format!("id {id}: {states:?} instead of {expected:?}"));
             }
         }

@@ -88,7 +88,11 @@ fn nothing_else_of_four_bytes_is() -> u64 {
             let packet = [0x20, 2, flags, code];
             let raw = RawPacket::whole(&packet).unwrap();
             let is_refusal = flags == 0 && (1..=5).contains(&code);
-            assert_eq!(raw.refusal_of_older_version().is_some(), is_refusal);
+            assert_eq!(
+                raw.refusal_in_other_version(ProtocolVersion::V5_0)
+                    .is_some(),
+                is_refusal
+            );
             assert!(Packet::decode_from(ProtocolVersion::V5_0, Role::Server, &packet).is_err());
             // All of them through a machine would take long.
             if !is_refusal && (flags < 3 || code < 8) {
