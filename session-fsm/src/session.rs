@@ -264,7 +264,7 @@ impl Session {
 
     /// Acknowledges a message with QoS 2 that was delivered on an earlier Network Connection, or
     /// refuses it with a Reason Code of 0x80 or above. The PUBREC is sent when the PUBLISH comes
-    /// again. While there is a Network Connection, use
+    /// again. On a connection of MQTT 3.1.1 it cannot say a refusal, and means success. While there is a Network Connection, use
     /// [`Client::acknowledge`](crate::Client::acknowledge) or
     /// [`Server::acknowledge`](crate::Server::acknowledge).
     ///

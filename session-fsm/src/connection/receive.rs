@@ -341,7 +341,15 @@ impl Connection {
                 session.change(|| Change::Completed { packet_identifier });
                 ReasonCode::Success
             }
-            ReceiverAction::TooEarly => return Err(SessionViolation::ReleasedTooEarly),
+            ReceiverAction::TooEarly => match session.receiver.release_later(packet_identifier) {
+                None => return Err(SessionViolation::ReleasedTooEarly),
+                Some(is_stored) => {
+                    if is_stored {
+                        session.change(|| Change::Completed { packet_identifier });
+                    }
+                    ReasonCode::Success
+                }
+            },
             ReceiverAction::PubCompUnknown => {
                 let packet_type = PacketType::PubRel;
                 session.notice(Notice::UnknownIdentifier(packet_type, packet_identifier));

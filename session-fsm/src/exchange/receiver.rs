@@ -148,6 +148,21 @@ impl Receiver {
         self.open = self.open.saturating_sub(messages);
     }
 
+    /// A PUBREL came for a message that waits for the application. If its Client may have lost its
+    /// Session since the PUBLISH, the message is forgotten. Returns whether it was to be stored as
+    /// received.
+    #[cold]
+    pub(crate) fn release_later(&mut self, packet_identifier: PacketIdentifier) -> Option<bool> {
+        let bits = self.identifiers.state(packet_identifier);
+        if self.in_order || bits & COUNTED != 0 {
+            return None;
+        }
+        let is_stored = self.deferred.as_mut()?.forget(packet_identifier)?;
+        let (state, _) = state_of(bits).run(ReceiverEvent::PubRelLater);
+        self.set(packet_identifier, state, false);
+        Some(is_stored)
+    }
+
     /// A SUBSCRIBE or UNSUBSCRIBE came: whether its identifier is free to be used.
     pub(crate) fn request(&mut self, packet_identifier: PacketIdentifier) -> bool {
         let (state, action) = self.state(packet_identifier).run(ReceiverEvent::Request);

@@ -375,6 +375,13 @@ transitions! {
             Deciding2 => same, TooEarly;
             Free | Deciding1 | Asked => same, PubCompUnknown;
         }
+        /// PUBREL at a Server that undoes `TooEarly`: the PUBLISH came on an earlier Network Connection. The
+        /// Client has lost its Session since, and releases what the Server may hold. Its message
+        /// was handed to the application, whose decision does not matter any more.
+        PubRelLater {
+            Deciding2 => Free, PubComp;
+            Free | Deciding1 | WaitPubRel | Repeating | Asked => same, Never;
+        }
         /// SUBSCRIBE or UNSUBSCRIBE.
         Request {
             Free => Asked, Deliver;

@@ -153,3 +153,39 @@ fn identifiers_in_use() {
     assert_eq!(wire.send("32 06 0001 61 0001 68"), "");
     assert!(matches!(wire.closed, Some(Cause::PeerError(_))));
 }
+
+/// Section 3.2.2.2: a Client that has lost its Session may go on with that of the Server. It does not know the message that
+/// still waits for the application, and releases it before it uses the Packet Identifier.
+#[test]
+fn a_client_without_its_session_releases_what_is_undecided() {
+    for connect in [0x00, 0x02] {
+        let mut wire = Wire::accepted(0x00);
+        assert_eq!(wire.send("34 06 0001 74 0008 78"), "");
+        assert_eq!(wire.events, ["message t x"]);
+        // On the same connection nobody may release what was not acknowledged.
+        let mut early = Wire::accepted(0x00);
+        early.send("34 06 0001 74 0008 78");
+        assert_eq!(early.send("62 02 0008"), "");
+        assert!(early.closed.is_some());
+
+        wire.server.connection_lost(NOW);
+        let session = wire.server.take_session(NOW).unwrap();
+        let receipt = wire.receipts[0];
+        let mut wire = Wire::resumed(session, connect);
+        if connect == 0x02 {
+            // Clean Session 1: the receipt is void, too.
+            assert_eq!(wire.written(), "20 02 00 00");
+        } else {
+            assert_eq!(wire.written(), "20 02 01 00");
+            assert_eq!(wire.send("62 02 0008"), "70 02 00 08");
+        }
+        let answer = wire.server.acknowledge(receipt);
+        assert_eq!(answer, Err(SendError::Stale));
+        // The identifier is that of a new message.
+        wire.events.clear();
+        assert_eq!(wire.send("34 06 0001 74 0008 79"), "");
+        assert_eq!(wire.events, ["message t y"]);
+        wire.server.acknowledge(wire.receipts[0]).unwrap();
+        assert_eq!(wire.written(), "50 02 00 08");
+    }
+}

@@ -1,5 +1,6 @@
 //! What can happen next, and doing it.
 
+use mqtt5_session_fsm::SendError;
 use mqtt5_session_fsm::codec::{
     ReasonCode, SubscribeProperties, Subscription, SubscriptionOptions, Subscriptions, TopicFilter,
     TopicFilters, UnsubscribeProperties,
@@ -278,6 +279,11 @@ impl SessionWorld {
             let filters = TopicFilters::new(&list).expect("not empty");
             machine.unsubscribe(UnsubscribeProperties::EMPTY, filters)
         };
+        // It would wait for a Packet Identifier, and as many as may wait do already.
+        if answer == Err(SendError::Busy) && self.client.session().is_adopted() {
+            turn.note(Side::Client.lane(), "gets `Busy`: too many requests wait");
+            return Ok(());
+        }
         let token = turn.demand(Rule::Calls, answer)?;
         let requests = &mut self.flows[Side::Client].requests;
         requests.push((0, token.number()));

@@ -138,7 +138,12 @@ impl SessionWorld {
             answer = world.client.connect(now, &connect);
         })?;
         turn.demand(Rule::Calls, answer)?;
-        let server = Server::new(servers_now, config.server(limits[Side::Server]));
+        let mut enforced = limits[Side::Server];
+        if older {
+            // The only limit that is enforced without being announced.
+            enforced.maximum_packet_size = Limits::NONE.maximum_packet_size;
+        }
+        let server = Server::new(servers_now, config.server(enforced));
         let clocks = match config.ticks {
             0 => [Instant::ORIGIN; 2],
             _ => [now, servers_now],

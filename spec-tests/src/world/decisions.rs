@@ -32,7 +32,11 @@ impl SessionWorld {
             self.left.refusals -= 1;
             flow.taken_back(number);
         }
-        let answer = self.acknowledge(side, undecided, accept);
+        let answer = match self.acknowledge(side, undecided, accept) {
+            // Its Client has lost the Session, and has released the message.
+            Err(SendError::Stale) if self.may_be_released(side) => Ok(()),
+            answer => answer,
+        };
         turn.demand(Rule::Calls, answer)?;
 
         // Used once more, it must not do anything.
@@ -70,10 +74,16 @@ impl SessionWorld {
         }
     }
 
-    /// Without a connection nobody knows whether the next one can say a refusal. A careful host waits.
+    /// Whether a host refuses messages: not if it cannot know whether the connection on which the PUBREC leaves can say so.
     pub(super) fn may_refuse(&self, side: Side) -> bool {
         let is_open = |link| self.is_open(link, side);
-        !self.config.0.has_older_version() || self.link_of(self.at(side)).is_some_and(is_open)
+        let config = &self.config.0;
+        !config.has_older_version()
+            || (config.versions().len() == 1 && self.link_of(self.at(side)).is_some_and(is_open))
+    }
+
+    fn may_be_released(&self, side: Side) -> bool {
+        side == Side::Server && self.config.0.has_older_version() && self.lost_session
     }
 
     /// MQTT 3.1.1 has no way to refuse a message.
@@ -89,6 +99,10 @@ impl SessionWorld {
         let code = ReasonCode::QuotaExceeded;
         let before = self.session(side).cloned();
         let answer = self.acknowledge(side, undecided, false);
+        if answer == Err(SendError::Stale) && self.may_be_released(side) {
+            self.hosts[side].undecided.remove(position);
+            return Ok(());
+        }
         let is_void =
             answer == Err(SendError::NotInVersion) && self.session(side) == before.as_ref();
         let verdict = Verdict::holds(is_void, || "a message was refused by MQTT 3.1.1".to_owned());

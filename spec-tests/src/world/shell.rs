@@ -254,8 +254,9 @@ impl SessionWorld {
         let flow = &mut self.flows[to];
         for (packet, _) in packets(version, bytes, to.other().role()) {
             turn.message(to.other().lane(), to.lane(), Words(&packet));
-            let effect = prediction.follow(&packet, manual);
             let id = packet.packet_identifier().map_or(0, |id| id.get());
+            let is_later = to == Side::Server && !monitors.acknowledgements.owes_pubrec(id);
+            let effect = prediction.follow(&packet, manual, is_later);
             match (&packet, effect) {
                 (Packet::ConnAck(connack), _) if connack.session_present => {
                     monitors.acknowledgements.resumed(&flow.releasing);

@@ -17,8 +17,9 @@ use crate::memory::growth_step;
 /// acknowledgement.
 ///
 /// A receipt for QoS 1 is valid until its Network Connection ends: then the message comes again. A
-/// receipt for QoS 2 is valid until the Session ends, and its message is not delivered again. After
-/// a restart the message is delivered again, with a new receipt.
+/// receipt for QoS 2 is valid until the Session ends, and its message is not delivered again. It is
+/// void in a Server, too, once a Client that has lost its Session releases the message. After a
+/// restart the message is delivered again, with a new receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[must_use = "until a message is acknowledged or refused, it counts against the Receive Maximum"]
 pub struct Receipt {
@@ -150,6 +151,24 @@ impl Deferred {
                 self.due2.push_back(Due::Place(place));
             }
         }
+    }
+
+    /// The sender of a message of an earlier Network Connection gives it up. Returns whether the
+    /// message counts as accepted; `None` if there is no such message.
+    pub(super) fn forget(&mut self, packet_identifier: PacketIdentifier) -> Option<bool> {
+        let found = self
+            .earlier
+            .binary_search_by_key(&packet_identifier, |&(identifier, _)| identifier);
+        let (_, place) = *self.earlier.get(found.ok()?)?;
+        let entry = self.entries.get(place as usize)?;
+        if entry.handed_out != Some((packet_identifier, Qos::ExactlyOnce)) {
+            return None;
+        }
+        let decision = entry.decision.as_ref();
+        self.explained -= decision.map_or(0, Decision::packet_len);
+        let is_accepted = entry.is_stored || decision.is_some_and(|it| !it.reason_code.is_error());
+        self.free(place);
+        Some(is_accepted)
     }
 
     /// What a receipt stands for, as long as nothing is decided.

@@ -49,6 +49,11 @@ impl Acknowledgements {
         }
     }
 
+    /// Whether a PUBLISH with this identifier came on this connection, and has no PUBREC.
+    pub(crate) fn owes_pubrec(&self, id: u16) -> bool {
+        self.pubrec.0.contains(&id)
+    }
+
     /// A PUBREC was handed to this side, which owes a PUBREL.
     pub(crate) fn received_pubrec(&mut self, id: u16) {
         self.pubrel.0.push_back(id);

@@ -67,8 +67,9 @@ impl Prediction {
         }
     }
 
-    /// Follows one packet through the tables.
-    pub(crate) fn follow(&mut self, packet: &Packet<'_>, manual: bool) -> Effect {
+    /// Follows one packet through the tables. `is_later` says that a Server reads it, and that no PUBREC is owed for its
+    /// identifier on this connection.
+    pub(crate) fn follow(&mut self, packet: &Packet<'_>, manual: bool, is_later: bool) -> Effect {
         let Some(id) = packet.packet_identifier() else {
             return Effect::None;
         };
@@ -85,7 +86,10 @@ impl Prediction {
         if let Some(event) = receiver_event(packet) {
             for (it, state) in &mut self.receiver {
                 if *it == id {
-                    let (next, action) = state.on(event);
+                    let (mut next, mut action) = state.on(event);
+                    if action == ReceiverAction::TooEarly && is_later {
+                        (next, action) = state.on(ReceiverEvent::PubRelLater);
+                    }
                     *state = next;
                     if action == ReceiverAction::Deliver && !manual {
                         (*state, _) = next.on(ReceiverEvent::Accept);
