@@ -3,14 +3,15 @@
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 
-use mqtt5_codec::Role;
+use mqtt5_codec::{ProtocolVersion, Role};
 
 use crate::input::{self, Input};
 use crate::jsonl;
 use crate::listing::{Listing, Outcome};
 
 const HELP: &str = "\
-Shows what MQTT 5.0 packets say, and what is wrong with those that are malformed.
+Shows what packets of MQTT 5.0 and 3.1.1 say, and what is wrong with those that are
+malformed. A CONNECT tells the version of what follows it.
 
 dissect                          a recorded session of real clients and a real broker
 dissect FILE...                  the connections in .pcap or .pcapng files, the packets
@@ -22,6 +23,7 @@ dissect BYTES...                 the packets that the bytes stand for
 dissect -                        a file or bytes from standard input
 dissect --from client|server ... says who sent the bytes: what that side must not send
                                  is malformed, too
+dissect --mqtt 5|3.1.1 ...       which version it is where no CONNECT tells; 5 by default
 dissect --jsonl                  for each line of standard input a line of JSON;
                                  a line has the digits of one or more packets and
                                  may end with `client` or `server`
@@ -36,7 +38,7 @@ Numbers with commas between them are decimal if none has a letter, a leading zer
 prefix; all other numbers are hexadecimal if they can be. A dump of whole frames is read
 as a recording.
 
-Connections over WebSocket are read, too; other versions of MQTT, TLS and HTTP are named.
+Connections over WebSocket are read, too; older versions of MQTT, TLS and HTTP are named.
 Inside a packet a gap of known size is skipped. After any other gap it is not known where
 a packet begins: reading goes on where a segment begins with what looks like packets.
 
@@ -54,6 +56,7 @@ enum Task {
     Dissect {
         inputs: Vec<OsString>,
         sender: Option<Role>,
+        version: ProtocolVersion,
         join: bool,
     },
 }
@@ -91,6 +94,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task, String> 
     let mut arguments = arguments.into_iter();
     let mut inputs = Vec::new();
     let mut sender = None;
+    let mut version = None;
     let mut json_lines = false;
     let mut join = false;
     while let Some(argument) = arguments.next() {
@@ -102,26 +106,41 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task, String> 
                 let role = arguments.next().unwrap_or_default();
                 sender = Some(parse_role(&role.to_string_lossy())?);
             }
+            Some("--mqtt") => {
+                let number = arguments.next().unwrap_or_default();
+                version = Some(parse_version(&number.to_string_lossy())?);
+            }
             // All arguments after `--` are inputs, even those that begin with a dash.
             Some("--") => inputs.extend(arguments.by_ref()),
-            Some(option) if option.starts_with("--") => match option.strip_prefix("--from=") {
-                Some(role) => sender = Some(parse_role(role)?),
-                None => return Err(format!("there is no option {option}; see --help")),
+            Some(option) if option.starts_with("--") => match option.split_once('=') {
+                Some(("--from", role)) => sender = Some(parse_role(role)?),
+                Some(("--mqtt", number)) => version = Some(parse_version(number)?),
+                _ => return Err(format!("there is no option {option}; see --help")),
             },
             _ => inputs.push(argument),
         }
     }
     match (json_lines, inputs.is_empty(), sender) {
-        (true, true, None) if !join => Ok(Task::JsonLines),
+        (true, true, None) if !join && version.is_none() => Ok(Task::JsonLines),
         (true, ..) => Err("--jsonl takes everything from standard input; see --help".to_owned()),
         (false, true, Some(_)) => Err("--from needs a file or bytes".to_owned()),
         (false, true, None) if join => Err("--join needs files".to_owned()),
+        (false, true, None) if version.is_some() => Err("--mqtt needs a file or bytes".to_owned()),
         (false, true, None) => Ok(Task::Session),
         (false, false, sender) => Ok(Task::Dissect {
             inputs,
             sender,
+            version: version.unwrap_or(ProtocolVersion::V5_0),
             join,
         }),
+    }
+}
+
+fn parse_version(word: &str) -> Result<ProtocolVersion, String> {
+    match word {
+        "5" | "5.0" => Ok(ProtocolVersion::V5_0),
+        "3.1.1" => Ok(ProtocolVersion::V3_1_1),
+        _ => Err(format!("--mqtt needs `5` or `3.1.1`, not `{word}`")),
     }
 }
 
@@ -159,9 +178,10 @@ fn perform(
         Task::Dissect {
             inputs,
             sender,
+            version,
             join,
         } => {
-            let mut listing = Listing::new(out, is_terminal);
+            let mut listing = Listing::new(out, is_terminal).taking_for(version);
             let (inputs, mut worst) = input::resolve(&inputs, stdin, errors)?;
             if join {
                 let joined = input::list_joined(&inputs, sender, &mut listing, errors)?;
@@ -194,6 +214,7 @@ mod tests {
         Ok(Task::Dissect {
             inputs,
             sender,
+            version: ProtocolVersion::V5_0,
             join: false,
         })
     }
@@ -228,6 +249,9 @@ mod tests {
             "--jsonl c000",
             "--join",
             "--join --jsonl",
+            "--mqtt 4 c000",
+            "--mqtt 3.1.1",
+            "--mqtt",
         ] {
             assert!(parse_words(words).is_err(), "{words}");
         }

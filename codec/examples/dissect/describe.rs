@@ -4,7 +4,8 @@ use mqtt5_codec::framing::{FixedHeader, LargePublish};
 use mqtt5_codec::property::Scope;
 use mqtt5_codec::{
     Auth, ConnAck, Connect, Disconnect, Packet, PacketIdentifier, PacketType, PayloadFormat,
-    Properties, Property, Publish, Qos, ReasonCode, RetainHandling, Subscription, Will,
+    Properties, Property, ProtocolVersion, Publish, Qos, ReasonCode, RetainHandling, Subscription,
+    Will,
 };
 
 use crate::words::{counted, grouped};
@@ -195,6 +196,10 @@ impl Description {
             (true, seconds) => format!("Clean Start, Keep Alive {seconds} s"),
             (false, seconds) => format!("no Clean Start, Keep Alive {seconds} s"),
         };
+        if connect.version == ProtocolVersion::V3_1_1 {
+            self.summary = self.summary.replace("Clean Start", "Clean Session");
+            self.add("Protocol Level", "4, MQTT 3.1.1".to_owned());
+        }
         self.properties(&connect.properties, "");
         self.add(
             "Client Identifier",
@@ -406,7 +411,6 @@ fn content(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mqtt5_codec::ProtocolVersion;
 
     #[test]
     fn content_is_text_if_it_can_be_printed() {

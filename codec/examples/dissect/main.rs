@@ -1,4 +1,4 @@
-//! Shows MQTT 5.0 packets: those of recorded sessions, of files, or of bytes as people paste them.
+//! Shows packets of MQTT 5.0 and 3.1.1: those of recorded sessions, of files, or of bytes as people paste them.
 //! Run it with `--help` to see how.
 
 mod capture;

@@ -79,10 +79,17 @@ pub(crate) struct PassedOver {
 }
 
 /// Reads the packets that one side sent. `is_certain` says whether the stream is known to be one of
-/// MQTT 5.0, and `end` is when the recording of the connection ends.
-pub(crate) fn read(stream: &Stream<'_>, sender: Role, is_certain: bool, end: Moment) -> Vec<Entry> {
+/// this version of MQTT, and `end` is when the recording of the connection ends.
+pub(crate) fn read(
+    stream: &Stream<'_>,
+    version: ProtocolVersion,
+    sender: Role,
+    is_certain: bool,
+    end: Moment,
+) -> Vec<Entry> {
     let mut reader = Reader {
         stream,
+        version,
         sender,
         is_certain,
         state: State::Reading,
@@ -111,6 +118,7 @@ impl Item {
 
 struct Reader<'s> {
     stream: &'s Stream<'s>,
+    version: ProtocolVersion,
     sender: Role,
     /// Whether bytes that break a rule are the fault of the sender.
     is_certain: bool,
@@ -157,7 +165,7 @@ impl Reader<'_> {
             }
             State::Lost(passed_over) => {
                 let passed_over = *passed_over;
-                if begins_with_packets(self.stream, index, self.sender) {
+                if begins_with_packets(self.stream, self.version, index, self.sender) {
                     self.add(Item::Regained(passed_over), seen);
                     self.is_certain = false;
                     self.state = State::Reading;
@@ -260,7 +268,7 @@ impl Reader<'_> {
                     packet,
                     rest: after,
                 }) => {
-                    if let Err(error) = decode(&packet, Some(self.sender)) {
+                    if let Err(error) = decode(&packet, self.version, Some(self.sender)) {
                         break Some((packet.as_bytes(), error));
                     }
                     self.add(Item::Packet(packet.as_bytes().to_vec()), seen);
@@ -289,7 +297,9 @@ impl Reader<'_> {
 
     /// The Return Code of a CONNACK of MQTT 3.1.1 that refuses a connection.
     fn old_refusal(&self, packet: &[u8]) -> Option<u8> {
-        let is_first = self.entries.is_empty() && self.sender == Role::Server;
+        let is_first = self.entries.is_empty()
+            && self.sender == Role::Server
+            && self.version == ProtocolVersion::V5_0;
         match packet {
             [0x20, 2, 0, code @ 1..=5] if is_first => Some(*code),
             _ => None,
@@ -321,7 +331,8 @@ impl Reader<'_> {
         let State::Skipping(skipped) = std::mem::replace(&mut self.state, State::Reading) else {
             return;
         };
-        if let Err(error) = publish_head(skipped.header, &skipped.start, self.sender) {
+        if let Err(error) = publish_head(skipped.header, &skipped.start, self.version, self.sender)
+        {
             let recorded = skipped.recorded as usize;
             return self.wrong(skipped.start, recorded, error, seen);
         }
@@ -353,11 +364,12 @@ impl Reader<'_> {
 /// Decodes a packet, knowing or not who sent it.
 pub(crate) fn decode<'a>(
     raw: &RawPacket<'a>,
+    version: ProtocolVersion,
     sender: Option<Role>,
 ) -> Result<Packet<'a>, DecodeError> {
     match sender {
-        Some(sender) => raw.decode_from(ProtocolVersion::V5_0, sender),
-        None => raw.decode(ProtocolVersion::V5_0),
+        Some(sender) => raw.decode_from(version, sender),
+        None => raw.decode(version),
     }
 }
 
@@ -370,6 +382,7 @@ pub(crate) fn decode<'a>(
 pub(crate) fn publish_head(
     header: FixedHeader,
     start: &[u8],
+    version: ProtocolVersion,
     sender: Role,
 ) -> Result<Option<PublishHead>, DecodeError> {
     if header.packet_type() != PacketType::Publish {
@@ -379,9 +392,9 @@ pub(crate) fn publish_head(
     // Topic Name and the longest properties would not fit into one, and are not looked at.
     let limit = (header.packet_size() - 1).min(start.len());
     let mut buffer = BytesMut::from(start);
-    match StreamSplitter::new(LARGEST_PACKET, limit).next(ProtocolVersion::V5_0, &mut buffer) {
+    match StreamSplitter::new(LARGEST_PACKET, limit).next(version, &mut buffer) {
         Ok(SplitterOutput::Ready(Piece::Head(head))) => {
-            head.decode_from(ProtocolVersion::V5_0, sender)?;
+            head.decode_from(version, sender)?;
             Ok(Some(head))
         }
         Ok(_) => Ok(None),
@@ -397,13 +410,18 @@ pub(crate) fn publish_head(
 /// them has to end where a segment ends. At least one of them is no mere acknowledgment or ping, of
 /// which a few bytes can look like one; or each of two segments is one of these and nothing else, and
 /// no end of something longer.
-fn begins_with_packets(stream: &Stream<'_>, index: usize, sender: Role) -> bool {
-    match evidence(stream, index, sender) {
+fn begins_with_packets(
+    stream: &Stream<'_>,
+    version: ProtocolVersion,
+    index: usize,
+    sender: Role,
+) -> bool {
+    match evidence(stream, version, index, sender) {
         Evidence::Strong => true,
         Evidence::Weak => {
             let next = stream.pieces.get(index + 1);
             next.is_some_and(|piece| matches!(piece.content, Content::Bytes(_)))
-                && !matches!(evidence(stream, index + 1, sender), Evidence::None)
+                && !matches!(evidence(stream, version, index + 1, sender), Evidence::None)
         }
         Evidence::None => false,
     }
@@ -417,7 +435,7 @@ enum Evidence {
     Strong,
 }
 
-fn evidence(stream: &Stream<'_>, index: usize, sender: Role) -> Evidence {
+fn evidence(stream: &Stream<'_>, version: ProtocolVersion, index: usize, sender: Role) -> Evidence {
     /// The longest packet that is looked at as a whole, in bytes.
     const LONGEST: usize = 1 << 16;
     let piece = &stream.pieces[index];
@@ -442,8 +460,8 @@ fn evidence(stream: &Stream<'_>, index: usize, sender: Role) -> Evidence {
         }
         let packet = stream.window(index, offset, header.packet_size().min(LONGEST));
         let is_valid = match RawPacket::whole(&packet) {
-            Ok(packet) => packet.decode_from(ProtocolVersion::V5_0, sender).is_ok(),
-            Err(_) => matches!(publish_head(header, &packet, sender), Ok(Some(_))),
+            Ok(packet) => packet.decode_from(version, sender).is_ok(),
+            Err(_) => matches!(publish_head(header, &packet, version, sender), Ok(Some(_))),
         };
         if !is_valid {
             return Evidence::None;

@@ -14,11 +14,11 @@ use crate::websocket;
 /// What is spoken on a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Spoken {
-    /// MQTT 5.0.
-    Mqtt5,
-    /// MQTT 5.0, perhaps: what would tell was not recorded.
+    /// MQTT of this version.
+    Mqtt(ProtocolVersion),
+    /// MQTT, perhaps, but nobody knows which: what would tell was not recorded.
     Unknown,
-    /// Another version of MQTT.
+    /// A version of MQTT that is not read here.
     OtherMqtt(&'static str),
     /// Another protocol, in words.
     Other(String),
@@ -124,7 +124,7 @@ impl<'a> Conversation<'a> {
         let mut from_server = packets(Role::Server, &server);
         let mut spoken = mqtt_version(&mut from_client, &mut from_server);
         match spoken {
-            Spoken::Mqtt5 => {}
+            Spoken::Mqtt(_) => {}
             // The sides agreed to speak MQTT, and may have said something else.
             Spoken::Unknown | Spoken::Other(_) if handshake.names_mqtt() => {
                 spoken = Spoken::Unknown;
@@ -147,12 +147,16 @@ impl<'a> Conversation<'a> {
 /// Longer headers are not looked at.
 const LONGEST_PROXY_HEADER: usize = 1 << 12;
 
-/// Whether anything in the streams looks like packets of MQTT 5.0.
+/// Whether anything in the streams looks like packets.
 fn has_packets(client: &Stream<'_>, server: &Stream<'_>) -> bool {
     [(Role::Client, client), (Role::Server, server)]
         .into_iter()
-        .flat_map(|(role, stream)| packets::read(stream, role, false, Moment::default()))
-        .any(|entry| entry.item.is_packet())
+        .any(|(role, stream)| {
+            [ProtocolVersion::V5_0, ProtocolVersion::V3_1_1]
+                .into_iter()
+                .flat_map(|version| packets::read(stream, version, role, false, Moment::default()))
+                .any(|entry| entry.item.is_packet())
+        })
 }
 
 /// Which version of MQTT it is, if it is MQTT. A stream that begins with a CONNECT or CONNACK
@@ -171,13 +175,15 @@ fn mqtt_version(client: &mut Cow<'_, Stream<'_>>, server: &mut Cow<'_, Stream<'_
     match level {
         Some(level) => match other_version(level) {
             Some(name) => Spoken::OtherMqtt(name),
-            None => Spoken::Mqtt5,
+            None => Spoken::Mqtt(version_of(level)),
         },
         None if client.is_complete_at_start() && !begins_as_connect => {
             Spoken::Other(unknown_protocol(client))
         }
         // A CONNECT, but where is its level?
-        None if client.is_complete_at_start() && first_packet_is_recorded(client) => Spoken::Mqtt5,
+        None if client.is_complete_at_start() && first_packet_is_recorded(client) => {
+            Spoken::Mqtt(ProtocolVersion::V5_0)
+        }
         None if client.pieces.is_empty() && server.pieces.is_empty() => {
             Spoken::Other("nothing was sent".to_owned())
         }
@@ -185,8 +191,8 @@ fn mqtt_version(client: &mut Cow<'_, Stream<'_>>, server: &mut Cow<'_, Stream<'_
             Spoken::Other("the client sent nothing".to_owned())
         }
         None => match starts_with_connack {
-            Some(true) => Spoken::Mqtt5,
-            Some(false) => Spoken::OtherMqtt("MQTT 3.1.1 or older, as its CONNACK tells"),
+            Some(true) => Spoken::Mqtt(ProtocolVersion::V5_0),
+            Some(false) => Spoken::Mqtt(ProtocolVersion::V3_1_1),
             None => Spoken::Unknown,
         },
     }
@@ -209,12 +215,16 @@ pub(crate) fn protocol_level(bytes: &[u8]) -> Option<u8> {
     after_name.first().copied()
 }
 
-/// The name of the version of MQTT that has this level, if it is not 5.0. Bridges of some brokers
-/// set the highest bit.
+/// The version of MQTT by which a connection is read that begins with this level.
+pub(crate) fn version_of(level: u8) -> ProtocolVersion {
+    ProtocolVersion::from_level(level).unwrap_or(ProtocolVersion::V5_0)
+}
+
+/// The name of the version of MQTT that has this level, if it is known and not read here. Bridges of
+/// some brokers set the highest bit.
 pub(crate) fn other_version(level: u8) -> Option<&'static str> {
     match level {
         3 => Some("MQTT 3.1 (protocol level 3)"),
-        4 => Some("MQTT 3.1.1 (protocol level 4)"),
         0x83 => Some("MQTT 3.1 (protocol level 0x83, which is 3 for a bridge)"),
         0x84 => Some("MQTT 3.1.1 (protocol level 0x84, which is 4 for a bridge)"),
         _ => None,

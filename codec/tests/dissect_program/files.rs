@@ -211,7 +211,7 @@ fn recordings_without_mqtt() {
                   1 not TCP but UDP and 4 in 1 connection without MQTT.";
     assert!(run.out.contains(counts), "{}", run.out);
     assert!(
-        run.out.contains("No packet of MQTT 5.0 could be read."),
+        run.out.contains("No packet of MQTT could be read."),
         "{}",
         run.out
     );
@@ -254,7 +254,10 @@ fn exit_codes() {
     assert_eq!(run(["c1", "00"]).code, 1);
     assert_eq!(run(["c0"]).code, 1);
     assert_eq!(run(["--from", "server", "c000"]).code, 1);
-    assert_eq!(run(["100c", "00044d515454", "04", "02003c0000"]).code, 2);
+    assert_eq!(run(["100c", "00044d515454", "04", "02003c0000"]).code, 0);
+    assert_eq!(run(["100c", "00044d515454", "03", "02003c0000"]).code, 2);
+    assert_eq!(run(["b0020007"]).code, 1);
+    assert_eq!(run(["--mqtt", "3.1.1", "b0020007"]).code, 0);
     assert_eq!(run(["--nonsense"]).code, 2);
     assert_eq!(run(["--help"]).code, 0);
     let mut recorder = recording(1);

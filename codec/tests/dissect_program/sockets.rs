@@ -233,14 +233,16 @@ fn a_server_that_does_not_agree() {
 
 #[test]
 fn other_versions_over_websocket() {
-    let mut recorder = recorder();
-    recorder.client(&from_client(
-        FINAL | BINARY,
-        b"\x10\x0c\0\x04MQTT\x04\x02\0<\0\0",
-    ));
-    let run = Run::of_recording(&recorder.file());
-    assert_eq!(run.code, 2);
-    assert!(run.out.contains("MQTT 3.1.1"), "{}", run.out);
+    for (connect, code, name) in [
+        (&b"\x10\x0c\0\x04MQTT\x04\x02\0<\0\0"[..], 0, "MQTT 3.1.1"),
+        (b"\x10\x0e\0\x06MQIsdp\x03\x02\0<\0\0", 2, "MQTT 3.1 ("),
+    ] {
+        let mut recorder = recorder();
+        recorder.client(&from_client(FINAL | BINARY, connect));
+        let run = Run::of_recording(&recorder.file());
+        assert_eq!(run.code, code);
+        assert!(run.out.contains(name), "{}", run.out);
+    }
 }
 
 #[test]

@@ -4,8 +4,8 @@ mod recording;
 
 use std::io::{self, Write};
 
-use mqtt5_codec::framing::{LARGEST_PACKET, Split, split};
-use mqtt5_codec::{DecodeError, Packet, PacketType, Role};
+use mqtt5_codec::framing::{LARGEST_PACKET, RawPacket, Split, split};
+use mqtt5_codec::{DecodeError, Packet, PacketType, ProtocolVersion, Role};
 
 use crate::describe::{Description, reason};
 use crate::hexdump::Hexdump;
@@ -17,6 +17,8 @@ use crate::words::{counted, grouped};
 pub(crate) struct Listing<W> {
     out: W,
     style: Style,
+    /// By which packets are read before a CONNECT tells it.
+    version: ProtocolVersion,
     packets: usize,
     malformed: usize,
 }
@@ -65,9 +67,15 @@ impl<W: Write> Listing<W> {
             } else {
                 Style::NONE
             },
+            version: ProtocolVersion::V5_0,
             packets: 0,
             malformed: 0,
         }
+    }
+
+    /// Where no CONNECT tells it, packets are those of this version.
+    pub(crate) fn taking_for(self, version: ProtocolVersion) -> Self {
+        Listing { version, ..self }
     }
 
     /// Writes the name of what is listed next.
@@ -102,6 +110,7 @@ impl<W: Write> Listing<W> {
             self.note(&place(0), &note)?;
             return Ok(Outcome::Unreadable);
         }
+        let mut version = self.version;
         let mut rest = bytes;
         while !rest.is_empty() {
             let start = bytes.len() - rest.len();
@@ -109,8 +118,11 @@ impl<W: Write> Listing<W> {
                 Ok(Split::Packet {
                     packet: raw,
                     rest: after,
-                }) => match decode(&raw, sender) {
+                }) => match decode(&raw, version, sender) {
                     Ok(packet) => {
+                        if let Packet::Connect(connect) = &packet {
+                            version = connect.version;
+                        }
                         self.packet(&place(start), raw.as_bytes().len(), &packet)?;
                         rest = after;
                         continue;
@@ -129,6 +141,7 @@ impl<W: Write> Listing<W> {
                 Err(error) => (rest, error),
             };
             self.malformed(&place(start), broken, error, sender)?;
+            self.hint(&place(start), broken, version, sender)?;
             return Ok(Outcome::Wrong);
         }
         Ok(Outcome::Well)
@@ -194,6 +207,26 @@ impl<W: Write> Listing<W> {
         self.detail("Stated in", &stated)?;
         self.detail("To be answered with", &answer(error, sender))?;
         self.malformed += 1;
+        Ok(())
+    }
+
+    /// Says if a packet is a good one of the other version.
+    fn hint(
+        &mut self,
+        place: &str,
+        bytes: &[u8],
+        version: ProtocolVersion,
+        sender: Option<Role>,
+    ) -> io::Result<()> {
+        let (other, option) = match version {
+            ProtocolVersion::V5_0 => (ProtocolVersion::V3_1_1, "3.1.1"),
+            _ => (ProtocolVersion::V5_0, "5"),
+        };
+        let is_good = RawPacket::whole(bytes).is_ok_and(|raw| decode(&raw, other, sender).is_ok());
+        if is_good {
+            let words = format!("{other} has such a packet: --mqtt {option} reads it");
+            self.comment(place, &words)?;
+        }
         Ok(())
     }
 

@@ -62,7 +62,7 @@ impl<W: Write> Listing<W> {
         }
         let is_damaged = |ending: &Ending| matches!(ending, Ending::Damaged(_));
         if packets + malformed == 0 {
-            self.remark("No packet of MQTT 5.0 could be read.")?;
+            self.remark("No packet of MQTT could be read.")?;
             return Ok(Outcome::Unreadable);
         }
         Ok(if capture.endings.iter().any(is_damaged) {
@@ -126,13 +126,22 @@ impl<W: Write> Listing<W> {
         let conversation = Conversation::of(connection);
         let mut lines: Vec<Line> = conversation.notes.into_iter().map(Line::Note).collect();
         let (client, server) = (&*conversation.from_client, &*conversation.from_server);
-        let is_certain = conversation.spoken == Spoken::Mqtt5;
+        let (version, is_certain) = match conversation.spoken {
+            Spoken::Mqtt(version) => (version, true),
+            _ => (self.version, false),
+        };
         let mut sent = 0;
         let name = match conversation.spoken {
-            Spoken::Mqtt5 | Spoken::Unknown => {
+            Spoken::Mqtt(_) | Spoken::Unknown => {
                 let end = client.end().max(server.end());
-                let mut entries = packets::read(client, Role::Client, is_certain, end);
-                entries.append(&mut packets::read(server, Role::Server, is_certain, end));
+                let mut entries = packets::read(client, version, Role::Client, is_certain, end);
+                entries.append(&mut packets::read(
+                    server,
+                    version,
+                    Role::Server,
+                    is_certain,
+                    end,
+                ));
                 sent = entries
                     .iter()
                     .filter(|entry| entry.item.is_packet())
@@ -145,7 +154,7 @@ impl<W: Write> Listing<W> {
             Spoken::OtherMqtt(name) => {
                 others.count("of another version of MQTT", connection);
                 Some(format!(
-                    "{name}: not decoded, as this program reads MQTT 5.0"
+                    "{name}: not decoded, as this program reads MQTT 5.0 and 3.1.1"
                 ))
             }
             Spoken::Other(name) => {
@@ -156,7 +165,7 @@ impl<W: Write> Listing<W> {
         lines.sort_by_key(Line::seen);
         for line in &lines {
             match line {
-                Line::Entry(entry) => self.entry(entry)?,
+                Line::Entry(entry) => self.entry(entry, version)?,
                 Line::Note(note) => {
                     let place = in_time(note.seen, note.sender);
                     if note.is_violation {
@@ -181,23 +190,21 @@ impl<W: Write> Listing<W> {
                 "no MQTT found in what was recorded: {client} from the client and {server} from the server"
             ))?;
         } else if !is_certain {
-            self.remark(
+            self.remark(&format!(
                 "The CONNECT was not recorded, which tells the version: \
-                 what fits MQTT 5.0 was taken for it.",
-            )?;
+                 what fits {version} was taken for it.",
+            ))?;
         }
         Ok(())
     }
 
-    fn entry(&mut self, entry: &Entry) -> io::Result<()> {
+    fn entry(&mut self, entry: &Entry, version: ProtocolVersion) -> io::Result<()> {
         let Entry { seen, sender, item } = entry;
         let place = in_time(*seen, *sender);
         match item {
             Item::Packet(bytes) => {
                 // The reader has decoded it once.
-                if let Ok(packet) =
-                    RawPacket::whole(bytes).and_then(|raw| raw.decode(ProtocolVersion::V5_0))
-                {
+                if let Ok(packet) = RawPacket::whole(bytes).and_then(|raw| raw.decode(version)) {
                     self.packet(&place, bytes.len(), &packet)?;
                 }
             }
@@ -219,7 +226,7 @@ impl<W: Write> Listing<W> {
                 start,
                 *recorded as usize,
                 *is_over,
-                *sender,
+                (version, *sender),
             )?,
             Item::OldRefusal(code) => {
                 self.comment(
@@ -270,7 +277,7 @@ impl<W: Write> Listing<W> {
         start: &[u8],
         recorded: usize,
         is_over: bool,
-        sender: Role,
+        (version, sender): (ProtocolVersion, Role),
     ) -> io::Result<()> {
         let Style {
             strong,
@@ -279,10 +286,8 @@ impl<W: Write> Listing<W> {
             ..
         } = self.style;
         let size = header.packet_size();
-        let head = publish_head(header, start, sender).ok().flatten();
-        let large = head
-            .as_ref()
-            .and_then(|head| head.decode(ProtocolVersion::V5_0).ok());
+        let head = publish_head(header, start, version, sender).ok().flatten();
+        let large = head.as_ref().and_then(|head| head.decode(version).ok());
         let mut description = match &large {
             Some(large) => {
                 let payload = large.payload_length;

@@ -151,10 +151,6 @@ fn other_protocols_are_named() {
             "not MQTT: the client begins with 68 65 6c 6c 6f (`hello`)",
         ),
         (
-            b"\x10\x0c\0\x04MQTT\x04\x02\0<\0\0",
-            "MQTT 3.1.1 (protocol level 4)",
-        ),
-        (
             b"\x10\x0e\0\x06MQIsdp\x03\x02\0<\0\0",
             "MQTT 3.1 (protocol level 3)",
         ),
@@ -175,6 +171,33 @@ fn other_protocols_are_named() {
             "{text}"
         );
     }
+}
+
+/// In 3.1.1 the payload follows the Topic Name: its first byte is no Property Length.
+#[test]
+fn a_connection_of_mqtt_3_1_1_is_read_as_such() {
+    let connect = b"\x10\x0d\0\x04MQTT\x04\x00\0<\0\x01c";
+    let (outcome, text) = list_connection(&[
+        (Role::Client, connect),
+        (Role::Server, b"\x20\x02\x01\x00"),
+        (Role::Client, b"\x30\x05\0\x01a\x30\x31\xe0\0"),
+        (Role::Server, b"\xb0\x02\0\x07"),
+    ]);
+    assert_eq!(outcome, Outcome::Well, "{text}");
+    assert!(text.contains("no Clean Session, Keep Alive 60 s"), "{text}");
+    assert!(text.contains("4, MQTT 3.1.1"), "{text}");
+    assert!(text.contains("\"01\""), "{text}");
+    assert!(text.contains("Session Present"), "{text}");
+    assert!(
+        text.contains("1 connection, 5 packets, 0 malformed"),
+        "{text}"
+    );
+    // Raw bytes.
+    let (outcome, text) = list_stream(&[&connect[..], b"\xa2\x05\0\x07\0\x01a"].concat(), None);
+    assert_eq!(outcome, Outcome::Well, "{text}");
+    let (outcome, text) = list_stream(b"\xb0\x02\0\x07", None);
+    assert_eq!(outcome, Outcome::Wrong, "{text}");
+    assert!(text.contains("--mqtt 3.1.1 reads it"), "{text}");
 }
 
 #[test]
