@@ -197,7 +197,9 @@ impl BrokerWorld {
             Action::Disconnect(client) => {
                 self.left.disconnects -= 1;
                 let has_will = self.config().has_will(client);
-                let with_will = has_will && turn.choose(2) == 1;
+                // A DISCONNECT of MQTT 3.1.1 always deletes it.
+                let may_keep = has_will && !self.config().is_older(client);
+                let with_will = may_keep && turn.choose(2) == 1;
                 self.send(client, Up::Disconnect { with_will });
                 self.clients[client as usize].lost();
                 // It reads nothing any more, but what it sent may arrive.
@@ -297,6 +299,9 @@ impl BrokerWorld {
     }
 
     pub(super) fn connect(&mut self, client: u8, clean: bool, turn: &mut Turn<'_>) {
+        // By MQTT 3.1.1 it would end with the connection.
+        let is_new = !self.clients[client as usize].has_session;
+        let clean = clean && !(is_new && self.config().is_older(client));
         let now = instant(self.now);
         let key = self.host.broker().connected(now).ok();
         turn.note(

@@ -3,13 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
-use mqtt5_codec::{Qos, RetainHandling, SubscriptionOptions};
+use mqtt5_codec::{ProtocolVersion, Qos, RetainHandling, SubscriptionOptions};
 
 use crate::settings::settings;
 
 settings! {
     /// how many clients there are
     clients: u8 = 2,
+    /// which clients speak MQTT 3.1.1: the last digits of their numbers
+    older: Digits = Digits(0),
     /// subscriptions that are there from the start, as in 1020-2110: client, filter, QoS, variant
     start: Start = Start::NONE,
     /// which clients publish: the last digits of their numbers
@@ -102,6 +104,50 @@ settings! {
 }
 
 impl Config {
+    /// Whether a client speaks MQTT 3.1.1.
+    pub(super) fn is_older(&self, client: u8) -> bool {
+        self.older.has(client)
+    }
+
+    pub(super) fn version(&self, client: u8) -> ProtocolVersion {
+        match self.is_older(client) {
+            true => ProtocolVersion::V3_1_1,
+            false => ProtocolVersion::V5_0,
+        }
+    }
+
+    /// How long the Session of a client goes on without a connection, in seconds.
+    pub(super) fn expiry_of(&self, client: u8, clean: bool) -> u32 {
+        match (self.is_older(client), clean) {
+            (true, true) => 0,
+            // In MQTT 3.1.1 the host says so.
+            _ => self.expiry,
+        }
+    }
+
+    pub(super) fn will_delay_of(&self, client: u8) -> u32 {
+        match self.is_older(client) {
+            true => 0,
+            false => self.will_delay,
+        }
+    }
+
+    /// The Message Expiry Interval of what a client publishes.
+    pub(super) fn message_expiry_of(&self, client: u8) -> u32 {
+        match self.is_older(client) {
+            true => 0,
+            false => self.message_expiry,
+        }
+    }
+
+    /// How many messages a client takes at a time.
+    pub(super) fn window_of(&self, client: u8) -> usize {
+        match self.is_older(client) {
+            true => u16::MAX.into(),
+            false => self.window.into(),
+        }
+    }
+
     /// Whether a client has a Will; the bits are those of each eight clients.
     pub(super) const fn has_will(&self, client: u8) -> bool {
         self.wills & 1 << (client % 8) != 0

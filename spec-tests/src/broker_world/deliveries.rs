@@ -15,7 +15,8 @@ impl BrokerWorld {
         got: Got,
         turn: &mut Turn<'_>,
     ) -> Judged {
-        let (now, window) = (self.time(is_old), usize::from(self.config().window));
+        let (now, window) = (self.time(is_old), self.config().window_of(client));
+        let is_older = self.config().is_older(client);
         // Without a payload nobody knows whose it is.
         let publishers = self.config().publishers.iter().count();
         let looks_like_others = move |it: &Copy| it.message.number == EMPTY && publishers > 1;
@@ -84,7 +85,15 @@ impl BrokerWorld {
             (copy.qos, copy.retain) = (got.qos, got.retain);
             (copy.subscriptions, copy.count) = (got.subscriptions, got.count);
         }
-        session.judge_expiry(&session.copies[position], got, now, turn)?;
+        if is_older {
+            // It counts all the same, but nothing says so.
+            let expires = session.copies[position].message.expires;
+            turn.rule(Rule::Expiry, expires > now, || {
+                format!("{got:?} has expired")
+            })?;
+        } else {
+            session.judge_expiry(&session.copies[position], got, now, turn)?;
+        }
         if got.qos == 0 {
             session.copies.remove(position);
             return Ok(());

@@ -101,7 +101,7 @@ impl Model {
             session.received.push(sent.identifier);
             session.received.sort_unstable();
         }
-        let expires = match config.message_expiry {
+        let expires = match config.message_expiry_of(client) {
             0 => NEVER,
             seconds => now + u64::from(seconds) * 1000,
         };
@@ -245,7 +245,7 @@ impl Model {
             session.drop_qos_0();
             session.accept_present = None;
             let grace = u64::from(config.grace);
-            let (expiry, delay) = (session.expiry.into(), config.will_delay.into());
+            let (expiry, delay) = (session.expiry.into(), config.will_delay_of(client).into());
             if session.is_connected {
                 session.is_connected = false;
                 for copy in &mut session.copies {

@@ -13,8 +13,6 @@ use mqtt5_codec::{
 
 use super::config::{Config, FILTERS, TOPICS, WILL_TOPIC, Wanted, is_shared, qos_of};
 
-pub(super) const V5: ProtocolVersion = ProtocolVersion::V5_0;
-
 /// The number of a message without payload: those of a topic look alike.
 pub(super) const EMPTY: u16 = u16::MAX;
 /// The number of the Will of client 0.
@@ -122,13 +120,15 @@ impl Up {
     /// The bytes of the packet.
     pub(super) fn encode(self, client: u8, config: &Config, bytes: &mut Vec<u8>) {
         let success = ReasonCode::Success;
+        let version = config.version(client);
+        let mut write = |packet| write(version, &packet, bytes);
         match self {
             Up::Connect { clean } => connect(client, clean, config, bytes),
-            Up::Publish(sent) => publish(sent, config, bytes),
-            Up::PubAck(it) => write(&Packet::PubAck(PubAck::new(id(it), success)), bytes),
-            Up::PubRec(it) => write(&Packet::PubRec(PubRec::new(id(it), success)), bytes),
-            Up::PubRel(it) => write(&Packet::PubRel(PubRel::new(id(it), success)), bytes),
-            Up::PubComp(it) => write(&Packet::PubComp(PubComp::new(id(it), success)), bytes),
+            Up::Publish(sent) => publish(client, sent, config, bytes),
+            Up::PubAck(it) => write(Packet::PubAck(PubAck::new(id(it), success))),
+            Up::PubRec(it) => write(Packet::PubRec(PubRec::new(id(it), success))),
+            Up::PubRel(it) => write(Packet::PubRel(PubRel::new(id(it), success))),
+            Up::PubComp(it) => write(Packet::PubComp(PubComp::new(id(it), success))),
             Up::Subscribe(it, wanted) => {
                 let list = [Subscription {
                     filter: TopicFilter::new(FILTERS[wanted.filter as usize]).expect("a filter"),
@@ -140,30 +140,27 @@ impl Up {
                     properties: Properties::new(identifier.as_slice()).expect("one property"),
                     ..Subscribe::new(id(it), Subscriptions::new(&list).expect("not empty"))
                 };
-                write(&Packet::Subscribe(packet), bytes);
+                write(Packet::Subscribe(packet));
             }
             Up::Unsubscribe(it, filter) => {
                 let list = [TopicFilter::new(FILTERS[filter as usize]).expect("a filter")];
                 let filters = TopicFilters::new(&list).expect("not empty");
-                write(
-                    &Packet::Unsubscribe(Unsubscribe::new(id(it), filters)),
-                    bytes,
-                );
+                write(Packet::Unsubscribe(Unsubscribe::new(id(it), filters)));
             }
             Up::Disconnect { with_will } => {
                 let code = match with_will {
                     true => ReasonCode::DisconnectWithWillMessage,
                     false => ReasonCode::NORMAL_DISCONNECTION,
                 };
-                write(&Packet::Disconnect(Disconnect::new(code)), bytes);
+                write(Packet::Disconnect(Disconnect::new(code)));
             }
             Up::Hostile(number) => bytes.extend_from_slice(HOSTILE[number as usize]),
         }
     }
 }
 
-fn write(packet: &Packet<'_>, bytes: &mut Vec<u8>) {
-    packet.encode(V5, bytes).expect("a good packet");
+fn write(version: ProtocolVersion, packet: &Packet<'_>, bytes: &mut Vec<u8>) {
+    packet.encode(version, bytes).expect("a good packet");
 }
 
 fn connect(client: u8, clean: bool, config: &Config, bytes: &mut Vec<u8>) {
@@ -172,23 +169,29 @@ fn connect(client: u8, clean: bool, config: &Config, bytes: &mut Vec<u8>) {
         list.push(Property::SessionExpiryInterval(config.expiry));
     }
     list.extend(NonZeroU32::new(config.packet_size).map(Property::MaximumPacketSize));
-    let delay = [Property::WillDelayInterval(config.will_delay)];
+    if config.is_older(client) {
+        list.clear();
+    }
+    let delay = [Property::WillDelayInterval(config.will_delay_of(client))];
     let payload = (WILL + u16::from(client)).to_be_bytes();
     let will = config.has_will(client).then(|| Will {
         qos: Qos::AtLeastOnce,
         retain: config.will_retain > 0,
-        properties: Properties::new(&delay[..usize::from(config.will_delay > 0)]).expect("good"),
+        properties: Properties::new(&delay[..usize::from(config.will_delay_of(client) > 0)])
+            .expect("good"),
         topic: TopicName::new(TOPICS[WILL_TOPIC as usize]).expect("a topic"),
         payload: Binary::new(&payload).expect("short"),
     });
+    let version = config.version(client);
     let packet = Connect {
+        version,
         clean_start: clean,
         client_identifier: Text::new(name(client)).expect("a name"),
         properties: Properties::new(&list).expect("good properties"),
         will,
         ..Connect::default()
     };
-    write(&Packet::Connect(packet), bytes);
+    write(version, &Packet::Connect(packet), bytes);
 }
 
 /// The message as the application of a client, or the host of the broker, makes it.
@@ -210,15 +213,21 @@ pub(super) fn publish_of<'a>(
     publish
 }
 
-fn publish(sent: Sent, config: &Config, bytes: &mut Vec<u8>) {
-    let expiry = [Property::MessageExpiryInterval(config.message_expiry)];
-    let expiry = &expiry[..usize::from(config.message_expiry > 0)];
+fn publish(client: u8, sent: Sent, config: &Config, bytes: &mut Vec<u8>) {
+    let seconds = config.message_expiry_of(client);
+    let expiry = [Property::MessageExpiryInterval(seconds)];
+    let expiry = &expiry[..usize::from(seconds > 0)];
     let payload = sent.number.to_be_bytes();
-    write(&Packet::Publish(publish_of(sent, &payload, expiry)), bytes);
+    let publish = publish_of(sent, &payload, expiry);
+    write(config.version(client), &Packet::Publish(publish), bytes);
 }
 
 /// All packets of some bytes, with their sizes; an error says what is none.
-pub(super) fn decode(mut bytes: &[u8], mut each: impl FnMut(Down, usize)) -> Result<(), String> {
+pub(super) fn decode(
+    version: ProtocolVersion,
+    mut bytes: &[u8],
+    mut each: impl FnMut(Down, usize),
+) -> Result<(), String> {
     while !bytes.is_empty() {
         let Ok(Split::Packet { packet, rest }) = split(bytes, u32::MAX) else {
             return Err(format!("no packet: {bytes:02x?}"));
@@ -226,7 +235,7 @@ pub(super) fn decode(mut bytes: &[u8], mut each: impl FnMut(Down, usize)) -> Res
         let whole = packet.as_bytes().to_vec();
         let size = whole.len();
         let frame = Frame::new(whole.into()).map_err(|error| error.to_string())?;
-        let packet = frame.decode(V5).map_err(|error| error.to_string())?;
+        let packet = frame.decode(version).map_err(|error| error.to_string())?;
         each(read(&packet)?, size);
         bytes = rest;
     }
@@ -253,12 +262,9 @@ fn read(packet: &Packet<'_>) -> Result<Down, String> {
             Down::SubAck(it.packet_identifier.get(), code as u8)
         }
         Packet::UnsubAck(it) => {
-            let code = it
-                .reason_codes
-                .iter()
-                .next()
-                .ok_or("an UNSUBACK without codes")?;
-            Down::UnsubAck(it.packet_identifier.get(), code as u8)
+            // That of MQTT 3.1.1 has none.
+            let code = it.reason_codes.iter().next();
+            Down::UnsubAck(it.packet_identifier.get(), code.map_or(0, |it| it as u8))
         }
         Packet::Disconnect(it) => Down::Disconnect(it.reason_code as u8),
         _ => Down::Other,

@@ -55,6 +55,18 @@ will-delay-long           start=1320 publishers= wills=1 will-delay=10 expiry=5 
 will-takeover             start=1320 publishers= wills=3 takeovers=1 cuts=1
 slices                    clients=3 start=0020-1020-2020 publishes=1 qos=21 slice=1 cuts=1
 slices-many               clients=3 start=1020-2020 publishers=01 publishes=2 qos=1 slice=1
+# Clients of MQTT 3.1.1 beside those of MQTT 5.
+older-subscriber          older=1 start=1020 publishes=2 qos=210 cuts=1
+older-publisher           older=0 start=1020 publishes=2 qos=210 cuts=1
+older-both                older=01 start=1020-0120 publishers=01 publishes=1 qos=12 cuts=1
+older-sessions            older=1 start=1020 publishes=1 qos=21 cuts=1 clean-starts=1 takeovers=1
+older-subscriptions       older=1 start=1020 publishes=1 qos=21 subscribes=1 unsubscribes=1 filters=01 granted=12 cuts=1
+older-refused             older=01 topics=03 start=1120 publishes=2 qos=210 subscriptions=1 subscribes=1 filters=13
+older-expiry              older=1 start=1020 publishes=1 qos=21 message-expiry=5 cuts=1 ticks=2
+older-retained            older=1 start=1020 publishes=2 qos=10 retain=012 cuts=1
+older-group               older=0 clients=3 start=1420-2420 publishes=2 qos=21 cuts=1
+older-will                older=0 clients=3 start=1320-2312 publishers= wills=1 will-delay=10 disconnects=1 takeovers=1
+older-lost                older=1 start=1020 publishes=1 qos=21 persistent=1 losses=1 clocks=012 compare=1
 # From here on a second place keeps what is stored.
 stored                    start=1020 publishes=2 qos=21 persistent=1 stores=1
 lost                      start=1020 publishes=1 qos=21 persistent=1 losses=1 clocks=012 compare=1

@@ -1,6 +1,6 @@
 //! What clients send, up to the broker, and what the host does beside.
 
-use mqtt5_codec::{Packet, Publish, Qos, ReasonCode, TopicFilter};
+use mqtt5_codec::{Packet, Property, Publish, Qos, ReasonCode, TopicFilter};
 use mqtt5_session_fsm::broker::{
     Admission, Grant, Notice, Permission, Question, Step as Taken, Verdict,
 };
@@ -144,7 +144,12 @@ impl BrokerWorld {
         match question.packet() {
             Packet::Connect(packet) => {
                 let clean = packet.clean_start;
-                let verdict = Verdict::Accept(Admission::of("p"));
+                let expiry = [Property::SessionExpiryInterval(config.expiry)];
+                let is_capped = config.is_older(client) && !clean;
+                let verdict = Verdict::Accept(Admission {
+                    properties: &expiry[..usize::from(is_capped)],
+                    ..Admission::of("p")
+                });
                 let answered = self
                     .host(is_old)
                     .broker()

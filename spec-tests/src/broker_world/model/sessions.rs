@@ -70,7 +70,7 @@ impl Model {
         });
         session.is_connected = true;
         session.accept_present = Some(present);
-        session.expiry = config.expiry;
+        session.expiry = config.expiry_of(client, clean);
         session.ends = NEVER;
         session.has_will = config.has_will(client);
         session.will_due = NEVER;
@@ -94,7 +94,7 @@ impl Model {
         session.copies.iter_mut().for_each(|it| it.is_sent = false);
         let mut wills = 0;
         if session.has_will {
-            session.will_due = after(now, config.will_delay.into());
+            session.will_due = after(now, config.will_delay_of(client).into());
             if session.will_due <= now || session.ends <= now {
                 wills += 1;
                 self.publish_will(client, config);
@@ -119,7 +119,7 @@ impl Model {
         if !with_will {
             session.has_will = false;
         }
-        let is_due = session.has_will && (config.will_delay == 0 || session.expiry == 0);
+        let is_due = session.has_will && (config.will_delay_of(client) == 0 || session.expiry == 0);
         if is_due {
             self.publish_will(client, config);
         }
