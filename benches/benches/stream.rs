@@ -2,6 +2,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use mqtt5_benches::{contenders, mixed};
+use mqtt5_codec::ProtocolVersion;
 
 mod common;
 
@@ -11,7 +12,7 @@ fn stream(criterion: &mut Criterion) {
         packets: mixed::PACKETS,
         bytes: mixed::bytes().len(),
     };
-    for contender in contenders() {
+    for contender in contenders(ProtocolVersion::V5_0) {
         if let Some(stream) = contender.stream {
             common::bench(&mut group, contender.name, all, stream());
         }

@@ -5,30 +5,44 @@
 //! the first string of a PUBLISH, its Topic Name, is UTF-8. Neither makes
 //! anything of a packet.
 
+use mqtt5_codec::ProtocolVersion;
+
 use crate::contender::{BoxedRun, Contender, decode_slices, read_stream, used};
 use crate::framing::{self, FixedHeader};
+use crate::version::Version;
+
+/// The name of [`header_and_topic`].
+pub const HEADER_AND_TOPIC: &str = "header+topic";
 
 /// Reads fixed headers.
-pub const HEADER: Contender = Contender {
-    name: "header",
-    unchecked: "everything but the fixed header",
-    accepts: None,
-    decode: Some(|packet| decode(packet, header)),
-    encode: None,
-    stream: Some(|| read_stream(framing::reader(header))),
-    round_trip: None,
-};
+pub const fn header<V: Version>() -> Contender {
+    Contender {
+        name: "header",
+        unchecked: "everything but the fixed header",
+        accepts: None,
+        decode: Some(|packet| decode(packet, used_header)),
+        encode: None,
+        stream: match V::VERSION {
+            ProtocolVersion::V5_0 => Some(|| read_stream(framing::reader(used_header))),
+            _ => None,
+        },
+        round_trip: None,
+    }
+}
 
 /// Reads fixed headers and checks that topics are UTF-8.
-pub const HEADER_AND_TOPIC: Contender = Contender {
-    name: "header+topic",
-    unchecked: "everything but the fixed header and whether a Topic Name is UTF-8",
-    accepts: None,
-    decode: Some(|packet| decode(packet, header_and_topic)),
-    encode: None,
-    stream: Some(|| read_stream(framing::reader(header_and_topic))),
-    round_trip: None,
-};
+pub const fn header_and_topic<V: Version>() -> Contender {
+    Contender {
+        name: HEADER_AND_TOPIC,
+        unchecked: "everything but the fixed header and whether a Topic Name is UTF-8",
+        decode: Some(|packet| decode(packet, used_header_and_topic)),
+        stream: match V::VERSION {
+            ProtocolVersion::V5_0 => Some(|| read_stream(framing::reader(used_header_and_topic))),
+            _ => None,
+        },
+        ..header::<V>()
+    }
+}
 
 fn decode(packet: &'static [u8], read: impl Fn(FixedHeader, &[u8]) + 'static) -> BoxedRun {
     decode_slices(packet, move |packet| {
@@ -38,12 +52,12 @@ fn decode(packet: &'static [u8], read: impl Fn(FixedHeader, &[u8]) + 'static) ->
 }
 
 #[inline]
-fn header(header: FixedHeader, _packet: &[u8]) {
+fn used_header(header: FixedHeader, _packet: &[u8]) {
     used(&header);
 }
 
 #[inline]
-fn header_and_topic(header: FixedHeader, packet: &[u8]) {
+fn used_header_and_topic(header: FixedHeader, packet: &[u8]) {
     const PUBLISH: u8 = 3;
     used(&header);
     if header.first_byte >> 4 == PUBLISH {

@@ -62,12 +62,14 @@ pub fn reader(mut each: impl FnMut(FixedHeader, &[u8])) -> impl FnMut(&[u8]) -> 
 
 #[cfg(test)]
 mod tests {
+    use mqtt5_codec::ProtocolVersion;
+
     use super::*;
     use crate::{mixed, packets};
 
     #[test]
     fn finds_the_end_of_every_packet() {
-        for row in packets::rows() {
+        for row in packets::rows(ProtocolVersion::V5_0) {
             let header = fixed_header(&row.bytes).unwrap();
             assert_eq!(header.first_byte, row.bytes[0]);
             assert_eq!(header.len + header.remaining_len, row.bytes.len());

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use mqtt5_codec::ProtocolVersion;
+
 use crate::contender::{BoxedRun, Contender};
 use crate::{contenders, is_peer, ours};
 
@@ -35,14 +37,15 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Runs the contenders by turns for about as long as `budget` says.
+    /// Runs the contenders of this version by turns for about as long as `budget` says.
     pub fn measure(
+        version: ProtocolVersion,
         title: &'static str,
         goal: Option<f64>,
         run: impl Fn(&Contender) -> Option<BoxedRun>,
         budget: Duration,
     ) -> Self {
-        let (names, mut runs): (Vec<_>, Vec<_>) = contenders()
+        let (names, mut runs): (Vec<_>, Vec<_>) = contenders(version)
             .iter()
             .filter_map(|contender| Some((contender.name, run(contender)?)))
             .unzip();

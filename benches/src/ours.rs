@@ -5,11 +5,11 @@
 //! encoded until they are asked for. Encoded again, such a packet would only be
 //! copied. Neither would be a fair picture by itself, so there are variants:
 //!
-//! * [`CONTENDER`] encodes packets whose properties, filters and reason codes
+//! * [`codec`] encodes packets whose properties, filters and reason codes
 //!   are lists, as an application builds them;
-//! * [`ALL_READ`] decodes a packet and then reads every field of it;
-//! * [`FORWARDED`] encodes packets as they were decoded;
-//! * [`APPENDED`] appends packets to a `Vec` and [`APPENDED_SHARED`] to a [`BytesMut`], while the others write to
+//! * [`all_read`] decodes a packet and then reads every field of it;
+//! * [`forwarded`] encodes packets as they were decoded;
+//! * [`appended`] appends packets to a `Vec` and [`appended_shared`] to a [`BytesMut`], while the others write to
 //!   the start of a slice, which is the fastest way that the public API offers;
 //! * [`SHARED`] takes packets off the buffer with [`Splitter`], so that a packet
 //!   or a part of it can be kept without copying it, while the others look at
@@ -23,107 +23,125 @@ use mqtt5_codec::{
 };
 
 use crate::contender::{self, BoxedRun, Contender, Publish, RoundTrip, decoded, used};
+use crate::version::{V5, Version};
 
-/// The name of [`CONTENDER`].
+/// The name of [`codec`].
 pub const NAME: &str = "mqtt5-codec";
 
+/// Our codec, of MQTT 5.
+pub const CONTENDER: Contender = codec::<V5>();
+
 /// Our codec.
-pub const CONTENDER: Contender = Contender {
-    name: NAME,
-    unchecked: "nothing that the standard makes a packet malformed by; whether a payload is \
-                UTF-8 is left to a method",
-    accepts: Some(|packet| Packet::decode(ProtocolVersion::V5_0, packet).is_ok()),
-    decode: Some(|packet| {
-        contender::decode_slices(packet, |packet| {
-            decoded(&Packet::decode(ProtocolVersion::V5_0, packet))
-        })
-    }),
-    encode: Some(|packet| encode_again(built(decode(packet)), packet.len())),
-    stream: Some(stream),
-    round_trip: Some(|packet| round_trip(built(decode(packet)))),
-};
+pub const fn codec<V: Version>() -> Contender {
+    Contender {
+        name: NAME,
+        unchecked: "nothing that the standard makes a packet malformed by; whether a payload is \
+                    UTF-8 is left to a method",
+        accepts: Some(|packet| Packet::decode(V::VERSION, packet).is_ok()),
+        decode: Some(|packet| {
+            contender::decode_slices(packet, |packet| {
+                decoded(&Packet::decode(V::VERSION, packet))
+            })
+        }),
+        encode: Some(|packet| encode_again::<V>(built(decode::<V>(packet)), packet.len())),
+        stream: of_v5::<V>(stream),
+        round_trip: Some(|packet| round_trip::<V>(built(decode::<V>(packet)))),
+    }
+}
+
+/// The stream is one of MQTT 5.
+const fn of_v5<V: Version>(stream: fn() -> BoxedRun) -> Option<fn() -> BoxedRun> {
+    match V::VERSION {
+        ProtocolVersion::V5_0 => Some(stream),
+        _ => None,
+    }
+}
+
+/// Somebody who does nothing.
+const fn nobody<V: Version>(name: &'static str) -> Contender {
+    Contender {
+        name,
+        accepts: None,
+        decode: None,
+        encode: None,
+        stream: None,
+        round_trip: None,
+        ..codec::<V>()
+    }
+}
 
 /// Our codec, with every field of a packet read after it is decoded.
-pub const ALL_READ: Contender = Contender {
-    name: "ours, all read",
-    unchecked: CONTENDER.unchecked,
-    accepts: None,
-    decode: Some(|packet| {
-        contender::decode_slices(packet, |packet| {
-            read(&Packet::decode(ProtocolVersion::V5_0, packet))
-        })
-    }),
-    encode: None,
-    stream: None,
-    round_trip: None,
-};
+pub const fn all_read<V: Version>() -> Contender {
+    Contender {
+        decode: Some(|packet| {
+            contender::decode_slices(packet, |packet| read(&Packet::decode(V::VERSION, packet)))
+        }),
+        ..nobody::<V>("ours, all read")
+    }
+}
 
 /// Our codec, with packets that are encoded as they were decoded.
-pub const FORWARDED: Contender = Contender {
-    name: "ours, forwarded",
-    unchecked: CONTENDER.unchecked,
-    accepts: None,
-    decode: None,
-    encode: Some(|packet| encode_again(decode(packet), packet.len())),
-    stream: None,
-    round_trip: Some(|packet| round_trip(decode(packet))),
-};
+pub const fn forwarded<V: Version>() -> Contender {
+    Contender {
+        encode: Some(|packet| encode_again::<V>(decode::<V>(packet), packet.len())),
+        round_trip: Some(|packet| round_trip::<V>(decode::<V>(packet))),
+        ..nobody::<V>("ours, forwarded")
+    }
+}
 
 /// Our codec, with packets that are appended to a `Vec`.
-pub const APPENDED: Contender = Contender {
-    name: "ours, appended",
-    unchecked: CONTENDER.unchecked,
-    accepts: None,
-    decode: None,
-    encode: Some(|packet| {
-        let buffer = Vec::with_capacity(packet.len());
-        append_again(built(decode(packet)), packet.len(), buffer, Vec::clear)
-    }),
-    stream: None,
-    round_trip: Some(|packet| round_trip(built(decode(packet)))),
-};
+pub const fn appended<V: Version>() -> Contender {
+    Contender {
+        encode: Some(|packet| {
+            let buffer = Vec::with_capacity(packet.len());
+            let built = built(decode::<V>(packet));
+            append_again::<V, _>(built, packet.len(), buffer, Vec::clear)
+        }),
+        round_trip: Some(|packet| round_trip::<V>(built(decode::<V>(packet)))),
+        ..nobody::<V>("ours, appended")
+    }
+}
 
 /// Our codec, with packets that are appended to a [`BytesMut`].
-pub const APPENDED_SHARED: Contender = Contender {
-    name: "ours, to BytesMut",
-    encode: Some(|packet| {
-        let buffer = BytesMut::with_capacity(packet.len());
-        append_again(built(decode(packet)), packet.len(), buffer, BytesMut::clear)
-    }),
-    ..APPENDED
-};
+pub const fn appended_shared<V: Version>() -> Contender {
+    Contender {
+        name: "ours, to BytesMut",
+        encode: Some(|packet| {
+            let buffer = BytesMut::with_capacity(packet.len());
+            let built = built(decode::<V>(packet));
+            append_again::<V, _>(built, packet.len(), buffer, BytesMut::clear)
+        }),
+        ..appended::<V>()
+    }
+}
 
-/// Our codec, with packets that share the memory of the receive buffer.
+/// Our codec, with packets that share the memory of the receive buffer. Of MQTT 5 alone.
 pub const SHARED: Contender = Contender {
-    name: "ours, shared",
-    unchecked: CONTENDER.unchecked,
-    accepts: None,
     decode: Some(|packet| {
         contender::decode_buffer(packet, |buffer| match &SPLITTER.next(buffer) {
             Ok(SplitterOutput::Ready(frame)) => decoded(&frame.decode(ProtocolVersion::V5_0)),
             other => panic!("a whole packet: {other:?}"),
         })
     }),
-    encode: None,
     stream: Some(shared_stream),
-    round_trip: None,
+    ..nobody::<V5>("ours, shared")
 };
 
 const SPLITTER: Splitter = Splitter::new(LARGEST_PACKET);
 
-fn decode(packet: &[u8]) -> Packet<'_> {
-    Packet::decode(ProtocolVersion::V5_0, packet).expect("packet decodes")
+fn decode<V: Version>(packet: &[u8]) -> Packet<'_> {
+    Packet::decode(V::VERSION, packet).expect("packet decodes")
 }
 
-fn encode_again(packet: Packet<'static>, len: usize) -> BoxedRun {
+fn encode_again<V: Version>(packet: Packet<'static>, len: usize) -> BoxedRun {
     let mut buffer = vec![0; len];
     contender::repeat(len, move || {
-        let written = packet.encode_to_slice(ProtocolVersion::V5_0, &mut buffer);
+        let written = V::encode_to_slice(&packet, &mut buffer);
         used(&buffer[..written.expect("packet encodes")]);
     })
 }
 
-fn append_again<B: BufMut + 'static>(
+fn append_again<V: Version, B: BufMut + 'static>(
     packet: Packet<'static>,
     len: usize,
     mut buffer: B,
@@ -131,9 +149,8 @@ fn append_again<B: BufMut + 'static>(
 ) -> BoxedRun {
     contender::repeat(len, move || {
         clear(&mut buffer);
-        packet
-            .encode(ProtocolVersion::V5_0, &mut buffer)
-            .expect("packet encodes");
+        let written = V::encode(&packet, &mut buffer);
+        written.expect("packet encodes");
         used(&buffer);
     })
 }
@@ -253,11 +270,10 @@ fn leaked<T>(elements: impl Iterator<Item = T>) -> &'static [T] {
     elements.collect::<Vec<_>>().leak()
 }
 
-fn round_trip(packet: Packet<'_>) -> RoundTrip {
+fn round_trip<V: Version>(packet: Packet<'_>) -> RoundTrip {
     let mut encoded = Vec::new();
-    packet
-        .encode(ProtocolVersion::V5_0, &mut encoded)
-        .expect("packet encodes");
+    let written = V::encode(&packet, &mut encoded);
+    written.expect("packet encodes");
     let publish = match packet {
         Packet::Publish(publish) => {
             let topic = publish.topic.map_or("", |topic| topic.as_str());

@@ -1,11 +1,16 @@
 //! The packets that are decoded and encoded, as raw bytes.
 //!
 //! Nothing here comes out of a codec: a few helpers write the fields of
-//! section 2 and 3 of the MQTT 5.0 standard in order. Optional values differ
+//! section 2 and 3 of the standard in order, of MQTT 5.0 here, of MQTT 3.1.1 in
+//! [`v3_1_1`]. Optional values differ
 //! from their defaults, so that no codec leaves one out when it encodes the
 //! packet again.
 
 use std::sync::LazyLock;
+
+use mqtt5_codec::ProtocolVersion;
+
+pub mod v3_1_1;
 
 /// One packet to measure with.
 #[derive(Debug)]
@@ -18,8 +23,15 @@ pub struct Row {
     pub bytes: Vec<u8>,
 }
 
-/// All rows, small ones first within a packet type.
-pub fn rows() -> &'static [Row] {
+/// All rows of this version, small ones first within a packet type.
+pub fn rows(version: ProtocolVersion) -> &'static [Row] {
+    match version {
+        ProtocolVersion::V3_1_1 => v3_1_1::rows(),
+        _ => rows_of_v5(),
+    }
+}
+
+fn rows_of_v5() -> &'static [Row] {
     static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
         let row = |id, title, bytes| Row { id, title, bytes };
         vec![
@@ -62,13 +74,13 @@ pub fn rows() -> &'static [Row] {
     &ROWS
 }
 
-/// The row with the given [`Row::id`].
+/// The row of this version with the given [`Row::id`].
 ///
 /// # Panics
 ///
 /// Panics if there is none.
-pub fn row(id: &str) -> &'static Row {
-    rows()
+pub fn row(version: ProtocolVersion, id: &str) -> &'static Row {
+    rows(version)
         .iter()
         .find(|row| row.id == id)
         .unwrap_or_else(|| panic!("no packet is called {id}"))
@@ -302,9 +314,10 @@ mod tests {
     #[test]
     fn sizes_are_as_promised() {
         assert_eq!(TOPIC.len(), 34);
-        assert_eq!(row("publish-64B").bytes.len(), 2 + 2 + 34 + 1 + 64);
-        assert_eq!(row("puback").bytes, [0x40, 2, 0x12, 0x34]);
-        assert_eq!(row("publish-16KiB").bytes[1..4], [0xA5, 0x80, 0x01]);
+        let row = |id| &row(ProtocolVersion::V5_0, id).bytes;
+        assert_eq!(row("publish-64B").len(), 2 + 2 + 34 + 1 + 64);
+        assert_eq!(row("puback")[..], [0x40, 2, 0x12, 0x34]);
+        assert_eq!(row("publish-16KiB")[1..4], [0xA5, 0x80, 0x01]);
         assert_eq!(ping(0xC0), [0xC0, 0]);
     }
 }

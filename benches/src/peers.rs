@@ -1,4 +1,4 @@
-//! The published MQTT 5.0 codecs.
+//! The published codecs of MQTT 5.0, and of MQTT 3.1.1 in a module of its own.
 //!
 //! What a codec leaves unchecked was read in its source, in the version that
 //! `Cargo.toml` pins, and tried with the packets of
@@ -15,6 +15,10 @@ mod mqtt_protocol_core;
 mod mqute_codec;
 mod rmqtt_codec;
 mod rumqttc;
+mod v3_1_1;
+
+/// Those that speak MQTT 3.1.1.
+pub const OF_V3_1_1: [Contender; 6] = v3_1_1::ALL;
 
 /// All peers.
 pub const ALL: [Contender; 8] = [

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use mqtt5_codec::ProtocolVersion;
+
 use crate::measure::Comparison;
 use crate::{contenders, goals, malformed, ours};
 
@@ -57,7 +59,7 @@ pub fn chart(comparison: &Comparison) -> String {
 
 /// A table of malformed packets, and whether the codecs accept them.
 pub fn leniency() -> String {
-    let codecs: Vec<_> = contenders()
+    let codecs: Vec<_> = contenders(ProtocolVersion::V5_0)
         .into_iter()
         .filter(|contender| contender.accepts.is_some())
         .collect();
@@ -89,7 +91,8 @@ pub fn table(head: &[String], rows: impl IntoIterator<Item = Vec<String>>) -> St
 
 /// All contenders but ours that take part in any of the comparisons.
 fn columns(comparisons: &[Comparison]) -> Vec<&'static str> {
-    contenders()
+    // Whoever speaks the older version speaks this one, too.
+    contenders(ProtocolVersion::V5_0)
         .iter()
         .map(|contender| contender.name)
         .filter(|name| *name != ours::NAME)

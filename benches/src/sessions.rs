@@ -10,7 +10,8 @@
 //!   flight.
 //! * [`PAIRS`] are the contenders with both sides. Those that only have a client
 //!   are in [`CLIENTS`], where a [`scripted`] server that only copies prepared
-//!   bytes takes the other side.
+//!   bytes takes the other side. In [`SERVERS_OF_V3_1_1`] it is the client that is
+//!   scripted.
 //! * [`report`] measures them in turn and makes the tables, [`memory`] says how
 //!   much memory many idle sessions take.
 //!
@@ -39,6 +40,9 @@ mod rumqttc;
 
 use contender::Contender;
 
+#[cfg(feature = "peers")]
+use crate::version::V3;
+
 /// The name of our state machines.
 pub const OURS: &str = "mqtt5-session-fsm";
 
@@ -65,6 +69,20 @@ pub const CLIENTS: &[Contender] = &[
     Contender::of::<flowsdk::Client, scripted::Server>("flowsdk"),
     Contender::of::<scripted::Client, scripted::Server>("scripted, both sides"),
 ];
+
+/// Whose server is driven by a scripted client of MQTT 3.1.1. Nobody without the feature `peers`: our server
+/// in two places is compiled to other code than in one, and that of [`PAIRS`] is what instructions are guarded
+/// by.
+#[cfg(feature = "peers")]
+pub const SERVERS_OF_V3_1_1: &[Contender] = &[
+    Contender::of::<scripted::Client<V3>, ours::Server>(OURS),
+    Contender::of::<scripted::Client<V3>, mqtt_protocol_core::Server<V3>>(RIVAL),
+    Contender::of::<scripted::Client<V3>, scripted::Server<V3>>("scripted, both sides"),
+];
+
+/// Nobody, without the feature `peers`.
+#[cfg(not(feature = "peers"))]
+pub const SERVERS_OF_V3_1_1: &[Contender] = &[];
 
 /// How a message is delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

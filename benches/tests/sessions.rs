@@ -5,7 +5,7 @@ use mqtt5_benches::packets;
 use mqtt5_benches::sessions::contender::Contender;
 use mqtt5_benches::sessions::link::{PAYLOAD, numbered};
 use mqtt5_benches::sessions::rows::{EXCHANGES, RESUME, Row, Shape, WINDOWED, shaped};
-use mqtt5_benches::sessions::{CLIENTS, PAIRS, Session};
+use mqtt5_benches::sessions::{CLIENTS, PAIRS, SERVERS_OF_V3_1_1, Session};
 
 /// Few enough that a debug build is quick, and enough that packets that are sent
 /// again are cut apart where one read ends.
@@ -16,6 +16,7 @@ fn single_exchanges() {
     for row in EXCHANGES {
         verify(row, PAIRS);
         verify(row, CLIENTS);
+        verify(row, SERVERS_OF_V3_1_1);
     }
 }
 
@@ -49,7 +50,7 @@ fn resumption() {
 /// Runs keep count, and are repeated.
 #[test]
 fn runs_handle_all_messages() {
-    for contender in PAIRS.iter().chain(CLIENTS) {
+    for contender in PAIRS.iter().chain(CLIENTS).chain(SERVERS_OF_V3_1_1) {
         for row in EXCHANGES {
             let mut run = contender.run(row).expect("everyone does single exchanges");
             for _ in 0..2 {

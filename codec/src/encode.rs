@@ -27,7 +27,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::sink::{Count, Fill, Put, Sink};
 use crate::wire::{VARIABLE_BYTE_INTEGER_MAX, variable_byte_integer_length};
-use crate::{EncodeError, PacketType, Violation, Wire};
+use crate::{EncodeError, PacketType, ProtocolVersion, Violation, Wire};
 
 /// A head of at most this many bytes goes straight to the output: see "Whole writes".
 const SMALL_HEAD: usize = 64;
@@ -48,6 +48,12 @@ pub(crate) trait Body<'a> {
     #[inline]
     fn short(&self) -> Option<[u8; 4]> {
         None
+    }
+
+    /// The version that the packet is written in on a connection of this one. A CONNECT names its own.
+    #[inline]
+    fn version(&self, of_connection: ProtocolVersion) -> ProtocolVersion {
+        of_connection
     }
 
     /// The rules that the types alone do not keep.
@@ -79,16 +85,14 @@ struct Size {
 
 #[inline]
 fn size<'a>(body: &impl Body<'a>, payload: usize) -> Result<Size, EncodeError> {
-    let invalid = |violation| EncodeError::Invalid {
-        packet_type: body.packet_type(),
-        violation,
-    };
-    body.check().map_err(invalid)?;
+    if let Err(violation) = body.check() {
+        return Err(invalid(body.packet_type(), violation));
+    }
     let mut count = Count(0);
     body.write(&mut count);
     let remaining_length = count.0 + payload as u64;
     if remaining_length > u64::from(VARIABLE_BYTE_INTEGER_MAX) {
-        return Err(invalid(Violation::PacketTooLong));
+        return Err(invalid(body.packet_type(), Violation::PacketTooLong));
     }
     let remaining_length = remaining_length as usize;
     Ok(Size {
@@ -96,6 +100,14 @@ fn size<'a>(body: &impl Body<'a>, payload: usize) -> Result<Size, EncodeError> {
         head: 1 + variable_byte_integer_length(remaining_length) + remaining_length - payload,
         payload,
     })
+}
+
+#[cold]
+fn invalid(packet_type: PacketType, violation: Violation) -> EncodeError {
+    EncodeError::Invalid {
+        packet_type,
+        violation,
+    }
 }
 
 /// Writes everything but the payload, which is returned.
@@ -125,17 +137,29 @@ pub(crate) fn encode<'a, B: Wire + ?Sized>(
     body: &impl Body<'a>,
     out: &mut B,
 ) -> Result<(), EncodeError> {
+    match encode_short(body, out) {
+        true => Ok(()),
+        false => encode_long(body, out),
+    }
+}
+
+/// Writes the packet, if it is an acknowledgement in its shortest form and there is room for it.
+#[inline]
+pub(crate) fn encode_short<'a, B: Wire + ?Sized>(body: &impl Body<'a>, out: &mut B) -> bool {
     match body.short() {
         Some(packet) if out.room() >= packet.len() => {
             out.put(&packet);
-            Ok(())
+            true
         }
-        _ => encode_long(body, out),
+        _ => false,
     }
 }
 
 #[inline(never)]
-fn encode_long<'a, B: Wire + ?Sized>(body: &impl Body<'a>, out: &mut B) -> Result<(), EncodeError> {
+pub(crate) fn encode_long<'a, B: Wire + ?Sized>(
+    body: &impl Body<'a>,
+    out: &mut B,
+) -> Result<(), EncodeError> {
     let size = size(body, body.payload().len())?;
     append_head(body, &size, size.head + size.payload, out)?;
     if size.payload > 0 {
@@ -260,7 +284,7 @@ macro_rules! encodable {
                 &self,
                 version: $crate::ProtocolVersion,
             ) -> Result<usize, $crate::EncodeError> {
-                match version {
+                match $crate::encode::Body::version(self, version) {
                     $crate::ProtocolVersion::V3_1_1 => {
                         $crate::encode::encoded_len(&$crate::v3_1_1::V3(self))
                     }
@@ -280,11 +304,13 @@ macro_rules! encodable {
                 version: $crate::ProtocolVersion,
                 out: &mut B,
             ) -> Result<(), $crate::EncodeError> {
-                match version {
+                // The shortest acknowledgements are the same in both versions.
+                match $crate::encode::Body::version(self, version) {
+                    _ if $crate::encode::encode_short(self, out) => Ok(()),
                     $crate::ProtocolVersion::V3_1_1 => {
-                        $crate::encode::encode(&$crate::v3_1_1::V3(self), out)
+                        $crate::encode::encode_long(&$crate::v3_1_1::V3(self), out)
                     }
-                    $crate::ProtocolVersion::V5_0 => $crate::encode::encode(self, out),
+                    $crate::ProtocolVersion::V5_0 => $crate::encode::encode_long(self, out),
                 }
             }
 
@@ -301,7 +327,7 @@ macro_rules! encodable {
                 version: $crate::ProtocolVersion,
                 out: &mut [u8],
             ) -> Result<usize, $crate::EncodeError> {
-                match version {
+                match $crate::encode::Body::version(self, version) {
                     $crate::ProtocolVersion::V3_1_1 => {
                         $crate::encode::encode_to_slice(&$crate::v3_1_1::V3(self), out)
                     }

@@ -1,23 +1,25 @@
 //! Strategies for property tests with `proptest` (feature `proptest`).
 //!
-//! They feed the generators of [`generate`], and shrink by shrinking what they
-//! feed: a failing packet loses properties, list elements and characters until it passes.
+//! They feed the generators of [`generate`], which says what a packet of each version may say, and shrink by
+//! shrinking what they feed: a failing packet loses properties, list elements and characters until it passes.
 //!
 //! ```
-//! use mqtt5_codec::{Packet, PacketType, ProtocolVersion, Role, strategies};
+//! use mqtt5_codec::{Packet, PacketType, ProtocolVersion, strategies};
 //! use proptest::prelude::*;
 //!
+//! const VERSION: ProtocolVersion = ProtocolVersion::V5_0; // or that of MQTT 3.1.1
+//!
 //! proptest! {
-//!     fn every_packet_survives_the_journey(frame in strategies::frame()) {
+//!     fn every_packet_survives_the_journey(frame in strategies::frame(VERSION)) {
 //!         let mut bytes = Vec::new();
-//!         frame.decode(ProtocolVersion::V5_0)?.encode(ProtocolVersion::V5_0, &mut bytes)?;
+//!         frame.decode(VERSION)?.encode(VERSION, &mut bytes)?;
 //!         prop_assert_eq!(&bytes[..], &frame.bytes()[..]);
 //!     }
 //!
 //!     fn acknowledgements_have_an_identifier(
-//!         frame in strategies::frame_of(PacketType::PubAck)
+//!         frame in strategies::frame_of(VERSION, PacketType::PubAck)
 //!     ) {
-//!         prop_assert!(frame.decode(ProtocolVersion::V5_0)?.packet_identifier().is_some());
+//!         prop_assert!(frame.decode(VERSION)?.packet_identifier().is_some());
 //!     }
 //! }
 //!
@@ -36,24 +38,28 @@ use proptest::sample::Index;
 use proptest::strategy::{BoxedStrategy, Strategy};
 
 use crate::framing::Frame;
-use crate::{PacketType, Role, generate};
+use crate::{PacketType, ProtocolVersion, Role, generate};
 
 /// How many bytes a generator is fed at most: enough for several properties or filters.
 const SOURCE_LENGTH: usize = 256;
 
 /// A packet of any type that one of the two sides may send.
-pub fn frame() -> impl Strategy<Value = Frame> + Clone {
-    generated(generate::frame)
+pub fn frame(version: ProtocolVersion) -> impl Strategy<Value = Frame> + Clone {
+    generated(move |source| generate::frame(version, source))
 }
 
-/// A packet of this type, from a side that may send it.
-pub fn frame_of(packet_type: PacketType) -> impl Strategy<Value = Frame> + Clone {
-    generated(move |source| generate::frame_of(packet_type, source))
+/// A packet of this type, from a side that may send it. The version must have such packets: MQTT 3.1.1 has no
+/// AUTH.
+pub fn frame_of(
+    version: ProtocolVersion,
+    packet_type: PacketType,
+) -> impl Strategy<Value = Frame> + Clone {
+    generated(move |source| generate::frame_of(version, packet_type, source))
 }
 
 /// A packet of any type that this side may send, saying only what this side may say.
-pub fn frame_from(sender: Role) -> impl Strategy<Value = Frame> + Clone {
-    generated(move |source| generate::frame_from(sender, source))
+pub fn frame_from(version: ProtocolVersion, sender: Role) -> impl Strategy<Value = Frame> + Clone {
+    generated(move |source| generate::frame_from(version, sender, source))
 }
 
 /// A string that [`Text::new`](crate::Text::new) accepts.
@@ -98,11 +104,11 @@ pub struct Stream {
 ///
 /// ```
 /// use bytes::BytesMut;
-/// use mqtt5_codec::{Role, strategies};
+/// use mqtt5_codec::{ProtocolVersion, Role, strategies};
 /// use mqtt5_codec::framing::{LARGEST_PACKET, Splitter, SplitterOutput};
 /// use proptest::prelude::*;
 ///
-/// proptest!(|(stream in strategies::stream(Role::Client, 8))| {
+/// proptest!(|(stream in strategies::stream(ProtocolVersion::V3_1_1, Role::Client, 8))| {
 ///     let splitter = Splitter::new(LARGEST_PACKET);
 ///     let mut buffer = BytesMut::new();
 ///     let mut frames = Vec::new();
@@ -115,8 +121,12 @@ pub struct Stream {
 ///     prop_assert_eq!(frames, stream.frames);
 /// });
 /// ```
-pub fn stream(sender: Role, most_packets: usize) -> impl Strategy<Value = Stream> + Clone {
-    let frames = vec(frame_from(sender), 0..=most_packets);
+pub fn stream(
+    version: ProtocolVersion,
+    sender: Role,
+    most_packets: usize,
+) -> impl Strategy<Value = Stream> + Clone {
+    let frames = vec(frame_from(version, sender), 0..=most_packets);
     let cuts = vec(any::<Index>(), 0..=2 * most_packets);
     (frames, cuts).prop_map(|(frames, cuts)| {
         let mut bytes = BytesMut::new();
@@ -142,12 +152,13 @@ fn cut(mut bytes: Bytes, cuts: &[Index]) -> Vec<Bytes> {
     chunks
 }
 
+/// A packet of MQTT 5: there is no parameter that could say a version.
 impl Arbitrary for Frame {
     type Parameters = ();
     type Strategy = BoxedStrategy<Frame>;
 
     fn arbitrary_with((): Self::Parameters) -> Self::Strategy {
-        frame().boxed()
+        frame(ProtocolVersion::V5_0).boxed()
     }
 }
 

@@ -2,15 +2,14 @@
 //!
 //! It has no properties, no Reason Codes but those of CONNACK and SUBACK, no AUTH, no options of a
 //! subscription but its QoS, and no DISCONNECT from a Server. What a packet of MQTT 5 has beyond that is
-//! empty after decoding, and an error when it is to be encoded. CONNECT is in `v5/packet/connect.rs`: it
-//! names its version itself.
+//! empty after decoding, and an error when it is to be encoded. CONNECT is read in
+//! `v5/packet/connect.rs`: it names its version itself.
 
 mod decode;
 mod encode;
 mod rules;
 
 pub(crate) use decode::{decode, decode_whole, parse_publish_head};
-pub(crate) use encode::check_connect;
 pub(crate) use rules::{Rule, rule, statement};
 
 use crate::ReasonCode;

@@ -8,11 +8,19 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
-use mqtt5_codec::PacketType;
+use mqtt5_codec::{PacketType, ProtocolVersion};
 use mqtt5_fuzz::differential::{self, Disagreement};
 use mqtt5_fuzz::verdicts;
 
-type Kinds = BTreeMap<(&'static str, Disagreement, Option<PacketType>), Kind>;
+type Kinds = BTreeMap<
+    (
+        ProtocolVersion,
+        &'static str,
+        Disagreement,
+        Option<PacketType>,
+    ),
+    Kind,
+>;
 
 struct Kind {
     times: usize,
@@ -36,12 +44,12 @@ fn main() -> io::Result<()> {
     let mut next = pseudo_random(start.elapsed().as_nanos() as u64);
     while start.elapsed() < time {
         let length = next() % 48;
-        let mut source = vec![next() as u8 & 0b11];
+        let mut source = vec![next() as u8 & 0b111];
         source.extend((0..length).flat_map(|_| next().to_le_bytes()));
         packets += 1;
         survey(&source, &mut kinds);
     }
-    for ((_, _, packet_type), kind) in &kinds {
+    for ((.., packet_type), kind) in &kinds {
         println!("{} times, {packet_type:?}: {}", kind.times, kind.text);
     }
     println!("{packets} packets, {} kinds of disagreement", kinds.len());
@@ -55,7 +63,7 @@ fn survey(data: &[u8], kinds: &mut Kinds) {
                 return;
             }
             let packet_type = PacketType::from_number(bytes[0] >> 4);
-            let key = (case.peer, case.disagreement, packet_type);
+            let key = (case.version, case.peer, case.disagreement, packet_type);
             let kind = kinds.entry(key).or_insert(Kind {
                 times: 0,
                 shortest: usize::MAX,

@@ -16,7 +16,7 @@ use crate::rebuild::encoded;
 /// As soon as the bug is found: that is its purpose.
 pub fn check(data: &[u8]) {
     if let Ok(packet) = decode_with_bug(data) {
-        let again = encoded(&packet);
+        let again = encoded(ProtocolVersion::V5_0, &packet);
         assert_eq!(
             Packet::decode(ProtocolVersion::V5_0, &again),
             Packet::decode(ProtocolVersion::V5_0, data),

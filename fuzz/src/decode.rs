@@ -3,9 +3,10 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
-use mqtt5_codec::framing::{Frame, LARGEST_PACKET, Split, split};
+use mqtt5_codec::framing::{Frame, LARGEST_PACKET, RawPacket, Split, split};
 use mqtt5_codec::{
-    DecodeError, EncodeError, Packet, ProtocolVersion, ReasonCode, Role, Violation, ViolationClass,
+    DecodeError, EncodeError, Packet, PacketType, ProtocolVersion, ReasonCode, Role, Violation,
+    ViolationClass,
 };
 
 use crate::rebuild::encoded;
@@ -15,8 +16,8 @@ use crate::walk::walk;
 /// How many packets of one input are looked at.
 const MOST_PACKETS: usize = 64;
 
-/// Splits the bytes, decodes each packet from either side, and asks what is accepted everything;
-/// what is accepted survives re-encoding, what is rejected stays so.
+/// Splits the bytes, decodes each packet in either version and from either side, and asks what is accepted
+/// everything; what is accepted survives re-encoding, what is rejected stays so.
 ///
 /// # Panics
 ///
@@ -33,10 +34,9 @@ pub fn check(data: &[u8]) {
                     whole(bytes);
                 }
                 // What follows a packet does not change it.
-                assert_eq!(
-                    packet.decode(ProtocolVersion::V5_0),
-                    Packet::decode(ProtocolVersion::V5_0, bytes)
-                );
+                for &version in ProtocolVersion::ALL {
+                    assert_eq!(packet.decode(version), Packet::decode(version, bytes));
+                }
                 rest = next;
             }
             Ok(Split::Incomplete { needed }) => {
@@ -45,46 +45,52 @@ pub fn check(data: &[u8]) {
             }
             Err(found) => {
                 error(found, rest);
-                followed_by_more(found, rest);
+                followed_by_more(ProtocolVersion::V5_0, found, rest);
                 break;
             }
         }
     }
 }
 
-/// Checks bytes as if they were one packet.
+/// Checks bytes as if they were one packet, of either version.
 ///
 /// # Panics
 ///
 /// If one of the properties of [`check`] does not hold.
 pub fn whole(bytes: &[u8]) {
-    match Packet::decode(ProtocolVersion::V5_0, bytes) {
-        Ok(packet) => accepted(&packet, bytes),
-        Err(found) => rejected(found, bytes),
+    for &version in ProtocolVersion::ALL {
+        match Packet::decode(version, bytes) {
+            Ok(packet) => accepted(version, &packet, bytes),
+            Err(found) => rejected(version, found, bytes),
+        }
+    }
+    if RawPacket::whole(bytes).is_ok_and(|raw| raw.packet_type() == PacketType::Connect) {
+        let [one, other] = [ProtocolVersion::V3_1_1, ProtocolVersion::V5_0]
+            .map(|version| Packet::decode(version, bytes));
+        assert_eq!(one, other, "a CONNECT speaks for itself");
     }
 }
 
-fn accepted(packet: &Packet<'_>, bytes: &[u8]) {
-    walk(packet);
+fn accepted(version: ProtocolVersion, packet: &Packet<'_>, bytes: &[u8]) {
+    walk(version, packet);
     if cannot_be_sent(packet) {
         return;
     }
 
-    let again = encoded(packet);
-    let decoded =
-        Packet::decode(ProtocolVersion::V5_0, &again).expect("what is encoded can be decoded");
+    let again = encoded(version, packet);
+    let decoded = Packet::decode(version, &again).expect("what is encoded can be decoded");
     assert_eq!(&decoded, packet);
     assert_eq!(hash(&decoded), hash(packet));
     if reference::is_long_form(bytes) {
         assert!(again.len() < bytes.len());
-        assert_eq!(encoded(&decoded), again);
+        assert_eq!(encoded(version, &decoded), again);
     } else {
         assert_eq!(again, bytes, "canonical bytes stay as they are");
     }
 
     for sender in [Role::Client, Role::Server] {
-        let checked = packet.check_sent_by(ProtocolVersion::V5_0, sender);
-        match Packet::decode_from(ProtocolVersion::V5_0, sender, bytes) {
+        let checked = packet.check_sent_by(version, sender);
+        match Packet::decode_from(version, sender, bytes) {
             Ok(from) => {
                 assert_eq!(&from, packet);
                 assert_eq!(checked, Ok(()));
@@ -111,12 +117,12 @@ fn accepted(packet: &Packet<'_>, bytes: &[u8]) {
             split(part, LARGEST_PACKET),
             Ok(Split::Incomplete { .. })
         ));
-        assert!(Packet::decode(ProtocolVersion::V5_0, part).is_err());
+        assert!(Packet::decode(version, part).is_err());
     }
 
     let frame = Frame::new(Bytes::copy_from_slice(bytes)).expect("a whole packet");
-    assert_eq!(frame.decode(ProtocolVersion::V5_0).as_ref(), Ok(packet));
-    if let Ok(Packet::Publish(publish)) = frame.decode(ProtocolVersion::V5_0) {
+    assert_eq!(frame.decode(version).as_ref(), Ok(packet));
+    if let Ok(Packet::Publish(publish)) = frame.decode(version) {
         let shared = frame.share(publish.payload);
         assert_eq!(shared, publish.payload);
         // Not copied. No bytes are nowhere.
@@ -140,26 +146,26 @@ fn cannot_be_sent(packet: &Packet<'_>) -> bool {
     expected
 }
 
-fn rejected(found: DecodeError, bytes: &[u8]) {
+fn rejected(version: ProtocolVersion, found: DecodeError, bytes: &[u8]) {
     error(found, bytes);
     for sender in [Role::Client, Role::Server] {
-        let from = Packet::decode_from(ProtocolVersion::V5_0, sender, bytes)
-            .expect_err("from nobody, so not from one");
+        let from =
+            Packet::decode_from(version, sender, bytes).expect_err("from nobody, so not from one");
         error(from, bytes);
     }
     if let Ok(Split::Packet { .. }) = split(bytes, LARGEST_PACKET) {
-        followed_by_more(found, bytes);
+        followed_by_more(version, found, bytes);
     }
 }
 
 /// More bytes do not mend what is wrong with a packet.
-fn followed_by_more(found: DecodeError, bytes: &[u8]) {
+fn followed_by_more(version: ProtocolVersion, found: DecodeError, bytes: &[u8]) {
     for more in [&b"\x00"[..], b"\xFF\xFF\xFF\xFF\xFF"] {
         let longer = [bytes, more].concat();
         match split(&longer, LARGEST_PACKET) {
             Ok(Split::Packet { packet, .. }) => {
                 if packet.as_bytes().len() == bytes.len() {
-                    assert_eq!(packet.decode(ProtocolVersion::V5_0), Err(found));
+                    assert_eq!(packet.decode(version), Err(found));
                 }
             }
             Ok(Split::Incomplete { .. }) => panic!("an error became incomplete"),
@@ -172,7 +178,8 @@ fn error(found: DecodeError, bytes: &[u8]) {
     assert!(found.offset() <= bytes.len(), "{found}");
     assert!(found.reason_code().is_error());
     assert!(found.to_string().contains(found.violation().message()));
-    let expected = match found.class() {
+    // The Reason Code is one of MQTT 5, whose classes are not always those of MQTT 3.1.1.
+    let expected = match found.violation().class(ProtocolVersion::V5_0) {
         ViolationClass::Malformed => ReasonCode::MalformedPacket,
         ViolationClass::Protocol => ReasonCode::ProtocolError,
     };

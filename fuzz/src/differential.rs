@@ -37,6 +37,8 @@ pub enum Disagreement {
 pub struct Case<'a> {
     /// Who disagrees.
     pub peer: &'static str,
+    /// In which version.
+    pub version: ProtocolVersion,
     /// How.
     pub disagreement: Disagreement,
     /// About what.
@@ -45,8 +47,9 @@ pub struct Case<'a> {
     pub again: Option<Vec<u8>>,
 }
 
-/// Asks all peers about a packet. An input whose first byte is below 0x10 (no packet has that)
-/// is a source for the generator and for damage; any other is the packet itself.
+/// Asks all peers about a packet, in each version. An input whose first byte is below 0x10 (no packet has
+/// that) is a source for the generator: two bits say how often its packet is damaged, a third one picks the
+/// version. Any other input is the packet itself.
 ///
 /// # Panics
 ///
@@ -64,7 +67,11 @@ pub fn for_each_packet(data: &[u8], then: impl FnOnce(&[u8])) {
     match data.split_first() {
         Some((0..=0x0F, source)) => {
             let damage = usize::from(data[0] & 0b11);
-            let bytes = damaged(damage, &mut Unstructured::new(source));
+            let version = match data[0] & 0b100 {
+                0 => ProtocolVersion::V5_0,
+                _ => ProtocolVersion::V3_1_1,
+            };
+            let bytes = damaged(version, damage, &mut Unstructured::new(source));
             then(&bytes.expect("generators need no certain bytes"));
         }
         Some(_) if is_one_packet(data) => then(data),
@@ -74,16 +81,22 @@ pub fn for_each_packet(data: &[u8], then: impl FnOnce(&[u8])) {
 
 /// Tells `report` about every peer that disagrees about a packet.
 pub fn disagreements(bytes: &[u8], mut report: impl FnMut(Case<'_>)) {
-    // The peers read MQTT 5 alone.
-    let protocol = RawPacket::whole(bytes).ok().and_then(|raw| raw.protocol());
-    if protocol.is_some_and(|protocol| !matches!(protocol.level, 5..0x80)) {
-        return;
-    }
-    let ours = Packet::decode(ProtocolVersion::V5_0, bytes);
-    for peer in &peers::ALL {
+    let raw = RawPacket::whole(bytes).ok();
+    let protocol = raw.and_then(|raw| raw.protocol());
+    for peer in peers::ALL.iter().flatten() {
+        // A CONNECT of another version is no packet of this one, whatever it says.
+        let is_other = protocol.is_some_and(|protocol| match peer.version {
+            ProtocolVersion::V3_1_1 => protocol.version() == Some(ProtocolVersion::V5_0),
+            _ => !matches!(protocol.level, 5..0x80),
+        });
+        if is_other {
+            continue;
+        }
+        let ours = Packet::decode(peer.version, bytes);
         if let Some((disagreement, again)) = disagreement(peer, bytes, &ours) {
             report(Case {
                 peer: peer.name,
+                version: peer.version,
                 disagreement,
                 bytes,
                 again,
@@ -97,6 +110,7 @@ fn disagreement(
     bytes: &[u8],
     ours: &std::result::Result<Packet<'_>, mqtt5_codec::DecodeError>,
 ) -> Option<(Disagreement, Option<Vec<u8>>)> {
+    let version = peer.version;
     let packet = match ours {
         Ok(packet) => packet,
         Err(error) => {
@@ -117,9 +131,9 @@ fn disagreement(
         Answer::CannotEncode => return Some((Disagreement::CannotEncode, None)),
         Answer::Accepted(again) => again,
     };
-    match Packet::decode(ProtocolVersion::V5_0, &again) {
+    match Packet::decode(version, &again) {
         Err(error) => Some((Disagreement::Encodes(error.violation()), Some(again))),
-        Ok(theirs) if sorted(&theirs) != sorted(packet) => {
+        Ok(theirs) if is_other(version, &theirs, packet) => {
             Some((Disagreement::Differs, Some(again)))
         }
         Ok(_) => None,
@@ -129,12 +143,20 @@ fn disagreement(
 /// The packet's bytes with its properties sorted: between different identifiers their order means
 /// nothing (section 2.2.2.2).
 #[must_use]
-pub fn sorted(packet: &Packet<'_>) -> Vec<u8> {
+pub fn sorted(version: ProtocolVersion, packet: &Packet<'_>) -> Vec<u8> {
     rebuilt(
         packet,
         |list| list.sort_by_key(|property| property.identifier()),
-        |packet| encoded(&packet),
+        |packet| encoded(version, &packet),
     )
+}
+
+/// MQTT 3.1.1 has nothing that may be in another order, and packets that are read but never written.
+fn is_other(version: ProtocolVersion, theirs: &Packet<'_>, ours: &Packet<'_>) -> bool {
+    match version {
+        ProtocolVersion::V3_1_1 => theirs != ours,
+        _ => sorted(version, theirs) != sorted(version, ours),
+    }
 }
 
 /// Whether the first bytes announce a packet as long as the input, be they right otherwise or not.
@@ -150,8 +172,12 @@ fn is_one_packet(data: &[u8]) -> bool {
 }
 
 /// A valid packet with some bytes of its body replaced, inserted or removed.
-fn damaged(times: usize, source: &mut Unstructured<'_>) -> Result<Vec<u8>> {
-    let frame = generate::frame(source)?;
+fn damaged(
+    version: ProtocolVersion,
+    times: usize,
+    source: &mut Unstructured<'_>,
+) -> Result<Vec<u8>> {
+    let frame = generate::frame(version, source)?;
     if times == 0 {
         return Ok(frame.bytes().to_vec());
     }
@@ -175,17 +201,18 @@ impl fmt::Display for Case<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "{} {:?}: {}",
+            "{} {} {:?}: {}",
             self.peer,
+            self.version,
             self.disagreement,
             hex(self.bytes)
         )?;
-        if let Ok(packet) = Packet::decode(ProtocolVersion::V5_0, self.bytes) {
+        if let Ok(packet) = Packet::decode(self.version, self.bytes) {
             write!(formatter, "\n  ours   {packet:?}")?;
         }
         if let Some(again) = &self.again {
             write!(formatter, "\n  again  {}", hex(again))?;
-            if let Ok(packet) = Packet::decode(ProtocolVersion::V5_0, again) {
+            if let Ok(packet) = Packet::decode(self.version, again) {
                 write!(formatter, "\n  theirs {packet:?}")?;
             }
         }

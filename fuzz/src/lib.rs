@@ -2,11 +2,11 @@
 //!
 //! | target | input | property |
 //! | --- | --- | --- |
-//! | [`decode`] | bytes from a network | no panic; what is accepted survives re-encoding; what is rejected stays so |
-//! | [`round_trip`] | a valid packet | encoding, decoding and rebuilding from lists give equal packets and bytes |
+//! | [`decode`] | bytes from a network, read by either version | no panic; what is accepted survives re-encoding; what is rejected stays so |
+//! | [`round_trip`] | a version, and a valid packet of it | encoding, decoding and rebuilding from lists give equal packets and bytes |
 //! | [`split`] | bytes and how they arrive | every splitter finds the same packets and errors, however the bytes are cut |
-//! | [`strings`] | strings | text, topics and matching as a naive reading of the standard has them |
-//! | [`differential`] | packets, valid and damaged | published codecs agree, or the standard says why not |
+//! | [`strings`] | strings | text, topics and matching as a naive reading of both standards has them |
+//! | [`differential`] | packets of both versions, valid and damaged | published codecs agree, or the standard of the version says why not |
 //! | [`world`] | decisions | no monitor of the state machines' world objects, and every run comes to rest |
 //! | [`broker`] | decisions | no monitor of the broker's world objects, and every run comes to rest |
 //! | [`canary`] | as [`decode`] | holds a planted bug, which fuzzing must find |

@@ -3,7 +3,7 @@
 use mqtt5_codec::{
     Auth, ConnAck, Connect, Disconnect, Packet, Properties, Property, ProtocolVersion, PubAck,
     PubComp, PubRec, PubRel, Publish, ReasonCodes, SubAck, Subscribe, Subscriptions, TopicFilters,
-    UnsubAck, Unsubscribe, Will,
+    UnsubAck, UnsubAckReasonCodes, Unsubscribe, Will,
 };
 
 /// Collects everything that a packet holds as received bytes into lists, lets `arrange` see each
@@ -83,9 +83,14 @@ pub fn rebuilt<T>(
             collected!(list, properties of packet);
             let codes: Vec<_> = packet.reason_codes.iter().collect();
             assert_eq!(codes.len(), packet.reason_codes.len());
+            let reason_codes = match codes[..] {
+                // MQTT 3.1.1 has none.
+                [] => UnsubAckReasonCodes::NONE,
+                _ => ReasonCodes::new(&codes).expect("decoded"),
+            };
             then(Packet::UnsubAck(UnsubAck {
                 properties,
-                reason_codes: ReasonCodes::new(&codes).expect("decoded"),
+                reason_codes,
                 ..*packet
             }))
         }
@@ -96,17 +101,17 @@ pub fn rebuilt<T>(
     }
 }
 
-/// The bytes of a packet.
+/// The bytes of a packet in this version.
 ///
 /// # Panics
 ///
 /// If the packet cannot be encoded, or its length is not what it says.
 #[must_use]
-pub fn encoded(packet: &Packet<'_>) -> Vec<u8> {
+pub fn encoded(version: ProtocolVersion, packet: &Packet<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     packet
-        .encode(ProtocolVersion::V5_0, &mut bytes)
+        .encode(version, &mut bytes)
         .expect("the packet can be sent");
-    assert_eq!(packet.encoded_len(ProtocolVersion::V5_0), Ok(bytes.len()));
+    assert_eq!(packet.encoded_len(version), Ok(bytes.len()));
     bytes
 }

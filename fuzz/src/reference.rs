@@ -1,5 +1,7 @@
 //! Sections 1.5.4, 4.7 and 4.8.2, read naively: slow, obvious, and independent of the codec.
 
+use mqtt5_codec::ProtocolVersion;
+
 /// Whether the bytes can stand in a UTF-8 Encoded String (section 1.5.4).
 #[must_use]
 pub fn is_text(bytes: &[u8]) -> bool {
@@ -12,9 +14,10 @@ pub fn is_topic_name(bytes: &[u8]) -> bool {
     is_text(bytes) && !bytes.is_empty() && !bytes.contains(&b'+') && !bytes.contains(&b'#')
 }
 
-/// Whether the bytes are a Topic Filter, plain or shared (sections 4.7 and 4.8.2).
+/// Whether the bytes are a Topic Filter: in MQTT 5 plain or shared (sections 4.7 and 4.8.2), in MQTT 3.1.1
+/// always plain (its section 4.7).
 #[must_use]
-pub fn is_topic_filter(bytes: &[u8]) -> bool {
+pub fn is_topic_filter(version: ProtocolVersion, bytes: &[u8]) -> bool {
     let Ok(filter) = std::str::from_utf8(bytes) else {
         return false;
     };
@@ -22,6 +25,7 @@ pub fn is_topic_filter(bytes: &[u8]) -> bool {
         return false;
     }
     match filter.split('/').collect::<Vec<_>>().as_slice() {
+        levels if version == ProtocolVersion::V3_1_1 => are_filter_levels(levels),
         // `$share` alone has no `/` behind it and so is no Shared Subscription.
         ["$share", share_name, filter @ ..] => {
             !share_name.is_empty() && !share_name.contains(['+', '#']) && are_filter_levels(filter)
@@ -69,7 +73,7 @@ fn levels_match(filter: &[&str], name: &[&str]) -> bool {
 
 /// Whether an accepted packet uses a longer form than it needs to. Only these exist: a Reason Code
 /// 0x00 or a Property Length 0 that could be left out (sections 3.4.2.1, 3.4.2.2.1 and the same in
-/// 3.5 to 3.7, 3.14.2.1, 3.14.2.2.1, 3.15.2.1).
+/// 3.5 to 3.7, 3.14.2.1, 3.14.2.2.1, 3.15.2.1). MQTT 3.1.1 has neither.
 #[must_use]
 pub fn is_long_form(packet: &[u8]) -> bool {
     let Some((&first, rest)) = packet.split_first() else {

@@ -33,25 +33,38 @@ enum Kind {
 ///
 /// If the vectors cannot be read.
 pub fn all(vectors: &Path) -> io::Result<BTreeMap<&'static str, Seeds>> {
+    let old_vectors = read_vectors(&vectors.join("v3.1.1"))?;
     let vectors = read_vectors(vectors)?;
-    let packets = one_of_each_kind(&vectors);
+    let newer = one_of_each_kind(ProtocolVersion::V5_0, &vectors);
+    let older = one_of_each_kind(ProtocolVersion::V3_1_1, &old_vectors);
+    let mut packets = newer.clone();
+    for (name, bytes) in &older {
+        if !newer.values().any(|other| other == bytes) {
+            packets.insert(of_v3(name), bytes.clone());
+        }
+    }
 
     let mut differential = packets.clone();
     for (index, verdict) in verdicts::all().enumerate() {
         differential.insert(format!("verdict-{index:03}"), verdict.packet());
     }
-    for damage in 0..4 {
+    for damage in 0..8 {
         for (index, source) in sources(16).enumerate() {
             let seed = [&[damage], &source[..]].concat();
             differential.insert(format!("generated-{damage}-{index:02}"), seed);
         }
     }
 
-    let mut canary = packets.clone();
+    let mut canary = newer.clone();
     canary.retain(|_, bytes| std::panic::catch_unwind(|| canary::check(bytes)).is_ok());
 
+    let mut split = streams(ProtocolVersion::V5_0, &vectors, &newer);
+    for (name, stream) in streams(ProtocolVersion::V3_1_1, &old_vectors, &older) {
+        split.insert(of_v3(&name), stream);
+    }
+
     Ok(BTreeMap::from([
-        ("split", streams(&vectors, &packets)),
+        ("split", split),
         ("strings", strings()),
         ("round_trip", round_trip()),
         ("differential", differential),
@@ -60,6 +73,14 @@ pub fn all(vectors: &Path) -> io::Result<BTreeMap<&'static str, Seeds>> {
         ("broker", decisions()),
         ("decode", packets),
     ]))
+}
+
+/// The name of a seed of MQTT 3.1.1. Its vectors have such names already.
+fn of_v3(name: &str) -> String {
+    match name.starts_with("v3-") {
+        true => name.to_owned(),
+        false => format!("v3-{name}"),
+    }
 }
 
 /// The cases of all vector files: names and bytes.
@@ -103,13 +124,13 @@ pub(crate) fn parse_hex(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn one_of_each_kind(vectors: &Seeds) -> Seeds {
+fn one_of_each_kind(version: ProtocolVersion, vectors: &Seeds) -> Seeds {
     let mut shortest: BTreeMap<Kind, (&String, &Vec<u8>)> = BTreeMap::new();
     for vector in vectors {
         if vector.1.len() > LONGEST {
             continue;
         }
-        let kept = shortest.entry(kind(vector.1)).or_insert(vector);
+        let kept = shortest.entry(kind(version, vector.1)).or_insert(vector);
         if vector.1.len() < kept.1.len() {
             *kept = vector;
         }
@@ -120,10 +141,10 @@ fn one_of_each_kind(vectors: &Seeds) -> Seeds {
         .collect()
 }
 
-fn kind(bytes: &[u8]) -> Kind {
+fn kind(version: ProtocolVersion, bytes: &[u8]) -> Kind {
     match split(bytes, LARGEST_PACKET) {
-        Ok(Split::Packet { packet, rest }) => match packet.decode(ProtocolVersion::V5_0) {
-            Ok(_) if !rest.is_empty() => kind(rest),
+        Ok(Split::Packet { packet, rest }) => match packet.decode(version) {
+            Ok(_) if !rest.is_empty() => kind(version, rest),
             Ok(packet) => Kind::Accepted(packet.packet_type(), identifiers(&packet)),
             Err(error) => Kind::Rejected(error.packet_type(), error.violation()),
         },
@@ -143,7 +164,7 @@ fn identifiers(packet: &Packet<'_>) -> Vec<u8> {
 }
 
 /// Streams of the vectors and of all their packets, cut in several ways.
-fn streams(vectors: &Seeds, packets: &Seeds) -> Seeds {
+fn streams(version: ProtocolVersion, vectors: &Seeds, packets: &Seeds) -> Seeds {
     let cuts: [&[u8]; 5] = [
         // Number of chunk lengths, the lengths, buffer limit, Maximum Packet Size.
         &[0, 255, 0],
@@ -159,13 +180,13 @@ fn streams(vectors: &Seeds, packets: &Seeds) -> Seeds {
         }
     };
     for (name, bytes) in vectors {
-        if name.starts_with("stream-") && bytes.len() <= LONGEST {
+        if name.contains("stream-") && bytes.len() <= LONGEST {
             add(name, bytes);
         }
     }
     let accepted: Vec<_> = packets
         .iter()
-        .filter(|(_, bytes)| matches!(kind(bytes), Kind::Accepted(..)))
+        .filter(|(_, bytes)| matches!(kind(version, bytes), Kind::Accepted(..)))
         .map(|(_, bytes)| bytes.clone())
         .collect();
     for (index, several) in accepted.chunks(12).enumerate() {
@@ -247,20 +268,26 @@ fn decisions() -> Seeds {
         .collect()
 }
 
-/// Sources of each packet type from each side.
+/// Sources of each packet type from each side, in each version.
 fn round_trip() -> Seeds {
     let mut seeds = Seeds::new();
     for source in sources(2_000) {
         let mut unstructured = Unstructured::new(&source);
+        let version = unstructured.choose(ProtocolVersion::ALL);
+        let version = *version.expect("there is a choice");
         let sender = unstructured.choose(&[Role::Client, Role::Server]);
         let sender = *sender.expect("there is a choice");
-        let frame = generate::frame_from(sender, &mut unstructured);
+        let frame = generate::frame_from(version, sender, &mut unstructured);
         let frame = frame.expect("generators need no certain bytes");
-        let packet = frame
-            .decode(ProtocolVersion::V5_0)
-            .expect("what is generated is valid");
-        let properties = identifiers(&packet).len().min(3);
-        let name = format!("{}-{sender}-{properties}", frame.packet_type());
+        let packet = frame.decode(version).expect("what is generated is valid");
+        let packet_type = frame.packet_type();
+        let name = match version {
+            ProtocolVersion::V3_1_1 => of_v3(&format!("{packet_type}-{sender}")),
+            _ => {
+                let properties = identifiers(&packet).len().min(3);
+                format!("{packet_type}-{sender}-{properties}")
+            }
+        };
         if frame.bytes().len() <= LONGEST {
             seeds.entry(name.to_lowercase()).or_insert(source);
         }

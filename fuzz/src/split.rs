@@ -47,15 +47,19 @@ pub fn check(data: &[u8]) {
     let pass = one_pass(stream, maximum_packet_size);
     growing_slice(stream, lengths, maximum_packet_size, &pass);
     splitter(stream, lengths, maximum_packet_size, &pass);
-    Pieces {
-        stream,
-        pass: &pass,
-        buffer_limit: usize::from(*buffer_limit),
-        position: 0,
-        packet: 0,
-        payload_left: 0,
+    // Where the payload of a PUBLISH begins depends on the version.
+    for &version in ProtocolVersion::ALL {
+        Pieces {
+            version,
+            stream,
+            pass: &pass,
+            buffer_limit: usize::from(*buffer_limit),
+            position: 0,
+            packet: 0,
+            payload_left: 0,
+        }
+        .run(lengths, maximum_packet_size);
     }
-    .run(lengths, maximum_packet_size);
 }
 
 fn one_pass(stream: &[u8], maximum_packet_size: u32) -> Pass<'_> {
@@ -170,15 +174,15 @@ fn splitter(stream: &[u8], lengths: &[u8], maximum_packet_size: u32, pass: &Pass
     assert_eq!(frames.len(), pass.packets.len());
     for (frame, (_, bytes)) in frames.iter().zip(&pass.packets) {
         assert_eq!(frame.bytes(), bytes);
-        assert_eq!(
-            frame.decode(ProtocolVersion::V5_0),
-            Packet::decode(ProtocolVersion::V5_0, bytes)
-        );
+        for &version in ProtocolVersion::ALL {
+            assert_eq!(frame.decode(version), Packet::decode(version, bytes));
+        }
     }
 }
 
 /// What the [`StreamSplitter`] takes off, held against the stream.
 struct Pieces<'a> {
+    version: ProtocolVersion,
     stream: &'a [u8],
     pass: &'a Pass<'a>,
     buffer_limit: usize,
@@ -199,7 +203,7 @@ impl Pieces<'_> {
             buffer.extend_from_slice(&self.stream[fed..end]);
             fed = end;
             loop {
-                match splitter.next(ProtocolVersion::V5_0, &mut buffer) {
+                match splitter.next(self.version, &mut buffer) {
                     Ok(SplitterOutput::Ready(piece)) => {
                         self.piece(&piece, fed - buffer.len());
                         assert_eq!(splitter.payload_remaining(), self.payload_left);
@@ -210,10 +214,7 @@ impl Pieces<'_> {
                     }
                     Err(error) => {
                         let left = buffer.clone();
-                        assert_eq!(
-                            splitter.next(ProtocolVersion::V5_0, &mut buffer),
-                            Err(error)
-                        );
+                        assert_eq!(splitter.next(self.version, &mut buffer), Err(error));
                         assert_eq!(buffer, left);
                         self.stopped(error);
                         return;
@@ -250,23 +251,22 @@ impl Pieces<'_> {
                 assert!(taken.len() <= self.buffer_limit);
                 self.payload_left = head.payload_length();
                 assert_eq!(head.header().packet_size(), taken.len() + self.payload_left);
-                if let Ok(publish) = head.decode(ProtocolVersion::V5_0) {
+                if let Ok(publish) = head.decode(self.version) {
                     // Passed on, it is the same.
                     let mut again = Vec::new();
-                    let encoded = publish.encode_head(ProtocolVersion::V5_0, &mut again);
+                    let encoded = publish.encode_head(self.version, &mut again);
                     assert_eq!(encoded, Ok(()));
                     assert_eq!(again, taken);
                 }
                 if let Some(packet) = self.next_packet() {
                     assert!(packet.len() > self.buffer_limit);
                     assert_eq!(taken.len() + self.payload_left, packet.len());
-                    let whole =
-                        Packet::decode(ProtocolVersion::V5_0, packet).map(|packet| match packet {
-                            Packet::Publish(publish) => publish,
-                            _ => panic!("only PUBLISH has a head"),
-                        });
+                    let whole = Packet::decode(self.version, packet).map(|packet| match packet {
+                        Packet::Publish(publish) => publish,
+                        _ => panic!("only PUBLISH has a head"),
+                    });
                     let payload = &packet[taken.len()..];
-                    let put_together = head.decode(ProtocolVersion::V5_0).map(|large| {
+                    let put_together = head.decode(self.version).map(|large| {
                         large
                             .with_payload(payload)
                             .expect("a payload of this length")
@@ -290,7 +290,7 @@ impl Pieces<'_> {
         if self.payload_left > 0 {
             assert_eq!((needed, available), (1, 0));
         } else if let Some(packet) = self.next_packet() {
-            let end = match Packet::decode(ProtocolVersion::V5_0, packet) {
+            let end = match Packet::decode(self.version, packet) {
                 Ok(Packet::Publish(publish)) if packet.len() > self.buffer_limit => {
                     packet.len() - publish.payload.len()
                 }
@@ -303,6 +303,8 @@ impl Pieces<'_> {
     /// The splitter stops where the pass stops, or earlier: at a packet that cannot be decoded, or
     /// whose head must not be buffered.
     fn stopped(&self, error: DecodeError) {
+        // As the pass says it, which needs no version.
+        let error = error.in_version(ProtocolVersion::V5_0);
         assert_eq!(self.payload_left, 0);
         let Some(packet) = self.next_packet() else {
             if self.pass.error != Some(error) {
@@ -313,7 +315,7 @@ impl Pieces<'_> {
             return;
         };
         assert!(packet.len() > self.buffer_limit);
-        match Packet::decode(ProtocolVersion::V5_0, packet) {
+        match Packet::decode(self.version, packet) {
             Ok(Packet::Publish(publish)) => {
                 assert_eq!(error.violation(), Violation::BufferLimit);
                 assert!(packet.len() - publish.payload.len() > self.buffer_limit);

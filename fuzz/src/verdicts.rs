@@ -11,7 +11,9 @@ use crate::rebuild::{encoded, rebuilt};
 use crate::seeds::parse_hex;
 
 mod packets;
+mod packets_v3_1_1;
 mod table;
+mod table_v3_1_1;
 
 /// Who is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,12 +26,14 @@ pub enum Right {
 
 /// A kind of disagreement with some peers.
 pub struct Verdict {
+    /// The version in which they read the packet.
+    pub version: ProtocolVersion,
     /// The peers.
     pub peers: &'static [&'static str],
     when: fn(&Case<'_>) -> bool,
     /// Who is right.
     pub right: Right,
-    /// Normative statements and sections that say so.
+    /// Normative statements and sections that say so, of this version.
     pub reference: &'static str,
     /// What the peer does, or why.
     pub because: &'static str,
@@ -39,13 +43,17 @@ pub struct Verdict {
 
 /// All verdicts.
 pub fn all() -> impl Iterator<Item = &'static Verdict> {
-    table::VERDICTS.iter()
+    table::VERDICTS.iter().chain(table_v3_1_1::VERDICTS)
 }
 
 /// The first verdict that covers a disagreement.
 #[must_use]
 pub fn find(case: &Case<'_>) -> Option<&'static Verdict> {
-    all().find(|verdict| verdict.peers.contains(&case.peer) && (verdict.when)(case))
+    all().find(|verdict| {
+        verdict.version == case.version
+            && verdict.peers.contains(&case.peer)
+            && (verdict.when)(case)
+    })
 }
 
 impl Verdict {
@@ -57,8 +65,9 @@ impl Verdict {
 }
 
 macro_rules! verdicts {
-    ($($because:literal [$($peer:literal),+] $right:ident $reference:literal when $when:expr, as in $example:literal;)*) => {
+    ($version:ident: $($because:literal [$($peer:literal),+] $right:ident $reference:literal when $when:expr, as in $example:literal;)*) => {
         pub(super) static VERDICTS: &[Verdict] = &[$(Verdict {
+            version: mqtt5_codec::ProtocolVersion::$version,
             peers: &[$($peer),+],
             when: $when,
             right: Right::$right,
@@ -96,16 +105,16 @@ impl Case<'_> {
     }
 
     fn about(&self, such: impl FnOnce(&Packet<'_>) -> bool) -> bool {
-        Packet::decode(ProtocolVersion::V5_0, self.bytes).is_ok_and(|packet| such(&packet))
+        Packet::decode(self.version, self.bytes).is_ok_and(|packet| such(&packet))
     }
 
     /// The only difference is that properties are given which say what their absence says.
     fn differs_by_defaults(&self) -> bool {
         let (Ok(ours), Some(Ok(theirs))) = (
-            Packet::decode(ProtocolVersion::V5_0, self.bytes),
+            Packet::decode(self.version, self.bytes),
             self.again
                 .as_deref()
-                .map(|bytes| Packet::decode(ProtocolVersion::V5_0, bytes)),
+                .map(|bytes| Packet::decode(self.version, bytes)),
         ) else {
             return false;
         };
@@ -114,7 +123,7 @@ impl Case<'_> {
     }
 }
 
-/// The packet's bytes with its properties sorted, and without those that say what their absence
+/// The bytes of a packet of MQTT 5 with its properties sorted, and without those that say what their absence
 /// says.
 fn without_defaults(packet: &Packet<'_>) -> Vec<u8> {
     use mqtt5_codec::{PayloadFormat, Property};
@@ -140,7 +149,9 @@ fn without_defaults(packet: &Packet<'_>) -> Vec<u8> {
             _ => true,
         });
     };
-    rebuilt(packet, arrange, |packet| encoded(&packet))
+    rebuilt(packet, arrange, |packet| {
+        encoded(ProtocolVersion::V5_0, &packet)
+    })
 }
 
 #[cfg(test)]

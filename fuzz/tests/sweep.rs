@@ -92,20 +92,48 @@ fn every_first_byte_and_every_flag() {
         agreed(byte, &[body]);
     }
     for flags in 0..=0xFF {
-        let mut body = [&b"\x00\x04MQTT\x05"[..], &[flags], b"\x00\x3C\x00\x00\x01c"].concat();
-        let parts: [(u8, &[u8]); 3] = [
-            (0x04, b"\x00\x00\x01w\x00\x01p"),
-            (0x80, b"\x00\x01u"),
-            (0x40, b"\x00\x01s"),
-        ];
-        for (flag, part) in parts {
-            if flags & flag != 0 {
-                body.extend(part);
+        for (version, properties) in [(4, &b""[..]), (5, b"\x00")] {
+            let head = [&b"\x00\x04MQTT"[..], &[version, flags, 0, 0x3C], properties];
+            let mut body = [&head.concat()[..], b"\x00\x01c"].concat();
+            let parts: [(u8, &[u8]); 3] = [
+                (0x04, &[properties, b"\x00\x01w\x00\x01p"].concat()),
+                (0x80, b"\x00\x01u"),
+                (0x40, b"\x00\x01s"),
+            ];
+            for (flag, part) in parts {
+                if flags & flag != 0 {
+                    body.extend(part);
+                }
             }
+            agreed(0x10, &[&body]);
         }
-        agreed(0x10, &[&body]);
         agreed(0x20, &[&[flags, 0, 0]]);
         agreed(0x82, &[b"\x00\x0A\x00\x00\x01f", &[flags]]);
         agreed(0x82, &[b"\x00\x0A\x00\x00\x0A$share/g/f", &[flags]]);
     }
+}
+
+/// What only MQTT 3.1.1 has in this form: no property follows.
+#[test]
+fn every_code_and_every_requested_qos_of_mqtt_3_1_1() {
+    for byte in 0..=0xFF {
+        agreed(0x20, &[&[0, byte]]);
+        agreed(0x20, &[&[1, byte]]);
+        agreed(0x20, &[&[byte, 0]]);
+        agreed(0x90, &[b"\x00\x0A", &[byte]]);
+        agreed(0x90, &[b"\x00\x0A\x00", &[byte]]);
+        agreed(0x82, &[b"\x00\x0A\x00\x01f", &[byte]]);
+        agreed(0x82, &[b"\x00\x0A\x00\x0A$share/g/f", &[byte]]);
+        agreed(0x10, &[b"\x00\x04MQTT", &[byte], b"\x02\x00\x3C\x00\x01c"]);
+        agreed(
+            0x10,
+            &[b"\x00\x06MQIsdp", &[byte], b"\x02\x00\x3C\x00\x01c"],
+        );
+    }
+    for acknowledgement in [0x40, 0x50, 0x62, 0x70, 0xB0] {
+        agreed(acknowledgement, &[b"\x00\x0A"]);
+    }
+    agreed(0x30, &[b"\x00\x01t"]);
+    agreed(0x32, &[b"\x00\x01t\x00\x0A"]);
+    agreed(0xA2, &[b"\x00\x0A\x00\x01f"]);
 }

@@ -5,12 +5,13 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Debug, Write};
 use std::hint::black_box;
+use std::num::NonZeroU16;
 
 use mqtt5_codec::framing::{LARGEST_PACKET, Split, split};
 use mqtt5_codec::property::{Scope, scope};
 use mqtt5_codec::{
-    DecodeError, EncodeError, Packet, PacketType, Properties, Property, ProtocolVersion, PubAck,
-    Publish, ReasonCode, TopicFilter, TopicName, Violation,
+    Auth, DecodeError, EncodeError, Packet, PacketType, Properties, Property, ProtocolVersion,
+    PubAck, Publish, ReasonCode, TopicFilter, TopicName, Violation,
 };
 use mqtt5_spec_tests::vectors::{self, Case, Expectation, Said};
 
@@ -192,6 +193,7 @@ fn accepted_packets() {
 #[test]
 fn the_accepted_vectors_hold_every_packet_and_property() {
     let mut types = BTreeSet::new();
+    let mut types_of_v3 = BTreeSet::new();
     let mut properties = BTreeSet::new();
     let cases = vectors();
     for case in cases
@@ -203,6 +205,9 @@ fn the_accepted_vectors_hold_every_packet_and_property() {
             let packet = decode(case, &packet).expect("an accepted packet");
             let packet_type = packet.packet_type();
             types.insert(packet_type);
+            if case.version == ProtocolVersion::V3_1_1 {
+                types_of_v3.insert(packet_type);
+            }
             for_each_property(&packet, |is_will, property| {
                 properties.insert((packet_type, is_will, property.identifier()));
             });
@@ -210,6 +215,7 @@ fn the_accepted_vectors_hold_every_packet_and_property() {
         }
     }
     assert_eq!(types.len(), PacketType::ALL.len());
+    assert_eq!(types_of_v3.len(), PacketType::ALL.len() - 1, "no AUTH");
     // The cells of Table 2-4, with the Will apart from CONNECT.
     assert_eq!(properties.len(), 64);
 }
@@ -273,6 +279,22 @@ fn refused_and_incomplete_packets() {
     println!("{errors} errors found and written down without an allocation");
 }
 
+/// What MQTT 3.1.1 lacks: properties, Reason Codes, AUTH.
+fn not_in_v3() -> [Packet<'static>; 3] {
+    const ALIAS: [Property<'static>; 1] = [Property::TopicAlias(NonZeroU16::MIN)];
+    let publish = Publish {
+        properties: Properties::new(&ALIAS).expect("a property of PUBLISH"),
+        ..Publish::new(TopicName::new("a").expect("a name"), b"")
+    };
+    let identifier = mqtt5_codec::PacketIdentifier::MIN;
+    let puback = PubAck::new(identifier, ReasonCode::QuotaExceeded);
+    let auth = Auth {
+        reason_code: ReasonCode::Success,
+        properties: Properties::EMPTY,
+    };
+    [publish.into(), puback.into(), auth.into()]
+}
+
 #[test]
 fn refusals_to_encode() {
     let too_long = "a".repeat(65_536);
@@ -289,6 +311,12 @@ fn refusals_to_encode() {
             .expect_err("not a code of PUBACK");
         write!(page, "{error}").expect("errors are short");
         let list = [Property::TopicAliasMaximum(1)];
+        for packet in not_in_v3() {
+            let error = packet
+                .encode(ProtocolVersion::V3_1_1, &mut room)
+                .expect_err("MQTT 3.1.1 cannot say it");
+            write!(page, "{error}").expect("errors are short");
+        }
         let violation = Properties::<scope::Publish>::new(&list).expect_err("not in PUBLISH");
         write!(page, "{violation}").expect("errors are short");
         assert_eq!(TopicName::new(&too_long), Err(Violation::StringTooLong));

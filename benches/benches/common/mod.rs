@@ -5,6 +5,14 @@ use std::time::{Duration, Instant};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
 use mqtt5_benches::contender::BoxedRun;
+use mqtt5_codec::ProtocolVersion;
+
+/// Each version, and what its groups have in their names.
+#[allow(dead_code, reason = "not everything is measured in both versions")]
+pub(crate) const VERSIONS: [(ProtocolVersion, &str); 2] = [
+    (ProtocolVersion::V5_0, ""),
+    (ProtocolVersion::V3_1_1, "-3.1.1"),
+];
 
 /// Short enough that all benchmarks together take two minutes. The command line overrides it.
 pub(crate) fn settings() -> Criterion {

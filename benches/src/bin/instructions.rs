@@ -10,8 +10,9 @@ use std::process::ExitCode;
 use mqtt5_benches::callgrind::instructions;
 use mqtt5_benches::contender::{BoxedRun, Contender};
 use mqtt5_benches::sessions::rows::{EXCHANGES, Row, Shape, WINDOWED, WINDOWS, shaped};
-use mqtt5_benches::sessions::{CLIENTS, OURS, PAIRS, contender as sessions};
+use mqtt5_benches::sessions::{CLIENTS, OURS, PAIRS, SERVERS_OF_V3_1_1, contender as sessions};
 use mqtt5_benches::{baseline, contenders, mixed, ours, packets, report};
+use mqtt5_codec::ProtocolVersion;
 
 const USAGE: &str = "\
 usage: instructions [--all | --sessions]
@@ -37,12 +38,14 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        [] => print_table(table(&selected(false))),
-        ["--all"] => print_table(table(&selected(true))),
+        [] => print_table(tables(false)),
+        ["--all"] => print_table(tables(true)),
         ["--sessions"] => print_table(session_tables()),
-        [COUNT, contender, task, row] => {
-            let contender = contenders().into_iter().find(|c| c.name == contender);
-            count(&contender.expect("a contender"), task, row);
+        [COUNT, version, contender, task, row] => {
+            let version = version_named(version);
+            let mut contenders = contenders(version).into_iter();
+            let contender = contenders.find(|c| c.name == contender);
+            count(version, &contender.expect("a contender"), task, row);
             ExitCode::SUCCESS
         }
         [COUNT_SESSION, sides, contender, row] => {
@@ -59,15 +62,17 @@ fn main() -> ExitCode {
     }
 }
 
-/// The contenders of [`COUNT`].
-fn selected(all: bool) -> Vec<Contender> {
-    contenders()
-        .into_iter()
-        .filter(|contender| {
-            all || contender.name.starts_with("ours")
-                || [ours::NAME, baseline::HEADER_AND_TOPIC.name].contains(&contender.name)
-        })
-        .collect()
+/// The version that is displayed so.
+fn version_named(name: &str) -> ProtocolVersion {
+    let mut versions = ProtocolVersion::ALL.iter().copied();
+    let version = versions.find(|version| version.to_string() == name);
+    version.expect("a version")
+}
+
+/// Whether a contender is counted.
+fn is_selected(contender: &Contender, all: bool) -> bool {
+    all || contender.name.starts_with("ours")
+        || [ours::NAME, baseline::HEADER_AND_TOPIC].contains(&contender.name)
 }
 
 fn print_table(table: Result<String, Error>) -> ExitCode {
@@ -84,8 +89,11 @@ fn print_table(table: Result<String, Error>) -> ExitCode {
 }
 
 /// The contenders of [`COUNT_SESSION`].
-const SIDES: [(&str, &[sessions::Contender]); 2] =
-    [("client and server", PAIRS), ("client alone", CLIENTS)];
+const SIDES: [(&str, &[sessions::Contender]); 3] = [
+    ("client and server", PAIRS),
+    ("client alone", CLIENTS),
+    ("server of MQTT 3.1.1 alone", SERVERS_OF_V3_1_1),
+];
 
 /// The exchange or the window of this name.
 fn session_row(name: &str) -> Row {
@@ -132,6 +140,9 @@ fn window_table() -> Result<String, Error> {
 fn session_tables() -> Result<String, Error> {
     let mut tables = Vec::new();
     for (sides, contenders) in SIDES {
+        if contenders.is_empty() {
+            continue;
+        }
         let mut head = vec![format!("instructions per exchange, {sides}")];
         head.extend(contenders.iter().map(|contender| contender.name.to_owned()));
         let mut rows = Vec::new();
@@ -151,25 +162,38 @@ fn session_tables() -> Result<String, Error> {
     Ok(tables.join("\n"))
 }
 
-fn table(contenders: &[Contender]) -> Result<String, Error> {
-    let mut head = vec!["instructions per packet".to_owned()];
+/// A table for each version, the newer first.
+fn tables(all: bool) -> Result<String, Error> {
+    let versions = ProtocolVersion::ALL.iter().rev();
+    let tables: Result<Vec<_>, _> = versions.map(|version| table(*version, all)).collect();
+    Ok(tables?.join("\n"))
+}
+
+fn table(version: ProtocolVersion, all: bool) -> Result<String, Error> {
+    let mut contenders = contenders(version);
+    contenders.retain(|contender| is_selected(contender, all));
+    let mut head = vec![format!("instructions per packet, {version}")];
     head.extend(contenders.iter().map(|contender| contender.name.to_owned()));
     let mut rows = Vec::new();
     for task in ["decode", "encode"] {
-        for row in packets::rows()
+        for row in packets::rows(version)
             .iter()
             .filter(|row| row.bytes.len() <= LARGEST)
         {
             let title = format!("{task} {}", row.title);
-            rows.push(cells(contenders, task, row.id, title)?);
+            rows.push(cells(version, &contenders, task, row.id, title)?);
         }
     }
-    rows.push(cells(contenders, "stream", "", mixed::TITLE.to_owned())?);
+    if version == ProtocolVersion::V5_0 {
+        let title = mixed::TITLE.to_owned();
+        rows.push(cells(version, &contenders, "stream", "", title)?);
+    }
     Ok(report::table(&head, rows))
 }
 
 /// One row: the title, then the count of each contender.
 fn cells(
+    version: ProtocolVersion,
     contenders: &[Contender],
     task: &str,
     row: &str,
@@ -177,11 +201,12 @@ fn cells(
 ) -> Result<Vec<String>, Error> {
     let mut cells = vec![title];
     for contender in contenders {
-        let cell = match prepare(contender, task, row) {
+        let cell = match prepare(version, contender, task, row) {
             None => "–".to_owned(),
             Some(mut run) => {
                 let packets = runs(&mut run);
-                let instructions = instructions(&[COUNT, contender.name, task, row])?;
+                let version = version.to_string();
+                let instructions = instructions(&[COUNT, &version, contender.name, task, row])?;
                 format!("{:.0}", instructions as f64 / packets as f64)
             }
         };
@@ -191,8 +216,8 @@ fn cells(
 }
 
 /// What [`COUNT`] asks for.
-fn count(contender: &Contender, task: &str, row: &str) {
-    runs(&mut prepare(contender, task, row).expect("contender takes part"));
+fn count(version: ProtocolVersion, contender: &Contender, task: &str, row: &str) {
+    runs(&mut prepare(version, contender, task, row).expect("contender takes part"));
 }
 
 /// Returns how many packets are handled while Callgrind counts.
@@ -213,8 +238,13 @@ fn counted_run(run: &mut BoxedRun) -> usize {
     run.run()
 }
 
-fn prepare(contender: &Contender, task: &str, row: &str) -> Option<BoxedRun> {
-    let packet = || &packets::row(row).bytes;
+fn prepare(
+    version: ProtocolVersion,
+    contender: &Contender,
+    task: &str,
+    row: &str,
+) -> Option<BoxedRun> {
+    let packet = || &packets::row(version, row).bytes;
     match task {
         "decode" => contender.decode.map(|decode| decode(packet())),
         "encode" => contender.encode.map(|encode| encode(packet())),

@@ -6,12 +6,15 @@ use std::time::Duration;
 use mqtt5_benches::contender::{BoxedRun, Contender};
 use mqtt5_benches::measure::{Comparison, Task};
 use mqtt5_benches::{goals, mixed, ours, packets, peers, report};
+use mqtt5_codec::ProtocolVersion;
 
 const USAGE: &str = "\
-usage: ratios [--decode] [--encode] [--stream] [--seconds N] [--nanoseconds] [--markdown FILE]
+usage: ratios [--decode] [--encode] [--stream] [--mqtt VERSION] [--seconds N] [--nanoseconds]
+              [--markdown FILE]
        ratios --chart [--seconds N]
 
   --decode, --encode, --stream   measure only this (may be combined)
+  --mqtt VERSION                 5 or 3.1.1, both by default; the stream is one of MQTT 5
   --seconds N                    time for each row, 4 by default
   --nanoseconds                  print times instead of ratios
   --chart                        print packets per second of the stream as bars
@@ -33,6 +36,7 @@ fn main() {
 }
 
 struct Options {
+    versions: Vec<ProtocolVersion>,
     tasks: Vec<Task>,
     time_per_row: Duration,
     nanoseconds: bool,
@@ -43,6 +47,7 @@ struct Options {
 impl Options {
     fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = Self {
+            versions: vec![ProtocolVersion::V5_0, ProtocolVersion::V3_1_1],
             tasks: Vec::new(),
             time_per_row: Duration::from_secs(4),
             nanoseconds: false,
@@ -58,6 +63,13 @@ impl Options {
                 "--decode" => options.tasks.push(Task::Decode),
                 "--encode" => options.tasks.push(Task::Encode),
                 "--stream" => options.tasks.push(Task::Stream),
+                "--mqtt" => {
+                    options.versions = vec![match value()?.as_str() {
+                        "5" => ProtocolVersion::V5_0,
+                        "3.1.1" => ProtocolVersion::V3_1_1,
+                        other => return Err(format!("there is no MQTT {other} here")),
+                    }];
+                }
                 "--seconds" => {
                     options.time_per_row = value()?
                         .parse()
@@ -81,35 +93,10 @@ impl Options {
         if self.chart {
             return report::chart(&self.stream());
         }
-        let table = if self.nanoseconds {
-            report::nanoseconds
-        } else {
-            report::ratios
-        };
-        let mut text = String::new();
-        let [mut decode, mut stream] = [const { Vec::new() }; 2];
-        if self.tasks.contains(&Task::Decode) {
-            decode = self.rows(Task::Decode, |contender, row| {
-                contender.decode.map(|decode| decode(row))
-            });
-            text += &format!("## Decode\n\n{}\n", table(&decode));
-        }
-        if self.tasks.contains(&Task::Encode) {
-            let encode = self.rows(Task::Encode, |contender, row| {
-                contender.encode.map(|encode| encode(row))
-            });
-            text += &format!("## Encode\n\n{}\n", table(&encode));
-        }
-        if self.tasks.contains(&Task::Stream) {
-            stream = vec![self.stream()];
-            text += &format!("## Stream\n\n{}\n", table(&stream));
-        }
-        if !self.nanoseconds {
-            let mut lines = goals::baseline(&decode, &stream);
-            if !decode.is_empty() {
-                lines.extend(goals::payload_independence(self.time_per_row));
-            }
-            text += &bullets("## Other goals", lines);
+        let tables = self.versions.iter().map(|version| self.tables(*version));
+        let mut text: String = tables.collect();
+        if !self.versions.contains(&ProtocolVersion::V5_0) {
+            return text;
         }
         let unchecked = std::iter::once(ours::CONTENDER)
             .chain(peers::ALL)
@@ -118,15 +105,52 @@ impl Options {
         text + &report::leniency()
     }
 
+    /// The tables of one version.
+    fn tables(&self, version: ProtocolVersion) -> String {
+        let table = if self.nanoseconds {
+            report::nanoseconds
+        } else {
+            report::ratios
+        };
+        let mut text = String::new();
+        let [mut decode, mut stream] = [const { Vec::new() }; 2];
+        if self.tasks.contains(&Task::Decode) {
+            decode = self.rows(version, Task::Decode, |contender, row| {
+                contender.decode.map(|decode| decode(row))
+            });
+            text += &format!("## Decode, {version}\n\n{}\n", table(&decode));
+        }
+        if self.tasks.contains(&Task::Encode) {
+            let encode = self.rows(version, Task::Encode, |contender, row| {
+                contender.encode.map(|encode| encode(row))
+            });
+            text += &format!("## Encode, {version}\n\n{}\n", table(&encode));
+        }
+        let is_v5 = version == ProtocolVersion::V5_0;
+        if is_v5 && self.tasks.contains(&Task::Stream) {
+            stream = vec![self.stream()];
+            text += &format!("## Stream, {version}\n\n{}\n", table(&stream));
+        }
+        if is_v5 && !self.nanoseconds {
+            let mut lines = goals::baseline(&decode, &stream);
+            if !decode.is_empty() {
+                lines.extend(goals::payload_independence(self.time_per_row));
+            }
+            text += &bullets("## Other goals", lines);
+        }
+        text
+    }
+
     fn rows(
         &self,
+        version: ProtocolVersion,
         task: Task,
         run: impl Fn(&Contender, &'static [u8]) -> Option<BoxedRun>,
     ) -> Vec<Comparison> {
-        let rows = packets::rows().iter().map(|row| {
+        let rows = packets::rows(version).iter().map(|row| {
             let goal = goals::factor(task, row.id);
             let run = |contender: &Contender| run(contender, &row.bytes);
-            Comparison::measure(row.title, goal, run, self.time_per_row)
+            Comparison::measure(version, row.title, goal, run, self.time_per_row)
         });
         rows.collect()
     }
@@ -134,7 +158,13 @@ impl Options {
     fn stream(&self) -> Comparison {
         let goal = goals::factor(Task::Stream, "");
         let run = |contender: &Contender| contender.stream.map(|stream| stream());
-        Comparison::measure(mixed::TITLE, goal, run, self.time_per_row)
+        Comparison::measure(
+            ProtocolVersion::V5_0,
+            mixed::TITLE,
+            goal,
+            run,
+            self.time_per_row,
+        )
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use mqtt5_benches::report::table;
 use mqtt5_benches::sessions::memory::Side;
 use mqtt5_benches::sessions::rows::{EXCHANGES, Row, WINDOWED};
-use mqtt5_benches::sessions::{CLIENTS, PAIRS, Session, report};
+use mqtt5_benches::sessions::{CLIENTS, PAIRS, SERVERS_OF_V3_1_1, Session, report};
 
 const USAGE: &str = "\
 usage: sessions [--exchanges] [--windows] [--resume] [--memory] [--quick] [--seconds N]
@@ -118,6 +118,11 @@ impl Options {
         add(Task::Exchanges, "Exchanges, client alone", &|| {
             report::exchanges(CLIENTS, &exchanges, false, budget)
         });
+        add(
+            Task::Exchanges,
+            "Exchanges, server alone, MQTT 3.1.1",
+            &|| report::exchanges(SERVERS_OF_V3_1_1, &EXCHANGES, true, budget),
+        );
         add(Task::Windows, "Windows, client and server", &|| {
             report::windows(PAIRS, all_windows, budget)
         });

@@ -29,7 +29,7 @@ pub(super) const CONTENDER: Contender = Contender {
     }),
     stream: Some(|| {
         contender::read_stream(framing::reader(|header, packet| {
-            decoded(&decode_body(header, packet));
+            decoded(&decode_body::<Header>(header, packet));
         }))
     }),
     round_trip: Some(round_trip),
@@ -37,11 +37,16 @@ pub(super) const CONTENDER: Contender = Contender {
 
 fn decode(packet: &[u8]) -> Result<Packet, ErrorV5> {
     let header = framing::fixed_header(packet).expect("a whole packet");
-    decode_body(header, packet)
+    decode_body::<Header>(header, packet)
 }
 
-fn decode_body(header: FixedHeader, packet: &[u8]) -> Result<Packet, ErrorV5> {
-    let parsed = Header::new_with(
+/// In the version that the type of the header belongs to.
+#[inline(always)]
+pub(super) fn decode_body<H: PollHeader>(
+    header: FixedHeader,
+    packet: &[u8],
+) -> Result<H::Packet, H::Error> {
+    let parsed = H::new_with(
         header.first_byte,
         header.remaining_len as u32,
         packet.len() as u32,
@@ -65,7 +70,7 @@ fn encode(first_byte: u8, packet: &Packet, buffer: &mut Vec<u8>) {
     }
 }
 
-fn encode_body(first_byte: u8, body: &impl Encodable, buffer: &mut Vec<u8>) {
+pub(super) fn encode_body(first_byte: u8, body: &impl Encodable, buffer: &mut Vec<u8>) {
     buffer.clear();
     buffer.push(first_byte);
     let mut rest = body.encode_len();

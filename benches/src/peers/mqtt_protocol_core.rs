@@ -44,7 +44,7 @@ pub(super) const CONTENDER: Contender = Contender {
 };
 
 /// The body of a packet the way `PacketBuilder` hands it out.
-fn body(packet: &[u8]) -> PacketData {
+pub(super) fn body(packet: &[u8]) -> PacketData {
     let header = framing::fixed_header(packet).expect("a whole packet");
     let body = &packet[header.len..];
     match header.first_byte >> 4 {
@@ -76,7 +76,7 @@ fn parse(first_byte: u8, body: &PacketData) -> Result<Packet, MqttError> {
 }
 
 /// Checks, as `Connection` does, that the packet takes up its whole body.
-fn whole<P: Into<Packet>>(
+pub(super) fn whole<P: Into<Packet>>(
     parsed: Result<(P, usize), MqttError>,
     end: usize,
 ) -> Result<Packet, MqttError> {
@@ -90,7 +90,7 @@ fn decode(packet: &[u8]) -> Packet {
     parse(packet[0], &body(packet)).expect("packet decodes")
 }
 
-fn encode(packet: &Packet, buffer: &mut Vec<u8>) {
+pub(super) fn encode(packet: &Packet, buffer: &mut Vec<u8>) {
     for slice in packet.to_buffers() {
         buffer.extend_from_slice(&slice);
     }

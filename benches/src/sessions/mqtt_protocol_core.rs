@@ -6,12 +6,18 @@
 //! `IoSlice`s that it offers for a vectored write. Timers that are to be set or
 //! cancelled are ignored. Its default features are on.
 
+use std::marker::PhantomData;
+
 use mqtt_protocol_core::mqtt::common::Cursor;
 use mqtt_protocol_core::mqtt::connection::{Connection, Event, Version, role};
-use mqtt_protocol_core::mqtt::packet::{self, GenericPacketTrait, Packet, Property, v5_0};
-use mqtt_protocol_core::mqtt::result_code::{ConnectReasonCode, PubcompReasonCode};
+use mqtt_protocol_core::mqtt::packet::{self, GenericPacketTrait, Packet, Property, v3_1_1, v5_0};
+use mqtt_protocol_core::mqtt::result_code::{
+    ConnectReasonCode, ConnectReturnCode, PubcompReasonCode,
+};
+use mqtt5_codec::ProtocolVersion;
 
 use crate::sessions::{self, CLIENT_ID, KEEP_ALIVE, Qos, SESSION_EXPIRY, Seen, Session, Setup};
+use crate::version::V5;
 
 pub(super) struct Client {
     connection: Connection<role::Client>,
@@ -104,18 +110,23 @@ impl sessions::Client for Client {
     }
 }
 
-pub(super) struct Server {
+pub(super) struct Server<V = V5> {
     connection: Connection<role::Server>,
     known: bool,
+    version: PhantomData<V>,
 }
 
-impl sessions::Server for Server {
+impl<V: crate::version::Version> sessions::Server for Server<V> {
     fn new(_setup: Setup) -> Self {
-        let mut connection = Connection::new(Version::V5_0);
+        let mut connection = Connection::new(match V::VERSION {
+            ProtocolVersion::V3_1_1 => Version::V3_1_1,
+            _ => Version::V5_0,
+        });
         connection.set_auto_pub_response(true);
         Self {
             connection,
             known: false,
+            version: PhantomData,
         }
     }
 
@@ -129,8 +140,15 @@ impl sessions::Server for Server {
                         let payload = publish.payload().as_slice();
                         seen.delivered(publish.topic_name().as_bytes(), payload);
                     }
+                    Event::NotifyPacketReceived(Packet::V3_1_1Publish(publish)) => {
+                        let payload = publish.payload().as_slice();
+                        seen.delivered(publish.topic_name().as_bytes(), payload);
+                    }
                     Event::NotifyPacketReceived(Packet::V5_0Connect(connect)) => {
-                        self.accept(&connect, wire);
+                        self.accept(connect.clean_start(), wire);
+                    }
+                    Event::NotifyPacketReceived(Packet::V3_1_1Connect(connect)) => {
+                        self.accept(connect.clean_session(), wire);
                     }
                     event => sent(event, wire),
                 }
@@ -143,15 +161,27 @@ impl sessions::Server for Server {
     }
 }
 
-impl Server {
-    fn accept(&mut self, connect: &v5_0::Connect, wire: &mut Vec<u8>) {
-        let connack = v5_0::Connack::builder()
-            .reason_code(ConnectReasonCode::Success)
-            .session_present(self.known && !connect.clean_start())
-            .build()
-            .expect("a CONNACK");
-        self.known = !connect.clean_start();
-        for event in self.connection.checked_send(connack) {
+impl<V: crate::version::Version> Server<V> {
+    fn accept(&mut self, is_clean: bool, wire: &mut Vec<u8>) {
+        let session_present = self.known && !is_clean;
+        self.known = !is_clean;
+        let events = match V::VERSION {
+            ProtocolVersion::V3_1_1 => {
+                let connack = v3_1_1::Connack::builder()
+                    .return_code(ConnectReturnCode::Accepted)
+                    .session_present(session_present)
+                    .build();
+                self.connection.checked_send(connack.expect("a CONNACK"))
+            }
+            _ => {
+                let connack = v5_0::Connack::builder()
+                    .reason_code(ConnectReasonCode::Success)
+                    .session_present(session_present)
+                    .build();
+                self.connection.checked_send(connack.expect("a CONNACK"))
+            }
+        };
+        for event in events {
             sent(event, wire);
         }
     }

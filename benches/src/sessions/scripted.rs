@@ -2,24 +2,39 @@
 //! and copy prepared bytes: the floor under all others, and the server for
 //! clients without one.
 
+use std::marker::PhantomData;
+
+use mqtt5_codec::ProtocolVersion;
+
 use crate::framing::fixed_header;
 use crate::sessions::{self, Qos, Seen, Session, Setup};
+use crate::version::{V5, Version};
+
+/// The properties of a packet that has none.
+const fn no_properties<V: Version>() -> &'static [u8] {
+    match V::VERSION {
+        ProtocolVersion::V3_1_1 => &[],
+        _ => &[0],
+    }
+}
 
 /// A server that answers without remembering anything but that the session
 /// exists.
 #[derive(Debug)]
-pub struct Server {
+pub struct Server<V = V5> {
     received: Packets,
     session: Session,
     known: bool,
+    version: PhantomData<V>,
 }
 
-impl sessions::Server for Server {
+impl<V: Version> sessions::Server for Server<V> {
     fn new(setup: Setup) -> Self {
         Self {
             received: Packets::default(),
             session: setup.session,
             known: false,
+            version: PhantomData,
         }
     }
 
@@ -29,6 +44,7 @@ impl sessions::Server for Server {
             received,
             session,
             known,
+            ..
         } = self;
         received.each(bytes, |packet| match packet[0] >> 4 {
             3 => {
@@ -38,15 +54,17 @@ impl sessions::Server for Server {
                     1 => (Some(0x40), [rest[0], rest[1]], &rest[2..]),
                     _ => (Some(0x50), [rest[0], rest[1]], &rest[2..]),
                 };
-                assert_eq!(properties[0], 0, "a PUBLISH without properties");
-                seen.delivered(topic, &properties[1..]);
+                let payload = properties.strip_prefix(no_properties::<V>());
+                seen.delivered(topic, payload.expect("a PUBLISH without properties"));
                 if let Some(first_byte) = answer {
                     wire.extend_from_slice(&[first_byte, 2, id[0], id[1]]);
                 }
             }
             6 => wire.extend_from_slice(&[0x70, 2, packet[2], packet[3]]),
             1 => {
-                wire.extend_from_slice(&[0x20, 3, u8::from(*known), 0, 0]);
+                let len = 2 + no_properties::<V>().len();
+                wire.extend_from_slice(&[0x20, len as u8, u8::from(*known), 0]);
+                wire.extend_from_slice(no_properties::<V>());
                 *known = *session == Session::Kept;
             }
             other => panic!("packet of type {other}"),
@@ -60,23 +78,35 @@ impl sessions::Server for Server {
 
 /// A client that remembers only the identifier that it used last.
 #[derive(Debug)]
-pub struct Client {
+pub struct Client<V = V5> {
     received: Packets,
+    session: Session,
     id: u16,
+    version: PhantomData<V>,
 }
 
-impl sessions::Client for Client {
+impl<V: Version> sessions::Client for Client<V> {
     const RESUMES: bool = false;
 
-    fn new(_setup: Setup) -> Self {
+    fn new(setup: Setup) -> Self {
         Self {
             received: Packets::default(),
+            session: setup.session,
             id: 0,
+            version: PhantomData,
         }
     }
 
     fn connect(&mut self, wire: &mut Vec<u8>) {
-        wire.extend_from_slice(b"\x10\x12\0\x04MQTT\x05\x02\0\x3c\0\0\x05bench");
+        match V::VERSION {
+            ProtocolVersion::V3_1_1 => {
+                let clean_session = u8::from(self.session == Session::Transient) << 1;
+                wire.extend_from_slice(b"\x10\x11\0\x04MQTT\x04");
+                wire.push(clean_session);
+                wire.extend_from_slice(b"\0\x3c\0\x05bench");
+            }
+            _ => wire.extend_from_slice(b"\x10\x12\0\x04MQTT\x05\x02\0\x3c\0\0\x05bench"),
+        }
     }
 
     #[inline]
@@ -89,7 +119,8 @@ impl sessions::Client for Client {
         seen: &mut Seen,
     ) {
         let id_len = if qos == Qos::AtMostOnce { 0 } else { 2 };
-        let remaining_len = 2 + topic.len() + id_len + 1 + payload.len();
+        let properties = no_properties::<V>();
+        let remaining_len = 2 + topic.len() + id_len + properties.len() + payload.len();
         assert!(remaining_len < 128, "a Remaining Length of one byte");
         wire.extend_from_slice(&[0x30 | (qos as u8) << 1, remaining_len as u8]);
         wire.extend_from_slice(&(topic.len() as u16).to_be_bytes());
@@ -100,7 +131,7 @@ impl sessions::Client for Client {
             self.id = self.id.checked_add(1).unwrap_or(1);
             wire.extend_from_slice(&self.id.to_be_bytes());
         }
-        wire.push(0);
+        wire.extend_from_slice(properties);
         wire.extend_from_slice(payload);
     }
 

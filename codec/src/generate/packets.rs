@@ -7,30 +7,29 @@ use arbitrary::{Error, Result, Unstructured};
 
 use super::number::{list_length, number, one_in, packet_identifier};
 use super::properties::{with_properties, with_property};
-use super::text::{binary, text, topic_filter, topic_name};
+use super::speaker::{Speaker, VALID};
+use super::text::{binary, plain_topic_filter, text, topic_filter, topic_name};
 use crate::framing::Frame;
 use crate::{
     Auth, Binary, ConnAck, Connect, Delivery, Disconnect, Packet, PacketType, PayloadFormat,
     PropertyIdentifier, ProtocolVersion, PubAck, PubComp, PubRec, PubRel, Publish, Qos, ReasonCode,
-    ReasonCodes, RetainHandling, Role, SubAck, Subscribe, Subscription, SubscriptionOptions,
-    Subscriptions, Text, TopicFilter, TopicFilters, TopicName, UnsubAck, Unsubscribe, Will,
+    ReasonCodes, RetainHandling, SubAck, Subscribe, Subscription, SubscriptionOptions,
+    Subscriptions, Text, TopicFilter, TopicFilters, TopicName, UnsubAck, UnsubAckReasonCodes,
+    Unsubscribe, Will,
 };
 
-/// What went wrong if a value that was generated is refused: the generator, or the codec.
-pub(super) const VALID: &str = "what is generated is valid";
-
-/// A packet of this type, which this side may send.
+/// A packet of this type, which the speaker may send.
 pub(super) fn frame(
     packet_type: PacketType,
-    sender: Role,
+    speaker: Speaker,
     source: &mut Unstructured<'_>,
 ) -> Result<Frame> {
     macro_rules! acknowledgement {
         ($name:ident) => {{
             let packet_identifier = packet_identifier(source)?;
-            let reason_code = reason_code(packet_type, sender, source)?;
-            with_properties(sender, source, |properties, _| {
-                Ok(encoded($name {
+            let reason_code = reason_code(packet_type, speaker, source)?;
+            with_properties(speaker, source, |properties, _| {
+                Ok(speaker.encoded($name {
                     packet_identifier,
                     reason_code,
                     properties,
@@ -41,9 +40,9 @@ pub(super) fn frame(
     macro_rules! subscription_acknowledgement {
         ($name:ident) => {{
             let packet_identifier = packet_identifier(source)?;
-            with_properties(sender, source, |properties, source| {
-                let codes = reason_codes(packet_type, sender, source)?;
-                Ok(encoded($name {
+            with_properties(speaker, source, |properties, source| {
+                let codes = reason_codes(packet_type, speaker, source)?;
+                Ok(speaker.encoded($name {
                     packet_identifier,
                     properties,
                     reason_codes: ReasonCodes::new(&codes).expect(VALID),
@@ -52,42 +51,47 @@ pub(super) fn frame(
         }};
     }
     match packet_type {
-        PacketType::Connect => connect(source),
+        PacketType::Connect => connect(speaker, source),
         PacketType::ConnAck => {
-            let reason_code = reason_code(packet_type, sender, source)?;
+            let reason_code = reason_code(packet_type, speaker, source)?;
             let session_present = reason_code == ReasonCode::Success && source.arbitrary()?;
-            with_properties(sender, source, |properties, _| {
-                Ok(encoded(ConnAck {
+            with_properties(speaker, source, |properties, _| {
+                Ok(speaker.encoded(ConnAck {
                     session_present,
                     reason_code,
                     properties,
                 }))
             })
         }
-        PacketType::Publish => publish(sender, source),
+        PacketType::Publish => publish(speaker, source),
         PacketType::PubAck => acknowledgement!(PubAck),
         PacketType::PubRec => acknowledgement!(PubRec),
         PacketType::PubRel => acknowledgement!(PubRel),
         PacketType::PubComp => acknowledgement!(PubComp),
-        PacketType::Subscribe => subscribe(source),
+        PacketType::Subscribe => subscribe(speaker, source),
         PacketType::SubAck => subscription_acknowledgement!(SubAck),
-        PacketType::Unsubscribe => unsubscribe(source),
+        PacketType::Unsubscribe => unsubscribe(speaker, source),
+        PacketType::UnsubAck if speaker.speaks_v3() => {
+            let packet_identifier = packet_identifier(source)?;
+            let none = UnsubAckReasonCodes::NONE;
+            Ok(speaker.encoded(UnsubAck::new(packet_identifier, none)))
+        }
         PacketType::UnsubAck => subscription_acknowledgement!(UnsubAck),
-        PacketType::PingReq => Ok(encoded(Packet::PingReq)),
-        PacketType::PingResp => Ok(encoded(Packet::PingResp)),
+        PacketType::PingReq => Ok(speaker.encoded(Packet::PingReq)),
+        PacketType::PingResp => Ok(speaker.encoded(Packet::PingResp)),
         PacketType::Disconnect => {
-            let reason_code = reason_code(packet_type, sender, source)?;
-            with_properties(sender, source, |properties, _| {
-                Ok(encoded(Disconnect {
+            let reason_code = reason_code(packet_type, speaker, source)?;
+            with_properties(speaker, source, |properties, _| {
+                Ok(speaker.encoded(Disconnect {
                     reason_code,
                     properties,
                 }))
             })
         }
         PacketType::Auth => {
-            let reason_code = reason_code(packet_type, sender, source)?;
-            with_properties(sender, source, |properties, _| {
-                Ok(encoded(Auth {
+            let reason_code = reason_code(packet_type, speaker, source)?;
+            with_properties(speaker, source, |properties, _| {
+                Ok(speaker.encoded(Auth {
                     reason_code,
                     properties,
                 }))
@@ -96,25 +100,20 @@ pub(super) fn frame(
     }
 }
 
-fn encoded<'a>(packet: impl Into<Packet<'a>>) -> Frame {
-    let packet = packet.into();
-    let mut bytes = Vec::with_capacity(packet.encoded_len(ProtocolVersion::V5_0).expect(VALID));
-    packet
-        .encode(ProtocolVersion::V5_0, &mut bytes)
-        .expect(VALID);
-    Frame::new(bytes.into()).expect(VALID)
-}
-
-fn connect(source: &mut Unstructured<'_>) -> Result<Frame> {
-    let sender = Role::Client;
-    let clean_start = source.arbitrary()?;
+fn connect(speaker: Speaker, source: &mut Unstructured<'_>) -> Result<Frame> {
+    let is_v3 = speaker.speaks_v3();
+    let mut clean_start = source.arbitrary()?;
     let keep_alive = number(source)? as u16;
     let client_identifier = text(source)?;
+    clean_start |= is_v3 && client_identifier.is_empty();
     let user_name = optional(text, source)?;
-    let password = optional(binary, source)?;
-    with_properties(sender, source, |properties, source| {
+    let password = match user_name {
+        None if is_v3 => None,
+        _ => optional(binary, source)?,
+    };
+    with_properties(speaker, source, |properties, source| {
         let connect = Connect {
-            version: ProtocolVersion::V5_0,
+            version: speaker.version(),
             clean_start,
             keep_alive,
             properties,
@@ -128,15 +127,15 @@ fn connect(source: &mut Unstructured<'_>) -> Result<Frame> {
                 .map(|password| Binary::new(password).expect(VALID)),
         };
         if !source.arbitrary()? {
-            return Ok(encoded(connect));
+            return Ok(speaker.encoded(connect));
         }
         let qos = qos(source)?;
         let retain = source.arbitrary()?;
         let topic = topic_name(source)?;
-        with_properties(sender, source, |properties, source| {
+        with_properties(speaker, source, |properties, source| {
             let format = properties.payload_format_indicator();
             let payload = payload(format, binary, source)?;
-            Ok(encoded(Connect {
+            Ok(speaker.encoded(Connect {
                 will: Some(Will {
                     qos,
                     retain,
@@ -150,16 +149,17 @@ fn connect(source: &mut Unstructured<'_>) -> Result<Frame> {
     })
 }
 
-fn publish(sender: Role, source: &mut Unstructured<'_>) -> Result<Frame> {
+fn publish(speaker: Speaker, source: &mut Unstructured<'_>) -> Result<Frame> {
     let mut publish = Publish {
         delivery: delivery(source)?,
         retain: source.arbitrary()?,
         ..Publish::default()
     };
-    if one_in(8, source)? {
+    if !speaker.speaks_v3() && one_in(8, source)? {
         let alias = PropertyIdentifier::TopicAlias;
-        return with_property(alias, sender, source, |properties, source| {
+        return with_property(alias, speaker, source, |properties, source| {
             publish_with_payload(
+                speaker,
                 Publish {
                     properties,
                     ..publish
@@ -170,8 +170,9 @@ fn publish(sender: Role, source: &mut Unstructured<'_>) -> Result<Frame> {
     }
     let topic = topic_name(source)?;
     publish.topic = Some(TopicName::new(&topic).expect(VALID));
-    with_properties(sender, source, |properties, source| {
+    with_properties(speaker, source, |properties, source| {
         publish_with_payload(
+            speaker,
             Publish {
                 properties,
                 ..publish
@@ -181,35 +182,30 @@ fn publish(sender: Role, source: &mut Unstructured<'_>) -> Result<Frame> {
     })
 }
 
-fn publish_with_payload(publish: Publish<'_>, source: &mut Unstructured<'_>) -> Result<Frame> {
+fn publish_with_payload(
+    speaker: Speaker,
+    publish: Publish<'_>,
+    source: &mut Unstructured<'_>,
+) -> Result<Frame> {
     let format = publish.properties.payload_format_indicator();
     let payload = payload(format, long_binary, source)?;
-    Ok(encoded(Publish {
+    Ok(speaker.encoded(Publish {
         payload: &payload,
         ..publish
     }))
 }
 
-fn subscribe(source: &mut Unstructured<'_>) -> Result<Frame> {
+fn subscribe(speaker: Speaker, source: &mut Unstructured<'_>) -> Result<Frame> {
     let packet_identifier = packet_identifier(source)?;
-    let filters = filters(source)?;
-    with_properties(Role::Client, source, |properties, source| {
+    let filters = filters(speaker, source)?;
+    with_properties(speaker, source, |properties, source| {
         let mut list = Vec::new();
         for filter in &filters {
-            let filter = TopicFilter::new(filter).expect(VALID);
-            let options = SubscriptionOptions {
-                maximum_qos: qos(source)?,
-                no_local: source.arbitrary::<bool>()? && !filter.is_shared(),
-                retain_as_published: source.arbitrary()?,
-                retain_handling: *source.choose(&[
-                    RetainHandling::Send,
-                    RetainHandling::SendIfNew,
-                    RetainHandling::DoNotSend,
-                ])?,
-            };
+            let filter = speaker.topic_filter(filter);
+            let options = options(speaker, filter, source)?;
             list.push(Subscription { filter, options });
         }
-        Ok(encoded(Subscribe {
+        Ok(speaker.encoded(Subscribe {
             packet_identifier,
             properties,
             subscriptions: Subscriptions::new(&list).expect(VALID),
@@ -217,15 +213,13 @@ fn subscribe(source: &mut Unstructured<'_>) -> Result<Frame> {
     })
 }
 
-fn unsubscribe(source: &mut Unstructured<'_>) -> Result<Frame> {
+fn unsubscribe(speaker: Speaker, source: &mut Unstructured<'_>) -> Result<Frame> {
     let packet_identifier = packet_identifier(source)?;
-    let filters = filters(source)?;
-    with_properties(Role::Client, source, |properties, _| {
+    let filters = filters(speaker, source)?;
+    with_properties(speaker, source, |properties, _| {
         let filters = filters.iter();
-        let list: Vec<_> = filters
-            .map(|filter| TopicFilter::new(filter).expect(VALID))
-            .collect();
-        Ok(encoded(Unsubscribe {
+        let list: Vec<_> = filters.map(|filter| speaker.topic_filter(filter)).collect();
+        Ok(speaker.encoded(Unsubscribe {
             packet_identifier,
             properties,
             filters: TopicFilters::new(&list).expect(VALID),
@@ -233,29 +227,57 @@ fn unsubscribe(source: &mut Unstructured<'_>) -> Result<Frame> {
     })
 }
 
-fn filters(source: &mut Unstructured<'_>) -> Result<Vec<String>> {
+fn options(
+    speaker: Speaker,
+    filter: TopicFilter<'_>,
+    source: &mut Unstructured<'_>,
+) -> Result<SubscriptionOptions> {
+    let options = SubscriptionOptions {
+        maximum_qos: qos(source)?,
+        ..SubscriptionOptions::default()
+    };
+    if speaker.speaks_v3() {
+        return Ok(options);
+    }
+    Ok(SubscriptionOptions {
+        no_local: source.arbitrary::<bool>()? && !filter.is_shared(),
+        retain_as_published: source.arbitrary()?,
+        retain_handling: *source.choose(&[
+            RetainHandling::Send,
+            RetainHandling::SendIfNew,
+            RetainHandling::DoNotSend,
+        ])?,
+        ..options
+    })
+}
+
+fn filters(speaker: Speaker, source: &mut Unstructured<'_>) -> Result<Vec<String>> {
+    let filter = match speaker.version() {
+        ProtocolVersion::V3_1_1 => plain_topic_filter,
+        ProtocolVersion::V5_0 => topic_filter,
+    };
     let length = list_length(source)?;
-    (0..length).map(|_| topic_filter(source)).collect()
+    (0..length).map(|_| filter(source)).collect()
 }
 
 fn reason_codes(
     packet_type: PacketType,
-    sender: Role,
+    speaker: Speaker,
     source: &mut Unstructured<'_>,
 ) -> Result<Vec<ReasonCode>> {
     let length = list_length(source)?;
-    let code = |_| reason_code(packet_type, sender, source);
+    let code = |_| reason_code(packet_type, speaker, source);
     (0..length).map(code).collect()
 }
 
 fn reason_code(
     packet_type: PacketType,
-    sender: Role,
+    speaker: Speaker,
     source: &mut Unstructured<'_>,
 ) -> Result<ReasonCode> {
     let codes = ReasonCode::ALL.iter().copied();
     let codes: Vec<_> = codes
-        .filter(|code| code.allowed_from(packet_type, sender))
+        .filter(|code| speaker.says(packet_type, *code))
         .collect();
     // The first is the one that may be left out.
     if source.arbitrary()? {

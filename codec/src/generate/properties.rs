@@ -7,7 +7,7 @@ use core::num::{NonZeroU16, NonZeroU32};
 use arbitrary::{Result, Unstructured};
 
 use super::number::{number, one_in, subscription_identifier};
-use super::packets::VALID;
+use super::speaker::{Speaker, VALID};
 use super::text::{binary, text, topic_name};
 use crate::v5::property::Scope;
 use crate::{
@@ -126,11 +126,11 @@ fn not_zero(number: u16) -> NonZeroU16 {
 
 /// Generates a property set, and whatever `build` makes of it.
 pub(super) fn with_properties<S: Scope, T>(
-    sender: Role,
+    speaker: Speaker,
     source: &mut Unstructured<'_>,
     build: impl FnOnce(Properties<'_, S>, &mut Unstructured<'_>) -> Result<T>,
 ) -> Result<T> {
-    let mut owned = list::<S>(sender, source)?;
+    let mut owned = list::<S>(speaker, source)?;
     add_method::<S>(&mut owned, source)?;
     let borrowed: Vec<_> = owned.iter().map(Owned::borrow).collect();
     build(Properties::new(&borrowed).expect(VALID), source)
@@ -139,24 +139,27 @@ pub(super) fn with_properties<S: Scope, T>(
 /// As [`with_properties`], but with this property in it, somewhere.
 pub(super) fn with_property<S: Scope, T>(
     identifier: PropertyIdentifier,
-    sender: Role,
+    speaker: Speaker,
     source: &mut Unstructured<'_>,
     build: impl FnOnce(Properties<'_, S>, &mut Unstructured<'_>) -> Result<T>,
 ) -> Result<T> {
-    let mut owned = list::<S>(sender, source)?;
+    let mut owned = list::<S>(speaker, source)?;
     insert(identifier, &mut owned, source)?;
     let borrowed: Vec<_> = owned.iter().map(Owned::borrow).collect();
     build(Properties::new(&borrowed).expect(VALID), source)
 }
 
-/// None or a few properties as a rule; now and then all that the packet may carry.
-fn list<S: Scope>(sender: Role, source: &mut Unstructured<'_>) -> Result<Vec<Owned>> {
+/// None or a few properties as a rule; now and then all that the packet may carry. MQTT 3.1.1 has none.
+fn list<S: Scope>(speaker: Speaker, source: &mut Unstructured<'_>) -> Result<Vec<Owned>> {
+    if speaker.speaks_v3() {
+        return Ok(Vec::new());
+    }
     let wanted = match source.int_in_range(0..=15)? {
         0..=4 => return Ok(Vec::new()),
         15 => PropertyIdentifier::ALL.len() + 3,
         few => few - 4,
     };
-    let mut choices = choices::<S>(sender);
+    let mut choices = choices::<S>(speaker.role());
     let mut list = Vec::new();
     while list.len() < wanted && !choices.is_empty() {
         let index = source.choose_index(choices.len())?;

@@ -50,6 +50,9 @@ const LEVELS: [&str; 16] = [
 /// How many characters a level has at most, unless it makes a string long.
 const LONGEST_LEVEL: usize = 12;
 
+/// What the filter of a Shared Subscription begins with.
+const SHARE_PREFIX: &str = "$share/";
+
 /// How many bytes `$share/`, ShareName and `/` have at most.
 const LONGEST_SHARE: usize = 8 + 4 * LONGEST_LEVEL;
 
@@ -121,6 +124,18 @@ pub fn topic_filter(source: &mut Unstructured<'_>) -> Result<String> {
     with_share_name(filter, shared, source)
 }
 
+/// A Topic Filter of MQTT 3.1.1 (its section 4.7): there `$share/` may be followed by anything.
+pub(super) fn plain_topic_filter(source: &mut Unstructured<'_>) -> Result<String> {
+    let filter = topic_filter(source)?;
+    if filter.len() > MAXIMUM_LENGTH - SHARE_PREFIX.len() || !one_in(8, source)? {
+        return Ok(filter);
+    }
+    Ok(match source.arbitrary()? {
+        true => format!("{SHARE_PREFIX}{filter}"),
+        false => SHARE_PREFIX.to_owned(),
+    })
+}
+
 /// A Topic Name, and a Topic Filter that matches it.
 ///
 /// # Errors
@@ -152,14 +167,14 @@ pub fn matching_pair(source: &mut Unstructured<'_>) -> Result<(String, String)> 
 /// Puts `$share/` and a ShareName before the filter, if it is to be one of a Shared Subscription or
 /// would be read as one.
 fn with_share_name(filter: String, shared: bool, source: &mut Unstructured<'_>) -> Result<String> {
-    if !shared && !filter.starts_with("$share/") {
+    if !shared && !filter.starts_with(SHARE_PREFIX) {
         return Ok(filter);
     }
     let mut share_name = level(source)?;
     if share_name.is_empty() {
         share_name.push('g');
     }
-    Ok(format!("$share/{share_name}/{filter}"))
+    Ok(format!("{SHARE_PREFIX}{share_name}/{filter}"))
 }
 
 /// One to seven levels that make at least one character.

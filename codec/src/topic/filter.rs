@@ -213,17 +213,22 @@ fn check_wildcards(filter: &[u8]) -> Result<(), (usize, Violation)> {
 }
 
 /// A Topic Filter of MQTT 3.1.1, which has no Shared Subscriptions: `$share/` is the beginning of a filter as
-/// any other (its section 4.7).
+/// any other (its section 4.7). With the rule of MQTT 5 that it breaks, if it does.
 #[inline]
-pub(crate) fn checked_plain_topic_filter(input: &[u8]) -> Parsed<'_, TopicFilter<'_>> {
+pub(crate) fn checked_plain_topic_filter(input: &[u8]) -> Parsed<'_, Option<Violation>> {
     let (rest, filter) = length_prefixed(input)?;
     if filter.is_empty() {
         return Err(Fault::at(input, Violation::TopicFilterEmpty));
     }
-    if may_be_invalid_or_has_wildcard(filter) {
+    // Fast path: as in MQTT 5.
+    if may_be_invalid_or_has_wildcard(filter) && may_be_invalid_filter(filter) {
         check_plain(filter).map_err(|fault| fault_in_content(input, fault))?;
     }
-    Ok((rest, TopicFilter::trusted(filter)))
+    let broken_in_v5 = match is_shared(filter) {
+        true => matching_part_of_share(filter).err(),
+        false => None,
+    };
+    Ok((rest, broken_in_v5.map(|(_, violation)| violation)))
 }
 
 #[inline(never)]

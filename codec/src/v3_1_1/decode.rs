@@ -147,10 +147,10 @@ impl<'a> Parse<'a> for V3<Subscribe<'a>> {
         Fault::place(any, list)?;
         let (mut rest, mut broken_in_v5) = (list, None);
         while !rest.is_empty() {
-            let (at_qos, filter) = checked_plain_topic_filter(rest)?;
+            let (at_qos, broken) = checked_plain_topic_filter(rest)?;
             let (after, qos) = byte(at_qos)?;
             Fault::place(requested_qos(qos), at_qos)?;
-            broken_in_v5 = broken_in_v5.or(filter.check_share().err());
+            broken_in_v5 = broken_in_v5.or(broken);
             rest = after;
         }
         let subscriptions = Subscriptions::from_v3(list, broken_in_v5);
@@ -180,9 +180,9 @@ impl<'a> Parse<'a> for V3<Unsubscribe<'a>> {
         Fault::place(any, list)?;
         let (mut rest, mut broken_in_v5) = (list, None);
         while !rest.is_empty() {
-            let filter;
-            (rest, filter) = checked_plain_topic_filter(rest)?;
-            broken_in_v5 = broken_in_v5.or(filter.check_share().err());
+            let broken;
+            (rest, broken) = checked_plain_topic_filter(rest)?;
+            broken_in_v5 = broken_in_v5.or(broken);
         }
         let filters = TopicFilters::from_v3(list, broken_in_v5);
         Ok((rest, V3(Unsubscribe::new(packet_identifier, filters))))

@@ -31,7 +31,7 @@ fn success(reason_code: ReasonCode) -> Result<(), Violation> {
 /// Whether MQTT 3.1.1 can say what a CONNECT says (section 3.1).
 #[cold]
 #[inline(never)]
-pub(crate) fn check_connect(connect: &Connect<'_>) -> Result<(), Violation> {
+fn check_connect(connect: &Connect<'_>) -> Result<(), Violation> {
     let expiry = connect.properties.session_expiry_interval();
     let others = connect.properties.iter().count() - usize::from(expiry.is_some());
     if others > 0 {
@@ -53,18 +53,23 @@ pub(crate) fn check_connect(connect: &Connect<'_>) -> Result<(), Violation> {
     Ok(())
 }
 
-/// A CONNECT is written by the version that it names.
 impl<'a> Body<'a> for V3<&Connect<'a>> {
     fn packet_type(&self) -> PacketType {
         PacketType::Connect
     }
 
     fn check(&self) -> Result<(), Violation> {
-        self.0.check()
+        check_connect(self.0)
     }
 
     fn write<S: Sink>(&self, sink: &mut S) {
-        self.0.write(sink);
+        self.0.write_head(sink);
+        sink.length_prefixed(self.0.client_identifier.as_bytes());
+        if let Some(will) = &self.0.will {
+            sink.length_prefixed(will.topic.as_bytes());
+            sink.length_prefixed(will.payload.as_bytes());
+        }
+        self.0.write_login(sink);
     }
 }
 

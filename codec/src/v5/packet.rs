@@ -171,11 +171,14 @@ impl Body<'_> for Ping {
     fn write<S: Sink>(&self, _: &mut S) {}
 }
 
-/// Calls a function of [`encode`] with the packet inside.
+/// Calls a function of [`encode`] with the packet inside. A CONNECT speaks for itself, by another call.
 macro_rules! with_body {
     ($packet:expr, |$body:ident| $call:expr) => {
+        with_body!($packet, |$body| $call, CONNECT $call)
+    };
+    ($packet:expr, |$body:ident| $call:expr, CONNECT $call_of_connect:expr) => {
         match $packet {
-            Packet::Connect($body) => $call,
+            Packet::Connect($body) => $call_of_connect,
             Packet::ConnAck($body) => $call,
             Packet::Publish($body) => $call,
             Packet::PubAck($body) => $call,
@@ -231,8 +234,16 @@ impl<'a> Packet<'a> {
     /// [`EncodeError::Invalid`] if the packet would break a rule.
     pub fn encoded_len(&self, version: ProtocolVersion) -> Result<usize, EncodeError> {
         match version {
-            ProtocolVersion::V3_1_1 => with_body!(self, |body| encode::encoded_len(&V3(body))),
-            ProtocolVersion::V5_0 => with_body!(self, |body| encode::encoded_len(body)),
+            ProtocolVersion::V3_1_1 => with_body!(
+                self,
+                |body| encode::encoded_len(&V3(body)),
+                CONNECT body.encoded_len(version)
+            ),
+            ProtocolVersion::V5_0 => with_body!(
+                self,
+                |body| encode::encoded_len(body),
+                CONNECT body.encoded_len(version)
+            ),
         }
     }
 
@@ -250,8 +261,16 @@ impl<'a> Packet<'a> {
         out: &mut B,
     ) -> Result<(), EncodeError> {
         match version {
-            ProtocolVersion::V3_1_1 => with_body!(self, |body| encode::encode(&V3(body), out)),
-            ProtocolVersion::V5_0 => with_body!(self, |body| encode::encode(body, out)),
+            ProtocolVersion::V3_1_1 => with_body!(
+                self,
+                |body| encode::encode(&V3(body), out),
+                CONNECT body.encode(version, out)
+            ),
+            ProtocolVersion::V5_0 => with_body!(
+                self,
+                |body| encode::encode(body, out),
+                CONNECT body.encode(version, out)
+            ),
         }
     }
 
@@ -269,10 +288,16 @@ impl<'a> Packet<'a> {
         out: &mut [u8],
     ) -> Result<usize, EncodeError> {
         match version {
-            ProtocolVersion::V3_1_1 => {
-                with_body!(self, |body| encode::encode_to_slice(&V3(body), out))
-            }
-            ProtocolVersion::V5_0 => with_body!(self, |body| encode::encode_to_slice(body, out)),
+            ProtocolVersion::V3_1_1 => with_body!(
+                self,
+                |body| encode::encode_to_slice(&V3(body), out),
+                CONNECT body.encode_to_slice(version, out)
+            ),
+            ProtocolVersion::V5_0 => with_body!(
+                self,
+                |body| encode::encode_to_slice(body, out),
+                CONNECT body.encode_to_slice(version, out)
+            ),
         }
     }
 
@@ -289,8 +314,16 @@ impl<'a> Packet<'a> {
         out: &mut B,
     ) -> Result<&'a [u8], EncodeError> {
         match version {
-            ProtocolVersion::V3_1_1 => with_body!(self, |body| encode::encode_head(&V3(body), out)),
-            ProtocolVersion::V5_0 => with_body!(self, |body| encode::encode_head(body, out)),
+            ProtocolVersion::V3_1_1 => with_body!(
+                self,
+                |body| encode::encode_head(&V3(body), out),
+                CONNECT body.encode(version, out).map(|()| &[][..])
+            ),
+            ProtocolVersion::V5_0 => with_body!(
+                self,
+                |body| encode::encode_head(body, out),
+                CONNECT body.encode(version, out).map(|()| &[][..])
+            ),
         }
     }
 }

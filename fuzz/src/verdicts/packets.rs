@@ -1,4 +1,4 @@
-//! The packets that peers disagree about.
+//! The packets of MQTT 5 that peers disagree about.
 
 use mqtt5_codec::{Packet, PacketType, PropertyIdentifier, ReasonCode, Violation};
 

@@ -1,4 +1,4 @@
-//! The verdicts, one row for each kind of disagreement.
+//! The verdicts about MQTT 5, one row for each kind of disagreement.
 
 use super::packets::*;
 use super::{Right, Verdict, accepts, verdicts};
@@ -9,7 +9,7 @@ use crate::differential::Disagreement;
 //     when a disagreement is of this kind, as in this packet
 //
 // The first row that fits is the verdict, so what fits almost everything comes last.
-verdicts! {
+verdicts! { V5_0:
     // Data types and the fixed header (sections 1.5, 2.1)
     "does not look at reserved flags"
         ["rumqttc"] Ours "MQTT-2.1.3-1"

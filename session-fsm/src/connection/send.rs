@@ -387,17 +387,16 @@ impl Connection {
             return Err(Violation::DuplicateAtQos0.into());
         }
         let without_properties;
-        let publish = match self.version {
-            ProtocolVersion::V3_1_1 => {
-                without_properties = Publish {
-                    properties: Properties::EMPTY,
-                    ..*publish
-                };
-                &without_properties
-            }
-            _ => publish,
-        };
-        if !publish.properties.is_empty() {
+        let mut publish = publish;
+        if publish.properties.is_empty() {
+            // As most are.
+        } else if self.version == ProtocolVersion::V3_1_1 {
+            without_properties = Publish {
+                properties: Properties::EMPTY,
+                ..*publish
+            };
+            publish = &without_properties;
+        } else {
             Packet::Publish(*publish).check_sent_by(self.version, self.role)?;
             if publish.properties.contains(PropertyIdentifier::TopicAlias) {
                 return Err(Violation::PropertyNotAllowed.into());

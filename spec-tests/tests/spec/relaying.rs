@@ -25,7 +25,10 @@ pub(crate) fn checks(
         property(
             "relaying::properties_are_left_out_and_added",
             20_000,
-            (strategies::frame_of(PacketType::Publish), any::<u32>()),
+            (
+                strategies::frame_of(ProtocolVersion::V5_0, PacketType::Publish),
+                any::<u32>(),
+            ),
             |(frame, choice)| {
                 let Packet::Publish(publish) = frame.decode(ProtocolVersion::V5_0)? else {
                     unreachable!("a PUBLISH was asked for")
@@ -36,7 +39,7 @@ pub(crate) fn checks(
         property(
             "relaying::a_head_is_written_without_its_payload",
             5_000,
-            strategies::frame_of(PacketType::Publish),
+            strategies::frame_of(ProtocolVersion::V5_0, PacketType::Publish),
             |frame| {
                 let Packet::Publish(publish) = frame.decode(ProtocolVersion::V5_0)? else {
                     unreachable!("a PUBLISH was asked for")

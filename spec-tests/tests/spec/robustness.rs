@@ -15,7 +15,12 @@ use crate::reference::tables::packets;
 use crate::verdict::{SENDERS, Verdict, decode_whole, encode, of_packet, read_stream};
 
 pub(crate) fn checks() -> Vec<Check> {
-    let damaged = || (strategies::frame(), prop::collection::vec(damage(), 1..4));
+    let damaged = || {
+        (
+            strategies::frame(ProtocolVersion::V5_0),
+            prop::collection::vec(damage(), 1..4),
+        )
+    };
     vec![
         property(
             "robustness::damaged_packets",
@@ -44,7 +49,7 @@ pub(crate) fn checks() -> Vec<Check> {
         property(
             "robustness::each_byte_replaced",
             40,
-            strategies::frame(),
+            strategies::frame(ProtocolVersion::V5_0),
             each_byte_replaced,
         ),
         property(
@@ -66,7 +71,7 @@ pub(crate) fn checks() -> Vec<Check> {
             "robustness::malformed_stays_malformed",
             20_000,
             (
-                strategies::frame(),
+                strategies::frame(ProtocolVersion::V5_0),
                 damage(),
                 prop::collection::vec(any::<u8>(), 0..16),
             ),

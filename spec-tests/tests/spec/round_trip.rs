@@ -19,7 +19,7 @@ pub(crate) fn checks() -> Vec<Check> {
         property(
             "round_trip::decode_then_encode_gives_the_same_bytes",
             20_000,
-            strategies::frame(),
+            strategies::frame(ProtocolVersion::V5_0),
             |frame| {
                 prop_assert_eq!(
                     &encode(&frame.decode(ProtocolVersion::V5_0)?),
@@ -31,7 +31,7 @@ pub(crate) fn checks() -> Vec<Check> {
         property(
             "round_trip::encode_then_decode_gives_the_same_packet",
             20_000,
-            strategies::frame(),
+            strategies::frame(ProtocolVersion::V5_0),
             |frame| {
                 let packet = frame.decode(ProtocolVersion::V5_0)?;
                 let bytes = encode(&packet);
@@ -42,25 +42,25 @@ pub(crate) fn checks() -> Vec<Check> {
         property(
             "round_trip::all_ways_to_encode_agree",
             20_000,
-            strategies::frame(),
+            strategies::frame(ProtocolVersion::V5_0),
             all_ways,
         ),
         property(
             "round_trip::lists_and_received_bytes_are_the_same",
             20_000,
-            strategies::frame(),
+            strategies::frame(ProtocolVersion::V5_0),
             |frame| list_built_equals_wire_built(&frame),
         ),
         property(
             "round_trip::received_properties_can_be_extended",
             10_000,
-            strategies::frame_of(PacketType::PubAck),
+            strategies::frame_of(ProtocolVersion::V5_0, PacketType::PubAck),
             extended,
         ),
         property(
             "round_trip::long_forms_become_short",
             10_000,
-            strategies::frame(),
+            strategies::frame(ProtocolVersion::V5_0),
             long_forms,
         ),
     ];
@@ -70,7 +70,7 @@ pub(crate) fn checks() -> Vec<Check> {
         checks.push(property(
             &name,
             10_000,
-            strategies::frame_from(sender),
+            strategies::frame_from(ProtocolVersion::V5_0, sender),
             move |frame| {
                 let packet = frame.decode_from(ProtocolVersion::V5_0, sender)?;
                 prop_assert_eq!(packet.check_sent_by(ProtocolVersion::V5_0, sender), Ok(()));
@@ -83,7 +83,7 @@ pub(crate) fn checks() -> Vec<Check> {
         checks.push(property(
             &name,
             2_000,
-            strategies::frame_of(packet_type),
+            strategies::frame_of(ProtocolVersion::V5_0, packet_type),
             move |frame| {
                 let packet = frame.decode(ProtocolVersion::V5_0)?;
                 prop_assert_eq!(packet.packet_type(), packet_type);

@@ -19,8 +19,11 @@ const PACKETS: usize = 8;
 
 pub(crate) fn checks() -> Vec<Check> {
     let streams = || {
-        let client = strategies::stream(Role::Client, PACKETS);
-        prop_oneof![client, strategies::stream(Role::Server, PACKETS)]
+        let client = strategies::stream(ProtocolVersion::V5_0, Role::Client, PACKETS);
+        prop_oneof![
+            client,
+            strategies::stream(ProtocolVersion::V5_0, Role::Server, PACKETS)
+        ]
     };
     vec![
         property(
@@ -49,7 +52,7 @@ pub(crate) fn checks() -> Vec<Check> {
         property(
             "splitting::every_prefix_is_incomplete",
             3_000,
-            strategies::frame(),
+            strategies::frame(ProtocolVersion::V5_0),
             every_prefix,
         ),
         property(
@@ -78,13 +81,13 @@ pub(crate) fn checks() -> Vec<Check> {
         property(
             "splitting::too_large_packets_are_refused_at_once",
             5_000,
-            strategies::frame(),
+            strategies::frame(ProtocolVersion::V5_0),
             too_large,
         ),
         property(
             "splitting::shared_parts_are_not_copied",
             3_000,
-            strategies::frame_of(PacketType::Publish),
+            strategies::frame_of(ProtocolVersion::V5_0, PacketType::Publish),
             shared_parts,
         ),
         property(

@@ -14,11 +14,10 @@ use crate::framing::{FixedHeader, RawPacket};
 use crate::sink::Sink;
 use crate::text::{binary, text};
 use crate::topic::{WILL_TOPIC, topic_name};
+use crate::v3_1_1::V3;
 use crate::v5::property::{Contains, Properties, property_set, property_set_and_seen, scope};
 use crate::wire::{Fault, Parsed, byte, length_prefixed, two_byte_integer};
-use crate::{
-    Binary, PacketType, PropertyIdentifier, ProtocolVersion, Text, TopicName, Violation, v3_1_1,
-};
+use crate::{Binary, PacketType, PropertyIdentifier, ProtocolVersion, Text, TopicName, Violation};
 
 /// The properties of a CONNECT.
 pub type ConnectProperties<'a> = Properties<'a, scope::Connect>;
@@ -215,7 +214,10 @@ impl<'a> Connect<'a> {
     /// [`Violation::ClientIdentifierEmptyWithoutCleanSession`].
     pub fn for_version(&self, version: ProtocolVersion) -> Result<Connect<'a>, Violation> {
         let connect = Connect { version, ..*self };
-        connect.check()?;
+        match version {
+            ProtocolVersion::V3_1_1 => V3(&connect).check()?,
+            ProtocolVersion::V5_0 => connect.check()?,
+        }
         match connect.session_expiry_interval() == self.session_expiry_interval() {
             true => Ok(connect),
             false => Err(Violation::SessionExpiryNotInVersion),
@@ -408,14 +410,33 @@ impl<'a> Body<'a> for Connect<'a> {
         PacketType::Connect
     }
 
+    #[inline]
+    fn version(&self, _: ProtocolVersion) -> ProtocolVersion {
+        self.version
+    }
+
     fn check(&self) -> Result<(), Violation> {
-        match self.version {
-            ProtocolVersion::V3_1_1 => v3_1_1::check_connect(self),
-            ProtocolVersion::V5_0 => authentication_method(&self.properties),
-        }
+        authentication_method(&self.properties)
     }
 
     fn write<S: Sink>(&self, sink: &mut S) {
+        self.write_head(sink);
+        self.properties.write(sink);
+        sink.length_prefixed(self.client_identifier.as_bytes());
+        if let Some(will) = &self.will {
+            will.properties.write(sink);
+            sink.length_prefixed(will.topic.as_bytes());
+            sink.length_prefixed(will.payload.as_bytes());
+        }
+        self.write_login(sink);
+    }
+}
+
+/// What is the same in both versions.
+impl Connect<'_> {
+    /// All fields before the properties.
+    #[inline]
+    pub(crate) fn write_head<S: Sink>(&self, sink: &mut S) {
         let [keep_alive_high, keep_alive_low] = self.keep_alive.to_be_bytes();
         let [m, q, t, u] = *PROTOCOL_NAME;
         let name_length = PROTOCOL_NAME.len() as u8;
@@ -431,24 +452,11 @@ impl<'a> Body<'a> for Connect<'a> {
             keep_alive_high,
             keep_alive_low,
         ]);
-        match self.version {
-            ProtocolVersion::V3_1_1 => {
-                sink.length_prefixed(self.client_identifier.as_bytes());
-                if let Some(will) = &self.will {
-                    sink.length_prefixed(will.topic.as_bytes());
-                    sink.length_prefixed(will.payload.as_bytes());
-                }
-            }
-            ProtocolVersion::V5_0 => {
-                self.properties.write(sink);
-                sink.length_prefixed(self.client_identifier.as_bytes());
-                if let Some(will) = &self.will {
-                    will.properties.write(sink);
-                    sink.length_prefixed(will.topic.as_bytes());
-                    sink.length_prefixed(will.payload.as_bytes());
-                }
-            }
-        }
+    }
+
+    /// User Name and Password.
+    #[inline]
+    pub(crate) fn write_login<S: Sink>(&self, sink: &mut S) {
         let user_name = self.user_name.as_ref().map(|it| it.as_bytes());
         let password = self.password.as_ref().map(|it| it.as_bytes());
         let fields = fault!("MQTT-3.1.3-1", [user_name, password], [password, user_name]);

@@ -15,7 +15,7 @@ use crate::encode::{self, Body, encodable};
 use crate::framing::{FixedHeader, RawPacket};
 use crate::sink::Sink;
 use crate::topic::{PUBLISH_TOPIC, topic_name};
-use crate::v3_1_1::{self, V3};
+use crate::v3_1_1::V3;
 use crate::v5::property::{Contains, PayloadFormat, Properties, property_set_and_seen, scope};
 use crate::wire::{Fault, Parsed};
 use crate::{EncodeError, PacketType, PropertyIdentifier, ProtocolVersion, TopicName, Violation};
@@ -236,22 +236,28 @@ pub fn decode_plain_publish<'a>(
         return None;
     }
     let (first_byte, body) = (packet.header().first_byte(), packet.body());
-    if version == ProtocolVersion::V3_1_1 {
-        let (payload, head) = v3_1_1::parse_publish_head(first_byte, body).ok()?;
-        return Some(Publish { payload, ..head });
-    }
-    let property_length = body.get(PublishLayout::of(first_byte, body)?.properties_at)?;
-    if *property_length != 0 {
-        return None;
-    }
-    match parse_head(first_byte, body) {
-        Ok((payload, publish)) => Some(Publish {
-            properties: Properties::EMPTY,
-            payload,
-            ..publish
-        }),
-        Err(_) => None,
-    }
+    let property_length = match version {
+        ProtocolVersion::V3_1_1 => 0,
+        ProtocolVersion::V5_0 => {
+            let properties_at = PublishLayout::of(first_byte, body)?.properties_at;
+            (*body.get(properties_at)? == 0).then_some(1)?
+        }
+    };
+    let topic_name = fault!(
+        "MQTT-3.3.2-1",
+        topic_name(body, &PUBLISH_TOPIC),
+        crate::faults::unchecked_topic_name(body)
+    );
+    let (rest, topic) = topic_name.ok()?;
+    let (rest, delivery) = delivery(first_byte, rest).ok()?;
+    Some(Publish {
+        delivery,
+        retain: is_retained(first_byte),
+        // There is no Topic Alias that could stand for it.
+        topic: Some(topic?),
+        properties: Properties::EMPTY,
+        payload: rest.get(property_length..)?,
+    })
 }
 
 pub(super) fn payload_format_is_right(format: Option<PayloadFormat>, payload: &[u8]) -> bool {

@@ -66,8 +66,17 @@ pub(super) fn checks() -> Vec<Check> {
         property(
             "v3_1_1::packets_of_5_0",
             20_000,
-            mqtt5_codec::strategies::frame(),
+            mqtt5_codec::strategies::frame(V5_0),
             |frame| judged_alike(frame.bytes()),
+        ),
+        property(
+            "v3_1_1::generated_packets",
+            20_000,
+            mqtt5_codec::strategies::frame(V3_1_1),
+            |frame| {
+                prop_assert_eq!(reference::judge(frame.bytes(), None), Ok(()));
+                judged_alike(frame.bytes())
+            },
         ),
     ]
 }

@@ -33,7 +33,7 @@ pub(super) fn checks() -> Vec<Check> {
         property(
             "v3_1_1::a_publish_of_5_0_has_one_byte_more",
             10_000,
-            mqtt5_codec::strategies::frame_of(PacketType::Publish)
+            mqtt5_codec::strategies::frame_of(V5_0, PacketType::Publish)
                 .prop_filter_map("a Topic Name", |frame| {
                     reference::write(&frame.decode(V5_0).expect("valid"))
                 }),

@@ -20,7 +20,7 @@ pub(super) fn checks() -> Vec<Check> {
             "v3_1_1::a_message_is_sent_without_its_properties",
             20_000,
             (
-                strategies::frame_of(PacketType::Publish),
+                strategies::frame_of(V5_0, PacketType::Publish),
                 1_u16..,
                 any::<bool>(),
             ),

@@ -36,7 +36,7 @@ pub(super) fn checks() -> Vec<Check> {
         property(
             "v3_1_1::a_head_says_what_the_packet_says",
             10_000,
-            strategies::frame_of(PacketType::Publish),
+            strategies::frame_of(super::V5_0, PacketType::Publish),
             |frame| {
                 let packet = frame.decode(super::V5_0)?;
                 match reference::write(&packet) {

@@ -8,7 +8,7 @@ use crate::packets::{packet, prefixed};
 
 /// The bytes of a packet of any type.
 pub(super) fn any_packet() -> impl Strategy<Value = Vec<u8>> + Clone {
-    let lowered = strategies::frame().prop_filter_map("3.1.1 has such a packet", |frame| {
+    let lowered = strategies::frame(V5_0).prop_filter_map("3.1.1 has such a packet", |frame| {
         match frame.decode(V5_0).expect("what is generated is valid") {
             // There is no password without a User Name.
             Packet::Connect(connect) => reference::write(&Packet::Connect(Connect {
