@@ -40,6 +40,9 @@ pub use self::reply::{Reply, response_topic};
 /// The requester has to subscribe to the Response Topic first. It makes sense to send a request
 /// with a Message Expiry Interval no longer than its timeout.
 ///
+/// Not in MQTT 3.1.1: a request that goes to a Server of that version loses its Response Topic and its
+/// Correlation Data, and times out.
+///
 /// ```
 /// use core::time::Duration;
 /// use mqtt5_session_fsm::codec::{Properties, Publish, TopicName};

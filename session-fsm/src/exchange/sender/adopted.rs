@@ -3,7 +3,7 @@
 //! The Server may hold Packet Identifiers of messages with QoS 2 from a part of the Session that is lost here. It would
 //! take another message with such an identifier for a repetition, and throw it away. So before an identifier is used for
 //! the first time, this side sends a PUBREL with it, and waits for the PUBCOMP, with which the Server forgets what it
-//! held (section 4.3.3). This is done for several identifiers at once, in their order, and only if none is left.
+//! held (section 4.3.3). The Packet Identifiers of requests are the same ones, so requests wait, too. This is done for several identifiers at once, in their order, and only if none is left.
 
 use core::ops::RangeInclusive;
 
