@@ -173,6 +173,7 @@ impl Broker {
             it.connection = Some(key);
             it.is_recorded |= !it.session.ends_with_connection();
             it.limits = admission.client.unwrap_or(self.config.client);
+            it.wildcards = own.wildcard_subscription_available;
             it.principal = admission.principal.into();
         }
         self.note_owner(client);

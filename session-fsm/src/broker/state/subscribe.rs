@@ -51,6 +51,11 @@ impl Broker {
                 Some(Grant::UpTo(_)) if self.refuses_share(version, subscription.filter) => {
                     ReasonCode::TopicFilterInvalid
                 }
+                Some(Grant::UpTo(_))
+                    if self.refuses_wildcards(version, client, subscription.filter) =>
+                {
+                    ReasonCode::WildcardSubscriptionsNotSupported
+                }
                 Some(&Grant::UpTo(qos)) => {
                     let qos = qos.min(subscription.options.maximum_qos);
                     let granted = Granted::new(
@@ -95,6 +100,19 @@ impl Broker {
         version == ProtocolVersion::V3_1_1
             && filter.has_share_prefix()
             && !(filter.is_shared() && self.config.shared_subscriptions_in_3_1_1)
+    }
+
+    /// Whether a filter of a client of MQTT 3.1.1 is refused because it has wildcards [MQTT3-3.8.3-2]. A client that was told
+    /// that there are none does not get here: such a filter is an error.
+    fn refuses_wildcards(
+        &self,
+        version: ProtocolVersion,
+        client: Key,
+        filter: TopicFilter<'_>,
+    ) -> bool {
+        version == ProtocolVersion::V3_1_1
+            && MatchingPart::from(filter).has_wildcard()
+            && self.clients.get(client).is_some_and(|it| !it.wildcards)
     }
 
     fn subscribe(
