@@ -30,6 +30,7 @@ mod topics;
 mod v3_1_1;
 mod vector_checks;
 mod verdict;
+mod version;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
