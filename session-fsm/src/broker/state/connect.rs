@@ -72,7 +72,7 @@ impl Broker {
         let Some((own, clean_start)) = connecting else {
             return Err(SendError::NotExpected);
         };
-        // A Client without a ClientID gets one of its own [MQTT-3.1.3-6].
+        // A Client without a ClientID gets one of its own [MQTT-3.1.3-6] [MQTT3-3.1.3-6].
         let identifier = fault!("MQTT-3.1.3-6", admission.assigned.unwrap_or(own), own);
         let identifier: Box<str> = identifier.into();
         if identifier.is_empty() && !fault!("MQTT-3.1.3-6") {
@@ -188,7 +188,7 @@ impl Broker {
         Ok(())
     }
 
-    /// Ends the connection that a Session has [MQTT-3.1.4-3].
+    /// Ends the connection that a Session has [MQTT-3.1.4-3] [MQTT3-3.1.4-2].
     fn take_over(&mut self, now: Instant, client: Key) {
         let Some(it) = self.clients.get(client) else {
             return;
