@@ -253,6 +253,7 @@ pub(crate) fn text(input: &[u8]) -> Parsed<'_, Text<'_>> {
         ascii_str(bytes).unwrap_or_default()
     };
     let text = Text(text);
+    // [MQTT3-1.5.3-3]
     Ok((
         rest,
         fault!("MQTT-1.5.4-3", text, text.without_byte_order_mark()),

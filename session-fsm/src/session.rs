@@ -232,7 +232,7 @@ impl Session {
     /// Returns how many Packet Identifiers are not used again before the Session ends. Each
     /// belonged to a message with QoS 2 that was sent, and then given up because the limits of a
     /// new Network Connection did not let it be sent again. The peer would take another message
-    /// with the identifier for this one \[MQTT-4.3.3-10\].
+    /// with the identifier for this one \[MQTT-4.3.3-10\] \[MQTT3-4.3.3-2\].
     #[must_use]
     pub const fn lost_identifiers(&self) -> u16 {
         self.sender.lost()
@@ -467,6 +467,7 @@ impl Session {
             self.hand_out_will();
         }
         let is_over = self.life.ends_at() <= now && !fault!("MQTT-4.1.0-2");
+        // [MQTT3-4.1.0-1] [MQTT3-4.1.0-2]
         if is_over || (self.life.is_connected() && fault!("MQTT-4.1.0-1")) {
             self.end();
         }

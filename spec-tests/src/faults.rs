@@ -109,7 +109,7 @@ impl Table {
 
     /// Where table, code and ledger do not fit each other.
     #[must_use]
-    pub fn disagreements(&self, hooks: &[Hook], ledger: &Ledger) -> Vec<String> {
+    pub fn disagreements(&self, hooks: &[Hook], ledgers: &[Ledger]) -> Vec<String> {
         let mut found = Vec::new();
         let mut names = BTreeSet::new();
         for fault in &self.faults {
@@ -131,8 +131,9 @@ impl Table {
                 ));
             }
             for statement in fault.statements() {
-                if !ledger.statements.iter().any(|it| it.id == statement) {
-                    found.push(format!("`{name}`: the ledger has no {statement}"));
+                let mut known = ledgers.iter().flat_map(|ledger| &ledger.statements);
+                if !known.any(|it| it.id == statement) {
+                    found.push(format!("`{name}`: no ledger has {statement}"));
                 }
             }
             let stands_for_nothing = fault.statements().next().is_none()
@@ -176,7 +177,7 @@ impl Fault {
     pub fn statements(&self) -> impl Iterator<Item = &str> {
         let label = self.name.split(' ').next();
         label
-            .filter(|label| label.starts_with("MQTT-"))
+            .filter(|label| label.starts_with("MQTT-") || label.starts_with("MQTT3-"))
             .into_iter()
             .chain(self.also.iter().map(String::as_str))
     }

@@ -1,18 +1,22 @@
-//! The ledger: every normative statement of the standard, and what shows that it is obeyed.
+//! The ledgers: every normative statement of each standard, and what shows that it is obeyed.
 
 mod faults;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
+use mqtt5_codec::ProtocolVersion;
 use serde::Deserialize;
 
 pub use faults::{Fault, faults};
 
-/// `ledger.toml`.
+/// `ledger.toml`, or `ledger-v3.1.1.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ledger {
+    /// The standard that makes the statements.
+    #[serde(skip)]
+    pub version: ProtocolVersion,
     /// The statements in the order of the standard.
     #[serde(rename = "statement")]
     pub statements: Vec<Statement>,
@@ -22,7 +26,7 @@ pub struct Ledger {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Statement {
-    /// The label, such as `MQTT-1.5.4-1`.
+    /// The label, such as `MQTT-1.5.4-1`, or `MQTT3-1.5.3-1` of MQTT 3.1.1.
     pub id: String,
     /// Number and title of the section that makes the statement.
     pub section: String,
@@ -174,25 +178,41 @@ impl fmt::Display for Evidence {
 }
 
 impl Ledger {
-    /// Reads the text of a ledger.
+    /// Reads the text of the ledger of a version.
     ///
     /// # Errors
     ///
     /// A message with the line, if it is not TOML or not of the expected form.
-    pub fn read(text: &str) -> Result<Self, String> {
-        toml::from_str(text).map_err(|error| error.to_string())
+    pub fn read(version: ProtocolVersion, text: &str) -> Result<Self, String> {
+        let ledger: Ledger = toml::from_str(text).map_err(|error| error.to_string())?;
+        Ok(Ledger { version, ..ledger })
     }
 
-    /// Reads `ledger.toml`.
+    /// Reads `ledger.toml`, or `ledger-v3.1.1.toml`.
     ///
     /// # Errors
     ///
     /// As [`Ledger::read`], or that the file cannot be read.
-    pub fn load() -> Result<Self, String> {
-        let path = crate::path_of("ledger.toml");
+    pub fn load(version: ProtocolVersion) -> Result<Self, String> {
+        let path = crate::path_of(match version {
+            ProtocolVersion::V3_1_1 => "ledger-v3.1.1.toml",
+            _ => "ledger.toml",
+        });
         let text = std::fs::read_to_string(&path)
             .map_err(|error| format!("{}: {error}", path.display()))?;
-        Self::read(&text)
+        Self::read(version, &text).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    /// Reads both ledgers, that of MQTT 5.0 first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::load`].
+    pub fn load_all() -> Result<[Self; 2], String> {
+        Ok([
+            Self::load(ProtocolVersion::V5_0)?,
+            Self::load(ProtocolVersion::V3_1_1)?,
+        ])
     }
 
     /// The statements of a layer.

@@ -2,8 +2,8 @@
 //!
 //! - [`vectors`] reads the golden byte vectors in `vectors/`.
 //! - [`standard`] knows which statements and sections there are.
-//! - [`ledger`] reads `ledger.toml`, the list of the 251 normative statements of MQTT 5.0 with the
-//!   evidence for each, and finds what is wrong with it.
+//! - [`ledger`] reads `ledger.toml` and `ledger-v3.1.1.toml`, the lists of the normative statements of MQTT 5.0 and
+//!   MQTT 3.1.1 with the evidence for each, and finds what is wrong with them.
 //! - [`explore`] walks through all states of a world that is built from the shipped machines, or through random
 //!   ones, and shows how it came to a state in which a rule is broken.
 //! - [`world`] is such a world: a client, a server, a network that may break at any moment, and monitors that know the

@@ -1,50 +1,76 @@
-//! `REPORT.md`: ledger and vectors for people to read.
+//! `REPORT.md`: ledgers and vectors for people to read.
 
 use std::fmt::Write;
+use std::iter::Peekable;
+
+use mqtt5_codec::ProtocolVersion;
 
 use crate::ledger::{Evidence, Layer, Ledger, Statement};
 use crate::vectors::{Tally, VectorFile};
 
-const CHAPTERS: [(&str, &str); 5] = [
+/// The chapters that make statements, in one of the standards or in both.
+const CHAPTERS: [(&str, &str); 6] = [
     ("1", "Introduction"),
     ("2", "MQTT Control Packet format"),
     ("3", "MQTT Control Packets"),
     ("4", "Operational behavior"),
     ("6", "Using WebSocket as a network transport"),
+    ("7", "Conformance"),
 ];
 
-/// The text of the report.
+/// The text of the report: of each version its ledger and its vectors.
 #[must_use]
-pub fn render(ledger: &Ledger, files: &[VectorFile]) -> String {
+pub fn render(versions: &[(&Ledger, &[VectorFile])]) -> String {
     let mut out = String::from(
-        "# The normative statements of MQTT 5.0 and the evidence for them\n\n\
-         Generated from `ledger.toml` and `vectors/` by\n\
+        "# The normative statements of MQTT 5.0 and MQTT 3.1.1, and the evidence for them\n\n\
+         Generated from `ledger.toml`, `ledger-v3.1.1.toml` and `vectors/` by\n\
          `cargo run -p mqtt5-spec-tests --bin report`; a test fails if it is out of date.\n\
-         The texts are paraphrases; the wording of the standard is the authority. Copyright notice\n\
-         and Notices of the standard: `NOTICE.md`.\n\n\
+         The texts are paraphrases; the wording of the standards is the authority. Copyright notices\n\
+         and Notices of the standards: `NOTICE.md`. `MQTT3-x.y.z-n` is statement MQTT-x.y.z-n of\n\
+         MQTT 3.1.1.\n\n\
          `cargo test -p mqtt5-spec-tests` fails if a statement has neither evidence nor an owner\n\
          outside of this library, or if evidence named here does not exist or did not pass in that\n\
          very run. Only statements of the transport layer can have such an owner.\n",
     );
-    statements_by_layer(&mut out, ledger);
-    vectors_by_verdict(&mut out, files);
-    evidence_in_numbers(&mut out, ledger);
-    for (chapter, title) in CHAPTERS {
-        writeln!(out, "\n## Chapter {chapter}: {title}\n").expect(STRINGS_TAKE_ALL);
-        out.push_str("| Statement | Binds | Layer | Paraphrase | Evidence |\n");
-        out.push_str("| --- | --- | --- | --- | --- |\n");
-        let of_chapter = |statement: &&Statement| statement.chapter() == chapter;
-        for statement in ledger.statements.iter().filter(of_chapter) {
-            row(&mut out, statement);
+    for (ledger, files) in versions {
+        let name = match ledger.version {
+            ProtocolVersion::V3_1_1 => "MQTT 3.1.1",
+            _ => "MQTT 5.0",
+        };
+        statements_by_layer(&mut out, name, ledger);
+        vectors_by_verdict(&mut out, name, files);
+        evidence_in_numbers(&mut out, ledger);
+        for (chapter, title) in CHAPTERS {
+            let of_chapter = |statement: &&Statement| statement.chapter() == chapter;
+            let statements = ledger.statements.iter().filter(of_chapter).peekable();
+            chapter_of(
+                &mut out,
+                &format!("{name}, chapter {chapter}: {title}"),
+                statements,
+            );
         }
     }
     out
 }
 
+fn chapter_of<'l>(
+    out: &mut String,
+    title: &str,
+    mut statements: Peekable<impl Iterator<Item = &'l Statement>>,
+) {
+    if statements.peek().is_none() {
+        return;
+    }
+    writeln!(out, "\n## {title}\n").expect(STRINGS_TAKE_ALL);
+    out.push_str("| Statement | Binds | Layer | Paraphrase | Evidence |\n");
+    out.push_str("| --- | --- | --- | --- | --- |\n");
+    statements.for_each(|statement| row(out, statement));
+}
+
 const STRINGS_TAKE_ALL: &str = "writing to a string does not fail";
 
-fn statements_by_layer(out: &mut String, ledger: &Ledger) {
-    out.push_str("\n## Statements with evidence\n\n");
+fn statements_by_layer(out: &mut String, version: &str, ledger: &Ledger) {
+    writeln!(out, "\n## {version}: statements with evidence\n").expect(STRINGS_TAKE_ALL);
     out.push_str("| Layer | With evidence | Outside | All |\n| --- | ---: | ---: | ---: |\n");
     let mut line = |name: &str, statements: &[&Statement]| {
         let shown = statements.iter().filter(|one| !one.evidence.is_empty());
@@ -60,8 +86,8 @@ fn statements_by_layer(out: &mut String, ledger: &Ledger) {
     line("all", &all);
 }
 
-fn vectors_by_verdict(out: &mut String, files: &[VectorFile]) {
-    out.push_str("\n## Golden byte vectors\n\n");
+fn vectors_by_verdict(out: &mut String, version: &str, files: &[VectorFile]) {
+    writeln!(out, "\n## {version}: golden byte vectors\n").expect(STRINGS_TAKE_ALL);
     out.push_str("| File | accept | incomplete | reject | All |\n");
     out.push_str("| --- | ---: | ---: | ---: | ---: |\n");
     let mut line = |name: &str, tally: Tally| {

@@ -9,19 +9,35 @@ use mqtt5_codec::ProtocolVersion;
 struct Standard {
     /// The labels of all statements with their layers. They are kept apart from the ledger.
     statements: BTreeMap<&'static str, &'static str>,
+    /// The same labels in the order of the standard.
+    order: Vec<&'static str>,
     /// The numbers and titles of all sections.
     sections: BTreeSet<(&'static str, &'static str)>,
 }
 
-static MQTT_5_0: LazyLock<Standard> = LazyLock::new(|| Standard {
-    statements: lines(include_str!("../statements.txt")).collect(),
-    sections: lines(include_str!("../sections.txt")).collect(),
+static MQTT_5_0: LazyLock<Standard> = LazyLock::new(|| {
+    Standard::read(
+        include_str!("../statements.txt"),
+        include_str!("../sections.txt"),
+    )
 });
 
-static MQTT_3_1_1: LazyLock<Standard> = LazyLock::new(|| Standard {
-    statements: lines(include_str!("../statements-v3.1.1.txt")).collect(),
-    sections: lines(include_str!("../sections-v3.1.1.txt")).collect(),
+static MQTT_3_1_1: LazyLock<Standard> = LazyLock::new(|| {
+    Standard::read(
+        include_str!("../statements-v3.1.1.txt"),
+        include_str!("../sections-v3.1.1.txt"),
+    )
 });
+
+impl Standard {
+    fn read(statements: &'static str, sections: &'static str) -> Self {
+        Standard {
+            statements: lines(statements).collect(),
+            order: lines(statements).map(|(label, _)| label).collect(),
+            sections: lines(sections).collect(),
+        }
+    }
+}
 
 fn standard(version: ProtocolVersion) -> &'static Standard {
     match version {
@@ -30,7 +46,7 @@ fn standard(version: ProtocolVersion) -> &'static Standard {
     }
 }
 
-fn lines(text: &str) -> impl Iterator<Item = (&str, &str)> {
+fn lines(text: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines.filter_map(|line| line.split_once(' '))
 }
@@ -39,6 +55,12 @@ fn lines(text: &str) -> impl Iterator<Item = (&str, &str)> {
 #[must_use]
 pub fn statements(version: ProtocolVersion) -> &'static BTreeMap<&'static str, &'static str> {
     &standard(version).statements
+}
+
+/// The labels of all numbered statements, in the order of the standard.
+#[must_use]
+pub fn labels(version: ProtocolVersion) -> &'static [&'static str] {
+    &standard(version).order
 }
 
 /// Whether the standard has a section with this number, such as `3.1.2.11`.

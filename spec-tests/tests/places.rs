@@ -12,12 +12,12 @@ fn every_statement_stands_in_the_code_that_keeps_it() {
     for folder in ["codec/src", "session-fsm/src"] {
         read(&workspace().join(folder), &mut sources);
     }
-    let ledger = Ledger::load().expect("ledger.toml");
-    let statements =
-        [Layer::Codec, Layer::Session, Layer::Broker].map(|layer| ledger.of_layer(layer));
+    let ledgers = Ledger::load_all().expect("ledgers");
+    let statements = ledgers.iter().flat_map(|ledger| {
+        let layers = [Layer::Codec, Layer::Session, Layer::Broker];
+        layers.into_iter().flat_map(|layer| ledger.of_layer(layer))
+    });
     let nowhere: Vec<&str> = statements
-        .into_iter()
-        .flatten()
         .map(|statement| &*statement.id)
         .filter(|id| !stands_in(&sources, id))
         .collect();

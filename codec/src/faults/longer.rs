@@ -1,7 +1,7 @@
 //! Deliberate faults that take more than a line, or are in a table that is a constant.
 
 use crate::text::{Text, text};
-use crate::topic::TopicName;
+use crate::topic::{TopicName, checked_plain_topic_filter};
 use crate::v5::packet::flag;
 use crate::wire::{Fault, Parsed, length_prefixed};
 use crate::{PacketType, Violation};
@@ -84,6 +84,14 @@ pub(crate) fn unchecked_topic_name(input: &[u8]) -> Parsed<'_, Option<TopicName<
     let (rest, bytes) = length_prefixed(input)?;
     let name = TopicName::trusted(bytes);
     Ok((rest, (!bytes.is_empty()).then_some(name)))
+}
+
+/// What is no UTF-8 encoded string is read as another filter.
+pub(crate) fn unchecked_topic_filter(input: &[u8]) -> Parsed<'_, Option<Violation>> {
+    checked_plain_topic_filter(input).or_else(|_| {
+        let (rest, _) = length_prefixed(input)?;
+        Ok((rest, None))
+    })
 }
 
 impl Text<'_> {

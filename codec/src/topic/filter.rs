@@ -48,6 +48,7 @@ impl<'a> TopicFilter<'a> {
     /// [`Violation::ShareNameWildcard`], [`Violation::ShareFilterMissing`],
     /// [`Violation::NullCharacter`], [`Violation::StringTooLong`].
     pub fn new(filter: &'a str) -> Result<Self, Violation> {
+        // [MQTT3-4.7.3-3]
         if filter.len() > fault!("MQTT-4.7.3-3", MAXIMUM_LENGTH, MAXIMUM_LENGTH + 1) {
             return Err(Violation::StringTooLong);
         }
@@ -117,7 +118,7 @@ impl<'a> TopicFilter<'a> {
     ///
     /// `+` matches one level, `#` the parent and any number of levels below it, every other level
     /// only itself, byte by byte. A filter that begins with a wildcard matches no name that begins
-    /// with `$` [MQTT-4.7.2-1]. Linear in the length of the name, no allocation.
+    /// with `$` [MQTT-4.7.2-1] [MQTT3-4.7.2-1]. Linear in the length of the name, no allocation.
     #[must_use]
     pub fn matches(self, name: TopicName<'_>) -> bool {
         matching::matches(self.matching_part().as_bytes(), name.as_bytes())

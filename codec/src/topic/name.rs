@@ -108,6 +108,7 @@ fn check(name: &str) -> Result<(), Violation> {
 
 #[inline(never)]
 fn check_slowly(name: &str) -> Result<(), Violation> {
+    // [MQTT3-4.7.3-2]
     if has_null(name.as_bytes()) && !fault!("MQTT-4.7.3-2") {
         Err(Violation::NullCharacter)
     } else if name.bytes().any(is_wildcard) && !fault!("MQTT-4.7.0-1") {

@@ -104,7 +104,12 @@ impl<'a> Parse<'a> for V3<Publish<'a>> {
 /// Everything before the payload (section 3.3.2).
 #[inline]
 pub(crate) fn parse_publish_head(first_byte: u8, input: &[u8]) -> Parsed<'_, Publish<'_>> {
-    let (rest, topic) = topic_name(input, &PUBLISH_TOPIC)?;
+    // [MQTT3-3.3.2-1]
+    let (rest, topic) = fault!(
+        "MQTT-3.3.2-1",
+        topic_name(input, &PUBLISH_TOPIC),
+        crate::faults::unchecked_topic_name(input)
+    )?;
     let (rest, delivery) = delivery(first_byte, rest)?;
     Ok((
         rest,
@@ -147,7 +152,12 @@ impl<'a> Parse<'a> for V3<Subscribe<'a>> {
         Fault::place(any, list)?;
         let (mut rest, mut broken_in_v5) = (list, None);
         while !rest.is_empty() {
-            let (at_qos, broken) = checked_plain_topic_filter(rest)?;
+            // [MQTT3-3.8.3-1]
+            let (at_qos, broken) = fault!(
+                "MQTT-3.8.3-1",
+                checked_plain_topic_filter(rest),
+                crate::faults::unchecked_topic_filter(rest)
+            )?;
             let (after, qos) = byte(at_qos)?;
             Fault::place(requested_qos(qos), at_qos)?;
             broken_in_v5 = broken_in_v5.or(broken);
@@ -181,7 +191,11 @@ impl<'a> Parse<'a> for V3<Unsubscribe<'a>> {
         let (mut rest, mut broken_in_v5) = (list, None);
         while !rest.is_empty() {
             let broken;
-            (rest, broken) = checked_plain_topic_filter(rest)?;
+            (rest, broken) = fault!(
+                "MQTT-3.10.3-1",
+                checked_plain_topic_filter(rest),
+                crate::faults::unchecked_topic_filter(rest)
+            )?;
             broken_in_v5 = broken_in_v5.or(broken);
         }
         let filters = TopicFilters::from_v3(list, broken_in_v5);

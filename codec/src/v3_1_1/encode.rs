@@ -47,7 +47,9 @@ fn check_connect(connect: &Connect<'_>) -> Result<(), Violation> {
     if connect.password.is_some() && connect.user_name.is_none() {
         return Err(Violation::PasswordWithoutUserName);
     }
-    if connect.client_identifier.is_empty() && !connect.clean_start {
+    // [MQTT3-3.1.3-7]
+    let is_kept = !connect.clean_start && !fault!("MQTT3-3.1.3-7");
+    if connect.client_identifier.is_empty() && is_kept {
         return Err(Violation::ClientIdentifierEmptyWithoutCleanSession);
     }
     Ok(())

@@ -91,6 +91,7 @@ pub(crate) const fn statement(
     packet_type: PacketType,
 ) -> Option<&'static str> {
     match violation {
+        // Whoever gets such a packet closes the Network Connection [MQTT3-2.2.2-2].
         Violation::FixedHeaderFlags => match packet_type {
             PacketType::PubRel => Some("MQTT3-3.6.1-1"),
             PacketType::Subscribe => Some("MQTT3-3.8.1-1"),

@@ -9,7 +9,7 @@
 //! 1. **A PUBLISH with RETAIN 1** goes to [`RetainedStore::retain`]. The owner records what the
 //!    returned [`Changes`] list, and releases the bodies of the messages that are gone. On a
 //!    [`RetainError`] it answers 0x97, Quota exceeded. A PUBLISH with RETAIN 0 does not come here:
-//!    it leaves retained messages as they are \[MQTT-3.3.1-8\].
+//!    it leaves retained messages as they are \[MQTT-3.3.1-8\] \[MQTT3-3.3.1-12\].
 //! 2. **A new subscription** whose Retain Handling asks for retained messages gets a cursor from
 //!    [`RetainedStore::cursor`]. The owner keeps it in the Session, calls [`RetainedStore::next`]
 //!    as the Session has room, and sends each message with RETAIN 1. The cursor passes over what
@@ -18,7 +18,7 @@
 //! 3. **A message with RETAIN 0 on the same topic**, before it goes to a subscription whose cursor is
 //!    open: if [`RetainedStore::is_ahead_of`] says that the cursor has yet to come to the topic's
 //!    retained message, the owner sends that first, and calls [`RetainedStore::overtake`] when it
-//!    has done so for all such cursors \[MQTT-4.6.0-5\].
+//!    has done so for all such cursors \[MQTT-4.6.0-5\] \[MQTT3-4.6.0-6\].
 //! 4. **At [`next_timeout`](RetainedStore::next_timeout)** it calls
 //!    [`handle_timeout`](RetainedStore::handle_timeout), which returns what has expired.
 //! 5. **After a restart** it gives all messages back with [`RetainedStore::restore`], and all

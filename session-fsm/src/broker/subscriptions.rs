@@ -73,7 +73,7 @@
 //! assert_eq!(hits, [(sensor, Qos::AtLeastOnce), (display, Qos::AtMostOnce)]);
 //! assert_eq!(visits, 4); // the root, plant, + and temperature
 //!
-//! // A subscription is replaced in place [MQTT-3.8.4-3].
+//! // A subscription is replaced in place [MQTT-3.8.4-3] [MQTT3-3.8.4-3].
 //! let before = index.insert(TopicFilter::new("plant/+/temperature")?, display, Qos::ExactlyOnce)?;
 //! assert_eq!(before, Some(Qos::AtMostOnce));
 //!

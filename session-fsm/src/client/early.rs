@@ -129,7 +129,7 @@ impl Client {
     }
 
     /// Ends the requests: no CONNACK will come, or it refuses. If it refuses, the Server has
-    /// processed nothing \[MQTT-3.1.4-6\].
+    /// processed nothing \[MQTT-3.1.4-6\] \[MQTT3-3.1.4-5\].
     pub(super) fn end_early(&mut self, is_refused: bool) {
         if self.connection.early.was_granted() {
             let (sent, ending) = if is_refused {

@@ -101,6 +101,7 @@ impl Client {
             expiry_interval: connect.session_expiry_interval(),
             response_information: properties.request_response_information().unwrap_or(false),
         };
+        // [MQTT3-3.1.0-1] [MQTT3-7.0.0-1]
         if fault!("MQTT-3.1.0-1") {
             self.connection.send_ping(PacketType::PingReq);
         }

@@ -26,6 +26,7 @@ impl Connection {
 
     /// PINGREQ or PINGRESP.
     pub(crate) fn send_ping(&mut self, packet_type: PacketType) {
+        // [MQTT3-3.1.2-23]
         if fault!("MQTT-3.1.2-20") && packet_type == PacketType::PingReq {
             return;
         }
@@ -109,6 +110,7 @@ impl Connection {
             }
             .encode_to_vec(version)
         })?;
+        // [MQTT3-3.14.4-2]
         if fault!("MQTT-3.14.4-1") {
             self.send_ping(PacketType::PingReq);
         }

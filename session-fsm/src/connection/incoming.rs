@@ -129,7 +129,12 @@ pub(crate) trait Side {
                     }
                 }
             }
-            let maximum_packet_size = self.connection().own.maximum_packet_size;
+            // [MQTT3-4.8.0-2]
+            let maximum_packet_size = fault!(
+                "MQTT3-4.8.0-2",
+                self.connection().own.maximum_packet_size,
+                u32::MAX
+            );
             let packet = match split(input, maximum_packet_size) {
                 Ok(Split::Packet { packet, rest }) => {
                     trace_packets!(self.connection().version, "received", packet.as_bytes());
@@ -389,6 +394,7 @@ pub(crate) trait Side {
     ) -> Option<T> {
         match handled {
             Ok(handled) => handled,
+            // [MQTT3-4.8.0-1]
             Err(_) if fault!("MQTT-4.13.1-1") => None,
             Err(violation) => {
                 self.fail(now, violation.into());

@@ -111,7 +111,7 @@ impl Connection {
             SenderAction::Finish => session.finished(packet_identifier, token),
             SenderAction::Release => {
                 session.change(|| Change::Released { packet_identifier });
-                // Those of earlier PUBRECs go first [MQTT-4.6.0-4].
+                // Those of earlier PUBRECs go first [MQTT-4.6.0-4] [MQTT3-4.6.0-4].
                 if session.sender.next_release() == Some(packet_identifier) {
                     let named = fault!("MQTT-4.3.3-4", packet_identifier, PacketIdentifier::MIN);
                     self.outbox.pubrel(self.version, named, ReasonCode::Success);
@@ -205,13 +205,14 @@ impl Connection {
             receipt = undecided;
             match action {
                 ReceiverAction::Deliver => {}
-                // By the rules of its QoS [MQTT-4.5.0-2].
+                // By the rules of its QoS [MQTT-4.5.0-2] [MQTT3-4.5.0-2] [MQTT3-4.3.2-2].
                 ReceiverAction::PubAck if fault!("MQTT-4.3.2-4") => {}
                 ReceiverAction::PubAck => {
                     let named = fault!("MQTT-2.2.1-5", packet_identifier, PacketIdentifier::MIN);
                     self.outbox.puback(self.version, named, ReasonCode::Success);
                     self.outbox.answers();
                 }
+                // [MQTT3-3.3.4-1]
                 ReceiverAction::PubRec if fault!("MQTT-3.3.4-1") => {
                     self.outbox
                         .puback(self.version, packet_identifier, ReasonCode::Success);

@@ -438,7 +438,7 @@ impl Connection {
         let no_alias = queued.topic_alias.is_none() && self.topic_aliases == TopicAliases::Off;
         let takes_none = self.peer.topic_alias_maximum == 0 && !fault!("MQTT-3.1.2-27");
         let same_properties = queued.expires_at == Instant::NEVER && !queued.has_identifiers();
-        // MQTT 3.1.1 has neither.
+        // MQTT 3.1.1 has neither, and needs no extension [MQTT3-7.0.0-2].
         let is_plain = self.version == ProtocolVersion::V3_1_1;
         if (no_alias || takes_none) && same_properties || is_plain {
             // Nothing changes but the fixed header and the identifier.

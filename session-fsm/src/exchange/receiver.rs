@@ -51,7 +51,7 @@ impl Receiver {
         Receiver {
             identifiers: Identifiers::default(),
             open: 0,
-            // [MQTT-4.6.0-2] and [MQTT-4.6.0-3] bind a Client.
+            // [MQTT-4.6.0-2] [MQTT3-4.6.0-2] and [MQTT-4.6.0-3] [MQTT3-4.6.0-3] bind a Client.
             in_order: role == Role::Client || fault!("a Server acknowledges in order"),
             first_use: 0,
             deferred: None,

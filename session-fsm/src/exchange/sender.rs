@@ -276,13 +276,14 @@ impl Sender {
             return None;
         }
         let queued = slot.used_for.queued()?;
-        // A new message has an identifier that was not in use [MQTT-4.3.2-1] [MQTT-4.3.3-1].
+        // A new message has an identifier that was not in use [MQTT-4.3.2-1] [MQTT-4.3.3-1]
+        // [MQTT3-2.3.1-2] [MQTT3-2.3.1-4].
         let packet_identifier = fault!(
             "MQTT-2.2.1-3",
             slot.packet_identifier()?,
             PacketIdentifier::new((slot.packet_identifier()?.get() - 1) % 2 + 1)?
         );
-        // [MQTT-3.3.1-3] [MQTT-4.3.3-2].
+        // [MQTT-3.3.1-3] [MQTT3-3.3.1-3] [MQTT-4.3.3-2] [MQTT3-4.3.3-1] [MQTT3-3.3.1-1].
         let duplicate =
             fault!("MQTT-3.3.1-1", !slot.is_unsent(), false) || fault!("MQTT-4.3.2-2 DUP");
         Some((
@@ -392,7 +393,7 @@ impl Sender {
     }
 
     /// A new Network Connection resumes the Session: everything unacknowledged will be sent again,
-    /// in its order (section 4.4).
+    /// in its order (section 4.4) [MQTT3-4.6.0-1].
     pub(crate) fn resume(&mut self) {
         #[cfg(mqtt5_faults)]
         self.resume_wrongly();

@@ -265,7 +265,7 @@ transitions! {
             Free | Unsent1 | Unsent2 | Lost => same, Report;
         }
         /// The Network Connection is gone. Requests are not Session State; unacknowledged messages
-        /// stay so \[MQTT-4.3.2-3\] \[MQTT-4.3.3-3\] \[MQTT-4.3.3-5\].
+        /// stay so \[MQTT-4.3.2-3\] \[MQTT3-4.3.2-1\] \[MQTT-4.3.3-3\] \[MQTT-4.3.3-5\].
         ConnectionEnded {
             WaitSubAck | WaitUnsubAck => Free, Lose;
             Free | Unsent1 | Unsent2 | WaitPubAck | WaitPubRec | WaitPubComp | Lost => same, Nothing;

@@ -206,7 +206,7 @@ impl Lent<'_> {
                 Some(seconds) => session.change_expiry(seconds),
                 None => {}
             }
-            // [MQTT-3.14.4-3]
+            // [MQTT-3.14.4-3] [MQTT3-3.14.4-3]
             let is_normal = disconnect.reason_code == ReasonCode::NORMAL_DISCONNECTION;
             if fault!("MQTT-3.14.4-3", is_normal, false)
                 || fault!("any DISCONNECT deletes the Will")
@@ -237,6 +237,7 @@ impl Lent<'_> {
         connection.send_disconnect(reason_code, properties)?;
         // Also after a re-authentication that fails [MQTT-4.12.1-2], and after any error
         // [MQTT-4.13.2-1].
+        // In MQTT 3.1.1: [MQTT3-3.14.4-1].
         if !fault!("MQTT-3.14.4-2") {
             self.close(now, Cause::Disconnected(reason_code), true);
         }
@@ -328,7 +329,9 @@ impl Side for Lent<'_> {
 
     fn open<'p>(&mut self, now: Instant, packet: &Packet<'p>) -> Handled<'p> {
         match *packet {
+            // [MQTT3-3.12.4-1]
             Packet::PingReq if fault!("MQTT-3.12.4-1") => Ok(None),
+            // [MQTT3-3.1.0-2]
             Packet::Connect(_) if fault!("MQTT-3.1.0-2") => Ok(None),
             Packet::PingReq => {
                 let (connection, session) = self.parts();
@@ -352,6 +355,7 @@ impl Side for Lent<'_> {
         if connection.is_over() {
             return;
         }
+        // [MQTT3-3.1.4-1]
         if connection.phase == Phase::Opening && fault!("MQTT-3.1.4-1") {
             return;
         }

@@ -67,7 +67,8 @@ impl Lent<'_> {
         if connect.version == ProtocolVersion::V3_1_1 {
             self.server.connection.own = older_version::limits(&self.server.connection.own);
             // [MQTT3-3.1.3-8]
-            if connect.client_identifier.is_empty() && !connect.clean_start {
+            let is_kept = !connect.clean_start && !fault!("MQTT3-3.1.3-8");
+            if connect.client_identifier.is_empty() && is_kept {
                 self.refuse_by_itself(now, ReasonCode::ClientIdentifierNotValid);
                 return Ok(None);
             }
@@ -80,6 +81,7 @@ impl Lent<'_> {
         let unsupported = connect
             .will
             .and_then(|will| unsupported_will(own, will.qos, will.retain));
+        // [MQTT3-3.1.3-5]
         if fault!("MQTT-3.1.3-5") && connect.client_identifier.len() == 23 {
             let reason_code = ReasonCode::ClientIdentifierNotValid;
             self.refuse_with(now, reason_code, &[], Cause::Refused(reason_code));
@@ -98,7 +100,13 @@ impl Lent<'_> {
             clean_start: connect.clean_start,
             keep_alive: connect.keep_alive,
             response_information: properties.request_response_information().unwrap_or(false),
-            will: connect.will.as_ref().and_then(pending_will),
+            will: fault!(
+                "MQTT3-3.1.2-12",
+                connect.will,
+                connect.will.or(Some(unasked_will()))
+            )
+            .as_ref()
+            .and_then(pending_will),
             deciding: true,
         }));
         Ok(Some(Event::Connect(connect)))
@@ -174,6 +182,7 @@ impl Lent<'_> {
             ));
         }
         if session.role != Role::Server || session.client_identifier() != client_identifier {
+            // [MQTT3-3.1.3-2]
             return Err(SendError::ClientIdentifierDiffers);
         }
         let limits = match is_told {
@@ -195,8 +204,10 @@ impl Lent<'_> {
         // Ends the Session's earlier connection, and lets the Session expire, if that is due.
         session.connection_ended(now);
         session.handle_timeout(now);
-        // [MQTT-3.1.4-4], and with it Session Present is 0 [MQTT-3.2.2-2].
+        // [MQTT-3.1.4-4] [MQTT3-3.1.4-3], and with it Session Present is 0 [MQTT-3.2.2-2].
+        // In MQTT 3.1.1: [MQTT3-3.2.2-1].
         let clean_start = handshake.clean_start && !fault!("MQTT-3.1.2-4 Server");
+        // [MQTT3-3.1.2-4]
         let session_present = session.life.exists() && !clean_start && !fault!("MQTT-3.1.2-5");
         let Some(packet) = self.server.connack(session_present, &own, properties)? else {
             // The Client cannot take the CONNACK: nothing was accepted.
@@ -212,6 +223,7 @@ impl Lent<'_> {
         }
         let will = handshake.and_then(|handshake| handshake.will);
         session.connection_began(session.client_identifier.clone(), expiry_interval, will);
+        // [MQTT3-3.1.2-24]
         self.server.keep_alive = fault!("MQTT-3.1.2-22", keep_alive, keep_alive.saturating_mul(2));
         self.server.connection.own = own;
         self.server.connection.phase = fault!(
@@ -223,9 +235,11 @@ impl Lent<'_> {
         if let Some(authentication) = &mut self.server.connection.authentication {
             authentication.connected();
         }
+        // [MQTT3-3.2.0-1]
         if fault!("MQTT-3.2.0-1") {
             self.server.connection.send_ping(PacketType::PingResp);
         }
+        // [MQTT3-3.1.4-4]
         if !fault!("MQTT-3.1.4-5") {
             self.server.connection.send(&packet);
         }
@@ -290,11 +304,17 @@ impl Lent<'_> {
     ) {
         // Also for a ClientID that is refused [MQTT-3.1.3-8], further checks [MQTT-3.1.4-2], and an
         // authentication that fails [MQTT-4.12.0-1] [MQTT-4.12.0-4].
+        // In MQTT 3.1.1: [MQTT3-3.1.3-9] [MQTT3-3.2.2-5].
         if !fault!("MQTT-3.2.2-7") {
             self.close(now, cause, false);
         }
         let version = self.server.connection.version;
-        let Some(reason_code) = older_version::refusal(version, reason_code) else {
+        let reason_code = older_version::refusal(version, reason_code).or(fault!(
+            "MQTT3-3.2.2-6",
+            None,
+            Some(ReasonCode::NotAuthorized)
+        ));
+        let Some(reason_code) = reason_code else {
             return;
         };
         let packet =
@@ -385,7 +405,12 @@ impl ServerConnection {
             .connection
             .fit(Explanations::Always, &list, |version, list| {
                 ConnAck {
-                    session_present: session_present && !fault!("MQTT-3.2.2-3"),
+                    // [MQTT3-3.2.2-2] [MQTT3-3.2.2-3]
+                    session_present: fault!(
+                        "MQTT3-3.2.2-3",
+                        session_present && !fault!("MQTT-3.2.2-3"),
+                        true
+                    ),
                     reason_code: ReasonCode::Success,
                     properties: Properties::new(list)?,
                 }
@@ -427,6 +452,21 @@ fn unsupported_will(own: &Limits, qos: Qos, retain: bool) -> Option<SessionViola
 }
 
 /// Returns the Will as it is stored (section 3.1.2.5). Its properties become those of the message.
+/// A Will that no CONNECT has.
+#[cfg(mqtt5_faults)]
+fn unasked_will() -> Will<'static> {
+    let will = Packet::decode(
+        ProtocolVersion::V3_1_1,
+        b"\x10\x13\0\x04MQTT\x04\x06\0\0\0\x01c\0\x01w\0\x01x",
+    );
+    match will {
+        Ok(Packet::Connect(Connect {
+            will: Some(will), ..
+        })) => will,
+        other => unreachable!("{other:?}"),
+    }
+}
+
 fn pending_will(will: &Will<'_>) -> Option<Box<PendingWill>> {
     let properties: Vec<_> = will
         .properties

@@ -213,10 +213,11 @@ impl Lent<'_> {
         #[cfg(mqtt5_faults)]
         let codes = &*wrong_codes(answer, codes, self.server.connection.own.maximum_qos);
         let named = match answer {
-            // [MQTT-3.8.4-2].
+            // [MQTT-3.8.4-2] [MQTT3-3.8.4-2].
             PacketType::SubAck => {
                 fault!("MQTT-2.2.1-6", packet_identifier, PacketIdentifier::MIN)
             }
+            // [MQTT3-3.10.4-5]
             _ => fault!("MQTT-3.10.4-5", packet_identifier, PacketIdentifier::MIN),
         };
         let packet =
@@ -248,7 +249,9 @@ impl Lent<'_> {
                 })?;
         let fits = packet.is_some();
         let is_lost = match answer {
+            // [MQTT3-3.8.4-1]
             PacketType::SubAck => fault!("MQTT-3.8.4-1"),
+            // [MQTT3-3.10.4-4]
             _ => fault!("MQTT-3.10.4-4"),
         };
         if let Some(packet) = packet.filter(|_| !is_lost) {
@@ -267,6 +270,7 @@ fn wrong_codes(
 ) -> vec::Vec<ReasonCode> {
     let mut codes = codes.to_vec();
     match answer {
+        // [MQTT3-3.9.3-1]
         PacketType::SubAck if fault!("MQTT-3.9.3-1") => codes.reverse(),
         PacketType::UnsubAck if fault!("MQTT-3.11.3-1") => codes.reverse(),
         PacketType::SubAck if fault!("MQTT-3.8.4-7 failure") => {

@@ -128,7 +128,7 @@ impl Session {
                     delay: pending.delay,
                 });
             }
-            // [MQTT-3.1.2-7]
+            // [MQTT-3.1.2-7] [MQTT3-3.1.2-12] [MQTT3-3.1.2-8]
             self.will = fault!("MQTT-3.1.2-7", Some(pending), None);
         }
         if self.config.persistent
@@ -154,6 +154,7 @@ impl Session {
         }
         self.receiver.connection_ended();
         // What is unacknowledged stays so [MQTT-4.3.2-3] [MQTT-4.3.3-3] [MQTT-4.3.3-5].
+        // In MQTT 3.1.1: [MQTT3-2.3.1-3] [MQTT3-4.4.0-1].
         if fault!("MQTT-4.4.0-1") {
             self.sender.reset();
         }
@@ -183,7 +184,7 @@ impl Session {
         will.map_or(Instant::NEVER, |will| will.due_at)
     }
 
-    /// The Will Message is published, and no more stored [MQTT-3.1.2-10].
+    /// The Will Message is published, and no more stored [MQTT-3.1.2-10] [MQTT3-3.1.2-10].
     pub(crate) fn hand_out_will(&mut self) {
         if let Some(pending) = self.will.take() {
             if !fault!("MQTT-3.1.2-10") {

@@ -264,7 +264,7 @@ impl Queues {
     #[inline]
     fn pop(&mut self, qos: Qos) -> Option<QueuedMessage> {
         let queue = self.queue(qos);
-        // [MQTT-4.6.0-6]
+        // [MQTT-4.6.0-6] [MQTT3-4.6.0-5]
         let taken = fault!("MQTT-4.6.0-6", queue.pop_front(), queue.pop_back())?.take()?;
         self.taken(&taken);
         Some(taken)

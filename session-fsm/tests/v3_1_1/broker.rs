@@ -111,6 +111,19 @@ fn limits_are_not_held_against_a_client() {
     assert_eq!(place.written(older), ("40 02 00 01".into(), false));
 }
 
+/// Section 3.8.3: a Server that has no wildcards refuses filters with them, which a Client cannot know.
+#[test]
+fn filters_with_wildcards() {
+    let mut config = BrokerConfig::default();
+    config.server.limits.wildcard_subscription_available = false;
+    let mut place = Place::new(config);
+    let older = place.older('o');
+    place.send(older, "82 0E 0001 0001 2B 01 0001 61 01 0001 23 01");
+    assert_eq!(place.written(older), ("90 05 00 01 80 01 80".into(), false));
+    place.send(older, "30 04 0001 61 68 30 04 0001 62 68");
+    assert_eq!(place.written(older).0, "30 04 00 01 61 68");
+}
+
 #[test]
 fn refused_messages() {
     for (refusal, code) in [

@@ -2,8 +2,8 @@
 //!
 //! `cargo run -p mqtt5-spec-tests --bin faults [-- NAME-PART...]`
 //!
-//! A fault that breaks a statement has to make evidence fail that `ledger.toml` names for the statement; one that
-//! names checks, each of them. Without parts of names it writes `MUSEUM.md` and `FAULTS.md`. With `--check` it asks the
+//! A fault that breaks a statement has to make evidence fail that the ledger of its version names for the statement;
+//! one that names checks, each of them. Without parts of names it writes `MUSEUM.md` and `FAULTS.md`. With `--check` it asks the
 //! checks that they name first, no more than are needed to notice each fault, and sees that the pages say the same,
 //! whichever checks they name. With `--places` it only writes into `faults.toml` in which functions the faults are.
 
@@ -49,8 +49,8 @@ fn try_all(
     page: impl Fn(&str, &str) -> Result<(), String>,
 ) -> Result<bool, String> {
     let table = Table::load()?;
-    let ledger = Ledger::load()?;
-    let disagreements = table.disagreements(&hooks()?, &ledger);
+    let ledgers = Ledger::load_all()?;
+    let disagreements = table.disagreements(&hooks()?, &ledgers);
     if !disagreements.is_empty() {
         return Err(disagreements.join("\n"));
     }
@@ -64,7 +64,7 @@ fn try_all(
     let programs = Programs::build(workspace(), &workspace().join("target/faults"))?;
     println!("built in {:.0} s", started.elapsed().as_secs_f64());
     let reached = match parts.is_empty() {
-        true => without_fault(&programs, &table, &ledger, known)?,
+        true => without_fault(&programs, &table, &ledgers, known)?,
         false => None,
     };
 
@@ -73,7 +73,7 @@ fn try_all(
             let reached = reached.as_ref().and_then(|reached| reached.get(&kind));
             reached.is_none_or(|names| names.contains(&fault.name))
         };
-        try_one(fault, lane, &programs, &ledger, known, comes_to)
+        try_one(fault, lane, &programs, &ledgers, known, comes_to)
     })?;
     for shown in &all {
         println!("{}", one_line(shown));
@@ -87,16 +87,18 @@ fn try_all(
         all.len(),
         started.elapsed().as_secs_f64(),
     );
-    for layer in [Layer::Codec, Layer::Session, Layer::Broker] {
-        let missing = table.missing(&ledger, layer);
-        if !missing.is_empty() {
-            let labels = missing.join(", ");
-            println!("{} of layer {layer} have no fault: {labels}", missing.len());
+    for ledger in &ledgers {
+        for layer in [Layer::Codec, Layer::Session, Layer::Broker] {
+            let missing = table.missing(ledger, layer);
+            if !missing.is_empty() {
+                let labels = missing.join(", ");
+                println!("{} of layer {layer} have no fault: {labels}", missing.len());
+            }
         }
     }
     if parts.is_empty() {
         page("MUSEUM.md", &museum(&all))?;
-        page("FAULTS.md", &statements(&table, &ledger, &all))?;
+        page("FAULTS.md", &statements(&table, &ledgers, &all))?;
     }
     Ok(noticed == all.len())
 }
@@ -108,12 +110,13 @@ type Reached = BTreeMap<Kind, BTreeSet<String>>;
 fn without_fault(
     programs: &Programs,
     table: &Table,
-    ledger: &Ledger,
+    ledgers: &[Ledger],
     known: Option<&Known>,
 ) -> Result<Option<Reached>, String> {
     let run = programs.with(None, 0);
     run.begin()?;
-    let mut checks: BTreeSet<String> = ledger.evidence().iter().map(|it| it.trial()).collect();
+    let evidence = ledgers.iter().flat_map(Ledger::evidence);
+    let mut checks: BTreeSet<String> = evidence.map(|it| it.trial()).collect();
     checks.extend(known.map(Known::all).unwrap_or_default());
     checks.extend(
         table
@@ -147,15 +150,15 @@ fn try_one<'t>(
     fault: &'t Fault,
     lane: usize,
     programs: &Programs,
-    ledger: &Ledger,
+    ledgers: &[Ledger],
     known: Option<&Known>,
     comes_to: impl Fn(Kind) -> bool,
 ) -> Result<Shown<'t>, String> {
     let run = programs.with(Some(&fault.name), lane);
     run.begin()?;
-    let broken: Vec<_> = ledger
-        .statements
+    let broken: Vec<_> = ledgers
         .iter()
+        .flat_map(|ledger| &ledger.statements)
         .filter(|statement| fault.statements().any(|id| id == statement.id))
         .collect();
     let mut failed = BTreeSet::new();

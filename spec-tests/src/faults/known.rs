@@ -41,7 +41,8 @@ impl Known {
             if let (Some(label), Some(check)) = (cells.first(), cells.last()) {
                 let check = check.trim_end_matches(" |").trim_matches('`');
                 let label = label.trim_start_matches("| ");
-                if label.starts_with("MQTT-") && check.contains("::") {
+                let is_label = label.starts_with("MQTT-") || label.starts_with("MQTT3-");
+                if is_label && check.contains("::") {
                     known.add(label, [check].into_iter());
                 }
             }

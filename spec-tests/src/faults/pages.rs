@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use mqtt5_codec::ProtocolVersion;
+
 use super::{Fault, Finding, Table};
-use crate::ledger::{Layer, Ledger};
+use crate::ledger::{Layer, Ledger, Statement};
 
 /// A fault, and what noticed it.
 #[derive(Clone, Debug)]
@@ -86,36 +88,47 @@ fn names(finding: &Finding) -> String {
     format!(": {}{more}", finding.names.join(", "))
 }
 
+/// The rows of a statement.
+fn of_statement(text: &mut String, table: &Table, statement: &Statement, all: &[Shown<'_>]) {
+    let id = &statement.id;
+    for fault in table.of_statement(id) {
+        let shown = all.iter().find(|shown| shown.fault.name == fault.name);
+        let noticed = shown.and_then(|shown| {
+            let mut trials = statement.evidence.iter().map(|it| it.trial());
+            trials.find(|trial| shown.failed.contains(trial))
+        });
+        let noticed = noticed.map_or("nothing".to_owned(), |trial| format!("`{trial}`"));
+        let _ = writeln!(text, "| {id} | {} | {noticed} |", fault.change);
+    }
+    for without in table.without.iter().filter(|it| it.statement == *id) {
+        let _ = writeln!(text, "| {id} | none: {} | |", without.reason);
+    }
+}
+
 /// The text of `FAULTS.md`.
 #[must_use]
-pub fn statements(table: &Table, ledger: &Ledger, all: &[Shown<'_>]) -> String {
+pub fn statements(table: &Table, ledgers: &[Ledger], all: &[Shown<'_>]) -> String {
     let mut text = String::from(
         "# Deliberate faults\n\n\
          The normative statements, each with the faults (`faults.toml`) that break it, and the first piece of its\n\
-         evidence in `ledger.toml` that fails then. Each statement of the codec's, the sessions' and the broker's layers\n\
-         has one, or a reason why not. Written by\n\n\
+         evidence in `ledger.toml`, or `ledger-v3.1.1.toml`, that fails then. Each statement of the codec's, the sessions'\n\
+         and the broker's layers has one, or a reason why not. Written by\n\n\
          ```sh\n\
          cargo run -p mqtt5-spec-tests --bin faults\n\
          ```\n",
     );
-    for layer in Layer::ALL {
-        let _ = write!(
-            text,
-            "\n## The {layer} layer\n\n| statement | fault | noticed by |\n| --- | --- | --- |\n"
-        );
-        for statement in ledger.of_layer(layer) {
-            let id = &statement.id;
-            for fault in table.of_statement(id) {
-                let shown = all.iter().find(|shown| shown.fault.name == fault.name);
-                let noticed = shown.and_then(|shown| {
-                    let mut trials = statement.evidence.iter().map(|it| it.trial());
-                    trials.find(|trial| shown.failed.contains(trial))
-                });
-                let noticed = noticed.map_or("nothing".to_owned(), |trial| format!("`{trial}`"));
-                let _ = writeln!(text, "| {id} | {} | {noticed} |", fault.change);
-            }
-            for without in table.without.iter().filter(|it| it.statement == *id) {
-                let _ = writeln!(text, "| {id} | none: {} | |", without.reason);
+    for ledger in ledgers {
+        let of_version = match ledger.version {
+            ProtocolVersion::V3_1_1 => " of MQTT 3.1.1",
+            _ => "",
+        };
+        for layer in Layer::ALL {
+            let _ = write!(
+                text,
+                "\n## The {layer} layer{of_version}\n\n| statement | fault | noticed by |\n| --- | --- | --- |\n"
+            );
+            for statement in ledger.of_layer(layer) {
+                of_statement(&mut text, table, statement, all);
             }
         }
     }

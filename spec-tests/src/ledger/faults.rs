@@ -3,20 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use mqtt5_codec::ProtocolVersion;
-
 use super::{Evidence, Layer, Ledger, Statement};
-use crate::standard::{has_heading, statements};
+use crate::standard::{has_heading, labels, statements};
 use crate::vectors::Case;
-
-/// How many normative statements the standard has.
-const STATEMENTS: usize = 251;
 
 /// Something that is wrong with a ledger.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// There are not 251 statements.
-    Count(usize),
+    /// There are this many statements, and not as many as the standard has.
+    Count(usize, usize),
+    /// A statement stands behind one that comes after it in the standard.
+    OutOfOrder(String),
     /// The standard has no such statement.
     UnknownStatement(String),
     /// The standard has no section with this number and title.
@@ -43,7 +40,8 @@ pub enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Count(count) => write!(formatter, "{count} statements instead of {STATEMENTS}"),
+            Fault::Count(count, all) => write!(formatter, "{count} statements instead of {all}"),
+            Fault::OutOfOrder(id) => write!(formatter, "{id}: not in the order of the standard"),
             Fault::UnknownStatement(id) => write!(formatter, "{id}: no such statement"),
             Fault::UnknownSection(id) => write!(formatter, "{id}: no such section"),
             Fault::MissingStatement(id) => write!(formatter, "{id}: missing"),
@@ -107,31 +105,39 @@ pub fn faults(
 
 /// Whether the statements are those of the standard.
 fn statement_faults(ledger: &Ledger, faults: &mut Vec<Fault>) {
-    if ledger.statements.len() != STATEMENTS {
-        faults.push(Fault::Count(ledger.statements.len()));
+    let version = ledger.version;
+    let (count, all) = (ledger.statements.len(), labels(version).len());
+    if count != all {
+        faults.push(Fault::Count(count, all));
     }
     let mut seen = BTreeSet::new();
     for statement in &ledger.statements {
         let id = statement.id.as_str();
-        match statements(ProtocolVersion::V5_0).get(id) {
+        match statements(version).get(id) {
             None => faults.push(Fault::UnknownStatement(id.to_owned())),
             Some(layer) if *layer != statement.layer.to_string() => {
                 faults.push(Fault::WrongLayer(id.to_owned()));
             }
             Some(_) => {}
         }
-        if !has_heading(ProtocolVersion::V5_0, &statement.section) {
+        if !has_heading(version, &statement.section) {
             faults.push(Fault::UnknownSection(id.to_owned()));
         }
         if !seen.insert(id) {
             faults.push(Fault::DuplicateStatement(id.to_owned()));
         }
     }
-    for id in statements(ProtocolVersion::V5_0)
-        .keys()
-        .filter(|id| !seen.contains(**id))
-    {
+    for id in statements(version).keys().filter(|id| !seen.contains(**id)) {
         faults.push(Fault::MissingStatement((*id).to_owned()));
+    }
+    let place = |id: &str| labels(version).iter().position(|label| *label == id);
+    let known = ledger.statements.iter();
+    let known = known.filter_map(|one| Some((place(&one.id)?, &one.id)));
+    let known: Vec<_> = known.collect();
+    for pair in known.windows(2) {
+        if pair[0].0 > pair[1].0 {
+            faults.push(Fault::OutOfOrder(pair[1].1.clone()));
+        }
     }
 }
 
@@ -155,12 +161,14 @@ mod tests {
     use super::super::{Binds, Status};
     use super::*;
     use crate::vectors::Expectation;
+    use mqtt5_codec::ProtocolVersion;
 
     /// A ledger without a fault: one check shows everything that is not obeyed outside.
     fn sound() -> Ledger {
-        let statements = statements(ProtocolVersion::V5_0)
+        let statements = labels(ProtocolVersion::V5_0)
             .iter()
-            .map(|(&id, &layer)| {
+            .map(|&id| {
+                let layer = statements(ProtocolVersion::V5_0)[id];
                 let is_outside = layer == "transport";
                 Statement {
                     id: id.to_owned(),
@@ -182,7 +190,10 @@ mod tests {
                 }
             })
             .collect();
-        Ledger { statements }
+        Ledger {
+            version: ProtocolVersion::V5_0,
+            statements,
+        }
     }
 
     fn case(name: &str, statements: &[&str]) -> Case {
@@ -235,14 +246,21 @@ mod tests {
 
     #[test]
     fn a_missing_statement_is_found() {
-        let expected = [Fault::Count(250), Fault::MissingStatement(FIRST.into())];
+        let expected = [
+            Fault::Count(250, 251),
+            Fault::MissingStatement(FIRST.into()),
+        ];
         assert_eq!(found(|statements| drop(statements.remove(0))), expected);
     }
 
     #[test]
     fn a_duplicate_statement_is_found() {
-        let expected = [Fault::Count(252), Fault::DuplicateStatement(FIRST.into())];
-        let duplicate = |statements: &mut Vec<Statement>| statements.push(statements[0].clone());
+        let expected = [
+            Fault::Count(252, 251),
+            Fault::DuplicateStatement(FIRST.into()),
+        ];
+        let duplicate =
+            |statements: &mut Vec<Statement>| statements.insert(1, statements[0].clone());
         assert_eq!(found(duplicate), expected);
     }
 
@@ -254,6 +272,12 @@ mod tests {
         ];
         let rename = |statements: &mut Vec<Statement>| statements[0].id = "MQTT-2.2.1-1".into();
         assert_eq!(found(rename), expected);
+    }
+
+    #[test]
+    fn a_statement_in_the_wrong_place_is_found() {
+        let swap = |statements: &mut Vec<Statement>| statements.swap(0, 1);
+        assert_eq!(found(swap), [Fault::OutOfOrder(FIRST.into())]);
     }
 
     #[test]

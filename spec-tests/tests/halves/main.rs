@@ -35,9 +35,10 @@ mod spec {
         pub(crate) mod make;
         pub(crate) mod tell;
     }
+    pub(crate) mod version;
 }
 #[allow(unused_imports, reason = "the modules know each other by these names")]
-use spec::{check, client, entrance, server, session};
+use spec::{check, client, entrance, server, session, version};
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

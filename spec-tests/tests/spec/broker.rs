@@ -2,7 +2,7 @@
 //! comes when it comes, and a place that stores batches when it does.
 
 mod people;
-mod place;
+pub(crate) mod place;
 
 mod answers;
 mod crashes;

@@ -6,7 +6,7 @@ use crate::session::{make, tell};
 mod authentication;
 mod connack;
 mod disconnect;
-mod driver;
+pub(crate) mod driver;
 mod early_packets;
 mod early_requests;
 mod errors;

@@ -6,10 +6,11 @@
 use std::cell::Cell;
 
 use mqtt5_session_fsm::codec::framing::{Split, split};
-use mqtt5_session_fsm::codec::{DecodeError, Packet, ProtocolVersion, Role};
+use mqtt5_session_fsm::codec::{DecodeError, Packet, Role};
 use mqtt5_session_fsm::{Client, Event, Instant, NotTaken, Server};
 
 use crate::check::Check;
+use crate::version::version;
 
 thread_local! {
     static THROUGH_HANDLE: Cell<bool> = const { Cell::new(false) };
@@ -105,9 +106,9 @@ pub(crate) fn take<'a, 'input: 'a, M: Entrance>(
             return Taken::Done;
         }
     };
-    let decoded = match packet.decode_from(ProtocolVersion::V5_0, M::PEER) {
+    let decoded = match packet.decode_from(version(), M::PEER) {
         Ok(decoded) => decoded,
-        Err(error) => match packet.refusal_in_other_version(ProtocolVersion::V5_0) {
+        Err(error) => match packet.refusal_in_other_version(version()) {
             Some(refusal) if machine.may_be_refused() => refusal.into(),
             _ => {
                 *input = rest;

@@ -30,6 +30,7 @@ mod topics;
 mod v3_1_1;
 mod vector_checks;
 mod verdict;
+mod version;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -83,6 +84,7 @@ fn main() -> ExitCode {
         checks.extend(entrance::through_handle(machines()));
     }
     checks.extend(broker::checks());
+    let all_files = [files, files_of_3_1_1];
     let names: BTreeSet<String> = checks.iter().map(|check| check.name.clone()).collect();
     assert_eq!(names.len(), checks.len(), "two checks have the same name");
 
@@ -105,7 +107,7 @@ fn main() -> ExitCode {
         .collect();
     if !is_whole_run {
         if only.is_none() {
-            let ledger = ledger_checks::checks(&files, names, None);
+            let ledger = ledger_checks::checks(&all_files, names, None);
             trials.extend(into_trials(ledger, &record));
         }
         let failed = libtest_mimic::run(&arguments, trials).has_failed();
@@ -113,14 +115,14 @@ fn main() -> ExitCode {
     }
     let checks_failed = libtest_mimic::run(&arguments, trials).has_failed();
     let checks_time = started.elapsed();
-    let mut ledger = ledger_checks::checks(&files, names, Some(record.passed()));
+    let mut ledger = ledger_checks::checks(&all_files, names, Some(record.passed()));
     ledger.push(Check::new(
         Kind::Ledger,
         "tables::every_row_that_does_something_was_run",
         every_row_was_run,
     ));
     let ledger_failed = libtest_mimic::run(&arguments, into_trials(ledger, &record)).has_failed();
-    let all_files: Vec<_> = files.iter().chain(files_of_3_1_1.iter()).collect();
+    let all_files: Vec<_> = all_files.iter().flat_map(|files| files.iter()).collect();
     summary::finish(&record, &all_files, checks_time);
     exit_code(checks_failed || ledger_failed)
 }

@@ -1,7 +1,7 @@
 //! What the standard asks of a Server alone.
 
-mod driver;
-mod make;
+pub(crate) mod driver;
+pub(crate) mod make;
 
 mod announced_limits;
 mod authentication;

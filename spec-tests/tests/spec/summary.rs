@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
+use mqtt5_codec::ProtocolVersion;
 use mqtt5_spec_tests::ledger::{Layer, Ledger};
 use mqtt5_spec_tests::vectors::{Tally, VectorFile};
 
@@ -32,17 +33,21 @@ fn render(passed: &[Passed], files: &[&VectorFile], checks_time: Duration) -> St
         writeln!(out, "| {what} | {number} |").expect(STRINGS_TAKE_ALL);
     };
     let of_kind = |kind: Kind| passed.iter().filter(move |passed| passed.kind == kind);
-    if let Ok(ledger) = Ledger::load() {
+    for ledger in Ledger::load_all().iter().flatten() {
+        let version = match ledger.version {
+            ProtocolVersion::V3_1_1 => " of MQTT 3.1.1",
+            _ => "",
+        };
         for layer in Layer::ALL {
             let shown = ledger
                 .of_layer(layer)
                 .filter(|one| !one.evidence.is_empty());
             line(
-                &format!("{layer} statements"),
+                &format!("{layer} statements{version}"),
                 ledger.of_layer(layer).count() as u64,
             );
             line(
-                &format!("{layer} statements with evidence"),
+                &format!("{layer} statements{version} with evidence"),
                 shown.count() as u64,
             );
         }

@@ -112,16 +112,23 @@ impl<'a> Parse<'a> for Connect<'a> {
             ProtocolVersion::V5_0 => connect_properties(rest)?,
         };
         let (rest, client_identifier) = match rest {
+            // [MQTT3-3.1.3-3]
             [] if fault!("MQTT-3.1.3-3") => (rest, Text::EMPTY),
+            // [MQTT3-3.1.3-4]
             _ => fault!("MQTT-3.1.3-4", text(rest), unchecked_text(rest))?,
         };
+        // [MQTT3-3.1.2-9]
         let has_will = flags & flag::WILL != 0 && !fault!("MQTT-3.1.2-9");
         let (rest, will) = cond(has_will, |rest| will(version, flags, rest)).parse(rest)?;
         #[cfg(mqtt5_faults)]
         let flags = crate::faults::mistaken_flags(rest, flags);
+        // There if, and only if, the flags say so [MQTT3-3.1.2-18] [MQTT3-3.1.2-19] [MQTT3-3.1.2-20]
+        // [MQTT3-3.1.2-21]; the one is text [MQTT3-3.1.3-11].
         let user_name = fault!("MQTT-3.1.3-12", text, unchecked_text);
         let (rest, user_name) = cond(flags & flag::USER_NAME != 0, user_name).parse(rest)?;
-        let (rest, password) = cond(flags & flag::PASSWORD != 0, binary).parse(rest)?;
+        let is_missing = rest.is_empty() && fault!("MQTT-3.1.2-19");
+        let has_password = flags & flag::PASSWORD != 0 && !is_missing;
+        let (rest, password) = cond(has_password, binary).parse(rest)?;
         Ok((
             rest,
             Connect {
@@ -344,6 +351,7 @@ fn password_with_user_name(flags: u8) -> Result<(), Violation> {
 fn connect_flags(input: &[u8]) -> Parsed<'_, u8> {
     let (rest, flags) = byte(input)?;
     let will_qos = flags >> flag::WILL_QOS_SHIFT & 0b11;
+    // Without a Will there is nothing of it [MQTT3-3.1.2-11].
     let violation = if flags & flag::RESERVED != 0 && !fault!("MQTT-3.1.2-3") {
         Violation::ConnectFlagReserved
     } else if flags & flag::WILL == 0 && will_qos != 0 && !fault!("MQTT-3.1.2-11") {
@@ -382,6 +390,7 @@ fn will(version: ProtocolVersion, flags: u8, input: &[u8]) -> Parsed<'_, Will<'_
         ProtocolVersion::V3_1_1 => (input, Properties::EMPTY),
         ProtocolVersion::V5_0 => property_set(input)?,
     };
+    // [MQTT3-3.1.3-10]
     let (rest, topic) = fault!(
         "MQTT-3.1.3-11",
         topic_name(at_topic, &WILL_TOPIC),
@@ -459,6 +468,7 @@ impl Connect<'_> {
     pub(crate) fn write_login<S: Sink>(&self, sink: &mut S) {
         let user_name = self.user_name.as_ref().map(|it| it.as_bytes());
         let password = self.password.as_ref().map(|it| it.as_bytes());
+        // [MQTT3-3.1.3-1]
         let fields = fault!("MQTT-3.1.3-1", [user_name, password], [password, user_name]);
         for field in fields.into_iter().flatten() {
             sink.length_prefixed(field);

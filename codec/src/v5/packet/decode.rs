@@ -269,6 +269,7 @@ pub(crate) fn packet_identifier(input: &[u8]) -> Parsed<'_, PacketIdentifier> {
     let (rest, value) = two_byte_integer(input)?;
     match PacketIdentifier::new(value) {
         Some(identifier) => Ok((rest, identifier)),
+        None if fault!("MQTT3-2.3.1-1") => Ok((rest, PacketIdentifier::MAX)),
         None => Err(Fault::at(input, Violation::PacketIdentifierZero)),
     }
 }

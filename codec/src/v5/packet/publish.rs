@@ -199,6 +199,7 @@ impl<'a> Publish<'a> {
     #[inline]
     pub(crate) fn first_byte_of(delivery: Delivery, retain: bool) -> u8 {
         let duplicate =
+            // [MQTT3-4.3.1-1]
             delivery.duplicate() || fault!("MQTT-4.3.1-1") && delivery == Delivery::AtMostOnce;
         let duplicate = if duplicate { flag::DUPLICATE } else { 0 };
         PacketType::Publish.first_byte()
@@ -280,6 +281,7 @@ fn topic_or_alias(
 #[inline(always)]
 pub(crate) fn delivery(first_byte: u8, input: &[u8]) -> Parsed<'_, Delivery> {
     let qos = qos_of(first_byte);
+    // [MQTT3-2.3.1-5]
     if qos == Qos::AtMostOnce && !fault!("MQTT-2.2.1-2") {
         return Ok((input, Delivery::AtMostOnce));
     }

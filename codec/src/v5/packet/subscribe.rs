@@ -384,6 +384,7 @@ impl<'a> TopicFilters<'a> {
         let mut rest = input;
         while !rest.is_empty() {
             let checked = checked_topic_filter(rest);
+            // [MQTT3-3.10.3-1]
             (rest, _) = fault!("MQTT-3.10.3-1", checked, ill_formed_passes(rest, checked))?;
         }
         Ok((rest, TopicFilters::from_wire(input)))

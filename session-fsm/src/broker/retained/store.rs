@@ -106,9 +106,11 @@ impl RetainedStore {
             qos,
             publisher: publisher.map(|it| self.shared(&key, it)),
         };
+        // [MQTT3-3.3.1-11]
         let is_empty = retained.message.payload().is_empty() && !fault!("MQTT-3.3.1-7");
         if is_empty || retained.has_expired(now) {
             return Ok(Changes {
+                // [MQTT3-3.3.1-10]
                 removed: fault!("MQTT-3.3.1-6", self.remove_key(&key), None),
                 ..Changes::default()
             });
@@ -359,6 +361,7 @@ impl RetainedStore {
         self.sequence = self.sequence.max(retained.overtaken);
         self.bytes += retained.size() as u64;
         let due = Due::of(&retained);
+        // The last one is kept, whatever its QoS [MQTT3-3.3.1-5] [MQTT3-3.3.1-7].
         let former = match self.messages.get_mut(key) {
             Some(place) => Some(fault!(
                 "MQTT-3.3.1-5",

@@ -29,6 +29,8 @@ pub(super) struct Client {
     /// Whether the Session has ended: what is left of it is removed in slices.
     pub(super) has_ended: bool,
     pub(super) limits: ClientLimits,
+    /// Whether its filters may have wildcards.
+    pub(super) wildcards: bool,
     /// The record on which its packets depend.
     pub(super) depends_on: u64,
     /// For what the deadline of the Session is noted.
@@ -172,6 +174,7 @@ impl Clients {
             is_recorded: false,
             has_ended: false,
             limits,
+            wildcards: true,
             depends_on: 0,
             armed: Instant::NEVER,
             walks: RareQueue::default(),

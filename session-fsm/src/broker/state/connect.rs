@@ -72,7 +72,7 @@ impl Broker {
         let Some((own, clean_start)) = connecting else {
             return Err(SendError::NotExpected);
         };
-        // A Client without a ClientID gets one of its own [MQTT-3.1.3-6].
+        // A Client without a ClientID gets one of its own [MQTT-3.1.3-6] [MQTT3-3.1.3-6].
         let identifier = fault!("MQTT-3.1.3-6", admission.assigned.unwrap_or(own), own);
         let identifier: Box<str> = identifier.into();
         if identifier.is_empty() && !fault!("MQTT-3.1.3-6") {
@@ -173,6 +173,7 @@ impl Broker {
             it.connection = Some(key);
             it.is_recorded |= !it.session.ends_with_connection();
             it.limits = admission.client.unwrap_or(self.config.client);
+            it.wildcards = own.wildcard_subscription_available;
             it.principal = admission.principal.into();
         }
         self.note_owner(client);
@@ -187,7 +188,7 @@ impl Broker {
         Ok(())
     }
 
-    /// Ends the connection that a Session has [MQTT-3.1.4-3].
+    /// Ends the connection that a Session has [MQTT-3.1.4-3] [MQTT3-3.1.4-2].
     fn take_over(&mut self, now: Instant, client: Key) {
         let Some(it) = self.clients.get(client) else {
             return;

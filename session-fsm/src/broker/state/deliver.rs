@@ -47,6 +47,7 @@ impl Broker {
             }
             None => {
                 let is_kept = publication.qos > Qos::AtMostOnce || self.config.keep_qos0;
+                // [MQTT3-3.1.2-5] [MQTT3-4.5.0-1]
                 if !fault!("MQTT-4.5.0-1", is_kept, false) {
                     self.statistics.dropped += 1;
                     return None;

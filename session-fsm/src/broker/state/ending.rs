@@ -31,7 +31,8 @@ impl Broker {
         self.notice(Notice::SessionEnded { client_identifier });
     }
 
-    /// Removes what is left of the next Session that has ended.
+    /// Removes what is left of the next Session that has ended, but no retained messages
+    /// [MQTT3-3.1.2-7].
     pub(super) fn end_slice(&mut self, now: Instant, budget: &mut u32) {
         let Some(key) = self.ending.pop_front() else {
             return;
@@ -42,6 +43,10 @@ impl Broker {
                 self.ending.push_front(key);
                 return;
             }
+        }
+        #[cfg(mqtt5_faults)]
+        if fault!("MQTT3-3.1.2-7") {
+            self.forget_retained();
         }
         self.end_owner(key);
         self.clients.remove(key);

@@ -116,6 +116,19 @@ impl Broker {
         }
     }
 
+    /// All retained messages are removed.
+    pub(super) fn forget_retained(&mut self) {
+        let all = self.retained.iter();
+        let topics: Vec<_> = all
+            .map(|it| it.message.topic().as_str().to_owned())
+            .collect();
+        for topic in &topics {
+            if let Ok(topic) = TopicName::new(topic) {
+                self.retained.remove(topic);
+            }
+        }
+    }
+
     /// What a client has not acknowledged is forgotten.
     pub(super) fn forget_what_was_sent(&mut self, key: Key) {
         if let Some(client) = self.clients.get_mut(key) {

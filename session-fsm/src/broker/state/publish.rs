@@ -120,7 +120,7 @@ impl Broker {
     }
 
     /// Publishes a Will [MQTT-3.1.2-8], to be retained if it says so [MQTT-3.1.2-14]
-    /// [MQTT-3.1.2-15].
+    /// [MQTT-3.1.2-15] [MQTT3-3.1.2-16] [MQTT3-3.1.2-17].
     pub(super) fn publish_will(&mut self, now: Instant, client: Key, will: WillMessage) {
         if fault!("MQTT-3.1.2-8") {
             return;
@@ -255,8 +255,8 @@ impl Broker {
         true
     }
 
-    /// Finds the subscriptions that match [MQTT-3.3.2-3], in the order of the Sessions. `keep` is asked about each
-    /// one, by the number of its Session and its filter.
+    /// Finds the subscriptions that match [MQTT-3.3.2-3] [MQTT3-3.3.2-3], in the order of the Sessions. `keep` is
+    /// asked about each one, by the number of its Session and its filter.
     fn find(&mut self, from: Option<Key>, topic: TopicName<'_>, keep: impl Fn(u64, &str) -> bool) {
         let Broker {
             index,
@@ -266,7 +266,7 @@ impl Broker {
             statistics,
             ..
         } = self;
-        // The Topic Name as it is [MQTT-4.7.3-4].
+        // The Topic Name as it is [MQTT-4.7.3-4] [MQTT3-4.7.3-4].
         #[cfg(mqtt5_faults)]
         let topic = super::faults::topic(topic);
         let visits = index.matches(topic, &mut hits.scratch, |matched| {
@@ -337,7 +337,7 @@ pub(super) fn copy_for(arrival: &Arrival, body: NonZeroU64, subscriptions: &[Hit
     let mut identifiers = SubscriptionIdentifiers::NONE;
     let (mut granted, mut as_published) = (Qos::AtMostOnce, false);
     for subscription in subscriptions.iter().map(|hit| hit.granted) {
-        // [MQTT-3.3.4-2]
+        // [MQTT-3.3.4-2] [MQTT3-3.3.5-1]
         granted = fault!(
             "MQTT-3.3.4-2",
             granted.max(subscription.qos()),
@@ -352,13 +352,13 @@ pub(super) fn copy_for(arrival: &Arrival, body: NonZeroU64, subscriptions: &[Hit
     #[cfg(mqtt5_faults)]
     let identifiers = super::faults::identifiers(identifiers, subscriptions);
     Publication {
-        // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+        // [MQTT-3.3.1-12] [MQTT3-3.3.1-9] [MQTT-3.3.1-13]
         retain: fault!("MQTT-3.3.1-13", arrival.retain, false)
             && (as_published || fault!("MQTT-3.3.1-12")),
         subscription_identifiers: identifiers,
         expires_at: (arrival.expires_at != Instant::NEVER).then_some(arrival.expires_at),
         body: Some(body),
-        // [MQTT-3.8.4-8]
+        // [MQTT-3.8.4-8] [MQTT3-3.8.4-6]
         ..Publication::new(
             fault!("MQTT-3.8.4-8", arrival.qos.min(granted), granted),
             arrival.message.clone(),

@@ -214,8 +214,9 @@ impl Broker {
                 let answered = lent.acknowledge_with(receipt, code, &[]);
                 // MQTT 3.1.1 cannot refuse a message.
                 match (answered, refusal) {
+                    // [MQTT3-3.3.5-2]
                     (Err(SendError::NotInVersion), Refusal::Acknowledge) => {
-                        lent.acknowledge(receipt)
+                        fault!("MQTT3-3.3.5-2", lent.acknowledge(receipt), Ok(()))
                     }
                     (Err(SendError::NotInVersion), Refusal::Close) => {
                         lent.abandon(now, Cause::Disconnected(code));

@@ -44,12 +44,20 @@ impl Broker {
         let identifier = packet.properties.subscription_identifier();
         let mut grants = grants.iter();
         let mut codes = Codes::new();
-        // One behind the other, as if each came alone [MQTT-3.8.4-5].
+        // One behind the other, as if each came alone [MQTT-3.8.4-5] [MQTT3-3.8.4-4].
         for subscription in packet.subscriptions.iter() {
             let grant = grants.next();
             let code = match grant {
                 Some(Grant::UpTo(_)) if self.refuses_share(version, subscription.filter) => {
                     ReasonCode::TopicFilterInvalid
+                }
+                Some(Grant::UpTo(_))
+                    if self.refuses_wildcards(version, client, subscription.filter) =>
+                {
+                    ReasonCode::WildcardSubscriptionsNotSupported
+                }
+                Some(&Grant::UpTo(qos)) if !codes.is_empty() && fault!("MQTT3-3.8.4-4") => {
+                    ReasonCode::granted(qos)
                 }
                 Some(&Grant::UpTo(qos)) => {
                     let qos = qos.min(subscription.options.maximum_qos);
@@ -97,6 +105,20 @@ impl Broker {
             && !(filter.is_shared() && self.config.shared_subscriptions_in_3_1_1)
     }
 
+    /// Whether a filter of a client of MQTT 3.1.1 is refused because it has wildcards [MQTT3-3.8.3-2]. A client that was told
+    /// that there are none does not get here: such a filter is an error.
+    fn refuses_wildcards(
+        &self,
+        version: ProtocolVersion,
+        client: Key,
+        filter: TopicFilter<'_>,
+    ) -> bool {
+        version == ProtocolVersion::V3_1_1
+            && MatchingPart::from(filter).has_wildcard()
+            && self.clients.get(client).is_some_and(|it| !it.wildcards)
+            && !fault!("MQTT3-3.8.3-2")
+    }
+
     fn subscribe(
         &mut self,
         now: Instant,
@@ -125,7 +147,7 @@ impl Broker {
             self.note_subscription(key, filter.as_str(), Some((granted, 0)));
             return ReasonCode::granted(granted.qos());
         }
-        // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] [MQTT-3.8.4-4]
+        // [MQTT-3.3.1-9] [MQTT3-3.3.1-6] [MQTT-3.3.1-10] [MQTT-3.3.1-11] [MQTT-3.8.4-4]
         let sends = match subscription.options.retain_handling {
             RetainHandling::Send => {
                 fault!("MQTT-3.3.1-9", fault!("MQTT-3.8.4-4", true, is_new), false)
@@ -220,7 +242,7 @@ impl Broker {
         let codes: Vec<ReasonCode> = packet
             .filters
             .iter()
-            // One behind the other, as if each came alone [MQTT-3.10.4-6].
+            // One behind the other, as if each came alone [MQTT-3.10.4-6] [MQTT3-3.10.4-6].
             .map(|filter| {
                 self.unsubscribe_from(
                     now,
@@ -252,7 +274,8 @@ impl Broker {
     }
 
     /// Ends the subscription with exactly this filter [MQTT-3.10.4-1]. Nothing is added any more that
-    /// is to be sent for it [MQTT-3.10.4-2]; what was sent is completed [MQTT-3.10.4-3].
+    /// is to be sent for it [MQTT-3.10.4-2]; what was sent is completed [MQTT-3.10.4-3]. In MQTT 3.1.1 these are
+    /// [MQTT3-3.10.4-1], [MQTT3-3.10.4-2] and [MQTT3-3.10.4-3].
     pub(super) fn unsubscribe_from(
         &mut self,
         now: Instant,
@@ -273,6 +296,9 @@ impl Broker {
                 client.release_filter(filter);
             }
             self.note_subscription(key, filter.as_str(), None);
+            return ReasonCode::Success;
+        }
+        if fault!("MQTT3-3.10.4-2") {
             return ReasonCode::Success;
         }
         if self.index.remove(filter, Client::subscriber(key)).is_none() {

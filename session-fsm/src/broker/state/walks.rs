@@ -21,8 +21,8 @@ impl Walk {
     fn copy_of(&self, retained: &RetainedMessage) -> Publication {
         let expires_at = fault!("MQTT-3.3.2-6 retained", retained.expires_at, Instant::NEVER);
         Publication {
-            // Whatever Retain As Published says (section 3.3.1.3).
-            retain: true,
+            // Whatever Retain As Published says (section 3.3.1.3) [MQTT3-3.3.1-8].
+            retain: fault!("MQTT3-3.3.1-8", true, false),
             subscription_identifiers: self
                 .granted
                 .identifier()

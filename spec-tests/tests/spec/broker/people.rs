@@ -3,9 +3,11 @@
 use std::num::{NonZeroU16, NonZeroU32};
 
 use mqtt5_session_fsm::codec::{
-    Binary, Connect, Delivery, Packet, Properties, Property, ProtocolVersion, Publish, Qos,
-    SubscriptionOptions, Text, TopicName, Will,
+    Binary, Connect, Delivery, Packet, Properties, Property, Publish, Qos, SubscriptionOptions,
+    Text, TopicName, Will,
 };
+
+use crate::version::{is_3_1_1, version};
 
 pub(crate) fn up_to(maximum_qos: Qos) -> SubscriptionOptions {
     SubscriptionOptions {
@@ -16,9 +18,7 @@ pub(crate) fn up_to(maximum_qos: Qos) -> SubscriptionOptions {
 
 pub(crate) fn encode(packet: &Packet<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    packet
-        .encode(ProtocolVersion::V5_0, &mut bytes)
-        .expect("a good packet");
+    packet.encode(version(), &mut bytes).expect("a good packet");
     bytes
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn id(number: u16) -> NonZeroU16 {
     NonZeroU16::new(number).expect("an identifier")
 }
 
-/// What a CONNECT says.
+/// What a CONNECT says. In MQTT 3.1.1 a Session that outlives its connection is one of Clean Session 0.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Who {
     pub(crate) name: &'static str,
@@ -93,8 +93,10 @@ impl Who {
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
+        let lasts = is_3_1_1() && self.expiry.is_some_and(|seconds| seconds > 0);
         let mut list = Vec::new();
-        list.extend(self.expiry.map(Property::SessionExpiryInterval));
+        let expiry = self.expiry.filter(|_| !is_3_1_1());
+        list.extend(expiry.map(Property::SessionExpiryInterval));
         let receive_maximum = self.receive_maximum.map(id);
         list.extend(receive_maximum.map(Property::ReceiveMaximum));
         let size = self.maximum_packet_size.and_then(NonZeroU32::new);
@@ -115,7 +117,8 @@ impl Who {
         });
         let principal = (!self.principal.is_empty()).then(|| Text::new(self.principal).unwrap());
         encode(&Packet::Connect(Connect {
-            clean_start: !self.resumes,
+            version: version(),
+            clean_start: !self.resumes && !lasts,
             keep_alive: self.keep_alive,
             client_identifier: Text::new(self.name).unwrap(),
             properties: Properties::new(&list).unwrap(),

@@ -206,6 +206,14 @@ impl Place {
         frames.into_iter().map(text).collect()
     }
 
+    /// Takes all packets, as bytes.
+    pub(crate) fn bytes(&mut self, wire: usize) -> Vec<u8> {
+        let frames = self.wires[wire].got.drain(..);
+        frames
+            .flat_map(|frame| frame.into_bytes().to_vec())
+            .collect()
+    }
+
     pub(crate) fn send(&mut self, wire: usize, bytes: &[u8]) {
         self.wires[wire].up.extend_from_slice(bytes);
         self.settle();

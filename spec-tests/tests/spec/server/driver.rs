@@ -1,13 +1,12 @@
 //! What a Server's host alone does.
 
 use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, Split, split};
-use mqtt5_session_fsm::codec::{
-    Binary, ConnAck, Packet, Property, ProtocolVersion, ReasonCode, Role,
-};
+use mqtt5_session_fsm::codec::{Binary, ConnAck, Packet, Property, ReasonCode, Role};
 use mqtt5_session_fsm::{Instant, SendError, Server, ServerConfig};
 
 use super::make::{self, Hello};
 use crate::session::driver::Lines;
+use crate::version::version;
 
 pub(crate) type Driver = crate::session::driver::Driver<Server>;
 
@@ -137,9 +136,7 @@ pub(crate) fn with_connack<T>(driver: &Driver, look: impl FnOnce(ConnAck<'_>) ->
     let mut last = None;
     while let Ok(Split::Packet { packet, rest: more }) = split(rest, LARGEST_PACKET) {
         rest = more;
-        if let Ok(Packet::ConnAck(connack)) =
-            packet.decode_from(ProtocolVersion::V5_0, Role::Server)
-        {
+        if let Ok(Packet::ConnAck(connack)) = packet.decode_from(version(), Role::Server) {
             last = Some(connack);
         }
     }

@@ -10,6 +10,7 @@ use mqtt5_session_fsm::{
 use super::driver::{Driver, Lines, connect_with};
 use super::make;
 use crate::entrance::Entrance;
+use crate::version::is_3_1_1;
 
 /// The configuration that both machines have.
 #[derive(Clone, Copy, Debug, Default)]
@@ -237,8 +238,10 @@ impl Machine for Server {
         }
         driver.begin(Server::new(driver.now, config));
         let list = lasting(peer);
+        // Clean Session 1 would be the end of the Session, too.
+        let ends = list.contains(&Property::SessionExpiryInterval(0));
         let connect = mqtt5_session_fsm::codec::Connect {
-            clean_start: !session_present,
+            clean_start: if is_3_1_1() { ends } else { !session_present },
             properties: Properties::new(&list).unwrap(),
             ..connect_with(&[])
         };

@@ -2,22 +2,24 @@
 
 use mqtt5_session_fsm::codec::{
     Auth, ConnAck, Delivery, Disconnect, Packet, PacketIdentifier, PacketType, Properties,
-    Property, ProtocolVersion, Publish, Qos, ReasonCode, Role, SubAck, SubAckReasonCodes,
-    Subscribe, Subscription, SubscriptionOptions, Subscriptions, TopicFilter, TopicFilters,
-    TopicName, UnsubAck, UnsubAckReasonCodes, Unsubscribe,
+    Property, Publish, Qos, ReasonCode, Role, SubAck, SubAckReasonCodes, Subscribe, Subscription,
+    SubscriptionOptions, Subscriptions, TopicFilter, TopicFilters, TopicName, UnsubAck,
+    UnsubAckReasonCodes, Unsubscribe,
 };
 
 use super::driver::connect_with;
+use crate::version::{is_3_1_1, version};
 
 pub(crate) const PINGREQ: &[u8] = &[0xC0, 0];
 pub(crate) const PINGRESP: &[u8] = &[0xD0, 0];
 
 pub(crate) fn bytes<'a>(packet: impl Into<Packet<'a>>) -> Vec<u8> {
+    let mut packet = packet.into();
+    if let Packet::Connect(connect) = &mut packet {
+        connect.version = version();
+    }
     let mut bytes = Vec::new();
-    packet
-        .into()
-        .encode(ProtocolVersion::V5_0, &mut bytes)
-        .unwrap();
+    packet.encode(version(), &mut bytes).unwrap();
     bytes
 }
 
@@ -63,6 +65,10 @@ pub(crate) fn publish_with(
 /// PUBACK, PUBREC, PUBREL or PUBCOMP.
 pub(crate) fn ack(packet_type: PacketType, identifier: u16, code: ReasonCode) -> Vec<u8> {
     let [high, low] = identifier.to_be_bytes();
+    if is_3_1_1() {
+        assert_eq!(code, ReasonCode::Success, "not in MQTT 3.1.1");
+        return vec![packet_type.first_byte(), 2, high, low];
+    }
     vec![packet_type.first_byte(), 3, high, low, code.to_byte()]
 }
 
@@ -99,11 +105,13 @@ pub(crate) fn suback(identifier: u16, codes: &[ReasonCode]) -> Vec<u8> {
     ))
 }
 
+/// Without the Reason Codes in MQTT 3.1.1.
 pub(crate) fn unsuback(identifier: u16, codes: &[ReasonCode]) -> Vec<u8> {
-    bytes(UnsubAck::new(
-        id(identifier),
-        UnsubAckReasonCodes::new(codes).unwrap(),
-    ))
+    let codes = match is_3_1_1() {
+        true => UnsubAckReasonCodes::NONE,
+        false => UnsubAckReasonCodes::new(codes).unwrap(),
+    };
+    bytes(UnsubAck::new(id(identifier), codes))
 }
 
 pub(crate) fn subscribe(identifier: u16, filters: &[&str]) -> Vec<u8> {
@@ -171,8 +179,11 @@ pub(crate) fn one_of_each(role: Role) -> Vec<Vec<u8>> {
                 suback(82, &[ReasonCode::Success]),
                 unsuback(83, &[ReasonCode::Success]),
                 PINGRESP.to_vec(),
-                disconnect(ReasonCode::ServerBusy, &[]),
             ]);
+            // A Server of MQTT 3.1.1 has no DISCONNECT.
+            if !is_3_1_1() {
+                all.push(disconnect(ReasonCode::ServerBusy, &[]));
+            }
         }
     }
     all

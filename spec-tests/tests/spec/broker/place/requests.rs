@@ -73,7 +73,10 @@ impl Place {
         let packet = Unsubscribe::new(packet_identifier, TopicFilters::new(&list).unwrap());
         self.send(wire, &encode(&Packet::Unsubscribe(packet)));
         self.find(wire, |packet| match packet {
-            Packet::UnsubAck(it) => it.reason_codes.iter().next(),
+            // MQTT 3.1.1 has no Reason Codes here.
+            Packet::UnsubAck(it) => {
+                Some(it.reason_codes.iter().next().unwrap_or(ReasonCode::Success))
+            }
             _ => None,
         })
         .expect("an UNSUBACK")
