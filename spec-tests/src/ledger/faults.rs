@@ -340,7 +340,7 @@ mod tests {
                 ..outside
             };
         };
-        assert_eq!(found(change), [Fault::WrongStatus("MQTT-3.1.2-10".into())]);
+        assert_eq!(found(change), [Fault::WrongStatus("MQTT-3.1.2-7".into())]);
     }
 
     #[test]
