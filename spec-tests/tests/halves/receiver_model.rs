@@ -185,6 +185,13 @@ impl Model {
                 self.counted.remove(&identifier);
                 self.said.push(format!("> PUBCOMP #{identifier}"));
             }
+            // Its PUBLISH came on an earlier connection: the Client has lost the Session, and releases what a Server may
+            // hold (3.1.1, 3.2.2.2). What the application decides does not matter any more.
+            Some(State::Deciding(2)) if !self.in_order && !self.counted.contains(&identifier) => {
+                self.owed.retain(|owed| owed.identifier != identifier);
+                self.states.remove(&identifier);
+                self.said.push(format!("> PUBCOMP #{identifier}"));
+            }
             Some(State::Deciding(2)) => self.fail(0x82),
             _ => self.said.extend([
                 format!("> PUBCOMP #{identifier} PacketIdentifierNotFound"),
