@@ -1,5 +1,6 @@
-//! Two clients, one of MQTT 5 and one of MQTT 3.1.1, publish and subscribe at QoS 0, 1 and 2, over
-//! connections that are cut again and again with messages in flight. Then they count what arrived.
+//! Two clients publish and subscribe at QoS 0, 1 and 2, over connections that are cut again and
+//! again with messages in flight. Then they count what arrived. At the server of the other example
+//! one speaks MQTT 5 and the other one MQTT 3.1.1.
 //!
 //! ```sh
 //! cargo run --release --example client                      # at the server of the other example

@@ -32,8 +32,8 @@ pub(crate) struct Load {
     pub(crate) name: String,
     group: String,
     number: usize,
-    /// That of the first client is MQTT 5, if the server speaks it; that of the second is MQTT 3.1.1;
-    /// and so on.
+    /// At the server of the other example, every second client speaks MQTT 3.1.1. At any other, all
+    /// speak MQTT 5, unless the server refuses it.
     version: ProtocolVersion,
     /// How many clients there are, and how many of them have subscribed.
     clients: usize,
@@ -74,8 +74,8 @@ impl Load {
             group: group.to_owned(),
             number,
             version: match number % 2 {
-                0 => ProtocolVersion::V5_0,
-                _ => ProtocolVersion::V3_1_1,
+                1 if anywhere => ProtocolVersion::V3_1_1,
+                _ => ProtocolVersion::V5_0,
             },
             clients,
             ready: ready.clone(),
