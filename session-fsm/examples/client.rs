@@ -1,6 +1,5 @@
-//! Two clients publish and subscribe at QoS 0, 1 and 2, over connections that are cut again and
-//! again with messages in flight. Then they count what arrived. At the server of the other example
-//! one speaks MQTT 5 and the other one MQTT 3.1.1.
+//! Two clients, one of MQTT 5 and one of MQTT 3.1.1, publish and subscribe at QoS 0, 1 and 2, over
+//! connections that are cut again and again with messages in flight. Then they count what arrived.
 //!
 //! ```sh
 //! cargo run --release --example client                      # at the server of the other example
@@ -29,10 +28,12 @@ use std::future::pending;
 use std::process::ExitCode;
 
 use mqtt5_session_fsm::broker::Broker;
+use mqtt5_session_fsm::codec::ProtocolVersion::{self, V3_1_1, V5_0};
 use tokio::net::TcpListener;
 use tokio::task::{LocalSet, spawn_local};
 
-const CLIENTS: usize = 2;
+/// What the clients speak.
+const CLIENTS: [ProtocolVersion; 2] = [V5_0, V3_1_1];
 /// How many connections of each client are cut.
 const CUTS: usize = 20;
 
@@ -55,7 +56,7 @@ async fn run(address: Option<String>) -> load::Result<ExitCode> {
             address
         }
     };
-    let good = load::run(&address, CLIENTS, CUTS, own).await?;
+    let good = load::run(&address, &CLIENTS, CUTS, own).await?;
     Ok(if good {
         ExitCode::SUCCESS
     } else {

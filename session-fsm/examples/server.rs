@@ -28,6 +28,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use mqtt5_session_fsm::broker::Broker;
+use mqtt5_session_fsm::codec::ProtocolVersion::{self, V3_1_1, V5_0};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{LocalSet, spawn_local};
@@ -35,7 +36,8 @@ use tokio::task::{LocalSet, spawn_local};
 use broker::Host;
 use store::Store;
 
-const CLIENTS: usize = 4;
+/// What the clients speak.
+const CLIENTS: [ProtocolVersion; 4] = [V5_0, V3_1_1, V5_0, V3_1_1];
 /// How many connections of each client are cut.
 const CUTS: usize = 5;
 /// A store of this many bytes is not written anew.
@@ -91,7 +93,7 @@ async fn run(address: Option<&str>, store: Option<&Path>) -> load::Result<bool> 
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async { stopped.await.unwrap_or_default() };
         let serving = spawn_local(server::serve(host.clone(), store, listener, stopped));
-        let good = load::run(&local.to_string(), CLIENTS, CUTS, true).await?;
+        let good = load::run(&local.to_string(), &CLIENTS, CUTS, true).await?;
         drop(stop);
         serving.await??;
         good

@@ -51,6 +51,10 @@ use crate::{Instant, Token};
 pub struct SessionConfig {
     /// How many messages with QoS 1 and 2 may be in flight, even if the peer's Receive Maximum
     /// allows more; 0 counts as 1. Default: 65,535.
+    ///
+    /// MQTT 3.1.1 has no Receive Maximum, so this is the only limit there. Set it to what the
+    /// Server takes: mosquitto 2.0 acknowledges a message that exceeds its `max_inflight_messages`,
+    /// 20 by default, and throws it away.
     pub in_flight: u16,
     /// How many messages may be in flight and wait together. Default: [`StoredLimits::default`].
     pub stored: StoredLimits,

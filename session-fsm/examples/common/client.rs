@@ -18,13 +18,20 @@ use crate::stream::{self, Stream};
 /// If both sides did this, both could wait for ever, so `Load` limits its unconfirmed messages.
 const BUFFER: usize = 1 << 16;
 
+/// How many messages may be in flight. A server cannot tell a client of MQTT 3.1.1 how many it takes.
+/// mosquitto takes 20; it acknowledges further ones and throws them away.
+const IN_FLIGHT: u16 = 20;
+
 /// Runs `load` over as many Network Connections as it takes.
 pub(crate) async fn run<S: Stream>(
     policy: ReconnectPolicy,
     load: &mut Load,
     open: impl AsyncFn(&str) -> io::Result<S>,
 ) -> Result<()> {
-    let session = Session::of_client(SessionConfig::default());
+    let session = Session::of_client(SessionConfig {
+        in_flight: IN_FLIGHT,
+        ..SessionConfig::default()
+    });
     let mut shell = Shell {
         client: Client::new(ClientConfig::default(), session),
         policy,

@@ -32,8 +32,6 @@ pub(crate) struct Load {
     pub(crate) name: String,
     group: String,
     number: usize,
-    /// At the server of the other example, every second client speaks MQTT 3.1.1. At any other, all
-    /// speak MQTT 5, unless the server refuses it.
     version: ProtocolVersion,
     /// How many clients there are, and how many of them have subscribed.
     clients: usize,
@@ -66,17 +64,21 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Creates the parts of this many clients, under a name that no other run has.
-    pub(crate) fn of(clients: usize, cuts: usize, anywhere: bool, group: &str) -> Vec<Load> {
+    /// Creates a part for each client, which offers this version, under a name that no other run
+    /// has.
+    pub(crate) fn of(
+        versions: &[ProtocolVersion],
+        cuts: usize,
+        anywhere: bool,
+        group: &str,
+    ) -> Vec<Load> {
+        let clients = versions.len();
         let ready = Rc::new(Cell::new(0));
-        let part = |number| Load {
+        let part = |(number, &version)| Load {
             name: format!("{group}-{number}"),
             group: group.to_owned(),
             number,
-            version: match number % 2 {
-                1 if anywhere => ProtocolVersion::V3_1_1,
-                _ => ProtocolVersion::V5_0,
-            },
+            version,
             clients,
             ready: ready.clone(),
             subscription: None,
@@ -94,7 +96,7 @@ impl Load {
             connections: 0,
             resumed: 0,
         };
-        (0..clients).map(part).collect()
+        versions.iter().enumerate().map(part).collect()
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -322,7 +324,12 @@ fn sentence(load: &Load) -> String {
 }
 
 /// Runs the parts of the clients at the same time, and reports.
-pub(crate) async fn run(server: &str, clients: usize, cuts: usize, anywhere: bool) -> Result<bool> {
+pub(crate) async fn run(
+    server: &str,
+    versions: &[ProtocolVersion],
+    cuts: usize,
+    anywhere: bool,
+) -> Result<bool> {
     // The cuts are no sign of a server in trouble: the delay does not grow with them.
     let settings = ReconnectSettings {
         initial_delay: Duration::from_millis(20),
@@ -333,7 +340,7 @@ pub(crate) async fn run(server: &str, clients: usize, cuts: usize, anywhere: boo
     };
     let policy = ReconnectPolicy::new(settings, [server])?;
     let mut tasks = Vec::new();
-    for mut load in Load::of(clients, cuts, anywhere, &format!("mqtt5-{:08x}", random())) {
+    for mut load in Load::of(versions, cuts, anywhere, &format!("mqtt5-{:08x}", random())) {
         let policy = policy.clone();
         tasks.push(spawn_local(async move {
             let fuse = load.fuse.clone();
