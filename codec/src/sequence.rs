@@ -154,14 +154,25 @@ impl<'a, T: Element<'a>> Sequence<'a, T> {
         count.0 as u32
     }
 
-    fn write_visible<S: Sink>(&self, sink: &mut S) {
-        let on_the_wire = ListIter {
+    fn on_the_wire(&self) -> ListIter<'a, T> {
+        ListIter {
             list: [].iter(),
             ..self.iter()
-        };
-        for element in on_the_wire {
+        }
+    }
+
+    fn write_visible<S: Sink>(&self, sink: &mut S) {
+        for element in self.on_the_wire() {
             element.write(sink);
         }
+    }
+
+    /// Whether all elements fit.
+    #[inline]
+    pub(crate) fn all(&self, fits: impl Fn(&T) -> bool) -> bool {
+        // Without a branch for each element: nearly always all of them do.
+        let list = self.list.iter().fold(true, |all, it| all & fits(it));
+        list && self.on_the_wire().all(|it| fits(&it))
     }
 
     #[inline(always)]

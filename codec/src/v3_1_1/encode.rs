@@ -7,7 +7,8 @@ use crate::v5::packet::only_on_success;
 use crate::v5::property::{Properties, Scope};
 use crate::{
     Auth, ConnAck, Connect, Disconnect, PacketType, PubAck, PubComp, PubRec, PubRel, Publish,
-    ReasonCode, SubAck, Subscribe, TopicName, UnsubAck, Unsubscribe, Violation,
+    ReasonCode, SubAck, Subscribe, SubscriptionOptions, TopicName, UnsubAck, Unsubscribe,
+    Violation,
 };
 
 /// There are no properties.
@@ -26,6 +27,12 @@ fn success(reason_code: ReasonCode) -> Result<(), Violation> {
         ReasonCode::Success => Ok(()),
         _ => Err(Violation::ReasonCodeNotInVersion),
     }
+}
+
+/// A subscription has a maximum QoS and nothing else.
+#[inline]
+fn has_only_qos(options: SubscriptionOptions) -> bool {
+    options.to_byte() == options.maximum_qos as u8
 }
 
 /// Whether MQTT 3.1.1 can say what a CONNECT says (section 3.1).
@@ -170,8 +177,7 @@ impl<'a> Body<'a> for V3<&Subscribe<'a>> {
 
     fn check(&self) -> Result<(), Violation> {
         no_properties(&self.0.properties)?;
-        let mut options = self.0.subscriptions.iter().map(|it| it.options);
-        match options.all(|it| it.to_byte() == it.maximum_qos as u8) {
+        match self.0.subscriptions.all(has_only_qos) {
             true => Ok(()),
             false => Err(Violation::SubscriptionOptionsNotInVersion),
         }
@@ -209,7 +215,7 @@ impl<'a> Body<'a> for V3<&SubAck<'a>> {
 
     fn check(&self) -> Result<(), Violation> {
         no_properties(&self.0.properties)?;
-        let mut codes = self.0.reason_codes.iter();
+        let codes = self.0.reason_codes;
         match codes.all(|code| is_granted_or_failure(code.to_byte())) {
             true => Ok(()),
             false => Err(Violation::ReasonCodeNotInVersion),

@@ -78,7 +78,8 @@ impl Client {
     pub(super) fn send_held(&mut self) {
         while !self.early.requests.is_empty() {
             if self.session.is_adopted() && !self.session.sender.has_identifier() {
-                return self.connection.ask_release(&mut self.session);
+                self.connection.ask_release(&mut self.session);
+                break;
             }
             let Some(mut early) = self.early.requests.pop_front() else {
                 break;

@@ -380,10 +380,11 @@ pub(crate) trait Side {
     ) -> Option<Token> {
         let (connection, session) = self.parts();
         let handled = connection.receive_success(session?, packet_type, packet_identifier);
-        if packet_type == PacketType::PubComp && handled == Ok(None) {
+        let token = self.unless_failed(now, handled);
+        if token.is_none() && packet_type == PacketType::PubComp {
             self.identifiers_released();
         }
-        self.unless_failed(now, handled)
+        token
     }
 
     #[inline]

@@ -138,12 +138,7 @@ impl Connection {
                 );
                 session.notice(Notice::UnknownIdentifier(packet_type, packet_identifier));
             }
-            SenderAction::Report
-                if packet_type == PacketType::PubComp
-                    && self.take_release(session, packet_identifier) => {}
-            SenderAction::Report => {
-                session.notice(Notice::UnknownIdentifier(packet_type, packet_identifier));
-            }
+            SenderAction::Report => report(session, packet_type, packet_identifier),
             SenderAction::WrongKind => return Err(SessionViolation::WrongAcknowledgement),
             // Not what an acknowledgement leads to.
             SenderAction::Nothing
@@ -427,5 +422,15 @@ impl Connection {
         }
         let token = token.filter(|token| *token != Token::NONE);
         Ok(token.map(|token| Event::Outcome(token, outcome)))
+    }
+}
+
+/// An acknowledgement came for an identifier that is not in use.
+#[cold]
+#[inline(never)]
+fn report(session: &mut Session, packet_type: PacketType, packet_identifier: PacketIdentifier) {
+    let is_asked_for = packet_type == PacketType::PubComp && session.released(packet_identifier);
+    if !is_asked_for {
+        session.notice(Notice::UnknownIdentifier(packet_type, packet_identifier));
     }
 }

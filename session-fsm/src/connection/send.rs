@@ -285,11 +285,9 @@ impl Connection {
         now: Instant,
         wire: &mut B,
     ) -> Option<Written> {
-        if session.sender.wants_release() {
-            self.ask_release(session);
-            return Some(Written::Skipped);
-        }
-        let queued = session.waiting.next(self.only_qos0(session))?;
+        let Some(queued) = session.waiting.next(self.only_qos0(session)) else {
+            return self.ask_release(session).then_some(Written::Skipped);
+        };
         let qos = queued.qos;
         // [MQTT-3.3.2-5]
         if queued.expires_at <= now && !fault!("MQTT-3.3.2-5") {
@@ -439,8 +437,7 @@ impl Connection {
         let takes_none = self.peer.topic_alias_maximum == 0 && !fault!("MQTT-3.1.2-27");
         let same_properties = queued.expires_at == Instant::NEVER && !queued.has_identifiers();
         // MQTT 3.1.1 has neither, and needs no extension [MQTT3-7.0.0-2].
-        let is_plain = self.version == ProtocolVersion::V3_1_1;
-        if (no_alias || takes_none) && same_properties || is_plain {
+        if (no_alias || takes_none) && same_properties || self.version == ProtocolVersion::V3_1_1 {
             // Nothing changes but the fixed header and the identifier.
             let message = &queued.message;
             if self

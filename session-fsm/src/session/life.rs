@@ -6,7 +6,7 @@
 
 use alloc::boxed::Box;
 
-use mqtt5_codec::{Qos, Role};
+use mqtt5_codec::{PacketIdentifier, Qos, Role};
 
 use super::clock::clamped;
 use super::{Change, Ending, Notice, Session};
@@ -224,6 +224,19 @@ impl Session {
             self.sender.adopt();
             self.change(|| Change::Adopted { identifiers: 0 });
         }
+    }
+
+    /// A PUBCOMP came for an identifier that is not in use. Returns whether the Server was asked to
+    /// release it.
+    pub(crate) fn released(&mut self, packet_identifier: PacketIdentifier) -> bool {
+        let Some(are_all) = self.sender.take_release(packet_identifier) else {
+            return false;
+        };
+        if are_all {
+            let identifiers = self.sender.usable();
+            self.change(|| Change::Adopted { identifiers });
+        }
+        true
     }
 
     /// Ends what a Client sent for a new Session before a CONNACK that did not come, or refused.

@@ -101,11 +101,8 @@ impl Will<'_> {
 impl<'a> Parse<'a> for Connect<'a> {
     #[inline]
     fn parse(_: FixedHeader, input: &'a [u8]) -> Parsed<'a, Self> {
-        let (at_flags, version) = protocol(input)?;
-        let (rest, flags) = connect_flags(at_flags)?;
-        if version == ProtocolVersion::V3_1_1 {
-            Fault::place(password_with_user_name(flags), at_flags)?;
-        }
+        let (rest, version) = protocol(input)?;
+        let (rest, flags) = connect_flags(version, rest)?;
         let (rest, keep_alive) = two_byte_integer(rest)?;
         let (rest, properties) = match version {
             ProtocolVersion::V3_1_1 => (rest, Properties::EMPTY),
@@ -340,15 +337,14 @@ impl<'a> RawPacket<'a> {
 }
 
 /// MQTT 3.1.1 has no password without a User Name [MQTT3-3.1.2-22].
-fn password_with_user_name(flags: u8) -> Result<(), Violation> {
-    let has_password_only = flags & (flag::PASSWORD | flag::USER_NAME) == flag::PASSWORD;
-    match has_password_only && !fault!("MQTT3-3.1.2-22") {
-        true => Err(Violation::PasswordWithoutUserName),
-        false => Ok(()),
-    }
+#[cold]
+fn has_password_only(flags: u8) -> bool {
+    let login = flags & (flag::PASSWORD | flag::USER_NAME);
+    login == flag::PASSWORD && !fault!("MQTT3-3.1.2-22")
 }
 
-fn connect_flags(input: &[u8]) -> Parsed<'_, u8> {
+#[inline]
+fn connect_flags(version: ProtocolVersion, input: &[u8]) -> Parsed<'_, u8> {
     let (rest, flags) = byte(input)?;
     let will_qos = flags >> flag::WILL_QOS_SHIFT & 0b11;
     // Without a Will there is nothing of it [MQTT3-3.1.2-11].
@@ -361,6 +357,8 @@ fn connect_flags(input: &[u8]) -> Parsed<'_, u8> {
         Violation::WillRetainWithoutWill
     } else if will_qos == 3 && !fault!("MQTT-3.1.2-12") {
         Violation::WillQos3
+    } else if version == ProtocolVersion::V3_1_1 && has_password_only(flags) {
+        Violation::PasswordWithoutUserName
     } else {
         return Ok((rest, flags));
     };

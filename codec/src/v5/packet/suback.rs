@@ -69,6 +69,12 @@ impl<'a, S: Scope> ReasonCodes<'a, S> {
         self.sequence.iter()
     }
 
+    /// Whether all of them fit.
+    #[inline]
+    pub(crate) fn all(&self, fits: impl Fn(ReasonCode) -> bool) -> bool {
+        self.sequence.all(|code| fits(*code))
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

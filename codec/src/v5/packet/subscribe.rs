@@ -284,6 +284,12 @@ non_empty_list!(TopicFilters of TopicFilter<'a>,
     "The Topic Filters of an UNSUBSCRIBE: at least one.", else UnsubscribeWithoutFilter);
 
 impl<'a> Subscriptions<'a> {
+    /// Whether the options of all of them fit.
+    #[inline]
+    pub(crate) fn all(&self, fits: impl Fn(SubscriptionOptions) -> bool) -> bool {
+        self.sequence.all(|subscription| fits(subscription.options))
+    }
+
     /// Checks a list to be sent. It stays where it is.
     ///
     /// # Errors
