@@ -148,6 +148,11 @@ impl DecodeError {
     }
 }
 
+/// The first byte behind the Protocol Level of a CONNECT. A longer fixed header does not matter: a
+/// packet that ends before its Protocol Level has one of two bytes, and one that is long enough can
+/// be wrong before it in the length of the Protocol Name only, which begins at byte 5 at most.
+const CONNECT_FLAGS: u32 = 9;
+
 /// What to send before closing the Network Connection.
 impl DecodeError {
     /// The packet to answer with, from the side that received the bad one; `None` if the standard
@@ -156,7 +161,9 @@ impl DecodeError {
     ///
     /// In MQTT 3.1.1 only a CONNECT with another Protocol Level is answered, with the Connect Return
     /// code 1 (section 3.1.2.2 there). A CONNECT with an unknown Protocol Name is not: its sender
-    /// knows neither form.
+    /// knows neither form. Nor is one that is wrong before its Protocol Level, or too large: MQTT
+    /// 3.1.1 forbids an answer, and MQTT 5 does not ask for one ([MQTT3-3.1.4-1], [MQTT-3.1.4-1]).
+    /// Where a CONNECT is too large, [`Protocol::peek`](crate::Protocol::peek) may tell which it is.
     ///
     /// `connected` says whether a CONNACK with Success has been sent or received. Until then a
     /// Server answers only a CONNECT or an AUTH, with a CONNACK that refuses the connection. The Reason Code is
@@ -197,7 +204,9 @@ impl DecodeError {
             let reason_code = reason_code(PacketType::Disconnect);
             return Some(Packet::Disconnect(Disconnect::new(reason_code)));
         }
+        let has_version = is_other_version || self.offset >= CONNECT_FLAGS;
         match self.packet_type {
+            Some(PacketType::Connect) if !has_version => None,
             Some(PacketType::Connect | PacketType::Auth) => {
                 let reason_code = reason_code(PacketType::ConnAck);
                 Some(Packet::ConnAck(ConnAck::new(reason_code)))

@@ -84,7 +84,7 @@ pub fn disagreements(bytes: &[u8], mut report: impl FnMut(Case<'_>)) {
     let raw = RawPacket::whole(bytes).ok();
     let protocol = raw.and_then(|raw| raw.protocol());
     for peer in peers::ALL.iter().flatten() {
-        // A CONNECT of another version is no packet of this one, whatever it says.
+        // A peer of one version is not asked about a CONNECT of the other.
         let is_other = protocol.is_some_and(|protocol| match peer.version {
             ProtocolVersion::V3_1_1 => protocol.version() == Some(ProtocolVersion::V5_0),
             _ => !matches!(protocol.level, 5..0x80),

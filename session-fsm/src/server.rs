@@ -16,7 +16,7 @@ use mqtt5_codec::{
 
 pub use self::connection::{Lent, ServerConnection};
 use crate::bandwidth::AliasSavings;
-use crate::connection::incoming::Side;
+use crate::connection::incoming::{Side, Taken};
 use crate::connection::{Connection, Handled, PacketTimeouts, TopicAliases};
 use crate::error::{PublishError, SendError};
 use crate::event::{Event, Output};
@@ -441,6 +441,10 @@ impl Side for Server {
 
     fn malformed(&mut self, now: Instant, error: DecodeError) {
         self.lent().malformed(now, error);
+    }
+
+    fn too_large(&mut self, now: Instant, error: DecodeError, input: &[u8]) -> Taken<'static> {
+        self.lent().too_large(now, error, input)
     }
 
     fn fail(&mut self, now: Instant, error: PeerError) {

@@ -8,7 +8,7 @@ use crate::{Packet, PacketType, ProtocolVersion, ReasonCode, Role, TopicFilter};
 /// What went wrong if a value that was generated is refused: the generator, or the codec.
 pub(super) const VALID: &str = "what is generated is valid";
 
-/// Who sends a packet, and by the rules of which version.
+/// The sender of a packet: its role and its version.
 #[derive(Clone, Copy)]
 pub(super) struct Speaker {
     version: ProtocolVersion,

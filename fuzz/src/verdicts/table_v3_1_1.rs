@@ -16,7 +16,7 @@ verdicts! { V3_1_1:
     "does not look for U+0000"
         ["rmqtt-codec", "rumqttc"] Ours "MQTT3-1.5.3-2"
         when accepts!(NullCharacter), as in "30 06 00 04 61 00 2F 62";
-    "accepts a Remaining Length with more bytes than it needs, which this version does not forbid in so many words"
+    "accepts a Remaining Length with more bytes than it needs, which no statement of this version forbids"
         ["mqtt-proto", "rmqtt-codec", "rumqttc"] Either "2.2.3"
         when accepts!(VariableByteIntegerNotMinimal), as in "C0 80 00";
     "does not look at what is left after the last field"

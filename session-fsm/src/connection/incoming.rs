@@ -14,7 +14,7 @@ mod first_byte;
 
 use mqtt5_codec::framing::{Piece, RawPacket, Split, split};
 use mqtt5_codec::internal::{decode_plain_publish, split_acknowledgement};
-use mqtt5_codec::{DecodeError, Packet, PacketIdentifier, PacketType, Publish, Role};
+use mqtt5_codec::{DecodeError, Packet, PacketIdentifier, PacketType, Publish, Role, Violation};
 
 use super::large::take_piece;
 use super::{Connection, Handled};
@@ -190,6 +190,9 @@ pub(crate) trait Side {
                 packet
             }
             Ok(Split::Incomplete { .. }) => return Taken::Incomplete,
+            Err(error) if error.violation() == Violation::PacketTooLarge => {
+                return self.too_large(now, error, input);
+            }
             Err(error) => {
                 let version = self.connection().version;
                 self.malformed(now, error.in_version(version).sent_by(Self::PEER));
@@ -198,6 +201,13 @@ pub(crate) trait Side {
         };
         self.decode(now, &packet)
             .map_or(Taken::Nothing, Taken::Event)
+    }
+
+    /// While the connection opens: the packet at the front of the input is too large.
+    fn too_large(&mut self, now: Instant, error: DecodeError, _: &[u8]) -> Taken<'static> {
+        let version = self.connection().version;
+        self.malformed(now, error.in_version(version).sent_by(Self::PEER));
+        Taken::Nothing
     }
 
     /// Notes that `left` remains of `offered` bytes, and that no packet is incomplete.

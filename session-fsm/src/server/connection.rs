@@ -4,9 +4,9 @@ use alloc::boxed::Box;
 use core::num::NonZeroU64;
 
 use mqtt5_codec::Wire;
-use mqtt5_codec::framing::{Piece, RawPacket};
+use mqtt5_codec::framing::{FixedHeader, Piece, RawPacket};
 use mqtt5_codec::{
-    DecodeError, Disconnect, Packet, PacketType, Property, ProtocolVersion, Publish, Qos,
+    DecodeError, Disconnect, Packet, PacketType, Property, Protocol, ProtocolVersion, Publish, Qos,
     ReasonCode, Role,
 };
 
@@ -14,7 +14,7 @@ use super::ServerConfig;
 use super::handshake::Handshake;
 use super::requests::Requests;
 use crate::bandwidth::AliasSavings;
-use crate::connection::incoming::Side;
+use crate::connection::incoming::{Side, Taken};
 use crate::connection::{Connection, Handled, Liveness, Phase, Question, Timeouts};
 use crate::error::{PublishError, SendError};
 use crate::event::{Cause, Event, Output};
@@ -371,10 +371,42 @@ impl Side for Lent<'_> {
         self.fail(now, PeerError::Packet(error));
     }
 
+    fn too_large(&mut self, now: Instant, error: DecodeError, input: &[u8]) -> Taken<'static> {
+        if self.has_connect() {
+            // An AUTH, which only MQTT 5 has.
+            self.malformed(now, error.sent_by(Self::PEER));
+            return Taken::Nothing;
+        }
+        let protocol = Protocol::peek(input);
+        if protocol.is_none() && input.len() < protocol_within(input) {
+            return Taken::Incomplete;
+        }
+        let version = protocol.and_then(Protocol::version);
+        let error = error.in_version(version.unwrap_or_default());
+        let error = PeerError::from(error.sent_by(Self::PEER));
+        if version == Some(ProtocolVersion::V5_0) {
+            let cause = Cause::PeerError(error);
+            self.refuse_with(now, ReasonCode::PacketTooLarge, &[], cause);
+        } else {
+            // [MQTT3-3.1.4-1]
+            self.fail(now, error);
+        }
+        Taken::Nothing
+    }
+
     fn fail(&mut self, now: Instant, error: PeerError) {
         self.server.forget();
         self.server
             .connection
             .fail(self.session.as_deref_mut(), now, error);
+    }
+}
+
+/// How many bytes of a CONNECT it takes at most to see its Protocol Level, if its Protocol Name is MQTT.
+fn protocol_within(input: &[u8]) -> usize {
+    const NAME_AND_LEVEL: usize = b"\0\x04MQTT\x05".len();
+    match FixedHeader::peek(input) {
+        Ok(Some(header)) => header.packet_size().min(header.length() + NAME_AND_LEVEL),
+        _ => 0,
     }
 }

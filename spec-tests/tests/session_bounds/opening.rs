@@ -41,7 +41,7 @@ pub(crate) fn a_connect() {
     let wire = hello(&[], 65_535);
     let used = peak(|| {
         let mut server = Server::new(NOW, ServerConfig::default());
-        assert!(server.receive(NOW, &mut &wire[..10]).is_none());
+        assert!(server.receive(NOW, &mut &wire[..11]).is_none());
         assert_eq!(end_of(&mut server).1, Some(ReasonCode::PacketTooLarge));
     });
     assert!(used <= 2 * KIB, "{used}");

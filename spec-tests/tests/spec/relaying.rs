@@ -215,8 +215,15 @@ fn answers_can_be_sent(case: &Case) -> Outcome {
                 Some(PacketType::Connect | PacketType::Auth)
             ) && error.violation() != Violation::ProtocolName;
             let is_other_version = error.reason_code() == ReasonCode::UnsupportedProtocolVersion;
-            let answers_nothing = error.version() == ProtocolVersion::V3_1_1
-                && !(receiver == Role::Server && !connected && is_other_version)
+            // Nor does one that may be of MQTT 3.1.1, where the level is not known [MQTT3-3.1.4-1].
+            let has_level = error.offset() >= 9 || is_other_version;
+            let is_unknown = error.packet_type() == Some(PacketType::Connect)
+                && !has_level
+                && receiver == Role::Server
+                && !connected;
+            let answers_nothing = is_unknown
+                || error.version() == ProtocolVersion::V3_1_1
+                    && !(receiver == Role::Server && !connected && is_other_version)
                 || error.violation() == Violation::ProtocolName;
             match answer {
                 // A Server sends no DISCONNECT before a CONNACK that accepts [MQTT-3.14.0-1].

@@ -291,6 +291,25 @@ impl<'a> Protocol<'a> {
         Some(Protocol { name, level })
     }
 
+    /// Reads them off the beginning of a CONNECT, of which the rest may not have come: a Server that refuses one
+    /// for its size looks here which answer its sender understands. `None` if it is another packet, or if they are not there.
+    ///
+    /// ```
+    /// use mqtt5_codec::Protocol;
+    ///
+    /// let begun = b"\x10\xFF\xFF\xFF\x7F\x00\x04MQTT\x05";
+    /// assert_eq!(Protocol::peek(begun).expect("a CONNECT").level, 5);
+    /// assert_eq!(Protocol::peek(&begun[..11]), None);
+    /// ```
+    #[must_use]
+    pub fn peek(input: &'a [u8]) -> Option<Self> {
+        let header = FixedHeader::peek(input).ok()??;
+        match header.packet_type() {
+            PacketType::Connect => Protocol::read(&input[header.length()..]),
+            _ => None,
+        }
+    }
+
     /// The version, if it is one that this crate knows.
     #[must_use]
     pub fn version(self) -> Option<ProtocolVersion> {

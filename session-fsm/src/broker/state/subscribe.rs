@@ -105,8 +105,8 @@ impl Broker {
             && !(filter.is_shared() && self.config.shared_subscriptions_in_3_1_1)
     }
 
-    /// Whether a filter of a client of MQTT 3.1.1 is refused because it has wildcards [MQTT3-3.8.3-2]. A client that was told
-    /// that there are none does not get here: such a filter is an error.
+    /// Whether a filter of a client of MQTT 3.1.1 is refused because it has wildcards [MQTT3-3.8.3-2]. A client of MQTT 5
+    /// is told in its CONNACK that wildcards are not available; the machine closes its connection if it uses one.
     fn refuses_wildcards(
         &self,
         version: ProtocolVersion,

@@ -32,7 +32,7 @@ impl Sender {
         self.set_usable(0);
     }
 
-    /// As [`Sender::adopt`]; the Server has released so many identifiers.
+    /// As [`Sender::adopt`], with the identifiers up to this one released by the Server.
     pub(crate) const fn set_usable(&mut self, identifiers: u16) {
         self.slots.usable = identifiers;
     }

@@ -103,7 +103,7 @@ pub(crate) enum StoredLife {
         ends_at: Option<u64>,
         expiry_interval: u32,
     },
-    /// The Server had it first, and has released so many Packet Identifiers.
+    /// The Server had the Session first. It has released the Packet Identifiers up to `identifiers`.
     AdoptedConnected {
         expiry_interval: u32,
         identifiers: u16,

@@ -87,7 +87,7 @@ fn round_robin_is_fair() {
     };
     let mut full = [false; MEMBERS as usize];
     let mut away = [false; MEMBERS as usize];
-    // Who could have had one, and did not, since this member had its last one.
+    // For each member: which others could have received a message, and did not, since it received its last one.
     let mut passed: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
     let mut most = 0;
     for number in 0..20_000 {

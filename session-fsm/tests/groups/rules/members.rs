@@ -1,4 +1,4 @@
-//! Who is a member, and what a membership means.
+//! Members of a group: how a client becomes one, and what it then receives.
 
 use std::collections::BTreeSet;
 

@@ -151,7 +151,7 @@ fn byte_by_byte() {
 fn large_and_slow_connects() {
     let mut place = Place::new(BrokerConfig::default());
     let wire = place.open();
-    place.send(wire, &[0x10, 0xFF, 0xFF, 0x7F, 0]);
+    place.send(wire, b"\x10\xFF\xFF\x7F\0\x04MQTT\x05");
     assert!(!place.is_open(wire));
     let wire = place.open();
     let bytes = who("it").bytes();

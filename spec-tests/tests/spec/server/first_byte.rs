@@ -200,7 +200,8 @@ fn is_too_large(said: &[String]) {
     assert!(close_of(said).is_some(), "{said:?}");
 }
 
-/// Section 3.2.2.2, 0x95: refused once its fixed header is there, however much the Server takes later.
+/// Section 3.2.2.2, 0x95: refused once its Protocol Version is there, however much the Server takes later. Without an answer if
+/// it is not of MQTT 5 [MQTT3-3.1.4-1].
 fn the_largest_connect() -> u64 {
     let default = ServerConfig::default();
     assert_eq!(default.maximum_connect_size, 65_536);
@@ -220,15 +221,47 @@ fn the_largest_connect() -> u64 {
         let said = Driver::serving(config).feed(&connect_of(largest));
         assert_eq!(said, ["connect \"c\""]);
         let larger = connect_of(largest + 1);
-        for begun in [&larger[..], &larger[..5], b"\x10\xFF\xFF\xFF\x7F"] {
+        let largest_of_all = b"\x10\xFF\xFF\xFF\x7F\x00\x04MQTT\x05";
+        for begun in [&larger[..], &larger[..11], largest_of_all] {
             is_too_large(&offer(&mut Driver::serving(config), begun));
+            let mut driver = Driver::serving(config);
+            let mut said = Lines::new();
+            for length in 1..=begun.len().min(12) {
+                said.extend(offer(&mut driver, &begun[..length]));
+            }
+            is_too_large(&said);
         }
+        assert_eq!(
+            close_of(&offer(&mut Driver::serving(config), &largest_of_all[..11])),
+            None
+        );
+        for other in [
+            &b"\x10\xFF\xFF\xFF\x7F\x00\x04MQTT\x04"[..],
+            b"\x10\xFF\xFF\xFF\x7F\x00\x04MQTX\x05",
+            b"\x10\xFF\xFF\xFF\x7F\x00\x06MQIsdp",
+            b"\x10\xFF\xFF\xFF\x7F\xFF\xFFMQTT\x05",
+            &[&[0x10, 0x82, 0x80, 0x04], &b"\x00\x04MQTT\x03"[..]].concat(),
+        ] {
+            let said = offer(&mut Driver::serving(config), other);
+            assert_eq!(packets(&said), Lines::new(), "{other:02x?}");
+            assert!(close_of(&said).is_some(), "{other:02x?}");
+        }
+    }
+    // Too small for any.
+    for size in 1..7_u8 {
+        let config = announced(u32::from(size), 1);
+        let said = offer(
+            &mut Driver::serving(config),
+            &[&[0x10, size][..], &[0; 6][..usize::from(size)]].concat(),
+        );
+        assert!(close_of(&said).is_some(), "{size}: {said:?}");
+        assert_eq!(packets(&said), Lines::new(), "{size}");
     }
     // What comes after the CONNACK may be as large as was announced.
     let mut driver = Driver::with(announced(1 << 20, 300), &Hello::new());
     let said = driver.feed(&make::publish(0, 0, "a", &"x".repeat(1_000)));
     assert_eq!(close_of(&said), None);
-    16
+    49
 }
 
 /// Section 4.12: whoever is not accepted yet sends no larger AUTH, either.
