@@ -1,0 +1,564 @@
+//! The task of a client: it owns the machine, its connection, and what waits for outcomes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mqtt5_session_fsm::codec::bytes::BufMut;
+use mqtt5_session_fsm::codec::{Binary, Property, ProtocolVersion, ReasonCode};
+use mqtt5_session_fsm::reconnect::{ConnectionFailure, Reconnection};
+use mqtt5_session_fsm::{Cause, Client, Instant, Output, PublishError, Receipt, SendError};
+use tokio::sync::mpsc;
+
+use super::ConnectionState;
+use super::application::{Application, Next};
+use super::builder::random;
+use super::command::{Command, Reply, Work};
+use super::connect::Login;
+use super::failure::{ConnectError, PublishFailure};
+use super::journal::Store;
+use super::link::{Link, Moved};
+use super::requests::Pending;
+use crate::clock::Clock;
+use crate::transport::{BoxedStream, Connector};
+use crate::wire::{OUTPUT_SIZE, Wire};
+
+/// What a driver is made of.
+pub(super) struct Parts {
+    pub(super) clock: Clock,
+    pub(super) machine: Client,
+    pub(super) store: Option<Store>,
+    pub(super) login: Login,
+    pub(super) version: ProtocolVersion,
+    pub(super) connector: Arc<dyn Connector>,
+    pub(super) connect_timeout: Duration,
+    pub(super) resubscribes: bool,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) decisions: mpsc::UnboundedReceiver<(Receipt, ReasonCode)>,
+    pub(super) application: Application,
+}
+
+pub(super) struct Driver {
+    parts: Parts,
+    link: Link,
+    /// Work that the Session has no room for. Until it has, no further command is taken.
+    blocked: Option<Work>,
+    /// The first connection of this process may begin a new Session.
+    is_first: bool,
+    /// Whether the client shall end, and who waits for it.
+    ending: Option<Option<Reply<()>>>,
+    /// Why the last connection ended.
+    why: String,
+}
+
+/// The client goes on, or ends.
+type Step = Result<(), ConnectError>;
+
+/// What woke the task.
+enum Woken {
+    Decision(Receipt, ReasonCode),
+    Command(Option<Command>),
+    Moved(Moved),
+    Room,
+    Timeout,
+}
+
+impl Driver {
+    pub(super) fn new(parts: Parts) -> Self {
+        Driver {
+            link: Link::Waiting(Instant::ORIGIN),
+            blocked: None,
+            is_first: true,
+            ending: None,
+            why: String::new(),
+            parts,
+        }
+    }
+
+    fn now(&self) -> Instant {
+        self.parts.clock.now()
+    }
+
+    /// Runs until the client has ended.
+    pub(super) async fn run(mut self) {
+        let why = loop {
+            if let Err(why) = self.turn().await {
+                break why;
+            }
+        };
+        // Whoever hears of the end may open the journal again.
+        self.parts.store = None;
+        let ended = ConnectionState::Ended { why };
+        self.parts.application.state.send_replace(ended);
+        if let Some(Some(reply)) = self.ending {
+            let _ = reply.send(());
+        }
+    }
+
+    /// Does what there is to do, then waits until something happens.
+    async fn turn(&mut self) -> Step {
+        if let Some(cause) = self.drain().await? {
+            return self.closed(cause).await;
+        }
+        if self.receive() {
+            return Ok(());
+        }
+        let has_place = self.parts.application.has_place();
+        let is_open = matches!(self.link, Link::Open { .. });
+        let reads = has_place && self.has_room();
+        let takes = self.blocked.is_none() && self.ending.is_none();
+        let is_alone =
+            matches!(self.ending, Some(None)) && !self.parts.application.messages.is_closed();
+        let (clock, timeout) = (self.parts.clock, self.next_timeout());
+        let parts = &mut self.parts;
+        let woken = tokio::select! {
+            // After the process has slept, bytes that have arrived are read before the timer is looked at.
+            biased;
+            Some((receipt, code)) = parts.decisions.recv() => Woken::Decision(receipt, code),
+            command = parts.commands.recv(), if takes => Woken::Command(command),
+            moved = self.link.moved(clock, reads) => Woken::Moved(moved),
+            _ = parts.application.messages.reserve(), if is_open && !has_place => Woken::Room,
+            () = parts.application.messages.closed(), if is_alone => Woken::Room,
+            () = clock.sleep_until(timeout) => Woken::Timeout,
+        };
+        match woken {
+            Woken::Decision(receipt, code) => self.decide(receipt, code),
+            Woken::Command(command) => self.commanded(command),
+            Woken::Moved(moved) => return self.moved(moved).await,
+            Woken::Room => {}
+            Woken::Timeout => self.handle_timeout(),
+        }
+        // What else there is goes into the same packets.
+        while self.blocked.is_none() && self.ending.is_none() {
+            match self.parts.commands.try_recv() {
+                Ok(command) => self.commanded(Some(command)),
+                Err(_) => break,
+            }
+        }
+        while let Ok((receipt, code)) = self.parts.decisions.try_recv() {
+            self.decide(receipt, code);
+        }
+        Ok(())
+    }
+
+    fn next_timeout(&self) -> Instant {
+        let requests = self.parts.application.requests.next_timeout();
+        self.parts.machine.next_timeout().min(requests)
+    }
+
+    fn handle_timeout(&mut self) {
+        let now = self.now();
+        if self.is_open() && !self.parts.application.has_place() {
+            // What the server has said may lie unread.
+            self.parts.machine.bytes_waiting(now);
+        }
+        self.parts.machine.handle_timeout(now);
+        self.parts.application.requests.handle_timeout(now);
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.link, Link::Open { .. })
+    }
+
+    /// Whether there is room for answers.
+    fn has_room(&self) -> bool {
+        match &self.link {
+            Link::Open { wire, .. } => wire.output.len() < OUTPUT_SIZE,
+            _ => false,
+        }
+    }
+
+    // ---- the machine ----
+
+    /// Polls the machine, and stores what has to be stored before its packets leave. Returns why the connection is over.
+    async fn drain(&mut self) -> Result<Option<Cause>, ConnectError> {
+        let mut cause = None;
+        let mut large = 0;
+        loop {
+            let now = self.parts.clock.now();
+            let said = match &mut self.link {
+                Link::Open { wire, .. } => {
+                    let room = OUTPUT_SIZE.saturating_sub(wire.output.len()).max(large);
+                    let said = self
+                        .parts
+                        .machine
+                        .poll(now, &mut (&mut wire.output).limit(room));
+                    // A packet that is larger than the buffer goes alone.
+                    if let Some(Output::NeedsRoom(bytes)) = said {
+                        if wire.output.is_empty() && large == 0 {
+                            large = bytes;
+                            continue;
+                        }
+                    }
+                    said
+                }
+                _ => self.parts.machine.poll(now, &mut Vec::new()),
+            };
+            match said {
+                Some(Output::Event(event)) => {
+                    let next = self.parts.application.handle(now, event);
+                    self.follow(next);
+                }
+                Some(Output::Persist(change)) => {
+                    if let Some(store) = &mut self.parts.store {
+                        store.change(&change);
+                    }
+                }
+                Some(Output::Close(why)) => cause = Some(why),
+                Some(Output::NeedsRoom(_)) => break,
+                // Each new call is followed by a new round.
+                None if self.retry() || self.end_if_idle() => {}
+                None => break,
+            }
+        }
+        if let Some(store) = &mut self.parts.store {
+            if store.has_changes() {
+                let stored = store.commit(self.parts.machine.session()).await;
+                stored.map_err(|error| ConnectError::Journal(error.to_string()))?;
+            }
+        }
+        Ok(cause)
+    }
+
+    /// Offers what was read to the machine, as long as the application has a place for a message. Returns whether
+    /// anything was taken.
+    fn receive(&mut self) -> bool {
+        let mut has_taken = false;
+        while self.parts.application.has_place() && self.has_room() {
+            let now = self.now();
+            let Link::Open { wire, .. } = &mut self.link else {
+                break;
+            };
+            let mut rest = &wire.input[..];
+            let event = self.parts.machine.receive(now, &mut rest);
+            let taken = wire.input.len() - rest.len();
+            let next = event.map(|event| self.parts.application.handle(now, event));
+            wire.taken(taken);
+            has_taken |= taken > 0;
+            match next {
+                Some(next) => self.follow(next),
+                None => break,
+            }
+        }
+        has_taken
+    }
+
+    /// Does what follows from an event.
+    fn follow(&mut self, next: Next) {
+        match next {
+            Next::Nothing => {}
+            Next::Connected => {
+                self.is_first = false;
+                let resubscribes = self.parts.resubscribes;
+                for work in self.parts.application.requests.take(resubscribes) {
+                    self.work(work);
+                }
+            }
+            Next::Authenticate(data) => {
+                let data = Binary::new(&data).ok().map(Property::AuthenticationData);
+                let _ = self.parts.machine.authenticate(data.as_slice());
+            }
+            Next::Distrust => self.disconnect(ReasonCode::NotAuthorized),
+        }
+    }
+
+    // ---- commands ----
+
+    fn commanded(&mut self, command: Option<Command>) {
+        match command {
+            Some(Command::Work(work)) => self.work(work),
+            Some(Command::ReAuthenticate(reply)) => {
+                let data = self.parts.application.authenticator.as_mut();
+                let data = data.map(|it| it.begin()).unwrap_or_default();
+                let data = Binary::new(&data).ok().map(Property::AuthenticationData);
+                let begun = self.parts.machine.re_authenticate(data.as_slice());
+                let _ = reply.send(begun.map_err(Into::into));
+            }
+            Some(Command::Disconnect(code, reply)) => {
+                self.ending = Some(Some(reply));
+                self.disconnect(code);
+            }
+            // Nobody can ask for anything any more.
+            None => self.ending = Some(None),
+        }
+    }
+
+    fn disconnect(&mut self, code: ReasonCode) {
+        let now = self.now();
+        let _ = self.parts.machine.disconnect(now, code, &[]);
+    }
+
+    /// When nobody is left, the client ends once nothing is on its way. Returns whether it does so now.
+    fn end_if_idle(&mut self) -> bool {
+        let application = &self.parts.application;
+        let nobody = matches!(self.ending, Some(None)) && application.messages.is_closed();
+        let now = self.now();
+        let machine = &mut self.parts.machine;
+        nobody
+            && application.pending.is_empty()
+            && machine.disconnect(now, ReasonCode::Success, &[]).is_ok()
+    }
+
+    /// Tries what there was no room for. Returns whether there is room now.
+    fn retry(&mut self) -> bool {
+        match self.blocked.take() {
+            Some(work) => {
+                self.work(work);
+                self.blocked.is_none()
+            }
+            None => false,
+        }
+    }
+
+    fn work(&mut self, work: Work) {
+        let now = self.now();
+        match work {
+            Work::Publish { publication, reply } => {
+                match self.parts.machine.publish(now, publication) {
+                    Ok(token) => {
+                        self.parts
+                            .application
+                            .pending
+                            .insert(token, Pending::Publish(reply));
+                    }
+                    Err(refused) if refused.error == PublishError::Busy => {
+                        let publication = refused.publication;
+                        self.blocked = Some(Work::Publish { publication, reply });
+                    }
+                    Err(refused) => {
+                        let failure = PublishFailure::Refused(refused.error);
+                        let _ = reply.send(Err(failure));
+                    }
+                }
+            }
+            Work::Subscribe { subscribe, reply } => {
+                let Some(packet) = subscribe.packet() else {
+                    return;
+                };
+                let sent = self
+                    .parts
+                    .machine
+                    .subscribe(packet.properties, packet.subscriptions);
+                match sent {
+                    Ok(token) => {
+                        let pending = Pending::Subscribe { subscribe, reply };
+                        self.parts.application.pending.insert(token, pending);
+                    }
+                    Err(error) if is_for_now(&error) => {
+                        self.parts
+                            .application
+                            .requests
+                            .again(Work::Subscribe { subscribe, reply });
+                    }
+                    Err(error) => {
+                        if let Some(reply) = reply {
+                            let _ = reply.send(Err(error.into()));
+                        }
+                    }
+                }
+            }
+            Work::Unsubscribe { unsubscribe, reply } => {
+                let Some(packet) = unsubscribe.packet() else {
+                    return;
+                };
+                match self
+                    .parts
+                    .machine
+                    .unsubscribe(packet.properties, packet.filters)
+                {
+                    Ok(token) => {
+                        let pending = Pending::Unsubscribe { unsubscribe, reply };
+                        self.parts.application.pending.insert(token, pending);
+                    }
+                    Err(error) if is_for_now(&error) => {
+                        self.parts
+                            .application
+                            .requests
+                            .again(Work::Unsubscribe { unsubscribe, reply });
+                    }
+                    Err(error) => {
+                        let _ = reply.send(Err(error.into()));
+                    }
+                }
+            }
+            Work::Request {
+                topic,
+                payload,
+                response_topic,
+                within,
+                reply,
+            } => {
+                let started = self.parts.application.requests.start(
+                    now,
+                    &topic,
+                    &payload,
+                    &response_topic,
+                    within,
+                    reply,
+                );
+                if let Some((publication, correlation)) = started {
+                    match self.parts.machine.publish(now, publication) {
+                        Ok(token) => {
+                            self.parts
+                                .application
+                                .pending
+                                .insert(token, Pending::Request(correlation));
+                        }
+                        Err(refused) => self
+                            .parts
+                            .application
+                            .requests
+                            .failed(&correlation, refused.error),
+                    }
+                }
+            }
+        }
+    }
+
+    fn decide(&mut self, receipt: Receipt, code: ReasonCode) {
+        // A receipt of an earlier connection decides nothing: the message comes again.
+        let decided = self.parts.machine.acknowledge_with(receipt, code, &[]);
+        if decided == Err(SendError::NotInVersion) {
+            let _ = self.parts.machine.acknowledge(receipt);
+        }
+    }
+
+    // ---- the connection ----
+
+    async fn moved(&mut self, moved: Moved) -> Step {
+        match moved {
+            Moved::Due => self.open(),
+            Moved::Opened(Ok(stream)) => self.connect(stream),
+            Moved::Opened(Err(error)) => {
+                self.why = error.to_string();
+                self.lost(ConnectionFailure::Network)
+            }
+            Moved::Bytes(Ok(())) => {
+                if let Link::Open { wire, .. } = &mut self.link {
+                    wire.release_output();
+                }
+                Ok(())
+            }
+            Moved::Bytes(Err(error)) => {
+                self.why = error.to_string();
+                let now = self.now();
+                self.parts.machine.connection_lost(now);
+                self.drain().await?;
+                match self.parts.application.is_reported {
+                    true => self.wait(),
+                    false => self.lost(ConnectionFailure::Network),
+                }
+            }
+        }
+    }
+
+    fn open(&mut self) -> Step {
+        if self.ending.is_some() {
+            return Err(ConnectError::Disconnected);
+        }
+        let Some(attempt) = self.parts.application.policy.next_attempt() else {
+            return Err(self.parts.application.gave_up());
+        };
+        let version = match self.parts.version {
+            ProtocolVersion::V5_0 => attempt.version,
+            other => other,
+        };
+        let server = attempt.server.as_str().to_owned();
+        let (connector, within) = (self.parts.connector.clone(), self.parts.connect_timeout);
+        self.link = Link::opening(connector, server, version, within);
+        Ok(())
+    }
+
+    fn connect(&mut self, stream: BoxedStream) -> Step {
+        let Link::Opening {
+            server, version, ..
+        } = &mut self.link
+        else {
+            return Ok(());
+        };
+        self.parts.application.begin(server);
+        let version = *version;
+        self.link = Link::Open {
+            wire: Wire::new(stream),
+        };
+        let now = self.now();
+        let (login, machine) = (&self.parts.login, &mut self.parts.machine);
+        let clean_start = match version {
+            // There, Clean Session 1 would end the Session with the connection, too.
+            ProtocolVersion::V3_1_1 => login.session_expiry == 0,
+            _ => self.is_first && login.clean_start,
+        };
+        let authenticator = &mut self.parts.application.authenticator;
+        let data = authenticator.as_mut().map(|it| it.begin());
+        let method = authenticator.as_ref().map(|it| it.method());
+        let authentication = method.zip(data.as_deref());
+        let sent = login.with(version, clean_start, authentication, |connect| {
+            machine.connect(now, connect)
+        });
+        match sent {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(ConnectError::Options(error.to_string())),
+            Err(error) => Err(ConnectError::Options(error.to_string())),
+        }
+    }
+
+    /// The machine has ended the connection.
+    async fn closed(&mut self, cause: Cause) -> Step {
+        self.why = cause.to_string();
+        if let Link::Open { wire, .. } =
+            std::mem::replace(&mut self.link, Link::Waiting(Instant::NEVER))
+        {
+            // The last packet leaves while the client goes on; if it ends, it waits.
+            let closing = tokio::spawn(wire.close());
+            if self.ending.is_some() {
+                let _ = closing.await;
+            }
+        }
+        let now = self.now();
+        self.parts.machine.connection_lost(now);
+        self.drain().await?;
+        if self.ending.is_some() && matches!(cause, Cause::Disconnected(_)) {
+            return Err(ConnectError::Disconnected);
+        }
+        match self.parts.application.is_reported {
+            true => self.wait(),
+            false => self.lost(cause.into()),
+        }
+    }
+
+    /// There is no connection any more, or none was made.
+    fn lost(&mut self, failure: ConnectionFailure<'_>) -> Step {
+        let now = self.now();
+        let random = random() as u32;
+        match self.parts.application.policy.failed(now, failure, random) {
+            Reconnection::GiveUp(why) => Err(ConnectError::GaveUp(why)),
+            Reconnection::Attempt(_) | Reconnection::Moved(_) => self.wait(),
+        }
+    }
+
+    /// The policy says when to connect again.
+    fn wait(&mut self) -> Step {
+        if self.ending.is_some() && self.parts.application.pending.is_empty() {
+            return Err(ConnectError::Disconnected);
+        }
+        let why = std::mem::take(&mut self.why);
+        self.parts
+            .application
+            .state
+            .send_replace(ConnectionState::Connecting { why });
+        match self.parts.application.policy.next_attempt() {
+            Some(attempt) => {
+                self.link = Link::Waiting(attempt.at);
+                Ok(())
+            }
+            None => Err(self.parts.application.gave_up()),
+        }
+    }
+}
+
+/// Whether it will work on a later connection, or a little later on this one.
+fn is_for_now(error: &SendError) -> bool {
+    matches!(
+        error,
+        SendError::NotConnected | SendError::Busy | SendError::NoIdentifier
+    )
+}

@@ -1,0 +1,209 @@
+//! The broker, with its clock and what wakes the tasks.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mqtt5_session_fsm::Instant;
+use mqtt5_session_fsm::broker::{Broker, ConnectionKey, Notice};
+use mqtt5_session_fsm::codec::ReasonCode;
+use tokio::sync::{Notify, watch};
+use tokio::task::yield_now;
+
+use super::access::Access;
+use super::builder::Observer;
+use crate::clock::Clock;
+
+/// How much work is done before others have their turn.
+const SLICE: u32 = 1_000;
+
+/// How a server has ended: `None` while it runs; then why its store has failed, if it has.
+type End = Option<Option<String>>;
+
+pub(super) struct Host {
+    inner: Mutex<Inner>,
+    clock: Clock,
+    pub(super) access: Arc<dyn Access>,
+    observer: Option<Box<Observer>>,
+    /// Wakes the task for time and work.
+    work: Notify,
+    /// Wakes the store.
+    pub(super) records: Notify,
+    /// The number of the last record that is stored.
+    pub(super) stored: watch::Sender<u64>,
+    /// How many connections there are.
+    pub(super) connections: watch::Sender<usize>,
+    pub(super) end: watch::Sender<End>,
+}
+
+struct Inner {
+    broker: Broker,
+    /// What wakes the task of each connection, by the index of its key.
+    wakers: Vec<Option<Arc<Notify>>>,
+    /// When the task for time and work wakes by itself.
+    wakes_at: Instant,
+    /// The last record that the store was woken for.
+    announced: u64,
+}
+
+impl Host {
+    /// Takes a broker all of whose records are stored.
+    pub(super) fn new(
+        broker: Broker,
+        access: Arc<dyn Access>,
+        observer: Option<Box<Observer>>,
+    ) -> Self {
+        Host {
+            // A restored broker may be ahead of the clock.
+            clock: Clock::new(broker.now()),
+            access,
+            observer,
+            work: Notify::new(),
+            records: Notify::new(),
+            stored: watch::Sender::new(broker.last_record()),
+            connections: watch::Sender::new(0),
+            end: watch::Sender::new(None),
+            inner: Mutex::new(Inner {
+                wakers: Vec::new(),
+                wakes_at: Instant::NEVER,
+                announced: broker.last_record(),
+                broker,
+            }),
+        }
+    }
+
+    /// A panic of an [`Access`] or of a closure ends its task, not the server: the broker is whole after each call.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn look<R>(&self, look: impl FnOnce(&Broker) -> R) -> R {
+        look(&self.lock().broker)
+    }
+
+    /// Calls the broker, and does what has to follow each call.
+    pub(super) fn call<R>(&self, call: impl FnOnce(&mut Broker, Instant) -> R) -> R {
+        let mut notices = Vec::new();
+        let mut inner = self.lock();
+        let now = self.clock.now();
+        let Inner { broker, wakers, .. } = &mut *inner;
+        let result = call(broker, now);
+        let is_more = broker.work(now, &mut SLICE.clone());
+        while let Some(notice) = broker.poll() {
+            match notice {
+                Notice::Ready(key) | Notice::Readable(key) => {
+                    if let Some(Some(waker)) = wakers.get(key.index()) {
+                        waker.notify_one();
+                    }
+                }
+                notice if self.observer.is_some() => notices.push(notice),
+                _ => {}
+            }
+        }
+        if is_more || broker.next_timeout() < inner.wakes_at {
+            self.work.notify_one();
+        }
+        let last = inner.broker.last_record();
+        if last > inner.announced {
+            inner.announced = last;
+            self.records.notify_one();
+        }
+        drop(inner);
+        if let Some(observer) = &self.observer {
+            notices.iter().for_each(observer);
+        }
+        result
+    }
+
+    /// A connection begins. Returns what wakes its task.
+    pub(super) fn connected(&self) -> Result<(ConnectionKey, Arc<Notify>), ReasonCode> {
+        let key = self.call(|broker, now| broker.connected(now))?;
+        let waker = Arc::<Notify>::default();
+        let mut inner = self.lock();
+        let index = key.index();
+        if inner.wakers.len() <= index {
+            inner.wakers.resize(index + 1, None);
+        }
+        inner.wakers[index] = Some(waker.clone());
+        drop(inner);
+        self.connections.send_modify(|count| *count += 1);
+        Ok((key, waker))
+    }
+
+    /// A connection is over, whoever ended it.
+    pub(super) fn disconnected(&self, key: ConnectionKey, waker: &Arc<Notify>) {
+        // An error means that the broker knows.
+        let _ = self.call(|broker, now| broker.lost(now, key));
+        let mut inner = self.lock();
+        // The index may belong to another connection already.
+        if let Some(place) = inner.wakers.get_mut(key.index()) {
+            if place.as_ref().is_some_and(|it| Arc::ptr_eq(it, waker)) {
+                *place = None;
+            }
+        }
+    }
+
+    /// Ends all tasks.
+    pub(super) fn stop(&self, failure: Option<String>) {
+        self.end.send_if_modified(|end| {
+            let is_first = end.is_none();
+            if is_first {
+                *end = Some(failure);
+            }
+            is_first
+        });
+    }
+
+    /// Waits until this record is stored. Returns whether it is; otherwise the server has ended.
+    pub(super) async fn is_stored(&self, record: u64) -> bool {
+        let mut stored = self.stored.subscribe();
+        tokio::select! {
+            is_stored = async { stored.wait_for(|stored| *stored >= record).await.is_ok() } => is_stored,
+            () = self.ended() => false,
+        }
+    }
+
+    /// Waits until the server has ended.
+    pub(super) async fn ended(&self) {
+        let mut end = self.end.subscribe();
+        // An error cannot be: the sender is here.
+        let _ = end.wait_for(Option::is_some).await;
+    }
+
+    /// Why the store has failed, if it has.
+    pub(super) fn failure(&self) -> io::Result<()> {
+        match &*self.end.borrow() {
+            Some(Some(failure)) => Err(io::Error::other(failure.clone())),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Host")
+            .field("connections", &*self.connections.borrow())
+            .field("stored", &*self.stored.borrow())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Does what is due, and what takes long, a slice at a time.
+pub(super) async fn keep_time(host: Arc<Host>) {
+    loop {
+        let wakes_at = {
+            let mut inner = host.lock();
+            inner.wakes_at = inner.broker.next_timeout();
+            inner.wakes_at
+        };
+        tokio::select! {
+            () = host.work.notified() => {}
+            () = host.clock.sleep_until(wakes_at) => {}
+            () = host.ended() => return,
+        }
+        // The others have their turn.
+        yield_now().await;
+        host.call(|broker, now| broker.handle_timeout(now, &mut SLICE.clone()));
+    }
+}

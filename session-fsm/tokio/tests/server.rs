@@ -1,0 +1,349 @@
+//! The server: who may do what, what survives, and how it ends.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::{Network, VERSIONS, soon};
+use mqtt5_tokio::codec::{Message, Publish, Subscription};
+use mqtt5_tokio::fsm::Publication;
+use mqtt5_tokio::fsm::broker::journal::Batch;
+use mqtt5_tokio::fsm::broker::{Grant, Notice, Permission};
+use mqtt5_tokio::fsm::reconnect::GiveUp;
+use mqtt5_tokio::{
+    Access, Admitted, Authenticator, BoxedFuture, ConnectError, ConnectionState, Everybody,
+    Exchange, Login, LoginAnswer, PublishFailure, Qos, ReasonCode, RequestFailure, Server, Store,
+    Who, Will,
+};
+
+/// Knows one user, who may publish below `own`, and subscribe to everything but `secret`, with QoS 1 at most.
+struct Guarded;
+
+impl Access for Guarded {
+    fn login<'a>(&'a self, login: Login<'a>) -> BoxedFuture<'a, LoginAnswer> {
+        Box::pin(async move {
+            // A password file is not read at once.
+            tokio::task::yield_now().await;
+            if let Some(method) = login.connect.properties.authentication_method() {
+                return match method.as_str() {
+                    "count" => LoginAnswer::Continue(b"1".to_vec(), Box::new(Counting)),
+                    _ => LoginAnswer::Refuse(ReasonCode::BadAuthenticationMethod),
+                };
+            }
+            let user = login.connect.user_name.map(|it| it.as_str().to_owned());
+            let password = login
+                .connect
+                .password
+                .as_ref()
+                .map(|it| it.as_bytes().to_vec());
+            match (user, password.as_deref()) {
+                (Some(user), Some(b"secret")) => LoginAnswer::Accept(Admitted::as_principal(user)),
+                _ => LoginAnswer::Refuse(ReasonCode::BadUserNameOrPassword),
+            }
+        })
+    }
+
+    fn re_authenticate<'a>(&'a self, _: &'a Who, _: &'a [u8]) -> BoxedFuture<'a, LoginAnswer> {
+        Box::pin(async { LoginAnswer::Continue(b"1".to_vec(), Box::new(Counting)) })
+    }
+
+    fn may_publish(&self, who: &Who, publish: &Publish<'_>) -> Permission {
+        assert_eq!(who.principal, "user");
+        match publish
+            .topic
+            .is_some_and(|it| it.as_str().starts_with("own/"))
+        {
+            true => Permission::Publish,
+            false => Permission::Refuse(ReasonCode::NotAuthorized),
+        }
+    }
+
+    fn may_subscribe(&self, _: &Who, subscription: &Subscription<'_>) -> Grant {
+        match subscription.filter.as_str() {
+            "secret" => Grant::Refuse(ReasonCode::NotAuthorized),
+            _ => Grant::UpTo(Qos::AtLeastOnce),
+        }
+    }
+}
+
+/// The client says one more than the server, until 4.
+struct Counting;
+
+impl Exchange for Counting {
+    fn answer(self: Box<Self>, data: &[u8]) -> BoxedFuture<'static, LoginAnswer> {
+        let answer = match data {
+            b"2" => LoginAnswer::Continue(b"3".to_vec(), self),
+            b"4" => {
+                LoginAnswer::Accept(Admitted::as_principal("user").with_authentication_data("5"))
+            }
+            _ => LoginAnswer::Refuse(ReasonCode::NotAuthorized),
+        };
+        Box::pin(async { answer })
+    }
+}
+
+struct Counter {
+    step: u8,
+    finished: Arc<Mutex<Vec<Option<Vec<u8>>>>>,
+}
+
+impl Authenticator for Counter {
+    fn method(&self) -> &str {
+        "count"
+    }
+
+    fn begin(&mut self) -> Vec<u8> {
+        b"0".to_vec()
+    }
+
+    fn answer(&mut self, data: &[u8]) -> Option<Vec<u8>> {
+        Some(vec![data.first()? + self.step])
+    }
+
+    fn finish(&mut self, data: Option<&[u8]>) -> bool {
+        self.finished.lock().unwrap().push(data.map(Into::into));
+        data == Some(b"5")
+    }
+}
+
+fn guarded() -> Network {
+    Network::of(Server::start(Guarded).unwrap())
+}
+
+#[tokio::test]
+async fn who_is_unknown_is_refused_for_good() {
+    for version in VERSIONS {
+        let network = guarded();
+        let wrong = network.client("it").version(version).login("user", "wrong");
+        let refused = soon(wrong.connect()).await.unwrap_err();
+        let why = GiveUp::Refused(ReasonCode::BadUserNameOrPassword);
+        assert_eq!(refused, ConnectError::GaveUp(why));
+        assert_eq!(network.opened(), 1);
+    }
+}
+
+#[tokio::test]
+async fn permissions_hold() {
+    let network = guarded();
+    let start = network.client("it").login("user", "secret").connect();
+    let (client, mut messages) = soon(start).await.unwrap();
+    let refused = soon(client.publish("other", "", Qos::AtLeastOnce)).await;
+    assert_eq!(
+        refused,
+        Err(PublishFailure::Rejected(ReasonCode::NotAuthorized, None))
+    );
+    let refused = soon(client.subscribe("secret", Qos::AtLeastOnce)).await;
+    assert_eq!(
+        refused,
+        Err(RequestFailure::Rejected(ReasonCode::NotAuthorized, None))
+    );
+    assert_eq!(
+        soon(client.subscribe("own/#", Qos::ExactlyOnce)).await,
+        Ok(Qos::AtLeastOnce)
+    );
+    soon(client.publish("own/a", "x", Qos::AtLeastOnce))
+        .await
+        .unwrap();
+    assert_eq!(soon(messages.next()).await.unwrap().topic(), "own/a");
+    // Nor may anything be published when it is gone.
+    let will = Will::new("other", "", Qos::AtMostOnce);
+    let start = network
+        .client("other")
+        .login("user", "secret")
+        .will(will)
+        .connect();
+    let why = GiveUp::Refused(ReasonCode::NotAuthorized);
+    assert_eq!(soon(start).await.unwrap_err(), ConnectError::GaveUp(why));
+}
+
+#[tokio::test]
+async fn enhanced_authentication_and_re_authentication() {
+    let network = guarded();
+    let finished = Arc::default();
+    let counter = Counter {
+        step: 1,
+        finished: Arc::clone(&finished),
+    };
+    let start = network.client("it").authenticator(counter).connect();
+    let (client, _messages) = soon(start).await.unwrap();
+    assert_eq!(*finished.lock().unwrap(), [Some(b"5".to_vec())]);
+    soon(client.re_authenticate()).await.unwrap();
+    while finished.lock().unwrap().len() < 2 {
+        soon(client.publish("own/a", "x", Qos::AtLeastOnce))
+            .await
+            .unwrap();
+    }
+    assert_eq!(finished.lock().unwrap()[1], Some(b"5".to_vec()));
+
+    let cheat = Counter {
+        step: 2,
+        finished: Arc::default(),
+    };
+    let start = network.client("cheat").authenticator(cheat).connect();
+    let why = GiveUp::Refused(ReasonCode::NotAuthorized);
+    assert_eq!(soon(start).await.unwrap_err(), ConnectError::GaveUp(why));
+}
+
+#[tokio::test]
+async fn a_client_without_a_name_gets_one() {
+    let network = Network::open();
+    let (_first, _a) = soon(network.client("").connect()).await.unwrap();
+    let (_second, _b) = soon(network.client("").connect()).await.unwrap();
+    let names: Vec<String> = network.server().look(|broker| {
+        broker
+            .sessions()
+            .map(|it| it.session().client_identifier().to_owned())
+            .collect()
+    });
+    assert_eq!(names.len(), 2);
+    assert!(
+        names
+            .iter()
+            .all(|name| name.starts_with("auto-") && name.len() == 37),
+        "{names:?}"
+    );
+}
+
+/// A map that outlives its server.
+#[derive(Clone, Default)]
+struct Records {
+    map: Arc<Mutex<BTreeMap<Vec<u8>, Vec<u8>>>>,
+    fails: Arc<Mutex<bool>>,
+}
+
+impl Store for Records {
+    fn read(&mut self, each: &mut dyn FnMut(&[u8], &[u8])) -> io::Result<()> {
+        for (key, value) in &*self.map.lock().unwrap() {
+            each(key, value);
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, batch: &Batch<'_>) -> io::Result<()> {
+        if *self.fails.lock().unwrap() {
+            return Err(io::Error::other("the disk is full"));
+        }
+        let mut map = self.map.lock().unwrap();
+        for record in batch.records() {
+            match record.value {
+                Some(value) => drop(map.insert(record.key.to_vec(), value.to_vec())),
+                None => drop(map.remove(record.key)),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn stored(records: &Records) -> Server {
+    Server::builder(Everybody)
+        .store(records.clone())
+        .start()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_survives_a_crash() {
+    let records = Records::default();
+    let network = Network::of(stored(&records));
+    let (subscriber, mut messages) = soon(network.client("it").connect()).await.unwrap();
+    soon(subscriber.subscribe("a", Qos::ExactlyOnce))
+        .await
+        .unwrap();
+    let (publisher, _) = soon(network.client("publisher").connect()).await.unwrap();
+    soon(publisher.publish("a", "0", Qos::ExactlyOnce))
+        .await
+        .unwrap();
+    assert_eq!(soon(messages.next()).await.unwrap().text(), Some("0"));
+    for round in 1..=20 {
+        // Half of the messages come while the subscriber is away; then the server dies without a word.
+        let outcome = publisher.publish("a", round.to_string(), Qos::ExactlyOnce);
+        soon(outcome).await.unwrap();
+        network.cut();
+        network.replace(Some(stored(&records)));
+        let message = soon(messages.next()).await.unwrap();
+        assert_eq!(message.text(), Some(&*round.to_string()));
+    }
+    assert!(messages.take().is_none());
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_that_is_not_stored() {
+    let records = Records::default();
+    let server = stored(&records);
+    let network = Network::of(server.clone());
+    let (client, _messages) = soon(network.client("it").connect()).await.unwrap();
+    *records.fails.lock().unwrap() = true;
+    network.replace(None);
+    let publication = Publication::of("a", b"lost", Qos::ExactlyOnce).unwrap();
+    let outcome = client.send(publication).await.unwrap();
+    let failed = soon(server.ended()).await.unwrap_err();
+    assert_eq!(failed.to_string(), "the store: the disk is full");
+    assert!(
+        tokio::time::timeout(Duration::from_millis(100), outcome)
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn shutting_down_says_goodbye_and_keeps_sessions() {
+    let records = Records::default();
+    let server = stored(&records);
+    let network = Network::of(server.clone());
+    let (client, mut messages) = soon(network.client("it").connect()).await.unwrap();
+    soon(client.subscribe("a", Qos::AtLeastOnce)).await.unwrap();
+    network.replace(None);
+    soon(server.shut_down(ReasonCode::ServerShuttingDown))
+        .await
+        .unwrap();
+    let mut state = client.state();
+    let is_told = |it: &ConnectionState| match it {
+        ConnectionState::Connecting { why } => why.contains("0x8B"),
+        _ => false,
+    };
+    soon(state.wait_for(is_told)).await.unwrap();
+    network.replace(Some(stored(&records)));
+    let is_back = |it: &ConnectionState| {
+        matches!(
+            it,
+            ConnectionState::Connected {
+                session_present: true,
+                ..
+            }
+        )
+    };
+    soon(state.wait_for(is_back)).await.unwrap();
+    network
+        .server()
+        .publish(Message::of("a", b"again").unwrap(), Qos::AtLeastOnce)
+        .unwrap();
+    assert_eq!(soon(messages.next()).await.unwrap().text(), Some("again"));
+}
+
+#[tokio::test]
+async fn the_observer_hears_of_connections() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hears = heard.clone();
+    let observer = move |notice: &Notice| {
+        if let Notice::Connected {
+            client_identifier, ..
+        } = notice
+        {
+            hears.lock().unwrap().push(client_identifier.to_string());
+        }
+    };
+    let network = Network::of(
+        Server::builder(Everybody)
+            .observer(observer)
+            .start()
+            .unwrap(),
+    );
+    for name in ["first", "second"] {
+        let (client, _) = soon(network.client(name).connect()).await.unwrap();
+        soon(client.disconnect()).await;
+    }
+    assert_eq!(*heard.lock().unwrap(), ["first", "second"]);
+}
