@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Lets the examples of session-fsm talk to other people's MQTT 5.0 and 3.1.1 programs.
+"""Lets the example programs talk to other people's MQTT 5.0 and 3.1.1 programs.
 
 The client example runs at mosquitto, over connections that it cuts; the server
 example serves mosquitto_pub, mosquitto_sub, paho-mqtt and MQTT.js, with
@@ -170,9 +170,9 @@ def main():
             sys.exit(f"{program} is missing")
     if not (HERE / "node_modules" / "mqtt").exists():
         subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund"], cwd=HERE, check=True)
-    build = ["cargo", "build", "--quiet", "--release", "-p", "mqtt5-session-fsm", "--examples"]
+    build = ["cargo", "build", "--quiet", "--release", "-p", "mqtt5-examples", "--bins"]
     subprocess.run(build, cwd=ROOT, check=True)
-    client, server = (ROOT / TARGET / "release" / "examples" / name for name in ("client", "server"))
+    client, server = (ROOT / TARGET / "release" / name for name in ("client", "server"))
     began = time.monotonic()
     signal.alarm(900)
     with tempfile.TemporaryDirectory() as scratch:

@@ -1,19 +1,18 @@
 //! The example `crash_safe`: a crash at every single call of the disk, and processes that are killed at random.
-#![cfg(feature = "persistence")]
 
 #[path = "crash_safe/disk.rs"]
 mod disk;
-#[path = "../examples/crash_safe/files.rs"]
+#[path = "../src/bin/crash_safe/files.rs"]
 mod files;
 #[path = "crash_safe/killed.rs"]
 mod killed;
-#[path = "../examples/crash_safe/network.rs"]
+#[path = "../src/bin/crash_safe/network.rs"]
 mod network;
-#[path = "../examples/crash_safe/publisher.rs"]
+#[path = "../src/bin/crash_safe/publisher.rs"]
 mod publisher;
-#[path = "../examples/crash_safe/receiver.rs"]
+#[path = "../src/bin/crash_safe/receiver.rs"]
 mod receiver;
-#[path = "../examples/crash_safe/store.rs"]
+#[path = "../src/bin/crash_safe/store.rs"]
 mod store;
 #[path = "crash_safe/world.rs"]
 mod world;

@@ -1,8 +1,7 @@
 //! The depots of the example `large_messages`: wherever connections are cut, and at whatever operation of its disk
 //! the receiver dies, no message is lost or damaged, and none with QoS 2 is stored twice.
-#![cfg(feature = "persistence")]
 
-#[path = "../examples/large_messages/depot.rs"]
+#[path = "../src/bin/large_messages/depot.rs"]
 mod depot;
 
 use std::collections::BTreeMap;

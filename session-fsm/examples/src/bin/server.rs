@@ -2,26 +2,26 @@
 //! that outlive connections and, with a store, the process.
 //!
 //! ```sh
-//! cargo run --release --example server                     # with clients of its own, then exits
-//! cargo run --release --example server -- 127.0.0.1:1883   # until Ctrl-C
-//! cargo run --release --example server -- 127.0.0.1:1883 --store sessions
+//! cargo run --release --bin server                     # with clients of its own, then exits
+//! cargo run --release --bin server -- 127.0.0.1:1883   # until Ctrl-C
+//! cargo run --release --bin server -- 127.0.0.1:1883 --store sessions
 //! ```
 //!
 //! Copy the I/O shell, `common/server.rs`, and the store, `common/store.rs`.
 
-#[path = "common/broker.rs"]
+#[path = "../shell/broker.rs"]
 mod broker;
-#[path = "common/client.rs"]
+#[path = "../shell/client.rs"]
 mod client;
-#[path = "common/cut.rs"]
+#[path = "../shell/cut.rs"]
 mod cut;
-#[path = "common/load.rs"]
+#[path = "../shell/load.rs"]
 mod load;
-#[path = "common/server.rs"]
+#[path = "../shell/server.rs"]
 mod server;
-#[path = "common/store.rs"]
+#[path = "../shell/store.rs"]
 mod store;
-#[path = "common/stream.rs"]
+#[path = "../shell/stream.rs"]
 mod stream;
 
 use std::path::Path;

@@ -1,17 +1,16 @@
 //! The I/O shells of the example client and the example server, in simulated time: their streams are memory, and
 //! tokio's clock stands still while anybody has something to do.
-#![cfg(feature = "persistence")]
 
-#[path = "../examples/common/broker.rs"]
+#[path = "../src/shell/broker.rs"]
 mod broker;
-#[path = "../examples/common/client.rs"]
+#[path = "../src/shell/client.rs"]
 mod client;
-#[path = "../examples/common/server.rs"]
+#[path = "../src/shell/server.rs"]
 #[allow(dead_code)] // It listens nowhere.
 mod server;
-#[path = "../examples/common/store.rs"]
+#[path = "../src/shell/store.rs"]
 mod store;
-#[path = "../examples/common/stream.rs"]
+#[path = "../src/shell/stream.rs"]
 #[allow(dead_code)] // It connects nowhere.
 mod stream;
 

@@ -3,7 +3,7 @@
 //! client waits for it.
 //!
 //! ```sh
-//! cargo run --example two_servers
+//! cargo run --bin two_servers
 //! ```
 
 use std::collections::BTreeMap;

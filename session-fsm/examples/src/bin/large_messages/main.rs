@@ -3,8 +3,8 @@
 //! starts anew after each cut. Nothing is lost, and receiving takes no more memory than a piece.
 //!
 //! ```sh
-//! cargo run --release --example large_messages          # 100 MB
-//! cargo run --release --example large_messages -- 5     # 5 MB
+//! cargo run --release --bin large_messages          # 100 MB
+//! cargo run --release --bin large_messages -- 5     # 5 MB
 //! ```
 
 mod depot;

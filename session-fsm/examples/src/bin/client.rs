@@ -2,26 +2,26 @@
 //! connections that are cut again and again with messages in flight. Then they count what arrived.
 //!
 //! ```sh
-//! cargo run --release --example client                      # at the server of the other example
-//! cargo run --release --example client -- 127.0.0.1:1883    # at any other
+//! cargo run --release --bin client                      # at the server of the other example
+//! cargo run --release --bin client -- 127.0.0.1:1883    # at any other
 //! ```
 //!
 //! Copy the I/O shell, `common/client.rs`.
 
-#[path = "common/broker.rs"]
+#[path = "../shell/broker.rs"]
 mod broker;
-#[path = "common/client.rs"]
+#[path = "../shell/client.rs"]
 mod client;
-#[path = "common/cut.rs"]
+#[path = "../shell/cut.rs"]
 mod cut;
-#[path = "common/load.rs"]
+#[path = "../shell/load.rs"]
 mod load;
-#[path = "common/server.rs"]
+#[path = "../shell/server.rs"]
 mod server;
-#[path = "common/store.rs"]
+#[path = "../shell/store.rs"]
 #[allow(dead_code)] // This server has none.
 mod store;
-#[path = "common/stream.rs"]
+#[path = "../shell/stream.rs"]
 mod stream;
 
 use std::future::pending;

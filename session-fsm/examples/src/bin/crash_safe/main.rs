@@ -6,8 +6,8 @@
 //! start it again:
 //!
 //! ```sh
-//! cargo run --example crash_safe -- receiver /tmp/receiver 127.0.0.1:1885
-//! cargo run --example crash_safe -- publisher /tmp/publisher 127.0.0.1:1885 1000
+//! cargo run --bin crash_safe -- receiver /tmp/receiver 127.0.0.1:1885
+//! cargo run --bin crash_safe -- publisher /tmp/publisher 127.0.0.1:1885 1000
 //! ```
 //!
 //! Copy `store.rs`, and the order in `flush` of the two machines: poll, store, and only then write
