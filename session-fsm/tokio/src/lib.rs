@@ -75,8 +75,8 @@ pub use self::database::RedbJournal;
 pub use self::database::RedbStore;
 #[cfg(feature = "server")]
 pub use self::server::{
-    Access, Admitted, Everybody, Exchange, Login, LoginAnswer, Peer, Server, ServerBuilder, Store,
-    Who,
+    Access, Admitted, Everybody, Exchange, Login, LoginAnswer, Peer, Report, Server, ServerBuilder,
+    Store, Who,
 };
 #[cfg(all(feature = "websocket", feature = "server"))]
 pub use self::transport::websocket::accept_websocket;

@@ -19,7 +19,7 @@ use self::host::Host;
 use crate::transport::Stream;
 
 pub use self::access::{Access, Admitted, Everybody, Exchange, Login, LoginAnswer, Peer, Who};
-pub use self::builder::ServerBuilder;
+pub use self::builder::{Report, ServerBuilder};
 pub use self::store::Store;
 
 /// How long the connections may take to end when the server shuts down.

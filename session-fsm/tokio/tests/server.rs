@@ -15,9 +15,10 @@ use mqtt5_tokio::fsm::broker::{Grant, Notice, Permission};
 use mqtt5_tokio::fsm::reconnect::GiveUp;
 use mqtt5_tokio::{
     Access, Admitted, Authenticator, BoxedFuture, ConnectError, ConnectionState, Everybody,
-    Exchange, Login, LoginAnswer, PublishFailure, Qos, ReasonCode, RequestFailure, Server, Store,
-    Who, Will,
+    Exchange, Login, LoginAnswer, Peer, PublishFailure, Qos, ReasonCode, Report, RequestFailure,
+    Server, Store, Who, Will,
 };
+use tokio::io::AsyncWriteExt;
 
 /// Knows one user, who may publish below `own`, and subscribe to everything but `secret`, with QoS 1 at most.
 struct Guarded;
@@ -327,13 +328,19 @@ async fn shutting_down_says_goodbye_and_keeps_sessions() {
 async fn the_observer_hears_of_connections() {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let hears = heard.clone();
-    let observer = move |notice: &Notice| {
-        if let Notice::Connected {
-            client_identifier, ..
-        } = notice
-        {
-            hears.lock().unwrap().push(client_identifier.to_string());
-        }
+    let observer = move |report: &Report<'_>| {
+        let line = match report {
+            Report::Broker(Notice::Connected {
+                client_identifier, ..
+            }) => format!("{client_identifier} came"),
+            Report::Ended {
+                client_identifier,
+                cause,
+                ..
+            } => format!("{client_identifier:?}: {cause:?}"),
+            _ => return,
+        };
+        hears.lock().unwrap().push(line);
     };
     let network = Network::of(
         Server::builder(Everybody)
@@ -341,9 +348,16 @@ async fn the_observer_hears_of_connections() {
             .start()
             .unwrap(),
     );
-    for name in ["first", "second"] {
-        let (client, _) = soon(network.client(name).connect()).await.unwrap();
-        soon(client.disconnect()).await;
-    }
-    assert_eq!(*heard.lock().unwrap(), ["first", "second"]);
+    let (client, _) = soon(network.client("it").connect()).await.unwrap();
+    soon(client.disconnect()).await;
+    let (mut mine, its) = tokio::io::duplex(100);
+    mine.write_all(b"\x10\x00").await.unwrap();
+    drop(mine);
+    soon(network.server().serve(its, Peer::default())).await;
+    let heard = heard.lock().unwrap().clone();
+    assert_eq!(
+        heard[..2],
+        ["it came", "Some(\"it\"): Some(PeerDisconnected(Success))"]
+    );
+    assert!(heard[2].starts_with("None: Some(PeerError("), "{heard:?}");
 }

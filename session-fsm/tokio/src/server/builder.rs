@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use mqtt5_session_fsm::broker::{Broker, BrokerConfig, Notice};
 use mqtt5_session_fsm::{
-    Limits, ServerConfig, SessionConfig, StoredLimits, TopicAliases, WaitingLimits, WhenFull,
+    Cause, Limits, ServerConfig, SessionConfig, StoredLimits, TopicAliases, WaitingLimits, WhenFull,
 };
 
 use super::Server;
-use super::access::Access;
+use super::access::{Access, Peer};
 use super::host::{Host, keep_time};
 use super::store::{self, Store};
 
@@ -24,7 +24,24 @@ pub struct ServerBuilder {
     observer: Option<Box<Observer>>,
 }
 
-pub(super) type Observer = dyn Fn(&Notice) + Send + Sync;
+pub(super) type Observer = dyn Fn(&Report<'_>) + Send + Sync;
+
+/// What a server reports: [`ServerBuilder::observer`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Report<'a> {
+    /// What the broker reports: clients that connected, Sessions that ended, messages that were dropped.
+    Broker(&'a Notice),
+    /// A connection is over.
+    Ended {
+        /// Where it came from.
+        peer: &'a Peer,
+        /// Its ClientID, if it was accepted.
+        client_identifier: Option<&'a str>,
+        /// Why the broker closed it. `None` if the network did, or the other side without a DISCONNECT.
+        cause: Option<Cause>,
+    },
+}
 
 const ALIASES: NonZeroU16 = NonZeroU16::new(100).expect("not 0");
 
@@ -87,8 +104,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Is told what the broker reports: connections, Sessions that ended, messages that were dropped. Must not block.
-    pub fn observer(mut self, observer: impl Fn(&Notice) + Send + Sync + 'static) -> Self {
+    /// Is told what happens, for a log. Must not block.
+    pub fn observer(mut self, observer: impl Fn(&Report<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observer));
         self
     }

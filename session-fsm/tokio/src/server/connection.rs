@@ -13,6 +13,7 @@ use mqtt5_session_fsm::codec::{Auth, Binary, Connect, Packet, Property, Publish,
 use tokio::sync::Notify;
 
 use super::access::{Admitted, Exchange, Login, LoginAnswer, Peer, Who};
+use super::builder::Report;
 use super::host::Host;
 use crate::transport::Stream;
 use crate::wire::{OUTPUT_SIZE, Wire};
@@ -37,12 +38,18 @@ pub(super) async fn serve(host: &Arc<Host>, stream: impl Stream, peer: Peer) {
         free: 0,
         held: VecDeque::new(),
         who: None,
+        is_accepted: false,
         exchange: None,
     };
     let cause = tokio::select! {
         cause = connection.exchange(&waker) => cause,
         () = host.ended() => return,
     };
+    host.report(&Report::Ended {
+        peer: &peer,
+        client_identifier: connection.name(),
+        cause,
+    });
     // A network error ends only the connection: the Session waits for its Client in the broker.
     if cause.is_some() {
         let last = connection.held.back().map_or(0, |&(record, _)| record);
@@ -74,8 +81,9 @@ struct Connection<'a, S> {
     free: usize,
     /// The others: the record that must be stored first, and how many wait for it.
     held: VecDeque<(u64, usize)>,
-    /// Who it is, once that was accepted.
+    /// Who it says it is, or was accepted as.
     who: Option<Who>,
+    is_accepted: bool,
     /// Enhanced authentication that is under way.
     exchange: Option<Box<dyn Exchange>>,
 }
@@ -108,9 +116,22 @@ impl<S: Stream> Connection<'_, S> {
                 () = waker.notified() => continue,
                 Ok(()) = stored.changed(), if !self.held.is_empty() => continue,
             };
-            self.free -= moved.ok()?;
+            let Ok(written) = moved else {
+                // The last packet may have said why.
+                return match self.fill() {
+                    Ok(Next::Close(cause)) => Some(cause),
+                    _ => None,
+                };
+            };
+            self.free -= written;
             self.wire.release_output();
         }
+    }
+
+    /// The ClientID, once it was accepted.
+    fn name(&self) -> Option<&str> {
+        let who = self.who.as_ref().filter(|_| self.is_accepted);
+        who.map(|who| who.client_identifier.as_str())
     }
 
     /// Takes packets from the broker. Returns what there is to do next.
@@ -277,6 +298,7 @@ impl<S: Stream> Connection<'_, S> {
                 }
                 Err(_) | Ok(()) => {}
             }
+            self.is_accepted = answer.is_ok();
             self.who = Some(Who {
                 client_identifier: assigned.unwrap_or(known),
                 principal: admitted.principal.clone(),

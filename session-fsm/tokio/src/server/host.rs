@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::yield_now;
 
 use super::access::Access;
-use super::builder::Observer;
+use super::builder::{Observer, Report};
 use crate::clock::Clock;
 
 /// How much work is done before others have their turn.
@@ -109,10 +109,16 @@ impl Host {
             self.records.notify_one();
         }
         drop(inner);
-        if let Some(observer) = &self.observer {
-            notices.iter().for_each(observer);
+        for notice in &notices {
+            self.report(&Report::Broker(notice));
         }
         result
+    }
+
+    pub(super) fn report(&self, report: &Report<'_>) {
+        if let Some(observer) = &self.observer {
+            observer(report);
+        }
     }
 
     /// A connection begins. Returns what wakes its task.
