@@ -69,11 +69,11 @@ impl Application {
         match event {
             Event::Message(delivered) => {
                 let message = Message::new(&delivered.publish, delivered.receipt, &self.decisions);
-                if let Some(message) = message.and_then(|it| self.requests.response(it)) {
-                    if let Err(error) = self.messages.try_send(message) {
-                        // Nobody takes messages: it is acknowledged, and gone.
-                        error.into_inner().acknowledge();
-                    }
+                if let Some(message) = message.and_then(|it| self.requests.response(it))
+                    && let Err(error) = self.messages.try_send(message)
+                {
+                    // Nobody takes messages: it is acknowledged, and gone.
+                    error.into_inner().acknowledge();
                 }
             }
             Event::Outcome(token, outcome) => {

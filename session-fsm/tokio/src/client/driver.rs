@@ -183,11 +183,12 @@ impl Driver {
                         .machine
                         .poll(now, &mut (&mut wire.output).limit(room));
                     // A packet that is larger than the buffer goes alone.
-                    if let Some(Output::NeedsRoom(bytes)) = said {
-                        if wire.output.is_empty() && large == 0 {
-                            large = bytes;
-                            continue;
-                        }
+                    if let Some(Output::NeedsRoom(bytes)) = said
+                        && wire.output.is_empty()
+                        && large == 0
+                    {
+                        large = bytes;
+                        continue;
                     }
                     said
                 }
@@ -210,11 +211,11 @@ impl Driver {
                 None => break,
             }
         }
-        if let Some(store) = &mut self.parts.store {
-            if store.has_changes() {
-                let stored = store.commit(self.parts.machine.session()).await;
-                stored.map_err(|error| ConnectError::Journal(error.to_string()))?;
-            }
+        if let Some(store) = &mut self.parts.store
+            && store.has_changes()
+        {
+            let stored = store.commit(self.parts.machine.session()).await;
+            stored.map_err(|error| ConnectError::Journal(error.to_string()))?;
         }
         Ok(cause)
     }

@@ -55,6 +55,16 @@ pub struct Who {
     pub principal: String,
 }
 
+impl Who {
+    /// A client, as a test of an [`Access`] makes one.
+    pub fn new(client_identifier: impl Into<String>, principal: impl Into<String>) -> Self {
+        Who {
+            client_identifier: client_identifier.into(),
+            principal: principal.into(),
+        }
+    }
+}
+
 /// How a client is admitted.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]

@@ -142,10 +142,10 @@ impl Host {
         let _ = self.call(|broker, now| broker.lost(now, key));
         let mut inner = self.lock();
         // The index may belong to another connection already.
-        if let Some(place) = inner.wakers.get_mut(key.index()) {
-            if place.as_ref().is_some_and(|it| Arc::ptr_eq(it, waker)) {
-                *place = None;
-            }
+        if let Some(place) = inner.wakers.get_mut(key.index())
+            && place.as_ref().is_some_and(|it| Arc::ptr_eq(it, waker))
+        {
+            *place = None;
         }
     }
 
