@@ -21,7 +21,7 @@ use mqtt5_session_fsm::Publication;
 use mqtt5_session_fsm::codec::{Qos, ReasonCode, Subscription, SubscriptionOptions, TopicFilter};
 use tokio::sync::{OnceCell, mpsc, oneshot, watch};
 
-use self::command::{Command, OwnedSubscribe, OwnedUnsubscribe, Work};
+use self::command::{Control, OwnedSubscribe, OwnedUnsubscribe, Work};
 
 pub use self::builder::ClientBuilder;
 pub use self::connect::{Authenticator, Will};
@@ -32,15 +32,30 @@ pub use self::message::{Message, Messages};
 /// A client. Clones of the handle share one Session and one connection.
 ///
 /// A task of the runtime owns them. It ends after [`Client::disconnect`], when connecting again would not help, or when
-/// the last handle and the [`Messages`] are gone: it then waits for the outcomes that are still to come, and disconnects.
+/// the last handle and the [`Messages`] are gone: it then waits for the outcomes that are still to come, with or without a
+/// connection, and disconnects.
+///
+/// A future that is dropped takes nothing back: the message, the subscription or the request goes on.
 ///
 /// While there is no connection, messages wait in the Session, within the limits of
 /// [`SessionConfig`](crate::fsm::SessionConfig); at a limit, `publish` waits.
 #[derive(Clone, Debug)]
 pub struct Client {
-    commands: mpsc::Sender<Command>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    work: mpsc::Sender<Work>,
+    control: mpsc::UnboundedSender<Control>,
     state: watch::Receiver<ConnectionState>,
-    responses: Arc<Responses>,
+    responses: Responses,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let _ = self.control.send(Control::Abandon);
+    }
 }
 
 /// Where responses come to.
@@ -151,7 +166,7 @@ impl Client {
     pub async fn send(&self, publication: Publication) -> Result<Sending, PublishFailure> {
         let (reply, outcome) = oneshot::channel();
         let work = Work::Publish { publication, reply };
-        let sent = self.commands.send(Command::Work(work)).await;
+        let sent = self.shared.work.send(work).await;
         sent.map_err(|_| PublishFailure::Ended)?;
         Ok(Sending { outcome })
     }
@@ -186,10 +201,10 @@ impl Client {
         let subscription = Subscription { filter, options };
         let subscribe = OwnedSubscribe::new(&subscription, identifier)?;
         let (reply, outcome) = oneshot::channel();
-        self.command(Command::Work(Work::Subscribe {
+        self.work(Work::Subscribe {
             subscribe,
             reply: Some(reply),
-        }))
+        })
         .await?;
         outcome.await.map_err(|_| RequestFailure::Ended)?
     }
@@ -202,8 +217,7 @@ impl Client {
     pub async fn unsubscribe(&self, filter: &str) -> Result<(), RequestFailure> {
         let unsubscribe = OwnedUnsubscribe::new(filter)?;
         let (reply, outcome) = oneshot::channel();
-        self.command(Command::Work(Work::Unsubscribe { unsubscribe, reply }))
-            .await?;
+        self.work(Work::Unsubscribe { unsubscribe, reply }).await?;
         outcome.await.map_err(|_| RequestFailure::Ended)?
     }
 
@@ -220,22 +234,23 @@ impl Client {
         within: Duration,
     ) -> Result<Message, RequestFailure> {
         let subscribe = async || {
-            let topic = &self.responses.topic;
+            let topic = &self.shared.responses.topic;
             self.subscribe(topic, Qos::AtLeastOnce).await.map(|_| ())
         };
         let response = async {
-            self.responses
+            self.shared
+                .responses
                 .is_subscribed
                 .get_or_try_init(subscribe)
                 .await?;
             let (reply, response) = oneshot::channel();
-            self.command(Command::Work(Work::Request {
+            self.work(Work::Request {
                 topic: topic.to_owned(),
                 payload: payload.as_ref().to_vec(),
-                response_topic: self.responses.topic.clone(),
+                response_topic: self.shared.responses.topic.clone(),
                 within,
                 reply,
-            }))
+            })
             .await?;
             response.await.map_err(|_| RequestFailure::Ended)?
         };
@@ -252,7 +267,8 @@ impl Client {
     /// [`RequestFailure`]; only that it cannot begin. If the server refuses, it disconnects.
     pub async fn re_authenticate(&self) -> Result<(), RequestFailure> {
         let (reply, outcome) = oneshot::channel();
-        self.command(Command::ReAuthenticate(reply)).await?;
+        let sent = self.shared.control.send(Control::ReAuthenticate(reply));
+        sent.map_err(|_| RequestFailure::Ended)?;
         outcome.await.map_err(|_| RequestFailure::Ended)?
     }
 
@@ -265,11 +281,8 @@ impl Client {
     /// Disconnects with another Reason Code, such as 0x04, with which the server publishes the Will Message.
     pub async fn disconnect_with(&self, reason_code: ReasonCode) {
         let (reply, ended) = oneshot::channel();
-        if self
-            .command(Command::Disconnect(reason_code, reply))
-            .await
-            .is_ok()
-        {
+        let disconnect = Control::Disconnect(reason_code, reply);
+        if self.shared.control.send(disconnect).is_ok() {
             let _ = ended.await;
         }
     }
@@ -277,11 +290,11 @@ impl Client {
     /// Whether there is a connection, now and from now on.
     #[must_use]
     pub fn state(&self) -> watch::Receiver<ConnectionState> {
-        self.state.clone()
+        self.shared.state.clone()
     }
 
-    async fn command(&self, command: Command) -> Result<(), RequestFailure> {
-        let sent = self.commands.send(command).await;
+    async fn work(&self, work: Work) -> Result<(), RequestFailure> {
+        let sent = self.shared.work.send(work).await;
         sent.map_err(|_| RequestFailure::Ended)
     }
 }

@@ -22,7 +22,9 @@ pub use self::access::{Access, Admitted, Everybody, Exchange, Login, LoginAnswer
 pub use self::builder::{Report, ServerBuilder};
 pub use self::store::Store;
 
-/// How long the connections may take to end when the server shuts down.
+/// How long clients may take for what waits for them when the server shuts down.
+const DELIVERY: Duration = Duration::from_secs(1);
+/// How long the connections may take to end then.
 const LAST_PACKETS: Duration = Duration::from_secs(3);
 
 /// A server: a [`Broker`], which tasks of the runtime serve. Clones of the handle share it.
@@ -61,7 +63,7 @@ impl Server {
     }
 
     /// As [`Server::listen`], with an upgrade of each connection, such as TLS or
-    /// [WebSocket](crate::accept_websocket), which must end within ten seconds.
+    /// WebSocket, which must end within ten seconds.
     ///
     /// # Errors
     ///
@@ -81,6 +83,8 @@ impl Server {
         const UPGRADE: Duration = Duration::from_secs(10);
         /// How long to wait when no connection can be accepted.
         const PAUSE: Duration = Duration::from_millis(100);
+        // Closed before it is counted as closed.
+        let (_listening, listener) = (Listening::new(&self.host), listener);
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -112,8 +116,11 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// The Reason Code 0x97 if the broker has no room for it.
+    /// The Reason Code 0x97 if the broker has no room for it, and 0x8B if the server has ended.
     pub fn publish(&self, message: Message, qos: Qos) -> Result<Fanout, ReasonCode> {
+        if self.host.end.borrow().is_some() {
+            return Err(ReasonCode::ServerShuttingDown);
+        }
         self.host
             .call(|broker, now| broker.publish(now, message, qos))
     }
@@ -128,13 +135,20 @@ impl Server {
         self.host.call(call)
     }
 
-    /// Ends all connections with this Reason Code, such as 0x8B, waits until the last packets have left and everything is
-    /// stored, and ends the server. Sessions are kept in the store.
+    /// Ends the server: delivers what waits for clients that are connected and take it, within a second; ends all
+    /// connections with this Reason Code, such as 0x8B; waits until the last packets have left, everything is stored, and the
+    /// listeners are closed. Sessions are kept in the store.
     ///
     /// # Errors
     ///
     /// The store has failed.
     pub async fn shut_down(&self, reason_code: ReasonCode) -> io::Result<()> {
+        let delivered = async {
+            while !self.host.is_delivered() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let _ = timeout(DELIVERY, delivered).await;
         self.host
             .call(|broker, now| broker.drain(now, reason_code, None));
         let mut connections = self.host.connections.subscribe();
@@ -142,6 +156,8 @@ impl Server {
         let last = self.host.look(Broker::last_record);
         self.host.is_stored(last).await;
         self.host.stop(None);
+        let mut listeners = self.host.listeners.subscribe();
+        let _ = timeout(LAST_PACKETS, listeners.wait_for(|count| *count == 0)).await;
         self.host.failure()
     }
 
@@ -153,5 +169,24 @@ impl Server {
     pub async fn ended(&self) -> io::Result<()> {
         self.host.ended().await;
         self.host.failure()
+    }
+}
+
+/// Counts a listener.
+#[cfg(feature = "tcp")]
+struct Listening<'a>(&'a Host);
+
+#[cfg(feature = "tcp")]
+impl<'a> Listening<'a> {
+    fn new(host: &'a Host) -> Self {
+        host.listeners.send_modify(|count| *count += 1);
+        Listening(host)
+    }
+}
+
+#[cfg(feature = "tcp")]
+impl Drop for Listening<'_> {
+    fn drop(&mut self) {
+        self.0.listeners.send_modify(|count| *count -= 1);
     }
 }

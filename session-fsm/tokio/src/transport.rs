@@ -66,6 +66,21 @@ impl Network {
         self
     }
 
+    /// Whether this crate was built for it.
+    #[cfg(feature = "client")]
+    pub(crate) fn check(scheme: Scheme) -> io::Result<()> {
+        if scheme.is_secure() && !cfg!(feature = "tls") {
+            return unsupported("the feature `tls` of mqtt5-tokio is off");
+        }
+        if scheme.is_websocket() && !cfg!(feature = "websocket") {
+            return unsupported("the feature `websocket` of mqtt5-tokio is off");
+        }
+        match cfg!(feature = "tcp") {
+            true => Ok(()),
+            false => unsupported("the feature `tcp` of mqtt5-tokio is off"),
+        }
+    }
+
     async fn connect(&self, server: &str) -> io::Result<BoxedStream> {
         let address = Address::parse(server, self.scheme)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
@@ -102,11 +117,10 @@ impl Connector for Network {
 #[cfg(feature = "tcp")]
 async fn tcp(address: &Address) -> io::Result<BoxedStream> {
     let scheme = address.scheme();
-    if scheme.is_secure() && !cfg!(feature = "tls") {
-        return unsupported("the feature `tls` of mqtt5-tokio is off");
-    }
-    if scheme.is_websocket() && !cfg!(feature = "websocket") {
-        return unsupported("the feature `websocket` of mqtt5-tokio is off");
+    if scheme.is_secure() && !cfg!(feature = "tls")
+        || scheme.is_websocket() && !cfg!(feature = "websocket")
+    {
+        return unsupported("a feature of mqtt5-tokio is off");
     }
     let stream = tokio::net::TcpStream::connect((address.host(), address.port())).await?;
     // Packets are small, and answers are waited for.

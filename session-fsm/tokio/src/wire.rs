@@ -17,6 +17,8 @@ const READ_SIZE: usize = 1 << 14;
 pub(crate) const OUTPUT_SIZE: usize = 1 << 16;
 /// How long the last packets of a connection may take to leave, and the peer's to come.
 const LAST_PACKETS: Duration = Duration::from_secs(5);
+/// And how many bytes are read of it.
+const LINGERING: usize = 1 << 18;
 
 /// A stream with what was read and not taken, and what is to be written.
 pub(crate) struct Wire<S> {
@@ -111,7 +113,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         let last = async {
             self.stream.write_all_buf(&mut self.output).await?;
             self.stream.shutdown().await?;
-            while self.stream.read(&mut [0; 1024]).await? > 0 {}
+            let mut left = LINGERING;
+            while left > 0 {
+                match self.stream.read(&mut [0; 1024]).await? {
+                    0 => break,
+                    bytes => left = left.saturating_sub(bytes),
+                }
+            }
             io::Result::Ok(())
         };
         let _ = timeout(LAST_PACKETS, last).await;

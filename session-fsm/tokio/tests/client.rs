@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::{Network, VERSIONS, soon};
@@ -11,6 +12,7 @@ use mqtt5_tokio::{
     ConnectError, ConnectionState, ProtocolVersion, PublishFailure, Qos, ReasonCode,
     RequestFailure, Will,
 };
+use tokio::sync::Semaphore;
 
 const LEVELS: [Qos; 3] = [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce];
 
@@ -61,9 +63,13 @@ async fn promises_are_kept_over_cuts() {
             soon(subscriber.subscribe("n", qos)).await.unwrap();
             let sender = network.client("sender").version(version).connect();
             let (sender, _) = soon(sender).await.unwrap();
+            // So many are under way, from end to end, that cuts meet some.
+            let window = Arc::new(Semaphore::new(10));
+            let permits = window.clone();
             let sending = tokio::spawn(async move {
                 let mut outcomes = Vec::new();
                 for number in 0..COUNT {
+                    permits.acquire().await.unwrap().forget();
                     let publication = Publication::of("n", number.to_string().as_bytes(), qos);
                     outcomes.push(sender.send(publication.unwrap()).await.unwrap());
                 }
@@ -77,7 +83,10 @@ async fn promises_are_kept_over_cuts() {
                 let number: usize = message.text().unwrap().parse().unwrap();
                 match seen.contains(&number) {
                     true => repeated += 1,
-                    false => seen.push(number),
+                    false => {
+                        seen.push(number);
+                        window.add_permits(1);
+                    }
                 }
                 if (seen.len() + repeated) % 20 == 10 {
                     network.cut();
@@ -372,4 +381,123 @@ async fn a_client_that_is_dropped_says_goodbye() {
     };
     soon(is_alone).await;
     assert!(messages.take().is_none(), "no Will");
+}
+
+/// An application that publishes for each message that it takes, and waits, goes on whatever the server sends.
+#[tokio::test]
+async fn an_application_that_answers_each_message_is_not_stuck() {
+    const COUNT: usize = 3_000;
+    for version in VERSIONS {
+        for (incoming, answers) in [
+            (Qos::AtLeastOnce, Qos::ExactlyOnce),
+            (Qos::AtMostOnce, Qos::AtLeastOnce),
+        ] {
+            let network = Network::open();
+            let start = network.client("it").version(version).messages(10).connect();
+            let (client, mut messages) = soon(start).await.unwrap();
+            soon(client.subscribe("in", incoming)).await.unwrap();
+            let (other, _) = soon(network.client("other").connect()).await.unwrap();
+            let mut outcomes = Vec::new();
+            for _ in 0..COUNT {
+                let publication = Publication::of("in", b"question", incoming).unwrap();
+                outcomes.push(soon(other.send(publication)).await.unwrap());
+            }
+            let answering = async {
+                let mut answered = 0;
+                while answered + messages.dropped() < COUNT {
+                    messages.next().await.unwrap();
+                    client.publish("out", "answer", answers).await.unwrap();
+                    answered += 1;
+                }
+            };
+            soon(answering).await;
+            assert!(incoming == Qos::AtMostOnce || messages.dropped() == 0);
+        }
+    }
+}
+
+/// A Session without room holds up those who publish, and nobody who wants to end.
+#[tokio::test]
+async fn disconnecting_does_not_wait_for_room() {
+    let network = Network::default();
+    let (client, _messages) = network.client("it").start().await.unwrap();
+    let filling = tokio::spawn({
+        let client = client.clone();
+        async move {
+            let mut outcomes = Vec::new();
+            loop {
+                match client
+                    .send(Publication::of("a", &[0; 1_000], Qos::AtLeastOnce).unwrap())
+                    .await
+                {
+                    Ok(outcome) => outcomes.push(outcome),
+                    Err(error) => break (outcomes, error),
+                }
+            }
+        }
+    });
+    while !filling.is_finished() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        soon(client.disconnect()).await;
+    }
+    let (outcomes, error) = filling.await.unwrap();
+    assert!(
+        outcomes.len() > 500 && error == PublishFailure::Ended,
+        "{} {error}",
+        outcomes.len()
+    );
+    for outcome in outcomes {
+        assert_eq!(soon(outcome).await, Err(PublishFailure::Ended));
+    }
+}
+
+#[tokio::test]
+async fn what_was_handed_over_goes_out_though_nobody_is_left() {
+    let network = Network::default();
+    let (client, messages) = network.client("it").start().await.unwrap();
+    for number in 0..10_u8 {
+        drop(
+            client
+                .send(Publication::of("a", &[number], Qos::ExactlyOnce).unwrap())
+                .await
+                .unwrap(),
+        );
+    }
+    drop((client, messages));
+    let open = Network::open();
+    let (witness, mut heard) = soon(open.client("witness").connect()).await.unwrap();
+    soon(witness.subscribe("a", Qos::ExactlyOnce))
+        .await
+        .unwrap();
+    network.replace(Some(open.server()));
+    for number in 0..10_u8 {
+        assert_eq!(soon(heard.next()).await.unwrap().payload(), [number]);
+    }
+}
+
+#[tokio::test]
+async fn what_mqtt_3_1_1_has_not() {
+    let network = Network::open();
+    let older = |name| {
+        network
+            .client(name)
+            .version(ProtocolVersion::V3_1_1)
+            .connect()
+    };
+    let (client, mut messages) = soon(older("it")).await.unwrap();
+    soon(client.subscribe("a", Qos::AtLeastOnce)).await.unwrap();
+    let refused = soon(client.request("a", "?", Duration::from_secs(20))).await;
+    assert!(
+        matches!(refused, Err(RequestFailure::Invalid(_))),
+        "{refused:?}"
+    );
+    soon(client.publish("a", "last", Qos::AtLeastOnce))
+        .await
+        .unwrap();
+    assert_eq!(soon(messages.next()).await.unwrap().text(), Some("last"));
+    // The server names a client that has no name.
+    let (nameless, _messages) = soon(older("")).await.unwrap();
+    soon(nameless.publish("a", "", Qos::AtLeastOnce))
+        .await
+        .unwrap();
 }

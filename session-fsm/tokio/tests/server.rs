@@ -361,3 +361,71 @@ async fn the_observer_hears_of_connections() {
     );
     assert!(heard[2].starts_with("None: Some(PeerError("), "{heard:?}");
 }
+
+/// What a publisher was told that the server has goes to those who are connected before they are told goodbye.
+#[tokio::test]
+async fn what_was_confirmed_is_delivered_before_the_end() {
+    for qos in [Qos::AtMostOnce, Qos::AtLeastOnce, Qos::ExactlyOnce] {
+        for _ in 0..30 {
+            let server = Server::start(Everybody).unwrap();
+            let network = Network::of(server.clone());
+            let (subscriber, mut messages) =
+                soon(network.client("subscriber").connect()).await.unwrap();
+            soon(subscriber.subscribe("a", qos)).await.unwrap();
+            let (publisher, _) = soon(network.client("publisher").connect()).await.unwrap();
+            for _ in 0..20 {
+                soon(publisher.publish("a", "", Qos::ExactlyOnce))
+                    .await
+                    .unwrap();
+            }
+            network.replace(None);
+            let ended = tokio::spawn({
+                let server = server.clone();
+                async move { server.shut_down(ReasonCode::ServerShuttingDown).await }
+            });
+            for number in 0..20 {
+                let next = tokio::time::timeout(Duration::from_secs(5), messages.next()).await;
+                assert!(matches!(next, Ok(Some(_))), "{qos:?}: {number}");
+            }
+            soon(ended).await.unwrap().unwrap();
+            let refused = server.publish(Message::of("a", b"").unwrap(), qos);
+            assert_eq!(refused, Err(ReasonCode::ServerShuttingDown));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_port_is_free_again() {
+    let mut address = "127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap();
+    for _ in 0..20 {
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+        address = listener.local_addr().unwrap();
+        let server = Server::start(Everybody).unwrap();
+        let listening = tokio::spawn({
+            let server = server.clone();
+            async move { server.listen(listener).await }
+        });
+        let (client, _) = soon(mqtt5_tokio::Client::connect(address.to_string(), "it"))
+            .await
+            .unwrap();
+        soon(client.disconnect()).await;
+        soon(server.shut_down(ReasonCode::ServerShuttingDown))
+            .await
+            .unwrap();
+        soon(listening).await.unwrap().unwrap();
+    }
+}
+
+/// A client that goes on and on after it broke a rule is not listened to for ever.
+#[tokio::test]
+async fn a_client_that_does_not_stop_is_cut_off() {
+    let server = Server::start(Everybody).unwrap();
+    let (mut mine, its) = tokio::io::duplex(1 << 12);
+    let serving = tokio::spawn(async move { server.serve(its, Peer::default()).await });
+    let mut written = 0;
+    while mine.write_all(&[0xFF; 1 << 12]).await.is_ok() {
+        written += 1 << 12;
+        assert!(written < 1 << 20);
+    }
+    soon(serving).await.unwrap();
+}

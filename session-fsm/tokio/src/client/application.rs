@@ -5,22 +5,23 @@ use std::collections::hash_map::RandomState;
 
 use mqtt5_session_fsm::codec::{Auth, ReasonCode};
 use mqtt5_session_fsm::reconnect::{ConnectionFailure, GiveUp, ReconnectPolicy, Reconnection};
-use mqtt5_session_fsm::{Event, Instant, Receipt, Token};
+use mqtt5_session_fsm::{Event, Instant, Token};
 use tokio::sync::{mpsc, watch};
 
 use super::ConnectionState;
 use super::builder::random;
+use super::command::Control;
 use super::connect::Authenticator;
 use super::failure::ConnectError;
-use super::message::Message;
+use super::message::{Incoming, Message};
 use super::requests::{Pending, PendingRequests};
 
 /// All that is not the machine, so that it can take an event that borrows from the machine.
 pub(super) struct Application {
     pub(super) policy: ReconnectPolicy,
-    pub(super) messages: mpsc::Sender<Message>,
-    /// The application's decisions about messages.
-    pub(super) decisions: mpsc::UnboundedSender<(Receipt, ReasonCode)>,
+    pub(super) messages: Incoming,
+    /// Where the application's decisions about messages go.
+    pub(super) control: mpsc::UnboundedSender<Control>,
     pub(super) state: watch::Sender<ConnectionState>,
     pub(super) authenticator: Option<Box<dyn Authenticator>>,
     /// The outcomes that somebody waits for.
@@ -46,9 +47,9 @@ pub(super) enum Next {
 }
 
 impl Application {
-    /// Whether it can take another message.
-    pub(super) fn has_place(&self) -> bool {
-        self.messages.capacity() > 0 || self.messages.is_closed()
+    /// Whether to read on: there is room for messages, or somebody waits for what may be behind them.
+    pub(super) fn reads(&self) -> bool {
+        self.messages.has_place() || !self.pending.is_empty()
     }
 
     /// A connection begins.
@@ -68,12 +69,9 @@ impl Application {
     pub(super) fn handle(&mut self, now: Instant, event: Event<'_>) -> Next {
         match event {
             Event::Message(delivered) => {
-                let message = Message::new(&delivered.publish, delivered.receipt, &self.decisions);
-                if let Some(message) = message.and_then(|it| self.requests.response(it))
-                    && let Err(error) = self.messages.try_send(message)
-                {
-                    // Nobody takes messages: it is acknowledged, and gone.
-                    error.into_inner().acknowledge();
+                let message = Message::new(&delivered.publish, delivered.receipt, &self.control);
+                if let Some(message) = message.and_then(|it| self.requests.response(it)) {
+                    self.messages.put(message);
                 }
             }
             Event::Outcome(token, outcome) => {

@@ -19,7 +19,7 @@ use super::failure::ConnectError;
 use super::journal::{Journal, Store};
 use super::message::Messages;
 use super::requests::PendingRequests;
-use super::{Client, ConnectionState, Responses};
+use super::{Client, ConnectionState, Responses, Shared, message};
 use crate::clock::Clock;
 use crate::transport::{Connector, Network};
 use crate::{Address, Scheme};
@@ -135,7 +135,8 @@ impl ClientBuilder {
         self
     }
 
-    /// How many messages with QoS 1 and 2 the server may send before they are acknowledged. Default: 65,535.
+    /// How many messages with QoS 1 and 2 the server may send before the application takes, or acknowledges, some. Default:
+    /// as many as [`messages`](Self::messages). A server of MQTT 3.1.1 has a limit of its own.
     pub fn receive_maximum(mut self, maximum: u16) -> Self {
         self.login.receive_maximum = Some(maximum);
         self
@@ -167,7 +168,7 @@ impl ClientBuilder {
     }
 
     /// Whether the application acknowledges messages, by [`Message::acknowledge`](super::Message::acknowledge). Default:
-    /// no. The client acknowledges them when they are in [`Messages`].
+    /// no. The client acknowledges a message when the application takes it from [`Messages`].
     pub fn manual_acknowledgement(mut self, is_manual: bool) -> Self {
         self.session.acknowledgement = match is_manual {
             true => Acknowledgement::Manual,
@@ -176,7 +177,7 @@ impl ClientBuilder {
         self
     }
 
-    /// How many messages wait in [`Messages`], at least 1. Default: 100.
+    /// How many messages with QoS 0 wait in [`Messages`], at least 1. Default: 100.
     pub fn messages(mut self, messages: usize) -> Self {
         self.messages = messages.max(1);
         self
@@ -275,7 +276,14 @@ impl ClientBuilder {
             .iter()
             .map(|it| Address::parse(it, Scheme::Mqtt));
         let scheme = match servers.collect::<Result<Vec<_>, _>>() {
-            Ok(addresses) => addresses.first().map_or(Scheme::Mqtt, Address::scheme),
+            Ok(addresses) => {
+                if self.connector.is_none() {
+                    let mut schemes = addresses.iter().map(Address::scheme);
+                    let checked = schemes.try_for_each(Network::check);
+                    checked.map_err(|it| options(&it))?;
+                }
+                addresses.first().map_or(Scheme::Mqtt, Address::scheme)
+            }
             // Another connector may know what they mean.
             Err(error) if self.connector.is_none() => return Err(options(&error)),
             Err(_) => Scheme::Mqtt,
@@ -297,6 +305,11 @@ impl ClientBuilder {
             None => format!("responses/{}-{random:016x}", self.login.client_identifier),
         };
         let mut clock = Clock::new(Instant::ORIGIN);
+        let is_manual = self.session.acknowledgement == Acknowledgement::Manual;
+        // Otherwise the client acknowledges what the application takes.
+        self.session.acknowledgement = Acknowledgement::Manual;
+        let most = u16::try_from(self.messages).unwrap_or(u16::MAX);
+        self.login.receive_maximum.get_or_insert(most);
         self.session.persistent = self.journal.is_some();
         let (store, session) = match self.journal {
             Some(journal) => {
@@ -308,11 +321,11 @@ impl ClientBuilder {
             }
             None => (None, Session::of_client(self.session)),
         };
-        let (commands, asked) = mpsc::channel(COMMANDS);
-        let (sender, queue) = mpsc::channel(self.messages);
+        let (work, asked) = mpsc::channel(COMMANDS);
+        let (control, controlled) = mpsc::unbounded_channel();
+        let (incoming, messages) = message::queue(self.messages, is_manual);
         let (state, watched) = watch::channel(ConnectionState::Connecting { why: String::new() });
         let network = || Arc::new(Network::new(scheme)) as Arc<dyn Connector>;
-        let (decisions, decided) = mpsc::unbounded_channel();
         let requests = PendingRequests::new(random, self.requests).map_err(|it| options(&it))?;
         let driver = Driver::new(Parts {
             clock,
@@ -323,12 +336,12 @@ impl ClientBuilder {
             connector: self.connector.unwrap_or_else(network),
             connect_timeout: self.connect_timeout,
             resubscribes: self.resubscribes,
-            commands: asked,
-            decisions: decided,
+            work: asked,
+            control: controlled,
             application: Application {
                 policy,
-                messages: sender,
-                decisions,
+                messages: incoming,
+                control: control.clone(),
                 state,
                 authenticator: self.authenticator,
                 pending: HashMap::default(),
@@ -339,15 +352,16 @@ impl ClientBuilder {
             },
         });
         tokio::spawn(driver.run());
-        let client = Client {
-            commands,
+        let shared = Arc::new(Shared {
+            work,
+            control,
             state: watched,
-            responses: Arc::new(Responses {
+            responses: Responses {
                 topic: response_topic,
                 is_subscribed: OnceCell::new(),
-            }),
-        };
-        Ok((client, Messages { queue }))
+            },
+        });
+        Ok((Client { shared }, messages))
     }
 }
 

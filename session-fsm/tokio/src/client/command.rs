@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use mqtt5_session_fsm::Publication;
 use mqtt5_session_fsm::codec::bytes::Bytes;
 use mqtt5_session_fsm::codec::framing::Frame;
 use mqtt5_session_fsm::codec::{
     Packet, PacketIdentifier, Properties, Property, ProtocolVersion, Qos, ReasonCode, Subscribe,
     Subscription, SubscriptionIdentifier, Subscriptions, TopicFilter, TopicFilters, Unsubscribe,
 };
+use mqtt5_session_fsm::{Publication, Receipt};
 use tokio::sync::oneshot;
 
 use super::Published;
@@ -18,11 +18,15 @@ use super::message::Message;
 /// For the one who asked. It does not matter whether it is still there.
 pub(super) type Reply<T> = oneshot::Sender<T>;
 
+/// What does not wait behind other work.
 #[derive(Debug)]
-pub(super) enum Command {
-    Work(Work),
+pub(super) enum Control {
+    /// The application has decided about a message.
+    Decide(Receipt, ReasonCode),
     ReAuthenticate(Reply<Result<(), RequestFailure>>),
     Disconnect(ReasonCode, Reply<()>),
+    /// No handle is left.
+    Abandon,
 }
 
 /// What has an outcome.

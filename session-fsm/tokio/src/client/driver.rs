@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 use super::ConnectionState;
 use super::application::{Application, Next};
 use super::builder::random;
-use super::command::{Command, Reply, Work};
+use super::command::{Control, Reply, Work};
 use super::connect::Login;
-use super::failure::{ConnectError, PublishFailure};
+use super::failure::{ConnectError, PublishFailure, RequestFailure};
 use super::journal::Store;
 use super::link::{Link, Moved};
 use super::requests::Pending;
@@ -32,20 +32,22 @@ pub(super) struct Parts {
     pub(super) connector: Arc<dyn Connector>,
     pub(super) connect_timeout: Duration,
     pub(super) resubscribes: bool,
-    pub(super) commands: mpsc::Receiver<Command>,
-    pub(super) decisions: mpsc::UnboundedReceiver<(Receipt, ReasonCode)>,
+    pub(super) work: mpsc::Receiver<Work>,
+    pub(super) control: mpsc::UnboundedReceiver<Control>,
     pub(super) application: Application,
 }
 
 pub(super) struct Driver {
     parts: Parts,
     link: Link,
-    /// Work that the Session has no room for. Until it has, no further command is taken.
+    /// Work that the Session has no room for. Until it has, no further work is taken.
     blocked: Option<Work>,
     /// The first connection of this process may begin a new Session.
     is_first: bool,
-    /// Whether the client shall end, and who waits for it.
-    ending: Option<Option<Reply<()>>>,
+    /// No handle is left: the client ends when nothing is on its way.
+    is_abandoned: bool,
+    /// The client shall end, and these wait for it.
+    disconnecting: Option<Vec<Reply<()>>>,
     /// Why the last connection ended.
     why: String,
 }
@@ -55,8 +57,8 @@ type Step = Result<(), ConnectError>;
 
 /// What woke the task.
 enum Woken {
-    Decision(Receipt, ReasonCode),
-    Command(Option<Command>),
+    Control(Control),
+    Work(Option<Work>),
     Moved(Moved),
     Room,
     Timeout,
@@ -68,7 +70,8 @@ impl Driver {
             link: Link::Waiting(Instant::ORIGIN),
             blocked: None,
             is_first: true,
-            ending: None,
+            is_abandoned: false,
+            disconnecting: None,
             why: String::new(),
             parts,
         }
@@ -89,7 +92,7 @@ impl Driver {
         self.parts.store = None;
         let ended = ConnectionState::Ended { why };
         self.parts.application.state.send_replace(ended);
-        if let Some(Some(reply)) = self.ending {
+        for reply in self.disconnecting.into_iter().flatten() {
             let _ = reply.send(());
         }
     }
@@ -99,45 +102,55 @@ impl Driver {
         if let Some(cause) = self.drain().await? {
             return self.closed(cause).await;
         }
+        if self.disconnecting.is_some() && !self.is_open() {
+            return Err(ConnectError::Disconnected);
+        }
         if self.receive() {
             return Ok(());
         }
-        let has_place = self.parts.application.has_place();
-        let is_open = matches!(self.link, Link::Open { .. });
-        let reads = has_place && self.has_room();
-        let takes = self.blocked.is_none() && self.ending.is_none();
-        let is_alone =
-            matches!(self.ending, Some(None)) && !self.parts.application.messages.is_closed();
+        let is_held_up = self.is_open() && !self.parts.application.reads();
+        let reads = !is_held_up && self.has_room();
+        let takes = self.takes_work();
+        let is_alone = self.is_abandoned && !self.parts.application.messages.is_closed();
         let (clock, timeout) = (self.parts.clock, self.next_timeout());
         let parts = &mut self.parts;
         let woken = tokio::select! {
             // After the process has slept, bytes that have arrived are read before the timer is looked at.
             biased;
-            Some((receipt, code)) = parts.decisions.recv() => Woken::Decision(receipt, code),
-            command = parts.commands.recv(), if takes => Woken::Command(command),
+            Some(control) = parts.control.recv() => Woken::Control(control),
+            work = parts.work.recv(), if takes => Woken::Work(work),
             moved = self.link.moved(clock, reads) => Woken::Moved(moved),
-            _ = parts.application.messages.reserve(), if is_open && !has_place => Woken::Room,
+            () = parts.application.messages.taken(), if is_held_up => Woken::Room,
             () = parts.application.messages.closed(), if is_alone => Woken::Room,
             () = clock.sleep_until(timeout) => Woken::Timeout,
         };
         match woken {
-            Woken::Decision(receipt, code) => self.decide(receipt, code),
-            Woken::Command(command) => self.commanded(command),
+            Woken::Control(control) => self.control(control),
+            Woken::Work(Some(work)) => self.work(work),
+            Woken::Work(None) | Woken::Room => {}
             Woken::Moved(moved) => return self.moved(moved).await,
-            Woken::Room => {}
             Woken::Timeout => self.handle_timeout(),
         }
         // What else there is goes into the same packets.
-        while self.blocked.is_none() && self.ending.is_none() {
-            match self.parts.commands.try_recv() {
-                Ok(command) => self.commanded(Some(command)),
+        while let Ok(control) = self.parts.control.try_recv() {
+            self.control(control);
+        }
+        self.take_work();
+        Ok(())
+    }
+
+    fn take_work(&mut self) {
+        while self.takes_work() {
+            match self.parts.work.try_recv() {
+                Ok(work) => self.work(work),
                 Err(_) => break,
             }
         }
-        while let Ok((receipt, code)) = self.parts.decisions.try_recv() {
-            self.decide(receipt, code);
-        }
-        Ok(())
+    }
+
+    fn takes_work(&self) -> bool {
+        let is_over = self.parts.work.is_closed() && self.parts.work.is_empty();
+        self.blocked.is_none() && self.disconnecting.is_none() && !is_over
     }
 
     fn next_timeout(&self) -> Instant {
@@ -147,7 +160,7 @@ impl Driver {
 
     fn handle_timeout(&mut self) {
         let now = self.now();
-        if self.is_open() && !self.parts.application.has_place() {
+        if self.is_open() && !self.parts.application.reads() {
             // What the server has said may lie unread.
             self.parts.machine.bytes_waiting(now);
         }
@@ -224,7 +237,7 @@ impl Driver {
     /// anything was taken.
     fn receive(&mut self) -> bool {
         let mut has_taken = false;
-        while self.parts.application.has_place() && self.has_room() {
+        while self.parts.application.reads() && self.has_room() {
             let now = self.now();
             let Link::Open { wire, .. } = &mut self.link else {
                 break;
@@ -264,22 +277,23 @@ impl Driver {
 
     // ---- commands ----
 
-    fn commanded(&mut self, command: Option<Command>) {
-        match command {
-            Some(Command::Work(work)) => self.work(work),
-            Some(Command::ReAuthenticate(reply)) => {
+    fn control(&mut self, control: Control) {
+        match control {
+            Control::Decide(receipt, code) => self.decide(receipt, code),
+            Control::ReAuthenticate(reply) => {
                 let data = self.parts.application.authenticator.as_mut();
                 let data = data.map(|it| it.begin()).unwrap_or_default();
                 let data = Binary::new(&data).ok().map(Property::AuthenticationData);
                 let begun = self.parts.machine.re_authenticate(data.as_slice());
                 let _ = reply.send(begun.map_err(Into::into));
             }
-            Some(Command::Disconnect(code, reply)) => {
-                self.ending = Some(Some(reply));
+            Control::Disconnect(code, reply) => {
+                // What was handed over before is in the Session, as far as there is room.
+                self.take_work();
+                self.disconnecting.get_or_insert_default().push(reply);
                 self.disconnect(code);
             }
-            // Nobody can ask for anything any more.
-            None => self.ending = Some(None),
+            Control::Abandon => self.is_abandoned = true,
         }
     }
 
@@ -288,15 +302,24 @@ impl Driver {
         let _ = self.parts.machine.disconnect(now, code, &[]);
     }
 
-    /// When nobody is left, the client ends once nothing is on its way. Returns whether it does so now.
-    fn end_if_idle(&mut self) -> bool {
+    /// Whether nobody is left, and nothing is on its way.
+    fn is_idle(&self) -> bool {
         let application = &self.parts.application;
-        let nobody = matches!(self.ending, Some(None)) && application.messages.is_closed();
-        let now = self.now();
-        let machine = &mut self.parts.machine;
-        nobody
+        self.is_abandoned
+            && application.messages.is_closed()
             && application.pending.is_empty()
-            && machine.disconnect(now, ReasonCode::Success, &[]).is_ok()
+            && self.blocked.is_none()
+            && self.parts.work.is_empty()
+    }
+
+    /// Disconnects when nobody is left. Returns whether it does so now.
+    fn end_if_idle(&mut self) -> bool {
+        if !self.is_idle() || self.disconnecting.is_some() {
+            return false;
+        }
+        self.disconnecting = Some(Vec::new());
+        self.disconnect(ReasonCode::Success);
+        true
     }
 
     /// Tries what there was no room for. Returns whether there is room now.
@@ -388,6 +411,12 @@ impl Driver {
                 within,
                 reply,
             } => {
+                if self.is_open() && self.parts.machine.version() == ProtocolVersion::V3_1_1 {
+                    let _ = reply.send(Err(RequestFailure::invalid(
+                        "MQTT 3.1.1 has no requests and responses",
+                    )));
+                    return;
+                }
                 let started = self.parts.application.requests.start(
                     now,
                     &topic,
@@ -453,9 +482,6 @@ impl Driver {
     }
 
     fn open(&mut self) -> Step {
-        if self.ending.is_some() {
-            return Err(ConnectError::Disconnected);
-        }
         let Some(attempt) = self.parts.application.policy.next_attempt() else {
             return Err(self.parts.application.gave_up());
         };
@@ -485,7 +511,9 @@ impl Driver {
         let (login, machine) = (&self.parts.login, &mut self.parts.machine);
         let clean_start = match version {
             // There, Clean Session 1 would end the Session with the connection, too.
-            ProtocolVersion::V3_1_1 => login.session_expiry == 0,
+            ProtocolVersion::V3_1_1 => {
+                login.session_expiry == 0 || login.client_identifier.is_empty()
+            }
             _ => self.is_first && login.clean_start,
         };
         let authenticator = &mut self.parts.application.authenticator;
@@ -510,14 +538,14 @@ impl Driver {
         {
             // The last packet leaves while the client goes on; if it ends, it waits.
             let closing = tokio::spawn(wire.close());
-            if self.ending.is_some() {
+            if self.disconnecting.is_some() {
                 let _ = closing.await;
             }
         }
         let now = self.now();
         self.parts.machine.connection_lost(now);
         self.drain().await?;
-        if self.ending.is_some() && matches!(cause, Cause::Disconnected(_)) {
+        if self.disconnecting.is_some() {
             return Err(ConnectError::Disconnected);
         }
         match self.parts.application.is_reported {
@@ -538,9 +566,6 @@ impl Driver {
 
     /// The policy says when to connect again.
     fn wait(&mut self) -> Step {
-        if self.ending.is_some() && self.parts.application.pending.is_empty() {
-            return Err(ConnectError::Disconnected);
-        }
         let why = std::mem::take(&mut self.why);
         self.parts
             .application

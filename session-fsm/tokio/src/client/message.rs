@@ -1,11 +1,15 @@
 //! Messages that arrived.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mqtt5_session_fsm::codec::{self, Publish, PublishProperties, Qos, ReasonCode};
 use mqtt5_session_fsm::request_response::Reply;
 use mqtt5_session_fsm::{Publication, Receipt};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
+
+use super::command::Control;
 
 /// A message that arrived.
 pub struct Message {
@@ -18,14 +22,14 @@ pub struct Message {
 /// What the application has to decide.
 struct Decision {
     receipt: Receipt,
-    decisions: mpsc::UnboundedSender<(Receipt, ReasonCode)>,
+    control: mpsc::UnboundedSender<Control>,
 }
 
 impl Message {
     pub(super) fn new(
         publish: &Publish<'_>,
         receipt: Option<Receipt>,
-        decisions: &mpsc::UnboundedSender<(Receipt, ReasonCode)>,
+        control: &mpsc::UnboundedSender<Control>,
     ) -> Option<Self> {
         Some(Message {
             // It was a packet, so it is not too long for one.
@@ -34,7 +38,7 @@ impl Message {
             duplicate: publish.delivery.duplicate(),
             receipt: receipt.map(|receipt| Decision {
                 receipt,
-                decisions: decisions.clone(),
+                control: control.clone(),
             }),
         })
     }
@@ -123,8 +127,8 @@ impl Message {
     }
 
     fn decide(&mut self, reason_code: ReasonCode) {
-        if let Some(Decision { receipt, decisions }) = self.receipt.take() {
-            let _ = decisions.send((receipt, reason_code));
+        if let Some(Decision { receipt, control }) = self.receipt.take() {
+            let _ = control.send(Control::Decide(receipt, reason_code));
         }
     }
 }
@@ -142,23 +146,41 @@ impl fmt::Debug for Message {
 
 /// The messages that arrive, in order.
 ///
-/// As many as [`ClientBuilder::messages`](super::ClientBuilder::messages) says wait in it; while it is full, the client
-/// does not read from the network, so that the server waits, too. Answers of the server are behind the messages: whoever
-/// waits for an outcome should not stop taking messages. If it is dropped, messages are acknowledged and thrown away.
+/// A message with QoS 1 or 2 is acknowledged when it is taken, so the server sends no more than
+/// [`ClientBuilder::receive_maximum`](super::ClientBuilder::receive_maximum) before the application takes some. Messages with
+/// QoS 0 have no acknowledgement: when as many as [`ClientBuilder::messages`](super::ClientBuilder::messages) says wait, the
+/// client stops to read, and TCP holds up the server. While somebody waits for an outcome, it reads on all the same, because
+/// the outcome may be behind them, and drops those with QoS 0 that find no room: see [`Messages::dropped`].
+///
+/// If this value is dropped, messages are acknowledged and thrown away.
 #[derive(Debug)]
 pub struct Messages {
-    pub(super) queue: mpsc::Receiver<Message>,
+    queue: mpsc::Receiver<Message>,
+    shared: Arc<Shared>,
+    /// Whether the application acknowledges.
+    is_manual: bool,
+}
+
+/// What both ends of the queue know.
+#[derive(Debug, Default)]
+struct Shared {
+    /// How many messages with QoS 0 wait.
+    waiting: AtomicUsize,
+    dropped: AtomicUsize,
+    /// One was taken.
+    taken: Notify,
 }
 
 impl Messages {
     /// Waits for the next message; `None` if the client has ended. Nothing is lost if the future is dropped.
     pub async fn next(&mut self) -> Option<Message> {
-        self.queue.recv().await
+        std::future::poll_fn(|context| self.poll_next(context)).await
     }
 
     /// Takes a message that has arrived already.
     pub fn take(&mut self) -> Option<Message> {
-        self.queue.try_recv().ok()
+        let message = self.queue.try_recv().ok();
+        message.map(|message| self.taken(message))
     }
 
     /// For the implementation of a stream: see [`Messages::next`].
@@ -166,6 +188,90 @@ impl Messages {
         &mut self,
         context: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Message>> {
-        self.queue.poll_recv(context)
+        let next = self.queue.poll_recv(context);
+        next.map(|message| message.map(|message| self.taken(message)))
+    }
+
+    /// How many messages with QoS 0 found no room.
+    #[must_use]
+    pub fn dropped(&self) -> usize {
+        self.shared.dropped.load(Ordering::Relaxed)
+    }
+
+    fn taken(&self, mut message: Message) -> Message {
+        if message.qos == Qos::AtMostOnce {
+            self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.shared.taken.notify_one();
+        } else if !self.is_manual {
+            message.settle();
+        }
+        message
+    }
+}
+
+/// The end of the queue at which messages are put in.
+pub(super) struct Incoming {
+    queue: mpsc::Sender<Message>,
+    shared: Arc<Shared>,
+    limit: usize,
+}
+
+/// So many messages with QoS 1 and 2 can be unacknowledged: each has a Packet Identifier.
+const IDENTIFIERS: usize = 65_535;
+
+/// Makes a queue that has room for so many messages with QoS 0.
+pub(super) fn queue(limit: usize, is_manual: bool) -> (Incoming, Messages) {
+    // Places are allocated when they are used.
+    let (sender, receiver) = mpsc::channel(limit.saturating_add(IDENTIFIERS).min(1 << 24));
+    let shared = Arc::<Shared>::default();
+    let messages = Messages {
+        queue: receiver,
+        shared: shared.clone(),
+        is_manual,
+    };
+    let incoming = Incoming {
+        queue: sender,
+        shared,
+        limit,
+    };
+    (incoming, messages)
+}
+
+impl Incoming {
+    /// Whether another message with QoS 0 finds room.
+    pub(super) fn has_place(&self) -> bool {
+        self.shared.waiting.load(Ordering::Relaxed) < self.limit || self.is_closed()
+    }
+
+    /// Whether nobody takes messages any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.queue.is_closed()
+    }
+
+    /// Waits until nobody takes messages any more.
+    pub(super) async fn closed(&self) {
+        self.queue.closed().await;
+    }
+
+    /// Waits until a message was taken, or nobody takes any.
+    pub(super) async fn taken(&self) {
+        tokio::select! {
+            () = self.shared.taken.notified() => {}
+            () = self.queue.closed() => {}
+        }
+    }
+
+    pub(super) fn put(&self, message: Message) {
+        let is_qos0 = message.qos == Qos::AtMostOnce;
+        if is_qos0 && !self.has_place() {
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        match self.queue.try_send(message) {
+            Ok(()) if is_qos0 => drop(self.shared.waiting.fetch_add(1, Ordering::Relaxed)),
+            Ok(()) => {}
+            // Nobody takes messages: it is acknowledged, and gone.
+            Err(error) => error.into_inner().acknowledge(),
+        }
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Host {
     pub(super) stored: watch::Sender<u64>,
     /// How many connections there are.
     pub(super) connections: watch::Sender<usize>,
+    /// How many listeners accept connections.
+    pub(super) listeners: watch::Sender<usize>,
     pub(super) end: watch::Sender<End>,
 }
 
@@ -62,6 +64,7 @@ impl Host {
             records: Notify::new(),
             stored: watch::Sender::new(broker.last_record()),
             connections: watch::Sender::new(0),
+            listeners: watch::Sender::new(0),
             end: watch::Sender::new(None),
             inner: Mutex::new(Inner {
                 wakers: Vec::new(),
@@ -158,6 +161,16 @@ impl Host {
             }
             is_first
         });
+    }
+
+    /// Whether nothing waits for a client that is connected, or is on its way to one.
+    pub(super) fn is_delivered(&self) -> bool {
+        self.look(|broker| {
+            broker.sessions().all(|view| {
+                let session = view.session();
+                view.connection().is_none() || session.waiting() == 0 && session.in_flight() == 0
+            })
+        })
     }
 
     /// Waits until this record is stored. Returns whether it is; otherwise the server has ended.
