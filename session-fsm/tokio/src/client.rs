@@ -156,9 +156,9 @@ impl Client {
         }
     }
 
-    /// Hands a message to the Session, and returns as soon as it has room there, with a future of the outcome. So many
-    /// messages are on their way at once, in the order of the calls. If the future is dropped, the message goes on all the
-    /// same.
+    /// Hands a message to the client, and returns a future of its outcome: many messages are on their way at once, in the
+    /// order of the calls. Waits while the Session has no room, and at most 64 messages more are in the hands of the client. If
+    /// the future is dropped, the message goes on all the same.
     ///
     /// # Errors
     ///

@@ -40,8 +40,8 @@
 //! | `server` | on | [`Server`] |
 //! | `tcp` | on | `mqtt://` and listeners |
 //! | `tls` | off | `mqtts://` by rustls, with the authorities that browsers trust, or your own configuration |
-//! | `websocket` | off | `ws://`, and `wss://` with `tls`; [`accept_websocket`] |
-//! | `redb` | off | [`RedbJournal`] and [`RedbStore`]: what survives a crash, in a file |
+//! | `websocket` | off | `ws://`, and `wss://` with `tls`; `accept_websocket` for a server |
+//! | `redb` | off | `RedbJournal` and `RedbStore`: what survives a crash, in a file |
 //!
 //! Any other stream of bytes will do, too: a client takes a [`Connector`], and [`Server::serve`] a stream.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -60,8 +60,11 @@ mod transport;
 mod wire;
 
 pub use mqtt5_session_fsm as fsm;
+pub use mqtt5_session_fsm::broker::{BrokerConfig, Grant, Notice, Permission};
 pub use mqtt5_session_fsm::codec;
-pub use mqtt5_session_fsm::codec::{ProtocolVersion, Qos, ReasonCode};
+pub use mqtt5_session_fsm::codec::{ProtocolVersion, Qos, ReasonCode, SubscriptionOptions};
+pub use mqtt5_session_fsm::reconnect::{GiveUp, ReconnectSettings};
+pub use mqtt5_session_fsm::{Publication, SessionConfig};
 
 pub use self::address::{Address, AddressError, Scheme};
 #[cfg(feature = "client")]

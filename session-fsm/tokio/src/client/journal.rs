@@ -7,7 +7,7 @@ use mqtt5_session_fsm::{Change, Instant, Session, SessionConfig};
 use tokio::task::spawn_blocking;
 
 /// Where a client stores its Session: a list of entries, each a handful of bytes, in a file, a database, a flash memory.
-/// [`RedbJournal`](crate::RedbJournal) is one.
+/// `RedbJournal` is one.
 ///
 /// The calls may block: the client makes them on a thread of their own. After an error the client ends.
 pub trait Journal: Send + 'static {

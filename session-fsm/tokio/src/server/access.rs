@@ -120,7 +120,8 @@ pub trait Access: Send + Sync + 'static {
         Box::pin(async { LoginAnswer::Refuse(ReasonCode::BadAuthenticationMethod) })
     }
 
-    /// Whether a client may publish this message. The same is asked about its Will when the client connects: if it may not,
+    /// Whether a client may publish this message. A client of MQTT 3.1.1 is not told that it may not, unless
+    /// [`BrokerConfig::refusal`](crate::BrokerConfig::refusal) closes its connection. The same is asked about its Will when the client connects: if it may not,
     /// it is refused. Called while the broker serves nobody else, so it should not take long.
     fn may_publish(&self, who: &Who, publish: &Publish<'_>) -> Permission {
         let _ = (who, publish);

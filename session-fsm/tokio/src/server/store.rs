@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use super::host::Host;
 use crate::clock::unix_time;
 
-/// Where a server stores its records: a map of keys to values. [`RedbStore`](crate::RedbStore) is one.
+/// Where a server stores its records: a map of keys to values. `RedbStore` is one.
 ///
 /// The calls may block: the server makes them on a thread of their own. After an error the server ends.
 pub trait Store: Send + 'static {
