@@ -57,7 +57,8 @@ impl ServerBuilder {
 
     /// What a server is configured with if nothing is said: packets of at most 1 MiB, 1,000 unacknowledged messages and 100
     /// Topic Aliases for each client and direction, and 10,000 messages of at most 16 MiB that wait for each client that is
-    /// away or slow; of those with QoS 0, the oldest make room.
+    /// away or slow. Of those with QoS 0, the oldest make room; what then finds none is dropped, and reported as
+    /// [`Notice::Dropped`]. A publisher is not held up: its message was taken.
     #[must_use]
     pub fn default_config() -> BrokerConfig {
         let limits = Limits {
