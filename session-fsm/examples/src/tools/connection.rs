@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mqtt5_tokio::{
     BoxedFuture, BoxedStream, Client, ClientBuilder, ConnectionState, Connector, Messages, Network,
+    ReasonCode,
 };
 use tokio::sync::watch;
 
@@ -122,6 +123,7 @@ impl Watcher {
 
     /// Waits for a connection, or the end of the client. `last` is why there is no connection.
     async fn settled(&mut self, limit: Option<Duration>, last: &mut String) -> Result<(), Failure> {
+        let wrong_version = ReasonCode::UnsupportedProtocolVersion.to_string();
         loop {
             match &*self.state.borrow_and_update() {
                 ConnectionState::Connected { server, .. } => {
@@ -131,6 +133,8 @@ impl Watcher {
                     return Ok(());
                 }
                 ConnectionState::Ended { why } => return Err(why.clone().into()),
+                // The other version is offered at once.
+                ConnectionState::Connecting { why } if why.contains(&wrong_version) => {}
                 ConnectionState::Connecting { why } if !why.is_empty() => {
                     // Once is enough.
                     if last.is_empty() || (self.verbose && last != why) {

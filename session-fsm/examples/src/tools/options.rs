@@ -126,6 +126,7 @@ impl ConnectionOptions {
     ///
     /// A file cannot be read, or the Will Message breaks a rule.
     pub fn builder(&self, program: &str) -> Result<ClientBuilder, Failure> {
+        self.check_version()?;
         let id = match &self.id {
             Some(id) => id.clone(),
             None => random_id(program)?,
@@ -148,6 +149,17 @@ impl ConnectionOptions {
         match &self.journal {
             Some(file) => Ok(builder.journal(journal(file)?)),
             None => Ok(builder),
+        }
+    }
+
+    /// Refuses what MQTT 3.1.1 would leave out without a word.
+    fn check_version(&self) -> Result<(), Failure> {
+        let has_more = !self.user_properties.is_empty() || self.will.will_delay > 0;
+        match self.version == Some(ProtocolVersion::V3_1_1) && has_more {
+            true => Err(Failure::Local(
+                "MQTT 3.1.1 has no User Properties and no Will Delay.".to_owned(),
+            )),
+            false => Ok(()),
         }
     }
 
