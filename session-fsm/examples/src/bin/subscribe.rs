@@ -24,8 +24,8 @@ struct Options {
     /// End after this many messages.
     #[arg(short, long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// Acknowledge a message only after it was written and flushed. Otherwise messages are acknowledged as they arrive,
-    /// and up to 100 of them may not have been printed when the program ends.
+    /// Acknowledge a message only after it was written and flushed. Otherwise it may be acknowledged before, and be lost
+    /// when the program ends.
     #[arg(long)]
     manual: bool,
     #[command(flatten)]

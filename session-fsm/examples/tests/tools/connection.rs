@@ -3,7 +3,7 @@
 use mqtt5_tokio::fsm::ProtocolVersions;
 use mqtt5_tokio::{ProtocolVersion, Qos, ReasonCode};
 
-use super::house::{House, PUBLISH, REQUEST, RESPOND, SUBSCRIBE, nobody, run, soon};
+use super::house::{House, PUBLISH, REQUEST, RESPOND, SUBSCRIBE, SaidWill, nobody, run, soon};
 
 const CONNECT: [&str; 26] = [
     "a",
@@ -51,13 +51,13 @@ async fn the_connect_says_what_the_options_say() {
     );
     let pair = |value: &str| ("n".to_owned(), value.to_owned());
     assert_eq!(said.properties, [pair("1"), pair("2")]);
-    let will = (
-        "will".to_owned(),
-        b"gone".to_vec(),
-        Qos::ExactlyOnce,
-        true,
-        Some(5),
-    );
+    let will = SaidWill {
+        topic: "will".to_owned(),
+        payload: b"gone".to_vec(),
+        qos: Qos::ExactlyOnce,
+        retain: true,
+        delay: Some(5),
+    };
     assert_eq!(said.will, Some(will));
 }
 

@@ -33,10 +33,19 @@ pub struct Said {
     pub clean: bool,
     pub expiry: Option<u32>,
     pub properties: Vec<(String, String)>,
-    /// Topic, payload, QoS, RETAIN, delay.
-    pub will: Option<(String, Vec<u8>, Qos, bool, Option<u32>)>,
+    pub will: Option<SaidWill>,
     /// The name in its certificate.
     pub peer: Option<String>,
+}
+
+/// A Will in a CONNECT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaidWill {
+    pub topic: String,
+    pub payload: Vec<u8>,
+    pub qos: Qos,
+    pub retain: bool,
+    pub delay: Option<u32>,
 }
 
 #[derive(Default)]
@@ -84,11 +93,12 @@ impl Access for Doorkeeper {
 fn said(login: &Login<'_>) -> Said {
     let connect = login.connect;
     let pairs = connect.properties.user_properties();
-    let will = connect.will.map(|will| {
-        let topic = will.topic.as_str().to_owned();
-        let delay = will.properties.will_delay_interval();
-        let payload = will.payload.as_bytes().to_vec();
-        (topic, payload, will.qos, will.retain, delay)
+    let will = connect.will.map(|will| SaidWill {
+        topic: will.topic.as_str().to_owned(),
+        payload: will.payload.as_bytes().to_vec(),
+        qos: will.qos,
+        retain: will.retain,
+        delay: will.properties.will_delay_interval(),
     });
     Said {
         version: connect.version,
