@@ -100,7 +100,7 @@ struct WillOptions {
     /// Its Topic Name.
     #[arg(long, value_name = "TOPIC")]
     will_topic: Option<String>,
-    /// Its payload. Default: empty.
+    /// Its payload.
     #[arg(long, value_name = "TEXT", requires = "will_topic", default_value = "")]
     will_payload: String,
     /// Its QoS.
