@@ -10,7 +10,7 @@ use mqtt5_tokio::{
 };
 use tokio::sync::watch;
 
-use super::{ConnectionOptions, Failure, note};
+use super::{ConnectionOptions, Failure, interrupted, note};
 
 /// How long the DISCONNECT may take to leave.
 const LAST_PACKET: Duration = Duration::from_secs(3);
@@ -173,21 +173,4 @@ fn retry(why: &str, limit: Option<Duration>) -> String {
         }
         None => format!("There is no connection: {why}. The program tries again."),
     }
-}
-
-/// Returns when the user wants the program to end.
-pub async fn interrupted() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = interrupt.await;
 }

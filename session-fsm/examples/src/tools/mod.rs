@@ -5,6 +5,7 @@ mod command;
 mod connection;
 mod format;
 mod incoming;
+mod interrupt;
 mod json;
 mod options;
 mod outgoing;
@@ -21,9 +22,10 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use self::command::{Answer, TOPIC_VARIABLE, answer};
-pub use self::connection::{Connection, interrupted};
+pub use self::connection::Connection;
 pub use self::format::{Format, FormatOption};
 pub use self::incoming::{Incoming, SubscribeOptions};
+pub use self::interrupt::interrupted;
 pub use self::options::ConnectionOptions;
 pub use self::outgoing::{Outcomes, Outgoing, outgoing};
 pub use self::output::{Output, Written};
@@ -54,7 +56,10 @@ where
         Ok(runtime) => runtime,
         Err(error) => return finished(Err(error.into())),
     };
-    let result = runtime.block_on(program(options));
+    let result = runtime.block_on(async {
+        interrupt::listen()?;
+        program(options).await
+    });
     // A thread may still wait for standard input.
     runtime.shutdown_background();
     finished(result)

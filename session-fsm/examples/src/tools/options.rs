@@ -100,7 +100,7 @@ struct WillOptions {
     /// Its Topic Name.
     #[arg(long, value_name = "TOPIC")]
     will_topic: Option<String>,
-    /// Its payload. Default: empty.
+    /// Its payload.
     #[arg(long, value_name = "TEXT", requires = "will_topic", default_value = "")]
     will_payload: String,
     /// Its QoS.
@@ -136,7 +136,7 @@ impl ConnectionOptions {
             .connector(Named(self.network()?))
             .version(self.version.unwrap_or(ProtocolVersion::V5_0))
             .config(ClientConfig::default())
-            .session(session())
+            .session(session(self.version))
             .reconnection(self.reconnection())
             .keep_alive(Duration::from_secs(self.keep_alive.into()))
             .session_expiry(Duration::from_secs(self.session_expiry.into()))
@@ -244,8 +244,13 @@ impl ConnectionOptions {
 }
 
 /// Many messages may be on their way, and large ones.
-fn session() -> SessionConfig {
+fn session(version: Option<ProtocolVersion>) -> SessionConfig {
     SessionConfig {
+        in_flight: match version {
+            // A server cannot say how many it takes, and mosquitto closes the connection above 20.
+            Some(ProtocolVersion::V3_1_1) => 20,
+            _ => u16::MAX,
+        },
         stored: StoredLimits {
             messages: 2 * MESSAGES,
             bytes: ROOM,
