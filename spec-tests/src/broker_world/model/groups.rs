@@ -81,8 +81,8 @@ impl Model {
     /// A message that comes again, and that was a group's when the broker was lost, is this member's.
     pub(in crate::broker_world) fn claim_doubtful(&mut self, client: u8, got: &Got) {
         let session = self.sessions[client as usize].as_ref();
-        let has_it = session.is_some_and(|it| {
-            it.copies.iter().any(|copy| {
+        let known = session.and_then(|it| {
+            it.copies.iter().find(|copy| {
                 let is_same = match copy.identifier() {
                     Some(identifier) => identifier == got.identifier,
                     None => copy.may_be_sent,
@@ -91,14 +91,14 @@ impl Model {
             })
         });
         let is_doubtful = |it: &Pooled| it.may_be_given && it.message.number == got.number;
-        if has_it && got.group().is_some() {
-            // It had left the group.
+        if known.is_some_and(|copy| copy.is_optional) && got.group().is_some() {
+            // It had left the group, as its member did.
             let of_group = |it: &Pooled| Some(it.filter) == got.group() && is_doubtful(it);
             let found = self.pool.iter().position(of_group);
             found.map(|at| self.pool.remove(at));
             return;
         }
-        if has_it || !self.pool.iter().any(is_doubtful) {
+        if known.is_some() || !self.pool.iter().any(is_doubtful) {
             return;
         }
         if let Some(copy) = self.take_from_pool(client, got) {
