@@ -1,4 +1,5 @@
 //! What `poll` writes into `Segments` is what it writes into a `Vec`, with large payloads shared.
+#![cfg(feature = "std")] // Vectored writes.
 
 use std::io::IoSlice;
 use std::num::NonZeroU16;
