@@ -18,10 +18,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use mqtt5_session_fsm::Publication;
-use mqtt5_session_fsm::codec::{Qos, ReasonCode, Subscription, SubscriptionOptions, TopicFilter};
+use mqtt5_session_fsm::codec::{
+    ProtocolVersion, Qos, ReasonCode, Subscription, SubscriptionOptions, TopicFilter,
+};
 use tokio::sync::{OnceCell, mpsc, oneshot, watch};
 
-use self::command::{Control, OwnedSubscribe, OwnedUnsubscribe, Work};
+use self::command::{Control, OwnedSubscribe, OwnedUnsubscribe, SubscriptionWork, Work};
 
 pub use self::builder::ClientBuilder;
 pub use self::connect::{Authenticator, Will};
@@ -79,6 +81,8 @@ pub enum ConnectionState {
     Connected {
         /// The server, as it was named.
         server: String,
+        /// The version of MQTT of the connection.
+        version: ProtocolVersion,
         /// Whether the server had the Session.
         session_present: bool,
     },
@@ -137,6 +141,24 @@ impl Client {
         self.send(publication).await?.await
     }
 
+    /// As [`Client::publish`], with RETAIN: the server keeps the message for later subscribers (section 3.3.1.3). An empty
+    /// payload removes it.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishFailure`].
+    pub async fn publish_retained(
+        &self,
+        topic: &str,
+        payload: impl AsRef<[u8]>,
+        qos: Qos,
+    ) -> Result<Published, PublishFailure> {
+        let mut publication = Publication::of(topic, payload.as_ref(), qos)
+            .map_err(|error| PublishFailure::Refused(error.into()))?;
+        publication.retain = true;
+        self.send(publication).await?.await
+    }
+
     /// Publishes a message whose outcome is needed within this time. A message that was not sent by then is withdrawn.
     ///
     /// # Errors
@@ -162,13 +184,13 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`PublishFailure::Refused`] is told by the future, [`PublishFailure::Ended`] here.
-    pub async fn send(&self, publication: Publication) -> Result<Sending, PublishFailure> {
+    /// [`PublishFailure::Ended`]. The future returns all other failures.
+    pub async fn send(&self, publication: Publication) -> Result<PendingOutcome, PublishFailure> {
         let (reply, outcome) = oneshot::channel();
         let work = Work::Publish { publication, reply };
         let sent = self.shared.work.send(work).await;
         sent.map_err(|_| PublishFailure::Ended)?;
-        Ok(Sending { outcome })
+        Ok(PendingOutcome { outcome })
     }
 
     /// Subscribes to a Topic Filter, and returns the QoS that the server grants. Waits for a connection, also when it is
@@ -201,11 +223,11 @@ impl Client {
         let subscription = Subscription { filter, options };
         let subscribe = OwnedSubscribe::new(&subscription, identifier)?;
         let (reply, outcome) = oneshot::channel();
-        self.work(Work::Subscribe {
+        let work = SubscriptionWork::Subscribe {
             subscribe,
             reply: Some(reply),
-        })
-        .await?;
+        };
+        self.work(Work::Subscription(work)).await?;
         outcome.await.map_err(|_| RequestFailure::Ended)?
     }
 
@@ -217,7 +239,8 @@ impl Client {
     pub async fn unsubscribe(&self, filter: &str) -> Result<(), RequestFailure> {
         let unsubscribe = OwnedUnsubscribe::new(filter)?;
         let (reply, outcome) = oneshot::channel();
-        self.work(Work::Unsubscribe { unsubscribe, reply }).await?;
+        let work = SubscriptionWork::Unsubscribe { unsubscribe, reply };
+        self.work(Work::Subscription(work)).await?;
         outcome.await.map_err(|_| RequestFailure::Ended)?
     }
 
@@ -302,11 +325,11 @@ impl Client {
 /// The outcome of a message that was [sent](Client::send).
 #[derive(Debug)]
 #[must_use = "says what became of the message"]
-pub struct Sending {
+pub struct PendingOutcome {
     outcome: oneshot::Receiver<Result<Published, PublishFailure>>,
 }
 
-impl Future for Sending {
+impl Future for PendingOutcome {
     type Output = Result<Published, PublishFailure>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {

@@ -19,12 +19,12 @@
 //! the server has lost the Session. [`Client::publish`] returns when the server has the message, or says what became of it.
 //!
 //! ```no_run
-//! use mqtt5_tokio::{Everybody, Server};
+//! use mqtt5_tokio::{AllowAll, Server};
 //! use tokio::net::TcpListener;
 //!
 //! #[tokio::main]
 //! async fn main() -> std::io::Result<()> {
-//!     let server = Server::start(Everybody)?;
+//!     let server = Server::start(AllowAll)?;
 //!     server.listen(TcpListener::bind("127.0.0.1:1883").await?).await
 //! }
 //! ```
@@ -70,7 +70,7 @@ pub use self::address::{Address, AddressError, Scheme};
 #[cfg(feature = "client")]
 pub use self::client::{
     Authenticator, Client, ClientBuilder, ConnectError, ConnectionState, Journal, Message,
-    Messages, PublishFailure, Published, RequestFailure, Sending, Will,
+    Messages, PendingOutcome, PublishFailure, Published, RequestFailure, Will,
 };
 #[cfg(all(feature = "redb", feature = "client"))]
 pub use self::database::RedbJournal;
@@ -78,8 +78,8 @@ pub use self::database::RedbJournal;
 pub use self::database::RedbStore;
 #[cfg(feature = "server")]
 pub use self::server::{
-    Access, Admitted, Everybody, Exchange, Login, LoginAnswer, Peer, Report, Server, ServerBuilder,
-    Store, Who,
+    Access, Admitted, AllowAll, Exchange, Identity, Login, LoginAnswer, Peer, Report, Server,
+    ServerBuilder, Store,
 };
 #[cfg(all(feature = "websocket", feature = "server"))]
 pub use self::transport::websocket::accept_websocket;

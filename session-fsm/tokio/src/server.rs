@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use self::host::Host;
 use crate::transport::Stream;
 
-pub use self::access::{Access, Admitted, Everybody, Exchange, Login, LoginAnswer, Peer, Who};
+pub use self::access::{Access, Admitted, AllowAll, Exchange, Identity, Login, LoginAnswer, Peer};
 pub use self::builder::{Report, ServerBuilder};
 pub use self::store::Store;
 

@@ -286,7 +286,7 @@ async fn a_server_of_the_other_version_is_found() {
         },
         ..config
     };
-    let server = mqtt5_tokio::Server::builder(mqtt5_tokio::Everybody)
+    let server = mqtt5_tokio::Server::builder(mqtt5_tokio::AllowAll)
         .config(config)
         .start()
         .unwrap();
@@ -351,9 +351,9 @@ async fn a_deadline_is_kept() {
     assert_eq!(soon(outcome).await, Err(PublishFailure::TimedOut));
 }
 
-/// When nobody is left who could ask for anything, what is on its way arrives, and the client disconnects.
+/// After its handles are dropped, a client finishes what is pending and disconnects.
 #[tokio::test]
-async fn a_client_that_is_dropped_says_goodbye() {
+async fn a_dropped_client_finishes_and_disconnects() {
     let network = Network::open();
     let (witness, mut messages) = soon(network.client("witness").connect()).await.unwrap();
     soon(witness.subscribe("#", Qos::AtLeastOnce))

@@ -119,7 +119,7 @@ async fn accepted_messages_survive_the_client() {
 #[cfg(feature = "redb")]
 #[tokio::test]
 async fn accepted_messages_survive_in_a_file() {
-    use mqtt5_tokio::{Everybody, RedbJournal, RedbStore, Server};
+    use mqtt5_tokio::{AllowAll, RedbJournal, RedbStore, Server};
 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("journal");
@@ -128,7 +128,7 @@ async fn accepted_messages_survive_in_a_file() {
     // The same for a server.
     let path = directory.path().join("store");
     let open = || {
-        Server::builder(Everybody)
+        Server::builder(AllowAll)
             .store(RedbStore::open(&path).unwrap())
             .start()
             .unwrap()
@@ -159,7 +159,7 @@ async fn accepted_messages_survive_in_a_file() {
             }
         };
         network.replace(Some(
-            Server::builder(Everybody).store(again).start().unwrap(),
+            Server::builder(AllowAll).store(again).start().unwrap(),
         ));
     }
     // What is no database is not one.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use common::{VERSIONS, soon};
 use mqtt5_tokio::{
-    Client, Everybody, Network, Peer, Qos, ReasonCode, Scheme, Server, accept_websocket,
+    AllowAll, Client, Network, Peer, Qos, ReasonCode, Scheme, Server, accept_websocket,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
@@ -90,7 +90,7 @@ const SCHEMES: [(Scheme, &str); 4] = [
 #[tokio::test]
 async fn every_transport_carries_everything() {
     let keys = keys();
-    let server = Server::start(Everybody).unwrap();
+    let server = Server::start(AllowAll).unwrap();
     for (scheme, name) in SCHEMES {
         let port = serve(&server, scheme, &keys).await;
         for version in VERSIONS {
@@ -121,7 +121,7 @@ async fn every_transport_carries_everything() {
 #[tokio::test]
 async fn a_certificate_that_nobody_trusts_is_refused() {
     let keys = keys();
-    let server = Server::start(Everybody).unwrap();
+    let server = Server::start(AllowAll).unwrap();
     let port = serve(&server, Scheme::Mqtts, &keys).await;
     let (client, _messages) = Client::builder(format!("mqtts://localhost:{port}"), "it")
         .start()

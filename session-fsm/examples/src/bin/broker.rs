@@ -21,7 +21,7 @@ use tracing_subscriber::EnvFilter;
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// A file in TOML. Arguments count more.
+    /// The configuration file, in TOML. Arguments override it.
     #[arg(long, value_name = "FILE")]
     configuration: Option<PathBuf>,
     /// Prints a configuration in which everything is explained, and exits.
@@ -30,19 +30,19 @@ struct Arguments {
     /// Reads a password from standard input, prints the line for the password file, and exits.
     #[arg(long, value_name = "NAME")]
     hash_password: Option<String>,
-    /// Where clients connect: mqtt://, mqtts://, ws:// or wss://, an address and a port. May be given again.
+    /// An address to listen at: mqtt://, mqtts://, ws:// or wss://, a host and a port. May be given more than once.
     #[arg(long, value_name = "URL")]
     listen: Vec<String>,
     /// Keeps Sessions and messages in this file.
     #[arg(long, value_name = "FILE")]
     store: Option<PathBuf>,
-    /// Who may log in.
+    /// The password file: names and hashes of passwords.
     #[arg(long, value_name = "FILE")]
     passwords: Option<PathBuf>,
-    /// Lets clients without a User Name in, although there are passwords.
+    /// Accepts clients without a User Name, although there is a password file.
     #[arg(long)]
     anonymous: bool,
-    /// Who may publish and subscribe to what.
+    /// The access file: the topics that each user may publish and subscribe to.
     #[arg(long, value_name = "FILE")]
     access: Option<PathBuf>,
     /// The certificate for mqtts:// and wss://.
@@ -51,16 +51,15 @@ struct Arguments {
     /// Its key.
     #[arg(long, value_name = "FILE", requires = "certificate")]
     key: Option<PathBuf>,
-    /// Clients must have a certificate of this authority.
+    /// Requires client certificates of this authority.
     #[arg(long, value_name = "FILE", requires = "certificate")]
     client_authority: Option<PathBuf>,
-    /// What is logged: error, warn, info, debug or trace.
+    /// The log level: error, warn, info, debug or trace.
     #[arg(long, default_value = "info", value_name = "LEVEL")]
     log: String,
 }
 
-/// One thread: the broker is one value, and what is left to do in parallel is not worth the locks. Passwords and the disk
-/// have threads of their own.
+/// The broker is one value, so one thread serves all connections. Password hashes and the disk have threads of their own.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -94,7 +93,7 @@ async fn carry_out(arguments: Arguments) -> Result<(), Failure> {
     let configuration = configuration(arguments)?;
     let ready = |addresses: &[String]| {
         for address in addresses {
-            // Whoever has started this program may wait for it.
+            // The program that started this one may wait for the line.
             let _ = print(&format!("The broker listens at {address}.\n"));
         }
     };

@@ -1,11 +1,11 @@
-//! The access file, in the format of mosquitto's: who may publish and subscribe to what.
+//! The access file, in mosquitto's format: the topics that each client may publish and subscribe to.
 
 use std::fs;
 use std::path::Path;
 
 use mqtt5_tokio::codec::{Publish, Subscription, TopicFilter, TopicName};
 use mqtt5_tokio::fsm::broker::{Grant, Permission};
-use mqtt5_tokio::{Access, Admitted, BoxedFuture, Login, LoginAnswer, Qos, ReasonCode, Who};
+use mqtt5_tokio::{Access, Admitted, BoxedFuture, Identity, Login, LoginAnswer, Qos, ReasonCode};
 
 use super::passwords::Passwords;
 use crate::broker::run::Failure;
@@ -101,7 +101,7 @@ impl Rules {
     }
 
     /// The filters of the rules that are for this client, with their rights.
-    fn of<'a>(&'a self, who: &'a Who) -> impl Iterator<Item = (Right, String)> + 'a {
+    fn of<'a>(&'a self, who: &'a Identity) -> impl Iterator<Item = (Right, String)> + 'a {
         let user = who.principal.as_str();
         let for_it = move |rule: &&Rule| rule.user.as_deref().is_none_or(|name| name == user);
         self.rules.iter().filter(for_it).filter_map(move |rule| {
@@ -122,7 +122,7 @@ impl Rules {
 
     /// Whether a client may publish to a topic.
     #[must_use]
-    pub fn permits_publish(&self, who: &Who, topic: TopicName<'_>) -> bool {
+    pub fn permits_publish(&self, who: &Identity, topic: TopicName<'_>) -> bool {
         let mut may = false;
         for (right, filter) in self.of(who) {
             if TopicFilter::new(&filter).is_ok_and(|filter| filter.matches(topic)) {
@@ -138,7 +138,7 @@ impl Rules {
 
     /// Whether a client may subscribe to a filter: to all that the filter matches, and to nothing that is denied.
     #[must_use]
-    pub fn permits_subscription(&self, who: &Who, filter: &str) -> bool {
+    pub fn permits_subscription(&self, who: &Identity, filter: &str) -> bool {
         let mut may = false;
         for (right, rule) in self.of(who) {
             match right {
@@ -200,15 +200,15 @@ fn matching_part(filter: &str) -> &str {
 /// Passwords and rules together.
 #[derive(Clone, Debug)]
 pub struct Guard {
-    /// Without it, nobody has to log in.
+    /// Without it, clients need not log in.
     pub passwords: Option<Passwords>,
-    /// Whether a client without a User Name may connect, where there are passwords.
+    /// Whether a client without a User Name may connect although there is a password file.
     pub anonymous: bool,
-    /// Without it, everybody may everything.
+    /// Without it, all topics are allowed, except that no client may publish to those that begin with `$`.
     pub rules: Option<Rules>,
 }
 
-/// The name of those who did not give one.
+/// The principal of a client without a name.
 const ANONYMOUS: &str = "";
 
 impl Guard {
@@ -247,7 +247,7 @@ impl Access for Guard {
         })
     }
 
-    fn may_publish(&self, who: &Who, publish: &Publish<'_>) -> Permission {
+    fn may_publish(&self, who: &Identity, publish: &Publish<'_>) -> Permission {
         let refused = Permission::Refuse(ReasonCode::NotAuthorized);
         let Some(topic) = publish.topic else {
             return refused;
@@ -261,7 +261,7 @@ impl Access for Guard {
         if may { Permission::Publish } else { refused }
     }
 
-    fn may_subscribe(&self, who: &Who, subscription: &Subscription<'_>) -> Grant {
+    fn may_subscribe(&self, who: &Identity, subscription: &Subscription<'_>) -> Grant {
         let filter = matching_part(subscription.filter.as_str());
         let may = self
             .rules

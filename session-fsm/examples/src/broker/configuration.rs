@@ -1,4 +1,4 @@
-//! What the broker is told: a file in TOML, and arguments, which count more.
+//! The configuration of the broker: a TOML file, which command-line arguments override.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,23 +9,24 @@ use serde::Deserialize;
 
 use crate::broker::run::Failure;
 
-/// The configuration, in all its parts.
+/// The whole configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Configuration {
-    /// Where clients connect: `mqtt://`, `mqtts://`, `ws://` or `wss://`, an IP address or a name, and a port.
+    /// The addresses to listen at: `mqtt://`, `mqtts://`, `ws://` or `wss://`, a host and a port.
     pub listen: Vec<String>,
     /// The database of Sessions and messages. Without it, they are in memory.
     pub store: Option<PathBuf>,
-    /// The names of users, and hashes of their passwords. Without it, nobody has to log in.
+    /// The password file: names and hashes of passwords. Without it, clients need not log in.
     pub passwords: Option<PathBuf>,
-    /// Whether a client without a User Name may connect, where there are passwords.
+    /// Whether a client without a User Name may connect although there is a password file.
     pub anonymous: bool,
-    /// Who may publish and subscribe to what. Without it, everybody may everything.
+    /// The access file: the topics that each user may publish and subscribe to. Without it, all topics are allowed, except
+    /// that no client may publish to those that begin with `$`.
     pub access: Option<PathBuf>,
     /// For `mqtts://` and `wss://`.
     pub tls: Option<Tls>,
-    /// What clients may use.
+    /// The limits of clients.
     pub limits: Limits,
     /// How often `$SYS` is published, in seconds; 0 is never.
     pub statistics: Option<u32>,
@@ -43,7 +44,7 @@ pub struct Tls {
     pub client_authority: Option<PathBuf>,
 }
 
-/// What clients may use.
+/// The limits of clients. What is absent has the default of [`ServerBuilder::default_config`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
@@ -57,7 +58,7 @@ pub struct Limits {
     pub receive_maximum: Option<u16>,
     /// Messages that wait for a client that is away or slow.
     pub waiting_messages: Option<u32>,
-    /// And their bytes.
+    /// The bytes of the messages that wait for a client.
     pub waiting_bytes: Option<usize>,
     /// The bytes of all messages that are on their way.
     pub message_bytes: Option<u64>,
@@ -65,10 +66,10 @@ pub struct Limits {
     pub retained_messages: Option<usize>,
 }
 
-/// The address of a broker that nobody has configured: this machine alone.
+/// The default address: only clients on this machine can connect.
 pub const DEFAULT_ADDRESS: &str = "mqtt://127.0.0.1:1883";
 
-/// A configuration in which everything is said, and explained.
+/// A commented configuration file with every key.
 pub const EXAMPLE: &str = include_str!("example.toml");
 
 impl Configuration {
@@ -76,7 +77,7 @@ impl Configuration {
     ///
     /// # Errors
     ///
-    /// It cannot be read, or says what the broker does not know.
+    /// The file cannot be read, or contains an unknown key or a value of the wrong type.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let text = fs::read_to_string(path).map_err(|error| {
             Failure(format!(
@@ -92,7 +93,7 @@ impl Configuration {
         })
     }
 
-    /// What the broker core is told.
+    /// Returns the configuration of the broker core.
     #[must_use]
     pub fn broker(&self) -> BrokerConfig {
         let mut config = ServerBuilder::default_config();
@@ -127,7 +128,7 @@ impl Configuration {
 mod tests {
     use super::*;
 
-    /// Whoever removes the `#` before a line gets what the line says, and that is what holds without it.
+    /// With all comment signs removed, the example parses, and its limits are the defaults.
     #[test]
     fn the_example_says_what_holds_anyway() {
         let plain: Configuration = toml::from_str(EXAMPLE).unwrap();

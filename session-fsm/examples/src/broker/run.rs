@@ -1,4 +1,4 @@
-//! From the configuration to a broker that runs, and back to nothing.
+//! Starts the broker as configured, and shuts it down.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::listeners::{self, Listener};
 use super::passwords::Passwords;
 use super::{log, statistics};
 
-/// Why a program cannot go on: a sentence or two.
+/// The reason why a program cannot continue, as one or two sentences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure(pub String);
 
@@ -25,14 +25,14 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// How often the broker's own topics are published, if nothing is said.
+/// How often the broker's own topics are published by default, in seconds.
 const STATISTICS: u32 = 10;
 
-/// Runs the broker until `stop` completes. `ready` is told the addresses at which it listens.
+/// Runs the broker until `stop` completes. Calls `ready` once, with the addresses at which it listens.
 ///
 /// # Errors
 ///
-/// The configuration cannot be carried out, or the store has failed.
+/// The configuration cannot be applied, or the store has failed.
 pub async fn run(
     configuration: &Configuration,
     ready: impl FnOnce(&[String]),
@@ -48,7 +48,7 @@ pub async fn run(
         [] => &default,
         addresses => addresses,
     };
-    // Before the store is read: if the address is in use, so is the store, perhaps.
+    // Before the store is opened: if the address is in use, another broker may have the store.
     let mut listeners = Vec::new();
     for address in addresses {
         listeners.push(Listener::open(address, tls.as_ref()).await?);
@@ -74,7 +74,7 @@ pub async fn run(
     };
     ready(&names);
     tokio::select! {
-        () = stop => info!("the broker ends: clients are told, and everything is stored"),
+        () = stop => info!("the broker shuts down: it disconnects its clients and stores everything"),
         _ = server.ended() => {}
     }
     let ended = server.shut_down(ReasonCode::ServerShuttingDown).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mqtt5_tokio::fsm::Publication;
-use mqtt5_tokio::{Client, PublishFailure, Published, Sending};
+use mqtt5_tokio::{Client, PendingOutcome, PublishFailure, Published};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
@@ -32,7 +32,7 @@ pub struct Outcomes {
 #[derive(Debug)]
 struct Waiting {
     number: u64,
-    sending: Sending,
+    sending: PendingOutcome,
     until: Option<Instant>,
 }
 

@@ -9,8 +9,8 @@ use mqtt5_tokio::codec::{Publish, Subscription, SubscriptionOptions};
 use mqtt5_tokio::fsm::broker::{BrokerConfig, Grant, Permission};
 use mqtt5_tokio::fsm::{Limits, ProtocolVersions, StoredLimits, WaitingLimits};
 use mqtt5_tokio::{
-    Access, Admitted, BoxedFuture, Client, Login, LoginAnswer, Messages, ProtocolVersion, Qos,
-    ReasonCode, Server, ServerBuilder, Who,
+    Access, Admitted, BoxedFuture, Client, Identity, Login, LoginAnswer, Messages, ProtocolVersion,
+    Qos, ReasonCode, Server, ServerBuilder,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
@@ -69,7 +69,7 @@ impl Access for Doorkeeper {
         Box::pin(async { answer })
     }
 
-    fn may_publish(&self, _: &Who, publish: &Publish<'_>) -> Permission {
+    fn may_publish(&self, _: &Identity, publish: &Publish<'_>) -> Permission {
         match publish.topic {
             Some(topic) if topic.as_str().starts_with("forbidden") => {
                 Permission::Refuse(ReasonCode::NotAuthorized)
@@ -78,7 +78,7 @@ impl Access for Doorkeeper {
         }
     }
 
-    fn may_subscribe(&self, _: &Who, subscription: &Subscription<'_>) -> Grant {
+    fn may_subscribe(&self, _: &Identity, subscription: &Subscription<'_>) -> Grant {
         let filter = subscription.filter.as_str();
         let seen = (filter.to_owned(), subscription.options);
         self.0.lock().unwrap().subscriptions.push(seen);

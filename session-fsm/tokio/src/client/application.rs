@@ -38,8 +38,10 @@ pub(super) struct Application {
 /// What follows from an event.
 pub(super) enum Next {
     Nothing,
-    /// There is a connection: what waited for one goes out.
-    Connected,
+    /// There is a connection.
+    Connected {
+        session_present: bool,
+    },
     /// Another step of enhanced authentication.
     Authenticate(Vec<u8>),
     /// The server is not who it says.
@@ -81,18 +83,13 @@ impl Application {
             }
             Event::Connected(connack) => {
                 self.policy.connected(now);
-                if !connack.session_present {
-                    self.requests.session_lost();
-                }
                 let data = connack.properties.authentication_data();
                 if !self.trusts(data.as_ref().map(|it| it.as_bytes())) {
                     return Next::Distrust;
                 }
-                self.state.send_replace(ConnectionState::Connected {
-                    server: self.server.clone(),
+                return Next::Connected {
                     session_present: connack.session_present,
-                });
-                return Next::Connected;
+                };
             }
             Event::Refused(connack) => self.report(now, (&connack).into()),
             Event::Disconnect(disconnect) => self.report(now, (&disconnect).into()),

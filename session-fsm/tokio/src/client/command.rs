@@ -8,7 +8,7 @@ use mqtt5_session_fsm::codec::{
     Packet, PacketIdentifier, Properties, Property, ProtocolVersion, Qos, ReasonCode, Subscribe,
     Subscription, SubscriptionIdentifier, Subscriptions, TopicFilter, TopicFilters, Unsubscribe,
 };
-use mqtt5_session_fsm::{Publication, Receipt};
+use mqtt5_session_fsm::{Client, Publication, Receipt, SendError, Token};
 use tokio::sync::oneshot;
 
 use super::Published;
@@ -36,15 +36,7 @@ pub(super) enum Work {
         publication: Publication,
         reply: Reply<Result<Published, PublishFailure>>,
     },
-    Subscribe {
-        subscribe: OwnedSubscribe,
-        /// `None` if the client makes it again.
-        reply: Option<Reply<Result<Qos, RequestFailure>>>,
-    },
-    Unsubscribe {
-        unsubscribe: OwnedUnsubscribe,
-        reply: Reply<Result<(), RequestFailure>>,
-    },
+    Subscription(SubscriptionWork),
     Request {
         topic: String,
         payload: Vec<u8>,
@@ -52,6 +44,46 @@ pub(super) enum Work {
         within: Duration,
         reply: Reply<Result<Message, RequestFailure>>,
     },
+}
+
+/// A SUBSCRIBE or UNSUBSCRIBE, until it is answered. It goes on over lost connections.
+#[derive(Debug)]
+pub(super) enum SubscriptionWork {
+    Subscribe {
+        subscribe: OwnedSubscribe,
+        /// `None` if the client subscribes again by itself.
+        reply: Option<Reply<Result<Qos, RequestFailure>>>,
+    },
+    Unsubscribe {
+        unsubscribe: OwnedUnsubscribe,
+        reply: Reply<Result<(), RequestFailure>>,
+    },
+}
+
+impl SubscriptionWork {
+    pub(super) fn send(&self, machine: &mut Client) -> Result<Token, SendError> {
+        match self {
+            SubscriptionWork::Subscribe { subscribe, .. } => {
+                let packet = subscribe.packet()?;
+                machine.subscribe(packet.properties, packet.subscriptions)
+            }
+            SubscriptionWork::Unsubscribe { unsubscribe, .. } => {
+                let packet = unsubscribe.packet()?;
+                machine.unsubscribe(packet.properties, packet.filters)
+            }
+        }
+    }
+
+    pub(super) fn fail(self, failure: RequestFailure) {
+        match self {
+            SubscriptionWork::Subscribe { reply, .. } => {
+                if let Some(reply) = reply {
+                    let _ = reply.send(Err(failure));
+                }
+            }
+            SubscriptionWork::Unsubscribe { reply, .. } => drop(reply.send(Err(failure))),
+        }
+    }
 }
 
 /// The identifier is replaced.
@@ -82,16 +114,19 @@ impl OwnedSubscribe {
         owned(&packet.into()).map(OwnedSubscribe)
     }
 
-    pub(super) fn packet(&self) -> Option<Subscribe<'_>> {
+    fn packet(&self) -> Result<Subscribe<'_>, SendError> {
         match self.0.decode(ProtocolVersion::V5_0) {
-            Ok(Packet::Subscribe(packet)) => Some(packet),
-            _ => None,
+            Ok(Packet::Subscribe(packet)) => Ok(packet),
+            // It was encoded from such a packet.
+            _ => Err(SendError::NotExpected),
         }
     }
 
     pub(super) fn filter(&self) -> &str {
         let packet = self.packet();
-        let first = packet.and_then(|packet| packet.subscriptions.iter().next());
+        let first = packet
+            .ok()
+            .and_then(|packet| packet.subscriptions.iter().next());
         first.map_or("", |it| it.filter.as_str())
     }
 }
@@ -108,16 +143,17 @@ impl OwnedUnsubscribe {
         owned(&packet.into()).map(OwnedUnsubscribe)
     }
 
-    pub(super) fn packet(&self) -> Option<Unsubscribe<'_>> {
+    fn packet(&self) -> Result<Unsubscribe<'_>, SendError> {
         match self.0.decode(ProtocolVersion::V5_0) {
-            Ok(Packet::Unsubscribe(packet)) => Some(packet),
-            _ => None,
+            Ok(Packet::Unsubscribe(packet)) => Ok(packet),
+            // It was encoded from such a packet.
+            _ => Err(SendError::NotExpected),
         }
     }
 
     pub(super) fn filter(&self) -> &str {
         let packet = self.packet();
-        let first = packet.and_then(|packet| packet.filters.iter().next());
+        let first = packet.ok().and_then(|packet| packet.filters.iter().next());
         first.map_or("", |it| it.as_str())
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::ConnectionState;
 use super::application::{Application, Next};
 use super::builder::random;
-use super::command::{Control, Reply, Work};
+use super::command::{Control, Reply, SubscriptionWork, Work};
 use super::connect::Login;
 use super::failure::{ConnectError, PublishFailure, RequestFailure};
 use super::journal::Store;
@@ -44,7 +44,7 @@ pub(super) struct Driver {
     blocked: Option<Work>,
     /// The first connection of this process may begin a new Session.
     is_first: bool,
-    /// No handle is left: the client ends when nothing is on its way.
+    /// All handles are dropped: the client ends when no outcome is pending.
     is_abandoned: bool,
     /// The client shall end, and these wait for it.
     disconnecting: Option<Vec<Reply<()>>>,
@@ -88,7 +88,7 @@ impl Driver {
                 break why;
             }
         };
-        // Whoever hears of the end may open the journal again.
+        // After the end is reported, the journal may be opened again.
         self.parts.store = None;
         let ended = ConnectionState::Ended { why };
         self.parts.application.state.send_replace(ended);
@@ -220,7 +220,7 @@ impl Driver {
                 Some(Output::Close(why)) => cause = Some(why),
                 Some(Output::NeedsRoom(_)) => break,
                 // Each new call is followed by a new round.
-                None if self.retry() || self.end_if_idle() => {}
+                None if self.retry() || self.send_again() || self.end_if_idle() => {}
                 None => break,
             }
         }
@@ -260,12 +260,18 @@ impl Driver {
     fn follow(&mut self, next: Next) {
         match next {
             Next::Nothing => {}
-            Next::Connected => {
+            Next::Connected { session_present } => {
                 self.is_first = false;
                 let resubscribes = self.parts.resubscribes;
-                for work in self.parts.application.requests.take(resubscribes) {
-                    self.work(work);
+                let application = &mut self.parts.application;
+                if !session_present {
+                    application.requests.session_lost(resubscribes);
                 }
+                application.state.send_replace(ConnectionState::Connected {
+                    server: application.server.clone(),
+                    version: self.parts.machine.version(),
+                    session_present,
+                });
             }
             Next::Authenticate(data) => {
                 let data = Binary::new(&data).ok().map(Property::AuthenticationData);
@@ -302,7 +308,7 @@ impl Driver {
         let _ = self.parts.machine.disconnect(now, code, &[]);
     }
 
-    /// Whether nobody is left, and nothing is on its way.
+    /// Returns whether all handles are dropped and no outcome is pending.
     fn is_idle(&self) -> bool {
         let application = &self.parts.application;
         self.is_abandoned
@@ -312,7 +318,7 @@ impl Driver {
             && self.parts.work.is_empty()
     }
 
-    /// Disconnects when nobody is left. Returns whether it does so now.
+    /// Disconnects an idle client. Returns whether it does so now.
     fn end_if_idle(&mut self) -> bool {
         if !self.is_idle() || self.disconnecting.is_some() {
             return false;
@@ -354,56 +360,7 @@ impl Driver {
                     }
                 }
             }
-            Work::Subscribe { subscribe, reply } => {
-                let Some(packet) = subscribe.packet() else {
-                    return;
-                };
-                let sent = self
-                    .parts
-                    .machine
-                    .subscribe(packet.properties, packet.subscriptions);
-                match sent {
-                    Ok(token) => {
-                        let pending = Pending::Subscribe { subscribe, reply };
-                        self.parts.application.pending.insert(token, pending);
-                    }
-                    Err(error) if is_for_now(&error) => {
-                        self.parts
-                            .application
-                            .requests
-                            .again(Work::Subscribe { subscribe, reply });
-                    }
-                    Err(error) => {
-                        if let Some(reply) = reply {
-                            let _ = reply.send(Err(error.into()));
-                        }
-                    }
-                }
-            }
-            Work::Unsubscribe { unsubscribe, reply } => {
-                let Some(packet) = unsubscribe.packet() else {
-                    return;
-                };
-                match self
-                    .parts
-                    .machine
-                    .unsubscribe(packet.properties, packet.filters)
-                {
-                    Ok(token) => {
-                        let pending = Pending::Unsubscribe { unsubscribe, reply };
-                        self.parts.application.pending.insert(token, pending);
-                    }
-                    Err(error) if is_for_now(&error) => {
-                        self.parts
-                            .application
-                            .requests
-                            .again(Work::Unsubscribe { unsubscribe, reply });
-                    }
-                    Err(error) => {
-                        let _ = reply.send(Err(error.into()));
-                    }
-                }
-            }
+            Work::Subscription(work) => self.subscribe(work),
             Work::Request {
                 topic,
                 payload,
@@ -442,6 +399,30 @@ impl Driver {
                 }
             }
         }
+    }
+
+    fn subscribe(&mut self, work: SubscriptionWork) {
+        let application = &mut self.parts.application;
+        match work.send(&mut self.parts.machine) {
+            Ok(token) => {
+                let pending = Pending::Subscription(work);
+                application.pending.insert(token, pending);
+            }
+            Err(error) if is_for_now(&error) => application.requests.again(work),
+            Err(error) => work.fail(error.into()),
+        }
+    }
+
+    /// Sends what could not be sent before. Returns whether anything was sent.
+    fn send_again(&mut self) -> bool {
+        let unsent = self.parts.application.requests.unsent();
+        if unsent == 0 || !self.parts.machine.is_connected() {
+            return false;
+        }
+        for work in self.parts.application.requests.take() {
+            self.subscribe(work);
+        }
+        self.parts.application.requests.unsent() < unsent
     }
 
     fn decide(&mut self, receipt: Receipt, code: ReasonCode) {

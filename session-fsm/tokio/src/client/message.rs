@@ -116,7 +116,7 @@ impl Message {
     }
 
     /// Refuses the message with this Reason Code, such as 0x83; as [`Message::acknowledge`] otherwise. A server of MQTT
-    /// 3.1.1 is told Success: it has no refusal.
+    /// 3.1.1 receives Success: MQTT 3.1.1 has no refusal.
     pub fn refuse(mut self, reason_code: ReasonCode) {
         self.decide(reason_code);
     }

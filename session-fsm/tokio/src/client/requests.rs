@@ -8,31 +8,23 @@ use mqtt5_session_fsm::request_response::{CorrelationData, RequestError, Request
 use mqtt5_session_fsm::{Instant, Outcome, Publication, PublishError};
 
 use super::Published;
-use super::command::{OwnedSubscribe, OwnedUnsubscribe, Reply, Work};
+use super::command::{OwnedSubscribe, Reply, SubscriptionWork};
 use super::connect::seconds;
 use super::failure::{PublishFailure, RequestFailure, published};
 use super::message::Message;
 
-/// Who waits for an outcome.
+/// A caller that waits for an outcome.
 pub(super) enum Pending {
     Publish(Reply<Result<Published, PublishFailure>>),
-    Subscribe {
-        subscribe: OwnedSubscribe,
-        reply: Option<Reply<Result<Qos, RequestFailure>>>,
-    },
-    Unsubscribe {
-        unsubscribe: OwnedUnsubscribe,
-        reply: Reply<Result<(), RequestFailure>>,
-    },
+    Subscription(SubscriptionWork),
     Request(CorrelationData),
 }
 
 pub(super) struct PendingRequests {
     /// The subscriptions that were granted, by their filters.
     granted: BTreeMap<String, OwnedSubscribe>,
-    /// What goes out on the next connection.
-    again: Vec<Work>,
-    is_session_lost: bool,
+    /// What could not be sent yet, or was lost with its connection.
+    again: Vec<SubscriptionWork>,
     responses: Requests<Reply<Result<Message, RequestFailure>>>,
 }
 
@@ -41,38 +33,41 @@ impl PendingRequests {
         Ok(PendingRequests {
             granted: BTreeMap::new(),
             again: Vec::new(),
-            is_session_lost: false,
             responses: Requests::new(&random.to_be_bytes(), limit)?,
         })
     }
 
     // ---- subscriptions ----
 
-    pub(super) fn again(&mut self, work: Work) {
+    pub(super) fn again(&mut self, work: SubscriptionWork) {
         self.again.push(work);
     }
 
-    pub(super) fn session_lost(&mut self) {
-        self.is_session_lost = true;
+    /// How many have to be sent again.
+    pub(super) fn unsent(&self) -> usize {
+        self.again.len()
     }
 
-    /// Takes what goes out on a new connection.
-    pub(super) fn take(&mut self, resubscribes: bool) -> Vec<Work> {
-        let mut all = Vec::new();
-        if std::mem::take(&mut self.is_session_lost) {
-            let granted = std::mem::take(&mut self.granted);
-            if resubscribes {
-                all.extend(granted.into_values().map(|subscribe| Work::Subscribe {
+    /// The server has lost the Session: the subscriptions that were granted go out again, before all others.
+    pub(super) fn session_lost(&mut self, resubscribes: bool) {
+        let granted = std::mem::take(&mut self.granted);
+        if resubscribes {
+            let subscribe = granted
+                .into_values()
+                .map(|subscribe| SubscriptionWork::Subscribe {
                     subscribe,
                     reply: None,
-                }));
-            }
+                });
+            self.again.splice(0..0, subscribe);
         }
-        all.append(&mut self.again);
-        all
     }
 
-    /// Tells whoever waits. What was lost with its connection goes out again.
+    /// Takes what has to be sent again.
+    pub(super) fn take(&mut self) -> Vec<SubscriptionWork> {
+        std::mem::take(&mut self.again)
+    }
+
+    /// Reports an outcome to its caller. A request that was lost with its connection is sent again.
     pub(super) fn ended(&mut self, pending: Pending, outcome: &Outcome<'_>) {
         match pending {
             Pending::Publish(reply) => {
@@ -83,32 +78,31 @@ impl PendingRequests {
                     self.not_published(&correlation, failure);
                 }
             }
-            Pending::Subscribe { subscribe, reply } => {
-                if is_lost(outcome) {
-                    return self.again(Work::Subscribe { subscribe, reply });
-                }
-                let granted = answered(outcome);
-                if granted.is_ok() {
-                    self.granted
-                        .insert(subscribe.filter().to_owned(), subscribe);
+            Pending::Subscription(work) if is_lost(outcome) => self.again(work),
+            Pending::Subscription(work) => self.answered(work, answered(outcome)),
+        }
+    }
+
+    fn answered(&mut self, work: SubscriptionWork, answer: Result<ReasonCode, RequestFailure>) {
+        match work {
+            SubscriptionWork::Subscribe { subscribe, reply } => {
+                if answer.is_ok() {
+                    let filter = subscribe.filter().to_owned();
+                    self.granted.insert(filter, subscribe);
                 }
                 if let Some(reply) = reply {
-                    let _ = reply.send(granted.map(|code| match code {
+                    let _ = reply.send(answer.map(|code| match code {
                         ReasonCode::GrantedQos1 => Qos::AtLeastOnce,
                         ReasonCode::GrantedQos2 => Qos::ExactlyOnce,
                         _ => Qos::AtMostOnce,
                     }));
                 }
             }
-            Pending::Unsubscribe { unsubscribe, reply } => {
-                if is_lost(outcome) {
-                    return self.again(Work::Unsubscribe { unsubscribe, reply });
-                }
-                let ended = answered(outcome);
-                if ended.is_ok() {
+            SubscriptionWork::Unsubscribe { unsubscribe, reply } => {
+                if answer.is_ok() {
                     self.granted.remove(unsubscribe.filter());
                 }
-                let _ = reply.send(ended.map(|_| ()));
+                let _ = reply.send(answer.map(|_| ()));
             }
         }
     }

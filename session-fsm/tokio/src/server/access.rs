@@ -1,4 +1,4 @@
-//! Who may do what.
+//! Access control: logins, and permissions to publish and subscribe.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use crate::transport::BoxedFuture;
 pub struct Peer {
     /// Its address; `None` if the stream has none.
     pub address: Option<SocketAddr>,
-    /// Who it is by a means below MQTT, such as the name in a client certificate.
+    /// Its name by a means below MQTT, such as the name in a client certificate.
     pub name: Option<String>,
 }
 
@@ -45,20 +45,20 @@ pub struct Login<'a> {
     pub connect: &'a Connect<'a>,
 }
 
-/// A client that was admitted.
+/// The identity of a client that was admitted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct Who {
+pub struct Identity {
     /// Its ClientID.
     pub client_identifier: String,
     /// Its name.
     pub principal: String,
 }
 
-impl Who {
+impl Identity {
     /// A client, as a test of an [`Access`] makes one.
     pub fn new(client_identifier: impl Into<String>, principal: impl Into<String>) -> Self {
-        Who {
+        Identity {
             client_identifier: client_identifier.into(),
             principal: principal.into(),
         }
@@ -69,7 +69,7 @@ impl Who {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Admitted {
-    /// Who it is. A Session goes on only for the one who made it.
+    /// The principal. A Session is resumed only for the principal that created it.
     pub principal: String,
     /// The last Authentication Data (section 4.12).
     pub authentication_data: Option<Vec<u8>>,
@@ -108,38 +108,42 @@ pub trait Exchange: Send + 'static {
     fn answer(self: Box<Self>, data: &[u8]) -> BoxedFuture<'static, LoginAnswer>;
 }
 
-/// Decides who may do what. The methods that have a body permit everything.
+/// Access control. The methods with a default implementation permit everything.
 pub trait Access: Send + Sync + 'static {
     /// A client wants to connect. It is asked once for a connection, and nothing more is read from that connection until it
     /// has answered, so it may take its time, within the server's limits for the CONNECT.
     fn login<'a>(&'a self, login: Login<'a>) -> BoxedFuture<'a, LoginAnswer>;
 
     /// A client wants to authenticate again (section 4.12.1), with the Authentication Method of its CONNECT.
-    fn re_authenticate<'a>(&'a self, who: &'a Who, data: &'a [u8]) -> BoxedFuture<'a, LoginAnswer> {
-        let _ = (who, data);
+    fn re_authenticate<'a>(
+        &'a self,
+        identity: &'a Identity,
+        data: &'a [u8],
+    ) -> BoxedFuture<'a, LoginAnswer> {
+        let _ = (identity, data);
         Box::pin(async { LoginAnswer::Refuse(ReasonCode::BadAuthenticationMethod) })
     }
 
     /// Whether a client may publish this message. A client of MQTT 3.1.1 is not told that it may not, unless
     /// [`BrokerConfig::refusal`](crate::BrokerConfig::refusal) closes its connection. The same is asked about its Will when the client connects: if it may not,
     /// it is refused. Called while the broker serves nobody else, so it should not take long.
-    fn may_publish(&self, who: &Who, publish: &Publish<'_>) -> Permission {
-        let _ = (who, publish);
+    fn may_publish(&self, identity: &Identity, publish: &Publish<'_>) -> Permission {
+        let _ = (identity, publish);
         Permission::Publish
     }
 
     /// Whether a client may have this subscription, and with which QoS at most.
-    fn may_subscribe(&self, who: &Who, subscription: &Subscription<'_>) -> Grant {
-        let _ = (who, subscription);
+    fn may_subscribe(&self, identity: &Identity, subscription: &Subscription<'_>) -> Grant {
+        let _ = (identity, subscription);
         Grant::UpTo(Qos::ExactlyOnce)
     }
 }
 
-/// Everybody may do everything. Enhanced authentication is refused.
+/// An [`Access`] that permits everything to all clients. It refuses enhanced authentication.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Everybody;
+pub struct AllowAll;
 
-impl Access for Everybody {
+impl Access for AllowAll {
     fn login<'a>(&'a self, login: Login<'a>) -> BoxedFuture<'a, LoginAnswer> {
         let method = login.connect.properties.authentication_method();
         let answer = match method {

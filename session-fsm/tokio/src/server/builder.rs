@@ -105,7 +105,7 @@ impl ServerBuilder {
         self
     }
 
-    /// Is told what happens, for a log. Must not block.
+    /// Sets a function that is called with each report, such as for a log. It must not block.
     pub fn observer(mut self, observer: impl Fn(&Report<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Some(Box::new(observer));
         self

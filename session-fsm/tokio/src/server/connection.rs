@@ -12,7 +12,7 @@ use mqtt5_session_fsm::codec::bytes::BufMut;
 use mqtt5_session_fsm::codec::{Auth, Binary, Connect, Packet, Property, Publish, ReasonCode};
 use tokio::sync::Notify;
 
-use super::access::{Admitted, Exchange, Login, LoginAnswer, Peer, Who};
+use super::access::{Admitted, Exchange, Identity, Login, LoginAnswer, Peer};
 use super::builder::Report;
 use super::host::Host;
 use crate::transport::Stream;
@@ -37,7 +37,7 @@ pub(super) async fn serve(host: &Arc<Host>, stream: impl Stream, peer: Peer) {
         wire: Wire::new(stream),
         free: 0,
         held: VecDeque::new(),
-        who: None,
+        identity: None,
         is_accepted: false,
         exchange: None,
     };
@@ -81,8 +81,8 @@ struct Connection<'a, S> {
     free: usize,
     /// The others: the record that must be stored first, and how many wait for it.
     held: VecDeque<(u64, usize)>,
-    /// Who it says it is, or was accepted as.
-    who: Option<Who>,
+    /// As the CONNECT says, until the client is accepted.
+    identity: Option<Identity>,
     is_accepted: bool,
     /// Enhanced authentication that is under way.
     exchange: Option<Box<dyn Exchange>>,
@@ -130,8 +130,8 @@ impl<S: Stream> Connection<'_, S> {
 
     /// The ClientID, once it was accepted.
     fn name(&self) -> Option<&str> {
-        let who = self.who.as_ref().filter(|_| self.is_accepted);
-        who.map(|who| who.client_identifier.as_str())
+        let identity = self.identity.as_ref().filter(|_| self.is_accepted);
+        identity.map(|identity| identity.client_identifier.as_str())
     }
 
     /// Takes packets from the broker. Returns what there is to do next.
@@ -170,9 +170,9 @@ impl<S: Stream> Connection<'_, S> {
     /// Offers what was read to the broker. A part of a packet stays for next time.
     fn receive(&mut self) -> Result<Step, Gone> {
         let mut rest = &self.wire.input[..];
-        let (key, who, access) = (self.key, &self.who, &self.host.access);
-        let policy = |publish: &Publish<'_>| match who {
-            Some(who) => access.may_publish(who, publish),
+        let (key, identity, access) = (self.key, &self.identity, &self.host.access);
+        let policy = |publish: &Publish<'_>| match identity {
+            Some(identity) => access.may_publish(identity, publish),
             None => Permission::Refuse(ReasonCode::NotAuthorized),
         };
         let step = self
@@ -193,8 +193,8 @@ impl<S: Stream> Connection<'_, S> {
             Packet::Subscribe(subscribe) => {
                 let access = &self.host.access;
                 let all = subscribe.subscriptions.iter();
-                let grants: Vec<Grant> = match &self.who {
-                    Some(who) => all.map(|it| access.may_subscribe(who, &it)).collect(),
+                let grants: Vec<Grant> = match &self.identity {
+                    Some(identity) => all.map(|it| access.may_subscribe(identity, &it)).collect(),
                     None => Vec::new(),
                 };
                 let answer = self
@@ -212,7 +212,7 @@ impl<S: Stream> Connection<'_, S> {
             connect,
         };
         let answer = self.host.access.login(login).await;
-        self.who = Some(Who {
+        self.identity = Some(Identity {
             client_identifier: connect.client_identifier.as_str().to_owned(),
             principal: String::new(),
         });
@@ -223,11 +223,11 @@ impl<S: Stream> Connection<'_, S> {
                     retain: will.retain,
                     ..Publish::new(will.topic, will.payload.as_bytes())
                 };
-                let who = Who {
+                let identity = Identity {
                     client_identifier: connect.client_identifier.as_str().to_owned(),
                     principal: admitted.principal.clone(),
                 };
-                match self.host.access.may_publish(&who, &publish) {
+                match self.host.access.may_publish(&identity, &publish) {
                     Permission::Publish => LoginAnswer::Accept(admitted),
                     Permission::Refuse(code) | Permission::Disconnect(code) => {
                         LoginAnswer::Refuse(code)
@@ -242,9 +242,9 @@ impl<S: Stream> Connection<'_, S> {
     async fn answer_auth(&mut self, question: &Question, auth: &Auth<'_>) {
         let data = auth.properties.authentication_data();
         let data = data.as_ref().map(|it| it.as_bytes()).unwrap_or_default();
-        let answer = match (auth.reason_code, self.exchange.take(), &self.who) {
-            (ReasonCode::ReAuthenticate, _, Some(who)) => {
-                self.host.access.re_authenticate(who, data).await
+        let answer = match (auth.reason_code, self.exchange.take(), &self.identity) {
+            (ReasonCode::ReAuthenticate, _, Some(identity)) => {
+                self.host.access.re_authenticate(identity, data).await
             }
             (_, Some(exchange), _) => exchange.answer(data).await,
             _ => LoginAnswer::Refuse(ReasonCode::BadAuthenticationMethod),
@@ -274,7 +274,10 @@ impl<S: Stream> Connection<'_, S> {
         let data = admitted.authentication_data.as_deref();
         let data = data.and_then(|data| Binary::new(data).ok());
         let property = data.map(Property::AuthenticationData);
-        let known = self.who.as_ref().map(|who| who.client_identifier.clone());
+        let known = self
+            .identity
+            .as_ref()
+            .map(|identity| identity.client_identifier.clone());
         let known = known.unwrap_or_default();
         loop {
             let assigned = match known.is_empty() {
@@ -299,7 +302,7 @@ impl<S: Stream> Connection<'_, S> {
                 Err(_) | Ok(()) => {}
             }
             self.is_accepted = answer.is_ok();
-            self.who = Some(Who {
+            self.identity = Some(Identity {
                 client_identifier: assigned.unwrap_or(known),
                 principal: admitted.principal.clone(),
             });
@@ -322,7 +325,7 @@ impl<S: Stream> Connection<'_, S> {
     }
 }
 
-/// A ClientID that nobody can guess: who knows the ClientID of another can take over its Session.
+/// A ClientID that nobody can guess: a client that knows the ClientID of another one can take over its Session.
 fn assigned() -> io::Result<String> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(io::Error::other)?;

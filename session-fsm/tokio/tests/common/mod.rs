@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mqtt5_tokio::fsm::reconnect::ReconnectSettings;
 use mqtt5_tokio::{
-    BoxedFuture, BoxedStream, Client, ClientBuilder, Connector, Everybody, Peer, ProtocolVersion,
+    AllowAll, BoxedFuture, BoxedStream, Client, ClientBuilder, Connector, Peer, ProtocolVersion,
     Server,
 };
 use tokio::task::JoinHandle;
@@ -37,7 +37,7 @@ impl Network {
     }
 
     pub fn open() -> Self {
-        Network::of(Server::start(Everybody).unwrap())
+        Network::of(Server::start(AllowAll).unwrap())
     }
 
     /// Connects to another server from now on, or to none.

@@ -203,7 +203,7 @@ impl Receiver {
 /// Sends the messages of a depot, one after the other, over as many Network Connections as it
 /// takes.
 ///
-/// Sending takes as much memory as the message. One that is under way is sent again on the next
+/// PendingOutcome takes as much memory as the message. One that is under way is sent again on the next
 /// connection, with the same Packet Identifier, so that one with QoS 2 arrives once. After a
 /// restart of the sender it is a new message, and may arrive twice: to prevent that, export its
 /// Session, too.

@@ -1,7 +1,7 @@
 use super::*;
 
 const FILE: &str = "
-# Everybody.
+# AllowAll.
 topic read news/#
 topic deny news/secret/#
 pattern readwrite clients/%c/#
@@ -12,16 +12,16 @@ topic garden/+/light
 topic write log
 ";
 
-fn who(client: &str, user: &str) -> Who {
-    Who::new(client, user)
+fn who(client: &str, user: &str) -> Identity {
+    Identity::new(client, user)
 }
 
-fn publishes(who: &Who, topic: &str) -> bool {
+fn publishes(who: &Identity, topic: &str) -> bool {
     let rules = Rules::parse(FILE).unwrap();
     rules.permits_publish(who, TopicName::new(topic).unwrap())
 }
 
-fn subscribes(who: &Who, filter: &str) -> bool {
+fn subscribes(who: &Identity, filter: &str) -> bool {
     Rules::parse(FILE)
         .unwrap()
         .permits_subscription(who, matching_part(filter))
