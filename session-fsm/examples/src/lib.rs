@@ -1,4 +1,5 @@
 //! What the example programs share.
 
 pub mod broker;
+pub mod lab;
 pub mod tools;

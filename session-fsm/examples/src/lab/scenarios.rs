@@ -1,0 +1,53 @@
+//! The scenarios: one module each.
+
+pub mod authentication;
+mod crash;
+mod cuts;
+mod qos;
+
+use std::pin::Pin;
+
+use super::{Lab, Outcome, Result};
+
+pub use self::crash::publishing_process;
+
+/// One experiment.
+#[derive(Debug)]
+pub struct Scenario {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it shows.
+    pub title: &'static str,
+    /// What it needs.
+    pub needs: Needs,
+    /// Runs it.
+    pub run: for<'a> fn(&'a Lab) -> Running<'a>,
+}
+
+/// A scenario under way.
+pub type Running<'a> = Pin<Box<dyn Future<Output = Result<Outcome>> + 'a>>;
+
+/// What a scenario needs of the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// MQTT 5.
+    AnyBroker,
+    /// A broker that the lab can kill, or that knows what only the lab's own knows.
+    OwnBroker,
+}
+
+/// All scenarios, in the order in which they run.
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "qos",
+        title: "QoS 0, 1 and 2 side by side",
+        needs: Needs::AnyBroker,
+        run: |lab| Box::pin(qos::run(lab)),
+    },
+    Scenario {
+        name: "cuts",
+        title: "A network that is cut again and again",
+        needs: Needs::AnyBroker,
+        run: |lab| Box::pin(cuts::run(lab)),
+    },
+];
