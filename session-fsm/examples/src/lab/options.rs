@@ -49,9 +49,21 @@ pub struct Role {
     /// The store of the broker.
     #[arg(long, hide = true)]
     pub store: Option<PathBuf>,
-    /// Runs a client that has a journal, until it is killed: publishes numbered messages at this address.
+    /// Runs a publisher with a journal, until it is killed: the server.
     #[arg(long, hide = true)]
     pub publish_at: Option<String>,
+    /// Its journal.
+    #[arg(long, hide = true, default_value = "journal")]
+    pub journal: PathBuf,
+    /// Its ClientID.
+    #[arg(long, hide = true, default_value = "")]
+    pub name: String,
+    /// Its topic.
+    #[arg(long, hide = true, default_value = "")]
+    pub topic: String,
+    /// The number of its first message.
+    #[arg(long, hide = true, default_value_t = 0)]
+    pub first: u64,
 }
 
 impl Options {

@@ -44,6 +44,15 @@ pub struct Table {
     pub rows: Vec<Vec<String>>,
 }
 
+impl Table {
+    /// Whether a column has text, not numbers.
+    #[must_use]
+    pub fn is_text(&self, column: usize) -> bool {
+        let mut cells = self.rows.iter().filter_map(|row| row.get(column));
+        cells.any(|cell| !cell.starts_with(|it: char| it.is_ascii_digit() || it == '-'))
+    }
+}
+
 /// A chart on the page.
 #[derive(Clone, Debug)]
 pub enum Chart {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::print::tallies;
+use super::print::{self, tallies};
 use super::scenarios::Scenario;
 use super::{Chart, Lab, Outcome, Promise, Table};
 
@@ -81,37 +81,52 @@ impl Page {
 }
 
 fn section(scenario: &Scenario, outcome: &Outcome) -> Markup {
-    let counted: Vec<&Promise> = outcome
-        .promises
-        .iter()
-        .filter(|it| it.tally.is_some())
-        .collect();
+    let is_counted = |it: &&Promise| it.tally.is_some();
+    let counted: Vec<&Promise> = outcome.promises.iter().filter(is_counted).collect();
+    let others = || outcome.promises.iter().filter(|it| !is_counted(it));
     html! {
         section id=(scenario.name) {
             h2 { (scenario.title) }
             @for sentence in &outcome.sentences { p { (sentence) } }
-            @if !outcome.promises.is_empty() {
-                ul.promises { @for promise in &outcome.promises {
-                    li class=(if promise.kept { "kept" } else { "broken" }) {
-                        strong { (promise.subject) } " " (promise.promise)
-                    }
+            @if !counted.is_empty() { (table(&tallies(&counted))) }
+            @if others().next().is_some() {
+                ul.promises { @for promise in others() {
+                    li { (verdict(promise.kept)) " " strong { (promise.subject) } " " (promise.promise) }
                 } }
             }
-            @if !counted.is_empty() { (table(&tallies(&counted))) }
             @for it in &outcome.tables { (table(it)) }
             @for chart in &outcome.charts { (figure(chart)) }
         }
     }
 }
 
+fn verdict(kept: bool) -> Markup {
+    html! { b.badge.kept[kept].broken[!kept] { (if kept { "kept" } else { "broken" }) } }
+}
+
 fn table(table: &Table) -> Markup {
+    let class = |column: usize| table.is_text(column).then_some("text");
     html! {
         div.scroll { table {
             caption { (table.title) }
-            thead { tr { @for column in &table.columns { th { (column) } } } }
-            tbody { @for row in &table.rows { tr { @for cell in row { td { (cell) } } } } }
+            thead { tr { @for (index, name) in table.columns.iter().enumerate() { th class=[class(index)] { (name) } } } }
+            tbody { @for row in &table.rows {
+                tr { @for (index, cell) in row.iter().enumerate() { td class=[class(index)] { (marked(cell)) } } }
+            } }
         } }
     }
+}
+
+/// The text of a cell, with a badge if it begins with a verdict.
+fn marked(cell: &str) -> Markup {
+    for kept in [true, false] {
+        if let Some(promise) = cell.strip_prefix(print::verdict(kept))
+            && let Some(promise) = promise.strip_prefix(": ")
+        {
+            return html! { (verdict(kept)) " " (promise) };
+        }
+    }
+    html! { (cell) }
 }
 
 fn figure(chart: &Chart) -> Markup {

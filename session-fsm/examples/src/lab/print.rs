@@ -25,58 +25,84 @@ pub fn outcome(title: &str, name: &str, outcome: &Outcome) -> String {
         text.push('\n');
         lines(&mut text, &tallies(&counted));
     }
-    if !outcome.promises.is_empty() {
+    let mut others = outcome
+        .promises
+        .iter()
+        .filter(|it| it.tally.is_none())
+        .peekable();
+    if others.peek().is_some() {
         text.push('\n');
     }
-    for promise in &outcome.promises {
-        let verdict = if promise.kept { "kept  " } else { "BROKEN" };
+    for promise in others {
+        let verdict = verdict(promise.kept);
         let _ = writeln!(
             text,
-            "  {verdict}  {}: {}",
+            "  {verdict:<6}  {}: {}",
             promise.subject, promise.promise
         );
     }
     text
 }
 
+/// A verdict, as one word.
+#[must_use]
+pub const fn verdict(kept: bool) -> &'static str {
+    match kept {
+        true => "kept",
+        false => "BROKEN",
+    }
+}
+
 /// The table of the messages that were counted.
 #[must_use]
 pub fn tallies(promises: &[&Promise]) -> Table {
-    let row = |subject: &str, tally: &Tally| {
+    let row = |promise: &Promise, tally: &Tally| {
         let confirmed = tally.confirmed.map_or("-".to_owned(), thousands);
         vec![
-            subject.to_owned(),
+            promise.subject.clone(),
             thousands(tally.sent),
             confirmed,
             thousands(tally.delivered),
             thousands(tally.repeated),
             thousands(tally.lost),
+            format!("{}: {}", verdict(promise.kept), promise.promise),
         ]
     };
+    let columns = [
+        "",
+        "sent",
+        "confirmed",
+        "delivered",
+        "repeated",
+        "lost",
+        "promise",
+    ];
     Table {
         title: "Messages".to_owned(),
-        columns: vec!["", "sent", "confirmed", "delivered", "repeated", "lost"],
+        columns: columns.into(),
         rows: promises
             .iter()
-            .filter_map(|it| Some(row(&it.subject, it.tally.as_ref()?)))
+            .filter_map(|it| Some(row(it, it.tally.as_ref()?)))
             .collect(),
     }
 }
 
-/// The first column is a name, and flush left; all others are flush right.
+/// Numbers are flush right, and everything else is flush left.
 fn lines(text: &mut String, table: &Table) {
     let width = |column: usize| {
         let cells = table.rows.iter().filter_map(|row| row.get(column));
         let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
         widest.max(table.columns[column].chars().count())
     };
-    let widths: Vec<usize> = (0..table.columns.len()).map(width).collect();
+    let columns: Vec<(usize, bool)> = (0..table.columns.len())
+        .map(|column| (width(column), table.is_text(column)))
+        .collect();
     let mut line = |cells: &mut dyn Iterator<Item = &str>| {
-        let mut line = String::from(" ");
-        for (index, (cell, width)) in cells.zip(&widths).enumerate() {
-            let _ = match index {
-                0 => write!(line, " {cell:<width$}"),
-                _ => write!(line, "  {cell:>width$}"),
+        let mut line = String::new();
+        for (cell, (width, is_text)) in cells.zip(&columns) {
+            let _ = match is_text {
+                true => write!(line, "  {cell:<width$}"),
+                false => write!(line, "  {cell:>width$}"),
             };
         }
         let _ = writeln!(text, "{}", line.trim_end());

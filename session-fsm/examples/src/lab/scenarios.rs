@@ -1,9 +1,14 @@
 //! The scenarios: one module each.
 
+mod aliases;
+mod announced;
 pub mod authentication;
 mod crash;
 mod cuts;
 mod qos;
+mod restart;
+mod session;
+mod versions;
 
 use std::pin::Pin;
 
@@ -45,9 +50,45 @@ pub const ALL: &[Scenario] = &[
         run: |lab| Box::pin(qos::run(lab)),
     },
     Scenario {
+        name: "session",
+        title: "A subscriber that is away",
+        needs: Needs::AnyBroker,
+        run: |lab| Box::pin(session::run(lab)),
+    },
+    Scenario {
         name: "cuts",
         title: "A network that is cut again and again",
         needs: Needs::AnyBroker,
         run: |lab| Box::pin(cuts::run(lab)),
+    },
+    Scenario {
+        name: "restart",
+        title: "A broker that is killed",
+        needs: Needs::OwnBroker,
+        run: |lab| Box::pin(restart::run(lab)),
+    },
+    Scenario {
+        name: "crash",
+        title: "A client that dies",
+        needs: Needs::AnyBroker,
+        run: |lab| Box::pin(crash::run(lab)),
+    },
+    Scenario {
+        name: "aliases",
+        title: "Topic Aliases",
+        needs: Needs::AnyBroker,
+        run: |lab| Box::pin(aliases::run(lab)),
+    },
+    Scenario {
+        name: "announced",
+        title: "What the server announces",
+        needs: Needs::AnyBroker,
+        run: |lab| Box::pin(announced::run(lab)),
+    },
+    Scenario {
+        name: "versions",
+        title: "MQTT 3.1.1 and MQTT 5 side by side",
+        needs: Needs::AnyBroker,
+        run: |lab| Box::pin(versions::run(lab)),
     },
 ];

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mqtt5_tokio::codec::bytes::BytesMut;
 use mqtt5_tokio::codec::framing::{Frame, Splitter, SplitterOutput};
@@ -31,6 +31,8 @@ struct Shared {
     server: String,
     recording: Mutex<Recording>,
     connections: AtomicU32,
+    /// How many connections there are.
+    open: watch::Sender<usize>,
     /// Goes up with each cut.
     cut: watch::Sender<u64>,
     is_down: AtomicBool,
@@ -60,6 +62,7 @@ impl Observer {
             server: server.into(),
             recording: Mutex::default(),
             connections: AtomicU32::new(0),
+            open: watch::Sender::new(0),
             cut: watch::Sender::new(0),
             is_down: AtomicBool::new(false),
             traps: Mutex::default(),
@@ -105,6 +108,13 @@ impl Observer {
     /// Looks at what was seen until now.
     pub fn look<R>(&self, look: impl FnOnce(&Recording) -> R) -> R {
         look(&locked(&self.shared.recording))
+    }
+
+    /// Waits until all connections have ended, at most a second, so that everything was seen.
+    pub async fn settled(&self) {
+        let mut open = self.shared.open.subscribe();
+        let none = open.wait_for(|open| *open == 0);
+        let _ = tokio::time::timeout(Duration::from_secs(1), none).await;
     }
 
     /// Forgets what was seen until now.
@@ -181,6 +191,7 @@ async fn forward(client: TcpStream, shared: Arc<Shared>) {
     let _ = server.set_nodelay(true);
     let connection = shared.connections.fetch_add(1, Ordering::Relaxed);
     shared.note(connection, Happening::Opened);
+    shared.open.send_modify(|open| *open += 1);
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     // Known when the CONNECT has passed.
@@ -207,6 +218,7 @@ async fn forward(client: TcpStream, shared: Arc<Shared>) {
             _ => Happening::Closed,
         },
     );
+    shared.open.send_modify(|open| *open -= 1);
 }
 
 /// One direction of a connection.

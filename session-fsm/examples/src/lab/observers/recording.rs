@@ -44,6 +44,8 @@ pub enum Happening {
         identifier: Option<PacketIdentifier>,
         /// Its Reason Code: of a CONNACK, an acknowledgement or a DISCONNECT.
         reason_code: Option<ReasonCode>,
+        /// Session Present, of a CONNACK.
+        session_present: Option<bool>,
         /// Whether it was lost, because the connection was cut before it.
         lost: bool,
     },
@@ -119,6 +121,10 @@ impl Happening {
             publish,
             identifier,
             reason_code,
+            session_present: match packet {
+                Packet::ConnAck(connack) => Some(connack.session_present),
+                _ => None,
+            },
             lost: false,
         }
     }
@@ -222,6 +228,18 @@ impl Recording {
     pub fn connections(&self) -> u64 {
         let opened = |entry: &&Entry| matches!(entry.what, Happening::Opened);
         self.entries.iter().filter(opened).count() as u64
+    }
+
+    /// Session Present of each CONNACK, in order.
+    #[must_use]
+    pub fn sessions_present(&self) -> Vec<bool> {
+        let present = |entry: &Entry| match entry.what {
+            Happening::Packet {
+                session_present, ..
+            } => session_present,
+            _ => None,
+        };
+        self.entries.iter().filter_map(present).collect()
     }
 
     /// When the lab cut connections.

@@ -75,9 +75,11 @@ pub(super) fn histogram(series: &[(String, Vec<Duration>)]) -> Markup {
         chart
             .configure_mesh()
             .disable_x_mesh()
+            .light_line_style(TRANSPARENT)
             .x_desc("milliseconds, logarithmic")
             .y_desc("per cent of messages")
-            .x_label_formatter(&|it| format!("{it}"))
+            .x_labels(30)
+            .x_label_formatter(&|it| decade(*it))
             .y_label_formatter(&|it| format!("{it:.0}"))
             .label_style((FONT, 13))
             .axis_desc_style((FONT, 13))
@@ -116,6 +118,7 @@ pub(super) fn bars(unit: &str, bars: &[(String, f64)]) -> Markup {
         chart
             .configure_mesh()
             .disable_y_mesh()
+            .light_line_style(TRANSPARENT)
             .x_desc(unit)
             .y_labels(bars.len())
             .x_label_formatter(&|it| short(*it))
@@ -165,6 +168,7 @@ pub(super) fn curve(unit: &str, series: &[(String, Vec<(Duration, f64)>)]) -> Ma
         chart
             .configure_mesh()
             .disable_x_mesh()
+            .light_line_style(TRANSPARENT)
             .x_desc("seconds")
             .y_desc(unit)
             .x_label_formatter(&|it| format!("{it:.1}"))
@@ -200,6 +204,19 @@ where
         .label_font((FONT, 13))
         .draw()?;
     Ok(())
+}
+
+/// The label of a logarithmic axis: 1, 2 and 5 of each decade, which have room.
+fn decade(number: f64) -> String {
+    let scale = 10_f64.powf(number.log10().floor());
+    let first = (number / scale).round();
+    match first {
+        1.0 | 2.0 | 5.0 => {
+            let decimals = usize::try_from(-scale.log10().round() as i64).unwrap_or(0);
+            format!("{number:.decimals$}")
+        }
+        _ => String::new(),
+    }
 }
 
 /// A number, as short as it is clear.

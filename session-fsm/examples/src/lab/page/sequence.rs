@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::seconds;
+use crate::lab::counting::milliseconds;
 use crate::lab::observers::{Direction, Entry, Happening, Recording};
 
 const CLIENT: u32 = 150;
@@ -22,10 +22,10 @@ pub(super) fn draw(recording: &Recording) -> Markup {
         svg width=(WIDTH) height=(height) viewBox={ "0 0 " (WIDTH) " " (height) } role="img" {
             text x=(CLIENT) y="18" text-anchor="middle" font-weight="600" { "Client" }
             text x=(SERVER) y="18" text-anchor="middle" font-weight="600" { "Server" }
-            @for x in [CLIENT, SERVER] { line.axis x1=(x) x2=(x) y1="26" y2=(height); }
+            @for x in [CLIENT, SERVER] { line.axis x1=(x) x2=(x) y1="26" y2=(height) {} }
             @for (index, entry) in entries.iter().enumerate() {
                 @let y = TOP + STEP * index as u32 + 10;
-                text.quiet x="0" y=(y + 8) font-size="12" { "+" (seconds(entry.at.saturating_sub(begin))) }
+                text.quiet x="0" y=(y + 8) font-size="12" { "+" (milliseconds(entry.at.saturating_sub(begin))) }
                 (row(entry, y))
             }
         }
@@ -67,11 +67,11 @@ fn arrow(direction: Direction, lost: bool, name: &str, y: u32) -> Markup {
     let tip = y + fall;
     let back = i64::from(to) + 9 * sign;
     html! {
-        line class=(class) x1=(from) y1=(y) x2=(to) y2=(tip);
+        line class=(class) x1=(from) y1=(y) x2=(to) y2=(tip) {}
         @if lost {
             text.broken x=(to) y=(tip + 5) text-anchor="middle" font-weight="600" { "✕" }
         } @else {
-            path class=(class) fill="none" d={ "M" (back) "," (tip - 5) " L" (to) "," (tip) " L" (back) "," (tip + 4) };
+            path class=(class) fill="none" d={ "M" (back) "," (tip - 5) " L" (to) "," (tip) " L" (back) "," (tip + 4) } {}
         }
         text x=((CLIENT + SERVER) / 2) y=(y - 1) text-anchor="middle" font-size="13" { (name) }
     }
@@ -84,6 +84,7 @@ fn name(packet: &Happening) -> String {
         publish,
         identifier,
         reason_code,
+        session_present,
         ..
     } = packet
     else {
@@ -98,6 +99,9 @@ fn name(packet: &Happening) -> String {
     }
     if let Some(identifier) = identifier {
         name.push_str(&format!(" #{identifier}"));
+    }
+    if *session_present == Some(true) {
+        name.push_str(", Session Present");
     }
     if let Some(code) = reason_code
         && *code as u8 != 0

@@ -6,7 +6,7 @@ use super::seconds;
 use crate::lab::outcome::TimelineLine;
 
 const LEFT: f64 = 170.0;
-const RIGHT: f64 = 940.0;
+const RIGHT: f64 = 920.0;
 const TOP: u32 = 10;
 const LINE: u32 = 34;
 
@@ -27,7 +27,7 @@ pub(super) fn draw(lines: &[TimelineLine]) -> Markup {
             @for (index, line) in lines.iter().enumerate() {
                 @let y = TOP + LINE * index as u32;
                 text x="0" y=(y + 19) font-size="13" { (line.name) }
-                line.axis x1=(LEFT) x2=(RIGHT) y1=(y + 14) y2=(y + 14);
+                line.axis x1=(LEFT) x2=(RIGHT) y1=(y + 14) y2=(y + 14) {}
                 @for (from, to, what) in &line.spans {
                     rect.span x=(x(*from)) y=(y + 5) height="18" rx="3"
                         width=(format!("{:.1}", ((*to - *from).as_secs_f64() / length * (RIGHT - LEFT)).max(2.0))) {

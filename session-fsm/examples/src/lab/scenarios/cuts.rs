@@ -145,9 +145,11 @@ async fn exchange(lab: &Lab, qos: Qos) -> Result<Vec<Chart>> {
             ("the PUBCOMP is lost", DOWN_PUBCOMP),
         ],
     };
+    let topic = lab.topic("exchange");
+    // Without a subscriber, the server would say so.
+    let _witness = lab.witness("listening", &topic, qos).await?;
     let mut charts = Vec::new();
     for (what, trap) in traps {
-        let topic = lab.topic("exchange");
         let observer = lab.observer().await?;
         let (client, _messages) = lab.client(observer.address(), "exchange").connect().await?;
         observer.set_traps([*trap]);
@@ -156,11 +158,14 @@ async fn exchange(lab: &Lab, qos: Qos) -> Result<Vec<Chart>> {
             client.publish(&topic, "1 of the lab", qos),
         )
         .await;
-        let mut state = client.state();
-        let is_back =
-            state.wait_for(|it| matches!(it, mqtt5_tokio::ConnectionState::Connected { .. }));
+        let is_back = async {
+            while observer.look(|it| it.sessions_present().len()) < 2 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
         let _ = tokio::time::timeout(Duration::from_secs(2), is_back).await;
         client.disconnect().await;
+        observer.settled().await;
         charts.push(Chart::Sequence {
             title: format!("QoS {}: {what}", qos as u8),
             recording: observer.recording(),
