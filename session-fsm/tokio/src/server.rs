@@ -85,22 +85,33 @@ impl Server {
         const PAUSE: Duration = Duration::from_millis(100);
         // Closed before it is counted as closed.
         let (_listening, listener) = (Listening::new(&self.host), listener);
+        let mut is_reported = false;
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = self.host.ended() => break,
             };
-            let Ok((stream, address)) = accepted else {
-                tokio::time::sleep(PAUSE).await;
-                continue;
+            let (stream, address) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    if !std::mem::replace(&mut is_reported, true) {
+                        self.host.not_accepted(None, &error);
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
             };
+            is_reported = false;
             // Packets are small, and answers are waited for.
             let _ = stream.set_nodelay(true);
-            let upgrade = upgrade(stream, Peer::at(address));
+            let peer = Peer::at(address);
+            let upgrade = upgrade(stream, peer.clone());
             let server = self.clone();
             tokio::spawn(async move {
-                if let Ok(Ok((stream, peer))) = timeout(UPGRADE, upgrade).await {
-                    server.serve(stream, peer).await;
+                let upgraded = timeout(UPGRADE, upgrade).await;
+                match upgraded.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                    Ok((stream, peer)) => server.serve(stream, peer).await,
+                    Err(error) => server.host.not_accepted(Some(&peer), &error),
                 }
             });
         }

@@ -9,6 +9,10 @@ use tracing::{debug, info, warn};
 pub fn report(report: &Report<'_>) {
     match report {
         Report::Broker(notice) => of_broker(notice),
+        Report::NotAccepted { peer, error } => {
+            let from = peer.map_or_else(|| "-".to_owned(), from);
+            warn!(from, "a connection was not accepted: {error}");
+        }
         Report::Ended {
             peer,
             client_identifier,
@@ -54,9 +58,7 @@ fn of_broker(notice: &Notice) {
 }
 
 fn ended(peer: &Peer, client: Option<&str>, cause: Option<Cause>) {
-    let from = peer
-        .address
-        .map_or_else(|| "a stream".to_owned(), |address| address.to_string());
+    let from = from(peer);
     let client = client.unwrap_or("-");
     match cause {
         None => info!(client, from, "the connection was lost"),
@@ -69,4 +71,9 @@ fn ended(peer: &Peer, client: Option<&str>, cause: Option<Cause>) {
         }
         Some(cause) => debug!(client, from, "{cause}"),
     }
+}
+
+fn from(peer: &Peer) -> String {
+    peer.address
+        .map_or_else(|| "a stream".to_owned(), |address| address.to_string())
 }

@@ -32,6 +32,14 @@ pub(super) type Observer = dyn Fn(&Report<'_>) + Send + Sync;
 pub enum Report<'a> {
     /// What the broker reports: clients that connected, Sessions that ended, messages that were dropped.
     Broker(&'a Notice),
+    /// A connection could not be accepted: the system has no room for it, or the broker has none, or its upgrade, such as TLS,
+    /// has failed. That the system has none is reported once, until it accepts a connection again.
+    NotAccepted {
+        /// Where it came from, if this is known.
+        peer: Option<&'a Peer>,
+        /// Why.
+        error: &'a io::Error,
+    },
     /// A connection is over.
     Ended {
         /// Where it came from.

@@ -20,9 +20,10 @@ use crate::wire::{OUTPUT_SIZE, Wire};
 
 /// Serves a connection until it is over.
 pub(super) async fn serve(host: &Arc<Host>, stream: impl Stream, peer: Peer) {
-    // If there are too many, it is closed.
-    let Ok((key, waker)) = host.connected() else {
-        return;
+    let (key, waker) = match host.connected() {
+        Ok(connected) => connected,
+        // There are too many, and it is closed.
+        Err(code) => return host.not_accepted(Some(&peer), &io::Error::other(code.to_string())),
     };
     // Also if this future is dropped.
     let _end = End {

@@ -10,7 +10,7 @@ use mqtt5_session_fsm::codec::ReasonCode;
 use tokio::sync::{Notify, watch};
 use tokio::task::yield_now;
 
-use super::access::Access;
+use super::access::{Access, Peer};
 use super::builder::{Observer, Report};
 use crate::clock::Clock;
 
@@ -122,6 +122,10 @@ impl Host {
         if let Some(observer) = &self.observer {
             observer(report);
         }
+    }
+
+    pub(super) fn not_accepted(&self, peer: Option<&Peer>, error: &io::Error) {
+        self.report(&Report::NotAccepted { peer, error });
     }
 
     /// A connection begins. Returns what wakes its task.

@@ -32,6 +32,12 @@ impl Socket {
         })
     }
 
+    /// The stream alone, for what are not packets.
+    #[must_use]
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     /// Writes packets.
     ///
     /// # Errors
