@@ -3,6 +3,7 @@
 pub mod authentication;
 mod crash;
 mod cuts;
+mod flow;
 mod qos;
 
 use std::pin::Pin;
@@ -49,5 +50,11 @@ pub const ALL: &[Scenario] = &[
         title: "A network that is cut again and again",
         needs: Needs::AnyBroker,
         run: |lab| Box::pin(cuts::run(lab)),
+    },
+    Scenario {
+        name: "flow",
+        title: "Flow control, with a consumer that is slow and one that drops",
+        needs: Needs::AnyBroker,
+        run: |lab| Box::pin(flow::run(lab)),
     },
 ];
