@@ -5,6 +5,7 @@ mod crash;
 mod cuts;
 mod flow;
 mod qos;
+mod subscriber;
 
 use std::pin::Pin;
 
@@ -56,5 +57,11 @@ pub const ALL: &[Scenario] = &[
         title: "Flow control, with a consumer that is slow and one that drops",
         needs: Needs::AnyBroker,
         run: |lab| Box::pin(flow::run(lab)),
+    },
+    Scenario {
+        name: "subscriber",
+        title: "A subscriber that processes each message once",
+        needs: Needs::AnyBroker,
+        run: |lab| Box::pin(subscriber::run(lab)),
     },
 ];
