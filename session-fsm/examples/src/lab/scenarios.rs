@@ -4,6 +4,7 @@ pub mod authentication;
 mod crash;
 mod cuts;
 mod flow;
+mod order;
 mod qos;
 mod subscriber;
 
@@ -63,5 +64,11 @@ pub const ALL: &[Scenario] = &[
         title: "A subscriber that processes each message once",
         needs: Needs::AnyBroker,
         run: |lab| Box::pin(subscriber::run(lab)),
+    },
+    Scenario {
+        name: "order",
+        title: "Order from end to end",
+        needs: Needs::AnyBroker,
+        run: |lab| Box::pin(order::run(lab)),
     },
 ];
