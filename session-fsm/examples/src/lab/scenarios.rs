@@ -6,6 +6,7 @@ mod cuts;
 mod flow;
 mod order;
 mod qos;
+mod retained;
 mod subscriber;
 
 use std::pin::Pin;
@@ -70,5 +71,11 @@ pub const ALL: &[Scenario] = &[
         title: "Order from end to end",
         needs: Needs::AnyBroker,
         run: |lab| Box::pin(order::run(lab)),
+    },
+    Scenario {
+        name: "retained",
+        title: "Retained messages and late subscribers",
+        needs: Needs::AnyBroker,
+        run: |lab| Box::pin(retained::run(lab)),
     },
 ];
