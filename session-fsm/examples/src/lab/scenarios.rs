@@ -7,6 +7,7 @@ mod flow;
 mod order;
 mod qos;
 mod retained;
+mod rules;
 mod subscriber;
 
 use std::pin::Pin;
@@ -77,5 +78,11 @@ pub const ALL: &[Scenario] = &[
         title: "Retained messages and late subscribers",
         needs: Needs::AnyBroker,
         run: |lab| Box::pin(retained::run(lab)),
+    },
+    Scenario {
+        name: "rules",
+        title: "Rules over User Properties",
+        needs: Needs::AnyBroker,
+        run: |lab| Box::pin(rules::run(lab)),
     },
 ];
