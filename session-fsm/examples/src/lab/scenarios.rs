@@ -3,7 +3,9 @@
 pub mod authentication;
 mod crash;
 mod cuts;
+mod factory;
 mod flow;
+mod mishap;
 mod order;
 mod qos;
 mod retained;
@@ -84,5 +86,11 @@ pub const ALL: &[Scenario] = &[
         title: "Rules over User Properties",
         needs: Needs::AnyBroker,
         run: |lab| Box::pin(rules::run(lab)),
+    },
+    Scenario {
+        name: "factory",
+        title: "A factory: readings, alerts and commands",
+        needs: Needs::AnyBroker,
+        run: |lab| Box::pin(factory::run(lab)),
     },
 ];
