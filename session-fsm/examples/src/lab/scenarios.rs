@@ -5,6 +5,7 @@ mod crash;
 mod cuts;
 mod factory;
 mod flow;
+mod home;
 mod mishap;
 mod order;
 mod qos;
@@ -92,5 +93,11 @@ pub const ALL: &[Scenario] = &[
         title: "A factory: readings, alerts and commands",
         needs: Needs::AnyBroker,
         run: |lab| Box::pin(factory::run(lab)),
+    },
+    Scenario {
+        name: "home",
+        title: "A home: lamps, an alarm, a door and a phone",
+        needs: Needs::AnyBroker,
+        run: |lab| Box::pin(home::run(lab)),
     },
 ];
