@@ -24,6 +24,8 @@ const PAYLOAD: usize = 1024;
 const CONSUMPTION: Duration = Duration::from_millis(1200);
 /// How long it takes between two batches.
 const PAUSE: Duration = Duration::from_millis(10);
+/// How long all of it may take.
+const LIMIT: Duration = Duration::from_secs(20);
 /// How long a message may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -54,7 +56,7 @@ async fn slow(lab: &Lab, outcome: &mut Outcome) -> Result<()> {
     let mut memory = Memory::default();
     memory.sample(lab);
     let began = lab.start.elapsed();
-    let mut published = began;
+    let mut published = None;
     let publishing = async {
         let mut pending = VecDeque::<PendingOutcome>::new();
         for number in 0..count {
@@ -71,7 +73,7 @@ async fn slow(lab: &Lab, outcome: &mut Outcome) -> Result<()> {
         for last in pending {
             last.await?;
         }
-        published = lab.start.elapsed();
+        published = Some(lab.start.elapsed());
         Ok::<_, Error>(())
     };
     let sampling = async {
@@ -86,20 +88,23 @@ async fn slow(lab: &Lab, outcome: &mut Outcome) -> Result<()> {
         sent
     };
     tokio::select! {
-        sent = working => sent?,
+        sent = timeout(LIMIT, working) => sent.unwrap_or(Ok(()))?,
         () = sampling => {}
     }
     memory.sample(lab);
     publisher.disconnect().await;
     subscriber.disconnect().await;
 
+    let ended = lab.start.elapsed();
+    // Unless the limit has come before.
+    let published = published.unwrap_or(ended);
     let recording = behind.recording();
     let (curve, peak) = in_flight(&recording);
     outcome.say(format!(
         "A publisher sent {} messages of {PAYLOAD} bytes within {}. The consumer took its time: {}. Its Receive Maximum is {RECEIVE_MAXIMUM}, and at most {peak} messages were in flight to it.",
         thousands(count),
         milliseconds(published.saturating_sub(began)),
-        milliseconds(lab.start.elapsed().saturating_sub(began)),
+        milliseconds(ended.saturating_sub(began)),
     ));
     outcome.check(
         "Slow consumer",
@@ -155,6 +160,9 @@ fn in_flight(recording: &Recording) -> (Vec<(Duration, f64)>, u64) {
     let mut open: HashSet<(u32, PacketIdentifier)> = HashSet::new();
     let (mut curve, mut peak) = (Vec::new(), 0);
     for entry in &recording.entries {
+        if matches!(entry.what, Happening::Closed | Happening::Cut) {
+            open.retain(|it| it.0 != entry.connection);
+        }
         let Happening::Packet {
             direction,
             packet_type,
