@@ -8,6 +8,7 @@ use std::time::Duration;
 use mqtt5_tokio::codec::{PacketIdentifier, PacketType, ReasonCode};
 use mqtt5_tokio::fsm::processing::ProcessorStatistics;
 use mqtt5_tokio::{Client, Qos};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use self::application::{Application, Nature};
@@ -18,8 +19,10 @@ use crate::lab::{Lab, Outcome, Result, Table, Tally};
 
 /// How often the connection is cut before an acknowledgement.
 const CUTS: u64 = 8;
+/// How many messages are on their way to the subscriber at most.
+const AHEAD: u64 = 40;
 /// How many messages may be unacknowledged.
-const RECEIVE_MAXIMUM: u16 = 50;
+const RECEIVE_MAXIMUM: u16 = 100;
 /// How long all of it may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -36,9 +39,10 @@ pub(super) async fn run(lab: &Lab) -> Result<Outcome> {
     subscriber.subscribe(&topic, Qos::AtLeastOnce).await?;
     let (publisher, _messages) = lab.client(lab.server(), "sub-pub").connect().await?;
     let mut application = Application::new(lab, count, messages);
+    let first_open = application.first_open.subscribe();
     let work = async {
         let (published, ()) = tokio::join!(
-            publish(&publisher, &topic, count),
+            publish(&publisher, &topic, count, first_open),
             application.run(&behind, count)
         );
         published
@@ -55,9 +59,16 @@ pub(super) async fn run(lab: &Lab) -> Result<Outcome> {
     Ok(report(&application, &behind.recording(), count))
 }
 
-async fn publish(publisher: &Client, topic: &str, count: u64) -> Result<()> {
+/// Publishes no faster than messages are processed and acknowledged in their order, so that none waits at the broker.
+async fn publish(
+    publisher: &Client,
+    topic: &str,
+    count: u64,
+    mut first_open: watch::Receiver<u64>,
+) -> Result<()> {
     let mut pending = Vec::new();
     for number in 0..count {
+        first_open.wait_for(|it| number < it + AHEAD).await?;
         pending.push(
             publisher
                 .send(numbered(topic, number, Qos::AtLeastOnce)?)

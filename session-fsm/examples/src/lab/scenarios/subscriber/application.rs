@@ -8,6 +8,7 @@ use mqtt5_tokio::fsm::Instant;
 use mqtt5_tokio::fsm::deduplicate::Deduplicator;
 use mqtt5_tokio::fsm::processing::{Failure, Intake, Processor, ProcessorSettings, Step, TaskId};
 use mqtt5_tokio::{Message, Messages};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -38,15 +39,25 @@ pub(super) struct Application<'a> {
     pub(super) done: Vec<u64>,
     given_up: BTreeSet<u64>,
     pub(super) dropped: u64,
+    /// Messages that are processed or given up, without those before the first that is not.
+    finished: BTreeSet<u64>,
+    /// The first that is not.
+    pub(super) first_open: watch::Sender<u64>,
 }
 
 impl<'a> Application<'a> {
     pub(super) fn new(lab: &'a Lab, count: u64, messages: Messages) -> Self {
-        let natures = (0..count).map(|_| match lab.random(50) {
-            0 => Nature::Hopeless,
-            1..=5 => Nature::Moody,
-            _ => Nature::Good,
-        });
+        let mut natures: Vec<Nature> = (0..count)
+            .map(|_| match lab.random(50) {
+                0 => Nature::Hopeless,
+                1..=5 => Nature::Moody,
+                _ => Nature::Good,
+            })
+            .collect();
+        // At least one.
+        if let Some(nature) = natures.get_mut(lab.random(count) as usize) {
+            *nature = Nature::Hopeless;
+        }
         let settings = ProcessorSettings {
             retry_delay: Duration::from_millis(4),
             maximum_retry_delay: Duration::from_millis(8),
@@ -57,7 +68,9 @@ impl<'a> Application<'a> {
         let seen = Deduplicator::new(10_000, Duration::from_secs(300), [0; 16]);
         Application {
             lab,
-            natures: natures.collect(),
+            natures,
+            finished: BTreeSet::new(),
+            first_open: watch::Sender::new(0),
             messages,
             held: HashMap::new(),
             next_receipt: 0,
@@ -156,8 +169,14 @@ impl<'a> Application<'a> {
             if !it.is_success() {
                 self.given_up.insert(it.message);
             }
+            self.finished.insert(it.message);
             self.settle(it.receipts().collect::<Vec<_>>(), it.reason_code);
         }
+        let mut first = *self.first_open.borrow();
+        while self.finished.remove(&first) {
+            first += 1;
+        }
+        self.first_open.send_replace(first);
     }
 
     fn ended(&mut self, task: TaskId, number: u64, attempt: u32) {
