@@ -70,11 +70,21 @@ impl BrokerProcess {
     /// The memory that the process holds, in bytes; `None` if the system does not say.
     #[must_use]
     pub fn memory(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
-        let resident = status.lines().find_map(|it| it.strip_prefix("VmRSS:"))?;
-        let kilobytes: u64 = resident.trim().strip_suffix("kB")?.trim().parse().ok()?;
-        Some(kilobytes * 1024)
+        memory(&self.child.id()?.to_string())
     }
+}
+
+/// The memory that the lab itself holds, in bytes; `None` if the system does not say.
+#[must_use]
+pub fn own_memory() -> Option<u64> {
+    memory("self")
+}
+
+fn memory(process: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let resident = status.lines().find_map(|it| it.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = resident.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
 }
 
 async fn start(program: &Path, store: Option<&Path>, port: u16) -> Result<(Child, SocketAddr)> {
