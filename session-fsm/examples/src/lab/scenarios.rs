@@ -1,6 +1,6 @@
 //! The scenarios: one module each.
 
-pub mod authentication;
+mod authentication;
 mod crash;
 mod cuts;
 mod qos;
@@ -49,5 +49,11 @@ pub const ALL: &[Scenario] = &[
         title: "A network that is cut again and again",
         needs: Needs::AnyBroker,
         run: |lab| Box::pin(cuts::run(lab)),
+    },
+    Scenario {
+        name: "authentication",
+        title: "Both sides prove that they know a password, by SCRAM-SHA-256",
+        needs: Needs::OwnBroker,
+        run: |lab| Box::pin(authentication::run(lab)),
     },
 ];

@@ -3,16 +3,14 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use mqtt5_tokio::codec::bytes::BytesMut;
-use mqtt5_tokio::codec::framing::{Splitter, SplitterOutput};
 use mqtt5_tokio::codec::{
     Connect, Delivery, Packet, PacketIdentifier, ProtocolVersion, PubAck, PubComp, PubRec, Qos,
     ReasonCode, Subscribe, Subscription, Subscriptions, Text,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
+use super::Socket;
 use super::notebook::{Heard, Notebook};
 use crate::lab::Result;
 
@@ -38,12 +36,7 @@ impl Witness {
         filter: &str,
         qos: Qos,
     ) -> Result<Self> {
-        let mut socket = Socket {
-            stream: TcpStream::connect(server).await?,
-            version,
-            input: BytesMut::new(),
-        };
-        socket.stream.set_nodelay(true)?;
+        let mut socket = Socket::new(TcpStream::connect(server).await?, version)?;
         let connect = Connect {
             version,
             keep_alive: 0,
@@ -158,37 +151,4 @@ impl Diary {
 
 fn identifier() -> Result<PacketIdentifier> {
     PacketIdentifier::new(1).ok_or_else(|| "1 is a Packet Identifier.".into())
-}
-
-/// A socket, and the codec.
-struct Socket {
-    stream: TcpStream,
-    version: ProtocolVersion,
-    input: BytesMut,
-}
-
-impl Socket {
-    async fn write(&mut self, packets: &[Packet<'_>]) -> Result<()> {
-        let mut out = Vec::new();
-        for packet in packets {
-            packet.encode(self.version, &mut out)?;
-        }
-        Ok(self.stream.write_all(&out).await?)
-    }
-
-    /// Lends the next packet to `read`; `None` if the server has closed the connection.
-    async fn next<R>(&mut self, read: impl FnOnce(&Packet<'_>) -> R) -> Result<Option<R>> {
-        loop {
-            match Splitter::new(1 << 24).next(&mut self.input)? {
-                SplitterOutput::Ready(frame) => {
-                    return Ok(Some(read(&frame.decode(self.version)?)));
-                }
-                _ => {
-                    if self.stream.read_buf(&mut self.input).await? == 0 {
-                        return Ok(None);
-                    }
-                }
-            }
-        }
-    }
 }

@@ -1,0 +1,66 @@
+//! A socket, and the codec.
+
+use mqtt5_tokio::codec::bytes::BytesMut;
+use mqtt5_tokio::codec::framing::{Splitter, SplitterOutput};
+use mqtt5_tokio::codec::{Packet, ProtocolVersion};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::lab::Result;
+
+/// A socket, and the codec: either side of a connection can be played with it.
+#[derive(Debug)]
+pub struct Socket {
+    stream: TcpStream,
+    version: ProtocolVersion,
+    input: BytesMut,
+}
+
+impl Socket {
+    /// Speaks this version over a connection.
+    ///
+    /// # Errors
+    ///
+    /// The connection is lost.
+    pub fn new(stream: TcpStream, version: ProtocolVersion) -> Result<Self> {
+        stream.set_nodelay(true)?;
+        Ok(Socket {
+            stream,
+            version,
+            input: BytesMut::new(),
+        })
+    }
+
+    /// Writes packets.
+    ///
+    /// # Errors
+    ///
+    /// A packet cannot be encoded, or the connection is lost.
+    pub async fn write(&mut self, packets: &[Packet<'_>]) -> Result<()> {
+        let mut out = Vec::new();
+        for packet in packets {
+            packet.encode(self.version, &mut out)?;
+        }
+        Ok(self.stream.write_all(&out).await?)
+    }
+
+    /// Lends the next packet to `read`; `None` if the other side has closed the connection.
+    ///
+    /// # Errors
+    ///
+    /// What came is no packet, or the connection is lost.
+    pub async fn next<R>(&mut self, read: impl FnOnce(&Packet<'_>) -> R) -> Result<Option<R>> {
+        loop {
+            match Splitter::new(1 << 24).next(&mut self.input)? {
+                SplitterOutput::Ready(frame) => {
+                    return Ok(Some(read(&frame.decode(self.version)?)));
+                }
+                _ => {
+                    if self.stream.read_buf(&mut self.input).await? == 0 {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+}
