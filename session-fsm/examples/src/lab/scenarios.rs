@@ -4,6 +4,7 @@ mod authentication;
 mod crash;
 mod cuts;
 mod qos;
+mod requests;
 
 use std::pin::Pin;
 
@@ -55,5 +56,11 @@ pub const ALL: &[Scenario] = &[
         title: "Both sides prove that they know a password, by SCRAM-SHA-256",
         needs: Needs::OwnBroker,
         run: |lab| Box::pin(authentication::run(lab)),
+    },
+    Scenario {
+        name: "requests",
+        title: "Requests, and services that answer, fail, are silent, or are late",
+        needs: Needs::AnyBroker,
+        run: |lab| Box::pin(requests::run(lab)),
     },
 ];
