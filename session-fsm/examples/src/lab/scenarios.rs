@@ -5,6 +5,7 @@ mod crash;
 mod cuts;
 mod qos;
 mod requests;
+mod will;
 
 use std::pin::Pin;
 
@@ -62,5 +63,11 @@ pub const ALL: &[Scenario] = &[
         title: "Requests, and services that answer, fail, are silent, or are late",
         needs: Needs::AnyBroker,
         run: |lab| Box::pin(requests::run(lab)),
+    },
+    Scenario {
+        name: "will",
+        title: "Will Messages, and when they come",
+        needs: Needs::AnyBroker,
+        run: |lab| Box::pin(will::run(lab)),
     },
 ];
