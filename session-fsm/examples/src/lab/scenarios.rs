@@ -1,6 +1,7 @@
 //! The scenarios: one module each.
 
 mod authentication;
+mod breaker;
 mod crash;
 mod cuts;
 mod qos;
@@ -69,5 +70,11 @@ pub const ALL: &[Scenario] = &[
         title: "Will Messages, and when they come",
         needs: Needs::AnyBroker,
         run: |lab| Box::pin(will::run(lab)),
+    },
+    Scenario {
+        name: "breaker",
+        title: "A circuit breaker that holds messages back while the network is down",
+        needs: Needs::AnyBroker,
+        run: |lab| Box::pin(breaker::run(lab)),
     },
 ];
