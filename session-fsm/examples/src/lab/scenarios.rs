@@ -4,9 +4,11 @@ mod authentication;
 mod breaker;
 mod crash;
 mod cuts;
+mod failover;
 mod qos;
 mod requests;
 mod will;
+mod workers;
 
 use std::pin::Pin;
 
@@ -76,5 +78,17 @@ pub const ALL: &[Scenario] = &[
         title: "A circuit breaker that holds messages back while the network is down",
         needs: Needs::AnyBroker,
         run: |lab| Box::pin(breaker::run(lab)),
+    },
+    Scenario {
+        name: "failover",
+        title: "Several servers: a dead one, one that sends the client away, and a broker",
+        needs: Needs::OwnBroker,
+        run: |lab| Box::pin(failover::run(lab)),
+    },
+    Scenario {
+        name: "workers",
+        title: "Workers that share jobs: one dies, then the broker does",
+        needs: Needs::OwnBroker,
+        run: |lab| Box::pin(workers::run(lab)),
     },
 ];
