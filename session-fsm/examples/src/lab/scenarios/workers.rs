@@ -23,7 +23,7 @@ const OVERDUE: Duration = Duration::from_secs(5);
 /// How long the office waits when there is no worker.
 const PAUSE: Duration = Duration::from_millis(5);
 /// How long any step may take.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 pub(super) struct Topics {
     shared: String,
