@@ -14,6 +14,7 @@ mod print;
 pub mod process;
 mod run;
 pub mod scenarios;
+pub mod scram;
 mod served;
 
 pub use self::context::Lab;

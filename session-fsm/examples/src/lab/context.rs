@@ -238,3 +238,15 @@ pub fn numbered(topic: &str, number: u64, qos: Qos) -> Result<Publication> {
     let payload = format!("{number} of the lab");
     Ok(Publication::of(topic, payload.as_bytes(), qos)?)
 }
+
+/// Waits until something is so, at most for this time. Returns whether it is. For what cannot be waited for in another way.
+pub async fn wait_until(within: Duration, mut is_so: impl FnMut() -> bool) -> bool {
+    let until = Instant::now() + within;
+    while !is_so() {
+        if Instant::now() >= until {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    true
+}

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use super::Result;
 use super::options::Role;
-use super::scenarios::authentication::ScramAccess;
+use super::scram::ScramAccess;
 
 /// Runs the broker until standard input ends, or the process is killed.
 ///
