@@ -118,6 +118,11 @@ impl Process {
     pub fn kill(mut self) -> tempfile::TempDir {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.take_directory()
+    }
+
+    /// What is left of a process that has ended.
+    pub fn take_directory(&mut self) -> tempfile::TempDir {
         std::mem::replace(&mut self.directory, tempfile::tempdir().unwrap())
     }
 }

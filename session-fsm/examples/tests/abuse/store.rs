@@ -30,33 +30,35 @@ async fn a_full_disk() {
     // In blocks of 512 bytes: 3 MB.
     let mut broker = Process::run(directory, "-f 6000", arguments(&store)).unwrap();
     let (client, _messages) = soon(broker.client("publisher").connect()).await.unwrap();
-    let mut confirmed = 0;
-    let payload = vec![b'x'; 50_000];
-    let publishing = async {
-        loop {
-            let topic = format!("kept/{confirmed}");
-            if client
+    let (count, confirmed) = tokio::sync::watch::channel(0);
+    let publishing = tokio::spawn(async move {
+        let payload = vec![b'x'; 50_000];
+        for number in 0.. {
+            let topic = format!("kept/{number}");
+            client
                 .publish_retained(&topic, &payload, Qos::AtLeastOnce)
                 .await
-                .is_err()
-            {
-                break;
-            }
-            confirmed += 1;
+                .unwrap();
+            count.send_replace(number + 1);
         }
-    };
-    let status = tokio::select! {
-        () = publishing => None,
-        status = async { tokio::task::block_in_place(|| broker.wait()) } => status,
-    };
-    let _ = status;
+    });
+    // The client waits for ever: nobody answers.
+    let (mut broker, status) = soon(tokio::task::spawn_blocking(move || {
+        let status = broker.wait();
+        (broker, status)
+    }))
+    .await
+    .unwrap();
+    publishing.abort();
+    let confirmed = *confirmed.borrow();
+    assert_eq!(status, Some(1));
     let log = broker.log();
     assert!(
         log.contains("The broker cannot go on: the store: "),
         "{log}"
     );
     assert!(confirmed > 0);
-    let directory = broker.kill();
+    let directory = broker.take_directory();
     let broker = Process::run(directory, "-n 1000", arguments(&store)).unwrap();
     let (client, mut messages) = soon(broker.client("late").connect()).await.unwrap();
     soon(client.subscribe("kept/+", Qos::AtMostOnce))

@@ -8,11 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::lab::Result;
 
-<<<<<<< HEAD
-/// A socket, and the codec.
-=======
 /// A socket, and the codec: either side of a connection can be played with it.
->>>>>>> lab-a
 #[derive(Debug)]
 pub struct Socket {
     stream: TcpStream,
@@ -21,22 +17,21 @@ pub struct Socket {
 }
 
 impl Socket {
-<<<<<<< HEAD
     /// Connects to a server. Packets are of this version.
     ///
     /// # Errors
     ///
     /// The server cannot be reached.
     pub async fn open(server: &str, version: ProtocolVersion) -> Result<Self> {
-        let stream = TcpStream::connect(server).await?;
-=======
-    /// Speaks this version over a connection.
+        Socket::new(TcpStream::connect(server).await?, version)
+    }
+
+    /// Speaks over a connection. Packets are of this version.
     ///
     /// # Errors
     ///
-    /// The connection is lost.
+    /// The connection is gone.
     pub fn new(stream: TcpStream, version: ProtocolVersion) -> Result<Self> {
->>>>>>> lab-a
         stream.set_nodelay(true)?;
         Ok(Socket {
             stream,
@@ -45,24 +40,17 @@ impl Socket {
         })
     }
 
-<<<<<<< HEAD
     /// The stream alone, for what are not packets.
     #[must_use]
     pub fn into_stream(self) -> TcpStream {
         self.stream
     }
 
-=======
->>>>>>> lab-a
     /// Writes packets.
     ///
     /// # Errors
     ///
-<<<<<<< HEAD
     /// A packet breaks a rule, or the connection is gone.
-=======
-    /// A packet cannot be encoded, or the connection is lost.
->>>>>>> lab-a
     pub async fn write(&mut self, packets: &[Packet<'_>]) -> Result<()> {
         let mut out = Vec::new();
         for packet in packets {
@@ -71,19 +59,11 @@ impl Socket {
         Ok(self.stream.write_all(&out).await?)
     }
 
-<<<<<<< HEAD
-    /// Lends the next packet to `read`; `None` if the server has closed the connection.
-    ///
-    /// # Errors
-    ///
-    /// What came is no packet, or the connection is gone.
-=======
     /// Lends the next packet to `read`; `None` if the other side has closed the connection.
     ///
     /// # Errors
     ///
-    /// What came is no packet, or the connection is lost.
->>>>>>> lab-a
+    /// What came is no packet, or the connection is gone.
     pub async fn next<R>(&mut self, read: impl FnOnce(&Packet<'_>) -> R) -> Result<Option<R>> {
         loop {
             match Splitter::new(1 << 24).next(&mut self.input)? {

@@ -7,13 +7,8 @@ use mqtt5_tokio::codec::{
     Connect, Delivery, Packet, PacketIdentifier, ProtocolVersion, PubAck, PubComp, PubRec, Qos,
     ReasonCode, Subscribe, Subscription, Subscriptions, Text,
 };
-<<<<<<< HEAD
-=======
-use tokio::net::TcpStream;
->>>>>>> lab-a
 use tokio::task::JoinHandle;
 
-use super::Socket;
 use super::notebook::{Heard, Notebook};
 use super::socket::Socket;
 use crate::lab::Result;
@@ -40,11 +35,7 @@ impl Witness {
         filter: &str,
         qos: Qos,
     ) -> Result<Self> {
-<<<<<<< HEAD
         let mut socket = Socket::open(server, version).await?;
-=======
-        let mut socket = Socket::new(TcpStream::connect(server).await?, version)?;
->>>>>>> lab-a
         let connect = Connect {
             version,
             keep_alive: 0,
