@@ -79,49 +79,81 @@ fn a_damaged_store() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let (client, _messages) = soon(broker.client("publisher").connect()).await.unwrap();
-        for number in 0..20 {
+        for number in 0..MESSAGES {
             let topic = format!("kept/{number}");
-            soon(client.publish_retained(&topic, "message", Qos::AtLeastOnce))
+            soon(client.publish_retained(&topic, PAYLOAD, Qos::AtLeastOnce))
                 .await
                 .unwrap();
         }
     });
     let mut kept = broker.kill();
     let whole = std::fs::read(&store).unwrap();
-    let (mut started, mut refused) = (0, 0);
-    for part in 0..24 {
+    // Half a file, an empty one, one of zeros, and a wrong byte in many places: all over the file, and in each message.
+    let mut damages = vec![
+        whole[..whole.len() / 2].to_vec(),
+        Vec::new(),
+        vec![0; whole.len()],
+    ];
+    let everywhere = (1..24).map(|part| part * whole.len() / 24);
+    let places = whole.windows(PAYLOAD.len()).enumerate();
+    let messages = places.filter(|(_, it)| *it == PAYLOAD).map(|(at, _)| at);
+    for at in everywhere.chain(messages) {
         let mut damaged = whole.clone();
-        let at = match part {
-            // Half a file, and an empty one.
-            0 => {
-                damaged.truncate(whole.len() / 2);
-                0
-            }
-            1 => {
-                damaged.clear();
-                0
-            }
-            _ => part * whole.len() / 24,
-        };
-        if let Some(byte) = damaged.get_mut(at)
-            && part > 1
-        {
-            *byte ^= 0xFF;
-        }
+        damaged[at] ^= 0xFF;
+        damages.push(damaged);
+    }
+    let (mut started, mut refused, mut changed, mut older) = (0, 0, 0, 0);
+    for (number, damaged) in damages.iter().enumerate() {
         std::fs::write(&store, damaged).unwrap();
         match Process::run(kept, "-n 1000", arguments(&store)) {
             Ok(broker) => {
                 started += 1;
+                let (whole, strange) = runtime.block_on(retained(&broker));
+                changed += strange;
+                older += usize::from(whole == MESSAGES - 1);
                 kept = broker.kill();
             }
             Err(log) => {
-                assert!(!log.contains("panicked"), "part {part}: {log}");
-                assert!(log.contains("cannot be used"), "part {part}: {log}");
+                assert!(!log.contains("panicked"), "{number}: {log}");
+                assert!(log.contains("cannot be used"), "{number}: {log}");
                 refused += 1;
-                kept = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-                let _ = std::fs::create_dir_all(store.parent().unwrap());
+                kept = directory();
+                std::fs::create_dir_all(store.parent().unwrap()).unwrap();
             }
         }
     }
-    println!("24 damaged stores: {started} were of use, {refused} were refused with a sentence");
+    println!(
+        "{} damaged stores: {started} were of use, {refused} were refused with a sentence; {older} had \
+         lost their last batch, no message was another one",
+        damages.len()
+    );
+    assert_eq!(changed, 0);
+}
+
+const MESSAGES: usize = 20;
+const PAYLOAD: &[u8] = b"a message that is kept";
+
+/// How many retained messages are as they were published, and how many are not.
+async fn retained(broker: &Process) -> (usize, usize) {
+    let (client, mut messages) = soon(broker.client("late").connect()).await.unwrap();
+    soon(client.subscribe("kept/+", Qos::AtMostOnce))
+        .await
+        .unwrap();
+    soon(client.subscribe("end", Qos::AtLeastOnce))
+        .await
+        .unwrap();
+    soon(client.publish("end", "", Qos::AtLeastOnce))
+        .await
+        .unwrap();
+    let (mut strange, mut whole) = (0, 0);
+    loop {
+        let message = soon(messages.next()).await.unwrap();
+        if message.topic() == "end" {
+            return (whole, strange);
+        }
+        match message.payload() == PAYLOAD {
+            true => whole += 1,
+            false => strange += 1,
+        }
+    }
 }
