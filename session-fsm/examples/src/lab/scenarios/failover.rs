@@ -112,29 +112,23 @@ pub(super) async fn run(lab: &Lab) -> Result<Outcome> {
         true => (it.at, "tried in vain".to_owned()),
         false => (it.at, "passed over".to_owned()),
     };
-    let (marks, spans) = marks_and_spans(&observer, lab.start.elapsed());
-    let line = |name: &str, marks, spans| TimelineLine {
+    let line = |name: &str, marks| TimelineLine {
         name: name.to_owned(),
         marks,
-        spans,
+        spans: Vec::new(),
     };
     outcome.charts.push(Chart::Timeline {
         title: "Where the client went".to_owned(),
         lines: vec![
-            line(
-                "The dead server",
-                at_dead.iter().map(mark).collect(),
-                Vec::new(),
-            ),
+            line("The dead server", at_dead.iter().map(mark).collect()),
             line(
                 "The signpost",
                 visits
                     .iter()
                     .map(|at| (*at, "sent away".to_owned()))
                     .collect(),
-                Vec::new(),
             ),
-            line("The broker", marks, spans),
+            broker_line(&observer, lab.start.elapsed()),
         ],
     });
     Ok(outcome)
@@ -161,10 +155,7 @@ async fn publish(client: &Client, topic: &str, count: u64) -> Result<()> {
 }
 
 /// The cuts of the broker's connections, and how long these were open.
-fn marks_and_spans(
-    observer: &Observer,
-    end: Duration,
-) -> (Vec<(Duration, String)>, Vec<(Duration, Duration, String)>) {
+fn broker_line(observer: &Observer, end: Duration) -> TimelineLine {
     let recording = observer.recording();
     let is_over = |it: &&Entry| matches!(it.what, Happening::Cut | Happening::Closed);
     let mut spans = Vec::new();
@@ -182,7 +173,11 @@ fn marks_and_spans(
         .cuts()
         .into_iter()
         .map(|at| (at, "cut".to_owned()));
-    (marks.collect(), spans)
+    TimelineLine {
+        name: "The broker".to_owned(),
+        marks: marks.collect(),
+        spans,
+    }
 }
 
 /// A server that refuses every client, and names another server. It ends only if it cannot go on.

@@ -20,12 +20,19 @@ pub(super) struct Attempt {
     pub(super) is_tried: bool,
 }
 
+/// What the connector remembers.
+#[derive(Default)]
+struct Memory {
+    breakers: HashMap<String, CircuitBreaker>,
+    attempts: Vec<Attempt>,
+}
+
 /// A connector with a breaker for each server: while it is open, the server is passed over, and the next one has its turn.
 #[derive(Clone)]
 pub(super) struct Careful {
     start: Instant,
     network: Network,
-    shared: Arc<Mutex<(HashMap<String, CircuitBreaker>, Vec<Attempt>)>>,
+    shared: Arc<Mutex<Memory>>,
 }
 
 impl Careful {
@@ -37,7 +44,7 @@ impl Careful {
         }
     }
 
-    fn locked(&self) -> MutexGuard<'_, (HashMap<String, CircuitBreaker>, Vec<Attempt>)> {
+    fn locked(&self) -> MutexGuard<'_, Memory> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -47,7 +54,7 @@ impl Careful {
 
     /// All attempts at this server.
     pub(super) fn attempts(&self, server: &str) -> Vec<Attempt> {
-        let attempts = self.locked().1.clone();
+        let attempts = self.locked().attempts.clone();
         attempts
             .into_iter()
             .filter(|it| it.server == server)
@@ -65,7 +72,7 @@ impl Careful {
             ..Default::default()
         };
         let mut shared = self.locked();
-        let breaker = shared.0.entry(server.to_owned());
+        let breaker = shared.breakers.entry(server.to_owned());
         ask(
             breaker.or_insert_with(|| CircuitBreaker::new(settings)),
             self.now(),
@@ -77,7 +84,7 @@ impl Connector for Careful {
     fn open<'a>(&'a self, server: &'a str) -> BoxedFuture<'a, io::Result<BoxedStream>> {
         Box::pin(async move {
             let pass = self.breaker(server, CircuitBreaker::pass);
-            self.locked().1.push(Attempt {
+            self.locked().attempts.push(Attempt {
                 at: self.start.elapsed(),
                 server: server.to_owned(),
                 is_tried: pass.is_ok(),

@@ -80,7 +80,7 @@ impl Worker {
     }
 
     /// From now on it takes jobs, and does none.
-    pub(super) fn get_stuck(&self) {
+    pub(super) fn stall(&self) {
         self.desk.is_stuck.store(true, Ordering::Relaxed);
     }
 
