@@ -227,7 +227,7 @@ fn what_grows_on_its_way_is_announced_smaller() {
             TopicName::new("answers/to/me").unwrap(),
         )];
         let list = &list[..usize::from(response)];
-        let payload = vec![0; 200];
+        let payload = [0; 200];
         let of = |length: usize| Publish {
             properties: Properties::new(list).unwrap(),
             ..Publish::new(TopicName::new("a").unwrap(), &payload[..length])

@@ -301,7 +301,8 @@ impl Client {
         self.disconnect_with(ReasonCode::Success).await;
     }
 
-    /// Disconnects with another Reason Code, such as 0x04, with which the server publishes the Will Message.
+    /// Disconnects with another Reason Code, such as 0x04, with which the server publishes the Will Message. One that only a
+    /// server may send becomes 0x80, Unspecified error.
     pub async fn disconnect_with(&self, reason_code: ReasonCode) {
         let (reply, ended) = oneshot::channel();
         let disconnect = Control::Disconnect(reason_code, reply);

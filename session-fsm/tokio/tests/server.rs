@@ -188,6 +188,67 @@ async fn enhanced_authentication_and_re_authentication() {
     assert_eq!(soon(start).await.unwrap_err(), ConnectError::GaveUp(why));
 }
 
+/// Does not believe any server.
+struct Wary;
+
+impl Authenticator for Wary {
+    fn method(&self) -> &str {
+        "count"
+    }
+
+    fn begin(&mut self) -> Vec<u8> {
+        b"0".to_vec()
+    }
+
+    fn answer(&mut self, data: &[u8]) -> Option<Vec<u8>> {
+        Some(vec![data.first()? + 1])
+    }
+
+    fn finish(&mut self, _: Option<&[u8]>) -> bool {
+        false
+    }
+}
+
+/// A client sends nothing to a server that has not proven who it is, whatever waits in its Session.
+#[tokio::test]
+async fn a_server_that_is_not_trusted_is_left() {
+    let network = guarded();
+    let builder = network.client("it").authenticator(Wary);
+    let (client, _messages) = soon(builder.start()).await.unwrap();
+    let mut waiting = Publication::of("own/a", b"secret", Qos::AtLeastOnce).unwrap();
+    waiting.retain = true;
+    let outcome = client.send(waiting).await.unwrap();
+    let mut state = client.state();
+    let is_left = |it: &ConnectionState| match it {
+        ConnectionState::Connecting { why } => why == "the server has not proven who it is",
+        _ => false,
+    };
+    // And again on the next connection.
+    for _ in 0..2 {
+        soon(state.wait_for(is_left)).await.unwrap();
+        state.mark_unchanged();
+        soon(state.changed()).await.unwrap();
+    }
+    assert_eq!(network.server().look(|it| it.statistics().retained), 0);
+    assert!(network.opened() > 1);
+    soon(client.disconnect()).await;
+    assert_eq!(outcome.await, Err(PublishFailure::Ended));
+}
+
+/// A Reason Code that only a server may send does not keep the client from ending.
+#[tokio::test]
+async fn disconnecting_ends_whatever_the_reason_code() {
+    let network = Network::open();
+    for code in [ReasonCode::NotAuthorized, ReasonCode::GrantedQos1] {
+        let (client, _messages) = soon(network.client("it").connect()).await.unwrap();
+        soon(client.disconnect_with(code)).await;
+        assert!(matches!(
+            *client.state().borrow(),
+            ConnectionState::Ended { .. }
+        ));
+    }
+}
+
 #[tokio::test]
 async fn a_client_without_a_name_gets_one() {
     let network = Network::open();

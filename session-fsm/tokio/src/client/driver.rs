@@ -44,6 +44,8 @@ pub(super) struct Driver {
     blocked: Option<Work>,
     /// The first connection of this process may begin a new Session.
     is_first: bool,
+    /// The server of this connection has not proven who it is.
+    is_distrusted: bool,
     /// All handles are dropped: the client ends when no outcome is pending.
     is_abandoned: bool,
     /// The client shall end, and these wait for it.
@@ -70,6 +72,7 @@ impl Driver {
             link: Link::Waiting(Instant::ORIGIN),
             blocked: None,
             is_first: true,
+            is_distrusted: false,
             is_abandoned: false,
             disconnecting: None,
             why: String::new(),
@@ -277,7 +280,10 @@ impl Driver {
                 let data = Binary::new(&data).ok().map(Property::AuthenticationData);
                 let _ = self.parts.machine.authenticate(data.as_slice());
             }
-            Next::Distrust => self.disconnect(ReasonCode::NotAuthorized),
+            Next::Distrust => {
+                self.is_distrusted = true;
+                self.disconnect(ReasonCode::UnspecifiedError);
+            }
         }
     }
 
@@ -305,7 +311,14 @@ impl Driver {
 
     fn disconnect(&mut self, code: ReasonCode) {
         let now = self.now();
-        let _ = self.parts.machine.disconnect(now, code, &[]);
+        match self.parts.machine.disconnect(now, code, &[]) {
+            Ok(()) | Err(SendError::NotConnected) => {}
+            // Only a server may say that: the connection ends all the same.
+            Err(_) => {
+                let code = ReasonCode::UnspecifiedError;
+                let _ = self.parts.machine.disconnect(now, code, &[]);
+            }
+        }
     }
 
     /// Returns whether all handles are dropped and no outcome is pending.
@@ -513,7 +526,10 @@ impl Driver {
 
     /// The machine has ended the connection.
     async fn closed(&mut self, cause: Cause) -> Step {
-        self.why = cause.to_string();
+        self.why = match std::mem::take(&mut self.is_distrusted) {
+            true => "the server has not proven who it is".to_owned(),
+            false => cause.to_string(),
+        };
         if let Link::Open { wire, .. } =
             std::mem::replace(&mut self.link, Link::Waiting(Instant::NEVER))
         {

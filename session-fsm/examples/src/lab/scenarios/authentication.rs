@@ -238,16 +238,10 @@ async fn cheated(lab: &Lab, signs: bool) -> Result<Vec<PacketType>> {
     let (client, _messages) = client.authenticator(authenticator).start().await?;
     let topic = lab.topic("authentication/secret");
     let speak = async {
-        let verdict = trust
-            .wait_for(|it| it.proofs + it.failures > 0)
-            .await?
-            .proofs;
-        // What is not for everybody waits until the server has proven itself.
-        if verdict > 0 {
-            client
-                .publish(&topic, "0 of the lab", Qos::AtMostOnce)
-                .await?;
-        }
+        // It waits in the Session, and must not leave it.
+        let secret = numbered(&topic, 0, Qos::AtLeastOnce)?;
+        let _outcome = client.send(secret).await?;
+        trust.wait_for(|it| it.proofs + it.failures > 0).await?;
         client.disconnect().await;
         Ok::<_, Error>(())
     };

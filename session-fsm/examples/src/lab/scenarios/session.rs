@@ -89,6 +89,8 @@ async fn absence(lab: &Lab, name: &str, expiry: Duration, away: Duration) -> Res
         .await?;
     let began = lab.start.elapsed();
     observer.set_down(true);
+    // Nothing passes any more.
+    observer.settled().await;
     let left = lab.start.elapsed();
     let each = (lab.options.messages / 10).max(10);
     let levels = [Qos::AtLeastOnce, Qos::ExactlyOnce];
