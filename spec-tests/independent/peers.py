@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Lets the program `broker` talk to the client libraries and programs of others, and our clients to brokers of others.
+
+Each peer goes through every feature that it has, with MQTT 5 and 3.1.1, over TCP, TLS, WebSocket and WebSocket over TLS;
+then all talk to each other. Prints a line for each check; exits with 1 if one fails. Everything listens on the loopback
+interface only.
+
+    peers.py                  everything
+    peers.py NAME...          only the parts with these names: libraries, exchange, known, course, brokers
+    peers.py libraries=NAME   only this library
+
+Needs what interop.py needs, a C compiler, openssl, ejabberd and libpaho-mqtt-dev (names of Debian packages).
+"""
+
+import concurrent.futures
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from clients import check, failures, stop_all
+from peers_agents import LIBRARIES, Agent
+from peers_scenarios import Run
+from peers_setup import Broker, Keys, build
+
+# Runs at once: most of the time they wait.
+AT_ONCE = 6
+
+
+def one_run(library, url, version):
+    agent = Agent(library, url, version)
+    run = Run(agent)
+    try:
+        run.all()
+    except (RuntimeError, OSError, LookupError, TypeError, ValueError) as error:
+        run.check("an end", "the end", f"{type(error).__name__}: {error}")
+    finally:
+        agent.stop()
+    return run.rows
+
+
+def libraries(broker, only=""):
+    runs = [
+        (library, broker.urls[scheme], version)
+        for library in LIBRARIES
+        if only in ("", library.name)
+        for version in ("5", "311")
+        for scheme in library.schemes
+    ]
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        for future in concurrent.futures.as_completed([pool.submit(one_run, *run) for run in runs]):
+            for row in future.result():
+                check(*row)
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGALRM, lambda *_: sys.exit("FAILED: this takes too long"))
+    build()
+    chosen = dict(part.partition("=")[::2] for part in sys.argv[1:])
+    began = time.monotonic()
+    signal.alarm(600)
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = pathlib.Path(scratch)
+        try:
+            keys = Keys(scratch)
+            broker = Broker(scratch, keys)
+            libraries(broker, chosen.get("libraries", ""))
+            check("the broker ends well", 0, broker.stop())
+        finally:
+            stop_all()
+    print(f"{'FAILED' if failures else 'all good'}: {len(failures)} failures, {time.monotonic() - began:.1f} s")
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()
