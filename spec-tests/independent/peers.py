@@ -21,7 +21,13 @@ import tempfile
 import time
 
 from clients import check, failures, stop_all
+from features import features
+from interop import mosquitto_clients, paho
+from older import older
 from peers_agents import LIBRARIES, Agent
+from peers_brokers import brokers
+from peers_course import course
+from peers_exchange import exchange
 from peers_scenarios import Run
 from peers_setup import Broker, Keys, build
 
@@ -55,6 +61,32 @@ def libraries(broker, only=""):
                 check(*row)
 
 
+def parts(scratch, keys, library):
+    def with_broker(job, store=None):
+        def run():
+            broker = Broker(scratch, keys, store)
+            job(broker)
+            check(f"the broker ends well, {'with' if store else 'without'} a store", 0, broker.stop())
+
+        return run
+
+    def known(broker):
+        for checks in (mosquitto_clients, paho, features, older):
+            checks(broker.port())
+
+    def both_exchanges():
+        with_broker(lambda broker: exchange(broker, keys, "in-memory"))()
+        with_broker(lambda broker: exchange(broker, keys, "stored"), scratch / "exchange.redb")()
+
+    return {
+        "libraries": with_broker(lambda broker: libraries(broker, library)),
+        "exchange": both_exchanges,
+        "known": with_broker(known, scratch / "known.redb"),
+        "course": with_broker(lambda broker: course(broker.port()), scratch / "course.redb"),
+        "brokers": lambda: brokers(keys, scratch),
+    }
+
+
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     signal.signal(signal.SIGALRM, lambda *_: sys.exit("FAILED: this takes too long"))
@@ -66,9 +98,10 @@ def main():
         scratch = pathlib.Path(scratch)
         try:
             keys = Keys(scratch)
-            broker = Broker(scratch, keys)
-            libraries(broker, chosen.get("libraries", ""))
-            check("the broker ends well", 0, broker.stop())
+            for part, job in parts(scratch, keys, chosen.get("libraries", "")).items():
+                if part in chosen or not chosen:
+                    job()
+                    print(f"{'':<8}{part}: until {time.monotonic() - began:.1f} s", flush=True)
         finally:
             stop_all()
     print(f"{'FAILED' if failures else 'all good'}: {len(failures)} failures, {time.monotonic() - began:.1f} s")

@@ -31,8 +31,10 @@ LIBRARIES = [
     Library("aiomqtt", [sys.executable, PEERS / "agent_aiomqtt.py"], lacks={"aliases of the server", "puback code"}),
     Library("gmqtt", [sys.executable, PEERS / "agent_gmqtt.py"], schemes=("mqtt", "mqtts"), lacks={"puback code"}),
     Library("mqtt.js", ["node", PEERS / "agent_mqtt_js.js"]),
-    Library("paho-c", [CARGO / "agent_paho_c"], single=True),
-    Library("rumqttc", [CARGO / "rumqttc-peer" / "release" / "rumqttc-peer"]),
+    Library("paho-c", [CARGO / "agent_paho_c"], schemes=("mqtt", "mqtts"), lacks={"aliases resolved"}, single=True),
+    # 1.3.12 reads one MQTT packet of those that came together in a WebSocket, and the next when more comes.
+    Library("paho-c", [CARGO / "agent_paho_c"], schemes=("ws", "wss"), lacks={"packets that come together"}, single=True),
+    Library("rumqttc", [CARGO / "rumqttc-peer" / "release" / "rumqttc-peer"], lacks={"aliases resolved", "short Keep Alive", "short DISCONNECT"}),
 ]
 
 

@@ -1,7 +1,9 @@
 """The agent of gmqtt: asyncio, no paho-mqtt below it."""
 
 import asyncio
+import contextlib
 import logging
+import ssl
 import sys
 
 import gmqtt
@@ -29,7 +31,10 @@ TEXTS = ("content_type", "response_topic", "correlation")
 
 
 def properties(names, fields):
-    return {names[key]: value if key in TEXTS else int(value) for key, value in fields.items() if key in names}
+    found = {names[key]: value if key in TEXTS else int(value) for key, value in fields.items() if key in names}
+    if "correlation_data" in found:
+        found["correlation_data"] = found["correlation_data"].encode()
+    return found
 
 
 class Client(gmqtt.Client):
@@ -79,6 +84,11 @@ class Client(gmqtt.Client):
         fields["user_property"] = [f"{name}:{value}" for name, value in known.get("user_property", [])]
         event("message", self.name, **fields)
 
+    async def leave(self):
+        # Python 3.11 finds fault with a TLS connection on which something comes after it was closed.
+        with contextlib.suppress(ssl.SSLError):
+            await self.disconnect()
+
     def do(self, command, fields):
         if command == "subscribe":
             more = {"subscription_identifier": int(fields["identifier"])} if "identifier" in fields else {}
@@ -102,7 +112,7 @@ class Client(gmqtt.Client):
             self._is_active = False
             self._connection._transport.abort()
         else:
-            asyncio.ensure_future(self.disconnect())
+            asyncio.ensure_future(self.leave())
 
 
 async def main():

@@ -110,7 +110,8 @@ static void not_connected5(void *context, MQTTAsync_failureData5 *it)
 {
 	if (it->code < 0)
 		fprintf(stderr, "MQTTAsync_connect: %d, %s\n", it->code, it->message ? it->message : "");
-	connected(it->reasonCode, 0, NULL);
+	// 1.3.12 has the Reason Code of the CONNACK in the wrong field.
+	connected(it->reasonCode ? it->reasonCode : it->code, 0, NULL);
 }
 
 static void granted(void *context, MQTTAsync_successData *it) { printf("granted\t%s\tcodes=%d\n", name, it->alt.qos); }
