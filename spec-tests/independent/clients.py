@@ -39,10 +39,13 @@ except ImportError:
 
 running = []
 failures = []
+checked = 0
 
 
 def check(what, expected, found):
     """A row of the table."""
+    global checked
+    checked += 1
     good = expected == found
     if not good:
         failures.append(what)

@@ -6,20 +6,21 @@ then all talk to each other. Prints a line for each check; exits with 1 if one f
 interface only.
 
     peers.py                  everything
-    peers.py NAME...          only the parts with these names: libraries, exchange, known, course, brokers
+    peers.py NAME...          only the parts with these names, such as `exchange`; `parts` has them
     peers.py libraries=NAME   only this library
 
 Needs what interop.py needs, a C compiler, openssl, ejabberd and libpaho-mqtt-dev (names of Debian packages).
 """
 
 import concurrent.futures
+import os
 import pathlib
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 
+import clients
 from clients import check, failures, stop_all
 from features import features
 from interop import mosquitto_clients, paho
@@ -28,8 +29,10 @@ from peers_agents import LIBRARIES, Agent
 from peers_brokers import brokers
 from peers_course import course
 from peers_exchange import exchange
+from peers_mosquitto import mosquitto_programs
 from peers_scenarios import Run
-from peers_setup import Broker, Keys, build
+from peers_setup import Broker, Keys, build, versions
+from restart import restart
 
 # Runs at once: most of the time they wait.
 AT_ONCE = 6
@@ -72,7 +75,7 @@ def parts(scratch, keys, library):
 
     def known(broker):
         for checks in (mosquitto_clients, paho, features, older):
-            checks(broker.port())
+            checks(broker.port)
 
     def both_exchanges():
         with_broker(lambda broker: exchange(broker, keys, "in-memory"))()
@@ -80,9 +83,12 @@ def parts(scratch, keys, library):
 
     return {
         "libraries": with_broker(lambda broker: libraries(broker, library)),
+        "stored": with_broker(lambda broker: libraries(broker, library), scratch / "libraries.redb"),
+        "mosquitto": with_broker(lambda broker: mosquitto_programs(broker, keys)),
         "exchange": both_exchanges,
         "known": with_broker(known, scratch / "known.redb"),
-        "course": with_broker(lambda broker: course(broker.port()), scratch / "course.redb"),
+        "course": with_broker(lambda broker: course(broker.port), scratch / "course.redb"),
+        "restart": lambda: restart(lambda store: Broker(scratch, keys, store), scratch / "restart"),
         "brokers": lambda: brokers(keys, scratch),
     }
 
@@ -90,7 +96,10 @@ def parts(scratch, keys, library):
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     signal.signal(signal.SIGALRM, lambda *_: sys.exit("FAILED: this takes too long"))
+    os.environ["PATH"] += ":/usr/sbin"
     build()
+    for version in versions():
+        print(f"{'':<8}{version}")
     chosen = dict(part.partition("=")[::2] for part in sys.argv[1:])
     began = time.monotonic()
     signal.alarm(600)
@@ -98,13 +107,14 @@ def main():
         scratch = pathlib.Path(scratch)
         try:
             keys = Keys(scratch)
+            (scratch / "restart").mkdir()
             for part, job in parts(scratch, keys, chosen.get("libraries", "")).items():
                 if part in chosen or not chosen:
                     job()
                     print(f"{'':<8}{part}: until {time.monotonic() - began:.1f} s", flush=True)
         finally:
             stop_all()
-    print(f"{'FAILED' if failures else 'all good'}: {len(failures)} failures, {time.monotonic() - began:.1f} s")
+    print(f"{'FAILED' if failures else 'all good'}: {clients.checked} checks, {len(failures)} failures, {time.monotonic() - began:.1f} s")
     sys.exit(1 if failures else 0)
 
 

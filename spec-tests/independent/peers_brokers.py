@@ -8,17 +8,20 @@ import socket
 import subprocess
 import tempfile
 import threading
-import time
 
 from clients import check, payloads, start
 from interop import free_port, wait_for_port
-from peers_setup import PROGRAMS
+from peers_setup import PROGRAMS, SCHEMES
 
 # Seconds for a program of ours.
 LIMIT = 60
 EJABBERD = """hosts: [localhost]
 listen:
-  - {{port: {port}, ip: 127.0.0.1, module: mod_mqtt, backlog: 100}}
+  - {{port: {mqtt}, ip: 127.0.0.1, module: mod_mqtt, backlog: 100}}
+  - {{port: {mqtts}, ip: 127.0.0.1, module: mod_mqtt, backlog: 100, tls: true}}
+  - {{port: {ws}, ip: 127.0.0.1, module: ejabberd_http, request_handlers: {{/mqtt: mod_mqtt}}}}
+  - {{port: {wss}, ip: 127.0.0.1, module: ejabberd_http, request_handlers: {{/mqtt: mod_mqtt}}, tls: true}}
+certfiles: ["{certificates}"]
 auth_method: [anonymous]
 anonymous_protocol: both
 allow_multiple_connections: true
@@ -69,7 +72,7 @@ def finish(process):
     return lines
 
 
-def features(broker, url, options, is_persistent=True):
+def features(broker, url, options):
     for version in ("5", "3.1.1"):
         what, at = f"{broker}, MQTT {version}", ["-s", url, "--version", version, *options]
         kept = f"kept/{version}"
@@ -116,11 +119,11 @@ def lab(broker, address, scratch, *scenarios):
 
 def brokers(keys, scratch):
     at_mosquitto(keys, scratch)
-    at_ejabberd(scratch)
+    at_ejabberd(keys, scratch)
 
 
 def at_mosquitto(keys, scratch):
-    ports = {scheme: free_port() for scheme in ("mqtt", "mqtts", "ws", "wss")}
+    ports = {scheme: free_port() for scheme in SCHEMES}
     lines = ["allow_anonymous true", "persistence false", "max_queued_messages 0"]
     for scheme, port in ports.items():
         lines.append(f"listener {port} 127.0.0.1")
@@ -145,24 +148,27 @@ def at_mosquitto(keys, scratch):
     process.wait()
 
 
-def at_ejabberd(scratch):
-    with Ejabberd(scratch) as broker:
-        url = f"mqtt://127.0.0.1:{broker.port}"
-        for version in ("5", "3.1.1"):
-            messages("ejabberd", url, version, LOGIN)
-        features("ejabberd", url, LOGIN)
-        with LoginProxy(broker.port) as proxy:
+def at_ejabberd(keys, scratch):
+    with Ejabberd(keys, scratch) as broker:
+        for scheme, port in broker.ports.items():
+            path = "/mqtt" if scheme.startswith("ws") else ""
+            for version in ("5", "3.1.1"):
+                messages("ejabberd", f"{scheme}://127.0.0.1:{port}{path}", version, ["--ca", keys.authority, *LOGIN])
+        features("ejabberd", f"mqtt://127.0.0.1:{broker.ports['mqtt']}", LOGIN)
+        with LoginProxy(broker.ports["mqtt"]) as proxy:
             lab("ejabberd", f"127.0.0.1:{proxy.port}", scratch)
 
 
 class Ejabberd:
     """Without its control script: alone, not a node of a cluster, so that it needs no port mapper and no user of its own."""
 
-    def __init__(self, scratch):
-        self.port, directory = free_port(), scratch / "ejabberd"
+    def __init__(self, keys, scratch):
+        self.ports, directory = {scheme: free_port() for scheme in SCHEMES}, scratch / "ejabberd"
         directory.mkdir()
+        certificates = directory / "certificates.pem"
+        certificates.write_text("".join(it.read_text() for it in (keys.certificate, keys.key, keys.authority)))
         configuration = directory / "ejabberd.yml"
-        configuration.write_text(EJABBERD.format(port=self.port))
+        configuration.write_text(EJABBERD.format(certificates=certificates, **self.ports))
         environment = os.environ | {
             "ERL_LIBS": "/usr/lib/x86_64-linux-gnu",
             "EJABBERD_CONFIG_PATH": str(configuration),
@@ -174,7 +180,8 @@ class Ejabberd:
         command = ["erl", "-noinput", "-mnesia", "dir", f'"{directory}/spool"', "-s", "ejabberd"]
         # `erl` becomes the emulator.
         self.process = start(*command, env=environment, cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for_port(self.port)
+        for port in self.ports.values():
+            wait_for_port(port)
 
     def __enter__(self):
         return self
@@ -254,4 +261,3 @@ def copy(source, target):
             end.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
-    time.sleep(0)

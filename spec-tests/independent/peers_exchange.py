@@ -101,8 +101,8 @@ def peers(broker, keys, group):
             for scheme in library.schemes:
                 yield OfLibrary(library, broker.urls[scheme], version, group)
     for version in ("5", "311"):
-        yield OfMosquitto(broker.port(), None, version, group)
-        yield OfMosquitto(broker.port("mqtts"), keys.authority, version, group)
+        yield OfMosquitto(broker.port, None, version, group)
+        yield OfMosquitto(broker.port_of("mqtts"), keys.authority, version, group)
     for version in ("5", "3.1.1"):
         for url in broker.urls.values():
             yield OfOurs(url, keys.authority, version, group)

@@ -1,6 +1,8 @@
 """The broker that the peers talk to: its certificates, users, topics, and the process."""
 
+import importlib.metadata
 import itertools
+import json
 import os
 import re
 import subprocess
@@ -28,6 +30,26 @@ def build():
     subprocess.run(["gcc", "-O1", "-o", CARGO / "agent_paho_c", c_agent, "-lpaho-mqtt3as"], check=True)
     if not (HERE / "node_modules" / "mqtt").exists():
         subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund"], cwd=HERE, check=True)
+
+
+def versions():
+    """A line for each program that takes part."""
+
+    def first_line(*command):
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+        return (done.stdout + done.stderr).strip().partition("\n")[0]
+
+    lock = (HERE / "peers" / "rumqttc" / "Cargo.lock").read_text()
+    package = json.loads((HERE / "node_modules" / "mqtt" / "package.json").read_text())
+    yield first_line(PROGRAMS / "broker", "--version")
+    yield first_line("mosquitto_pub", "--version")
+    yield first_line("mosquitto", "-h")
+    for name in ("paho-mqtt", "aiomqtt", "gmqtt"):
+        yield f"{name} {importlib.metadata.version(name)}, Python {sys.version.split()[0]}"
+    yield f"MQTT.js {package['version']}, Node.js {first_line('node', '--version')}"
+    yield "rumqttc " + re.search(r'name = "rumqttc"\nversion = "(.*)"', lock)[1]
+    for name in ("libpaho-mqtt1.3", "ejabberd"):
+        yield first_line("dpkg-query", "-W", name).replace("\t", " ")
 
 
 class Keys:
@@ -71,8 +93,12 @@ class Broker:
         if len(self.urls) < len(SCHEMES):
             sys.exit("the broker does not start")
 
-    def port(self, scheme="mqtt"):
+    def port_of(self, scheme):
         return int(self.urls[scheme].rpartition(":")[2])
+
+    @property
+    def port(self):
+        return self.port_of("mqtt")
 
     def stop(self):
         """Returns the exit code."""

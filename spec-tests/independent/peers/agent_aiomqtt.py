@@ -108,6 +108,9 @@ class Client:
 async def main():
     async for command, name, fields in lines():
         if command == "connect":
+            # One that was dropped still waits for messages.
+            for job in clients[name].jobs if name in clients else ():
+                job.cancel()
             clients[name] = Client(name, fields)
         else:
             client = clients[name]

@@ -8,9 +8,7 @@ use rumqttc::v5::mqttbytes::v5::{
     LastWillProperties, Packet, PubAckReason, PubRecReason, Publish, PublishProperties,
     RetainForwardRule, SubscribeProperties, SubscribeReasonCode,
 };
-use rumqttc::v5::{
-    AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, StateError,
-};
+use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, StateError};
 use tokio::task::JoinHandle;
 
 use crate::{Client, Fields, event};
@@ -29,7 +27,9 @@ pub(crate) fn connect(name: &str, fields: &Fields) -> (Client, JoinHandle<()>) {
     options
         .set_transport(transport)
         .set_clean_start(!fields.get("clean").is_some_and(|it| it == "0"))
-        .set_keep_alive(Duration::from_secs(fields.number("keepalive").unwrap_or(60)))
+        .set_keep_alive(Duration::from_secs(
+            fields.number("keepalive").unwrap_or(60),
+        ))
         .set_connect_properties(ConnectProperties {
             session_expiry_interval: fields.number("expiry"),
             receive_maximum: fields.number("receive_maximum"),
@@ -72,7 +72,9 @@ async fn run(name: String, mut events: EventLoop) {
                 };
                 return event(&name, "connected", &format!("code={code}\tpresent=0"));
             }
-            Err(ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. })) => {
+            Err(ConnectionError::MqttState(StateError::ServerDisconnect {
+                reason_code, ..
+            })) => {
                 let code = match reason_code {
                     DisconnectReasonCode::SessionTakenOver => 0x8E,
                     DisconnectReasonCode::ServerShuttingDown => 0x8B,
@@ -180,7 +182,9 @@ pub(crate) async fn command(client: &AsyncClient, command: &str, fields: &Fields
                 id: fields.number("identifier"),
                 user_properties: Vec::new(),
             };
-            client.subscribe_many_with_properties([filter], properties).await
+            client
+                .subscribe_many_with_properties([filter], properties)
+                .await
         }
         "unsubscribe" => client.unsubscribe(fields.text("filter")).await,
         "publish" => {

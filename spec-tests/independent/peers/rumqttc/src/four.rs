@@ -20,7 +20,9 @@ pub(crate) fn connect(name: &str, fields: &Fields) -> (Client, JoinHandle<()>) {
     options
         .set_transport(transport)
         .set_clean_session(!fields.get("clean").is_some_and(|it| it == "0"))
-        .set_keep_alive(Duration::from_secs(fields.number("keepalive").unwrap_or(60)))
+        .set_keep_alive(Duration::from_secs(
+            fields.number("keepalive").unwrap_or(60),
+        ))
         .set_inflight(50);
     if let Some(user) = fields.get("user") {
         options.set_credentials(user, fields.text("password"));
@@ -28,7 +30,12 @@ pub(crate) fn connect(name: &str, fields: &Fields) -> (Client, JoinHandle<()>) {
     if let Some(topic) = fields.get("will_topic") {
         let payload = fields.text("will_payload");
         let retain = fields.is("will_retain");
-        options.set_last_will(LastWill::new(topic, payload, qos(fields, "will_qos"), retain));
+        options.set_last_will(LastWill::new(
+            topic,
+            payload,
+            qos(fields, "will_qos"),
+            retain,
+        ));
     }
     let (client, events) = AsyncClient::new(options, 10_000);
     let task = tokio::spawn(run(name.to_owned(), events));
@@ -88,13 +95,20 @@ fn report(name: &str, packet: &Packet) {
 
 pub(crate) async fn command(client: &AsyncClient, command: &str, fields: &Fields) {
     let done = match command {
-        "subscribe" => client.subscribe(fields.text("filter"), qos(fields, "qos")).await,
+        "subscribe" => {
+            client
+                .subscribe(fields.text("filter"), qos(fields, "qos"))
+                .await
+        }
         "unsubscribe" => client.unsubscribe(fields.text("filter")).await,
         "publish" => {
             for payload in fields.payloads() {
                 let (topic, qos) = (fields.text("topic"), qos(fields, "qos"));
                 let retain = fields.is("retain");
-                client.publish(topic, qos, retain, payload).await.expect("room");
+                client
+                    .publish(topic, qos, retain, payload)
+                    .await
+                    .expect("room");
             }
             Ok(())
         }

@@ -56,7 +56,9 @@ impl Fields {
     fn payloads(&self) -> Vec<String> {
         let payload = self.text("payload");
         match self.number::<u32>("count") {
-            Some(count) => (0..count).map(|number| format!("{payload}{number}")).collect(),
+            Some(count) => (0..count)
+                .map(|number| format!("{payload}{number}"))
+                .collect(),
             None => vec![payload],
         }
     }
