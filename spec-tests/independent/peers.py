@@ -13,6 +13,7 @@ Needs what interop.py needs, a C compiler, openssl, ejabberd and libpaho-mqtt-de
 """
 
 import concurrent.futures
+import faulthandler
 import os
 import pathlib
 import signal
@@ -102,7 +103,9 @@ def main():
         print(f"{'':<8}{version}")
     chosen = dict(part.partition("=")[::2] for part in sys.argv[1:])
     began = time.monotonic()
-    signal.alarm(600)
+    signal.alarm(240)
+    # What waits in vain is shown shortly before.
+    faulthandler.dump_traceback_later(235)
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
         try:
