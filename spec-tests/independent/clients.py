@@ -16,6 +16,8 @@ ROOT = HERE.parents[1]
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 # 2.1.0 does not read the Reason Code of a DISCONNECT without properties.
 PAHO = "paho-mqtt==2.2.0"
+# What peers.py wants besides.
+MORE = ("aiomqtt==2.5.1", "gmqtt==0.8.0")
 MESSAGES = 300
 # Seconds until something that does not come is missing. Nothing else is judged by the clock.
 PATIENCE = 60.0
@@ -32,15 +34,18 @@ except ImportError:
     python = venv / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PAHO], check=True)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PAHO, *MORE], check=True)
     os.execve(python, [python, *sys.argv], os.environ | {"INTEROP_VENV": "1"})
 
 running = []
 failures = []
+checked = 0
 
 
 def check(what, expected, found):
     """A row of the table."""
+    global checked
+    checked += 1
     good = expected == found
     if not good:
         failures.append(what)

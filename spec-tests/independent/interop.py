@@ -13,6 +13,7 @@ directory if it is missing. Everything listens on the loopback interface only,
 on ports that are free.
 """
 
+import functools
 import os
 import pathlib
 import re
@@ -198,7 +199,7 @@ def main():
             watcher.client.loop_stop()
             check("Ctrl-C: Clients are told 0x8B", [0x8B], watcher.ended[:1])
             check("Ctrl-C: exit code", 0, serving.process.wait(PATIENCE))
-            restart(server, pathlib.Path(scratch))
+            restart(functools.partial(Server, server), pathlib.Path(scratch))
         finally:
             stop_all()
     print(f"{'FAILED' if failures else 'all good'}: {len(failures)} failures, {time.monotonic() - began:.1f} s")

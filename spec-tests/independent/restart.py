@@ -3,20 +3,21 @@
 import json
 import subprocess
 
-from clients import HERE, MESSAGES, PATIENCE, Paho, Server, Sub, check, payloads, pub, start
+from clients import HERE, MESSAGES, PATIENCE, Paho, Sub, check, payloads, pub, start
 from features import text
 
 
-def restart(program, scratch):
-    survivals(program, scratch / "survivals")
+def restart(serve, scratch):
+    """`serve` starts a server with a store."""
+    survivals(serve, scratch / "survivals")
     for qos in (1, 2):
-        on_their_way(program, scratch / f"on-their-way-{qos}", qos)
-    mqtt_js(program, scratch / "mqtt-js")
+        on_their_way(serve, scratch / f"on-their-way-{qos}", qos)
+    mqtt_js(serve, scratch / "mqtt-js")
 
 
-def survivals(program, store):
+def survivals(serve, store):
     """What was acknowledged is there after a restart."""
-    server = Server(program, store)
+    server = serve(store)
     port = server.port
     pub(port, "kept/retained", 1, None, "-m", "message retained", "-r")
     session = ("-c", "-i", "sleeper", "-x", 600)
@@ -36,7 +37,7 @@ def survivals(program, store):
     for client in (identified, dies, watcher):
         client.drop()
 
-    server = Server(program, store)
+    server = serve(store)
     port = member.port = identified.port = watcher.port = server.port
     stored = Sub(port, "kept/retained", 1, "-C", 1, "-F", "message %r %p").messages()
     check("restart: the retained message", ["message 1 message retained"], stored)
@@ -55,9 +56,9 @@ def survivals(program, store):
     server.kill()
 
 
-def on_their_way(program, store, qos):
+def on_their_way(serve, store, qos):
     """A client that publishes and subscribes, while the server is killed again and again."""
-    server = Server(program, store)
+    server = serve(store)
     one = Paho(server.port, f"survivor-{qos}", clean=False, expiry=600).connect()
     one.subscribe("way", qos)
     resumed = 0
@@ -66,7 +67,7 @@ def on_their_way(program, store, qos):
         if number % 60 == 30:
             server.kill()
             one.drop()
-            server = Server(program, store)
+            server = serve(store)
             one.port = server.port
             resumed += one.connect().present == (True, 0)
     one.wait(lambda: len({m for _, _, m in one.received}) >= MESSAGES and one.settled >= MESSAGES)
@@ -82,14 +83,14 @@ def on_their_way(program, store, qos):
     server.kill()
 
 
-def mqtt_js(program, store):
+def mqtt_js(serve, store):
     """The same with MQTT.js, which says after how many messages it wants to see a crash."""
-    server = Server(program, store)
+    server = serve(store)
     script = start("node", HERE / "mqtt_js.js", "crashes", server.port, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     for line in script.stdout:
         if line == "crash\n":
             server.kill()
-            server = Server(program, store)
+            server = serve(store)
             print(server.port, file=script.stdin, flush=True)
         else:
             check(**json.loads(line))

@@ -19,7 +19,7 @@ use tracing_subscriber::EnvFilter;
 /// An MQTT broker of version 5.0 and 3.1.1. Without arguments it serves this machine at port 1883, and keeps everything in
 /// memory.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "broker", version)]
 struct Arguments {
     /// The configuration file, in TOML. Arguments override it.
     #[arg(long, value_name = "FILE")]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use mqtt5_tokio::codec::{
     Message, Properties, Property, ProtocolVersion, Publish, TopicName, UserProperty,
 };
+use mqtt5_tokio::fsm::SessionConfig;
 use mqtt5_tokio::{Publication, Qos};
 
 use crate::lab::observers::Witness;
@@ -42,9 +43,16 @@ pub(super) async fn run(lab: &Lab) -> Result<Outcome> {
         }
         for (index, (version, name)) in VERSIONS.into_iter().enumerate() {
             let observer = lab.observer().await?;
-            let builder = lab
+            let mut builder = lab
                 .client(observer.address(), &format!("pub{name}"))
                 .version(version);
+            if version == ProtocolVersion::V3_1_1 {
+                // The server cannot say how many it takes. Above 20, mosquitto 2.0 acknowledges QoS 2 messages that it drops.
+                builder = builder.session(SessionConfig {
+                    in_flight: 20,
+                    ..SessionConfig::default()
+                });
+            }
             let (publisher, _messages) = builder.connect().await?;
             let mut pending = Vec::new();
             for number in 0..count {
