@@ -27,6 +27,9 @@ use crate::{Address, Scheme};
 /// How many calls of handles may wait for the task.
 const COMMANDS: usize = 64;
 
+/// The least Receive Maximum that a client announces by default.
+const RECEIVE_MAXIMUM: u16 = 2_048;
+
 /// The options of a [`Client`]. What is not set is as most programs want it.
 #[must_use = "`connect` makes the client"]
 pub struct ClientBuilder {
@@ -136,7 +139,10 @@ impl ClientBuilder {
     }
 
     /// How many messages with QoS 1 and 2 the server may send before the application takes, or acknowledges, some. Default:
-    /// as many as [`messages`](Self::messages). A server of MQTT 3.1.1 has a limit of its own.
+    /// 2,048, or as many as [`messages`](Self::messages) if that is more. A server of MQTT 3.1.1 has a limit of its own.
+    ///
+    /// A server that sends more is disconnected with 0x93. mosquitto 2.0 does so when many messages wait for a client with a
+    /// small maximum; by default it keeps fewer than 2,048.
     pub fn receive_maximum(mut self, maximum: u16) -> Self {
         self.login.receive_maximum = Some(maximum);
         self
@@ -309,7 +315,9 @@ impl ClientBuilder {
         // Otherwise the client acknowledges what the application takes.
         self.session.acknowledgement = Acknowledgement::Manual;
         let most = u16::try_from(self.messages).unwrap_or(u16::MAX);
-        self.login.receive_maximum.get_or_insert(most);
+        self.login
+            .receive_maximum
+            .get_or_insert(most.max(RECEIVE_MAXIMUM));
         self.session.persistent = self.journal.is_some();
         let (store, session) = match self.journal {
             Some(journal) => {
