@@ -107,6 +107,12 @@ def features(broker, url, options):
     responder.wait(LIMIT)
 
 
+# The scenarios of the lab whose promises both brokers keep. mosquitto 2.0.11 exceeds the Receive Maximum (`flow`), and looks
+# for Wills that are due once a second (`will`). ejabberd 23.01 loses messages with QoS 2 over cuts (`home`).
+AT_BOTH = ("qos", "retained", "requests", "rules", "aliases", "announced", "versions")
+AT_MOSQUITTO = ("cuts", "session", "crash", "breaker", "factory", "home")
+
+
 def lab(broker, address, scratch, *scenarios):
     code, output, errors = ours("lab", "--broker", address, "--messages", 200, "--page", scratch / "lab.html", *scenarios)
     promises = re.search(r"All (\d+) promises were kept", output)
@@ -143,7 +149,7 @@ def at_mosquitto(keys, scratch):
         for version in ("5", "3.1.1"):
             messages("mosquitto", f"{scheme}://127.0.0.1:{port}", version, ["--ca", keys.authority])
     features("mosquitto", f"mqtt://127.0.0.1:{ports['mqtt']}", [])
-    lab("mosquitto", f"127.0.0.1:{ports['mqtt']}", scratch)
+    lab("mosquitto", f"127.0.0.1:{ports['mqtt']}", scratch, *AT_BOTH, *AT_MOSQUITTO)
     process.terminate()
     process.wait()
 
@@ -156,7 +162,7 @@ def at_ejabberd(keys, scratch):
                 messages("ejabberd", f"{scheme}://127.0.0.1:{port}{path}", version, ["--ca", keys.authority, *LOGIN])
         features("ejabberd", f"mqtt://127.0.0.1:{broker.ports['mqtt']}", LOGIN)
         with LoginProxy(broker.ports["mqtt"]) as proxy:
-            lab("ejabberd", f"127.0.0.1:{proxy.port}", scratch)
+            lab("ejabberd", f"127.0.0.1:{proxy.port}", scratch, *AT_BOTH)
 
 
 class Ejabberd:
