@@ -107,8 +107,10 @@ async fn one(lab: &Lab, qos: Qos) -> Result<Level> {
     for it in pending {
         it.await?;
     }
-    listener.notebook().wait_for(count as usize, PATIENCE).await;
-    witness.notebook().wait_for(count as usize, PATIENCE).await;
+    tokio::join!(
+        listener.notebook().wait_for(count as usize, PATIENCE),
+        witness.notebook().wait_for(count as usize, PATIENCE),
+    );
     publisher.disconnect().await;
     subscriber.disconnect().await;
 
