@@ -248,6 +248,30 @@ fn what_grows_on_its_way_is_announced_smaller() {
     }
 }
 
+/// The gateway's own limit holds where the server, or the client, has none, or a greater one.
+#[test]
+fn its_own_limit_is_announced_to_both_sides() {
+    let limit = NonZeroU32::new(1 << 16);
+    let mut out = Segments::new();
+    let connack = frame(ConnAck::new(ReasonCode::Success), ProtocolVersion::V5_0);
+    rewriter()
+        .to_client(ProtocolVersion::V5_0, &connack, &mut out)
+        .unwrap();
+    let connect = frame(Connect::default(), ProtocolVersion::V5_0);
+    let mut up = Segments::new();
+    rewriter().to_server(&mut None, &connect, &mut up).unwrap();
+    let announced = [out, up].map(|mut it| {
+        let mut written = vec![0; it.remaining()];
+        it.copy_to_slice(&mut written);
+        match Packet::decode(ProtocolVersion::V5_0, &written).unwrap() {
+            Packet::ConnAck(it) => it.properties.maximum_packet_size(),
+            Packet::Connect(it) => it.properties.maximum_packet_size(),
+            other => panic!("{other:?}"),
+        }
+    });
+    assert_eq!(announced, [limit, limit]);
+}
+
 #[test]
 fn what_is_out_of_turn_ends_the_connection() {
     let ping = frame(Packet::PingReq, ProtocolVersion::V5_0);

@@ -29,7 +29,7 @@ struct Arguments {
     /// A User Property for each message of a client. Clients of MQTT 3.1.1 have none.
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     user_property: Option<(String, String)>,
-    /// The largest packet, in bytes. A larger one ends its connection; both sides are told.
+    /// The largest packet, in bytes. The gateway announces it to both sides. A larger packet ends its connection.
     #[arg(long, default_value = "1048576", value_name = "BYTES")]
     maximum_packet_size: NonZeroU32,
 }

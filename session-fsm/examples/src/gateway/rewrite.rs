@@ -116,7 +116,17 @@ impl Rewriter {
                 self.connect(&connect, out)
             }
             (Packet::Connect(_), Some(_)) | (_, None) => Err(RewriteError::Unexpected),
-            (Packet::Publish(publish), Some(_)) => self.upwards(spoken, &publish, frame, out),
+            (Packet::Publish(publish), Some(_)) => {
+                let mark = self.mark(spoken)?;
+                relay(
+                    spoken,
+                    &publish,
+                    |topic| self.below(topic),
+                    mark,
+                    frame,
+                    out,
+                )
+            }
             (Packet::Subscribe(it), Some(_)) => self.subscribe(spoken, &it, out),
             (Packet::Unsubscribe(it), Some(_)) => self.unsubscribe(spoken, &it, out),
             _ => {
@@ -138,7 +148,14 @@ impl Rewriter {
         out: &mut Segments,
     ) -> Result<(), RewriteError> {
         match frame.decode(version)? {
-            Packet::Publish(publish) => self.downwards(version, &publish, frame, out),
+            Packet::Publish(publish) => relay(
+                version,
+                &publish,
+                |topic| self.above(topic),
+                None,
+                frame,
+                out,
+            ),
             Packet::ConnAck(connack) if version == ProtocolVersion::V5_0 => {
                 self.connack(&connack, out)
             }
@@ -184,20 +201,6 @@ impl Rewriter {
         maximum.map_or(self.maximum_packet_size, |it| {
             it.min(self.maximum_packet_size)
         })
-    }
-
-    fn upwards(
-        &self,
-        version: ProtocolVersion,
-        publish: &Publish<'_>,
-        frame: &Frame,
-        out: &mut Segments,
-    ) -> Result<(), RewriteError> {
-        let topic = publish.topic.map(|it| self.below(it.as_str()));
-        let response = publish.properties.response_topic();
-        let response = response.map(|it| self.below(it.as_str()));
-        let mark = self.mark(version)?;
-        relay(version, publish, topic, response, mark, frame, out)
     }
 
     fn subscribe(
@@ -246,27 +249,13 @@ impl Rewriter {
 
     // ---- towards the client ----
 
-    fn downwards(
-        &self,
-        version: ProtocolVersion,
-        publish: &Publish<'_>,
-        frame: &Frame,
-        out: &mut Segments,
-    ) -> Result<(), RewriteError> {
-        let topic = publish.topic.map(|it| self.above(it.as_str()));
-        let response = publish.properties.response_topic();
-        let response = response.map(|it| self.above(it.as_str()));
-        relay(version, publish, topic, response, None, frame, out)
-    }
-
     /// A message grows on its way to the server, so the client may send less than the server takes.
     fn connack(&self, connack: &ConnAck<'_>, out: &mut Segments) -> Result<(), RewriteError> {
         let maximum = connack.properties.maximum_packet_size();
         let maximum = maximum.map_or(LARGEST_PACKET, NonZeroU32::get);
         let maximum = maximum.checked_sub(self.growth()).and_then(NonZeroU32::new);
-        let list = [Property::MaximumPacketSize(
-            maximum.ok_or(RewriteError::TooSmall)?,
-        )];
+        let maximum = self.limit(Some(maximum.ok_or(RewriteError::TooSmall)?));
+        let list = [Property::MaximumPacketSize(maximum)];
         let properties = connack
             .properties
             .without(&[PropertyIdentifier::MaximumPacketSize]);
@@ -317,16 +306,18 @@ impl Rewriter {
     }
 }
 
-/// Appends a message with another topic: a new head, and the payload as it is in the frame.
+/// Appends a message with other topics, its own and its Response Topic: a new head, and the payload as it is in the frame.
 fn relay(
     version: ProtocolVersion,
     publish: &Publish<'_>,
-    topic: Option<String>,
-    response: Option<String>,
+    rename: impl Fn(&str) -> String,
     mark: Option<Property<'_>>,
     frame: &Frame,
     out: &mut Segments,
 ) -> Result<(), RewriteError> {
+    let topic = publish.topic.map(|it| rename(it.as_str()));
+    let response = publish.properties.response_topic();
+    let response = response.map(|it| rename(it.as_str()));
     let mut list = Vec::new();
     let mut properties = publish.properties;
     if let Some(response) = &response {

@@ -164,7 +164,7 @@ impl Bystanders {
         Bystanders { task, rounds, ends }
     }
 
-    /// Waits until so many more rounds were made.
+    /// Waits until `more` further rounds were made.
     pub async fn rounds(&self, more: usize) {
         let mut rounds = self.rounds.clone();
         let until = *rounds.borrow() + more;

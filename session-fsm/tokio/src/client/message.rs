@@ -219,7 +219,7 @@ pub(super) struct Incoming {
 /// So many messages with QoS 1 and 2 can be unacknowledged: each has a Packet Identifier.
 const IDENTIFIERS: usize = 65_535;
 
-/// Makes a queue that has room for so many messages with QoS 0.
+/// Makes a queue that has room for `limit` messages with QoS 0.
 pub(super) fn queue(limit: usize, is_manual: bool) -> (Incoming, Messages) {
     // Places are allocated when they are used.
     let (sender, receiver) = mpsc::channel(limit.saturating_add(IDENTIFIERS).min(1 << 24));

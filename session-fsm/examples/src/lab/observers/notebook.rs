@@ -98,14 +98,14 @@ impl Notebook {
         *self.shared.count.borrow()
     }
 
-    /// Waits until so many messages were heard, at most for this time. Returns whether they were.
+    /// Waits until `count` messages were heard, but no longer than `within`. Returns whether they were.
     pub async fn wait_for(&self, count: usize, within: Duration) -> bool {
         let mut heard = self.shared.count.subscribe();
         let enough = heard.wait_for(|heard| *heard >= count);
         matches!(tokio::time::timeout(within, enough).await, Ok(Ok(_)))
     }
 
-    /// Waits until each of these numbers was heard, at most for this time. Returns whether they were.
+    /// Waits until each of these numbers was heard, but no longer than `within`. Returns whether they were.
     pub async fn wait_for_all(
         &self,
         numbers: impl IntoIterator<Item = u64>,

@@ -60,7 +60,7 @@ async fn one(lab: &Lab, qos: Qos) -> Result<Level> {
     let (publisher, _messages) = lab.client(before.address(), "cut-pub").connect().await?;
     let began = lab.start.elapsed();
     let publishing = publish(&publisher, &topic, count, qos);
-    // A cut every so many messages, of one side after the other.
+    // The cuts are spread over the messages, and the two sides take turns.
     let cutting = async {
         for cut in 0..2 * CUTS {
             let due = (cut + 1) * count / (2 * CUTS + 1);

@@ -91,7 +91,7 @@ impl Device {
 
     const fn promise(self) -> &'static str {
         match self {
-            Device::Lamp => "In the end it is as it was told last.",
+            Device::Lamp => "Its final state is that of the last command.",
             Device::Alarm => {
                 "It rings once for each event, because it recognizes repetitions by their keys."
             }

@@ -74,7 +74,7 @@ struct Sorted {
     left: Vec<u64>,
 }
 
-/// The router: takes so many messages, and does with each what the rules say.
+/// The router: takes `count` messages, and does with each what the rules say.
 async fn route(lab: &Lab, client: &Client, mut messages: Messages, count: u64) -> Result<Sorted> {
     let router = router()?;
     let (alerts, updates) = (topic_of(lab, Route::Alert), topic_of(lab, Route::Update));

@@ -81,7 +81,7 @@ async fn publish(
     Ok(())
 }
 
-/// Cuts the connection every so many messages: an acknowledgement is lost, so its message comes again.
+/// Cuts the connection at regular intervals. Each cut loses an acknowledgement, so its message comes again.
 async fn cut(behind: &Observer, count: u64) {
     for cut in 0..CUTS {
         let due = (cut + 1) * count / (CUTS + 2);

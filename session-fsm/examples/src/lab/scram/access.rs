@@ -136,7 +136,7 @@ impl SessionCallback for Stored {
 /// The server's part in an authentication that is under way.
 struct ScramExchange {
     session: Session<Proven>,
-    /// Who authenticates again: nobody becomes somebody else on the same connection.
+    /// The user of the connection, if this is a re-authentication. It must not change.
     user: Option<String>,
 }
 

@@ -58,7 +58,7 @@ async fn publish(publisher: &Client, topic: &str, count: u64) -> Result<()> {
     Ok(())
 }
 
-/// Waits until so many messages are acknowledged, and counts those that were sent, accepted and refused.
+/// Waits until `count` messages are acknowledged. Counts those that were sent, accepted and refused.
 async fn acknowledged(behind: &Observer, count: u64) -> (u64, u64, u64) {
     let look = || {
         let acknowledged = |refused: bool| {
