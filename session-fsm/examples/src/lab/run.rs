@@ -49,6 +49,7 @@ pub async fn run(options: Options, program: PathBuf) -> Result<ExitCode> {
         let (server, seed) = (lab.server(), lab.seed);
         println!("The lab uses {whose} at {server}. The seed is {seed}.\n");
     });
+    let scenarios = chosen.len();
     let mut page = Page::new(&lab);
     let (mut promises, mut broken) = (0, 0);
     for scenario in chosen {
@@ -77,7 +78,11 @@ pub async fn run(options: Options, program: PathBuf) -> Result<ExitCode> {
         0 => println!("All {promises} promises were kept."),
         _ => println!("{broken} of {promises} promises were broken."),
     }
-    println!("The charts are in {}.", path.display());
+    let seconds = lab.start.elapsed().as_secs();
+    println!(
+        "{scenarios} scenarios took {seconds} s. The charts are in {}.",
+        path.display()
+    );
     Ok(match broken {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
