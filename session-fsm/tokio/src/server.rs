@@ -1,6 +1,7 @@
 //! The server: a broker behind any number of listeners.
 
 mod access;
+mod bell;
 mod builder;
 mod connection;
 mod host;
@@ -110,7 +111,8 @@ impl Server {
             tokio::spawn(async move {
                 let upgraded = timeout(UPGRADE, upgrade).await;
                 match upgraded.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-                    Ok((stream, peer)) => server.serve(stream, peer).await,
+                    // Not here: this task has room for the upgrade.
+                    Ok((stream, peer)) => drop(tokio::spawn(server.serve(stream, peer))),
                     Err(error) => server.host.not_accepted(Some(&peer), &error),
                 }
             });
@@ -118,9 +120,14 @@ impl Server {
         self.host.failure()
     }
 
-    /// Serves one Network Connection until it is over.
-    pub async fn serve(&self, stream: impl Stream, peer: Peer) {
-        connection::serve(&self.host, stream, peer).await;
+    /// Serves one Network Connection until it is over. The server counts it from this call on, until the future has completed
+    /// or is dropped.
+    pub fn serve<S: Stream>(
+        &self,
+        stream: S,
+        peer: Peer,
+    ) -> impl Future<Output = ()> + Send + use<S> {
+        connection::serve(&self.host, stream, peer)
     }
 
     /// Publishes a message of the server's own.

@@ -109,7 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     ///
     /// What still comes is read to its end: a socket that is closed with unread bytes resets the connection, and the last
     /// packet would be lost.
-    pub(crate) async fn close(mut self) {
+    pub(crate) async fn close(&mut self) {
         let last = async {
             self.stream.write_all_buf(&mut self.output).await?;
             self.stream.shutdown().await?;

@@ -530,11 +530,11 @@ impl Driver {
             true => "the server has not proven who it is".to_owned(),
             false => cause.to_string(),
         };
-        if let Link::Open { wire, .. } =
+        if let Link::Open { mut wire, .. } =
             std::mem::replace(&mut self.link, Link::Waiting(Instant::NEVER))
         {
             // The last packet leaves while the client goes on; if it ends, it waits.
-            let closing = tokio::spawn(wire.close());
+            let closing = tokio::spawn(async move { wire.close().await });
             if self.disconnecting.is_some() {
                 let _ = closing.await;
             }

@@ -1,6 +1,8 @@
 //! One Network Connection.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 
@@ -10,78 +12,78 @@ use mqtt5_session_fsm::broker::{
 };
 use mqtt5_session_fsm::codec::bytes::BufMut;
 use mqtt5_session_fsm::codec::{Auth, Binary, Connect, Packet, Property, Publish, ReasonCode};
-use tokio::sync::Notify;
 
 use super::access::{Admitted, Exchange, Identity, Login, LoginAnswer, Peer};
+use super::bell::Bell;
 use super::builder::Report;
 use super::host::Host;
 use crate::transport::Stream;
 use crate::wire::{OUTPUT_SIZE, Wire};
 
-/// Serves a connection until it is over.
-pub(super) async fn serve(host: &Arc<Host>, stream: impl Stream, peer: Peer) {
-    let (key, waker) = match host.connected() {
-        Ok(connected) => connected,
+/// Serves a connection until it is over. It counts from now on.
+///
+/// An `async fn` would hold the stream twice, as its argument and in the connection.
+pub(super) fn serve<S: Stream>(
+    host: &Arc<Host>,
+    stream: S,
+    peer: Peer,
+) -> impl Future<Output = ()> + Send + use<S> {
+    let connected = host.connected();
+    let mut connection = match connected {
+        Ok((key, bell)) => Some(Connection {
+            host: host.clone(),
+            key,
+            bell,
+            peer,
+            wire: Wire::new(stream),
+            free: 0,
+            held: VecDeque::new(),
+            stored: 0,
+            identity: None,
+            is_accepted: false,
+            exchange: None,
+        }),
         // There are too many, and it is closed.
-        Err(code) => return host.not_accepted(Some(&peer), &io::Error::other(code.to_string())),
+        Err(code) => {
+            host.not_accepted(Some(&peer), &io::Error::other(code.to_string()));
+            None
+        }
     };
-    // Also if this future is dropped.
-    let _end = End {
-        host,
-        key,
-        waker: &waker,
-    };
-    let mut connection = Connection {
-        host,
-        key,
-        peer: &peer,
-        wire: Wire::new(stream),
-        free: 0,
-        held: VecDeque::new(),
-        identity: None,
-        is_accepted: false,
-        exchange: None,
-    };
-    let cause = tokio::select! {
-        cause = connection.exchange(&waker) => cause,
-        () = host.ended() => return,
-    };
-    host.report(&Report::Ended {
-        peer: &peer,
-        client_identifier: connection.name(),
-        cause,
-    });
-    // A network error ends only the connection: the Session waits for its Client in the broker.
-    if cause.is_some() {
-        let last = connection.held.back().map_or(0, |&(record, _)| record);
-        if host.is_stored(last).await {
-            connection.wire.close().await;
+    async move {
+        if let Some(connection) = &mut connection {
+            connection.serve().await;
         }
     }
 }
 
-struct End<'a> {
-    host: &'a Host,
-    key: ConnectionKey,
-    waker: &'a Arc<Notify>,
+/// Why a connection is over.
+enum Over {
+    /// The broker closed it.
+    Broker(Cause),
+    /// The network did, or the client.
+    Network,
+    /// The server has ended.
+    Server,
 }
 
-impl Drop for End<'_> {
-    fn drop(&mut self) {
-        self.host.disconnected(self.key, self.waker);
-        self.host.connections.send_modify(|count| *count -= 1);
+impl From<Gone> for Over {
+    fn from(_: Gone) -> Self {
+        Over::Network
     }
 }
 
-struct Connection<'a, S> {
-    host: &'a Host,
+struct Connection<S> {
+    host: Arc<Host>,
     key: ConnectionKey,
-    peer: &'a Peer,
+    bell: Arc<Bell>,
+    peer: Peer,
     wire: Wire<S>,
     /// How many bytes of the output may leave.
     free: usize,
     /// The others: the record that must be stored first, and how many wait for it.
     held: VecDeque<(u64, usize)>,
+    /// All records up to this one are stored, and perhaps others.
+    stored: u64,
     /// As the CONNECT says, until the client is accepted.
     identity: Option<Identity>,
     is_accepted: bool,
@@ -89,40 +91,82 @@ struct Connection<'a, S> {
     exchange: Option<Box<dyn Exchange>>,
 }
 
-impl<S: Stream> Connection<'_, S> {
-    /// Reads and writes until the connection is over. Returns why the broker closed it; `None` if the network did.
-    async fn exchange(&mut self, waker: &Notify) -> Option<Cause> {
-        let mut stored = self.host.stored.subscribe();
+/// Also if the future is dropped.
+impl<S> Drop for Connection<S> {
+    fn drop(&mut self) {
+        self.host.disconnected(self.key, &self.bell);
+        self.host.connections.send_modify(|count| *count -= 1);
+    }
+}
+
+/// What happens seldom is boxed: a connection that is silent holds no memory for it.
+impl<S: Stream> Connection<S> {
+    async fn serve(&mut self) {
+        let Err(over) = self.exchange().await;
+        let cause = match over {
+            Over::Broker(cause) => Some(cause),
+            Over::Network => None,
+            Over::Server => return,
+        };
+        self.host.report(&Report::Ended {
+            peer: &self.peer,
+            client_identifier: self.name(),
+            cause,
+        });
+        // A network error ends only the connection: the Session waits for its Client in the broker.
+        if cause.is_some() {
+            Box::pin(self.close()).await;
+        }
+    }
+
+    /// The last packets leave.
+    async fn close(&mut self) {
+        let last = self.held.back().map_or(0, |&(record, _)| record);
+        if self.host.is_stored(last).await {
+            self.wire.close().await;
+        }
+    }
+
+    /// Reads and writes until the connection is over.
+    async fn exchange(&mut self) -> Result<Infallible, Over> {
+        let (host, bell) = (self.host.clone(), self.bell.clone());
+        let mut stored = host.stored.subscribe();
+        let mut next = Next::Nothing;
         loop {
-            let next = self.fill().ok()?;
-            if let Next::Close(cause) = next {
-                return Some(cause);
+            // A broker that has something to write says so, and all that there was room for is written.
+            let has_rung = bell.has_rung();
+            if has_rung && host.has_ended() {
+                return Err(Over::Server);
             }
-            self.release(*stored.borrow_and_update());
+            if has_rung || matches!(next, Next::Room(_)) {
+                next = self.fill()?;
+            }
+            if !self.held.is_empty() {
+                self.release(*stored.borrow_and_update());
+            }
             // A Client that does not take the answers is not read.
             let mut reads = next == Next::Nothing;
             if reads && !self.wire.input.is_empty() {
-                match self.receive().ok()? {
+                match self.receive()? {
                     Step::Taken => {}
                     Step::Wait => reads = false,
                     Step::Ask(question) => {
-                        self.answer(&question).await;
+                        Box::pin(self.answer(&question)).await?;
                         continue;
                     }
                 }
             }
             let free = self.free;
-            let moved: io::Result<usize> = tokio::select! {
+            let moved = tokio::select! {
+                biased;
                 moved = self.wire.moved(reads, free) => moved,
-                () = waker.notified() => continue,
+                () = poll_fn(|context| bell.poll_rung(context)) => continue,
                 Ok(()) = stored.changed(), if !self.held.is_empty() => continue,
             };
             let Ok(written) = moved else {
                 // The last packet may have said why.
-                return match self.fill() {
-                    Ok(Next::Close(cause)) => Some(cause),
-                    _ => None,
-                };
+                self.fill()?;
+                return Err(Over::Network);
             };
             self.free -= written;
             self.wire.release_output();
@@ -136,7 +180,11 @@ impl<S: Stream> Connection<'_, S> {
     }
 
     /// Takes packets from the broker. Returns what there is to do next.
-    fn fill(&mut self) -> Result<Next, Gone> {
+    ///
+    /// # Errors
+    ///
+    /// The connection is over.
+    fn fill(&mut self) -> Result<Next, Over> {
         let mut room = OUTPUT_SIZE.saturating_sub(self.wire.output.len());
         loop {
             let before = self.wire.output.len();
@@ -146,12 +194,15 @@ impl<S: Stream> Connection<'_, S> {
                 .host
                 .call(|broker, now| broker.transmit(now, key, wire))?;
             let written = self.wire.output.len() - before;
-            if written > 0 {
+            if self.held.is_empty() && transmitted.depends_on <= self.stored {
+                self.free += written;
+            } else if written > 0 {
                 self.held.push_back((transmitted.depends_on, written));
             }
             match transmitted.next {
                 // A packet that is larger than the whole buffer goes alone, all others wait.
                 Next::Room(bytes) if self.wire.output.is_empty() => room = bytes,
+                Next::Close(cause) => return Err(Over::Broker(cause)),
                 next => return Ok(next),
             }
         }
@@ -159,6 +210,7 @@ impl<S: Stream> Connection<'_, S> {
 
     /// Records up to this one are stored.
     fn release(&mut self, stored: u64) {
+        self.stored = stored;
         while let Some(&(record, bytes)) = self.held.front() {
             if record > stored {
                 break;
@@ -186,8 +238,19 @@ impl<S: Stream> Connection<'_, S> {
 
     // ---- decisions ----
 
+    /// # Errors
+    ///
+    /// The server has ended meanwhile.
+    async fn answer(&mut self, question: &Question) -> Result<(), Over> {
+        let host = self.host.clone();
+        tokio::select! {
+            () = self.answer_packet(question) => Ok(()),
+            () = host.ended() => Err(Over::Server),
+        }
+    }
+
     /// An error of an answer means that the Client is gone.
-    async fn answer(&mut self, question: &Question) {
+    async fn answer_packet(&mut self, question: &Question) {
         match question.packet() {
             Packet::Connect(connect) => self.answer_connect(question, &connect).await,
             Packet::Auth(auth) => self.answer_auth(question, &auth).await,
@@ -209,7 +272,7 @@ impl<S: Stream> Connection<'_, S> {
 
     async fn answer_connect(&mut self, question: &Question, connect: &Connect<'_>) {
         let login = Login {
-            peer: self.peer,
+            peer: &self.peer,
             connect,
         };
         let answer = self.host.access.login(login).await;

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::yield_now;
 
 use super::access::{Access, Peer};
+use super::bell::Bell;
 use super::builder::{Observer, Report};
 use crate::clock::Clock;
 
@@ -41,7 +42,7 @@ pub(super) struct Host {
 struct Inner {
     broker: Broker,
     /// What wakes the task of each connection, by the index of its key.
-    wakers: Vec<Option<Arc<Notify>>>,
+    bells: Vec<Option<Arc<Bell>>>,
     /// When the task for time and work wakes by itself.
     wakes_at: Instant,
     /// The last record that the store was woken for.
@@ -67,7 +68,7 @@ impl Host {
             listeners: watch::Sender::new(0),
             end: watch::Sender::new(None),
             inner: Mutex::new(Inner {
-                wakers: Vec::new(),
+                bells: Vec::new(),
                 wakes_at: Instant::NEVER,
                 announced: broker.last_record(),
                 broker,
@@ -89,14 +90,14 @@ impl Host {
         let mut notices = Vec::new();
         let mut inner = self.lock();
         let now = self.clock.now();
-        let Inner { broker, wakers, .. } = &mut *inner;
+        let Inner { broker, bells, .. } = &mut *inner;
         let result = call(broker, now);
         let is_more = broker.work(now, &mut SLICE.clone());
         while let Some(notice) = broker.poll() {
             match notice {
                 Notice::Ready(key) | Notice::Readable(key) => {
-                    if let Some(Some(waker)) = wakers.get(key.index()) {
-                        waker.notify_one();
+                    if let Some(Some(bell)) = bells.get(key.index()) {
+                        bell.ring();
                     }
                 }
                 notice if self.observer.is_some() => notices.push(notice),
@@ -129,28 +130,28 @@ impl Host {
     }
 
     /// A connection begins. Returns what wakes its task.
-    pub(super) fn connected(&self) -> Result<(ConnectionKey, Arc<Notify>), ReasonCode> {
+    pub(super) fn connected(&self) -> Result<(ConnectionKey, Arc<Bell>), ReasonCode> {
         let key = self.call(|broker, now| broker.connected(now))?;
-        let waker = Arc::<Notify>::default();
+        let bell = Arc::new(Bell::new());
         let mut inner = self.lock();
         let index = key.index();
-        if inner.wakers.len() <= index {
-            inner.wakers.resize(index + 1, None);
+        if inner.bells.len() <= index {
+            inner.bells.resize(index + 1, None);
         }
-        inner.wakers[index] = Some(waker.clone());
+        inner.bells[index] = Some(bell.clone());
         drop(inner);
         self.connections.send_modify(|count| *count += 1);
-        Ok((key, waker))
+        Ok((key, bell))
     }
 
     /// A connection is over, whoever ended it.
-    pub(super) fn disconnected(&self, key: ConnectionKey, waker: &Arc<Notify>) {
+    pub(super) fn disconnected(&self, key: ConnectionKey, bell: &Arc<Bell>) {
         // An error means that the broker knows.
         let _ = self.call(|broker, now| broker.lost(now, key));
         let mut inner = self.lock();
         // The index may belong to another connection already.
-        if let Some(place) = inner.wakers.get_mut(key.index())
-            && place.as_ref().is_some_and(|it| Arc::ptr_eq(it, waker))
+        if let Some(place) = inner.bells.get_mut(key.index())
+            && place.as_ref().is_some_and(|it| Arc::ptr_eq(it, bell))
         {
             *place = None;
         }
@@ -165,6 +166,14 @@ impl Host {
             }
             is_first
         });
+        for bell in self.lock().bells.iter().flatten() {
+            bell.ring();
+        }
+    }
+
+    /// Whether the server has ended. Rings all bells when it does.
+    pub(super) fn has_ended(&self) -> bool {
+        self.end.borrow().is_some()
     }
 
     /// Whether nothing waits for a client that is connected, or is on its way to one.
