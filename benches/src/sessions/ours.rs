@@ -1,11 +1,12 @@
 //! Our state machines, the way the examples use them: bytes are offered as they
 //! come, and `poll` is called until it says nothing.
 
+use std::marker::PhantomData;
 use std::mem;
 
 use bytes::BytesMut;
 use mqtt5_session_fsm::codec::{
-    Connect, ConnectProperties, Message, Property, Publish, Text, TopicName,
+    Connect, ConnectProperties, Message, Property, ProtocolVersion, Publish, Text, TopicName,
 };
 use mqtt5_session_fsm::{
     Client as Machine, ClientConfig, Event, Instant, Outcome, Output, Publication,
@@ -13,6 +14,7 @@ use mqtt5_session_fsm::{
 };
 
 use crate::sessions::{self, CLIENT_ID, KEEP_ALIVE, Qos, SESSION_EXPIRY, Seen, Session, Setup};
+use crate::version::{V5, Version};
 
 const NOW: Instant = Instant::from_millis(1);
 
@@ -58,15 +60,16 @@ fn unexpected(event: &Event<'_>) -> ! {
 }
 
 /// A client, and the memory that its messages are written into.
-pub(super) struct Client {
+pub(super) struct Client<V = V5> {
     machine: Machine,
     session: Session,
     rest: Rest,
     /// There from the first message on.
     messages: Option<BytesMut>,
+    version: PhantomData<V>,
 }
 
-impl Client {
+impl<V> Client<V> {
     #[inline]
     fn drain(&mut self, wire: &mut Vec<u8>) {
         while let Some(output) = self.machine.poll(NOW, wire) {
@@ -78,7 +81,7 @@ impl Client {
     }
 }
 
-impl sessions::Client for Client {
+impl<V: Version> sessions::Client for Client<V> {
     fn new(setup: Setup) -> Self {
         let session = State::of_client(SessionConfig::default());
         Self {
@@ -86,16 +89,20 @@ impl sessions::Client for Client {
             session: setup.session,
             rest: Rest::default(),
             messages: None,
+            version: PhantomData,
         }
     }
 
     fn connect(&mut self, wire: &mut Vec<u8>) {
         let expiry = [Property::SessionExpiryInterval(SESSION_EXPIRY)];
-        let properties = match self.session {
-            Session::Transient => ConnectProperties::EMPTY,
-            Session::Kept => ConnectProperties::new(&expiry).expect("one property"),
+        let properties = match (V::VERSION, self.session) {
+            (ProtocolVersion::V5_0, Session::Kept) => {
+                ConnectProperties::new(&expiry).expect("one property")
+            }
+            _ => ConnectProperties::EMPTY,
         };
         let connect = Connect {
+            version: V::VERSION,
             clean_start: self.session == Session::Transient,
             keep_alive: KEEP_ALIVE,
             properties,
@@ -156,7 +163,7 @@ impl sessions::Client for Client {
     }
 }
 
-/// The Server of one connection after the other, and the Session between them.
+/// The Server of one connection after the other, of either version, and the Session between them.
 pub(super) struct Server {
     machine: ServerMachine,
     session: Option<Box<State>>,
