@@ -189,10 +189,8 @@ fn table(version: ProtocolVersion, all: bool) -> Result<String, Error> {
             rows.push(cells(version, &contenders, task, row.id, title)?);
         }
     }
-    if version == ProtocolVersion::V5_0 {
-        let title = mixed::TITLE.to_owned();
-        rows.push(cells(version, &contenders, "stream", "", title)?);
-    }
+    let title = mixed::TITLE.to_owned();
+    rows.push(cells(version, &contenders, "stream", "", title)?);
     Ok(report::table(&head, rows))
 }
 
@@ -253,6 +251,6 @@ fn prepare(
     match task {
         "decode" => contender.decode.map(|decode| decode(packet())),
         "encode" => contender.encode.map(|encode| encode(packet())),
-        _ => contender.stream.map(|stream| stream()),
+        _ => contender.stream.map(|stream| stream(mixed::bytes(version))),
     }
 }
