@@ -78,7 +78,7 @@ pub const CLIENTS: &[Contender] = &[
 /// are compiled to other code than in one, and those of [`PAIRS`] are what instructions are guarded by.
 #[cfg(feature = "peers")]
 pub const PAIRS_OF_V3_1_1: &[Contender] = &[
-    Contender::of::<ours::Client<V3>, ours::Server>(OURS),
+    Contender::of::<ours::ClientOfV3_1_1, ours::Server>(OURS),
     Contender::of::<mqtt_protocol_core::Client<V3>, mqtt_protocol_core::Server<V3>>(RIVAL),
     Contender::of::<scripted::Client<V3>, scripted::Server<V3>>("scripted, both sides"),
 ];
@@ -86,7 +86,7 @@ pub const PAIRS_OF_V3_1_1: &[Contender] = &[
 /// As [`CLIENTS`], in MQTT 3.1.1. Nobody without the feature `peers`, as in [`PAIRS_OF_V3_1_1`].
 #[cfg(feature = "peers")]
 pub const CLIENTS_OF_V3_1_1: &[Contender] = &[
-    Contender::of::<ours::Client<V3>, scripted::Server<V3>>(OURS),
+    Contender::of::<ours::ClientOfV3_1_1, scripted::Server<V3>>(OURS),
     Contender::of::<mqtt_protocol_core::Client<V3>, scripted::Server<V3>>(RIVAL),
     Contender::of::<rumqttc_v3_1_1::Client, scripted::Server<V3>>("rumqttc"),
     Contender::of::<flowsdk::Client<V3>, scripted::Server<V3>>("flowsdk"),

@@ -1,7 +1,6 @@
 //! Our state machines, the way the examples use them: bytes are offered as they
 //! come, and `poll` is called until it says nothing.
 
-use std::marker::PhantomData;
 use std::mem;
 
 use bytes::BytesMut;
@@ -14,7 +13,6 @@ use mqtt5_session_fsm::{
 };
 
 use crate::sessions::{self, CLIENT_ID, KEEP_ALIVE, Qos, SESSION_EXPIRY, Seen, Session, Setup};
-use crate::version::{V5, Version};
 
 const NOW: Instant = Instant::from_millis(1);
 
@@ -59,17 +57,37 @@ fn unexpected(event: &Event<'_>) -> ! {
     panic!("{event:?}")
 }
 
-/// A client, and the memory that its messages are written into.
-pub(super) struct Client<V = V5> {
+/// A client of MQTT 5, and the memory that its messages are written into.
+pub(super) struct Client {
     machine: Machine,
     session: Session,
     rest: Rest,
     /// There from the first message on.
     messages: Option<BytesMut>,
-    version: PhantomData<V>,
 }
 
-impl<V> Client<V> {
+impl Client {
+    /// Only this says which version it is.
+    fn connect_in(&mut self, version: ProtocolVersion, wire: &mut Vec<u8>) {
+        let expiry = [Property::SessionExpiryInterval(SESSION_EXPIRY)];
+        let properties = match (version, self.session) {
+            (ProtocolVersion::V5_0, Session::Kept) => {
+                ConnectProperties::new(&expiry).expect("one property")
+            }
+            _ => ConnectProperties::EMPTY,
+        };
+        let connect = Connect {
+            version,
+            clean_start: self.session == Session::Transient,
+            keep_alive: KEEP_ALIVE,
+            properties,
+            client_identifier: Text::new(CLIENT_ID).expect("a string"),
+            ..Connect::default()
+        };
+        self.machine.connect(NOW, &connect).expect("a CONNECT");
+        self.drain(wire);
+    }
+
     #[inline]
     fn drain(&mut self, wire: &mut Vec<u8>) {
         while let Some(output) = self.machine.poll(NOW, wire) {
@@ -81,7 +99,7 @@ impl<V> Client<V> {
     }
 }
 
-impl<V: Version> sessions::Client for Client<V> {
+impl sessions::Client for Client {
     fn new(setup: Setup) -> Self {
         let session = State::of_client(SessionConfig::default());
         Self {
@@ -89,28 +107,11 @@ impl<V: Version> sessions::Client for Client<V> {
             session: setup.session,
             rest: Rest::default(),
             messages: None,
-            version: PhantomData,
         }
     }
 
     fn connect(&mut self, wire: &mut Vec<u8>) {
-        let expiry = [Property::SessionExpiryInterval(SESSION_EXPIRY)];
-        let properties = match (V::VERSION, self.session) {
-            (ProtocolVersion::V5_0, Session::Kept) => {
-                ConnectProperties::new(&expiry).expect("one property")
-            }
-            _ => ConnectProperties::EMPTY,
-        };
-        let connect = Connect {
-            version: V::VERSION,
-            clean_start: self.session == Session::Transient,
-            keep_alive: KEEP_ALIVE,
-            properties,
-            client_identifier: Text::new(CLIENT_ID).expect("a string"),
-            ..Connect::default()
-        };
-        self.machine.connect(NOW, &connect).expect("a CONNECT");
-        self.drain(wire);
+        self.connect_in(ProtocolVersion::V5_0, wire);
     }
 
     #[inline]
@@ -160,6 +161,43 @@ impl<V: Version> sessions::Client for Client<V> {
     fn connection_lost(&mut self) {
         self.rest = Rest::default();
         self.machine.connection_lost(NOW);
+    }
+}
+
+/// A client of MQTT 3.1.1. A client that is generic over the version would be simpler, but then the row of
+/// MQTT 5 would take some instructions more, in the scripted server: other functions are inlined there.
+#[cfg(feature = "peers")]
+pub(super) struct ClientOfV3_1_1(Client);
+
+#[cfg(feature = "peers")]
+impl sessions::Client for ClientOfV3_1_1 {
+    fn new(setup: Setup) -> Self {
+        Self(Client::new(setup))
+    }
+
+    fn connect(&mut self, wire: &mut Vec<u8>) {
+        self.0.connect_in(ProtocolVersion::V3_1_1, wire);
+    }
+
+    #[inline]
+    fn publish(
+        &mut self,
+        qos: Qos,
+        topic: &str,
+        payload: &[u8],
+        wire: &mut Vec<u8>,
+        seen: &mut Seen,
+    ) {
+        self.0.publish(qos, topic, payload, wire, seen);
+    }
+
+    #[inline]
+    fn receive(&mut self, bytes: &[u8], wire: &mut Vec<u8>, seen: &mut Seen) {
+        self.0.receive(bytes, wire, seen);
+    }
+
+    fn connection_lost(&mut self) {
+        self.0.connection_lost();
     }
 }
 

@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn an_exchange_takes_the_bytes_that_throughput_counts() {
         for row in EXCHANGES {
-            let mut client: ours::Client = Client::new(row.setup());
+            let mut client = ours::Client::new(row.setup());
             let mut server = ours::Server::new(row.setup());
             let mut wire = Vec::new();
             client.connect(&mut wire);
