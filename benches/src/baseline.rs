@@ -3,44 +3,35 @@
 //! `header` reads the first byte and the Remaining Length of every packet and
 //! skips the rest. `header+topic` also checks with [`core::str::from_utf8`] that
 //! the first string of a PUBLISH, its Topic Name, is UTF-8. Neither makes
-//! anything of a packet.
-
-use mqtt5_codec::ProtocolVersion;
+//! anything of a packet, and so neither knows a version.
 
 use crate::contender::{BoxedRun, Contender, decode_slices, read_stream, used};
 use crate::framing::{self, FixedHeader};
-use crate::version::Version;
 
 /// The name of [`header_and_topic`].
 pub const HEADER_AND_TOPIC: &str = "header+topic";
 
 /// Reads fixed headers.
-pub const fn header<V: Version>() -> Contender {
+pub const fn header() -> Contender {
     Contender {
         name: "header",
         unchecked: "everything but the fixed header",
         accepts: None,
         decode: Some(|packet| decode(packet, used_header)),
         encode: None,
-        stream: match V::VERSION {
-            ProtocolVersion::V5_0 => Some(|| read_stream(framing::reader(used_header))),
-            _ => None,
-        },
+        stream: Some(|bytes| read_stream(bytes, framing::reader(used_header))),
         round_trip: None,
     }
 }
 
 /// Reads fixed headers and checks that topics are UTF-8.
-pub const fn header_and_topic<V: Version>() -> Contender {
+pub const fn header_and_topic() -> Contender {
     Contender {
         name: HEADER_AND_TOPIC,
         unchecked: "everything but the fixed header and whether a Topic Name is UTF-8",
         decode: Some(|packet| decode(packet, used_header_and_topic)),
-        stream: match V::VERSION {
-            ProtocolVersion::V5_0 => Some(|| read_stream(framing::reader(used_header_and_topic))),
-            _ => None,
-        },
-        ..header::<V>()
+        stream: Some(|bytes| read_stream(bytes, framing::reader(used_header_and_topic))),
+        ..header()
     }
 }
 

@@ -9,9 +9,9 @@
 //! * **Encode**: the packet as the codec's own type, decoded beforehand, is
 //!   written to a buffer that is used again for the next one: appended to an
 //!   emptied `Vec`, or written to the start of a slice, as the codec offers it.
-//! * **Stream**: [`mixed::chunks`] are appended to a
-//!   buffer one after the other, as reads from a socket would, and all packets
-//!   that are complete are decoded before the next chunk is appended.
+//! * **Stream**: [`mixed::chunks`] are appended to a buffer one after the other, as
+//!   reads from a socket would, and all packets that are complete are decoded before
+//!   the next chunk is appended.
 
 use std::fmt::Debug;
 use std::hint::black_box;
@@ -32,8 +32,8 @@ pub struct Contender {
     pub decode: Option<fn(&'static [u8]) -> BoxedRun>,
     /// Decodes the given packet once, then encodes it.
     pub encode: Option<fn(&'static [u8]) -> BoxedRun>,
-    /// Decodes the stream of [`mixed`].
-    pub stream: Option<fn() -> BoxedRun>,
+    /// Decodes the given stream, if the contender takes part in that.
+    pub stream: Option<fn(&'static [u8]) -> BoxedRun>,
     /// Decodes the given packet and encodes it again, to check that the
     /// contender does what it is timed for.
     pub round_trip: Option<fn(&'static [u8]) -> RoundTrip>,
@@ -263,10 +263,10 @@ impl<P: Clone, F: FnMut(P)> Run for EncodeOwned<P, F> {
 /// How many chunks of the stream arrive in one run.
 const CHUNKS_PER_RUN: usize = 64;
 
-/// Reads the mixed stream over and over with `read`, which is given a chunk and
+/// Reads a stream over and over with `read`, which is given a chunk and
 /// is to return how many packets it completed.
-pub fn read_stream(read: impl FnMut(&[u8]) -> usize + 'static) -> BoxedRun {
-    let chunks = mixed::chunks().cycle();
+pub fn read_stream(bytes: &'static [u8], read: impl FnMut(&[u8]) -> usize + 'static) -> BoxedRun {
+    let chunks = mixed::chunks(bytes).cycle();
     Box::new(ReadStream { chunks, read })
 }
 

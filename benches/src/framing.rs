@@ -79,11 +79,14 @@ mod tests {
 
     #[test]
     fn finds_every_packet_of_the_stream() {
-        let mut bytes = 0;
-        let packets: usize = mixed::chunks()
-            .map(reader(|_, packet| bytes += packet.len()))
-            .sum();
-        assert_eq!(packets, mixed::PACKETS);
-        assert_eq!(bytes, mixed::bytes().len());
+        for &version in ProtocolVersion::ALL {
+            let stream = mixed::bytes(version);
+            let mut bytes = 0;
+            let packets: usize = mixed::chunks(stream)
+                .map(reader(|_, packet| bytes += packet.len()))
+                .sum();
+            assert_eq!(packets, mixed::PACKETS);
+            assert_eq!(bytes, stream.len());
+        }
     }
 }

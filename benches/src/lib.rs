@@ -1,8 +1,8 @@
 //! Benchmarks of the codec and the state machines, alone and side by side with
 //! the published ones.
 //!
-//! * [`packets`] builds the packets, of MQTT 5 and of MQTT 3.1.1, and [`mixed`] the stream as raw bytes,
-//!   without the help of any codec.
+//! * [`packets`] builds the packets, of MQTT 5 and of MQTT 3.1.1, and [`mixed`] a stream of each as raw
+//!   bytes, without the help of any codec.
 //! * [`contender`] says what every codec has to do: decode a packet, encode it
 //!   again into a reused buffer, and split a stream that arrives in chunks.
 //! * [`peers`] does it with the published codecs, each in the fastest way
@@ -15,8 +15,8 @@
 //!   those who subscribed to a topic, [`routing`] about bringing them a message.
 //! * [`callgrind`] counts instructions.
 //!
-//! What speaks of no version is about MQTT 5. For MQTT 3.1.1 there are packets to be decoded and encoded, and
-//! exchanges at a server.
+//! What speaks of no version is about MQTT 5. For MQTT 3.1.1 there are packets to be decoded and encoded, a
+//! stream of them, and exchanges of a client and a server.
 //!
 //! Without the feature `peers`, only ours and the baselines take part.
 //!
@@ -82,8 +82,8 @@ pub const fn others<V: Version>() -> [Contender; 6] {
         ours::forwarded::<V>(),
         ours::appended::<V>(),
         ours::appended_shared::<V>(),
-        baseline::header::<V>(),
-        baseline::header_and_topic::<V>(),
+        baseline::header(),
+        baseline::header_and_topic(),
     ]
 }
 

@@ -44,16 +44,8 @@ pub const fn codec<V: Version>() -> Contender {
             })
         }),
         encode: Some(|packet| encode_again::<V>(built(decode::<V>(packet)), packet.len())),
-        stream: of_v5::<V>(stream),
+        stream: Some(stream::<V>),
         round_trip: Some(|packet| round_trip::<V>(built(decode::<V>(packet)))),
-    }
-}
-
-/// The stream is one of MQTT 5.
-const fn of_v5<V: Version>(stream: fn() -> BoxedRun) -> Option<fn() -> BoxedRun> {
-    match V::VERSION {
-        ProtocolVersion::V5_0 => Some(stream),
-        _ => None,
     }
 }
 
@@ -155,16 +147,16 @@ fn append_again<V: Version, B: BufMut + 'static>(
     })
 }
 
-fn stream() -> BoxedRun {
+fn stream<V: Version>(bytes: &'static [u8]) -> BoxedRun {
     let mut buffer = BytesMut::with_capacity(16 << 10);
-    contender::read_stream(move |chunk| {
+    contender::read_stream(bytes, move |chunk| {
         buffer.extend_from_slice(chunk);
         let mut packets = 0;
         let mut input = &buffer[..];
         while let Split::Packet { packet, rest } =
             split(input, LARGEST_PACKET).expect("stream decodes")
         {
-            decoded(&packet.decode(ProtocolVersion::V5_0));
+            decoded(&packet.decode(V::VERSION));
             packets += 1;
             input = rest;
         }
@@ -174,9 +166,9 @@ fn stream() -> BoxedRun {
     })
 }
 
-fn shared_stream() -> BoxedRun {
+fn shared_stream(bytes: &'static [u8]) -> BoxedRun {
     let mut buffer = BytesMut::with_capacity(16 << 10);
-    contender::read_stream(move |chunk| {
+    contender::read_stream(bytes, move |chunk| {
         buffer.extend_from_slice(chunk);
         let mut packets = 0;
         while let SplitterOutput::Ready(frame) = SPLITTER.next(&mut buffer).expect("stream decodes")

@@ -10,18 +10,20 @@
 //!   flight.
 //! * [`PAIRS`] are the contenders with both sides. Those that only have a client
 //!   are in [`CLIENTS`], where a [`scripted`] server that only copies prepared
-//!   bytes takes the other side. In [`SERVERS_OF_V3_1_1`] it is the client that is
-//!   scripted.
+//!   bytes takes the other side.
+//! * [`PAIRS_OF_V3_1_1`] and [`CLIENTS_OF_V3_1_1`] are the same in MQTT 3.1.1. In
+//!   [`SERVERS_OF_V3_1_1`] it is the client that is scripted.
 //! * [`report`] measures them in turn and makes the tables, [`memory`] says how
 //!   much memory many idle sessions take.
 //!
 //! All contenders connect alike: Keep Alive 60 s, no limits announced, and a
-//! [`Session`] that either ends with its connection or is kept for an hour. The
-//! latter makes the client store what it sends until it is acknowledged.
+//! [`Session`] that either ends with its connection or is kept: for an hour, or in
+//! MQTT 3.1.1, where no packet can say for how long, without an end. A session that is
+//! kept makes the client store what it sends until it is acknowledged.
 //!
 //! To add a contender, implement the traits in a file beside the others and add
-//! a line to [`PAIRS`] and [`CLIENTS`]. The one that is called [`OURS`] becomes
-//! the measure of the others.
+//! a line to [`PAIRS`] and [`CLIENTS`], and to the lists of MQTT 3.1.1 if it speaks
+//! that. The one that is called [`OURS`] becomes the measure of the others.
 
 pub mod contender;
 pub mod link;
@@ -37,6 +39,8 @@ mod mqtt_protocol_core;
 mod ours;
 #[cfg(feature = "peers")]
 mod rumqttc;
+#[cfg(feature = "peers")]
+mod rumqttc_v3_1_1;
 
 use contender::Contender;
 
@@ -70,15 +74,41 @@ pub const CLIENTS: &[Contender] = &[
     Contender::of::<scripted::Client, scripted::Server>("scripted, both sides"),
 ];
 
-/// Whose server is driven by a scripted client of MQTT 3.1.1. Nobody without the feature `peers`: our server
-/// in two places is compiled to other code than in one, and that of [`PAIRS`] is what instructions are guarded
-/// by.
+/// As [`PAIRS`], in MQTT 3.1.1. Nobody without the feature `peers`: our client and our server in two places
+/// are compiled to other code than in one, and those of [`PAIRS`] are what instructions are guarded by.
+#[cfg(feature = "peers")]
+pub const PAIRS_OF_V3_1_1: &[Contender] = &[
+    Contender::of::<ours::ClientOfV3_1_1, ours::Server>(OURS),
+    Contender::of::<mqtt_protocol_core::Client<V3>, mqtt_protocol_core::Server<V3>>(RIVAL),
+    Contender::of::<scripted::Client<V3>, scripted::Server<V3>>("scripted, both sides"),
+];
+
+/// As [`CLIENTS`], in MQTT 3.1.1. Nobody without the feature `peers`, as in [`PAIRS_OF_V3_1_1`].
+#[cfg(feature = "peers")]
+pub const CLIENTS_OF_V3_1_1: &[Contender] = &[
+    Contender::of::<ours::ClientOfV3_1_1, scripted::Server<V3>>(OURS),
+    Contender::of::<mqtt_protocol_core::Client<V3>, scripted::Server<V3>>(RIVAL),
+    Contender::of::<rumqttc_v3_1_1::Client, scripted::Server<V3>>("rumqttc"),
+    Contender::of::<flowsdk::Client<V3>, scripted::Server<V3>>("flowsdk"),
+    Contender::of::<scripted::Client<V3>, scripted::Server<V3>>("scripted, both sides"),
+];
+
+/// Whose server is driven by a scripted client of MQTT 3.1.1. Nobody without the feature `peers`, as in
+/// [`PAIRS_OF_V3_1_1`].
 #[cfg(feature = "peers")]
 pub const SERVERS_OF_V3_1_1: &[Contender] = &[
     Contender::of::<scripted::Client<V3>, ours::Server>(OURS),
     Contender::of::<scripted::Client<V3>, mqtt_protocol_core::Server<V3>>(RIVAL),
     Contender::of::<scripted::Client<V3>, scripted::Server<V3>>("scripted, both sides"),
 ];
+
+/// Nobody, without the feature `peers`.
+#[cfg(not(feature = "peers"))]
+pub const PAIRS_OF_V3_1_1: &[Contender] = &[];
+
+/// Nobody, without the feature `peers`.
+#[cfg(not(feature = "peers"))]
+pub const CLIENTS_OF_V3_1_1: &[Contender] = &[];
 
 /// Nobody, without the feature `peers`.
 #[cfg(not(feature = "peers"))]
@@ -98,9 +128,9 @@ pub enum Qos {
 /// How long a session lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Session {
-    /// As long as the connection: Clean Start, and no Session Expiry Interval.
+    /// As long as the connection: Clean Start, and no Session Expiry Interval. In MQTT 3.1.1 Clean Session 1.
     Transient,
-    /// An hour longer: no Clean Start, and [`SESSION_EXPIRY`].
+    /// An hour longer: no Clean Start, and [`SESSION_EXPIRY`]. In MQTT 3.1.1 without an end: Clean Session 0.
     Kept,
 }
 
@@ -117,7 +147,7 @@ pub struct Setup {
 /// The Keep Alive of all clients, in seconds.
 pub const KEEP_ALIVE: u16 = 60;
 
-/// The Session Expiry Interval of a session that is [`Session::Kept`], in seconds.
+/// The Session Expiry Interval of a session that is [`Session::Kept`], in seconds. There is none in MQTT 3.1.1.
 pub const SESSION_EXPIRY: u32 = 3600;
 
 /// The Client Identifier of all clients.

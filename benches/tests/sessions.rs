@@ -5,17 +5,23 @@ use mqtt5_benches::packets;
 use mqtt5_benches::sessions::contender::Contender;
 use mqtt5_benches::sessions::link::{PAYLOAD, numbered};
 use mqtt5_benches::sessions::rows::{EXCHANGES, RESUME, Row, Shape, WINDOWED, shaped};
-use mqtt5_benches::sessions::{CLIENTS, PAIRS, SERVERS_OF_V3_1_1, Session};
+use mqtt5_benches::sessions::{
+    CLIENTS, CLIENTS_OF_V3_1_1, PAIRS, PAIRS_OF_V3_1_1, SERVERS_OF_V3_1_1, Session,
+};
 
 /// Few enough that a debug build is quick, and enough that packets that are sent
 /// again are cut apart where one read ends.
 const WINDOW: u16 = 1000;
 
+/// Those with a client that is not scripted.
+const WITH_CLIENT: [&[Contender]; 4] = [PAIRS, CLIENTS, PAIRS_OF_V3_1_1, CLIENTS_OF_V3_1_1];
+
 #[test]
 fn single_exchanges() {
     for row in EXCHANGES {
-        verify(row, PAIRS);
-        verify(row, CLIENTS);
+        for contenders in WITH_CLIENT {
+            verify(row, contenders);
+        }
         verify(row, SERVERS_OF_V3_1_1);
     }
 }
@@ -23,7 +29,7 @@ fn single_exchanges() {
 #[test]
 fn windows() {
     for row in WINDOWED {
-        for contenders in [PAIRS, CLIENTS] {
+        for contenders in WITH_CLIENT {
             verify(shaped(row, Shape::Window(1)), contenders);
             verify(shaped(row, Shape::Window(WINDOW)), contenders);
         }
@@ -37,12 +43,13 @@ fn all_identifiers_at_once() {
     let transient = |row: &Row| row.session == Session::Transient;
     for row in WINDOWED.into_iter().filter(transient) {
         verify(shaped(row, Shape::Window(u16::MAX)), PAIRS);
+        verify(shaped(row, Shape::Window(u16::MAX)), PAIRS_OF_V3_1_1);
     }
 }
 
 #[test]
 fn resumption() {
-    for contenders in [PAIRS, CLIENTS] {
+    for contenders in WITH_CLIENT {
         verify(shaped(RESUME, Shape::Resume(WINDOW)), contenders);
     }
 }
@@ -50,7 +57,8 @@ fn resumption() {
 /// Runs keep count, and are repeated.
 #[test]
 fn runs_handle_all_messages() {
-    for contender in PAIRS.iter().chain(CLIENTS).chain(SERVERS_OF_V3_1_1) {
+    let with_client = WITH_CLIENT.into_iter().flatten();
+    for contender in with_client.chain(SERVERS_OF_V3_1_1) {
         for row in EXCHANGES {
             let mut run = contender.run(row).expect("everyone does single exchanges");
             for _ in 0..2 {

@@ -10,7 +10,10 @@ use std::process::ExitCode;
 use mqtt5_benches::callgrind::instructions;
 use mqtt5_benches::contender::{BoxedRun, Contender};
 use mqtt5_benches::sessions::rows::{EXCHANGES, Row, Shape, WINDOWED, WINDOWS, shaped};
-use mqtt5_benches::sessions::{CLIENTS, OURS, PAIRS, SERVERS_OF_V3_1_1, contender as sessions};
+use mqtt5_benches::sessions::{
+    CLIENTS, CLIENTS_OF_V3_1_1, OURS, PAIRS, PAIRS_OF_V3_1_1, SERVERS_OF_V3_1_1,
+    contender as sessions,
+};
 use mqtt5_benches::{baseline, contenders, mixed, ours, packets, report};
 use mqtt5_codec::ProtocolVersion;
 
@@ -89,9 +92,11 @@ fn print_table(table: Result<String, Error>) -> ExitCode {
 }
 
 /// The contenders of [`COUNT_SESSION`].
-const SIDES: [(&str, &[sessions::Contender]); 3] = [
+const SIDES: [(&str, &[sessions::Contender]); 5] = [
     ("client and server", PAIRS),
     ("client alone", CLIENTS),
+    ("client and server of MQTT 3.1.1", PAIRS_OF_V3_1_1),
+    ("client of MQTT 3.1.1 alone", CLIENTS_OF_V3_1_1),
     ("server of MQTT 3.1.1 alone", SERVERS_OF_V3_1_1),
 ];
 
@@ -184,10 +189,8 @@ fn table(version: ProtocolVersion, all: bool) -> Result<String, Error> {
             rows.push(cells(version, &contenders, task, row.id, title)?);
         }
     }
-    if version == ProtocolVersion::V5_0 {
-        let title = mixed::TITLE.to_owned();
-        rows.push(cells(version, &contenders, "stream", "", title)?);
-    }
+    let title = mixed::TITLE.to_owned();
+    rows.push(cells(version, &contenders, "stream", "", title)?);
     Ok(report::table(&head, rows))
 }
 
@@ -248,6 +251,6 @@ fn prepare(
     match task {
         "decode" => contender.decode.map(|decode| decode(packet())),
         "encode" => contender.encode.map(|encode| encode(packet())),
-        _ => contender.stream.map(|stream| stream()),
+        _ => contender.stream.map(|stream| stream(mixed::bytes(version))),
     }
 }

@@ -14,10 +14,10 @@ usage: ratios [--decode] [--encode] [--stream] [--mqtt VERSION] [--seconds N] [-
        ratios --chart [--seconds N]
 
   --decode, --encode, --stream   measure only this (may be combined)
-  --mqtt VERSION                 5 or 3.1.1, both by default; the stream is one of MQTT 5
+  --mqtt VERSION                 5 or 3.1.1, both by default
   --seconds N                    time for each row, 4 by default
   --nanoseconds                  print times instead of ratios
-  --chart                        print packets per second of the stream as bars
+  --chart                        print packets per second of the stream of MQTT 5 as bars
   --markdown FILE                write the tables to FILE, too";
 
 fn main() {
@@ -91,7 +91,7 @@ impl Options {
 
     fn measure(&self) -> String {
         if self.chart {
-            return report::chart(&self.stream());
+            return report::chart(&self.stream(ProtocolVersion::V5_0));
         }
         let tables = self.versions.iter().map(|version| self.tables(*version));
         let mut text: String = tables.collect();
@@ -126,12 +126,11 @@ impl Options {
             });
             text += &format!("## Encode, {version}\n\n{}\n", table(&encode));
         }
-        let is_v5 = version == ProtocolVersion::V5_0;
-        if is_v5 && self.tasks.contains(&Task::Stream) {
-            stream = vec![self.stream()];
+        if self.tasks.contains(&Task::Stream) {
+            stream = vec![self.stream(version)];
             text += &format!("## Stream, {version}\n\n{}\n", table(&stream));
         }
-        if is_v5 && !self.nanoseconds {
+        if version == ProtocolVersion::V5_0 && !self.nanoseconds {
             let mut lines = goals::baseline(&decode, &stream);
             if !decode.is_empty() {
                 lines.extend(goals::payload_independence(self.time_per_row));
@@ -155,16 +154,11 @@ impl Options {
         rows.collect()
     }
 
-    fn stream(&self) -> Comparison {
+    fn stream(&self, version: ProtocolVersion) -> Comparison {
         let goal = goals::factor(Task::Stream, "");
-        let run = |contender: &Contender| contender.stream.map(|stream| stream());
-        Comparison::measure(
-            ProtocolVersion::V5_0,
-            mixed::TITLE,
-            goal,
-            run,
-            self.time_per_row,
-        )
+        let bytes = mixed::bytes(version);
+        let run = |contender: &Contender| contender.stream.map(|stream| stream(bytes));
+        Comparison::measure(version, mixed::TITLE, goal, run, self.time_per_row)
     }
 }
 

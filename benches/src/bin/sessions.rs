@@ -7,7 +7,9 @@ use std::time::Duration;
 use mqtt5_benches::report::table;
 use mqtt5_benches::sessions::memory::Side;
 use mqtt5_benches::sessions::rows::{EXCHANGES, Row, WINDOWED};
-use mqtt5_benches::sessions::{CLIENTS, PAIRS, SERVERS_OF_V3_1_1, Session, report};
+use mqtt5_benches::sessions::{
+    CLIENTS, CLIENTS_OF_V3_1_1, PAIRS, PAIRS_OF_V3_1_1, SERVERS_OF_V3_1_1, Session, report,
+};
 
 const USAGE: &str = "\
 usage: sessions [--exchanges] [--windows] [--resume] [--memory] [--quick] [--seconds N]
@@ -118,6 +120,16 @@ impl Options {
         add(Task::Exchanges, "Exchanges, client alone", &|| {
             report::exchanges(CLIENTS, &exchanges, false, budget)
         });
+        add(
+            Task::Exchanges,
+            "Exchanges, client and server, MQTT 3.1.1",
+            &|| report::exchanges(PAIRS_OF_V3_1_1, &EXCHANGES, true, budget),
+        );
+        add(
+            Task::Exchanges,
+            "Exchanges, client alone, MQTT 3.1.1",
+            &|| report::exchanges(CLIENTS_OF_V3_1_1, &exchanges, false, budget),
+        );
         add(
             Task::Exchanges,
             "Exchanges, server alone, MQTT 3.1.1",

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::{FILTERS, Fields, Row, TOPIC, acknowledgement, payload};
+use super::{FILTERS, Fields, Row, TOPIC, acknowledgement, payload, ping};
 
 /// All rows, with the names of those of MQTT 5 that say the same.
 pub(super) fn rows() -> &'static [Row] {
@@ -44,7 +44,8 @@ pub fn publish(topic: &str, payload: &[u8]) -> Vec<u8> {
     Fields::default().string(topic).raw(payload).packet(0x30)
 }
 
-fn publish_at_least_once(topic: &str, packet_id: u16, payload: &[u8]) -> Vec<u8> {
+/// A QoS 1 PUBLISH.
+pub fn publish_at_least_once(topic: &str, packet_id: u16, payload: &[u8]) -> Vec<u8> {
     let body = Fields::default().string(topic).u16(packet_id);
     body.raw(payload).packet(0x32)
 }
@@ -70,7 +71,7 @@ fn connack() -> Vec<u8> {
 }
 
 /// A SUBSCRIBE with the eight [`FILTERS`].
-fn subscribe(packet_id: u16) -> Vec<u8> {
+pub fn subscribe(packet_id: u16) -> Vec<u8> {
     FILTERS
         .iter()
         .zip([0, 1, 2, 1, 1, 0, 2, 2])
@@ -81,11 +82,16 @@ fn subscribe(packet_id: u16) -> Vec<u8> {
 }
 
 /// A SUBACK with eight return codes. None of them refuses: mqtt-proto writes 0x80 as 3.
-fn suback(packet_id: u16) -> Vec<u8> {
+pub fn suback(packet_id: u16) -> Vec<u8> {
     Fields::default()
         .u16(packet_id)
         .raw(&[0x00, 0x01, 0x02, 0x00, 0x01, 0x01, 0x02, 0x02])
         .packet(0x90)
+}
+
+/// A DISCONNECT, which is as empty as a PINGREQ.
+pub fn disconnect() -> Vec<u8> {
+    ping(0xE0)
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub(super) const CONTENDER: Contender = Contender {
             used(&buffer);
         })
     }),
-    stream: Some(stream),
+    stream: Some(|bytes| stream(bytes, MQTT_5)),
     round_trip: Some(round_trip),
 };
 
@@ -56,9 +56,10 @@ fn encode(packet: &MqttPacket, buffer: &mut Vec<u8>) {
     .expect("packet encodes");
 }
 
-fn stream() -> BoxedRun {
-    let mut parser = MqttParser::new(16 << 10, MQTT_5);
-    contender::read_stream(move |chunk| {
+/// In the version that the CONNECT names so.
+pub(super) fn stream(bytes: &'static [u8], version: u8) -> BoxedRun {
+    let mut parser = MqttParser::new(16 << 10, version);
+    contender::read_stream(bytes, move |chunk| {
         parser.feed(chunk);
         let mut packets = 0;
         loop {

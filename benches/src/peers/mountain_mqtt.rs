@@ -41,10 +41,11 @@ pub(super) const CONTENDER: Contender = Contender {
         true => encode_again::<CONNACK>(packet),
         false => encode_again::<OTHER>(packet),
     }),
-    stream: Some(|| {
-        contender::read_stream(framing::reader(|_, packet| {
-            decoded(&decode::<OTHER>(packet));
-        }))
+    stream: Some(|bytes| {
+        contender::read_stream(
+            bytes,
+            framing::reader(|_, packet| decoded(&decode::<OTHER>(packet))),
+        )
     }),
     round_trip: Some(|packet| match is_connack(packet) {
         true => round_trip::<CONNACK>(packet),

@@ -80,9 +80,9 @@ fn encode(packet: &Packet, buffer: &mut BytesMut) {
     .expect("packet encodes");
 }
 
-fn stream() -> BoxedRun {
+fn stream(bytes: &'static [u8]) -> BoxedRun {
     let mut buffer = BytesMut::with_capacity(16 << 10);
-    contender::read_stream(move |chunk| {
+    contender::read_stream(bytes, move |chunk| {
         buffer.extend_from_slice(chunk);
         let mut packets = 0;
         while let Some(header) = framing::fixed_header(&buffer)

@@ -6,10 +6,12 @@
 //! In the same way `Packet::encode` returns a new `Vec`, while `Encodable`
 //! writes a body to a buffer that is reused. Strings and payloads are copied.
 
+use std::fmt::Debug;
+
 use mqtt_proto::v5::{ErrorV5, Header, Packet};
 use mqtt_proto::{Encodable, PollHeader};
 
-use crate::contender::{self, Contender, Publish, RoundTrip, decoded, used};
+use crate::contender::{self, BoxedRun, Contender, Publish, RoundTrip, decoded, used};
 use crate::framing::{self, FixedHeader};
 
 pub(super) const CONTENDER: Contender = Contender {
@@ -27,11 +29,7 @@ pub(super) const CONTENDER: Contender = Contender {
             used(&buffer);
         })
     }),
-    stream: Some(|| {
-        contender::read_stream(framing::reader(|header, packet| {
-            decoded(&decode_body::<Header>(header, packet));
-        }))
-    }),
+    stream: Some(stream::<Header>),
     round_trip: Some(round_trip),
 };
 
@@ -55,6 +53,17 @@ pub(super) fn decode_body<H: PollHeader>(
         Some(packet) => Ok(packet),
         None => parsed.decode_buffer(&packet[header.len..], &mut 0),
     }
+}
+
+/// In the version that the type of the header belongs to.
+pub(super) fn stream<H: PollHeader>(bytes: &'static [u8]) -> BoxedRun
+where
+    H::Error: Debug,
+{
+    contender::read_stream(
+        bytes,
+        framing::reader(|header, packet| decoded(&decode_body::<H>(header, packet))),
+    )
 }
 
 fn encode(first_byte: u8, packet: &Packet, buffer: &mut Vec<u8>) {

@@ -39,7 +39,7 @@ pub(super) const CONTENDER: Contender = Contender {
             used(&buffer);
         })
     }),
-    stream: Some(stream),
+    stream: Some(|bytes| stream(bytes, parse)),
     round_trip: Some(round_trip),
 };
 
@@ -96,9 +96,13 @@ pub(super) fn encode(packet: &Packet, buffer: &mut Vec<u8>) {
     }
 }
 
-fn stream() -> BoxedRun {
+/// With the parsers of one version.
+pub(super) fn stream(
+    bytes: &'static [u8],
+    parse: impl Fn(u8, &PacketData) -> Result<Packet, MqttError> + 'static,
+) -> BoxedRun {
     let mut builder = PacketBuilder::new();
-    contender::read_stream(move |chunk| {
+    contender::read_stream(bytes, move |chunk| {
         let mut cursor = Cursor::new(chunk);
         let mut packets = 0;
         loop {

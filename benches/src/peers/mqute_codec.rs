@@ -43,9 +43,9 @@ fn decode(packet: &[u8]) -> Packet {
     read(&mut BytesMut::from(packet)).expect("packet decodes")
 }
 
-fn stream() -> BoxedRun {
+fn stream(bytes: &'static [u8]) -> BoxedRun {
     let mut buffer = BytesMut::with_capacity(16 << 10);
-    contender::read_stream(move |chunk| {
+    contender::read_stream(bytes, move |chunk| {
         buffer.extend_from_slice(chunk);
         let mut packets = 0;
         loop {

@@ -39,10 +39,10 @@ fn decode(packet: &[u8]) -> Packet {
     packet.expect("packet decodes").expect("a whole packet").0
 }
 
-fn stream() -> BoxedRun {
+fn stream(bytes: &'static [u8]) -> BoxedRun {
     let mut codec = Codec::default();
     let mut buffer = BytesMut::with_capacity(16 << 10);
-    contender::read_stream(move |chunk| {
+    contender::read_stream(bytes, move |chunk| {
         buffer.extend_from_slice(chunk);
         let mut packets = 0;
         loop {

@@ -38,9 +38,9 @@ fn decode(packet: &[u8]) -> Packet {
     Packet::read(&mut BytesMut::from(packet), None).expect("packet decodes")
 }
 
-fn stream() -> BoxedRun {
+fn stream(bytes: &'static [u8]) -> BoxedRun {
     let mut buffer = BytesMut::with_capacity(16 << 10);
-    contender::read_stream(move |chunk| {
+    contender::read_stream(bytes, move |chunk| {
         buffer.extend_from_slice(chunk);
         let mut packets = 0;
         loop {

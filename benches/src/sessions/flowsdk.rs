@@ -4,31 +4,38 @@
 //! Its limits of packets and events that wait are lifted so far that windows of
 //! 65,535 fit.
 
+use std::marker::PhantomData;
+
 use flowsdk::mqtt_client::{MqttClientOptions, MqttEvent, PortableMqttEngine, PublishCommand};
 use flowsdk::time::Timestamp;
+use mqtt5_codec::ProtocolVersion;
 
 use crate::sessions::{self, CLIENT_ID, KEEP_ALIVE, Qos, SESSION_EXPIRY, Seen, Session, Setup};
+use crate::version::{V5, Version};
 
 /// More than there ever is.
 const NO_LIMIT: usize = 1 << 20;
 
-pub(super) struct Client {
+pub(super) struct Client<V = V5> {
     engine: PortableMqttEngine,
+    version: PhantomData<V>,
 }
 
-impl sessions::Client for Client {
+impl<V: Version> sessions::Client for Client<V> {
     fn new(setup: Setup) -> Self {
         let mut options = MqttClientOptions::builder()
+            .mqtt_version(V::VERSION.level())
             .client_id(CLIENT_ID)
             .keep_alive(KEEP_ALIVE)
             .clean_start(setup.session == Session::Transient)
             .max_outgoing_packet_count(NO_LIMIT)
             .max_event_count(NO_LIMIT);
-        if setup.session == Session::Kept {
+        if setup.session == Session::Kept && V::VERSION == ProtocolVersion::V5_0 {
             options = options.session_expiry_interval(SESSION_EXPIRY);
         }
         Self {
             engine: PortableMqttEngine::new_at(options.build(), Timestamp::ZERO),
+            version: PhantomData,
         }
     }
 
@@ -82,7 +89,7 @@ impl sessions::Client for Client {
     }
 }
 
-impl Client {
+impl<V> Client<V> {
     #[inline]
     fn send(&mut self, wire: &mut Vec<u8>) {
         let bytes = self.engine.take_outgoing_at(Timestamp::ZERO);

@@ -19,33 +19,70 @@ use mqtt5_codec::ProtocolVersion;
 use crate::sessions::{self, CLIENT_ID, KEEP_ALIVE, Qos, SESSION_EXPIRY, Seen, Session, Setup};
 use crate::version::V5;
 
-pub(super) struct Client {
-    connection: Connection<role::Client>,
-    session: Session,
+/// Sends a PUBLISH. The builders of both versions have the same methods, but no trait that says so.
+macro_rules! send_publish {
+    ($version:ident, $connection:expr, $qos:ident, $topic:ident, $payload:ident) => {{
+        let mut publish = $version::Publish::builder()
+            .topic_name($topic)
+            .expect("a Topic Name")
+            .payload($payload);
+        publish = match $qos {
+            Qos::AtMostOnce => publish,
+            Qos::AtLeastOnce => publish.qos(packet::Qos::AtLeastOnce),
+            Qos::ExactlyOnce => publish.qos(packet::Qos::ExactlyOnce),
+        };
+        if $qos != Qos::AtMostOnce {
+            publish = publish.packet_id($connection.acquire_packet_id().expect("a free one"));
+        }
+        $connection.checked_send(publish.build().expect("a PUBLISH"))
+    }};
 }
 
-impl sessions::Client for Client {
+pub(super) struct Client<V = V5> {
+    connection: Connection<role::Client>,
+    session: Session,
+    version: PhantomData<V>,
+}
+
+impl<V: crate::version::Version> sessions::Client for Client<V> {
     fn new(setup: Setup) -> Self {
-        let mut connection = Connection::new(Version::V5_0);
+        let mut connection = Connection::new(version::<V>());
         connection.set_auto_pub_response(true);
         Self {
             connection,
             session: setup.session,
+            version: PhantomData,
         }
     }
 
     fn connect(&mut self, wire: &mut Vec<u8>) {
-        let mut connect = v5_0::Connect::builder()
-            .client_id(CLIENT_ID)
-            .expect("a Client Identifier")
-            .keep_alive(KEEP_ALIVE)
-            .clean_start(self.session == Session::Transient);
-        if self.session == Session::Kept {
-            let expiry = packet::SessionExpiryInterval::new(SESSION_EXPIRY).expect("an interval");
-            connect = connect.props(vec![Property::SessionExpiryInterval(expiry)]);
-        }
-        let connect = connect.build().expect("a CONNECT");
-        for event in self.connection.checked_send(connect) {
+        let is_clean = self.session == Session::Transient;
+        let events = match V::VERSION {
+            ProtocolVersion::V3_1_1 => {
+                let connect = v3_1_1::Connect::builder()
+                    .client_id(CLIENT_ID)
+                    .expect("a Client Identifier")
+                    .keep_alive(KEEP_ALIVE)
+                    .clean_session(is_clean)
+                    .build();
+                self.connection.checked_send(connect.expect("a CONNECT"))
+            }
+            _ => {
+                let mut connect = v5_0::Connect::builder()
+                    .client_id(CLIENT_ID)
+                    .expect("a Client Identifier")
+                    .keep_alive(KEEP_ALIVE)
+                    .clean_start(is_clean);
+                if !is_clean {
+                    let expiry = packet::SessionExpiryInterval::new(SESSION_EXPIRY);
+                    let expiry = expiry.expect("an interval");
+                    connect = connect.props(vec![Property::SessionExpiryInterval(expiry)]);
+                }
+                let connect = connect.build();
+                self.connection.checked_send(connect.expect("a CONNECT"))
+            }
+        };
+        for event in events {
             sent(event, wire);
         }
     }
@@ -59,20 +96,11 @@ impl sessions::Client for Client {
         wire: &mut Vec<u8>,
         seen: &mut Seen,
     ) {
-        let mut publish = v5_0::Publish::builder()
-            .topic_name(topic)
-            .expect("a Topic Name")
-            .payload(payload);
-        publish = match qos {
-            Qos::AtMostOnce => publish,
-            Qos::AtLeastOnce => publish.qos(packet::Qos::AtLeastOnce),
-            Qos::ExactlyOnce => publish.qos(packet::Qos::ExactlyOnce),
+        let events = match V::VERSION {
+            ProtocolVersion::V3_1_1 => send_publish!(v3_1_1, self.connection, qos, topic, payload),
+            _ => send_publish!(v5_0, self.connection, qos, topic, payload),
         };
-        if qos != Qos::AtMostOnce {
-            publish = publish.packet_id(self.connection.acquire_packet_id().expect("a free one"));
-        }
-        let publish = publish.build().expect("a PUBLISH");
-        for event in self.connection.checked_send(publish) {
+        for event in events {
             sent(event, wire);
         }
         if qos == Qos::AtMostOnce {
@@ -99,6 +127,13 @@ impl sessions::Client for Client {
                         assert_eq!(connack.reason_code(), ConnectReasonCode::Success);
                         seen.connected(connack.session_present());
                     }
+                    Event::NotifyPacketReceived(
+                        Packet::V3_1_1Puback(_) | Packet::V3_1_1Pubcomp(_),
+                    ) => seen.completed(),
+                    Event::NotifyPacketReceived(Packet::V3_1_1Connack(connack)) => {
+                        assert_eq!(connack.return_code(), ConnectReturnCode::Accepted);
+                        seen.connected(connack.session_present());
+                    }
                     event => sent(event, wire),
                 }
             }
@@ -118,10 +153,7 @@ pub(super) struct Server<V = V5> {
 
 impl<V: crate::version::Version> sessions::Server for Server<V> {
     fn new(_setup: Setup) -> Self {
-        let mut connection = Connection::new(match V::VERSION {
-            ProtocolVersion::V3_1_1 => Version::V3_1_1,
-            _ => Version::V5_0,
-        });
+        let mut connection = Connection::new(version::<V>());
         connection.set_auto_pub_response(true);
         Self {
             connection,
@@ -184,6 +216,13 @@ impl<V: crate::version::Version> Server<V> {
         for event in events {
             sent(event, wire);
         }
+    }
+}
+
+fn version<V: crate::version::Version>() -> Version {
+    match V::VERSION {
+        ProtocolVersion::V3_1_1 => Version::V3_1_1,
+        _ => Version::V5_0,
     }
 }
 

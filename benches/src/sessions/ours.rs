@@ -5,7 +5,7 @@ use std::mem;
 
 use bytes::BytesMut;
 use mqtt5_session_fsm::codec::{
-    Connect, ConnectProperties, Message, Property, Publish, Text, TopicName,
+    Connect, ConnectProperties, Message, Property, ProtocolVersion, Publish, Text, TopicName,
 };
 use mqtt5_session_fsm::{
     Client as Machine, ClientConfig, Event, Instant, Outcome, Output, Publication,
@@ -57,7 +57,7 @@ fn unexpected(event: &Event<'_>) -> ! {
     panic!("{event:?}")
 }
 
-/// A client, and the memory that its messages are written into.
+/// A client of MQTT 5, and the memory that its messages are written into.
 pub(super) struct Client {
     machine: Machine,
     session: Session,
@@ -67,6 +67,27 @@ pub(super) struct Client {
 }
 
 impl Client {
+    /// Only this says which version it is.
+    fn connect_in(&mut self, version: ProtocolVersion, wire: &mut Vec<u8>) {
+        let expiry = [Property::SessionExpiryInterval(SESSION_EXPIRY)];
+        let properties = match (version, self.session) {
+            (ProtocolVersion::V5_0, Session::Kept) => {
+                ConnectProperties::new(&expiry).expect("one property")
+            }
+            _ => ConnectProperties::EMPTY,
+        };
+        let connect = Connect {
+            version,
+            clean_start: self.session == Session::Transient,
+            keep_alive: KEEP_ALIVE,
+            properties,
+            client_identifier: Text::new(CLIENT_ID).expect("a string"),
+            ..Connect::default()
+        };
+        self.machine.connect(NOW, &connect).expect("a CONNECT");
+        self.drain(wire);
+    }
+
     #[inline]
     fn drain(&mut self, wire: &mut Vec<u8>) {
         while let Some(output) = self.machine.poll(NOW, wire) {
@@ -90,20 +111,7 @@ impl sessions::Client for Client {
     }
 
     fn connect(&mut self, wire: &mut Vec<u8>) {
-        let expiry = [Property::SessionExpiryInterval(SESSION_EXPIRY)];
-        let properties = match self.session {
-            Session::Transient => ConnectProperties::EMPTY,
-            Session::Kept => ConnectProperties::new(&expiry).expect("one property"),
-        };
-        let connect = Connect {
-            clean_start: self.session == Session::Transient,
-            keep_alive: KEEP_ALIVE,
-            properties,
-            client_identifier: Text::new(CLIENT_ID).expect("a string"),
-            ..Connect::default()
-        };
-        self.machine.connect(NOW, &connect).expect("a CONNECT");
-        self.drain(wire);
+        self.connect_in(ProtocolVersion::V5_0, wire);
     }
 
     #[inline]
@@ -156,7 +164,44 @@ impl sessions::Client for Client {
     }
 }
 
-/// The Server of one connection after the other, and the Session between them.
+/// A client of MQTT 3.1.1. A client that is generic over the version would be simpler, but then the row of
+/// MQTT 5 would take some instructions more, in the scripted server: other functions are inlined there.
+#[cfg(feature = "peers")]
+pub(super) struct ClientOfV3_1_1(Client);
+
+#[cfg(feature = "peers")]
+impl sessions::Client for ClientOfV3_1_1 {
+    fn new(setup: Setup) -> Self {
+        Self(Client::new(setup))
+    }
+
+    fn connect(&mut self, wire: &mut Vec<u8>) {
+        self.0.connect_in(ProtocolVersion::V3_1_1, wire);
+    }
+
+    #[inline]
+    fn publish(
+        &mut self,
+        qos: Qos,
+        topic: &str,
+        payload: &[u8],
+        wire: &mut Vec<u8>,
+        seen: &mut Seen,
+    ) {
+        self.0.publish(qos, topic, payload, wire, seen);
+    }
+
+    #[inline]
+    fn receive(&mut self, bytes: &[u8], wire: &mut Vec<u8>, seen: &mut Seen) {
+        self.0.receive(bytes, wire, seen);
+    }
+
+    fn connection_lost(&mut self) {
+        self.0.connection_lost();
+    }
+}
+
+/// The Server of one connection after the other, of either version, and the Session between them.
 pub(super) struct Server {
     machine: ServerMachine,
     session: Option<Box<State>>,
