@@ -11,14 +11,14 @@ use common::{Network, VERSIONS, soon};
 use mqtt5_tokio::codec::{Message, Publish, Subscription};
 use mqtt5_tokio::fsm::Publication;
 use mqtt5_tokio::fsm::broker::journal::Batch;
-use mqtt5_tokio::fsm::broker::{Grant, Notice, Permission};
+use mqtt5_tokio::fsm::broker::{BrokerConfig, Grant, Notice, Permission};
 use mqtt5_tokio::fsm::reconnect::GiveUp;
 use mqtt5_tokio::{
     Access, Admitted, AllowAll, Authenticator, BoxedFuture, ConnectError, ConnectionState,
     Exchange, Identity, Login, LoginAnswer, Peer, PublishFailure, Qos, ReasonCode, Report,
     RequestFailure, Server, Store, Will,
 };
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Knows one user, who may publish below `own`, and subscribe to everything but `secret`, with QoS 1 at most.
 struct Guarded;
@@ -493,4 +493,48 @@ async fn a_client_that_does_not_stop_is_cut_off() {
         assert!(written < 1 << 20);
     }
     soon(serving).await.unwrap();
+}
+
+/// A publisher that never pauses is not read until the queues of its subscribers are full: they have their turns.
+#[tokio::test]
+async fn a_publisher_that_never_pauses_gives_way() {
+    const MESSAGES: usize = 20_000;
+    let mut config = BrokerConfig::default();
+    config.server.session.waiting.messages = MESSAGES as u32 / 4;
+    let server = Server::builder(AllowAll).config(config).start().unwrap();
+    // All that is published is there at once.
+    let connect = b"\x10\x0E\0\x04MQTT\x05\x02\0\0\0\0\x01";
+    let subscribe = b"\x82\x07\0\x01\0\0\x01t\0";
+    let publish = b"\x30\x04\0\x01t\0";
+    let (mut publisher, its) = tokio::io::duplex(1 << 20);
+    publisher.write_all(connect).await.unwrap();
+    publisher.write_all(b"p").await.unwrap();
+    publisher
+        .write_all(&publish.repeat(MESSAGES))
+        .await
+        .unwrap();
+    let mut readers = Vec::new();
+    for name in ["a", "b", "c"] {
+        let (mut mine, its) = tokio::io::duplex(1 << 20);
+        mine.write_all(connect).await.unwrap();
+        mine.write_all(name.as_bytes()).await.unwrap();
+        mine.write_all(subscribe).await.unwrap();
+        tokio::spawn(server.serve(its, Peer::default()));
+        let mut answers = Vec::new();
+        while !answers.ends_with(b"\x90\x04\0\x01\0\0") {
+            soon(mine.read_buf(&mut answers)).await.unwrap();
+        }
+        readers.push(tokio::spawn(async move {
+            let mut received = vec![0; MESSAGES * publish.len()];
+            soon(mine.read_exact(&mut received)).await.map(|_| received)
+        }));
+    }
+    tokio::spawn(server.serve(its, Peer::default()));
+    for reader in readers {
+        assert_eq!(
+            soon(reader).await.unwrap().unwrap(),
+            publish.repeat(MESSAGES)
+        );
+    }
+    assert_eq!(server.look(|broker| broker.statistics().dropped), 0);
 }

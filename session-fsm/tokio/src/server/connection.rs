@@ -23,9 +23,9 @@ use crate::wire::{OUTPUT_SIZE, Wire};
 
 /// How much a connection does before the others have their turn, in bytes of packets that it has read. Who publishes without
 /// end to many is slowed by them, and each of them gets many messages at once.
-const TURN: usize = 1 << 14;
+const TURN: usize = 1 << 13;
 /// What a step of a wide fan-out counts for.
-const FANOUT: usize = TURN / 16;
+const FANOUT: usize = TURN / 8;
 
 /// Serves a connection until it is over. It counts from now on.
 ///
@@ -187,7 +187,7 @@ impl<S: Stream> Connection<S> {
                 return Err(Over::Network);
             };
             self.free -= written;
-            turn += written / 4;
+            turn += written / 8;
             self.wire.release_output();
         }
     }
