@@ -21,10 +21,10 @@ use super::host::Host;
 use crate::transport::Stream;
 use crate::wire::{OUTPUT_SIZE, Wire};
 
-/// How much a connection does before the others have their turn, in bytes of packets that it has read. Who publishes without
-/// end to many is slowed by them, and each of them gets many messages at once.
+/// How many bytes of packets a connection handles before the others have their turn. A publisher that never pauses is slowed
+/// by its subscribers, and each of them gets many messages at once.
 const TURN: usize = 1 << 13;
-/// What a step of a wide fan-out counts for.
+/// A step of a wide fan-out counts as this many.
 const FANOUT: usize = TURN / 8;
 
 /// Serves a connection until it is over. It counts from now on.
