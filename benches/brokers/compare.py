@@ -179,8 +179,9 @@ def main():
     raise_file_limit()
     Broker.program = build()
     version = subprocess.run([find("mosquitto"), "-h"], capture_output=True, text=True).stdout.splitlines()[0]
-    print(f"{version}; mqttv5-cli {GENERATOR_VERSION} ({find(GENERATOR)}).")
-    for task in chosen or TASKS:
+    tasks = chosen or list(TASKS)
+    print(f"{version}." if set(tasks) <= {"--witness", "--store"} else f"{version}; mqttv5-cli {GENERATOR_VERSION}, {find(GENERATOR)}.")
+    for task in tasks:
         TASKS[task](seconds)
 
 
