@@ -187,6 +187,7 @@ impl<S: Stream> Connection<S> {
                 return Err(Over::Network);
             };
             self.free -= written;
+            // Messages that are written were handled before.
             turn += written / 8;
             self.wire.release_output();
         }
