@@ -49,7 +49,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         poll_fn(|context| self.poll_moved(context, reads, free)).await
     }
 
-    fn poll_moved(
+    pub(crate) fn poll_moved(
         &mut self,
         context: &mut Context<'_>,
         reads: bool,

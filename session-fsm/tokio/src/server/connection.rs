@@ -1,10 +1,10 @@
 //! One Network Connection.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use mqtt5_session_fsm::Cause;
 use mqtt5_session_fsm::broker::{
@@ -46,6 +46,9 @@ pub(super) fn serve<S: Stream>(
             free: 0,
             held: VecDeque::new(),
             stored: 0,
+            waits_for_store: false,
+            next: Next::Nothing,
+            turn: 0,
             identity: None,
             is_accepted: false,
             exchange: None,
@@ -57,10 +60,37 @@ pub(super) fn serve<S: Stream>(
         }
     };
     async move {
-        if let Some(connection) = &mut connection {
-            connection.serve().await;
+        let Some(connection) = &mut connection else {
+            return;
+        };
+        let over = loop {
+            let answer = match poll_fn(|context| connection.poll_exchange(context)).await {
+                Ok(Pause::Turn) => None,
+                // What happens seldom is boxed: a connection that is silent holds no memory for it.
+                Ok(Pause::Question(question)) => Some(Box::pin(connection.answer(question))),
+                Err(over) => break over,
+            };
+            match answer {
+                None => yield_now().await,
+                Some(answer) => {
+                    if let Err(over) = answer.await {
+                        break over;
+                    }
+                }
+            }
+        };
+        if connection.end(&over) {
+            Box::pin(connection.close()).await;
         }
     }
+}
+
+/// Why a connection pauses.
+enum Pause {
+    /// The others have their turn.
+    Turn,
+    /// The broker asks.
+    Question(Question),
 }
 
 /// Why a connection is over.
@@ -91,6 +121,12 @@ struct Connection<S> {
     held: VecDeque<(u64, usize)>,
     /// All records up to this one are stored, and perhaps others.
     stored: u64,
+    /// The bell rings when more are stored.
+    waits_for_store: bool,
+    /// What the broker wants next.
+    next: Next,
+    /// How many bytes of packets were handled since the others had their turn.
+    turn: usize,
     /// As the CONNECT says, until the client is accepted.
     identity: Option<Identity>,
     is_accepted: bool,
@@ -106,14 +142,62 @@ impl<S> Drop for Connection<S> {
     }
 }
 
-/// What happens seldom is boxed: a connection that is silent holds no memory for it.
 impl<S: Stream> Connection<S> {
-    async fn serve(&mut self) {
-        let Err(over) = self.exchange().await;
+    /// Reads and writes until the connection is over, or pauses.
+    fn poll_exchange(&mut self, context: &mut Context<'_>) -> Poll<Result<Pause, Over>> {
+        loop {
+            if self.turn >= TURN {
+                self.turn = 0;
+                return Poll::Ready(Ok(Pause::Turn));
+            }
+            // A broker that has something to write says so, and all that there was room for is written.
+            let has_rung = self.bell.has_rung();
+            if has_rung && self.host.has_ended() {
+                return Poll::Ready(Err(Over::Server));
+            }
+            if has_rung || matches!(self.next, Next::Room(_)) {
+                self.next = self.fill()?;
+            }
+            if !self.held.is_empty() {
+                self.release();
+            }
+            // A Client that does not take the answers is not read.
+            let mut reads = self.next == Next::Nothing;
+            if reads && !self.wire.input.is_empty() {
+                let before = self.wire.input.len();
+                let step = self.receive()?;
+                self.turn += before - self.wire.input.len();
+                match step {
+                    Step::Taken => {}
+                    Step::Wait => {
+                        reads = false;
+                        self.turn += FANOUT;
+                    }
+                    Step::Ask(question) => return Poll::Ready(Ok(Pause::Question(question))),
+                }
+            }
+            let Poll::Ready(moved) = self.wire.poll_moved(context, reads, self.free) else {
+                ready!(self.bell.poll_rung(context));
+                continue;
+            };
+            let Ok(written) = moved else {
+                // The last packet may have said why.
+                self.fill()?;
+                return Poll::Ready(Err(Over::Network));
+            };
+            self.free -= written;
+            // Messages that are written were handled before.
+            self.turn += written / 8;
+            self.wire.release_output();
+        }
+    }
+
+    /// Reports the end. Returns whether last packets may have to leave.
+    fn end(&self, over: &Over) -> bool {
         let cause = match over {
-            Over::Broker(cause) => Some(cause),
+            Over::Broker(cause) => Some(*cause),
             Over::Network => None,
-            Over::Server => return,
+            Over::Server => return false,
         };
         self.host.report(&Report::Ended {
             peer: &self.peer,
@@ -121,9 +205,7 @@ impl<S: Stream> Connection<S> {
             cause,
         });
         // A network error ends only the connection: the Session waits for its Client in the broker.
-        if cause.is_some() {
-            Box::pin(self.close()).await;
-        }
+        cause.is_some()
     }
 
     /// The last packets leave.
@@ -131,65 +213,6 @@ impl<S: Stream> Connection<S> {
         let last = self.held.back().map_or(0, |&(record, _)| record);
         if self.host.is_stored(last).await {
             self.wire.close().await;
-        }
-    }
-
-    /// Reads and writes until the connection is over.
-    async fn exchange(&mut self) -> Result<Infallible, Over> {
-        let (host, bell) = (self.host.clone(), self.bell.clone());
-        let mut stored = host.stored.subscribe();
-        let mut next = Next::Nothing;
-        let mut turn = 0;
-        loop {
-            if turn >= TURN {
-                turn = 0;
-                yield_now().await;
-            }
-            // A broker that has something to write says so, and all that there was room for is written.
-            let has_rung = bell.has_rung();
-            if has_rung && host.has_ended() {
-                return Err(Over::Server);
-            }
-            if has_rung || matches!(next, Next::Room(_)) {
-                next = self.fill()?;
-            }
-            if !self.held.is_empty() {
-                self.release(*stored.borrow_and_update());
-            }
-            // A Client that does not take the answers is not read.
-            let mut reads = next == Next::Nothing;
-            if reads && !self.wire.input.is_empty() {
-                let before = self.wire.input.len();
-                let step = self.receive()?;
-                turn += before - self.wire.input.len();
-                match step {
-                    Step::Taken => {}
-                    Step::Wait => {
-                        reads = false;
-                        turn += FANOUT;
-                    }
-                    Step::Ask(question) => {
-                        Box::pin(self.answer(&question)).await?;
-                        continue;
-                    }
-                }
-            }
-            let free = self.free;
-            let moved = tokio::select! {
-                biased;
-                moved = self.wire.moved(reads, free) => moved,
-                () = poll_fn(|context| bell.poll_rung(context)) => continue,
-                Ok(()) = stored.changed(), if !self.held.is_empty() => continue,
-            };
-            let Ok(written) = moved else {
-                // The last packet may have said why.
-                self.fill()?;
-                return Err(Over::Network);
-            };
-            self.free -= written;
-            // Messages that are written were handled before.
-            turn += written / 8;
-            self.wire.release_output();
         }
     }
 
@@ -228,9 +251,21 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Records up to this one are stored.
-    fn release(&mut self, stored: u64) {
-        self.stored = stored;
+    /// Lets those packets leave whose records are stored.
+    fn release(&mut self) {
+        self.release_up_to(self.host.last_stored());
+        if !self.held.is_empty() && !self.waits_for_store {
+            self.release_up_to(self.host.ring_when_stored(&self.bell));
+            self.waits_for_store = true;
+        }
+    }
+
+    fn release_up_to(&mut self, stored: u64) {
+        if stored > self.stored {
+            self.stored = stored;
+            // It has rung, or will at once.
+            self.waits_for_store = false;
+        }
         while let Some(&(record, bytes)) = self.held.front() {
             if record > stored {
                 break;
@@ -261,10 +296,10 @@ impl<S: Stream> Connection<S> {
     /// # Errors
     ///
     /// The server has ended meanwhile.
-    async fn answer(&mut self, question: &Question) -> Result<(), Over> {
+    async fn answer(&mut self, question: Question) -> Result<(), Over> {
         let host = self.host.clone();
         tokio::select! {
-            () = self.answer_packet(question) => Ok(()),
+            () = self.answer_packet(&question) => Ok(()),
             () = host.ended() => Err(Over::Server),
         }
     }
@@ -414,4 +449,22 @@ fn assigned() -> io::Result<String> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     Ok(format!("auto-{:032x}", u128::from_ne_bytes(random)))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    /// A connection that is silent holds this, and what the broker holds of it. A task of tokio takes 104 bytes more, and a
+    /// multiple of 128.
+    #[test]
+    fn the_future_of_a_connection_is_small() {
+        fn size<F>(_: impl FnOnce(&Arc<Host>, TcpStream, Peer) -> F) -> usize {
+            size_of::<F>()
+        }
+        let size = size(serve);
+        assert!(size <= 512 - 104, "{size} bytes");
+    }
 }

@@ -31,7 +31,9 @@ pub(super) struct Host {
     /// Wakes the store.
     pub(super) records: Notify,
     /// The number of the last record that is stored.
-    pub(super) stored: watch::Sender<u64>,
+    stored: watch::Sender<u64>,
+    /// The bells of the connections that wait for more.
+    waiting: Mutex<Vec<Arc<Bell>>>,
     /// How many connections there are.
     pub(super) connections: watch::Sender<usize>,
     /// How many listeners accept connections.
@@ -64,6 +66,7 @@ impl Host {
             work: Notify::new(),
             records: Notify::new(),
             stored: watch::Sender::new(broker.last_record()),
+            waiting: Mutex::default(),
             connections: watch::Sender::new(0),
             listeners: watch::Sender::new(0),
             end: watch::Sender::new(None),
@@ -184,6 +187,26 @@ impl Host {
                 view.connection().is_none() || session.waiting() == 0 && session.in_flight() == 0
             })
         })
+    }
+
+    pub(super) fn last_stored(&self) -> u64 {
+        *self.stored.borrow()
+    }
+
+    /// All records up to this one are stored.
+    pub(super) fn stored_up_to(&self, record: u64) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.stored.send_replace(record);
+        for bell in waiting.drain(..) {
+            bell.ring();
+        }
+    }
+
+    /// Returns the last record that is stored. The bell rings once, when more are.
+    pub(super) fn ring_when_stored(&self, bell: &Arc<Bell>) -> u64 {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.push(bell.clone());
+        self.last_stored()
     }
 
     /// Waits until this record is stored. Returns whether it is; otherwise the server has ended.

@@ -66,7 +66,7 @@ pub(super) async fn run(mut store: Box<dyn Store>, host: Arc<Host>) {
         match stored.await {
             Ok((back, memory, Ok(()))) => {
                 (store, bytes) = (back, memory);
-                host.stored.send_replace(last);
+                host.stored_up_to(last);
             }
             Ok((.., Err(error))) => return host.stop(Some(format!("the store: {error}"))),
             Err(error) => return host.stop(Some(format!("the store: {error}"))),
