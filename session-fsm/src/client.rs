@@ -140,7 +140,7 @@ impl Client {
             ..Timeouts::new(config.packet)
         });
         let mut connection = Connection::new(Role::Client, config.topic_aliases, liveness);
-        connection.topic_alias_bytes = config.topic_alias_bytes;
+        connection.topic_alias_bytes = u32::try_from(config.topic_alias_bytes).unwrap_or(u32::MAX);
         Client {
             early_packets: config.early_packets,
             ping_margin: config.ping_margin,

@@ -17,6 +17,7 @@ mod send;
 mod topic_alias;
 mod unread;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -38,7 +39,7 @@ pub(crate) use unread::Unread;
 
 use self::outbox::Outbox;
 use self::topic_alias::{Inbound, Outbound};
-use crate::bandwidth::Counted;
+use crate::bandwidth::AliasSavings;
 use crate::connection::large::Arriving;
 use crate::error::SendError;
 use crate::event::Cause;
@@ -76,18 +77,17 @@ pub(crate) struct Connection {
     pub(crate) maximum_connect_size: u32,
     topic_aliases: TopicAliases,
     /// The most bytes that the Topic Names of Topic Aliases may take, in each direction.
-    pub(crate) topic_alias_bytes: usize,
+    pub(crate) topic_alias_bytes: u32,
     outbox: Outbox,
     inbound: Inbound,
     pub(crate) arriving: Option<Arriving>,
     outbound: Outbound,
-    pub(crate) alias_savings: Counted,
-    pub(crate) authentication: Option<Authentication>,
+    pub(crate) authentication: Option<Box<Authentication>>,
     pub(crate) unread: Unread,
     pub(crate) early: Early,
     pub(crate) liveness: Liveness,
     /// Client of MQTT 3.1.1: the Reason Codes that the last UNSUBACK would have.
-    successes: Vec<ReasonCode>,
+    successes: Box<[ReasonCode]>,
 }
 
 impl Connection {
@@ -100,17 +100,16 @@ impl Connection {
             peer: Limits::NONE,
             maximum_connect_size: LARGEST_PACKET,
             topic_aliases,
-            topic_alias_bytes: usize::MAX,
+            topic_alias_bytes: u32::MAX,
             outbox: Outbox::default(),
             inbound: Inbound::default(),
             arriving: None,
             outbound: Outbound::default(),
-            alias_savings: Counted::default(),
             authentication: None,
             unread: Unread::default(),
             early: Early::default(),
             liveness,
-            successes: Vec::new(),
+            successes: Box::default(),
         }
     }
 
@@ -128,6 +127,11 @@ impl Connection {
             ),
             ..Connection::new(self.role, self.topic_aliases, self.liveness.clone())
         };
+    }
+
+    /// What Topic Aliases have saved.
+    pub(crate) fn alias_savings(&self) -> AliasSavings {
+        self.outbound.savings()
     }
 
     #[inline]

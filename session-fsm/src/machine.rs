@@ -16,7 +16,7 @@ macro_rules! machine_methods {
             /// connection starts a new count.
             #[must_use]
             pub fn alias_savings(&self) -> AliasSavings {
-                self.connection().alias_savings.0
+                self.connection().alias_savings()
             }
 
             /// Accepts a message, connected or not. [`poll`](Self::poll) writes it as soon as the

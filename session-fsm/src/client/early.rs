@@ -59,7 +59,7 @@ impl Client {
 
     /// Sends the requests that the Server supports, after the CONNACK.
     pub(super) fn send_early(&mut self) {
-        for token in self.connection.early.finish() {
+        for token in self.connection.early.finish().iter().copied() {
             self.session.notice(Notice::Outcome(token, Ending::Sent));
         }
         if fault!("early requests forgotten") {
@@ -138,7 +138,7 @@ impl Client {
             } else {
                 (Ending::Sent, Ending::Indeterminate)
             };
-            for token in self.connection.early.finish() {
+            for token in self.connection.early.finish().iter().copied() {
                 self.session.notice(Notice::Outcome(token, sent));
             }
             self.session.unconfirmed(ending);

@@ -91,7 +91,7 @@ impl Client {
         self.connection.own = Limits::of_client(properties);
         self.connection.authentication = properties
             .authentication_method()
-            .map(|method| Authentication::new(method.as_str()));
+            .map(|method| Box::new(Authentication::new(method.as_str())));
         if clean_start && self.connection.authentication.is_none() {
             self.connection.early = Early::granted(self.early_packets);
         }

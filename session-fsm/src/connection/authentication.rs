@@ -71,7 +71,7 @@ impl Authentication {
 
     /// Checks an AUTH that came from the peer.
     pub(crate) fn receive(
-        authentication: Option<&mut Authentication>,
+        authentication: Option<&mut Box<Authentication>>,
         sender: Role,
         auth: &Auth<'_>,
     ) -> Result<(), SessionViolation> {

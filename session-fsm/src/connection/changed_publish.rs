@@ -96,8 +96,7 @@ impl Connection {
                 Ok(()) => {
                     trace_publish!(packet.delivery, packet.retain, Some(length));
                     if let Some(alias) = alias {
-                        self.outbound.sent(alias, topic);
-                        self.alias_savings.count(
+                        self.outbound.sent(alias, topic).count(
                             length,
                             packet.delivery,
                             topic.len(),
@@ -125,12 +124,13 @@ impl Connection {
         match (wanted, self.topic_aliases) {
             // Both sides keep to what the other one announced [MQTT-3.2.2-17] [MQTT-3.3.2-9]
             // [MQTT-3.3.2-11].
-            (Some(wanted), _) if wanted.get() <= maximum || fault!("MQTT-3.1.2-26") => {
-                self.outbound.wanted(topic, wanted, self.topic_alias_bytes)
-            }
+            (Some(wanted), _) if wanted.get() <= maximum || fault!("MQTT-3.1.2-26") => self
+                .outbound
+                .wanted(topic, wanted, self.topic_alias_bytes as usize),
             (None, TopicAliases::Automatic(policy)) if maximum > 0 => {
                 let maximum = fault!("MQTT-3.1.2-26", maximum.min(policy.get()), policy.get());
-                self.outbound.choose(topic, maximum, self.topic_alias_bytes)
+                self.outbound
+                    .choose(topic, maximum, self.topic_alias_bytes as usize)
             }
             _ => None,
         }

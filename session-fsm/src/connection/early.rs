@@ -1,8 +1,7 @@
 //! Packets that a Client sends before the CONNACK, if it is configured to (section 3.1.4).
 
-use alloc::vec::Vec;
-
 use crate::Token;
+use crate::session::RareQueue;
 
 /// How many packets may still be sent before the CONNACK, and the sent ones that no packet will
 /// answer.
@@ -11,7 +10,7 @@ pub(crate) struct Early {
     granted: bool,
     left: u16,
     /// Messages with QoS 0. They are no more than packets were allowed.
-    sent: Vec<Token>,
+    sent: RareQueue<Token>,
 }
 
 impl Early {
@@ -20,7 +19,7 @@ impl Early {
         Early {
             granted: true,
             left: packets,
-            sent: Vec::new(),
+            sent: RareQueue::default(),
         }
     }
 
@@ -40,11 +39,11 @@ impl Early {
 
     /// A message with QoS 0 was sent: what became of it is known when the CONNACK comes.
     pub(super) fn sent(&mut self, token: Token) {
-        self.sent.push(token);
+        self.sent.push_back(token);
     }
 
     /// The CONNACK has come, or never will: the messages with QoS 0.
-    pub(crate) fn finish(&mut self) -> Vec<Token> {
+    pub(crate) fn finish(&mut self) -> RareQueue<Token> {
         core::mem::take(self).sent
     }
 }

@@ -151,7 +151,7 @@ struct Blocked {
     /// When the peer has to have taken something, by the caller's clock.
     due: Instant,
     /// From the last progress to `due`, in milliseconds.
-    allowed: u64,
+    allowed: u32,
     /// This side was late; the peer had its chance.
     excused: bool,
 }
@@ -226,7 +226,7 @@ impl Liveness {
         self.behind = self.behind.min(now.as_millis());
         if let Some(blocked) = &mut self.blocked {
             blocked.since = blocked.since.min(now);
-            blocked.due = blocked.due.min(now.plus_millis(blocked.allowed));
+            blocked.due = (blocked.due).min(now.plus_millis(u64::from(blocked.allowed)));
         }
         self.sent = self.sent.min(now);
         let here = self.reading(now);
@@ -397,7 +397,8 @@ impl Liveness {
         self.blocked = Some(Blocked {
             since,
             due: now.plus_millis(allowed),
-            allowed,
+            // 49 days at most.
+            allowed: u32::try_from(allowed).unwrap_or(u32::MAX),
             excused: false,
         });
     }
@@ -472,8 +473,9 @@ impl Liveness {
             self.blocked = None;
             return true;
         }
-        blocked.allowed = chance(late);
-        blocked.due = now.plus_millis(blocked.allowed);
+        let allowed = chance(late);
+        blocked.allowed = allowed as u32;
+        blocked.due = now.plus_millis(allowed);
         false
     }
 

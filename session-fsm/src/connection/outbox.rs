@@ -17,8 +17,8 @@ use mqtt5_codec::{
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outbox {
     bytes: Vec<u8>,
-    /// How many of the bytes were written already.
-    written: usize,
+    /// How many of the bytes were written already. They are some packets at most beyond [`Self::FULL`].
+    written: u32,
     /// How many messages stop counting against our Receive Maximum once the packets are written.
     answered: u16,
     /// Whether a packet among them starts a time when it is written: see [`Asked`].
@@ -64,7 +64,7 @@ impl Outbox {
     /// How many bytes wait to be written.
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.bytes.len() - self.written
+        self.bytes.len() - self.written as usize
     }
 
     #[inline]
@@ -145,7 +145,7 @@ impl Outbox {
             }
             trace_packets!(version, "sent", &self.pending()[..length]);
             wire.put(&self.pending()[..length]);
-            self.written += length;
+            self.written += length as u32;
             match packet_type {
                 PacketType::PingReq => asked.pings += 1,
                 PacketType::Subscribe | PacketType::Unsubscribe => asked.requests += 1,
@@ -155,8 +155,9 @@ impl Outbox {
         self.asks &= result.is_err();
         let answered = (self.written > before).then(|| core::mem::take(&mut self.answered));
         // The rest is moved only if it is shorter than the written part.
-        if self.written > self.bytes.len() / 2 {
-            self.bytes.drain(..self.written);
+        let written = self.written as usize;
+        if written > self.bytes.len() / 2 {
+            self.bytes.drain(..written);
             self.written = 0;
         }
         (answered, asked, result)
@@ -202,7 +203,7 @@ impl Outbox {
 
     #[inline]
     fn pending(&self) -> &[u8] {
-        self.bytes.get(self.written..).unwrap_or_default()
+        self.bytes.get(self.written as usize..).unwrap_or_default()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Incoming messages and acknowledgements.
 
+use alloc::vec;
+
 use mqtt5_codec::property::Scope;
 use mqtt5_codec::{
     Delivery, Packet, PacketIdentifier, PacketType, Properties, PropertyIdentifier,
@@ -289,9 +291,12 @@ impl Connection {
         };
         let maximum = self.own.topic_alias_maximum;
         match publish.topic {
-            Some(topic) => self
-                .inbound
-                .set(alias, topic.as_str(), maximum, self.topic_alias_bytes),
+            Some(topic) => self.inbound.set(
+                alias,
+                topic.as_str(),
+                maximum,
+                self.topic_alias_bytes as usize,
+            ),
             None => self.inbound.topic(alias, maximum).map(|_| ()),
         }
     }
@@ -410,8 +415,7 @@ impl Connection {
                 return Err(SessionViolation::ReasonCodeCount);
             }
             (Some(filters), None) => {
-                self.successes.clear();
-                self.successes.resize(filters as usize, ReasonCode::Success);
+                self.successes = vec![ReasonCode::Success; filters as usize].into();
             }
             _ => {}
         }

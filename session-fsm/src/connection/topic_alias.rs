@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::num::NonZeroU16;
 
 use crate::SessionViolation;
+use crate::bandwidth::{AliasSavings, Counted};
 use crate::exchange::linked_list::{Linked, Links, List};
 
 /// How Topic Aliases are used for messages whose [`Publication`](crate::Publication) names none.
@@ -154,9 +155,16 @@ impl Outbound {
         })
     }
 
-    /// A PUBLISH with the alias was written.
-    pub(super) fn sent(&mut self, alias: Alias, topic: &str) {
-        self.0.get_or_insert_default().sent(alias, topic);
+    /// A PUBLISH with the alias was written. Returns what counts it.
+    pub(super) fn sent(&mut self, alias: Alias, topic: &str) -> &mut Counted {
+        let sets = self.0.get_or_insert_default();
+        sets.sent(alias, topic);
+        &mut sets.savings
+    }
+
+    /// What the aliases have saved.
+    pub(super) fn savings(&self) -> AliasSavings {
+        self.look(|sets| sets.savings.0)
     }
 
     fn look<T>(&self, look: impl FnOnce(&Sets) -> T) -> T {
@@ -177,6 +185,7 @@ struct Sets {
     by_topic: Vec<NonZeroU16>,
     /// Of all Topic Names.
     bytes: usize,
+    savings: Counted,
 }
 
 impl Sets {

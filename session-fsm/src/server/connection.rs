@@ -98,7 +98,7 @@ impl ServerConnection {
             maximum_packet_size: config.limits.maximum_packet_size.max(1),
             ..config.limits
         };
-        connection.topic_alias_bytes = config.topic_alias_bytes;
+        connection.topic_alias_bytes = u32::try_from(config.topic_alias_bytes).unwrap_or(u32::MAX);
         connection.maximum_connect_size = config.maximum_connect_size;
         ServerConnection {
             unanswered_requests: config.unanswered_requests,

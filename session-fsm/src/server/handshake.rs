@@ -76,7 +76,7 @@ impl Lent<'_> {
         self.server.connection.peer = Limits::of_client(properties);
         self.server.connection.authentication = properties
             .authentication_method()
-            .map(|method| Authentication::new(method.as_str()));
+            .map(|method| Box::new(Authentication::new(method.as_str())));
         let own = &self.server.connection.own;
         let unsupported = connect
             .will

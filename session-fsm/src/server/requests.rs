@@ -1,5 +1,6 @@
 //! The Server's part of SUBSCRIBE and UNSUBSCRIBE (sections 3.8 to 3.11).
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -17,9 +18,10 @@ use crate::limits::Needs;
 use crate::table::ReceiverState;
 use crate::{Instant, LimitExceeded, SessionViolation};
 
-/// The requests that the caller has not answered yet.
+/// The requests that the caller has not answered yet. It takes memory while there are any.
+#[allow(clippy::box_collection)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Requests(BTreeMap<PacketIdentifier, Pending>);
+pub(super) struct Requests(Option<Box<BTreeMap<PacketIdentifier, Pending>>>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Pending {
@@ -32,7 +34,33 @@ struct Pending {
 
 impl Requests {
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.0 = None;
+    }
+
+    fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |pending| pending.len())
+    }
+
+    fn get(&self, packet_identifier: PacketIdentifier) -> Option<&Pending> {
+        self.0.as_ref()?.get(&packet_identifier)
+    }
+
+    fn get_mut(&mut self, packet_identifier: PacketIdentifier) -> Option<&mut Pending> {
+        self.0.as_mut()?.get_mut(&packet_identifier)
+    }
+
+    fn insert(&mut self, packet_identifier: PacketIdentifier, pending: Pending) {
+        let all = self.0.get_or_insert_default();
+        all.insert(packet_identifier, pending);
+    }
+
+    fn remove(&mut self, packet_identifier: PacketIdentifier) {
+        if let Some(all) = &mut self.0 {
+            all.remove(&packet_identifier);
+            if all.is_empty() {
+                self.0 = None;
+            }
+        }
     }
 }
 
@@ -92,7 +120,7 @@ impl Lent<'_> {
         };
         if self.server.connection.version == ProtocolVersion::V3_1_1 {
             let limit = self.server.unanswered_requests;
-            let pending = self.server.requests.0.get_mut(&packet_identifier);
+            let pending = self.server.requests.get_mut(packet_identifier);
             let same = pending.filter(|it| (it.filters, it.answer) == (filters, answer));
             if let Some(pending) = same.filter(|it| it.times < limit) {
                 pending.times += 1;
@@ -110,7 +138,7 @@ impl Lent<'_> {
             // An UNSUBACK cannot have Quota exceeded.
             _ => ReasonCode::ImplementationSpecificError,
         };
-        if self.server.requests.0.len() < usize::from(self.server.unanswered_requests)
+        if self.server.requests.len() < usize::from(self.server.unanswered_requests)
             && session.receiver.request(packet_identifier)
         {
             let pending = Pending {
@@ -118,7 +146,7 @@ impl Lent<'_> {
                 times: 1,
                 answer,
             };
-            self.server.requests.0.insert(packet_identifier, pending);
+            self.server.requests.insert(packet_identifier, pending);
             return Ok(true);
         }
         let codes = vec![refusal; filters as usize];
@@ -166,7 +194,7 @@ impl Lent<'_> {
     /// Whether a SUBACK with this Packet Identifier is owed.
     #[cfg(feature = "persistence")]
     pub(crate) fn owes_suback(&self, packet_identifier: PacketIdentifier) -> bool {
-        let pending = self.server.requests.0.get(&packet_identifier);
+        let pending = self.server.requests.get(packet_identifier);
         let is_owed = pending.is_some_and(|pending| pending.answer == PacketType::SubAck);
         is_owed && self.server.connection.is_open()
     }
@@ -179,7 +207,7 @@ impl Lent<'_> {
         reason_codes: &[ReasonCode],
         properties: &[Property<'_>],
     ) -> Result<(), SendError> {
-        let pending = self.server.requests.0.get(&packet_identifier);
+        let pending = self.server.requests.get(packet_identifier);
         if fault!("MQTT-3.3.4-10") && self.session.as_deref().is_some_and(|it| it.in_flight() > 0) {
             return Err(SendError::NotExpected);
         }
@@ -195,7 +223,7 @@ impl Lent<'_> {
                 return Ok(());
             }
         }
-        self.server.requests.0.remove(&packet_identifier);
+        self.server.requests.remove(packet_identifier);
         if let Some(session) = self.session.as_deref_mut() {
             session.receiver.answered_request(packet_identifier);
         }

@@ -27,9 +27,16 @@ impl<T> RareQueue<T> {
     }
 
     #[inline]
-    #[cfg(feature = "persistence")]
     pub(crate) fn front(&self) -> Option<&T> {
         self.iter().next()
+    }
+
+    pub(crate) fn get_mut(&mut self, position: usize) -> Option<&mut T> {
+        self.0.as_mut()?.get_mut(position)
+    }
+
+    pub(crate) fn remove(&mut self, position: usize) -> Option<T> {
+        self.0.as_mut()?.remove(position)
     }
 
     pub(crate) fn pop_front(&mut self) -> Option<T> {
@@ -60,7 +67,6 @@ impl<T> RareQueue<T> {
         }
     }
 
-    #[cfg(feature = "persistence")]
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.0.iter_mut().flat_map(|entries| entries.iter_mut())
     }

@@ -1,9 +1,9 @@
 //! Unanswered PINGREQs (section 3.12), in order: a PINGRESP answers the first.
 
-use alloc::collections::VecDeque;
 use core::time::Duration;
 
 use crate::Instant;
+use crate::session::RareQueue;
 
 /// How many PINGREQs that the application asked for may be unanswered.
 const PINGS: usize = 16;
@@ -20,7 +20,7 @@ struct Ping {
 /// At most [`PINGS`] entries that were asked for, one for all others between two of them, and one
 /// that waits to be written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Pings(VecDeque<Ping>);
+pub(crate) struct Pings(RareQueue<Ping>);
 
 impl Pings {
     pub(crate) fn is_empty(&self) -> bool {
@@ -53,7 +53,7 @@ impl Pings {
         else {
             return;
         };
-        let wanted = self.0.get(position).is_some_and(|ping| ping.wanted);
+        let wanted = self.0.get_mut(position).is_some_and(|ping| ping.wanted);
         let before = position.checked_sub(1).and_then(|it| self.0.get_mut(it));
         if let Some(before) = before.filter(|before| !wanted && !before.wanted) {
             before.count = before.count.saturating_add(1);
@@ -65,7 +65,7 @@ impl Pings {
 
     /// A PINGRESP came: the round trip, if it answers a PINGREQ that the application asked for.
     pub(crate) fn answered(&mut self, now: Instant) -> Option<Duration> {
-        let first = self.0.front_mut()?;
+        let first = self.0.get_mut(0)?;
         if first.written == Instant::NEVER {
             return None;
         }
@@ -76,7 +76,7 @@ impl Pings {
             self.0.pop_front();
             if self.0.is_empty() {
                 // An idle connection takes no memory for it.
-                self.0 = VecDeque::new();
+                self.0.clear();
             }
         }
         round_trip
@@ -89,7 +89,7 @@ impl Pings {
 
     /// Nothing was written later than this.
     pub(super) fn clamp(&mut self, now: Instant) {
-        for ping in &mut self.0 {
+        for ping in self.0.iter_mut() {
             if ping.written != Instant::NEVER {
                 ping.written = ping.written.min(now);
             }
