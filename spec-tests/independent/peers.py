@@ -103,9 +103,9 @@ def main():
         print(f"{'':<8}{version}")
     chosen = dict(part.partition("=")[::2] for part in sys.argv[1:])
     began = time.monotonic()
-    signal.alarm(480)
+    signal.alarm(900)
     # What waits in vain is shown shortly before.
-    faulthandler.dump_traceback_later(470)
+    faulthandler.dump_traceback_later(890)
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
         try:

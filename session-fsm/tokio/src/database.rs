@@ -3,7 +3,15 @@
 use std::io;
 use std::path::Path;
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition};
+
+/// All of a file is read when it is opened, so all of it is checked: a file that was damaged while it was closed is an error,
+/// where redb would otherwise trust it.
+fn open(path: impl AsRef<Path>) -> io::Result<Database> {
+    let mut builder = Builder::new();
+    builder.set_check_integrity_on_open(true);
+    builder.create(path).map_err(other)
+}
 
 fn other(error: impl Into<redb::Error>) -> io::Error {
     match error.into() {
@@ -27,13 +35,13 @@ const ENTRIES: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("entr
 
 #[cfg(feature = "client")]
 impl RedbJournal {
-    /// Opens a file, which is created if there is none.
+    /// Opens a file, which is created if there is none. Checks the whole file.
     ///
     /// # Errors
     ///
-    /// The file cannot be read, is not a database, or is open in another process.
+    /// The file cannot be read, is not a database, is damaged, or is open in another process.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
-        let database = Database::create(path).map_err(other)?;
+        let database = open(path)?;
         Ok(RedbJournal { database, next: 0 })
     }
 
@@ -91,13 +99,13 @@ const RECORDS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("re
 
 #[cfg(feature = "server")]
 impl RedbStore {
-    /// Opens a file, which is created if there is none.
+    /// Opens a file, which is created if there is none. Checks the whole file.
     ///
     /// # Errors
     ///
-    /// The file cannot be read, is not a database, or is open in another process.
+    /// The file cannot be read, is not a database, is damaged, or is open in another process.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
-        let database = Database::create(path).map_err(other)?;
+        let database = open(path)?;
         Ok(RedbStore { database })
     }
 }

@@ -121,6 +121,15 @@ impl Process {
         self.take_directory()
     }
 
+    /// Asks it to end, waits until it has, and leaves its directory.
+    pub fn stop(mut self) -> tempfile::TempDir {
+        let id = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-s", "TERM", &id]).status();
+        assert!(asked.unwrap().success());
+        assert_eq!(self.wait(), Some(0));
+        self.take_directory()
+    }
+
     /// What is left of a process that has ended.
     pub fn take_directory(&mut self) -> tempfile::TempDir {
         std::mem::replace(&mut self.directory, tempfile::tempdir().unwrap())

@@ -70,9 +70,19 @@ async fn a_full_disk() {
     println!("a full disk: {confirmed} messages were acknowledged, and all are there");
 }
 
-/// A byte that is wrong anywhere in the file: the broker starts, or says that it cannot; it does not panic.
+/// A byte that is wrong anywhere in the file that a crash left: the broker starts, or says that it cannot; it does not panic.
 #[test]
-fn a_damaged_store() {
+fn a_store_that_is_damaged_after_a_crash() {
+    damage("after a crash", Process::kill);
+}
+
+/// The same with a file that was closed.
+#[test]
+fn a_store_that_is_damaged_after_a_clean_end() {
+    damage("after a clean end", Process::stop);
+}
+
+fn damage(when: &str, end: fn(Process) -> tempfile::TempDir) {
     let first = directory();
     let store = first.path().join("store");
     let broker = Process::run(first, "-n 1000", arguments(&store)).unwrap();
@@ -86,7 +96,7 @@ fn a_damaged_store() {
                 .unwrap();
         }
     });
-    let mut kept = broker.kill();
+    let mut kept = end(broker);
     let whole = std::fs::read(&store).unwrap();
     // Half a file, an empty one, one of zeros, and a wrong byte in many places: all over the file, and in each message.
     let mut damages = vec![
@@ -123,11 +133,12 @@ fn a_damaged_store() {
         }
     }
     println!(
-        "{} damaged stores: {started} were of use, {refused} were refused with a sentence; {older} had \
+        "{} stores damaged {when}: {started} were of use, {refused} were refused with a sentence; {older} had \
          lost their last batch, no message was another one",
         damages.len()
     );
     assert_eq!(changed, 0);
+    assert!(refused > 0);
 }
 
 const MESSAGES: usize = 20;
