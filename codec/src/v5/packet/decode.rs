@@ -216,14 +216,23 @@ fn blame(
 #[must_use]
 #[inline]
 pub fn split_acknowledgement(input: &[u8]) -> Option<(PacketType, PacketIdentifier, &[u8])> {
-    let &[first_byte, 2, high, low, ref rest @ ..] = input else {
-        return None;
-    };
-    const PUBACK: u8 = PacketType::PubAck.first_byte();
-    const PUBREC: u8 = PacketType::PubRec.first_byte();
-    const PUBREL: u8 = PacketType::PubRel.first_byte();
-    const PUBCOMP: u8 = PacketType::PubComp.first_byte();
-    let packet_type = match first_byte {
+    let (packet, rest) = input.split_first_chunk()?;
+    let (packet_type, packet_identifier) = acknowledgement(*packet)?;
+    Some((packet_type, packet_identifier, rest))
+}
+
+#[inline]
+fn acknowledgement(
+    [first_byte, length, high, low]: [u8; 4],
+) -> Option<(PacketType, PacketIdentifier)> {
+    const fn start(packet_type: PacketType) -> u16 {
+        u16::from_be_bytes([packet_type.first_byte(), 2])
+    }
+    const PUBACK: u16 = start(PacketType::PubAck);
+    const PUBREC: u16 = start(PacketType::PubRec);
+    const PUBREL: u16 = start(PacketType::PubRel);
+    const PUBCOMP: u16 = start(PacketType::PubComp);
+    let packet_type = match u16::from_be_bytes([first_byte, length]) {
         PUBACK => PacketType::PubAck,
         PUBREC => PacketType::PubRec,
         PUBREL => PacketType::PubRel,
@@ -231,15 +240,13 @@ pub fn split_acknowledgement(input: &[u8]) -> Option<(PacketType, PacketIdentifi
         _ => return None,
     };
     let packet_identifier = PacketIdentifier::new(u16::from_be_bytes([high, low]))?;
-    Some((packet_type, packet_identifier, rest))
+    Some((packet_type, packet_identifier))
 }
 
 /// A packet that is nothing but such an acknowledgement.
 #[inline]
 fn short_packet(bytes: &[u8]) -> Option<Packet<'_>> {
-    let (packet_type, packet_identifier, []) = split_acknowledgement(bytes)? else {
-        return None;
-    };
+    let (packet_type, packet_identifier) = acknowledgement(bytes.try_into().ok()?)?;
     let success = ReasonCode::Success;
     Some(match packet_type {
         PacketType::PubAck => Packet::PubAck(PubAck::new(packet_identifier, success)),
