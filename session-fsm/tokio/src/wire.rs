@@ -1,6 +1,5 @@
 //! The bytes of one Network Connection, in both directions.
 
-use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -39,16 +38,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    /// Waits until bytes were read, if `reads`, or some of the first `free` bytes of the output were written. Returns
-    /// how many were written. Nothing is lost if the future is dropped.
+    /// Completes when bytes were read, if `reads`, or some of the first `free` bytes of the output were written. Returns
+    /// how many were written.
     ///
     /// # Errors
     ///
     /// Those of the stream; the end of the stream.
-    pub(crate) async fn moved(&mut self, reads: bool, free: usize) -> io::Result<usize> {
-        poll_fn(|context| self.poll_moved(context, reads, free)).await
-    }
-
     pub(crate) fn poll_moved(
         &mut self,
         context: &mut Context<'_>,

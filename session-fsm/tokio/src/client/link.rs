@@ -1,5 +1,6 @@
 //! The Network Connection of a client, or the way to one.
 
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +67,8 @@ impl Link {
             Link::Opening { stream, .. } => Moved::Opened(stream.await),
             Link::Open { wire } => {
                 let free = wire.output.len();
-                Moved::Bytes(wire.moved(reads, free).await.map(|_| ()))
+                let moved = poll_fn(|context| wire.poll_moved(context, reads, free)).await;
+                Moved::Bytes(moved.map(|_| ()))
             }
         }
     }
