@@ -4,6 +4,8 @@ The server example, mosquitto_pub, mosquitto_sub and paho-mqtt. paho-mqtt is put
 environment below the target directory if it is missing.
 """
 
+import contextlib
+import gc
 import os
 import pathlib
 import re
@@ -59,6 +61,18 @@ def start(*command, **options):
     process = subprocess.Popen([str(part) for part in command], text=True, **options)
     running.append(process)
     return process
+
+
+def forget_ended():
+    """Closes what belonged to programs that have ended: paho cannot wait for a socket whose number is above 1,023."""
+    for process in running[:]:
+        if process.poll() is not None:
+            for pipe in filter(None, (process.stdin, process.stdout, process.stderr)):
+                with contextlib.suppress(OSError):
+                    pipe.close()
+            running.remove(process)
+    # Clients of paho refer to themselves.
+    gc.collect()
 
 
 def stop_all(*_):

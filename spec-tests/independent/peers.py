@@ -114,6 +114,7 @@ def main():
             for part, job in parts(scratch, keys, chosen.get("libraries", "")).items():
                 if part in chosen or not chosen:
                     job()
+                    clients.forget_ended()
                     print(f"{'':<8}{part}: until {time.monotonic() - began:.1f} s", flush=True)
         finally:
             stop_all()
