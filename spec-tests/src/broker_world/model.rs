@@ -55,6 +55,8 @@ pub(super) struct Model {
     pub(super) retained: BTreeMap<u8, Message>,
     /// What waits in groups.
     pub(super) pool: Vec<Pooled>,
+    /// Groups of Sessions that have ended, until slices of work are done.
+    pub(super) leaving: BTreeSet<u8>,
     /// Messages that somebody who outlives the broker has to get, or has got.
     pub(super) promised: BTreeSet<u16>,
     /// Messages of groups that the broker has counted as dropped, less those that are for nobody any more.

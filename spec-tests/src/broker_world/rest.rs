@@ -298,7 +298,7 @@ impl BrokerWorld {
             let has_left = others.any(|client| !is_up(client) && model.may_have(client, it));
             let is_away = has_left || !members(it.filter).all(is_up);
             let is_elsewhere = it.may_be_given && is_away;
-            members(it.filter).any(is_up) && !is_elsewhere
+            members(it.filter).any(is_up) && !is_elsewhere && !it.is_optional
         });
         let (first, count) = (owed.next(), owed.count());
         let count = count + usize::from(first.is_some());

@@ -41,6 +41,7 @@ retained-expires          start=0000 publishes=2 qos=1 retain=1 message-expiry=5
 group                     clients=3 start=1420-2420 publishes=2 qos=21 cuts=1
 group-different           clients=3 start=1400-2410 publishes=2 qos=21 cuts=1 window=1
 group-ends                clients=3 start=1420-2420 publishes=1 qos=21 cuts=1 clean-starts=1
+group-ends-slowly         clients=3 start=0420 publishers=1 publishes=1 qos=10 subscribers=2 subscribes=1 filters=4 granted=1 expiry=0 disconnects=1 slice=1
 group-left                clients=3 start=1420-2420 publishes=2 qos=1 unsubscribes=1 subscribers=12 filters=4 cuts=1
 group-sticky              clients=3 start=1420-2420 publishes=2 qos=1 policy=2 cuts=1
 group-random              clients=3 start=1420-2420 publishes=2 qos=1 policy=1 cuts=1

@@ -11,6 +11,9 @@ pub(in crate::broker_world) struct Pooled {
     pub(in crate::broker_world) message: Message,
     /// A broker that was lost may have given it to a member.
     pub(in crate::broker_world) may_be_given: bool,
+    /// It came when the Sessions of all members had ended, but the broker may not have removed them yet: a member that
+    /// joins in time may get it.
+    pub(in crate::broker_world) is_optional: bool,
 }
 
 impl Model {
@@ -33,6 +36,14 @@ impl Model {
                 .filter(|it| self.is_member(*it, filter))
                 .collect();
             if members.is_empty() {
+                if message.qos > 0 && self.leaving.contains(&filter) {
+                    self.pool.push(Pooled {
+                        filter,
+                        message,
+                        may_be_given: false,
+                        is_optional: true,
+                    });
+                }
                 continue;
             }
             is_matched = true;
@@ -57,6 +68,7 @@ impl Model {
                 filter,
                 message,
                 may_be_given: false,
+                is_optional: false,
             });
         }
         is_matched
@@ -149,8 +161,10 @@ impl Model {
     /// What is for a group without members is for nobody; but members that have left may be there until slices of work are
     /// done.
     pub(in crate::broker_world) fn settle_groups(&mut self) {
+        self.leaving.clear();
         let mut pool = std::mem::take(&mut self.pool);
-        let before = pool.len();
+        let owed = |pool: &[Pooled]| pool.iter().filter(|it| !it.is_optional).count();
+        let before = owed(&pool);
         pool.retain(|it| {
             let mut members = self
                 .clients()
@@ -162,7 +176,7 @@ impl Model {
             };
             members.any(|client| it.message.qos > 0 || is_there(client))
         });
-        self.losses -= (before - pool.len()) as i32;
+        self.losses -= (before - owed(&pool)) as i32;
         self.pool = pool;
     }
 
@@ -176,6 +190,7 @@ impl Model {
                 filter,
                 message: copy.message,
                 may_be_given: false,
+                is_optional: false,
             };
             self.pool.insert(0, pooled);
         }

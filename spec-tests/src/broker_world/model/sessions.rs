@@ -1,6 +1,6 @@
 //! Sessions and their connections.
 
-use super::super::config::{Config, WILL_TOPIC, Wanted};
+use super::super::config::{Config, WILL_TOPIC, Wanted, is_shared};
 use super::super::packet::WILL;
 use super::{Copy, Message, Model, NEVER, Publisher, State, after};
 
@@ -139,6 +139,8 @@ impl Model {
     pub(super) fn end_session(&mut self, client: u8) {
         if let Some(session) = self.sessions[client as usize].take() {
             self.give_back(&session.copies);
+            let filters = session.subscriptions.iter().map(|it| it.filter);
+            self.leaving.extend(filters.filter(|it| is_shared(*it)));
         }
     }
 
