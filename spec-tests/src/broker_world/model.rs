@@ -264,7 +264,7 @@ impl Model {
                 .max(after(now, grace));
         }
         self.pool.retain(|it| it.message.qos > 0);
-        self.pool.iter_mut().for_each(|it| it.may_be_given = true);
+        self.doubt_groups();
     }
 
     /// Does what is due. Returns the Wills that are published.

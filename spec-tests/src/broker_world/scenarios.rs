@@ -87,6 +87,8 @@ lost-retained             start=0000 publishes=2 qos=1 retain=12 persistent=1 lo
 lost-retained-cursor      kept=2 start=0000 subscribes=1 filters=1 granted=21 window=1 persistent=1 losses=1 stores=1 compare=1
 lost-group                clients=3 start=1420-2420 publishes=1 qos=1 persistent=1 losses=1 compare=1
 lost-group-ends           clients=3 start=1420-2420 publishes=1 qos=1 persistent=1 losses=1 clean-starts=1
+lost-group-to-0           clients=3 start=1400-2420 publishes=1 qos=21 persistent=1 losses=1 clean-starts=1
+lost-group-ends-at-2      clients=3 start=1420-2420 publishes=1 qos=2 persistent=1 losses=1 clean-starts=1
 lost-will                 start=1320 publishers= wills=1 will-retain=1 persistent=1 losses=1 clocks=012 cuts=1 ticks=1
 lost-will-delay           start=1320 publishers= wills=1 will-delay=10 persistent=1 losses=1 clocks=012 ticks=2 cuts=1 compare=1
 lost-will-grace           start=1320 publishers= wills=1 will-delay=10 grace=20 persistent=1 losses=2 clocks=012 ticks=2

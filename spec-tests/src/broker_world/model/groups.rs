@@ -2,7 +2,7 @@
 
 use super::super::config::{is_shared, matches};
 use super::super::packet::Got;
-use super::{Copy, Message, Model, State};
+use super::{Copy, Message, Model, Session, State};
 
 /// A message that is for one member of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,8 +11,8 @@ pub(in crate::broker_world) struct Pooled {
     pub(in crate::broker_world) message: Message,
     /// A broker that was lost may have given it to a member.
     pub(in crate::broker_world) may_be_given: bool,
-    /// It came when the Sessions of all members had ended, but the broker may not have removed them yet: a member that
-    /// joins in time may get it.
+    /// Whether it may come, and need not: a member may have had it that does not show it, or it came when the Sessions of
+    /// all members had ended, and the broker may not have removed them before another one joined.
     pub(in crate::broker_world) is_optional: bool,
 }
 
@@ -132,6 +132,34 @@ impl Model {
                 is_optional: true,
                 ..copy
             }));
+        }
+    }
+
+    /// A broker is lost, which may have given each message to a member: with QoS 0, that was all.
+    pub(super) fn doubt_groups(&mut self) {
+        let mut pool = std::mem::take(&mut self.pool);
+        for pooled in &mut pool {
+            pooled.may_be_given = true;
+            let mut members = self.sessions.iter().flatten();
+            pooled.is_optional |= members.any(|it| {
+                let mut own = it.subscriptions.iter();
+                own.any(|it| it.filter == pooled.filter && it.qos == 0)
+            });
+        }
+        self.pool = pool;
+    }
+
+    /// The Session of a member has ended: what a broker that was lost may have given it with QoS 2 goes to no other member
+    /// [MQTT-4.8.2-5].
+    pub(super) fn end_doubtful(&mut self, session: &Session) {
+        for wanted in &session.subscriptions {
+            let doubtful = self
+                .pool
+                .iter_mut()
+                .filter(|it| it.may_be_given && it.filter == wanted.filter);
+            for pooled in doubtful {
+                pooled.is_optional |= pooled.message.qos.min(wanted.qos) == 2;
+            }
         }
     }
 

@@ -139,6 +139,7 @@ impl Model {
     pub(super) fn end_session(&mut self, client: u8) {
         if let Some(session) = self.sessions[client as usize].take() {
             self.give_back(&session.copies);
+            self.end_doubtful(&session);
             let filters = session.subscriptions.iter().map(|it| it.filter);
             self.leaving.extend(filters.filter(|it| is_shared(*it)));
         }
