@@ -72,6 +72,16 @@ impl BrokerWorld {
         let Some(position) = find(session) else {
             return Ok(());
         };
+        // Of two that look alike the first comes first: the other one may come later, behind what came between.
+        let owed = &session.copies[position];
+        let is_alike =
+            |it: &Copy| waiting(it) && it.message == owed.message && it.group == owed.group;
+        let first = session.copies[..position].iter().position(is_alike);
+        let position = first.map_or(position, |first| {
+            session.copies[first].is_optional = false;
+            session.copies[position].is_optional = true;
+            first
+        });
         for rule in [Rule::Copies, Rule::Retain, Rule::SubscriptionIdentifiers] {
             turn.cover(rule.position());
         }
