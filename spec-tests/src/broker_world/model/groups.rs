@@ -81,11 +81,11 @@ impl Model {
         got: &Got,
     ) -> Option<Copy> {
         let fits = |it: &Pooled| self.copy_of(client, it).is_some_and(|copy| copy.is(got));
-        // What comes again was in doubt; what comes first rather was not.
-        let is_likely = |it: &Pooled| it.may_be_given == got.duplicate && fits(it);
-        let mut pool = self.pool.iter();
-        let likely = pool.position(is_likely);
-        let position = likely.or_else(|| self.pool.iter().position(fits))?;
+        // What comes again was in doubt, and what comes first rather was not; and it rather is one that must come.
+        let unlikely = |it: &Pooled| (it.may_be_given != got.duplicate, it.is_optional);
+        let pool = self.pool.iter().enumerate();
+        let fitting = pool.filter(|(_, it)| fits(it));
+        let (position, _) = fitting.min_by_key(|(_, it)| unlikely(it))?;
         let pooled = self.pool.remove(position);
         self.copy_of(client, &pooled)
     }
