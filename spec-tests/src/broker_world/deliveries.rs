@@ -73,15 +73,11 @@ impl BrokerWorld {
             return Ok(());
         };
         // Of two that look alike the first comes first: the other one may come later, behind what came between.
-        let owed = &session.copies[position];
-        let is_alike =
-            |it: &Copy| waiting(it) && it.message == owed.message && it.group == owed.group;
-        let first = session.copies[..position].iter().position(is_alike);
-        let position = first.map_or(position, |first| {
-            session.copies[first].is_optional = false;
-            session.copies[position].is_optional = true;
-            first
-        });
+        let owed = session.copies[position];
+        let mut earlier = session.copies[..position].iter();
+        let first = earlier.position(|it| waiting(it) && it.looks_like(&owed));
+        let position = first.unwrap_or(position);
+        session.take_for_owed(position);
         for rule in [Rule::Copies, Rule::Retain, Rule::SubscriptionIdentifiers] {
             turn.cover(rule.position());
         }
@@ -166,6 +162,7 @@ impl Session {
                 format!("{got:?}, which was not sent before")
             });
         };
+        self.take_for_owed(position);
         let earlier = &self.copies[..position];
         let in_order = !self.copies[position].is_sent
             && earlier
@@ -179,6 +176,19 @@ impl Session {
         turn.rule(Rule::SentAgain, in_order, || {
             format!("{got:?} twice on one connection, or out of order")
         })
+    }
+
+    /// A copy comes. If it need not, and one that looks like it must, that one need not come any more.
+    fn take_for_owed(&mut self, position: usize) {
+        let copy = self.copies[position];
+        let owed = self
+            .copies
+            .iter_mut()
+            .find(|it| it.looks_like(&copy) && it.state == copy.state && !it.is_optional);
+        if let Some(owed) = owed.filter(|_| copy.is_optional) {
+            owed.is_optional = true;
+            self.copies[position].is_optional = false;
+        }
     }
 
     /// A message is sent for the first time: it is behind those that were sent before.

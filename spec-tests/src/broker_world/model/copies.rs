@@ -75,6 +75,13 @@ impl Copy {
             && (self.subscriptions, self.count) == (got.subscriptions, got.count)
     }
 
+    /// Whether a client cannot tell the two apart.
+    pub(in crate::broker_world) fn looks_like(&self, other: &Self) -> bool {
+        let seen = |it: &Self| (it.message, it.qos, it.retain, it.subscriptions, it.count);
+        let known = |it: &Self| (it.group, it.may_be_sent, it.is_loose);
+        seen(self) == seen(other) && known(self) == known(other)
+    }
+
     /// Whether No Local keeps it, as a retained message, from the client that published it [MQTT-3.8.3-3].
     pub(in crate::broker_world) fn is_kept_from(
         &self,
