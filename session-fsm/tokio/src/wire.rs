@@ -2,6 +2,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -19,11 +20,46 @@ const LAST_PACKETS: Duration = Duration::from_secs(5);
 /// And how many bytes are read of it.
 const LINGERING: usize = 1 << 18;
 
+/// Bytes that wait. A connection that is silent has none, and they take the memory of a pointer.
+#[derive(Default)]
+pub(crate) struct Waiting(Option<Box<BytesMut>>);
+
+impl Waiting {
+    /// Calls a function that may append to them.
+    pub(crate) fn append<R>(&mut self, append: impl FnOnce(&mut BytesMut) -> R) -> R {
+        if let Some(bytes) = &mut self.0 {
+            return append(bytes);
+        }
+        let mut bytes = BytesMut::new();
+        let result = append(&mut bytes);
+        if !bytes.is_empty() {
+            self.0 = Some(Box::new(bytes));
+        }
+        result
+    }
+
+    /// The first ones do not wait any more.
+    pub(crate) fn advance(&mut self, count: usize) {
+        if let Some(bytes) = &mut self.0 {
+            bytes.advance(count);
+        }
+        self.0.take_if(|bytes| bytes.is_empty());
+    }
+}
+
+impl Deref for Waiting {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.0.as_deref().map_or(&[], |bytes| bytes)
+    }
+}
+
 /// A stream with what was read and not taken, and what is to be written.
 pub(crate) struct Wire<S> {
     stream: S,
-    pub(crate) input: BytesMut,
-    pub(crate) output: BytesMut,
+    pub(crate) input: Waiting,
+    pub(crate) output: Waiting,
     /// Bytes were given to the stream that it may still hold.
     is_unflushed: bool,
 }
@@ -32,22 +68,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     pub(crate) fn new(stream: S) -> Self {
         Wire {
             stream,
-            input: BytesMut::new(),
-            output: BytesMut::new(),
+            input: Waiting::default(),
+            output: Waiting::default(),
             is_unflushed: false,
         }
     }
 
-    /// Completes when bytes were read, if `reads`, or some of the first `free` bytes of the output were written. Returns
-    /// how many were written.
+    /// Completes when some of the first `free` bytes of the output were written. Returns how many.
     ///
     /// # Errors
     ///
-    /// Those of the stream; the end of the stream.
-    pub(crate) fn poll_moved(
+    /// Those of the stream.
+    pub(crate) fn poll_write(
         &mut self,
         context: &mut Context<'_>,
-        reads: bool,
         free: usize,
     ) -> Poll<io::Result<usize>> {
         let mut written = 0;
@@ -66,37 +100,60 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         if self.is_unflushed && written == free {
             self.is_unflushed = Pin::new(&mut self.stream).poll_flush(context)?.is_pending();
         }
-        let has_read = reads && self.poll_read(context)?.is_ready();
-        match written > 0 || has_read {
-            true => Poll::Ready(Ok(written)),
-            false => Poll::Pending,
+        match written {
+            0 => Poll::Pending,
+            _ => Poll::Ready(Ok(written)),
         }
     }
 
-    /// A connection that is silent holds no buffer: the bytes come by way of the stack.
-    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Completes when bytes were read: what waits in the input, and these. Gives them to `take`, which returns how many it
+    /// took, and what this returns. The others wait.
+    ///
+    /// # Errors
+    ///
+    /// Those of the stream; the end of the stream.
+    pub(crate) fn poll_read<R>(
+        &mut self,
+        context: &mut Context<'_>,
+        take: impl FnOnce(&[u8]) -> (usize, R),
+    ) -> Poll<io::Result<R>> {
+        // On the stack: a connection that is silent holds no buffer.
         let mut bytes = [MaybeUninit::uninit(); READ_SIZE];
         let mut bytes = ReadBuf::uninit(&mut bytes);
         ready!(Pin::new(&mut self.stream).poll_read(context, &mut bytes))?;
-        if bytes.filled().is_empty() {
+        let bytes = bytes.filled();
+        if bytes.is_empty() {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
-        self.input.extend_from_slice(bytes.filled());
-        Poll::Ready(Ok(()))
+        let result = if self.input.is_empty() {
+            let (taken, result) = take(bytes);
+            self.input
+                .append(|input| input.extend_from_slice(&bytes[taken..]));
+            result
+        } else {
+            self.input.append(|input| input.extend_from_slice(bytes));
+            let (taken, result) = take(&self.input);
+            self.input.advance(taken);
+            result
+        };
+        Poll::Ready(Ok(result))
     }
 
-    /// Bytes were taken off the front of the input.
-    pub(crate) fn taken(&mut self, bytes: usize) {
-        self.input.advance(bytes);
-        if self.input.is_empty() {
-            self.input = BytesMut::new();
-        }
-    }
-
-    /// The output is written. A connection that is silent holds no buffer.
-    pub(crate) fn release_output(&mut self) {
-        if self.output.is_empty() && self.output.capacity() > 0 {
-            self.output = BytesMut::new();
+    /// Completes when bytes were read, if `reads`, or some of the output were written.
+    ///
+    /// # Errors
+    ///
+    /// Those of the stream; the end of the stream.
+    pub(crate) fn poll_moved(
+        &mut self,
+        context: &mut Context<'_>,
+        reads: bool,
+    ) -> Poll<io::Result<()>> {
+        let has_written = self.poll_write(context, self.output.len())?.is_ready();
+        let has_read = reads && self.poll_read(context, |_| (0, ()))?.is_ready();
+        match has_written || has_read {
+            true => Poll::Ready(Ok(())),
+            false => Poll::Pending,
         }
     }
 
@@ -106,7 +163,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// packet would be lost.
     pub(crate) async fn close(&mut self) {
         let last = async {
-            self.stream.write_all_buf(&mut self.output).await?;
+            self.stream.write_all(&self.output).await?;
             self.stream.shutdown().await?;
             let mut left = LINGERING;
             while left > 0 {

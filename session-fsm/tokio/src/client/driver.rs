@@ -194,10 +194,10 @@ impl Driver {
             let said = match &mut self.link {
                 Link::Open { wire, .. } => {
                     let room = OUTPUT_SIZE.saturating_sub(wire.output.len()).max(large);
-                    let said = self
-                        .parts
-                        .machine
-                        .poll(now, &mut (&mut wire.output).limit(room));
+                    let machine = &mut self.parts.machine;
+                    let said = wire
+                        .output
+                        .append(|output| machine.poll(now, &mut output.limit(room)));
                     // A packet that is larger than the buffer goes alone.
                     if let Some(Output::NeedsRoom(bytes)) = said
                         && wire.output.is_empty()
@@ -249,7 +249,7 @@ impl Driver {
             let event = self.parts.machine.receive(now, &mut rest);
             let taken = wire.input.len() - rest.len();
             let next = event.map(|event| self.parts.application.handle(now, event));
-            wire.taken(taken);
+            wire.input.advance(taken);
             has_taken |= taken > 0;
             match next {
                 Some(next) => self.follow(next),
@@ -456,12 +456,7 @@ impl Driver {
                 self.why = error.to_string();
                 self.lost(ConnectionFailure::Network)
             }
-            Moved::Bytes(Ok(())) => {
-                if let Link::Open { wire, .. } = &mut self.link {
-                    wire.release_output();
-                }
-                Ok(())
-            }
+            Moved::Bytes(Ok(())) => Ok(()),
             Moved::Bytes(Err(error)) => {
                 self.why = error.to_string();
                 let now = self.now();

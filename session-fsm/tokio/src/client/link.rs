@@ -66,9 +66,7 @@ impl Link {
             }
             Link::Opening { stream, .. } => Moved::Opened(stream.await),
             Link::Open { wire } => {
-                let free = wire.output.len();
-                let moved = poll_fn(|context| wire.poll_moved(context, reads, free)).await;
-                Moved::Bytes(moved.map(|_| ()))
+                Moved::Bytes(poll_fn(|context| wire.poll_moved(context, reads)).await)
             }
         }
     }

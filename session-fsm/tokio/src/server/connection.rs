@@ -23,9 +23,9 @@ use crate::wire::{OUTPUT_SIZE, Wire};
 
 /// How many bytes of packets a connection handles before the others have their turn. A publisher that never pauses is slowed
 /// by its subscribers, and each of them gets many messages at once.
-const TURN: usize = 1 << 13;
+const TURN: u32 = 1 << 13;
 /// A step of a wide fan-out counts as this many.
-const FANOUT: usize = TURN / 8;
+const FANOUT: u32 = TURN / 8;
 
 /// Serves a connection until it is over. It counts from now on.
 ///
@@ -44,10 +44,10 @@ pub(super) fn serve<S: Stream>(
             peer,
             wire: Wire::new(stream),
             free: 0,
-            held: VecDeque::new(),
+            held: None,
             stored: 0,
             waits_for_store: false,
-            next: Next::Nothing,
+            is_full: false,
             turn: 0,
             identity: None,
             is_accepted: false,
@@ -79,7 +79,8 @@ pub(super) fn serve<S: Stream>(
                 }
             }
         };
-        if connection.end(&over) {
+        let lingers = connection.end(&over);
+        if lingers {
             Box::pin(connection.close()).await;
         }
     }
@@ -109,6 +110,9 @@ impl From<Gone> for Over {
     }
 }
 
+/// Packets that must not leave yet: the record that must be stored first, and how many bytes wait for it.
+type Held = VecDeque<(u64, u32)>;
+
 struct Connection<S> {
     host: Arc<Host>,
     key: ConnectionKey,
@@ -116,17 +120,17 @@ struct Connection<S> {
     peer: Peer,
     wire: Wire<S>,
     /// How many bytes of the output may leave.
-    free: usize,
-    /// The others: the record that must be stored first, and how many wait for it.
-    held: VecDeque<(u64, usize)>,
+    free: u32,
+    /// The others, if there are any.
+    held: Option<Box<Held>>,
     /// All records up to this one are stored, and perhaps others.
     stored: u64,
     /// The bell rings when more are stored.
     waits_for_store: bool,
-    /// What the broker wants next.
-    next: Next,
+    /// The broker has a packet for which there was no room.
+    is_full: bool,
     /// How many bytes of packets were handled since the others had their turn.
-    turn: usize,
+    turn: u32,
     /// As the CONNECT says, until the client is accepted.
     identity: Option<Identity>,
     is_accepted: bool,
@@ -155,41 +159,73 @@ impl<S: Stream> Connection<S> {
             if has_rung && self.host.has_ended() {
                 return Poll::Ready(Err(Over::Server));
             }
-            if has_rung || matches!(self.next, Next::Room(_)) {
-                self.next = self.fill()?;
+            if has_rung || self.is_full {
+                self.fill()?;
             }
-            if !self.held.is_empty() {
+            if self.held.is_some() {
                 self.release();
             }
             // A Client that does not take the answers is not read.
-            let mut reads = self.next == Next::Nothing;
+            let mut reads = !self.is_full;
             if reads && !self.wire.input.is_empty() {
-                let before = self.wire.input.len();
-                let step = self.receive()?;
-                self.turn += before - self.wire.input.len();
-                match step {
-                    Step::Taken => {}
-                    Step::Wait => {
-                        reads = false;
-                        self.turn += FANOUT;
-                    }
-                    Step::Ask(question) => return Poll::Ready(Ok(Pause::Question(question))),
+                let (taken, step) = receive(&self.host, self.key, &self.identity, &self.wire.input);
+                self.wire.input.advance(taken);
+                let step = step?;
+                reads = !matches!(step, Step::Wait);
+                if let Some(question) = self.took(taken, step) {
+                    return Poll::Ready(Ok(Pause::Question(question)));
                 }
             }
-            let Poll::Ready(moved) = self.wire.poll_moved(context, reads, self.free) else {
+            let mut has_moved = false;
+            if let Poll::Ready(written) = self.wire.poll_write(context, self.free as usize) {
+                let Ok(written) = written else {
+                    return Poll::Ready(Err(self.cut()));
+                };
+                // At most `free`.
+                let written = written as u32;
+                self.free -= written;
+                // Messages that are written were handled before.
+                self.turn += written / 8;
+                has_moved = true;
+            }
+            if reads {
+                let (host, key, identity) = (&self.host, self.key, &self.identity);
+                let read = self.wire.poll_read(context, |bytes| {
+                    let (taken, step) = receive(host, key, identity, bytes);
+                    (taken, (taken, step))
+                });
+                if let Poll::Ready(read) = read {
+                    let Ok((taken, step)) = read else {
+                        return Poll::Ready(Err(self.cut()));
+                    };
+                    if let Some(question) = self.took(taken, step?) {
+                        return Poll::Ready(Ok(Pause::Question(question)));
+                    }
+                    has_moved = true;
+                }
+            }
+            if !has_moved {
                 ready!(self.bell.poll_rung(context));
-                continue;
-            };
-            let Ok(written) = moved else {
-                // The last packet may have said why.
-                self.fill()?;
-                return Poll::Ready(Err(Over::Network));
-            };
-            self.free -= written;
-            // Messages that are written were handled before.
-            self.turn += written / 8;
-            self.wire.release_output();
+            }
         }
+    }
+
+    /// The broker took bytes. Returns what it asks.
+    fn took(&mut self, bytes: usize, step: Step) -> Option<Question> {
+        self.turn = self.turn.saturating_add(bytes as u32);
+        match step {
+            Step::Taken => None,
+            Step::Wait => {
+                self.turn += FANOUT;
+                None
+            }
+            Step::Ask(question) => Some(question),
+        }
+    }
+
+    /// The network is gone. Returns why the connection is over: a last packet may have said more.
+    fn cut(&mut self) -> Over {
+        self.fill().err().unwrap_or(Over::Network)
     }
 
     /// Reports the end. Returns whether last packets may have to leave.
@@ -210,7 +246,8 @@ impl<S: Stream> Connection<S> {
 
     /// The last packets leave.
     async fn close(&mut self) {
-        let last = self.held.back().map_or(0, |&(record, _)| record);
+        let last = self.held.as_ref().and_then(|held| held.back());
+        let last = last.map_or(0, |&(record, _)| record);
         if self.host.is_stored(last).await {
             self.wire.close().await;
         }
@@ -222,39 +259,45 @@ impl<S: Stream> Connection<S> {
         identity.map(|identity| identity.client_identifier.as_str())
     }
 
-    /// Takes packets from the broker. Returns what there is to do next.
+    /// Takes packets from the broker.
     ///
     /// # Errors
     ///
     /// The connection is over.
-    fn fill(&mut self) -> Result<Next, Over> {
+    fn fill(&mut self) -> Result<(), Over> {
         let mut room = OUTPUT_SIZE.saturating_sub(self.wire.output.len());
         loop {
+            let (host, key) = (&self.host, self.key);
             let before = self.wire.output.len();
-            let wire = &mut (&mut self.wire.output).limit(room);
-            let key = self.key;
-            let transmitted = self
-                .host
-                .call(|broker, now| broker.transmit(now, key, wire))?;
-            let written = self.wire.output.len() - before;
-            if self.held.is_empty() && transmitted.depends_on <= self.stored {
+            let transmitted = self.wire.output.append(|output| {
+                host.call(|broker, now| broker.transmit(now, key, &mut output.limit(room)))
+            })?;
+            // A packet has 256 MiB at most.
+            let written = (self.wire.output.len() - before) as u32;
+            if self.held.is_none() && transmitted.depends_on <= self.stored {
                 self.free += written;
             } else if written > 0 {
-                self.held.push_back((transmitted.depends_on, written));
+                let held = self.held.get_or_insert_default();
+                held.push_back((transmitted.depends_on, written));
             }
             match transmitted.next {
+                Next::Nothing => self.is_full = false,
                 // A packet that is larger than the whole buffer goes alone, all others wait.
-                Next::Room(bytes) if self.wire.output.is_empty() => room = bytes,
+                Next::Room(bytes) if self.wire.output.is_empty() => {
+                    room = bytes;
+                    continue;
+                }
+                Next::Room(_) => self.is_full = true,
                 Next::Close(cause) => return Err(Over::Broker(cause)),
-                next => return Ok(next),
             }
+            return Ok(());
         }
     }
 
     /// Lets those packets leave whose records are stored.
     fn release(&mut self) {
         self.release_up_to(self.host.last_stored());
-        if !self.held.is_empty() && !self.waits_for_store {
+        if self.held.is_some() && !self.waits_for_store {
             self.release_up_to(self.host.ring_when_stored(&self.bell));
             self.waits_for_store = true;
         }
@@ -266,29 +309,17 @@ impl<S: Stream> Connection<S> {
             // It has rung, or will at once.
             self.waits_for_store = false;
         }
-        while let Some(&(record, bytes)) = self.held.front() {
+        let Some(held) = &mut self.held else {
+            return;
+        };
+        while let Some(&(record, bytes)) = held.front() {
             if record > stored {
                 break;
             }
-            self.held.pop_front();
+            held.pop_front();
             self.free += bytes;
         }
-    }
-
-    /// Offers what was read to the broker. A part of a packet stays for next time.
-    fn receive(&mut self) -> Result<Step, Gone> {
-        let mut rest = &self.wire.input[..];
-        let (key, identity, access) = (self.key, &self.identity, &self.host.access);
-        let policy = |publish: &Publish<'_>| match identity {
-            Some(identity) => access.may_publish(identity, publish),
-            None => Permission::Refuse(ReasonCode::NotAuthorized),
-        };
-        let step = self
-            .host
-            .call(|broker, now| broker.receive(now, key, &mut rest, policy));
-        let taken = self.wire.input.len() - rest.len();
-        self.wire.taken(taken);
-        step
+        self.held.take_if(|held| held.is_empty());
     }
 
     // ---- decisions ----
@@ -444,6 +475,22 @@ impl<S: Stream> Connection<S> {
     }
 }
 
+/// Offers bytes to the broker. Returns how many it took: a part of a packet stays for next time.
+fn receive(
+    host: &Host,
+    key: ConnectionKey,
+    identity: &Option<Identity>,
+    bytes: &[u8],
+) -> (usize, Result<Step, Gone>) {
+    let mut rest = bytes;
+    let policy = |publish: &Publish<'_>| match identity {
+        Some(identity) => host.access.may_publish(identity, publish),
+        None => Permission::Refuse(ReasonCode::NotAuthorized),
+    };
+    let step = host.call(|broker, now| broker.receive(now, key, &mut rest, policy));
+    (bytes.len() - rest.len(), step)
+}
+
 /// A ClientID that nobody can guess: a client that knows the ClientID of another one can take over its Session.
 fn assigned() -> io::Result<String> {
     let mut random = [0; 16];
@@ -465,6 +512,6 @@ mod tests {
             size_of::<F>()
         }
         let size = size(serve);
-        assert!(size <= 512 - 104, "{size} bytes");
+        assert!(size <= 384 - 104, "{size} bytes");
     }
 }
