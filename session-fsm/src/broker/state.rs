@@ -70,11 +70,9 @@ pub struct Broker {
     shared: SubscriptionIndex<()>,
     /// The number of the last message of a group.
     last_shared: u64,
-    groups_armed: Instant,
     /// Whether the groups may have dropped more messages than were let go.
     has_dropped: bool,
     retained: RetainedStore,
-    retained_armed: Instant,
     ledger: Ledger,
     deadlines: Deadlines,
     /// Connections that have something to write, each once.
@@ -104,10 +102,8 @@ impl Broker {
             groups: Groups::new(config.groups, config.seed),
             shared: SubscriptionIndex::new(config.seed),
             last_shared: 0,
-            groups_armed: Instant::NEVER,
             has_dropped: false,
             retained: RetainedStore::new(config.retained),
-            retained_armed: Instant::NEVER,
             ledger: Ledger::new(),
             deadlines: Deadlines::default(),
             ready: VecDeque::new(),
@@ -169,15 +165,21 @@ impl Broker {
             };
             *budget -= 1;
             match due {
-                Due::Link(key) => self.link_timeout(now, key),
-                Due::Client(key) => self.client_timeout(now, key),
+                Due::Link(slot) => {
+                    if let Some(key) = self.links.key_of(slot) {
+                        self.link_timeout(now, key);
+                    }
+                }
+                Due::Client(slot) => {
+                    if let Some(key) = self.clients.key_at(slot) {
+                        self.client_timeout(now, key);
+                    }
+                }
                 Due::Groups => {
-                    self.groups_armed = Instant::NEVER;
                     // The others have expired, too: `work` goes on.
                     self.drop_from_groups(now);
                 }
                 Due::Retained => {
-                    self.retained_armed = Instant::NEVER;
                     while let Some(expired) = self.retained.handle_timeout(now, budget) {
                         self.note_retained(expired.message.topic(), Some(&expired));
                     }
@@ -203,8 +205,7 @@ impl Broker {
 
     fn arm_retained(&mut self) {
         let at = self.retained.next_timeout();
-        self.deadlines
-            .arm(Due::Retained, &mut self.retained_armed, at);
+        self.deadlines.arm(Due::Retained, at);
     }
 
     /// Puts the records of the calls since the last batch in place of what is in `into`, whose memory

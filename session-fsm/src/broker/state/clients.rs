@@ -11,8 +11,8 @@ use super::retained::Cursor;
 use super::slots::{Key, Slots};
 use super::subscriptions::{Hashing, spread};
 use super::subscriptions::{MatchingPart, Subscriber};
+use crate::Session;
 use crate::session::RareQueue;
-use crate::{Instant, Session};
 
 /// A Session, and what belongs to it.
 #[derive(Clone, Debug)]
@@ -33,8 +33,6 @@ pub(super) struct Client {
     pub(super) wildcards: bool,
     /// The record on which its packets depend.
     pub(super) depends_on: u64,
-    /// For what the deadline of the Session is noted.
-    pub(super) armed: Instant,
     /// The walks over retained messages for its subscriptions, the oldest first.
     pub(super) walks: RareQueue<Walk>,
     /// Whether it is in the list of those whose walks go on.
@@ -176,7 +174,6 @@ impl Clients {
             limits,
             wildcards: true,
             depends_on: 0,
-            armed: Instant::NEVER,
             walks: RareQueue::default(),
             is_walking: false,
             index_nodes: 0,

@@ -16,7 +16,6 @@ impl Broker {
         let Some(client) = self.clients.get_mut(key).filter(|it| !it.has_ended) else {
             return;
         };
-        let armed = core::mem::replace(&mut client.armed, Instant::NEVER);
         let client_identifier = client.session.client_identifier().into();
         let link = client.connection.take();
         if let Some(link) = link.and_then(|link| self.links.get_mut(link)) {
@@ -24,7 +23,7 @@ impl Broker {
             link.client = None;
         }
         self.clients.end(key);
-        self.deadlines.disarm(Due::Client(key), armed);
+        self.deadlines.disarm(Due::Client(key.slot));
         self.groups.away(Client::subscriber(key));
         self.drop_from_groups(now);
         self.ending.push_back(key);

@@ -64,8 +64,6 @@ pub(super) struct Link {
     pub(super) is_ready: bool,
     /// Whether it was told to wait because of what [`Broker::poll`] had not returned.
     pub(super) is_stalled: bool,
-    /// For what its deadline is noted.
-    pub(super) armed: Instant,
     /// Whether it was noted when only the Keep Alive ran: no other moment is earlier.
     pub(super) is_calm: bool,
 }
@@ -90,7 +88,7 @@ impl Link {
         }
         self.is_calm = is_calm;
         let at = self.connection.next_timeout(session);
-        deadlines.arm(Due::Link(key), &mut self.armed, at);
+        deadlines.arm(Due::Link(key.slot), at);
     }
 }
 
@@ -123,7 +121,6 @@ impl Broker {
             depends_on: 0,
             is_ready: false,
             is_stalled: false,
-            armed: Instant::NEVER,
             is_calm: false,
         });
         self.arm(key);
@@ -234,7 +231,7 @@ impl Broker {
         let Some(link) = self.links.remove(key) else {
             return;
         };
-        self.deadlines.disarm(Due::Link(key), link.armed);
+        self.deadlines.disarm(Due::Link(key.slot));
         if let Some(client) = link.client {
             self.separated(now, client);
         }
@@ -287,7 +284,6 @@ impl Broker {
 
     pub(super) fn link_timeout(&mut self, now: Instant, key: Key) {
         if let Some(link) = self.links.get_mut(key) {
-            link.armed = Instant::NEVER;
             link.is_calm = false;
         }
         if self
@@ -303,7 +299,6 @@ impl Broker {
         let Some(client) = self.clients.get_mut(key) else {
             return;
         };
-        client.armed = Instant::NEVER;
         match client.connection {
             Some(link) => self.link_timeout(now, link),
             None => {
@@ -324,7 +319,7 @@ impl Broker {
     pub(super) fn arm_client(&mut self, key: Key) {
         if let Some(client) = self.clients.get_mut(key) {
             let at = client.session.next_timeout();
-            self.deadlines.arm(Due::Client(key), &mut client.armed, at);
+            self.deadlines.arm(Due::Client(key.slot), at);
         }
     }
 

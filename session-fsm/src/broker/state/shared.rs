@@ -285,6 +285,6 @@ impl Broker {
             self.shared_dropped(filter, &message, why, message.qos > Qos::AtMostOnce);
         }
         let at = self.groups.next_timeout();
-        self.deadlines.arm(Due::Groups, &mut self.groups_armed, at);
+        self.deadlines.arm(Due::Groups, at);
     }
 }
