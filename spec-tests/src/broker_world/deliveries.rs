@@ -74,10 +74,14 @@ impl BrokerWorld {
         };
         // Of two that look alike the first comes first: the other one may come later, behind what came between.
         let owed = session.copies[position];
-        let mut earlier = session.copies[..position].iter();
-        let first = earlier.position(|it| waiting(it) && it.looks_like(&owed));
-        let position = first.unwrap_or(position);
-        session.take_for_owed(position);
+        let is_alike =
+            |it: &Copy| waiting(it) && (it.message, it.group) == (owed.message, owed.group);
+        let first = session.copies[..position].iter().position(is_alike);
+        let position = first.map_or(position, |first| {
+            session.copies[first].is_optional = false;
+            session.copies[position].is_optional = true;
+            first
+        });
         for rule in [Rule::Copies, Rule::Retain, Rule::SubscriptionIdentifiers] {
             turn.cover(rule.position());
         }

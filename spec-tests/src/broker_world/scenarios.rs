@@ -98,6 +98,8 @@ compared-queue            start=1020 publishes=2 qos=21 persistent=1 window=1 cu
 stored-drops              start=1020 publishes=3 qos=1 stored=2 when-full=2 window=1 persistent=1 losses=1
 stored-expires            start=1020 publishes=2 qos=1 message-expiry=5 window=1 ticks=2 persistent=1 losses=1
 stored-withdrawn          start=1020 publishes=2 qos=21 withdrawals=1 window=1 persistent=1 losses=1 compare=1
+stored-withdrawn-late     start=1020 publishes=2 qos=1 withdrawals=1 window=1 persistent=1 stores=1 losses=1
+stored-withdrawn-slowly   start=1020-1120 publishes=2 qos=1 withdrawals=1 window=1 persistent=1 stores=1 losses=1 slice=1
 ";
 
 /// The long run has these beside the normal ones. Each of them comes to its end.

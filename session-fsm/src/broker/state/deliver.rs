@@ -98,7 +98,9 @@ impl Broker {
         token: Token,
         ended: Result<Qos0, DropReason>,
     ) {
-        if let (true, Some(client)) = (ended != Ok(Qos0(true)), self.clients.get_mut(key)) {
+        // Of the one nothing was stored, the other is no longer stored since the right was withdrawn.
+        let is_stored = !matches!(ended, Ok(Qos0(true)) | Err(DropReason::Withdrawn));
+        if let Some(client) = self.clients.get_mut(key).filter(|_| is_stored) {
             self.ledger.message_ended(client, token);
         }
         match ended {

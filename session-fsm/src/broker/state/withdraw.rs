@@ -37,7 +37,10 @@ impl Broker {
         let only_for = self.only_for(key, filter);
         for token in fault!("a withdrawn right leaves what waits", only_for, Vec::new()) {
             if let Some(client) = self.clients.get_mut(key) {
-                let _ = client.session.withdraw(token);
+                // Its outcome comes with the next packets; a crash before them must not bring it back.
+                if client.session.withdraw(token).is_ok() {
+                    self.ledger.message_ended(client, token);
+                }
                 self.ledger.note(client);
             }
         }
