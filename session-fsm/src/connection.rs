@@ -43,8 +43,8 @@ use crate::bandwidth::AliasSavings;
 use crate::connection::large::Arriving;
 use crate::error::SendError;
 use crate::event::Cause;
-use crate::exchange::Decision;
 use crate::exchange::table::ReceiverAction;
+use crate::exchange::{Decision, Receiver};
 use crate::session::{Publication, RefusedPublication, Session};
 use crate::{Instant, LimitExceeded, Limits, PeerError, Receipt, SessionViolation, Token};
 
@@ -322,7 +322,7 @@ impl Connection {
         self.liveness.clamp(now);
         if let Some(session) = session {
             let latest = self.liveness.request_due(now);
-            session.sender.clamp_requests(latest);
+            session.clamp_requests(latest);
             session.clamp(now);
         }
     }
@@ -387,7 +387,9 @@ impl Connection {
 
     /// The answers of the receiver half whose turn it is.
     fn answer_decided(&mut self, session: &mut Session) {
-        while let Some((packet_identifier, action, decision)) = session.receiver.next_in_turn() {
+        while let Some((packet_identifier, action, decision)) =
+            session.receiver.used().and_then(Receiver::next_in_turn)
+        {
             let Decision {
                 reason_code,
                 packet,

@@ -11,6 +11,7 @@ mod notice;
 pub(crate) mod persistence;
 mod publication;
 mod publish;
+mod rare;
 mod rare_queue;
 #[cfg(feature = "persistence")]
 mod renumbered;
@@ -21,6 +22,7 @@ mod unsettled;
 mod waiting;
 
 use alloc::boxed::Box;
+use core::num::NonZeroU64;
 
 use mqtt5_codec::{PacketIdentifier, PacketType, Qos, ReasonCode, Role};
 
@@ -30,6 +32,7 @@ pub use deadlines::Deadline;
 pub(crate) use life::{Absence, Life, NEVER_EXPIRES, PendingWill};
 pub(crate) use notice::{Ending, Notice};
 pub use publication::{Publication, QueuedMessage, RefusedPublication};
+pub(crate) use rare::{Blank, Rare};
 pub(crate) use rare_queue::RareQueue;
 pub use room::StoredLimits;
 pub use subscription_identifiers::SubscriptionIdentifiers;
@@ -116,8 +119,8 @@ pub struct Session {
     refused: Refused,
     pub(crate) config: SessionConfig,
     pub(crate) client_identifier: Box<str>,
-    pub(crate) sender: Sender,
-    pub(crate) receiver: Receiver,
+    pub(crate) sender: Rare<Sender>,
+    pub(crate) receiver: Rare<Receiver>,
     pub(crate) waiting: Waiting,
     pub(crate) last_token: Token,
     /// The deadlines of publications that are not over; `None` if there are none.
@@ -172,8 +175,8 @@ impl Session {
                 ..config
             },
             client_identifier: client_identifier.into(),
-            sender: Sender::default(),
-            receiver: Receiver::new(role),
+            sender: Rare::default(),
+            receiver: Rare::default(),
             waiting: Waiting::default(),
             last_token: Token::NONE,
             deadlines: None,
@@ -211,7 +214,7 @@ impl Session {
     /// such a PUBREL as one with an unknown identifier. Returns `false` once all identifiers were
     /// released.
     #[must_use]
-    pub const fn is_adopted(&self) -> bool {
+    pub fn is_adopted(&self) -> bool {
         self.sender.is_adopted()
     }
 
@@ -229,7 +232,7 @@ impl Session {
 
     /// Returns how many messages with QoS 1 and 2 are in flight: they have a Packet Identifier.
     #[must_use]
-    pub const fn in_flight(&self) -> u16 {
+    pub fn in_flight(&self) -> u16 {
         self.sender.in_flight()
     }
 
@@ -238,7 +241,7 @@ impl Session {
     /// new Network Connection did not let it be sent again. The peer would take another message
     /// with the identifier for this one \[MQTT-4.3.3-10\] \[MQTT3-4.3.3-2\].
     #[must_use]
-    pub const fn lost_identifiers(&self) -> u16 {
+    pub fn lost_identifiers(&self) -> u16 {
         self.sender.lost()
     }
 
@@ -316,8 +319,34 @@ impl Session {
         packet_identifier: PacketIdentifier,
     ) {
         // It is not to be handed out again, whenever its PUBREC may leave.
-        if self.receiver.decide(receipt, decision, packet_identifier) {
+        if self
+            .receiver
+            .decide(self.role, receipt, decision, packet_identifier)
+        {
             self.change(|| Change::Received { packet_identifier });
+        }
+    }
+
+    /// This many messages no longer count against the Receive Maximum: they were answered.
+    #[inline]
+    pub(crate) fn answered(&mut self, messages: u16) {
+        if let Some(receiver) = self.receiver.used() {
+            receiver.answered(messages);
+        }
+    }
+
+    /// A message is forgotten that has this number.
+    #[inline]
+    pub(crate) fn forget_body(&mut self, body: Option<NonZeroU64>) {
+        if body.is_some() {
+            self.sender.forget(body);
+        }
+    }
+
+    /// No request has a later deadline than this.
+    pub(crate) fn clamp_requests(&mut self, latest: Instant) {
+        if let Some(sender) = self.sender.used() {
+            sender.clamp_requests(latest);
         }
     }
 

@@ -92,7 +92,7 @@ impl Client {
             if !self.connection.liveness.has_passed(now, due) {
                 // Reading time may have been held.
                 let latest = self.connection.liveness.request_due(now);
-                self.session.sender.clamp_requests(latest);
+                self.session.clamp_requests(latest);
                 break;
             }
             match what {

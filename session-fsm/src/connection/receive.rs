@@ -195,7 +195,8 @@ impl Connection {
             }
             let receive_maximum = self.own.receive_maximum;
             let receiver = &mut session.receiver;
-            let received = receiver.publish(packet_identifier, qos, receive_maximum, manual);
+            let received =
+                receiver.publish(self.role, packet_identifier, qos, receive_maximum, manual);
             let Ok((action, undecided)) = received else {
                 return Err(SessionViolation::ReceiveMaximumExceeded);
             };
@@ -342,7 +343,10 @@ impl Connection {
                 session.change(|| Change::Completed { packet_identifier });
                 ReasonCode::Success
             }
-            ReceiverAction::TooEarly => match session.receiver.release_later(packet_identifier) {
+            ReceiverAction::TooEarly => match session
+                .receiver
+                .release_later(session.role, packet_identifier)
+            {
                 None => return Err(SessionViolation::ReleasedTooEarly),
                 Some(is_stored) => {
                     if is_stored {

@@ -85,7 +85,7 @@ impl Connection {
                     self.liveness.unblock(now);
                     if let Some(session) = session.as_deref_mut() {
                         let latest = self.liveness.request_due(now);
-                        session.sender.clamp_requests(latest);
+                        session.clamp_requests(latest);
                     }
                 }
                 return session?.poll_room(self.window(), true);
@@ -175,7 +175,7 @@ impl Connection {
             .ok_or(())?;
         self.liveness.send(now);
         if let Some(session) = session {
-            session.receiver.answered(answered);
+            session.answered(answered);
         }
         Ok(())
     }
@@ -195,8 +195,10 @@ impl Connection {
             self.liveness.ask(now, asked);
             if let Some(session) = session {
                 let due = self.liveness.request_due(now);
-                session.receiver.answered(answered);
-                session.sender.requests_written(asked.requests, due);
+                session.answered(answered);
+                if let Some(sender) = session.sender.used() {
+                    sender.requests_written(asked.requests, due);
+                }
             }
         }
         result
@@ -310,7 +312,7 @@ impl Connection {
             Written::Yes => {
                 let sent = session.waiting.pop(qos)?;
                 let token = sent.token;
-                session.sender.forget(sent.body);
+                session.forget_body(sent.body);
                 session.forget_deadline(token);
                 if self.phase == Phase::Opening {
                     self.early.sent(token);

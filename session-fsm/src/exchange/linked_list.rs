@@ -66,6 +66,12 @@ pub(crate) struct List {
 }
 
 impl List {
+    pub(crate) const EMPTY: List = List {
+        first: 0,
+        last: 0,
+        length: 0,
+    };
+
     pub(crate) const fn len(&self) -> u16 {
         self.length
     }

@@ -11,6 +11,7 @@ use mqtt5_codec::{PacketIdentifier, Qos, Role};
 use self::deferred::{Deferred, Stale};
 use self::identifiers::Identifiers;
 use super::table::{ReceiverAction, ReceiverEvent, ReceiverState};
+use crate::session::Blank;
 
 pub(crate) use self::deferred::Decision;
 pub use self::deferred::Receipt;
@@ -28,12 +29,40 @@ pub(crate) struct Receiver {
     identifiers: Identifiers,
     /// How many messages count against our Receive Maximum.
     open: u16,
-    /// Whether acknowledgements leave in the order of the PUBLISH packets, or in that of the
-    /// decisions.
-    in_order: bool,
     /// How often the places of a [`Deferred`] were used that is gone.
     first_use: u32,
     deferred: Option<Box<Deferred>>,
+}
+
+impl Blank for Receiver {
+    const BLANK: Self = Receiver {
+        identifiers: Identifiers::new(),
+        open: 0,
+        first_use: 0,
+        deferred: None,
+    };
+    const REFERENCE: &'static Self = &Self::BLANK;
+
+    fn is_blank(&self) -> bool {
+        self.identifiers.is_empty()
+            && self.open == 0
+            && self.first_use == 0
+            && self.deferred.is_none()
+    }
+
+    fn shrink(&mut self) {
+        self.identifiers.shrink();
+        if let Some(deferred) = self.deferred.take_if(|it| it.is_unused()) {
+            self.first_use = deferred.uses();
+        }
+    }
+}
+
+/// Whether acknowledgements leave in the order of the PUBLISH packets, or in that of the decisions.
+#[inline]
+fn is_in_order(role: Role) -> bool {
+    // [MQTT-4.6.0-2] [MQTT3-4.6.0-2] and [MQTT-4.6.0-3] [MQTT3-4.6.0-3] bind a Client.
+    role == Role::Client || fault!("a Server acknowledges in order")
 }
 
 impl Receiver {
@@ -41,20 +70,9 @@ impl Receiver {
     #[cfg(feature = "persistence")]
     pub(crate) fn forget_receipts(&mut self) {
         let accepted: alloc::vec::Vec<PacketIdentifier> = self.accepted().collect();
-        *self = Receiver::new(Role::Server);
+        *self = Receiver::BLANK;
         for packet_identifier in accepted {
             self.restore(packet_identifier);
-        }
-    }
-
-    pub(crate) fn new(role: Role) -> Self {
-        Receiver {
-            identifiers: Identifiers::default(),
-            open: 0,
-            // [MQTT-4.6.0-2] [MQTT3-4.6.0-2] and [MQTT-4.6.0-3] [MQTT3-4.6.0-3] bind a Client.
-            in_order: role == Role::Client || fault!("a Server acknowledges in order"),
-            first_use: 0,
-            deferred: None,
         }
     }
 
@@ -68,6 +86,7 @@ impl Receiver {
     #[inline]
     pub(crate) fn publish(
         &mut self,
+        role: Role,
         packet_identifier: PacketIdentifier,
         qos: Qos,
         receive_maximum: u16,
@@ -89,7 +108,7 @@ impl Receiver {
                 let deferred = self
                     .deferred
                     .get_or_insert_with(|| Box::new(Deferred::after(first_use)));
-                receipt = Some(deferred.deliver(packet_identifier, qos, self.in_order));
+                receipt = Some(deferred.deliver(packet_identifier, qos, is_in_order(role)));
             }
             ReceiverAction::Deliver => {
                 (state, action) = state.run(ReceiverEvent::Accept);
@@ -101,14 +120,14 @@ impl Receiver {
                 return Ok((ReceiverAction::PubRec, None));
             }
             ReceiverAction::Repeat => {
-                let deferred = self.deferred.as_mut().filter(|_| self.in_order);
+                let deferred = self.deferred.as_mut().filter(|_| is_in_order(role));
                 if !deferred.is_some_and(|it| it.repeat(packet_identifier)) {
                     (state, action) = state.run(ReceiverEvent::InTurn);
                 }
             }
             ReceiverAction::Await if !counted => {
                 if let Some(deferred) = &mut self.deferred {
-                    deferred.again(packet_identifier, self.in_order);
+                    deferred.again(packet_identifier, is_in_order(role));
                 }
             }
             ReceiverAction::InUse => return Ok((action, None)),
@@ -152,9 +171,13 @@ impl Receiver {
     /// Session since the PUBLISH, the message is forgotten. Returns whether it was to be stored as
     /// received.
     #[cold]
-    pub(crate) fn release_later(&mut self, packet_identifier: PacketIdentifier) -> Option<bool> {
+    pub(crate) fn release_later(
+        &mut self,
+        role: Role,
+        packet_identifier: PacketIdentifier,
+    ) -> Option<bool> {
         let bits = self.identifiers.state(packet_identifier);
-        if self.in_order || bits & COUNTED != 0 {
+        if is_in_order(role) || bits & COUNTED != 0 {
             return None;
         }
         let is_stored = self.deferred.as_mut()?.forget(packet_identifier)?;
@@ -201,6 +224,7 @@ impl Receiver {
     /// received by that.
     pub(crate) fn decide(
         &mut self,
+        role: Role,
         receipt: Receipt,
         decision: Decision,
         packet_identifier: PacketIdentifier,
@@ -208,7 +232,7 @@ impl Receiver {
         // The PUBLISH came on this Network Connection.
         let is_owed = self.identifiers.state(packet_identifier) & COUNTED != 0;
         match &mut self.deferred {
-            Some(deferred) => deferred.decide(receipt, decision, is_owed && !self.in_order),
+            Some(deferred) => deferred.decide(receipt, decision, is_owed && !is_in_order(role)),
             None => false,
         }
     }
@@ -273,14 +297,6 @@ impl Receiver {
             is_accepted.then_some(identifier)
         });
         released_next.chain(self.deferred.iter().flat_map(|it| it.accepted()))
-    }
-
-    /// Gives back memory that is not in use.
-    pub(crate) fn shrink(&mut self) {
-        self.identifiers.shrink();
-        if let Some(deferred) = self.deferred.take_if(|it| it.is_unused()) {
-            self.first_use = deferred.uses();
-        }
     }
 
     /// Puts back what [`Receiver::accepted`] gave.

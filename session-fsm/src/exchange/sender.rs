@@ -18,7 +18,7 @@ pub(crate) use self::requests::Request;
 use self::slots::{Slots, Use};
 use super::table::{SenderAction, SenderEvent, SenderState};
 use crate::exchange::linked_list::List;
-use crate::session::{MessageState, QueuedMessage, RareQueue, Unsettled, UnsettledKind};
+use crate::session::{Blank, MessageState, QueuedMessage, RareQueue, Unsettled, UnsettledKind};
 use crate::{Instant, Token};
 
 /// A message in flight that was forgotten, because it cannot be sent.
@@ -31,7 +31,7 @@ pub(crate) struct GivenUp {
     pub(crate) state: SenderState,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sender {
     slots: Slots,
     /// Messages of which PUBLISH is unacknowledged, in the order of their first sending.
@@ -57,6 +57,37 @@ pub(crate) struct Sender {
     pub(crate) forgotten_bodies: RareQueue<NonZeroU64>,
     /// What the peer was asked to release in a Session that was adopted.
     asked: Asked,
+}
+
+impl Blank for Sender {
+    const BLANK: Self = Sender {
+        slots: Slots::new(),
+        publishing: List::EMPTY,
+        releasing: List::EMPTY,
+        requests: List::EMPTY,
+        request_due: 0,
+        request_next: 0,
+        last_request_due: Instant::ORIGIN,
+        publish_next: 0,
+        release_next: 0,
+        outstanding: 0,
+        bytes: 0,
+        forgotten_bodies: RareQueue::EMPTY,
+        asked: Asked::NONE,
+    };
+    const REFERENCE: &'static Self = &Self::BLANK;
+
+    fn is_blank(&self) -> bool {
+        self.slots.is_new() && self.forgotten_bodies.is_empty()
+    }
+
+    fn shrink(&mut self) {
+        self.forgotten_bodies.shrink();
+        let is_idle = self.in_flight() == 0 && self.requests.len() == 0;
+        if is_idle && self.slots.lost() == 0 && !self.is_adopted() {
+            self.reset();
+        }
+    }
 }
 
 impl Sender {
@@ -426,20 +457,11 @@ impl Sender {
         Some((self.remove(position)?, written))
     }
 
-    /// Gives back memory that is not in use.
-    pub(crate) fn shrink(&mut self) {
-        self.forgotten_bodies.shrink();
-        let is_idle = self.in_flight() == 0 && self.requests.len() == 0;
-        if is_idle && self.slots.lost() == 0 && !self.is_adopted() {
-            self.reset();
-        }
-    }
-
     /// Forgets the identifiers, too, once nothing is in flight.
     pub(crate) fn reset(&mut self) {
         *self = Sender {
             forgotten_bodies: core::mem::take(&mut self.forgotten_bodies),
-            ..Sender::default()
+            ..Sender::BLANK
         };
     }
 }

@@ -226,6 +226,8 @@ impl Lent<'_> {
         self.server.requests.remove(packet_identifier);
         if let Some(session) = self.session.as_deref_mut() {
             session.receiver.answered_request(packet_identifier);
+            // Nearly all Clients send no more than this.
+            session.receiver.shrink_if_blank();
         }
         Ok(())
     }

@@ -17,7 +17,9 @@ impl Session {
     pub(crate) fn clamp(&mut self, now: Instant) {
         self.clamp_ends(now);
         self.waiting.clamp(now);
-        self.sender.clamp(now);
+        if let Some(sender) = self.sender.used() {
+            sender.clamp(now);
+        }
         self.clamp_deadlines(now);
     }
 }

@@ -60,6 +60,6 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn take_forgotten_body(&mut self) -> Option<NonZeroU64> {
-        self.sender.forgotten_bodies.pop_front()
+        self.sender.used()?.forgotten_bodies.pop_front()
     }
 }

@@ -11,6 +11,7 @@ use mqtt5_codec::{PacketIdentifier, Qos, Role};
 use super::clock::clamped;
 use super::{Change, Ending, Notice, Session};
 use crate::event::WillMessage;
+use crate::exchange::Sender;
 use crate::{Instant, Token};
 
 /// The Session Expiry Interval that means "does not expire" (section 3.1.2.11.2).
@@ -108,7 +109,9 @@ impl Session {
     ) {
         // A Client with a new Session may have sent something already.
         if matches!(self.life, Life::Resuming(_)) || self.role == Role::Server {
-            self.sender.resume();
+            if let Some(sender) = self.sender.used() {
+                sender.resume();
+            }
         }
         trace_decision!(
             resumed = self.life.exists(),
@@ -149,10 +152,12 @@ impl Session {
             }
             Life::Connected(expiry_interval) => expiry_interval,
         };
-        while let Some(token) = self.sender.take_request() {
+        while let Some(token) = self.sender.used().and_then(Sender::take_request) {
             self.notice(Notice::Outcome(token, Ending::Indeterminate));
         }
-        self.receiver.connection_ended();
+        if let Some(receiver) = self.receiver.used() {
+            receiver.connection_ended();
+        }
         // What is unacknowledged stays so [MQTT-4.3.2-3] [MQTT-4.3.3-3] [MQTT-4.3.3-5].
         // In MQTT 3.1.1: [MQTT3-2.3.1-3] [MQTT3-4.4.0-1].
         if fault!("MQTT-4.4.0-1") {
@@ -229,7 +234,8 @@ impl Session {
     /// A PUBCOMP came for an identifier that is not in use. Returns whether the Server was asked to
     /// release it.
     pub(crate) fn released(&mut self, packet_identifier: PacketIdentifier) -> bool {
-        let Some(are_all) = self.sender.take_release(packet_identifier) else {
+        let sender = self.sender.used();
+        let Some(are_all) = sender.and_then(|it| it.take_release(packet_identifier)) else {
             return false;
         };
         if are_all {
@@ -241,7 +247,7 @@ impl Session {
 
     /// Ends what a Client sent for a new Session before a CONNACK that did not come, or refused.
     pub(crate) fn unconfirmed(&mut self, ending: Ending) {
-        while let Some((token, written)) = self.sender.discard_one() {
+        while let Some((token, written)) = self.sender.used().and_then(Sender::discard_one) {
             let ending = if written { ending } else { Ending::NotSent };
             self.ended(token, ending);
         }
@@ -326,7 +332,7 @@ impl Session {
     pub(super) fn forget_all(&mut self, mut ended: impl FnMut(&mut Self, Token, Ending)) {
         self.will = None;
         self.life = Life::None;
-        while let Some((token, written)) = self.sender.discard_one() {
+        while let Some((token, written)) = self.sender.used().and_then(Sender::discard_one) {
             let ending = if written {
                 Ending::Indeterminate
             } else {
@@ -335,16 +341,18 @@ impl Session {
             self.forget_deadline(token);
             ended(self, token, ending);
         }
-        if !fault!("released messages outlive the Session") {
-            self.sender.reset();
+        let sender = self.sender.used();
+        if let Some(sender) = sender.filter(|_| !fault!("released messages outlive the Session")) {
+            sender.reset();
         }
-        if !fault!("MQTT-4.1.0-2 received") {
-            self.receiver.discard();
+        let receiver = self.receiver.used();
+        if let Some(receiver) = receiver.filter(|_| !fault!("MQTT-4.1.0-2 received")) {
+            receiver.discard();
         }
         if self.role == Role::Server {
             for qos in [Qos::AtMostOnce, Qos::AtLeastOnce] {
                 while let Some(waiting) = self.waiting.pop(qos) {
-                    self.sender.forget(waiting.body);
+                    self.forget_body(waiting.body);
                     self.forget_deadline(waiting.token);
                     ended(self, waiting.token, Ending::NotSent);
                 }

@@ -139,7 +139,7 @@ impl Session {
     /// A message that waited is gone without being sent.
     pub(crate) fn waiting_ended(&mut self, waiting: &QueuedMessage, ending: Ending) {
         let token = waiting.token;
-        self.sender.forget(waiting.body);
+        self.forget_body(waiting.body);
         if waiting.qos != Qos::AtMostOnce {
             self.change(|| Change::Dropped { token });
         }

@@ -11,6 +11,8 @@ use core::hash::{Hash, Hasher};
 pub(crate) struct RareQueue<T>(Option<Box<VecDeque<T>>>);
 
 impl<T> RareQueue<T> {
+    pub(crate) const EMPTY: Self = RareQueue(None);
+
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.0.as_ref().map_or(0, |entries| entries.len())
@@ -78,7 +80,7 @@ impl<T> RareQueue<T> {
 
 impl<T> Default for RareQueue<T> {
     fn default() -> Self {
-        RareQueue(None)
+        Self::EMPTY
     }
 }
 

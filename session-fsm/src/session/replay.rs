@@ -32,7 +32,9 @@ impl Session {
         }
         let applied = self.try_apply(now, change);
         // The owner counts what is held once all changes are applied.
-        self.sender.forgotten_bodies.clear();
+        if let Some(sender) = self.sender.used() {
+            sender.forgotten_bodies.clear();
+        }
         applied.ok_or(RestoreError::Inconsistent)
     }
 

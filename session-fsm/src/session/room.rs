@@ -85,14 +85,14 @@ impl Session {
     /// Returns how many messages are stored, in flight or waiting.
     #[must_use]
     #[inline]
-    pub const fn stored(&self) -> u64 {
+    pub fn stored(&self) -> u64 {
         self.in_flight() as u64 + self.waiting() as u64
     }
 
     /// Returns how many bytes of messages are stored, in flight or waiting.
     #[must_use]
     #[inline]
-    pub const fn stored_bytes(&self) -> usize {
+    pub fn stored_bytes(&self) -> usize {
         self.sender.bytes().saturating_add(self.waiting.bytes())
     }
 

@@ -21,7 +21,7 @@ const LIST_TO: usize = 1024;
 ///
 /// At most 96 bytes for each one in use, whichever they are. What a larger number of them took is
 /// kept until [`Identifiers::shrink`], so that a number that goes up and down causes no allocation.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Identifiers {
     /// Identifiers in use. Usually 0, so it is checked first.
     in_use: u16,
@@ -41,6 +41,18 @@ enum Kept {
 type Entry = (PacketIdentifier, u8);
 
 impl Identifiers {
+    pub(super) const fn new() -> Self {
+        Identifiers {
+            in_use: 0,
+            kept: Kept::List(VecDeque::new()),
+        }
+    }
+
+    /// Whether none is in use.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.in_use == 0
+    }
+
     #[inline]
     pub(super) fn state(&self, identifier: PacketIdentifier) -> u8 {
         if self.in_use == 0 {
@@ -131,12 +143,6 @@ impl Identifiers {
             }
             Kept::Table(_) => {}
         }
-    }
-}
-
-impl Default for Kept {
-    fn default() -> Self {
-        Kept::List(VecDeque::new())
     }
 }
 

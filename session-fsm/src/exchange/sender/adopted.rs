@@ -26,6 +26,13 @@ pub(super) struct Asked {
     unanswered: u16,
 }
 
+impl Asked {
+    pub(super) const NONE: Asked = Asked {
+        count: 0,
+        unanswered: 0,
+    };
+}
+
 impl Sender {
     /// Begins a Session of which the Server knows more than this side. No identifier is in use.
     pub(crate) const fn adopt(&mut self) {
@@ -90,10 +97,11 @@ mod tests {
     use mqtt5_codec::PacketIdentifier;
 
     use super::Sender;
+    use crate::session::Blank;
 
     #[test]
     fn identifiers_are_released_in_their_order_until_there_are_no_more() {
-        let mut sender = Sender::default();
+        let mut sender = Sender::BLANK;
         sender.adopt();
         let mut last = 0;
         while sender.is_adopted() {

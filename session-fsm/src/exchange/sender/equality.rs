@@ -62,7 +62,7 @@ mod tests {
     use super::Sender;
     use crate::exchange::Request;
     use crate::exchange::table::SenderEvent;
-    use crate::session::{Publication, QueuedMessage};
+    use crate::session::{Blank, Publication, QueuedMessage};
     use crate::{Instant, Token};
 
     fn publish(sender: &mut Sender, payload: &[u8]) -> PacketIdentifier {
@@ -98,12 +98,12 @@ mod tests {
 
     /// Two messages at a time, or one after the other, and then one more.
     fn senders(last: [&[u8]; 2]) -> [Sender; 2] {
-        let mut together = Sender::default();
+        let mut together = Sender::BLANK;
         let first = publish(&mut together, b"1");
         let second = publish(&mut together, b"2");
         acknowledge(&mut together, first);
         acknowledge(&mut together, second);
-        let mut apart = Sender::default();
+        let mut apart = Sender::BLANK;
         for payload in [b"1", b"2"] {
             let identifier = publish(&mut apart, payload);
             acknowledge(&mut apart, identifier);
@@ -130,7 +130,7 @@ mod tests {
         assert_differ(&apart, &acknowledged);
         // The order in which identifiers were freed decides which is used next.
         let freed = |order: [u16; 2]| {
-            let mut sender = Sender::default();
+            let mut sender = Sender::BLANK;
             publish(&mut sender, b"1");
             publish(&mut sender, b"2");
             for identifier in order {
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_is_to_be_sent_again_differs_from_what_was_sent() {
-        let mut sent = Sender::default();
+        let mut sent = Sender::BLANK;
         publish(&mut sent, b"1");
         let mut resumed = sent.clone();
         resumed.resume();
@@ -155,16 +155,16 @@ mod tests {
 
     #[test]
     fn a_lost_identifier_differs_from_one_that_was_never_used() {
-        let mut lost = Sender::default();
+        let mut lost = Sender::BLANK;
         let identifier = send(&mut lost, Qos::ExactlyOnce, b"1");
         lost.lose(identifier).expect("it was sent");
-        assert_differ(&lost, &Sender::default());
+        assert_differ(&lost, &Sender::BLANK);
     }
 
     #[test]
     fn a_request_that_is_given_up_has_no_deadline() {
         let given_up = |due| {
-            let mut sender = Sender::default();
+            let mut sender = Sender::BLANK;
             let request = Request::Subscribe { filters: 1 };
             sender.request(request, Token::NONE).expect("an identifier");
             sender.requests_written(1, Instant::from_millis(due));

@@ -170,20 +170,23 @@ pub(super) struct Slots {
     pub(super) usable: u16,
 }
 
-impl Default for Slots {
-    fn default() -> Self {
+impl Slots {
+    pub(super) const fn new() -> Self {
         Slots {
             slots: Vec::new(),
             vacant: 0,
             identifiers: Vec::new(),
-            free: List::default(),
+            free: List::EMPTY,
             lost: 0,
             usable: u16::MAX,
         }
     }
-}
 
-impl Slots {
+    /// Whether no identifier was used, and all may be.
+    pub(super) const fn is_new(&self) -> bool {
+        self.identifiers.is_empty() && self.usable == u16::MAX
+    }
+
     /// Every slot, in use or not.
     #[cfg(feature = "persistence")]
     pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {

@@ -138,7 +138,7 @@ fn assert_equal(one: &Identifiers, other: &Identifiers) {
 
 /// A list if there is room in one.
 fn listed(model: &Model) -> Identifiers {
-    let mut identifiers = Identifiers::default();
+    let mut identifiers = Identifiers::new();
     for (number, state) in model {
         identifiers.set(PacketIdentifier::new(*number).expect("not 0"), *state);
     }
@@ -147,7 +147,7 @@ fn listed(model: &Model) -> Identifiers {
 
 /// A table, from the last to the first.
 fn tabled(model: &Model) -> Identifiers {
-    let mut identifiers = Identifiers::default();
+    let mut identifiers = Identifiers::new();
     for number in 1..=u16::MAX {
         identifiers.set(PacketIdentifier::new(number).expect("not 0"), 15);
     }
@@ -162,7 +162,7 @@ fn tabled(model: &Model) -> Identifiers {
 proptest! {
     #[test]
     fn it_behaves_like_a_map(steps in vec(step(), 1..12)) {
-        let mut identifiers = Identifiers::default();
+        let mut identifiers = Identifiers::new();
         let mut model = Model::new();
         for step in &steps {
             apply(&mut identifiers, &mut model, step);
@@ -190,7 +190,7 @@ proptest! {
 fn what_is_released_leaves_nothing() {
     let id = |number| PacketIdentifier::new(number).expect("not 0");
     let kept = [(id(1), 3), (id(2), 4), (id(65_535), 2)];
-    let mut few = Identifiers::default();
+    let mut few = Identifiers::new();
     for (number, state) in [(65_534, 1), (65_535, 2), (1, 3), (2, 4), (65_534, 0)] {
         few.set(id(number), state);
     }
@@ -201,7 +201,7 @@ fn what_is_released_leaves_nothing() {
     }
     assert_equal(&few, &many);
     // The explorer knows states by their hashes.
-    assert_ne!(hash(&few), hash(&Identifiers::default()));
+    assert_ne!(hash(&few), hash(&Identifiers::new()));
 }
 
 /// A peer that releases identifiers in the order in which it used them, and uses them again: each
@@ -209,7 +209,7 @@ fn what_is_released_leaves_nothing() {
 #[test]
 fn round_and_round() {
     for (count, in_use) in [(1, 1), (7, 1), (105, 100), (u16::MAX, 1000)] {
-        let mut identifiers = Identifiers::default();
+        let mut identifiers = Identifiers::new();
         let mut used = Vec::new();
         for number in 0..70_000 {
             let identifier = PacketIdentifier::new((number % u32::from(count)) as u16 + 1);
@@ -243,7 +243,7 @@ fn position(identifiers: &Identifiers, identifier: PacketIdentifier) -> Result<u
 #[test]
 fn from_none_to_all_and_back() {
     for order in ORDERS {
-        let mut identifiers = Identifiers::default();
+        let mut identifiers = Identifiers::new();
         let mut model = Model::new();
         for number in 1..=u16::MAX {
             let step = Step::Set(order, number, 1, (number % 15) as u8 + 1);
@@ -263,6 +263,6 @@ fn from_none_to_all_and_back() {
             model.remove(&identifier.get());
             assert_eq!(usize::from(identifiers.in_use), model.len());
         }
-        assert_equal(&identifiers, &Identifiers::default());
+        assert_equal(&identifiers, &Identifiers::new());
     }
 }
