@@ -5,6 +5,7 @@ mod handshake;
 mod liveness;
 mod requests;
 
+use alloc::sync::Arc;
 use core::num::NonZeroU64;
 use core::time::Duration;
 
@@ -132,13 +133,13 @@ impl Client {
     /// Creates a Client without a Network Connection. The Session is new or restored.
     #[must_use]
     pub fn new(config: ClientConfig, session: Session) -> Self {
-        let liveness = Liveness::new(Timeouts {
+        let liveness = Liveness::new(Arc::new(Timeouts {
             opening: config.connack_timeout.into(),
             pingresp: config.pingresp_timeout.into(),
             authentication: config.authentication_timeout.into(),
             request: config.request_timeout.into(),
             ..Timeouts::new(config.packet)
-        });
+        }));
         let mut connection = Connection::new(Role::Client, config.topic_aliases, liveness);
         connection.topic_alias_bytes = u32::try_from(config.topic_alias_bytes).unwrap_or(u32::MAX);
         Client {

@@ -87,7 +87,8 @@ pub(crate) struct Connection {
     pub(crate) early: Early,
     pub(crate) liveness: Liveness,
     /// Client of MQTT 3.1.1: the Reason Codes that the last UNSUBACK would have.
-    successes: Box<[ReasonCode]>,
+    #[allow(clippy::box_collection)]
+    successes: Option<Box<Vec<ReasonCode>>>,
 }
 
 impl Connection {
@@ -109,7 +110,7 @@ impl Connection {
             unread: Unread::default(),
             early: Early::default(),
             liveness,
-            successes: Box::default(),
+            successes: None,
         }
     }
 

@@ -22,6 +22,7 @@ mod unsettled;
 mod waiting;
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::num::NonZeroU64;
 
 use mqtt5_codec::{PacketIdentifier, PacketType, Qos, ReasonCode, Role};
@@ -75,6 +76,15 @@ pub struct SessionConfig {
     pub persistent: bool,
 }
 
+impl SessionConfig {
+    pub(crate) fn share(self) -> Arc<Self> {
+        Arc::new(SessionConfig {
+            in_flight: self.in_flight.max(1),
+            ..self
+        })
+    }
+}
+
 impl Default for SessionConfig {
     fn default() -> Self {
         SessionConfig {
@@ -117,7 +127,8 @@ pub struct Session {
     pub(crate) life: Life,
     /// The sizes of refused messages: an event is due when there is room.
     refused: Refused,
-    pub(crate) config: SessionConfig,
+    /// A broker's Sessions share it.
+    pub(crate) config: Arc<SessionConfig>,
     pub(crate) client_identifier: Box<str>,
     pub(crate) sender: Rare<Sender>,
     pub(crate) receiver: Rare<Receiver>,
@@ -166,14 +177,20 @@ impl Session {
     }
 
     fn new(role: Role, client_identifier: &str, config: SessionConfig) -> Self {
+        Session::with_shared(role, client_identifier, config.share())
+    }
+
+    /// As [`Session::of_server`] and [`Session::of_client`], with a configuration that several
+    /// share.
+    pub(crate) fn with_shared(
+        role: Role,
+        client_identifier: &str,
+        config: Arc<SessionConfig>,
+    ) -> Self {
         Session {
             role,
             life: Life::None,
             refused: Refused::default(),
-            config: SessionConfig {
-                in_flight: config.in_flight.max(1),
-                ..config
-            },
             client_identifier: client_identifier.into(),
             sender: Rare::default(),
             receiver: Rare::default(),
@@ -181,6 +198,7 @@ impl Session {
             last_token: Token::NONE,
             deadlines: None,
             watched: config.persistent,
+            config,
             #[cfg(feature = "persistence")]
             keyed: false,
             will: None,
@@ -226,7 +244,7 @@ impl Session {
 
     /// Returns the configuration.
     #[must_use]
-    pub const fn config(&self) -> &SessionConfig {
+    pub fn config(&self) -> &SessionConfig {
         &self.config
     }
 

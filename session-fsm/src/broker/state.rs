@@ -29,6 +29,7 @@ mod walks;
 mod withdraw;
 
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 
 use super::{groups, retained, subscriptions};
 
@@ -54,12 +55,17 @@ use self::retained::RetainedStore;
 use self::shared::SharedMessage;
 use self::slots::{Key, Slots};
 use self::subscriptions::SubscriptionIndex;
+use crate::connection::Timeouts;
 use crate::{Acknowledgement, Instant, Session, SessionConfig};
 
 /// All Sessions and connections of a Server, and what lies between them.
 #[derive(Clone)]
 pub struct Broker {
     config: BrokerConfig,
+    /// The configuration of each Session.
+    session_config: Arc<SessionConfig>,
+    /// The time limits of each connection.
+    timeouts: Arc<Timeouts>,
     /// The latest call.
     now: Instant,
     links: Slots<Link>,
@@ -94,7 +100,13 @@ impl Broker {
     /// Creates a broker without Sessions.
     #[must_use]
     pub fn new(config: BrokerConfig) -> Self {
+        let session_config = SessionConfig {
+            acknowledgement: Acknowledgement::Manual,
+            ..config.server.session
+        };
         Broker {
+            session_config: session_config.share(),
+            timeouts: config.server.timeouts(),
             now: Instant::ORIGIN,
             links: Slots::new(),
             clients: Clients::new(config.seed),
@@ -259,17 +271,13 @@ impl Broker {
     /// A Session that does not exist yet.
     fn session(&self, client_identifier: &str) -> Session {
         #[allow(unused_mut)]
-        let mut session = Session::of_server(client_identifier, self.session_config());
+        let mut session = Session::with_shared(
+            mqtt5_codec::Role::Server,
+            client_identifier,
+            self.session_config.clone(),
+        );
         session.store_in_parts();
         session
-    }
-
-    /// The configuration of each Session.
-    fn session_config(&self) -> SessionConfig {
-        SessionConfig {
-            acknowledgement: Acknowledgement::Manual,
-            ..self.config.server.session
-        }
     }
 
     /// Whether records are made.

@@ -6,6 +6,7 @@
 
 mod pings;
 
+use alloc::sync::Arc;
 use core::time::Duration;
 
 use self::pings::Pings;
@@ -158,7 +159,8 @@ struct Blocked {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Liveness {
-    pub(crate) timeouts: Timeouts,
+    /// A broker's connections share them.
+    pub(crate) timeouts: Arc<Timeouts>,
     /// The latest call, by the caller's clock.
     latest: Instant,
     /// How far reading time is behind the caller's clock, in milliseconds.
@@ -185,7 +187,7 @@ pub(crate) struct Liveness {
 }
 
 impl Liveness {
-    pub(crate) fn new(timeouts: Timeouts) -> Self {
+    pub(crate) fn new(timeouts: Arc<Timeouts>) -> Self {
         Liveness {
             timeouts,
             latest: Instant::ORIGIN,
@@ -210,7 +212,7 @@ impl Liveness {
             latest: now,
             heard: now,
             sent: now,
-            ..Liveness::new(self.timeouts)
+            ..Liveness::new(self.timeouts.clone())
         };
     }
 

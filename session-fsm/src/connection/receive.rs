@@ -1,5 +1,6 @@
 //! Incoming messages and acknowledgements.
 
+use alloc::boxed::Box;
 use alloc::vec;
 
 use mqtt5_codec::property::Scope;
@@ -315,7 +316,9 @@ impl Connection {
                 large.topic = self.topic_of(&large.properties);
             }
             Event::Outcome(_, Outcome::UnsubAck(unsuback)) if unsuback.reason_codes.is_empty() => {
-                if let Ok(reason_codes) = UnsubAckReasonCodes::new(&self.successes) {
+                if let Ok(reason_codes) =
+                    UnsubAckReasonCodes::new(self.successes.as_ref().map_or(&[], |codes| codes))
+                {
                     unsuback.reason_codes = reason_codes;
                 }
             }
@@ -419,7 +422,7 @@ impl Connection {
                 return Err(SessionViolation::ReasonCodeCount);
             }
             (Some(filters), None) => {
-                self.successes = vec![ReasonCode::Success; filters as usize].into();
+                self.successes = Some(Box::new(vec![ReasonCode::Success; filters as usize]));
             }
             _ => {}
         }

@@ -1,6 +1,7 @@
 //! The Server's side of a Network Connection without a Session: the caller lends one for each call.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::num::NonZeroU64;
 
 use mqtt5_codec::Wire;
@@ -78,16 +79,31 @@ pub struct Lent<'a> {
     pub(super) session: Option<&'a mut Session>,
 }
 
+impl ServerConfig {
+    pub(crate) fn timeouts(&self) -> Arc<Timeouts> {
+        Arc::new(Timeouts {
+            opening: self.connect_timeout.into(),
+            authentication: self.authentication_timeout.into(),
+            ..Timeouts::new(self.packet)
+        })
+    }
+}
+
 impl ServerConnection {
     /// Creates the Server's side of a Network Connection that has just begun.
     /// [`ServerConfig::session`] is not used.
     #[must_use]
     pub fn new(now: Instant, config: &ServerConfig) -> Self {
-        let liveness = Liveness::new(Timeouts {
-            opening: config.connect_timeout.into(),
-            authentication: config.authentication_timeout.into(),
-            ..Timeouts::new(config.packet)
-        });
+        ServerConnection::with_shared(now, config, config.timeouts())
+    }
+
+    /// As [`ServerConnection::new`], with what [`ServerConfig::timeouts`] has returned.
+    pub(crate) fn with_shared(
+        now: Instant,
+        config: &ServerConfig,
+        timeouts: Arc<Timeouts>,
+    ) -> Self {
+        let liveness = Liveness::new(timeouts);
         let mut connection = Connection::new(Role::Server, config.topic_aliases, liveness);
         connection.begin(now);
         // The Client owes a CONNECT without being asked.

@@ -116,7 +116,11 @@ impl Broker {
             return Err(ReasonCode::QuotaExceeded);
         }
         let key = self.links.insert(Link {
-            connection: ServerConnection::new(now, &self.config.server),
+            connection: ServerConnection::with_shared(
+                now,
+                &self.config.server,
+                self.timeouts.clone(),
+            ),
             client: None,
             depends_on: 0,
             is_ready: false,

@@ -250,12 +250,13 @@ impl<'a> Making<'a> {
             return Ok(());
         };
         let mut find = |number| self.bodies.get(&number).cloned();
-        let config = self.broker.session_config();
+        let config = self.broker.session_config.clone();
         let grace = self.broker.config.restart_grace;
         let was_connected = parts.was_connected();
-        let session = parts
-            .restore(now, grace, config, &mut find)
+        let mut session = parts
+            .restore(now, grace, *config, &mut find)
             .map_err(|error| broken(first, error))?;
+        session.config = config;
         for number in session.bodies() {
             self.broker.ledger.bodies.hold(number);
         }
