@@ -21,17 +21,17 @@ use mqtt5_session_fsm::{
 use pair::{NOW, Pair, Settings};
 
 /// What an idle session may take in all.
-const IDLE: usize = 1024;
+const IDLE: usize = 896;
 /// What a Session that is kept without a connection, and has no messages, may take in all, with its ClientID.
-const ABSENT: usize = 380;
+const ABSENT: usize = 220;
 /// What the first message that waits takes, once.
 const WAITING: usize = 112;
 /// What the first message to be decided takes, once.
 const MANUAL: usize = 176;
 /// What a message may take beside its own bytes.
 const PER_MESSAGE: usize = 96;
-/// What the first one in flight may take more: Packet Identifiers are kept apart.
-const FIRST: usize = 8;
+/// What the first one in flight may take more: an idle Session has no place for what is in flight.
+const FIRST: usize = 128;
 /// What a message that waits may take more if it expires: it has a place in a tree.
 const EXPIRING: usize = 24;
 /// What a session takes in addition as soon as the application has decided, or has to decide, about a message:

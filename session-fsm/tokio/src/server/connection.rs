@@ -167,16 +167,18 @@ impl<S: Stream> Connection<S> {
             }
             // A Client that does not take the answers is not read.
             let mut reads = !self.is_full;
+            let mut has_moved = false;
             if reads && !self.wire.input.is_empty() {
                 let (taken, step) = receive(&self.host, self.key, &self.identity, &self.wire.input);
                 self.wire.input.advance(taken);
                 let step = step?;
-                reads = !matches!(step, Step::Wait);
+                // What is there comes first, and the others have their turn before more is read.
+                has_moved = taken > 0;
+                reads = !has_moved && !matches!(step, Step::Wait);
                 if let Some(question) = self.took(taken, step) {
                     return Poll::Ready(Ok(Pause::Question(question)));
                 }
             }
-            let mut has_moved = false;
             if let Poll::Ready(written) = self.wire.poll_write(context, self.free as usize) {
                 let Ok(written) = written else {
                     return Poll::Ready(Err(self.cut()));
