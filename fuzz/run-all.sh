@@ -2,7 +2,9 @@
 # Builds all fuzz targets once, replays their seeds, fuzzes each for the given time, and requires
 # fuzzing to find the bug that is planted in the canary.
 #
-#   fuzz/run-all.sh [seconds for each target, default 30]
+#   fuzz/run-all.sh [seconds for each target, default 30] [seed]
+#
+# With a seed, each run tries the same inputs, as many as the time allows; without one, others each time.
 #
 # Needs a nightly toolchain and cargo-fuzz. What fuzzing finds on the way goes to a scratch
 # directory, so the seeds in fuzz/corpus stay as they are; crashes go to fuzz/artifacts.
@@ -14,6 +16,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 seconds=${1:-30}
+seed=${2:-0}
 canary_seconds=60
 build_options=(--sanitizer none --no-trace-compares)
 scratch=$(mktemp -d)
@@ -29,7 +32,7 @@ fuzz() {
     local target=$1
     shift
     mkdir -p "$scratch/$target" "fuzz/artifacts/$target"
-    "$target_directory/$host/release/$target" -dict=fuzz/mqtt5.dict -print_final_stats=1 \
+    "$target_directory/$host/release/$target" -dict=fuzz/mqtt5.dict -print_final_stats=1 "-seed=$seed" \
         "-artifact_prefix=fuzz/artifacts/$target/" "$@" \
         "$scratch/$target" "fuzz/corpus/$target" >"$scratch/$target.log" 2>&1
 }

@@ -248,7 +248,8 @@ impl Connection {
         // The quota is that of both sides [MQTT-3.3.4-9], and at 0 no PUBLISH with QoS 1 or 2
         // leaves [MQTT-4.9.0-2].
         let quota = fault!("MQTT-3.3.4-7", self.peer.receive_maximum, u16::MAX);
-        let (queued, delivery) = session.sender.next_publish(quota)?;
+        let sender = session.sender.used()?;
+        let (queued, delivery) = sender.next_publish(quota)?;
         if let Err(limit) = self.check_message(queued.qos, queued.retain) {
             give_up(session, SenderEvent::Forbidden, Ending::Forbidden(limit));
             return Some(Written::Skipped);
@@ -267,7 +268,7 @@ impl Connection {
         match written {
             Written::Yes => {
                 self.liveness.send(now);
-                session.sender.publish_sent();
+                sender.publish_sent();
             }
             Written::TooLarge => {
                 let limit = LimitExceeded::MaximumPacketSize;

@@ -30,6 +30,12 @@ impl<T: Blank> Rare<T> {
         self.0.as_deref_mut()
     }
 
+    #[cold]
+    #[inline(never)]
+    fn begin(&mut self) -> &mut T {
+        self.0.insert(Box::new(T::BLANK))
+    }
+
     /// Gives back memory that is not in use: all of it, if it is blank.
     pub(crate) fn shrink(&mut self) {
         if let Some(value) = &mut self.0 {
@@ -56,7 +62,10 @@ impl<T: Blank> Deref for Rare<T> {
 impl<T: Blank> DerefMut for Rare<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        self.0.get_or_insert_with(|| Box::new(T::BLANK))
+        match self.0 {
+            Some(ref mut value) => value,
+            None => self.begin(),
+        }
     }
 }
 

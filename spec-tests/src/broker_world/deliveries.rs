@@ -65,8 +65,12 @@ impl BrokerWorld {
         let Some(session) = host.model.session(client) else {
             return Ok(());
         };
+        // And it rather is one that is known to be so.
         let find = |session: &Session| {
-            let owed = session.copies.iter().position(owed);
+            let exact = |it: &Copy| owed(it) && !it.is_loose;
+            let mut copies = session.copies.iter();
+            let exact = copies.position(exact);
+            let owed = exact.or_else(|| session.copies.iter().position(owed));
             owed.or_else(|| session.copies.iter().position(waiting))
         };
         let Some(position) = find(session) else {
