@@ -139,24 +139,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Poll::Ready(Ok(result))
     }
 
-    /// Completes when bytes were read, if `reads`, or some of the output were written.
-    ///
-    /// # Errors
-    ///
-    /// Those of the stream; the end of the stream.
-    pub(crate) fn poll_moved(
-        &mut self,
-        context: &mut Context<'_>,
-        reads: bool,
-    ) -> Poll<io::Result<()>> {
-        let has_written = self.poll_write(context, self.output.len())?.is_ready();
-        let has_read = reads && self.poll_read(context, |_| (0, ()))?.is_ready();
-        match has_written || has_read {
-            true => Poll::Ready(Ok(())),
-            false => Poll::Pending,
-        }
-    }
-
     /// Ends the connection after a last packet, which may say why.
     ///
     /// What still comes is read to its end: a socket that is closed with unread bytes resets the connection, and the last

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use mqtt5_session_fsm::Instant;
@@ -66,8 +67,22 @@ impl Link {
             }
             Link::Opening { stream, .. } => Moved::Opened(stream.await),
             Link::Open { wire } => {
-                Moved::Bytes(poll_fn(|context| wire.poll_moved(context, reads)).await)
+                Moved::Bytes(poll_fn(|context| poll_moved(wire, context, reads)).await)
             }
         }
+    }
+}
+
+/// Completes when bytes were read, if `reads`, or some of the output were written.
+fn poll_moved(
+    wire: &mut Wire<BoxedStream>,
+    context: &mut Context<'_>,
+    reads: bool,
+) -> Poll<io::Result<()>> {
+    let has_written = wire.poll_write(context, wire.output.len())?.is_ready();
+    let has_read = reads && wire.poll_read(context, |_| (0, ()))?.is_ready();
+    match has_written || has_read {
+        true => Poll::Ready(Ok(())),
+        false => Poll::Pending,
     }
 }
