@@ -183,7 +183,7 @@ impl Slots {
     }
 
     /// Whether no identifier was used, and all may be.
-    pub(super) const fn is_new(&self) -> bool {
+    pub(super) fn is_new(&self) -> bool {
         self.identifiers.is_empty() && self.usable == u16::MAX
     }
 
