@@ -438,7 +438,7 @@ impl Sender {
             }
             slot.sent = false;
         }
-        self.asked = Asked::default();
+        self.asked = Asked::NONE;
         self.outstanding = fault!("MQTT-4.9.0-1", self.releasing.len(), self.outstanding);
     }
 

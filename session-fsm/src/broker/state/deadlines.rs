@@ -141,7 +141,7 @@ impl Deadlines {
         self.placed(position);
     }
 
-    /// Exchanges two entries. The one that is now first is in its place.
+    /// Exchanges two entries.
     fn swap(&mut self, first: usize, second: usize) {
         self.heap.swap(first, second);
         self.placed(first);

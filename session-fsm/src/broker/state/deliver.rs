@@ -98,7 +98,7 @@ impl Broker {
         token: Token,
         ended: Result<Qos0, DropReason>,
     ) {
-        // Of the one nothing was stored, the other is no longer stored since the right was withdrawn.
+        // A copy with QoS 0 was never stored, and a withdrawn one was removed with the right.
         let is_stored = !matches!(ended, Ok(Qos0(true)) | Err(DropReason::Withdrawn));
         if let Some(client) = self.clients.get_mut(key).filter(|_| is_stored) {
             self.ledger.message_ended(client, token);

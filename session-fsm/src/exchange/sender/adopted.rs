@@ -18,7 +18,7 @@ const FIRST: u16 = 16;
 const MOST: u16 = 1024;
 
 /// The identifiers for which a PUBREL was sent on this Network Connection: those that follow the usable ones.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Asked {
     /// How many.
     count: u16,
@@ -85,7 +85,7 @@ impl Sender {
         self.asked.unanswered = unanswered - 1;
         let are_all = self.asked.unanswered == 0;
         if are_all {
-            self.asked = Asked::default();
+            self.asked = Asked::NONE;
             self.slots.usable = usable + count;
         }
         Some(are_all)
