@@ -120,7 +120,7 @@ def lab(broker, address, scratch, *scenarios):
     if promises:
         print(f"{'':<8}{broker}: {promises[0]}")
     else:
-        print(output, errors, sep="")
+        print(output, errors, *(line for line in output.splitlines() if "BROKEN" in line), sep="\n")
 
 
 def brokers(keys, scratch):

@@ -260,6 +260,30 @@ async fn requests_have_responses_or_time_out() {
     assert!(messages.take().is_none(), "responses are no messages");
 }
 
+/// A Message Expiry Interval counts whole seconds: it is never less than the requester waits.
+#[tokio::test]
+async fn a_request_does_not_expire_before_its_time_is_up() {
+    let network = Network::open();
+    let (service, mut requests) = soon(network.client("service").connect()).await.unwrap();
+    soon(service.subscribe("a", Qos::AtMostOnce)).await.unwrap();
+    let (client, _messages) = soon(network.client("it").connect()).await.unwrap();
+    for (milliseconds, seconds) in [
+        (20_000, 20),
+        (20_001, 21),
+        (20_999, 21),
+        (21_000, 21),
+        (u64::MAX, u32::MAX),
+    ] {
+        let within = Duration::from_millis(milliseconds);
+        let client = client.clone();
+        let asking = tokio::spawn(async move { client.request("a", "?", within).await });
+        let request = soon(requests.next()).await.unwrap();
+        let expiry = request.publish().properties.message_expiry_interval();
+        assert_eq!(expiry, Some(seconds), "{within:?}");
+        asking.abort();
+    }
+}
+
 #[tokio::test]
 async fn the_will_is_published_when_the_client_is_gone() {
     for version in VERSIONS {

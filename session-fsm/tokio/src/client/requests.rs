@@ -182,8 +182,10 @@ fn request(
 ) -> Result<Publication, RequestFailure> {
     let response_topic = TopicName::new(response_topic).map_err(RequestFailure::invalid)?;
     let [topic_property, data] = correlation.properties(response_topic);
-    // Nobody waits for the answer any more.
-    let expiry = Property::MessageExpiryInterval(seconds(within).max(1));
+    // After it nobody waits for the answer. Part of a second counts as one: no request expires before its time is up.
+    let expiry = Property::MessageExpiryInterval(
+        seconds(within.saturating_add(Duration::from_millis(999))).max(1),
+    );
     let properties = [topic_property, data, expiry];
     let publish = Publish {
         properties: Properties::new(&properties).map_err(RequestFailure::invalid)?,

@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 use crate::lab::observers::number_of;
 use crate::lab::{Lab, Result};
 
-/// How long the late service takes.
-const LATE: Duration = Duration::from_millis(900);
+/// How long the late service takes: longer than its requesters wait.
+const LATE: Duration = Duration::from_millis(1_400);
 
 /// What a service does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,8 @@ impl Service {
 pub(super) struct Responder {
     client: Client,
     services: Arc<Mutex<Services<Service>>>,
+    /// The numbers that were heard by services that answer.
+    calls: Arc<Mutex<Vec<u64>>>,
     start: Instant,
 }
 
@@ -69,6 +71,7 @@ impl Responder {
         Ok(Responder {
             client,
             services,
+            calls: Arc::default(),
             start: lab.start,
         })
     }
@@ -79,6 +82,11 @@ impl Responder {
 
     fn locked(&self) -> MutexGuard<'_, Services<Service>> {
         self.services.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The numbers that were heard so far, and have or will have an answer.
+    pub(super) fn calls(&self) -> MutexGuard<'_, Vec<u64>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many calls have succeeded, and how many have failed.
@@ -104,6 +112,7 @@ impl Responder {
                 _ => Duration::from_millis(lab.random(40)),
             };
             drop(services);
+            self.calls().push(number);
             running.spawn(self.clone().answer(call, service, number, pause));
         }
         Err("The responder has ended.".into())
