@@ -19,11 +19,11 @@ mod replay;
 mod room;
 mod subscription_identifiers;
 mod unsettled;
+mod untold;
 mod waiting;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::num::NonZeroU64;
 
 use mqtt5_codec::{PacketIdentifier, PacketType, Qos, ReasonCode, Role};
 
@@ -38,6 +38,7 @@ pub(crate) use rare_queue::RareQueue;
 pub use room::StoredLimits;
 pub use subscription_identifiers::SubscriptionIdentifiers;
 pub use unsettled::{MessageState, Unsettled, UnsettledKind, WithdrawError};
+pub(crate) use untold::Untold;
 pub(crate) use waiting::Waiting;
 pub use waiting::{WaitingLimits, WhenFull};
 
@@ -144,9 +145,7 @@ pub struct Session {
     keyed: bool,
     pub(crate) will: Option<Box<PendingWill>>,
     notices: RareQueue<Notice>,
-    changes: RareQueue<Change>,
-    /// The bytes of the messages in `changes`.
-    untold_bytes: usize,
+    pub(crate) untold: Untold,
 }
 
 impl Session {
@@ -203,8 +202,7 @@ impl Session {
             keyed: false,
             will: None,
             notices: RareQueue::default(),
-            changes: RareQueue::default(),
-            untold_bytes: 0,
+            untold: Untold::default(),
         }
     }
 
@@ -353,14 +351,6 @@ impl Session {
         }
     }
 
-    /// A message is forgotten that has this number.
-    #[inline]
-    pub(crate) fn forget_body(&mut self, body: Option<NonZeroU64>) {
-        if body.is_some() {
-            self.sender.forget(body);
-        }
-    }
-
     /// No request has a later deadline than this.
     pub(crate) fn clamp_requests(&mut self, latest: Instant) {
         if let Some(sender) = self.sender.used() {
@@ -397,7 +387,7 @@ impl Session {
     #[inline]
     pub(crate) fn change(&mut self, change: impl FnOnce() -> Change) {
         if self.config.persistent {
-            self.changes.push_back(change());
+            self.untold.push_change(change());
         }
     }
 
@@ -436,34 +426,34 @@ impl Session {
         self.receiver.shrink();
         self.waiting.shrink();
         self.notices.shrink();
-        self.changes.shrink();
+        self.untold.shrink();
     }
 
     /// Takes the next change, and the one behind it to look at.
     #[cfg(feature = "persistence")]
     pub(crate) fn take_change(&mut self) -> Option<(Change, Option<&Change>)> {
-        let change = self.changes.pop_front()?;
-        self.untold_bytes -= change.message_size();
-        Some((change, self.changes.front()))
+        let change = self.untold.take_change()?;
+        Some((change, self.untold.next_change()))
     }
 
     /// Whether there is a change that was not announced.
+    #[inline]
     pub(crate) fn has_changes(&self) -> bool {
-        !self.changes.is_empty()
+        self.untold.changes() > 0
     }
 
-    /// Whether an owner that takes the changes itself has something to take.
+    /// Whether the owner has a number to take.
     #[inline]
     #[cfg(feature = "persistence")]
-    pub(crate) fn has_news_for_owner(&self) -> bool {
-        (self.changes.len() | self.sender.forgotten_bodies.len()) != 0
+    pub(crate) const fn has_forgotten_bodies(&self) -> bool {
+        self.untold.has_bodies()
     }
 
     /// Whether `poll` has nothing to return.
     #[inline]
     pub(crate) fn is_silent(&self) -> bool {
         // One comparison: this is asked twice per packet.
-        (self.changes.len() | self.notices.len()) == 0 && self.refused.is_none()
+        (self.untold.changes() | self.notices.len()) == 0 && self.refused.is_none()
     }
 
     /// Whether no packet of the Session waits to be written, now or later.
@@ -485,8 +475,7 @@ impl Session {
             // Its owner takes the changes.
             return self.poll_room(window, false);
         }
-        if let Some(change) = self.changes.pop_front() {
-            self.untold_bytes -= change.message_size();
+        if let Some(change) = self.untold.take_change() {
             return Some(Output::Persist(change));
         }
         self.poll_room(window, false)
@@ -503,6 +492,16 @@ impl Session {
             .map_or(Instant::NEVER, |deadlines| deadlines.next());
         let expiry = self.waiting.next_expiry().min(deadline);
         expiry.min(self.life.ends_at()).min(self.will_due())
+    }
+
+    /// Whether `next_timeout` is never.
+    #[inline]
+    #[cfg(feature = "persistence")]
+    pub(crate) fn waits_for_nothing(&self) -> bool {
+        self.deadlines.is_none()
+            && self.will_due() == Instant::NEVER
+            && !self.waiting.may_expire()
+            && self.life.ends_at() == Instant::NEVER
     }
 
     /// Does what is due: message expiry, deadlines of publications, the Will, the end of the

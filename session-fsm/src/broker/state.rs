@@ -138,21 +138,23 @@ impl Broker {
         if let Some(notice) = self.notices.pop_front() {
             return Some(notice);
         }
-        let stalled = match self.is_full() {
-            true => None,
-            false => self.stalled.pop_front(),
-        };
-        if let Some(key) = stalled {
+        if let Some(key) = self.next_stalled() {
             if let Some(link) = self.links.get_mut(key) {
                 link.is_stalled = false;
             }
             return Some(Notice::Readable(ConnectionKey(key)));
         }
         let key = self.ready.pop_front()?;
-        if let Some(link) = self.links.get_mut(key) {
-            link.is_ready = false;
-        }
         Some(Notice::Ready(ConnectionKey(key)))
+    }
+
+    /// The next connection that may be read again.
+    #[inline]
+    fn next_stalled(&mut self) -> Option<Key> {
+        if self.stalled.is_empty() || self.is_full() {
+            return None;
+        }
+        self.stalled.pop_front()
     }
 
     /// Returns when [`Broker::handle_timeout`] must be called; [`Instant::NEVER`] if there is

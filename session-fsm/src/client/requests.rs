@@ -11,7 +11,7 @@ use crate::connection::{EncodeToVec, Handled, Phase};
 use crate::error::SendError;
 use crate::exchange::Request;
 use crate::limits::Needs;
-use crate::{Outcome, Token};
+use crate::{Outcome, Session, Token};
 
 impl Client {
     /// Subscribes to one Topic Filter, without properties: the usual case of [`Client::subscribe`].
@@ -147,8 +147,9 @@ impl Client {
             return Err(SendError::NotConnected);
         }
         let token = self.session.last_token.next();
-        let sender = &mut self.session.sender;
-        let packet_identifier = sender
+        let packet_identifier = self
+            .session
+            .sender
             .request(request, token)
             .ok_or(SendError::NoIdentifier)?;
         let packet = encode(packet_identifier)
@@ -165,7 +166,8 @@ impl Client {
                 Ok(token)
             }
             Err(error) => {
-                sender.take_back(packet_identifier);
+                let Session { sender, untold, .. } = &mut self.session;
+                sender.take_back(packet_identifier, untold);
                 Err(error)
             }
         }

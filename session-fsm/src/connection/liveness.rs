@@ -506,7 +506,7 @@ impl Liveness {
     /// Whether nothing runs but the Keep Alive, whose end only moves away.
     #[cfg(feature = "persistence")]
     pub(crate) fn is_calm(&self) -> bool {
-        self.question == Question::None
+        matches!(self.question, Question::None)
             && self.begun == Instant::NEVER
             && self.waiting == Instant::NEVER
             && self.blocked.is_none()

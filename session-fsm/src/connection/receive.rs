@@ -95,7 +95,10 @@ impl Connection {
             PacketType::PubRec => SenderEvent::PubRec,
             _ => SenderEvent::PubComp,
         };
-        let (action, token) = session.sender.acknowledge(packet_identifier, event);
+        let (action, token) =
+            session
+                .sender
+                .acknowledge(packet_identifier, event, &mut session.untold);
         self.follow(session, packet_type, packet_identifier, action, token)?;
         Ok(token)
     }
@@ -426,7 +429,10 @@ impl Connection {
             }
             _ => {}
         }
-        let (action, token) = session.sender.acknowledge(packet_identifier, event);
+        let (action, token) =
+            session
+                .sender
+                .acknowledge(packet_identifier, event, &mut session.untold);
         // A request is not Session State: that it is over is not stored.
         if action != SenderAction::Finish {
             self.follow(session, packet_type, packet_identifier, action, None)?;

@@ -313,7 +313,7 @@ impl Connection {
             Written::Yes => {
                 let sent = session.waiting.pop(qos)?;
                 let token = sent.token;
-                session.forget_body(sent.body);
+                session.untold.forget_body(sent.body);
                 session.forget_deadline(token);
                 if self.phase == Phase::Opening {
                     self.early.sent(token);
@@ -475,7 +475,7 @@ impl Connection {
 /// A message that has an identifier already is not sent: if it is too large for the peer, it counts
 /// as sent \[MQTT-3.1.2-25\].
 fn give_up(session: &mut Session, event: SenderEvent, ending: Ending) {
-    let Some(given_up) = session.sender.give_up_next(event) else {
+    let Some(given_up) = session.sender.give_up_next(event, &mut session.untold) else {
         return;
     };
     let packet_identifier = given_up.packet_identifier;

@@ -18,7 +18,7 @@ pub(crate) use self::requests::Request;
 use self::slots::{Slots, Use};
 use super::table::{SenderAction, SenderEvent, SenderState};
 use crate::exchange::linked_list::List;
-use crate::session::{Blank, MessageState, QueuedMessage, RareQueue, Unsettled, UnsettledKind};
+use crate::session::{Blank, MessageState, QueuedMessage, Unsettled, UnsettledKind, Untold};
 use crate::{Instant, Token};
 
 /// A message in flight that was forgotten, because it cannot be sent.
@@ -53,8 +53,6 @@ pub(crate) struct Sender {
     outstanding: u16,
     /// The bytes of the messages in flight that are still stored.
     bytes: usize,
-    /// The numbers of messages that the Session does not hold any more, also of those that waited.
-    pub(crate) forgotten_bodies: RareQueue<NonZeroU64>,
     /// What the peer was asked to release in a Session that was adopted.
     asked: Asked,
 }
@@ -72,17 +70,15 @@ impl Blank for Sender {
         release_next: 0,
         outstanding: 0,
         bytes: 0,
-        forgotten_bodies: RareQueue::EMPTY,
         asked: Asked::NONE,
     };
     const REFERENCE: &'static Self = &Self::BLANK;
 
     fn is_blank(&self) -> bool {
-        self.slots.is_new() && self.forgotten_bodies.is_empty()
+        self.slots.is_new()
     }
 
     fn shrink(&mut self) {
-        self.forgotten_bodies.shrink();
         let is_idle = self.in_flight() == 0 && self.requests.len() == 0;
         if is_idle && self.slots.lost() == 0 && !self.is_adopted() {
             self.reset();
@@ -150,6 +146,7 @@ impl Sender {
         &mut self,
         packet_identifier: PacketIdentifier,
         event: SenderEvent,
+        untold: &mut Untold,
     ) -> (SenderAction, Option<Token>) {
         let position = self.slots.find(packet_identifier).unwrap_or_default();
         let Some(slot) = self.slots.get_mut(position) else {
@@ -161,11 +158,11 @@ impl Sender {
         }
         match slot.run(event) {
             SenderAction::Release if fault!("PUBREC completes") => {
-                (SenderAction::Finish, self.remove(position))
+                (SenderAction::Finish, self.remove(position, untold))
             }
-            SenderAction::Finish => (SenderAction::Finish, self.remove(position)),
+            SenderAction::Finish => (SenderAction::Finish, self.remove(position, untold)),
             SenderAction::Release => {
-                self.release(position);
+                self.release(position, untold);
                 (SenderAction::Release, None)
             }
             // Nothing changes here.
@@ -176,26 +173,11 @@ impl Sender {
     /// Forgets what is in a slot whose state says that it is over, and frees the identifier unless
     /// it is lost.
     #[inline(always)]
-    fn remove(&mut self, position: u16) -> Option<Token> {
+    fn remove(&mut self, position: u16, untold: &mut Untold) -> Option<Token> {
         let (token, body) = self.unlist(position)?;
         self.slots.vacate(position);
-        // At the end: the slot need not be looked at again after the call. This saves 30
-        // instructions per PUBACK.
-        self.forget(body);
+        untold.forget_body(body);
         Some(token)
-    }
-
-    /// A message is forgotten that has this number.
-    #[inline]
-    pub(crate) fn forget(&mut self, body: Option<NonZeroU64>) {
-        if let Some(body) = body {
-            self.forget_number(body);
-        }
-    }
-
-    #[inline(never)]
-    fn forget_number(&mut self, body: NonZeroU64) {
-        self.forgotten_bodies.push_back(body);
     }
 
     /// Takes a slot out of the list that it is in.
@@ -241,7 +223,7 @@ impl Sender {
     }
 
     /// Takes a PUBREC: the message is forgotten, but its identifier is kept.
-    fn release(&mut self, position: u16) {
+    fn release(&mut self, position: u16, untold: &mut Untold) {
         let Some(slot) = self.slots.get_mut(position) else {
             return;
         };
@@ -265,7 +247,7 @@ impl Sender {
         if self.release_next == 0 {
             self.release_next = position;
         }
-        self.forget(body);
+        untold.forget_body(body);
     }
 
     /// Whether everything was sent on this Network Connection.
@@ -335,7 +317,11 @@ impl Sender {
 
     /// The next PUBLISH cannot be written: [`SenderEvent::Forbidden`] or
     /// [`SenderEvent::Withdrawn`]. `None` if the message stays.
-    pub(crate) fn give_up_next(&mut self, event: SenderEvent) -> Option<GivenUp> {
+    pub(crate) fn give_up_next(
+        &mut self,
+        event: SenderEvent,
+        untold: &mut Untold,
+    ) -> Option<GivenUp> {
         let position = self.publish_next;
         let slot = self.slots.get_mut(position)?;
         let packet_identifier = slot.packet_identifier()?;
@@ -345,7 +331,7 @@ impl Sender {
             _ => return None,
         };
         let state = slot.state;
-        let token = self.remove(position)?;
+        let token = self.remove(position, untold)?;
         Some(GivenUp {
             packet_identifier,
             token,
@@ -356,7 +342,11 @@ impl Sender {
 
     /// Forgets a message whose PUBLISH was never written, or a request that was not; `false` if
     /// there is none.
-    pub(crate) fn take_back(&mut self, packet_identifier: PacketIdentifier) -> bool {
+    pub(crate) fn take_back(
+        &mut self,
+        packet_identifier: PacketIdentifier,
+        untold: &mut Untold,
+    ) -> bool {
         let position = self.slots.find(packet_identifier).unwrap_or_default();
         let Some(slot) = self.slots.get_mut(position) else {
             return false;
@@ -365,7 +355,7 @@ impl Sender {
             slot.state = SenderState::Unsent1;
         }
         slot.run(SenderEvent::Withdrawn) == SenderAction::TakeBack
-            && self.remove(position).is_some()
+            && self.remove(position, untold).is_some()
     }
 
     /// The identifier of a message whose PUBLISH was never written.
@@ -444,7 +434,7 @@ impl Sender {
 
     /// Discards one message or request of an ended Session. Returns its token and whether it was
     /// written; `None` if none is left. A request has no token if its outcome was reported.
-    pub(crate) fn discard_one(&mut self) -> Option<(Token, bool)> {
+    pub(crate) fn discard_one(&mut self, untold: &mut Untold) -> Option<(Token, bool)> {
         // Messages that are less likely to have arrived come last; each list keeps its order.
         let released = match self.releasing.first() {
             _ if fault!("released messages outlive the Session") => 0,
@@ -454,14 +444,11 @@ impl Sender {
         let position = lists.into_iter().find(|first| *first != 0)?;
         let slot = self.slots.get_mut(position)?;
         let written = slot.run(SenderEvent::Discard) == SenderAction::Lose;
-        Some((self.remove(position)?, written))
+        Some((self.remove(position, untold)?, written))
     }
 
     /// Forgets the identifiers, too, once nothing is in flight.
     pub(crate) fn reset(&mut self) {
-        *self = Sender {
-            forgotten_bodies: core::mem::take(&mut self.forgotten_bodies),
-            ..Sender::BLANK
-        };
+        *self = Sender::BLANK;
     }
 }

@@ -103,10 +103,10 @@ impl ServerConnection {
     #[inline]
     #[cfg(feature = "persistence")]
     pub(crate) fn is_calm(&self, session: &Session) -> bool {
-        self.connection.phase == Phase::Open
+        matches!(self.connection.phase, Phase::Open)
             && self.connection.liveness.is_calm()
-            && self.connection.unread.due() == Instant::NEVER
-            && session.next_timeout() == Instant::NEVER
+            && !self.connection.unread.is_set()
+            && session.waits_for_nothing()
     }
 
     /// Whether [`Lent::poll`] has nothing to return.

@@ -26,8 +26,12 @@
 //! | `Session.keyed` | process | the owner says how it stores the Session |
 //! | `Session.will` | stored | `WillStored`, `WillRemoved`; see `PendingWill` |
 //! | `Session.notices` | process | an event comes before its change: what was not reported comes again, out of the state before |
-//! | `Session.changes` | process | what was not announced has not happened: no packet depends on it |
-//! | `Session.untold_bytes` | process | of `changes` |
+//! | `Session.untold` | process | see `Untold` |
+//! | `Untold.first_body` | process | the owner counts anew what is held, by `Session::bodies` |
+//! | `Untold.rest` | process | see `Rest` |
+//! | `Rest.other_bodies` | process | as `Untold.first_body` |
+//! | `Rest.changes` | process | what was not announced has not happened: no packet depends on it |
+//! | `Rest.bytes` | process | of `Rest.changes` |
 //! | `Absence.ends_at` | stored | `Disconnected` |
 //! | `Absence.expiry_interval` | stored | `Connected`, `Disconnected`; a limit for `ends_at` by another clock |
 //! | `PendingWill.will` | stored | `WillStored` |
@@ -55,7 +59,6 @@
 //! | `Sender.release_next` | connection | the first one, on the next |
 //! | `Sender.outstanding` | connection | counted anew (section 4.9) |
 //! | `Sender.bytes` | derived | from the messages |
-//! | `Sender.forgotten_bodies` | process | the owner counts anew what is held, by `Session::bodies` |
 //! | `Sender.asked` | connection | see `Asked` |
 //! | `Asked.count` | connection | PUBRELs are sent again on the next |
 //! | `Asked.unanswered` | connection | the same |
@@ -125,8 +128,10 @@ mod tests {
     use std::{format, vec};
 
     /// Structs that a Session is made of, with the source that each is in.
-    const STRUCTS: [(&str, &str, &str); 23] = [
+    const STRUCTS: [(&str, &str, &str); 25] = [
         ("Session", "Session", include_str!("../session.rs")),
+        ("Untold", "Untold", include_str!("untold.rs")),
+        ("Rest", "Rest", include_str!("untold.rs")),
         ("Absence", "Absence", include_str!("life.rs")),
         ("PendingWill", "PendingWill", include_str!("life.rs")),
         ("WillMessage", "WillMessage", include_str!("../event.rs")),

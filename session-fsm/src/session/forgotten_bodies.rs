@@ -32,7 +32,7 @@ impl Session {
     ///
     /// Each number is returned once for each message that had it, in the order in which they were
     /// forgotten. A message of which `publish` was refused was never held. Constant time; allocates
-    /// nothing, and what the queue of numbers takes is given back by [`Session::shrink`].
+    /// nothing, and what a queue of numbers takes is given back by [`Session::shrink`].
     ///
     /// No [`Change`](crate::Change) has these numbers. After a restart, once every change is
     /// applied, the owner counts from [`Session::bodies`]. An owner that stores changes without
@@ -60,6 +60,6 @@ impl Session {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn take_forgotten_body(&mut self) -> Option<NonZeroU64> {
-        self.sender.used()?.forgotten_bodies.pop_front()
+        self.untold.take_body()
     }
 }

@@ -125,8 +125,7 @@ impl Session {
         self.connected(client_identifier, expiry_interval);
         if let Some(pending) = will {
             if self.config.persistent {
-                self.untold_bytes += pending.will.message.size();
-                self.changes.push_back(Change::WillStored {
+                self.untold.push_change(Change::WillStored {
                     will: pending.will.clone(),
                     delay: pending.delay,
                 });
@@ -245,9 +244,14 @@ impl Session {
         true
     }
 
+    /// Discards one message or request. Returns its token and whether it was written.
+    fn discard_one(&mut self) -> Option<(Token, bool)> {
+        self.sender.used()?.discard_one(&mut self.untold)
+    }
+
     /// Ends what a Client sent for a new Session before a CONNACK that did not come, or refused.
     pub(crate) fn unconfirmed(&mut self, ending: Ending) {
-        while let Some((token, written)) = self.sender.used().and_then(Sender::discard_one) {
+        while let Some((token, written)) = self.discard_one() {
             let ending = if written { ending } else { Ending::NotSent };
             self.ended(token, ending);
         }
@@ -332,7 +336,7 @@ impl Session {
     pub(super) fn forget_all(&mut self, mut ended: impl FnMut(&mut Self, Token, Ending)) {
         self.will = None;
         self.life = Life::None;
-        while let Some((token, written)) = self.sender.used().and_then(Sender::discard_one) {
+        while let Some((token, written)) = self.discard_one() {
             let ending = if written {
                 Ending::Indeterminate
             } else {
@@ -352,7 +356,7 @@ impl Session {
         if self.role == Role::Server {
             for qos in [Qos::AtMostOnce, Qos::AtLeastOnce] {
                 while let Some(waiting) = self.waiting.pop(qos) {
-                    self.forget_body(waiting.body);
+                    self.untold.forget_body(waiting.body);
                     self.forget_deadline(waiting.token);
                     ended(self, waiting.token, Ending::NotSent);
                 }

@@ -94,8 +94,7 @@ impl Session {
     // address.
     #[inline(never)]
     fn announce(&mut self, token: Token, publication: &Publication, deadline: Option<Deadline>) {
-        self.untold_bytes += publication.size();
-        self.changes.push_back(Change::Accepted {
+        self.untold.push_change(Change::Accepted {
             message: QueuedMessage::new(token, publication.clone()),
             deadline,
         });
@@ -139,7 +138,7 @@ impl Session {
     /// A message that waited is gone without being sent.
     pub(crate) fn waiting_ended(&mut self, waiting: &QueuedMessage, ending: Ending) {
         let token = waiting.token;
-        self.forget_body(waiting.body);
+        self.untold.forget_body(waiting.body);
         if waiting.qos != Qos::AtMostOnce {
             self.change(|| Change::Dropped { token });
         }

@@ -5,7 +5,7 @@ use core::num::NonZeroU64;
 
 use super::notice::Notice;
 use super::waiting::Waiting;
-use super::{Life, QueuedMessage, RareQueue, Session};
+use super::{Life, QueuedMessage, RareQueue, Session, Untold};
 use crate::Token;
 
 impl Session {
@@ -48,7 +48,7 @@ impl Session {
             message(&mut waiting);
             copy.waiting.push(waiting);
         }
-        copy.changes = RareQueue::default();
+        copy.untold = Untold::default();
         copy.notices = RareQueue::default();
         for notice in self.notices.iter() {
             copy.notices.push_back(match notice {

@@ -32,9 +32,7 @@ impl Session {
         }
         let applied = self.try_apply(now, change);
         // The owner counts what is held once all changes are applied.
-        if let Some(sender) = self.sender.used() {
-            sender.forgotten_bodies.clear();
-        }
+        self.untold.clear_bodies();
         applied.ok_or(RestoreError::Inconsistent)
     }
 
@@ -79,15 +77,18 @@ impl Session {
                 if self.sender.state(packet_identifier).on(event).1 != SenderAction::Release {
                     return None;
                 }
-                self.sender.acknowledge(packet_identifier, event);
+                self.sender
+                    .acknowledge(packet_identifier, event, &mut self.untold);
             }
             Change::Finished { packet_identifier } => {
                 let event = SenderEvent::Finished;
-                let (_, token) = self.sender.acknowledge(packet_identifier, event);
+                let (_, token) =
+                    self.sender
+                        .acknowledge(packet_identifier, event, &mut self.untold);
                 self.forget_deadline(token?);
             }
             Change::Lost { packet_identifier } => {
-                let token = self.sender.lose(packet_identifier)?;
+                let token = self.sender.lose(packet_identifier, &mut self.untold)?;
                 self.forget_deadline(token);
             }
             Change::Overdue { token } => {

@@ -255,10 +255,10 @@ impl Session {
         let stored = &self.config.stored;
         let most = (stored.messages as usize).saturating_add(UNTOLD);
         self.notices.len() < most
-            && self.sender.forgotten_bodies.len() < most
-            && (self.changes.is_empty()
-                || (self.changes.len() < most.saturating_mul(2)
-                    && self.untold_bytes.saturating_add(size) <= stored.bytes))
+            && self.untold.bodies() < most
+            && (self.untold.changes() == 0
+                || (self.untold.changes() < most.saturating_mul(2)
+                    && self.untold.change_bytes().saturating_add(size) <= stored.bytes))
     }
 
     /// An event, if the smallest message of those that were refused would be accepted now. What is

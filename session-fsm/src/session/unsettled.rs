@@ -132,7 +132,7 @@ impl Session {
         ending: Ending,
     ) -> bool {
         if let Some(packet_identifier) = packet_identifier {
-            if !self.sender.take_back(packet_identifier) {
+            if !self.sender.take_back(packet_identifier, &mut self.untold) {
                 return false;
             }
             self.finished(packet_identifier, Some(token));

@@ -270,6 +270,13 @@ impl Queues {
         Some(taken)
     }
 
+    /// Whether a message expires one day.
+    #[inline]
+    #[cfg(feature = "persistence")]
+    pub(crate) fn may_expire(&self) -> bool {
+        !self.expiring.is_empty()
+    }
+
     /// When the next message expires.
     #[inline]
     pub(crate) fn next_expiry(&self) -> Instant {

@@ -32,6 +32,9 @@ const SMALL: usize = 256;
 /// The messages by their numbers, which are never used again.
 #[derive(Clone, Debug)]
 pub(super) struct Bodies {
+    /// The one that came last, if it is held: most messages are over before the next one comes.
+    recent: Option<Body>,
+    /// Those before it that are held.
     held: HashTable<Body>,
     last: u64,
     /// The number of the last snapshot.
@@ -42,6 +45,7 @@ pub(super) struct Bodies {
 impl Bodies {
     pub(super) const fn new() -> Self {
         Bodies {
+            recent: None,
             held: HashTable::new(),
             last: 0,
             snapshots: 0,
@@ -56,9 +60,24 @@ impl Bodies {
 
     /// What a message is charged with.
     pub(super) fn bytes_of(&self, number: NonZeroU64) -> usize {
-        let hash = Self::hash(number);
-        let body = self.held.find(hash, |body| body.number == number);
-        body.map_or(0, |body| body.bytes)
+        self.find(number).map_or(0, |body| body.bytes)
+    }
+
+    fn find(&self, number: NonZeroU64) -> Option<&Body> {
+        let is_it = |body: &Body| body.number == number;
+        let recent = self.recent.as_ref().filter(|body| is_it(body));
+        recent.or_else(|| self.held.find(Self::hash(number), is_it))
+    }
+
+    #[inline]
+    fn find_mut(&mut self, number: NonZeroU64) -> Option<&mut Body> {
+        match &mut self.recent {
+            Some(body) if body.number == number => Some(body),
+            _ => {
+                let is_it = |body: &Body| body.number == number;
+                self.held.find_mut(Self::hash(number), is_it)
+            }
+        }
     }
 
     /// No client chooses the numbers, so anything will do that spreads those that follow each other.
@@ -81,12 +100,19 @@ impl Bodies {
         number
     }
 
+    #[inline]
     fn insert(&mut self, body: Body) {
-        self.held
-            .insert_unique(Self::hash(body.number), body, |body| {
-                Self::hash(body.number)
-            });
         self.bytes += body.bytes as u64;
+        if let Some(former) = self.recent {
+            self.put_aside(former);
+        }
+        self.recent = Some(body);
+    }
+
+    #[inline(never)]
+    fn put_aside(&mut self, body: Body) {
+        let rehash = |body: &Body| Self::hash(body.number);
+        self.held.insert_unique(rehash(&body), body, rehash);
     }
 
     /// The number of the last message.
@@ -128,16 +154,14 @@ impl Bodies {
 
     /// So many others hold the message, too.
     pub(super) fn hold_for(&mut self, number: NonZeroU64, holders: usize) {
-        let hash = Self::hash(number);
-        if let Some(body) = self.held.find_mut(hash, |body| body.number == number) {
+        if let Some(body) = self.find_mut(number) {
             body.references += holders as u64;
         }
     }
 
     /// Notes that the message is stored. Returns whether it was not.
     pub(super) fn record(&mut self, number: NonZeroU64) -> bool {
-        let hash = Self::hash(number);
-        let body = self.held.find_mut(hash, |body| body.number == number);
+        let body = self.find_mut(number);
         body.is_some_and(|body| !core::mem::replace(&mut body.recorded, true))
     }
 
@@ -149,30 +173,45 @@ impl Bodies {
 
     /// Whether this snapshot does not contain the message, which it does from now on.
     pub(super) fn is_new_in(&mut self, number: NonZeroU64, snapshot: u64) -> bool {
-        let hash = Self::hash(number);
-        let body = self.held.find_mut(hash, |body| body.number == number);
+        let body = self.find_mut(number);
         body.is_some_and(|body| core::mem::replace(&mut body.snapshot, snapshot) != snapshot)
     }
 
     /// So many who held the message do so no more.
+    #[inline]
     pub(super) fn release(&mut self, number: NonZeroU64, holders: usize) -> Left {
-        let hash = Self::hash(number);
-        let Ok(mut entry) = self.held.find_entry(hash, |body| body.number == number) else {
+        match self.find_mut(number) {
+            Some(body) if body.references > holders as u64 => {
+                body.references -= holders as u64;
+                Left::Held
+            }
+            Some(_) => self.end(number),
+            None => Left::Held,
+        }
+    }
+
+    /// Nobody holds the message any more.
+    #[inline(never)]
+    fn end(&mut self, number: NonZeroU64) -> Left {
+        let Some(body) = self.remove(number) else {
             return Left::Held;
         };
-        let body = entry.get_mut();
-        body.references = body.references.saturating_sub(holders as u64);
-        if body.references > 0 {
-            return Left::Held;
-        }
         self.bytes -= body.bytes as u64;
-        let left = match body.recorded {
+        match body.recorded {
             true => Left::Record,
             false => Left::Nothing,
-        };
-        entry.remove();
+        }
+    }
+
+    fn remove(&mut self, number: NonZeroU64) -> Option<Body> {
+        let is_it = |body: &Body| body.number == number;
+        if let Some(recent) = self.recent.take_if(|body| is_it(body)) {
+            return Some(recent);
+        }
+        let entry = self.held.find_entry(Self::hash(number), is_it).ok()?;
+        let (body, _) = entry.remove();
         self.shrink();
-        left
+        Some(body)
     }
 
     /// Gives memory back after many messages. Not all of it: some are always on their way.

@@ -103,10 +103,12 @@ impl Clients {
         self.living
     }
 
+    #[inline]
     pub(super) fn get(&self, key: Key) -> Option<&Client> {
         self.slots.get(key)
     }
 
+    #[inline]
     pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Client> {
         self.slots.get_mut(key)
     }

@@ -2,8 +2,12 @@
 
 use mqtt5_codec::Qos;
 
+use super::clients::Client;
+use super::groups::Groups;
+use super::ledger::Ledger;
+use super::shared::SharedMessage;
 use super::slots::Key;
-use super::{Broker, DropReason, Notice, Recipient};
+use super::{Broker, DropReason, Granted, Notice, Recipient, Statistics};
 use crate::{Instant, Outcome, Publication, PublishError, Token};
 
 impl Broker {
@@ -98,18 +102,48 @@ impl Broker {
         token: Token,
         ended: Result<Qos0, DropReason>,
     ) {
-        // A copy with QoS 0 was never stored, and a withdrawn one was removed with the right.
-        let is_stored = !matches!(ended, Ok(Qos0(true)) | Err(DropReason::Withdrawn));
-        if let Some(client) = self.clients.get_mut(key).filter(|_| is_stored) {
-            self.ledger.message_ended(client, token);
+        if let Some(client) = self.clients.get_mut(key) {
+            note_end(client, token, ended, &mut self.ledger, &mut self.statistics);
         }
-        match ended {
-            Ok(_) => self.statistics.acknowledged += 1,
-            Err(reason) => self.drop_for(key, reason),
+        if let Err(reason) = ended {
+            self.drop_for(key, reason);
         }
         self.settle_shared(key, token);
         self.pull_from_groups(now, key);
         self.has_room(key);
+    }
+}
+
+/// Handles what became of a copy, if it reached its client, and nobody waits for the room: neither a group nor a
+/// retained message. Returns whether it was so; if not, [`Broker::outcome`] handles it.
+#[inline]
+pub(super) fn is_over(
+    client: &mut Client,
+    token: Token,
+    ended: Result<Qos0, DropReason>,
+    groups: &Groups<Granted, SharedMessage>,
+    ledger: &mut Ledger,
+    statistics: &mut Statistics,
+) -> bool {
+    let is_over = ended.is_ok() && groups.is_empty() && client.walks.is_empty();
+    if is_over {
+        note_end(client, token, ended, ledger, statistics);
+    }
+    is_over
+}
+
+#[inline]
+fn note_end(
+    client: &mut Client,
+    token: Token,
+    ended: Result<Qos0, DropReason>,
+    ledger: &mut Ledger,
+    statistics: &mut Statistics,
+) {
+    statistics.acknowledged += u64::from(ended.is_ok());
+    // A copy with QoS 0 was never stored, and a withdrawn one was removed with the right.
+    if !matches!(ended, Ok(Qos0(true)) | Err(DropReason::Withdrawn)) {
+        ledger.message_ended(client, token);
     }
 }
 

@@ -64,13 +64,24 @@ impl Ledger {
     /// Notes what a call made of a Session.
     #[inline]
     pub(super) fn note(&mut self, client: &mut Client) {
-        if client.session.has_news_for_owner() {
-            self.note_news(client);
+        if client.session.has_changes() {
+            self.note_changes(client);
+        }
+        // The record of a message goes with its outcome, and must not name a body that has gone before.
+        if client.session.has_forgotten_bodies() && !client.session.has_notices() {
+            self.release_forgotten(client);
         }
     }
 
     #[inline(never)]
-    fn note_news(&mut self, client: &mut Client) {
+    fn release_forgotten(&mut self, client: &mut Client) {
+        while let Some(number) = client.session.take_forgotten_body() {
+            self.release(number);
+        }
+    }
+
+    #[inline(never)]
+    fn note_changes(&mut self, client: &mut Client) {
         while let Some((change, next)) = client.session.take_change() {
             let is_said = is_said_by(&change, next);
             let part = client.session.part_of(&change);
@@ -95,13 +106,6 @@ impl Ledger {
                 _ => {}
             }
             client.depends_on = self.journal.last();
-        }
-        // The record of a message goes with its outcome, and must not name a body that has gone before.
-        if client.session.has_notices() {
-            return;
-        }
-        while let Some(number) = client.session.take_forgotten_body() {
-            self.release(number);
         }
     }
 }

@@ -9,7 +9,7 @@ use mqtt5_codec::{Property, ReasonCode};
 use super::Broker;
 use super::clients::Client;
 use super::deadlines::{Deadlines, Due};
-use super::deliver::ended;
+use super::deliver::{ended, is_over};
 use super::slots::Key;
 use crate::event::{Cause, Event, Output};
 use crate::{Instant, Lent, ServerConnection};
@@ -60,7 +60,7 @@ pub(super) struct Link {
     pub(super) client: Option<Key>,
     /// The record on which its acknowledgements depend.
     pub(super) depends_on: u64,
-    /// Whether [`Notice::Ready`] waits.
+    /// Whether [`Notice::Ready`] waits, or was said and [`Broker::transmit`] is to come.
     pub(super) is_ready: bool,
     /// Whether it was told to wait because of what [`Broker::poll`] had not returned.
     pub(super) is_stalled: bool,
@@ -76,6 +76,26 @@ impl Link {
             self.is_ready = true;
             ready.push_back(key);
         }
+    }
+
+    /// After input: notes when the connection has to be looked at, and that there is something to write, if there is and
+    /// something was taken.
+    #[inline(always)]
+    pub(super) fn look_again(
+        &mut self,
+        took: bool,
+        ready: &mut VecDeque<Key>,
+        deadlines: &mut Deadlines,
+        key: Key,
+        client: Option<&Client>,
+    ) {
+        let session = client.map(|client| &client.session);
+        if took && !self.is_ready && !self.connection.is_quiet(session) {
+            self.ready(ready, key);
+            // `transmit` is next, and notes the rest.
+            return;
+        }
+        self.arm(deadlines, key, client);
     }
 
     /// Notes when the connection, with its Session, has to be looked at.
@@ -158,31 +178,39 @@ impl Broker {
     ) -> Result<Transmitted, Gone> {
         let now = self.at(now);
         let key = key.0;
-        loop {
+        let mut begins = true;
+        'found: loop {
             let link = self.links.get_mut(key).ok_or(Gone)?;
+            link.is_ready &= !core::mem::take(&mut begins);
             let mut client = link.client.and_then(|client| self.clients.get_mut(client));
-            // Not by a closure: an output is large, and would be moved several times.
-            let session = client.as_mut().map(|client| &mut client.session);
-            let output = link.connection.lend(session).poll(now, wire);
-            if let Some(client) = &mut client {
-                self.ledger.note(client);
-            }
-            let next = match output {
-                None => Next::Nothing,
-                Some(Output::NeedsRoom(needed)) => Next::Room(needed),
-                Some(Output::Close(cause)) => Next::Close(cause),
-                Some(Output::Event(Event::Outcome(token, outcome))) => {
-                    let client = self.links.get(key).and_then(|link| link.client);
-                    if let Some(client) = client {
-                        self.outcome(now, client, token, ended(&outcome));
+            let next = loop {
+                // Not by a closure: an output is large, and would be moved several times.
+                let session = client.as_mut().map(|client| &mut client.session);
+                let output = link.connection.lend(session).poll(now, wire);
+                if let Some(client) = &mut client {
+                    self.ledger.note(client);
+                }
+                match output {
+                    None => break Next::Nothing,
+                    Some(Output::NeedsRoom(needed)) => break Next::Room(needed),
+                    Some(Output::Close(cause)) => break Next::Close(cause),
+                    Some(Output::Event(Event::Outcome(token, outcome))) => {
+                        let (Some(key), Some(client)) = (link.client, &mut client) else {
+                            continue;
+                        };
+                        let ended = ended(&outcome);
+                        let (ledger, statistics) = (&mut self.ledger, &mut self.statistics);
+                        if !is_over(client, token, ended, &self.groups, ledger, statistics) {
+                            self.outcome(now, key, token, ended);
+                            continue 'found;
+                        }
                     }
-                    continue;
+                    Some(Output::Event(event)) => {
+                        self.handle_event(now, key, event);
+                        continue 'found;
+                    }
+                    Some(Output::Persist(_change)) => {}
                 }
-                Some(Output::Event(event)) => {
-                    self.handle_event(now, key, event);
-                    continue;
-                }
-                Some(Output::Persist(_change)) => continue,
             };
             let client = client.as_deref();
             let depends_on = client.map_or(0, |client| client.depends_on);
@@ -324,18 +352,6 @@ impl Broker {
         if let Some(client) = self.clients.get_mut(key) {
             let at = client.session.next_timeout();
             self.deadlines.arm(Due::Client(key.slot), at);
-        }
-    }
-
-    /// Notes that a connection has something to write, if it has, and when it has to be looked at.
-    pub(super) fn ready_if_not_quiet(&mut self, key: Key) {
-        if let Some(link) = self.links.get_mut(key) {
-            let client = link.client.and_then(|client| self.clients.get(client));
-            let session = client.map(|client| &client.session);
-            if !link.is_ready && !link.connection.is_quiet(session) {
-                link.ready(&mut self.ready, key);
-            }
-            link.arm(&mut self.deadlines, key, client);
         }
     }
 

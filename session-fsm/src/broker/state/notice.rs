@@ -12,7 +12,7 @@ use super::ConnectionKey;
 #[must_use = "each notice is said once"]
 pub enum Notice {
     /// This connection has something to write, or has ended: call
-    /// [`Broker::transmit`](super::Broker::transmit).
+    /// [`Broker::transmit`](super::Broker::transmit). The notice does not come again before that.
     Ready(ConnectionKey),
     /// This connection, for which [`Broker::receive`](super::Broker::receive) returned
     /// [`Step::Wait`](super::Step::Wait), is read again: offer its bytes.

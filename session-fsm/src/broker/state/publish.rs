@@ -26,16 +26,27 @@ impl Arrival {
     /// `None` if the message is too long to be kept, which no received message is.
     pub(super) fn new(now: Instant, publish: &Publish<'_>) -> Option<Self> {
         let message = Message::new(publish).ok()?;
-        Some(Arrival::of(now, message, publish.delivery.qos()))
+        let expiry = match publish.properties.is_empty() {
+            true => None,
+            false => publish.properties.message_expiry_interval(),
+        };
+        Some(Arrival::with(now, message, publish.delivery.qos(), expiry))
     }
 
     /// A message that comes now: its Message Expiry Interval begins to run.
     pub(super) fn of(now: Instant, message: Message, qos: Qos) -> Self {
+        let expiry = match message.has_properties() {
+            true => message.publish().properties.message_expiry_interval(),
+            false => None,
+        };
+        Arrival::with(now, message, qos, expiry)
+    }
+
+    fn with(now: Instant, message: Message, qos: Qos, expiry: Option<u32>) -> Self {
         // Its properties go on as they are, and in their order [MQTT-3.3.2-4] [MQTT-3.3.2-15]
         // [MQTT-3.3.2-16] [MQTT-3.3.2-17] [MQTT-3.3.2-18] [MQTT-3.3.2-20].
         #[cfg(mqtt5_faults)]
         let message = super::faults::properties(message);
-        let expiry = message.publish().properties.message_expiry_interval();
         Arrival {
             retain: message.retain(),
             expires_at: expiry.map_or(Instant::NEVER, |seconds| now.plus_seconds(seconds)),
@@ -145,8 +156,7 @@ impl Broker {
     ) -> Routed {
         self.statistics.published += 1;
         self.hits.clear();
-        let message = arrival.message.clone();
-        let topic = message.topic();
+        let topic = arrival.message.topic();
         self.find(from, topic, |_, _| true);
         let is_job = self.hits.found.len() > self.config.fan_out_slice.max(1) as usize
             || self.has_jobs_of(from);
@@ -307,6 +317,9 @@ impl Broker {
         };
         let visits = visits + more;
         statistics.dearest_match = statistics.dearest_match.max(visits as u64);
+        if hits.found.len() < 2 {
+            return;
+        }
         // In an order that does not depend on that of the index.
         hits.found.sort_unstable_by_key(|hit| {
             let number = fault!(
@@ -321,13 +334,13 @@ impl Broker {
 
 /// Those of the first hits that one copy of the message serves.
 pub(super) fn copies(hits: &[Hit], overlap: Overlap) -> &[Hit] {
-    let count = match (overlap, hits.first()) {
-        (Overlap::OneCopy, Some(first)) => hits
+    let mut count = 1;
+    if let (Overlap::OneCopy, Some((first, rest))) = (overlap, hits.split_first()) {
+        count += rest
             .iter()
             .take_while(|hit| hit.client == first.client)
-            .count(),
-        _ => 1,
-    };
+            .count();
+    }
     hits.get(..count).unwrap_or_default()
 }
 

@@ -5,16 +5,16 @@ use alloc::vec::Vec;
 
 use mqtt5_codec::bytes::Bytes;
 use mqtt5_codec::framing::Frame;
-use mqtt5_codec::{EncodeError, ProtocolVersion, Publish, ReasonCode};
+use mqtt5_codec::{EncodeError, ProtocolVersion, Publish, ReasonCode, TopicName};
 
-use super::deliver::{Qos0, ended};
+use super::deliver::{ended, is_over};
 use super::links::Gone;
 use super::publish::{Arrival, Routed};
 use super::slots::Key;
-use super::{Broker, ConnectionKey, DropReason, Permission, Question, Refusal};
+use super::{Broker, ConnectionKey, Permission, Question, Refusal};
 use crate::connection::EncodeToVec;
 use crate::event::{Cause, Delivered, Event, WillMessage};
-use crate::{Instant, Receipt, SendError, Token};
+use crate::{Instant, Receipt, SendError};
 
 /// What [`Broker::receive`] did.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -36,7 +36,6 @@ enum Arrived {
     Disconnect(ReasonCode),
     Question(Box<Question>),
     Unsubscribe(Frame),
-    Outcome(Token, Result<Qos0, DropReason>),
     Will(Box<WillMessage>),
     SessionEnded,
     Room,
@@ -44,6 +43,7 @@ enum Arrived {
 }
 
 impl Arrived {
+    #[inline]
     fn message(now: Instant, delivered: &Delivered<'_>, permission: Permission) -> Self {
         match permission {
             Permission::Publish => match Arrival::new(now, &delivered.publish) {
@@ -100,70 +100,83 @@ impl Broker {
         now: Instant,
         key: ConnectionKey,
         input: &mut &[u8],
-        policy: impl FnMut(&Publish<'_>) -> Permission,
-    ) -> Result<Step, Gone> {
-        let now = self.at(now);
-        let offered = input.len();
-        let step = self.take_packets(now, key.0, input, policy);
-        match input.len() < offered {
-            true => self.ready_if_not_quiet(key.0),
-            false => self.arm(key.0),
-        }
-        step
-    }
-
-    fn take_packets(
-        &mut self,
-        now: Instant,
-        key: Key,
-        input: &mut &[u8],
         mut policy: impl FnMut(&Publish<'_>) -> Permission,
     ) -> Result<Step, Gone> {
-        loop {
+        let (now, key) = (self.at(now), key.0);
+        let offered = input.len();
+        let step = loop {
             let is_stalled = self.is_full();
             if is_stalled {
                 self.stall(key);
             }
             if is_stalled || self.is_held_up(key) {
                 let waits = self.with(key, |mut lent| lent.bytes_waiting(now));
-                return waits.map(|()| Step::Wait).ok_or(Gone);
+                waits.ok_or(Gone)?;
+                break Step::Wait;
             }
             let link = self.links.get_mut(key).ok_or(Gone)?;
             let mut client = link.client.and_then(|client| self.clients.get_mut(client));
             let limits = client.as_ref().map_or(&self.config.client, |it| &it.limits);
             let levels = limits.topic_levels;
-            let version = link.connection.version();
+            let (version, of) = (link.connection.version(), link.client);
             let session = client.as_mut().map(|client| &mut client.session);
-            let mut lent = link.connection.lend(session);
-            let arrived = match lent.receive(now, input) {
-                None => None,
+            let arrived = match link.connection.lend(session).receive(now, input) {
+                None => {
+                    if let Some(client) = &mut client {
+                        self.ledger.note(client);
+                    }
+                    let (ready, deadlines) = (&mut self.ready, &mut self.deadlines);
+                    let took = input.len() < offered;
+                    link.look_again(took, ready, deadlines, key, client.as_deref());
+                    return Ok(Step::Taken);
+                }
                 Some(Event::Outcome(token, outcome)) => {
-                    Some(Arrived::Outcome(token, ended(&outcome)))
+                    let ended = ended(&outcome);
+                    let (Some(of), Some(client)) = (of, client) else {
+                        break Step::Taken;
+                    };
+                    let (ledger, statistics) = (&mut self.ledger, &mut self.statistics);
+                    ledger.note(client);
+                    if !is_over(client, token, ended, &self.groups, ledger, statistics) {
+                        self.outcome(now, of, token, ended);
+                    } else if input.is_empty() {
+                        let (ready, deadlines) = (&mut self.ready, &mut self.deadlines);
+                        link.look_again(true, ready, deadlines, key, Some(client));
+                        return Ok(Step::Taken);
+                    }
+                    if input.is_empty() {
+                        break Step::Taken;
+                    }
+                    continue;
                 }
                 Some(Event::Message(delivered)) => {
                     let permission = judged(&delivered.publish, levels, &mut policy);
-                    Some(Arrived::message(now, &delivered, permission))
+                    Arrived::message(now, &delivered, permission)
                 }
-                Some(event) => Some(Arrived::other(ConnectionKey(key), version, event)),
+                Some(event) => Arrived::other(ConnectionKey(key), version, event),
             };
             if let Some(client) = client {
                 self.ledger.note(client);
             }
             match arrived {
-                None => return Ok(Step::Taken),
-                Some(Arrived::Question(question)) => return Ok(Step::Ask(*question)),
-                Some(Arrived::Outcome(token, ended)) => {
-                    if let Some(client) = link.client {
-                        self.outcome(now, client, token, ended);
+                Arrived::Question(question) => break Step::Ask(*question),
+                arrived => {
+                    if let Some(of) = of {
+                        self.handle_arrived(now, key, of, arrived);
                     }
                 }
-                Some(arrived) => self.handle_arrived(now, key, arrived),
             }
             // What the Session has to report comes with `transmit`, too.
             if input.is_empty() {
-                return Ok(Step::Taken);
+                break Step::Taken;
             }
+        };
+        if let Some(link) = self.links.get_mut(key) {
+            let client = link.client.and_then(|client| self.clients.get(client));
+            let (ready, deadlines) = (&mut self.ready, &mut self.deadlines);
+            link.look_again(input.len() < offered, ready, deadlines, key, client);
         }
+        Ok(step)
     }
 
     /// A connection waits for [`Broker::poll`].
@@ -174,10 +187,8 @@ impl Broker {
         }
     }
 
-    fn handle_arrived(&mut self, now: Instant, key: Key, arrived: Arrived) {
-        let Some(client) = self.links.get(key).and_then(|link| link.client) else {
-            return;
-        };
+    #[inline]
+    fn handle_arrived(&mut self, now: Instant, key: Key, client: Key, arrived: Arrived) {
         match arrived {
             Arrived::Message(arrival, receipt) => {
                 if let Routed::Done(code) = self.route(now, Some(client), arrival, receipt) {
@@ -198,7 +209,7 @@ impl Broker {
             Arrived::Will(will) => self.publish_will(now, client, *will),
             Arrived::SessionEnded => self.session_ended(now, client),
             Arrived::Room => self.has_room(client),
-            Arrived::Question(_) | Arrived::Outcome(..) | Arrived::Nothing => {}
+            Arrived::Question(_) | Arrived::Nothing => {}
         }
     }
 
@@ -235,8 +246,10 @@ fn judged(
     levels: u16,
     policy: &mut impl FnMut(&Publish<'_>) -> Permission,
 ) -> Permission {
-    let topic = publish.topic.map_or(0, |topic| topic.levels().count());
-    if topic > usize::from(levels) {
+    // A Topic Name has one level more than separators, so a short one needs no look.
+    let may_exceed = |topic: &TopicName<'_>| topic.as_str().len() >= usize::from(levels);
+    let topic = publish.topic.filter(may_exceed);
+    if topic.is_some_and(|topic| topic.levels().count() > usize::from(levels)) {
         return Permission::Refuse(ReasonCode::TopicNameInvalid);
     }
     policy(publish)

@@ -64,10 +64,13 @@ impl Broker {
     /// [`BrokerLimits::batch_bytes`](super::BrokerLimits::batch_bytes) do not allow it.
     pub fn work(&mut self, now: Instant, budget: &mut u32) -> bool {
         let now = self.at(now);
-        while *budget > 0 && !self.is_full() {
-            if !self.has_work() {
-                return false;
-            }
+        self.has_work() && self.go_on(now, budget)
+    }
+
+    // A function of its own: a host asks after each call, and most find nothing.
+    #[inline(never)]
+    fn go_on(&mut self, now: Instant, budget: &mut u32) -> bool {
+        while *budget > 0 && !self.is_full() && self.has_work() {
             self.fan_out(now, budget);
             if let Some(key) = self.walking.pop_front() {
                 self.walk(now, key, budget);

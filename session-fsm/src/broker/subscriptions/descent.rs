@@ -86,7 +86,22 @@ impl core::hash::Hash for Scratch {
 
 impl Trie {
     /// Finds each filter that matches. Returns how many nodes were visited.
+    #[inline]
     pub(super) fn descend(
+        &self,
+        hashing: &Hashing,
+        topic: &str,
+        scratch: &mut Scratch,
+        found: impl FnMut(Link),
+    ) -> usize {
+        match self.root.is_none() {
+            true => 0,
+            false => self.descend_from_root(hashing, topic, scratch, found),
+        }
+    }
+
+    #[inline(never)]
+    fn descend_from_root(
         &self,
         hashing: &Hashing,
         topic: &str,
@@ -95,9 +110,7 @@ impl Trie {
     ) -> usize {
         scratch.levels.clear();
         scratch.pending.clear();
-        if !self.root.is_none() {
-            scratch.pending.push((self.root, 0));
-        }
+        scratch.pending.push((self.root, 0));
         let mut visits = 0;
         loop {
             // The last ones first, so there are never more than a few for each level.

@@ -33,7 +33,6 @@ impl PartialEq for Sender {
             && self.unsent() == other.unsent()
             && free.eq(other_free)
             && self.content().eq(other.content())
-            && self.forgotten_bodies == other.forgotten_bodies
             && (self.slots.usable, self.asked) == (other.slots.usable, other.asked)
     }
 }
@@ -46,7 +45,6 @@ impl Hash for Sender {
         (known, self.unsent()).hash(hasher);
         free.for_each(|identifier| identifier.hash(hasher));
         self.content().for_each(|content| content.hash(hasher));
-        self.forgotten_bodies.hash(hasher);
         (self.slots.usable, self.asked).hash(hasher);
     }
 }
@@ -62,7 +60,7 @@ mod tests {
     use super::Sender;
     use crate::exchange::Request;
     use crate::exchange::table::SenderEvent;
-    use crate::session::{Blank, Publication, QueuedMessage};
+    use crate::session::{Blank, Publication, QueuedMessage, Untold};
     use crate::{Instant, Token};
 
     fn publish(sender: &mut Sender, payload: &[u8]) -> PacketIdentifier {
@@ -80,7 +78,8 @@ mod tests {
     }
 
     fn acknowledge(sender: &mut Sender, identifier: PacketIdentifier) {
-        let (_, token) = sender.acknowledge(identifier, SenderEvent::PubAck);
+        let (_, token) =
+            sender.acknowledge(identifier, SenderEvent::PubAck, &mut Untold::default());
         assert!(token.is_some());
     }
 
@@ -157,7 +156,8 @@ mod tests {
     fn a_lost_identifier_differs_from_one_that_was_never_used() {
         let mut lost = Sender::BLANK;
         let identifier = send(&mut lost, Qos::ExactlyOnce, b"1");
-        lost.lose(identifier).expect("it was sent");
+        lost.lose(identifier, &mut Untold::default())
+            .expect("it was sent");
         assert_differ(&lost, &Sender::BLANK);
     }
 

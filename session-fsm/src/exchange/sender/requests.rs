@@ -6,6 +6,7 @@ use mqtt5_codec::PacketIdentifier;
 use super::Sender;
 use super::slots::{PendingRequest, Use};
 use crate::exchange::table::{SenderAction, SenderEvent};
+use crate::session::Untold;
 use crate::{Instant, Token};
 
 /// A request of a Client that is not a message.
@@ -104,12 +105,14 @@ impl Sender {
     /// The Network Connection is gone: what its requests led to will never be known. Takes the next
     /// one of which no outcome was reported.
     pub(crate) fn take_request(&mut self) -> Option<Token> {
+        // A request has no body.
+        let untold = &mut Untold::default();
         loop {
             let position = self.requests.first();
             self.slots
                 .get_mut(position)?
                 .run(SenderEvent::ConnectionEnded);
-            let token = self.remove(position)?;
+            let token = self.remove(position, untold)?;
             if token != Token::NONE {
                 return Some(token);
             }

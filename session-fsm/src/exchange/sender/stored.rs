@@ -5,7 +5,7 @@ use mqtt5_codec::PacketIdentifier;
 use super::Sender;
 use super::slots::Use;
 use crate::exchange::table::{SenderEvent, SenderState};
-use crate::session::{QueuedMessage, message_expiry};
+use crate::session::{QueuedMessage, Untold, message_expiry};
 use crate::{Instant, Token};
 
 impl Sender {
@@ -17,14 +17,18 @@ impl Sender {
 
     /// Forgets a message that was given up after its PUBLISH was written, and loses its identifier;
     /// `None` if there is no such message.
-    pub(crate) fn lose(&mut self, packet_identifier: PacketIdentifier) -> Option<Token> {
+    pub(crate) fn lose(
+        &mut self,
+        packet_identifier: PacketIdentifier,
+        untold: &mut Untold,
+    ) -> Option<Token> {
         let position = self.slots.find(packet_identifier)?;
         let slot = self.slots.get_mut(position)?;
         if slot.state.on(SenderEvent::Forbidden).0 != SenderState::Lost {
             return None;
         }
         slot.run(SenderEvent::Forbidden);
-        self.remove(position)
+        self.remove(position, untold)
     }
 
     /// The clock may have gone back: nothing expires later than its interval from now.

@@ -1,7 +1,5 @@
 //! What cannot be written is given up, and nothing of it is left behind.
 
-mod machines;
-
 use mqtt5_session_fsm::codec::{
     Connect, Packet, Properties, Property, Qos, ReasonCode, Subscribe, Subscription, Subscriptions,
 };
@@ -9,7 +7,7 @@ use mqtt5_session_fsm::{
     ClientConfig, Event, Instant, Output, SendError, Server, ServerConfig, Session,
 };
 
-use machines::{connected, connected_server, named};
+use crate::machines::{self, connected, connected_server, named};
 
 const NOW: Instant = Instant::ORIGIN;
 

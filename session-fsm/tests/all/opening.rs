@@ -1,7 +1,5 @@
 //! CONNECT, CONNACK and AUTH: the Session that is asked for, the ClientID, and who owes what before the connection is open.
 
-mod machines;
-
 use mqtt5_session_fsm::codec::framing::RawPacket;
 use mqtt5_session_fsm::codec::{
     Connect, Packet, Properties, Property, ProtocolVersion, Publish, ReasonCode, Text, TopicName,
@@ -11,7 +9,7 @@ use mqtt5_session_fsm::{
     ServerConnection, Session, SessionConfig,
 };
 
-use machines::{connack, named, settle};
+use crate::machines::{self, connack, named, settle};
 
 const NOW: Instant = Instant::ORIGIN;
 

@@ -5,8 +5,8 @@ use mqtt5_session_fsm::codec::bytes::BytesMut;
 use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, SplitterOutput, StreamSplitter};
 use mqtt5_session_fsm::codec::{ProtocolVersion, Qos};
 
-use super::machines::{self, settle};
 use super::{START, client, client_config, connect_packet, large, offer, seconds};
+use crate::machines::{self, settle};
 
 /// A packet in parts: it has its grace and the time of its bytes from its beginning, and each silence is limited.
 #[test]

@@ -1,13 +1,11 @@
 //! Keep Alive (section 3.1.2.10): what shows the other side that this one is there, and when it is asked for.
 
-mod machines;
-
 use core::time::Duration;
 
 use mqtt5_session_fsm::codec::{Connect, Properties, Property, Qos, Text};
 use mqtt5_session_fsm::{Client, ClientConfig, Event, Instant, Publication, ServerConfig};
 
-use machines::{connack, named, settle};
+use crate::machines::{self, connack, named, settle};
 
 const NOW: Instant = Instant::ORIGIN;
 

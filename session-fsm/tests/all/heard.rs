@@ -1,8 +1,6 @@
 //! Every way in which bytes of the Server are taken shows that it is there: the time for its PINGRESP begins anew. And
 //! what the caller must do first is said before anything is taken.
 
-mod machines;
-
 use core::time::Duration;
 
 use mqtt5_session_fsm::codec::bytes::BytesMut;
@@ -15,7 +13,7 @@ use mqtt5_session_fsm::{
     ServerConfig, Token,
 };
 
-use machines::{accept, connack, connect, connected, connected_server, named, settle};
+use crate::machines::{self, accept, connack, connect, connected, connected_server, named, settle};
 
 const NOW: Instant = Instant::ORIGIN;
 const LATER: Instant = Instant::from_millis(9_000);

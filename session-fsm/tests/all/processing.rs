@@ -1,8 +1,6 @@
 //! Each received message is processed once, under a limit of messages at a time, and again after a failure.
 
-#[path = "processing/model.rs"]
 mod model;
-#[path = "processing/statistics.rs"]
 mod statistics;
 
 use std::fmt::Debug;

@@ -1,8 +1,6 @@
 //! Messages in the order of their numbers.
 
-#[path = "ordered_consumer/limits.rs"]
 mod limits;
-#[path = "ordered_consumer/model.rs"]
 mod model;
 
 use std::fmt::Debug;

@@ -1,20 +1,12 @@
 //! The retained messages of a Server (section 3.3.1.3): what is stored, what expires, what a walk finds.
 
-#[path = "retained/domain.rs"]
 mod domain;
-#[path = "retained/expiry.rs"]
 mod expiry;
-#[path = "retained/limits.rs"]
 mod limits;
-#[path = "retained/looks.rs"]
 mod looks;
-#[path = "retained/model.rs"]
 mod model;
-#[path = "retained/ranks.rs"]
 mod ranks;
-#[path = "retained/restart.rs"]
 mod restart;
-#[path = "retained/rules.rs"]
 mod rules;
 
 use core::hash::{Hash, Hasher};

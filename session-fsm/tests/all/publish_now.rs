@@ -1,7 +1,5 @@
 //! A message with QoS 0 that is written at once keeps the rules of any other, and leaves nothing behind.
 
-mod machines;
-
 use core::num::NonZeroU16;
 
 use mqtt5_session_fsm::codec::framing::RawPacket;
@@ -12,6 +10,8 @@ use mqtt5_session_fsm::codec::{
 use mqtt5_session_fsm::{
     Client, ClientConfig, Instant, LimitExceeded, Publication, PublishError, TopicAliases,
 };
+
+use crate::machines;
 
 const NOW: Instant = Instant::ORIGIN;
 

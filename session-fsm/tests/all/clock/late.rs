@@ -3,8 +3,8 @@
 use mqtt5_session_fsm::Event;
 use mqtt5_session_fsm::codec::Qos;
 
-use super::machines::settle;
 use super::{START, asked, blocked, client_config, milliseconds, seconds};
+use crate::machines::settle;
 
 /// A timer that is late gives the Server ten times as long as it was late, at most a second, and once.
 #[test]

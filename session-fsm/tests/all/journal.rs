@@ -5,11 +5,8 @@
 //! is damage.
 #![cfg(feature = "persistence")]
 
-#[path = "journal/batches.rs"]
 mod batches;
-#[path = "journal/log.rs"]
 mod log;
-#[path = "journal/sectors.rs"]
 mod sectors;
 
 use mqtt5_session_fsm::codec::{Message, PacketIdentifier, Publish, Qos, TopicName};

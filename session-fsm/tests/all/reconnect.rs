@@ -1,8 +1,6 @@
 //! Reconnecting: delays, turns, redirections, giving up.
 
-#[path = "reconnect/policy.rs"]
 mod policy;
-#[path = "reconnect/versions.rs"]
 mod versions;
 
 use core::time::Duration;

@@ -5,11 +5,11 @@ use mqtt5_session_fsm::{
     Awaited, Cause, Client, ClientConfig, Event, Instant, Output, Publication,
 };
 
-use super::machines::{self, connack, settle};
 use super::{
     START, asked, blocked, client, client_config, connect_packet, gives_up, milliseconds,
     poll_without_room, seconds,
 };
+use crate::machines::{self, connack, settle};
 
 /// While the caller has no room to write, it does not read: this time is not the Server's.
 #[test]

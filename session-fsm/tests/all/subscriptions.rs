@@ -1,11 +1,8 @@
 //! The subscription index against matchers that were written from the standard alone (section 4.7),
 //! and against itself, built anew.
 
-#[path = "subscriptions/attacks.rs"]
 mod attacks;
-#[path = "subscriptions/domain.rs"]
 mod domain;
-#[path = "subscriptions/random.rs"]
 mod random;
 
 use mqtt5_session_fsm::broker::subscriptions::{Scratch, Subscriber, SubscriptionIndex};

@@ -1,7 +1,5 @@
 //! Acknowledgements and what they need: room, a Packet Identifier, a reason.
 
-mod machines;
-
 use core::time::Duration;
 
 use mqtt5_session_fsm::codec::{
@@ -13,7 +11,7 @@ use mqtt5_session_fsm::{
     WaitingLimits,
 };
 
-use machines::{connack, named, settle};
+use crate::machines::{self, connack, named, settle};
 
 const NOW: Instant = Instant::ORIGIN;
 

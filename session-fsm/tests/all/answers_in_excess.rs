@@ -1,10 +1,8 @@
 //! A Server that may not write reads on until 1 MiB of answers waits, and no further.
 
-mod machines;
-
 use mqtt5_session_fsm::{Instant, Server, ServerConfig};
 
-use machines::{connected_server, named};
+use crate::machines::{connected_server, named};
 
 const NOW: Instant = Instant::ORIGIN;
 const PINGREQ: [u8; 2] = [0xC0, 0];

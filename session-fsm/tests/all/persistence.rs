@@ -1,15 +1,10 @@
 //! Export and restore of a Session, and the changes between (section 4.1).
 #![cfg(feature = "persistence")]
 
-#[path = "persistence/changes.rs"]
 mod changes;
-#[path = "persistence/damage.rs"]
 mod damage;
-#[path = "persistence/inconsistent.rs"]
 mod inconsistent;
-#[path = "persistence/tokens.rs"]
 mod tokens;
-#[path = "persistence/versions.rs"]
 mod versions;
 
 use mqtt5_session_fsm::codec::framing::{LARGEST_PACKET, Split, split};

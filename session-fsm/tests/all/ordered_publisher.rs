@@ -1,6 +1,5 @@
 //! The messages of each topic, one after the other.
 
-#[path = "ordered_publisher/model.rs"]
 mod model;
 
 use std::fmt::Debug;

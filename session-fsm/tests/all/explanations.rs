@@ -1,14 +1,12 @@
 //! Reason Strings and User Properties of acknowledgements that wait for their turn: 1 MiB of them is kept, and what
 //! has left does not count.
 
-mod machines;
-
 use mqtt5_session_fsm::codec::{Properties, Property, Qos, ReasonCode, Text};
 use mqtt5_session_fsm::{
     Acknowledgement, Event, Instant, Receipt, Server, ServerConfig, SessionConfig,
 };
 
-use machines::{asked, connected_server, named};
+use crate::machines::{asked, connected_server, named};
 
 const NOW: Instant = Instant::ORIGIN;
 const LENGTH: usize = 60_000;

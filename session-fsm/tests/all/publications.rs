@@ -1,15 +1,11 @@
 //! What becomes of publications beside their delivery: refused ones come back, deadlines pass, waiting ones are
 //! withdrawn, and all that are not settled can be listed.
 
-#[path = "publications/deadlines.rs"]
 mod deadlines;
 // What is sent is stored and restored on the way.
 #[cfg(feature = "persistence")]
-#[path = "publications/fan_out.rs"]
 mod fan_out;
-#[path = "publications/refused.rs"]
 mod refused;
-#[path = "publications/unsettled.rs"]
 mod unsettled;
 
 use mqtt5_session_fsm::codec::{

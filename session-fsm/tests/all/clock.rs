@@ -2,14 +2,9 @@
 //! read, and while a packet comes in parts: no deadline moves further away than its interval, and the peer loses no time
 //! that was not its own.
 
-#[path = "clock/back.rs"]
 mod back;
-#[path = "clock/late.rs"]
 mod late;
-mod machines;
-#[path = "clock/parts.rs"]
 mod parts;
-#[path = "clock/room.rs"]
 mod room;
 
 use core::time::Duration;
@@ -19,7 +14,7 @@ use mqtt5_session_fsm::{
     Client, ClientConfig, Event, Instant, Output, PacketTimeouts, Publication, Server, ServerConfig,
 };
 
-use machines::{connack, connected_server, named, settle};
+use crate::machines::{self, connack, connected_server, named, settle};
 
 /// Long after the origin, so that there is a past.
 const START: Instant = Instant::from_millis(1_000_000_000);

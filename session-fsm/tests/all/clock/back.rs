@@ -11,11 +11,11 @@ use mqtt5_session_fsm::{Client, Event, Instant, Outcome, Output, Publication, Se
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::machines::{connected_server, settle};
 use super::{
     START, asked, blocked, client, connect_packet, gives_up, large, method, offer,
     poll_without_room, seconds, server,
 };
+use crate::machines::{connected_server, settle};
 
 /// More than any interval of these machines, with the bytes of a packet at the minimum rate.
 const LONGEST: Duration = Duration::from_secs(200);

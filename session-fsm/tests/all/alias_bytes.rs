@@ -1,8 +1,6 @@
 //! The bytes that the Topic Names of Topic Aliases may take, in both directions and on both sides: they may be used up, and
 //! not exceeded; a Topic Name that is replaced gives its bytes back.
 
-mod machines;
-
 use core::num::NonZeroU16;
 
 use mqtt5_session_fsm::codec::framing::RawPacket;
@@ -13,7 +11,7 @@ use mqtt5_session_fsm::{
     Client, ClientConfig, Instant, Limits, Output, Publication, Server, ServerConfig, TopicAliases,
 };
 
-use machines::{connack, connected_server, named};
+use crate::machines::{self, connack, connected_server, named};
 
 const NOW: Instant = Instant::ORIGIN;
 const LIMIT: usize = 20;

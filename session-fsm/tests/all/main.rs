@@ -1,0 +1,47 @@
+//! What the crate promises beside the rules of the standard: one program, because most of the time would go into building many.
+
+mod machines;
+
+mod alias_bytes;
+mod answers;
+mod answers_in_excess;
+mod bandwidth;
+mod bodies;
+mod check_room;
+mod circuit_breaker;
+mod clock;
+mod deduplicate;
+mod defaults;
+mod explanations;
+mod failures;
+mod forgotten_bodies;
+mod given_up;
+mod groups;
+mod heard;
+mod journal;
+mod keep_alive;
+mod large_messages;
+mod lent;
+mod now;
+mod opening;
+mod order_of_answers;
+mod order_of_sessions;
+mod ordered_consumer;
+mod ordered_publisher;
+mod persistence;
+mod processing;
+mod publications;
+mod publish_breaker;
+mod publish_now;
+mod reconnect;
+mod requests;
+mod restart;
+mod retained;
+mod routing;
+mod segments;
+mod sequencer;
+mod services;
+mod several_servers;
+mod small_buffers;
+mod subscriptions;
+mod v3_1_1;
