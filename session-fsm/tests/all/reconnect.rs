@@ -1,6 +1,6 @@
 //! Reconnecting: delays, turns, redirections, giving up.
 
-mod policy;
+pub(crate) mod policy;
 mod versions;
 
 use core::time::Duration;

@@ -1,9 +1,6 @@
 //! A policy over several servers, each with a circuit breaker: a server that must not be tried keeps nobody
 //! from those that may.
 
-#[path = "reconnect/policy.rs"]
-mod policy;
-
 use core::time::Duration;
 use std::collections::BTreeMap;
 
@@ -13,7 +10,7 @@ use mqtt5_session_fsm::codec::{ReasonCode, Text};
 use mqtt5_session_fsm::reconnect::{ConnectionFailure, ReconnectPolicy, ServerReference};
 use proptest::prelude::*;
 
-use policy::{LOST, NO_JITTER, SETTINGS, at, policy};
+use crate::reconnect::policy::{LOST, NO_JITTER, SETTINGS, at, policy};
 
 fn elsewhere(server_reference: &str) -> ConnectionFailure<'_> {
     ConnectionFailure::ConnAck {
