@@ -204,6 +204,7 @@ impl Broker {
     }
 
     /// A call at this time. Time does not go back: a restored broker goes on from the latest.
+    #[inline]
     fn at(&mut self, now: Instant) -> Instant {
         self.now = self.now.max(now);
         self.now

@@ -309,6 +309,7 @@ impl Broker {
     }
 
     /// Whether nothing of a connection is read because its messages are on their way.
+    #[inline]
     pub(super) fn is_held_up(&self, link: Key) -> bool {
         #[cfg(mqtt5_faults)]
         if fault!("a slow subscriber holds up all") && self.has_slow_clients() {

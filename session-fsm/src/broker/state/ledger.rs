@@ -37,6 +37,7 @@ impl Ledger {
     }
 
     /// So many who held the message do so no more.
+    #[inline]
     pub(super) fn release_for(&mut self, number: NonZeroU64, holders: usize) {
         if self.bodies.release(number, holders) == Left::Record {
             self.journal.body_gone(number);
