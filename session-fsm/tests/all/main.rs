@@ -1,4 +1,4 @@
-//! What the crate promises beside the rules of the standard: one program, because most of the time would go into building many.
+//! The tests of this crate. They are one program: to build one for each module takes as long as to run them all.
 
 mod machines;
 
