@@ -29,22 +29,10 @@ fn connected(properties: &[u8]) -> Client {
     machines::connected(ClientConfig::default(), properties)
 }
 
-/// A Client that has sent a CONNECT with an Authentication Method.
-fn authenticating() -> Client {
-    let mut client = client();
-    let method = [Property::AuthenticationMethod(Text::new("m").unwrap())];
-    let packet = Connect {
-        properties: Properties::new(&method).unwrap(),
-        ..named("pump")
-    };
-    connect(&mut client, &packet);
-    client
-}
-
 /// Section 3.1.2.10: after the CONNACK a Client may send PINGREQ at any time, with enhanced authentication, too.
 #[test]
 fn an_authenticated_client_may_ping() {
-    let mut client = authenticating();
+    let mut client = machines::authenticating(NOW);
     assert!(client.ping().is_err());
     receive(&mut client, &connack(&[0x15, 0, 1, b'm']));
     client.ping().unwrap();

@@ -1,8 +1,6 @@
 //! A Client or a Server with a connection, for tests that look at one side and write the bytes of the other.
 
-#![allow(dead_code, reason = "no test uses all of it")]
-
-use mqtt5_session_fsm::codec::{Connect, ProtocolVersion, Text};
+use mqtt5_session_fsm::codec::{Connect, Properties, Property, ProtocolVersion, Text};
 use mqtt5_session_fsm::{
     Client, ClientConfig, Event, Instant, Server, ServerConfig, Session, SessionConfig,
 };
@@ -37,6 +35,18 @@ pub(crate) fn settle(client: &mut Client, now: Instant) -> Vec<u8> {
 pub(crate) fn connect(client: &mut Client, now: Instant, connect: &Connect<'_>) -> Vec<u8> {
     client.connect(now, connect).unwrap();
     settle(client, now)
+}
+
+/// A Client that has sent a CONNECT with an Authentication Method.
+pub(crate) fn authenticating(now: Instant) -> Client {
+    let mut client = client(ClientConfig::default());
+    let method = [Property::AuthenticationMethod(Text::new("m").unwrap())];
+    let packet = Connect {
+        properties: Properties::new(&method).unwrap(),
+        ..named("pump")
+    };
+    connect(&mut client, now, &packet);
+    client
 }
 
 /// The Server accepts, by these bytes of a CONNACK.

@@ -66,22 +66,10 @@ fn clean_start_may_be_under_another_client_identifier() {
     connect(&mut client, &with("other", true));
 }
 
-/// A Client that has sent a CONNECT with an Authentication Method.
-fn authenticating() -> Client {
-    let mut client = client();
-    let method = [Property::AuthenticationMethod(Text::new("m").unwrap())];
-    let packet = Connect {
-        properties: Properties::new(&method).unwrap(),
-        ..named("pump")
-    };
-    connect(&mut client, &packet);
-    client
-}
-
 /// Section 4.12: after the Server's AUTH it is the application's turn, and the Server owes nothing.
 #[test]
 fn an_application_may_take_its_time_to_answer_an_auth() {
-    let mut client = authenticating();
+    let mut client = machines::authenticating(NOW);
     assert_ne!(client.next_timeout(), Instant::NEVER);
     let auth = [0xF0, 6, 0x18, 4, 0x15, 0, 1, b'm'];
     let event = client.receive(NOW, &mut &auth[..]);

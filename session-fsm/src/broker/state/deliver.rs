@@ -114,10 +114,10 @@ impl Broker {
     }
 }
 
-/// Handles what became of a copy, if it reached its client, and nobody waits for the room: neither a group nor a
+/// Notes what became of a copy, if it reached its client, and nobody waits for the room: neither a group nor a
 /// retained message. Returns whether it was so; if not, [`Broker::outcome`] handles it.
 #[inline]
-pub(super) fn is_over(
+pub(super) fn note_if_over(
     client: &mut Client,
     token: Token,
     ended: Result<Qos0, DropReason>,

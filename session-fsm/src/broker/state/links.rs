@@ -9,7 +9,7 @@ use mqtt5_codec::{Property, ReasonCode};
 use super::Broker;
 use super::clients::Client;
 use super::deadlines::{Deadlines, Due};
-use super::deliver::{ended, is_over};
+use super::deliver::{ended, note_if_over};
 use super::slots::Key;
 use crate::event::{Cause, Event, Output};
 use crate::{Instant, Lent, ServerConnection};
@@ -200,7 +200,7 @@ impl Broker {
                         };
                         let ended = ended(&outcome);
                         let (ledger, statistics) = (&mut self.ledger, &mut self.statistics);
-                        if !is_over(client, token, ended, &self.groups, ledger, statistics) {
+                        if !note_if_over(client, token, ended, &self.groups, ledger, statistics) {
                             self.outcome(now, key, token, ended);
                             continue 'found;
                         }

@@ -7,7 +7,7 @@ use mqtt5_codec::bytes::Bytes;
 use mqtt5_codec::framing::Frame;
 use mqtt5_codec::{EncodeError, ProtocolVersion, Publish, ReasonCode, TopicName};
 
-use super::deliver::{ended, is_over};
+use super::deliver::{ended, note_if_over};
 use super::links::Gone;
 use super::publish::{Arrival, Routed};
 use super::slots::Key;
@@ -137,7 +137,7 @@ impl Broker {
                     };
                     let (ledger, statistics) = (&mut self.ledger, &mut self.statistics);
                     ledger.note(client);
-                    if !is_over(client, token, ended, &self.groups, ledger, statistics) {
+                    if !note_if_over(client, token, ended, &self.groups, ledger, statistics) {
                         self.outcome(now, of, token, ended);
                     } else if input.is_empty() {
                         let (ready, deadlines) = (&mut self.ready, &mut self.deadlines);
