@@ -134,9 +134,8 @@ impl Host {
     }
 
     fn decide(&mut self) {
-        if std::mem::take(&mut self.undecided)
-            && let Machine::Server(server) = &mut self.machine
-        {
+        let undecided = std::mem::take(&mut self.undecided);
+        if let (Machine::Server(server), true) = (&mut self.machine, undecided) {
             let session = self.session.take();
             server.accept(NOW, session, &[]).expect("a good CONNECT");
         }

@@ -64,10 +64,13 @@ impl Model {
         let mut said = Vec::new();
         let overdue = self.waiting.iter().filter(|&(_, &at)| at + TIMEOUT <= now);
         if let Some(last) = overdue.map(|(&position, _)| position).max() {
-            while let Some((&first, _)) = self.waiting.first_key_value()
-                && first <= last
-            {
-                self.hand_over(first, &mut said);
+            let late: Vec<u64> = self
+                .waiting
+                .range(..=last)
+                .map(|(&position, _)| position)
+                .collect();
+            for position in late {
+                self.hand_over(position, &mut said);
             }
             self.follow(&mut said);
         }
