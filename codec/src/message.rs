@@ -15,8 +15,8 @@ use crate::wire::{
     VARIABLE_BYTE_INTEGER_MAX, leading_variable_byte_integer, variable_byte_integer_length,
 };
 use crate::{
-    Delivery, EncodeError, Packet, PacketType, PropertyIdentifier, ProtocolVersion, Publish, Qos,
-    TopicName, Violation, Wire,
+    Delivery, EncodeError, Packet, PacketIdentifier, PacketType, PropertyIdentifier,
+    ProtocolVersion, Publish, Qos, TopicName, Violation, Wire,
 };
 
 /// An Application Message that is kept and sent, perhaps many times: Topic Name, properties, payload
@@ -67,15 +67,6 @@ struct Parts<'a> {
     first_byte: u8,
     topic_field: &'a [u8],
     /// Properties and payload.
-    rest: &'a [u8],
-}
-
-/// What [`Message::short`] finds.
-struct ShortMessage<'a> {
-    /// The Remaining Length.
-    length: u8,
-    /// Everything up to the end of the Topic Name.
-    topic: &'a [u8],
     rest: &'a [u8],
 }
 
@@ -194,12 +185,7 @@ impl Message {
     /// ```
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        let rest = self.parts().rest;
-        // They were encoded or decoded before.
-        let Ok(Some((length, bytes))) = leading_variable_byte_integer(rest) else {
-            return &[];
-        };
-        rest.get(bytes + length as usize..).unwrap_or_default()
+        after_properties(self.parts().rest)
     }
 
     /// RETAIN.
@@ -231,10 +217,7 @@ impl Message {
     /// The length of the PUBLISH in bytes, fixed header included, when it is sent with this QoS.
     #[must_use]
     pub fn encoded_len(&self, version: ProtocolVersion, delivery: Delivery) -> usize {
-        if version == ProtocolVersion::V3_1_1 {
-            return self.length_without_properties(delivery);
-        }
-        let remaining_length = remaining_length(&self.parts(), delivery);
+        let remaining_length = remaining_length(&self.parts_in(version), delivery);
         1 + variable_byte_integer_length(remaining_length) + remaining_length
     }
 
@@ -253,33 +236,31 @@ impl Message {
         retain: bool,
         out: &mut B,
     ) -> Result<(), EncodeError> {
-        if version == ProtocolVersion::V3_1_1 {
-            return self.encode_without_properties(delivery, retain, out);
-        }
-        if let (Some(packet_identifier), Some(short)) = (delivery.packet_identifier(), self.short())
-        {
-            let ShortMessage {
-                length,
-                topic,
-                rest,
-            } = short;
-            let needed = self.packet.len() + PACKET_IDENTIFIER_LENGTH;
-            if out.room() < needed {
-                return Err(EncodeError::NoRoom { needed });
+        let packet_identifier = delivery.packet_identifier();
+        // With QoS 0, MQTT 5 has all bytes as they are kept.
+        if packet_identifier.is_some() || version == ProtocolVersion::V3_1_1 {
+            if let Some((topic, rest)) = self.short(version) {
+                let identifier = packet_identifier.map_or(0, PacketIdentifier::get);
+                let identifier_length = packet_identifier.map_or(0, |_| PACKET_IDENTIFIER_LENGTH);
+                let head_end = topic.len() + identifier_length;
+                let needed = head_end + rest.len();
+                if out.room() < needed {
+                    return Err(EncodeError::NoRoom { needed });
+                }
+                let mut head = match self.packet.first_chunk() {
+                    Some(start) => *start,
+                    None => padded(topic),
+                };
+                head[0] = Publish::first_byte_of(delivery, retain);
+                head[1] = (needed - SHORT_HEADER) as u8;
+                head[topic.len()..topic.len() + PACKET_IDENTIFIER_LENGTH]
+                    .copy_from_slice(&identifier.to_be_bytes());
+                out.put(&head[..head_end]);
+                out.put(rest);
+                return Ok(());
             }
-            let mut head = match self.packet.first_chunk() {
-                Some(start) => *start,
-                None => padded(topic),
-            };
-            let head_end = topic.len() + PACKET_IDENTIFIER_LENGTH;
-            head[0] = Publish::first_byte_of(delivery, retain);
-            head[1] = length + PACKET_IDENTIFIER_LENGTH as u8;
-            head[topic.len()..head_end].copy_from_slice(&packet_identifier.get().to_be_bytes());
-            out.put(&head[..head_end]);
-            out.put(rest);
-            return Ok(());
         }
-        self.encode_parts(delivery, retain, out)
+        self.encode_parts(version, delivery, retain, out)
     }
 
     /// Appends a PUBLISH with the payload of this message, and with everything else of `head`:
@@ -314,43 +295,15 @@ impl Message {
         }
     }
 
-    #[cold]
-    #[inline(never)]
-    fn length_without_properties(&self, delivery: Delivery) -> usize {
-        let parts = Parts {
-            rest: self.payload(),
-            ..self.parts()
-        };
-        let remaining_length = remaining_length(&parts, delivery);
-        1 + variable_byte_integer_length(remaining_length) + remaining_length
-    }
-
-    /// The form of MQTT 3.1.1: without the properties of the message, whatever they are.
-    #[cold]
-    #[inline(never)]
-    fn encode_without_properties<B: Wire + ?Sized>(
-        &self,
-        delivery: Delivery,
-        retain: bool,
-        out: &mut B,
-    ) -> Result<(), EncodeError> {
-        let head = Publish {
-            delivery,
-            retain,
-            topic: Some(self.topic()),
-            ..Publish::default()
-        };
-        encode_with_payload(&V3(&head), &self.packet, self.payload().len(), out)
-    }
-
     #[inline(never)]
     fn encode_parts<B: Wire + ?Sized>(
         &self,
+        version: ProtocolVersion,
         delivery: Delivery,
         retain: bool,
         out: &mut B,
     ) -> Result<(), EncodeError> {
-        let parts = self.parts();
+        let parts = self.parts_in(version);
         let remaining_length = remaining_length(&parts, delivery);
         if remaining_length > VARIABLE_BYTE_INTEGER_MAX as usize {
             return Err(EncodeError::Invalid {
@@ -398,11 +351,11 @@ impl Message {
         Message::from_frame(KEPT, &frame).ok_or(Violation::TopicMissing)
     }
 
-    /// The parts of a message without Packet Identifier that are put together on the stack, in two
-    /// pieces, because that is faster than writing four.
+    /// Everything up to the end of the Topic Name, and what comes after a Packet Identifier, if they are put
+    /// together on the stack, in two pieces, because that is faster than writing four.
     #[inline]
-    fn short(&self) -> Option<ShortMessage<'_>> {
-        let [first_byte, length @ 0..SHORT, body @ ..] = &self.packet[..] else {
+    fn short(&self, version: ProtocolVersion) -> Option<(&[u8], &[u8])> {
+        let [first_byte, 0..SHORT, body @ ..] = &self.packet[..] else {
             return None;
         };
         let topic_end = SHORT_HEADER + PublishLayout::of(*first_byte, body)?.topic_end;
@@ -411,11 +364,16 @@ impl Message {
             return None;
         }
         let (topic, rest) = self.packet.split_at_checked(topic_end)?;
-        Some(ShortMessage {
-            length: *length,
-            topic,
-            rest,
-        })
+        Some((topic, rest_in(version, rest)))
+    }
+
+    #[inline]
+    fn parts_in(&self, version: ProtocolVersion) -> Parts<'_> {
+        let parts = self.parts();
+        Parts {
+            rest: rest_in(version, parts.rest),
+            ..parts
+        }
     }
 
     #[inline]
@@ -438,6 +396,28 @@ impl Message {
             topic_field,
             rest,
         }
+    }
+}
+
+/// What follows Topic Name and Packet Identifier: MQTT 3.1.1 has no properties.
+#[inline]
+fn rest_in(version: ProtocolVersion, rest: &[u8]) -> &[u8] {
+    match version {
+        ProtocolVersion::V3_1_1 => after_properties(rest),
+        ProtocolVersion::V5_0 => rest,
+    }
+}
+
+#[inline]
+fn after_properties(rest: &[u8]) -> &[u8] {
+    match rest {
+        // Fast path: there are none.
+        [0, payload @ ..] => payload,
+        // They were encoded or decoded before.
+        _ => match leading_variable_byte_integer(rest) {
+            Ok(Some((length, bytes))) => rest.get(bytes + length as usize..).unwrap_or_default(),
+            _ => &[],
+        },
     }
 }
 
