@@ -261,7 +261,8 @@ fn bytes(field: &Field<'_>) -> Result<Vec<u8>, Fault> {
                     format!("`{word}` is not a byte or a run of one"),
                 )
             })?;
-        bytes.resize(bytes.len() + count, byte);
+        // Without optimization, `resize` writes them one by one.
+        bytes.append(&mut vec![byte; count]);
     }
     Ok(bytes)
 }
