@@ -23,6 +23,8 @@ MORE = ("aiomqtt==2.5.1", "gmqtt==0.8.0")
 MESSAGES = 300
 # Seconds until something that does not come is missing. Nothing else is judged by the clock.
 PATIENCE = 60.0
+# The folder of our programs, if they are built already.
+PROGRAMS = pathlib.Path(os.environ.get("MQTT5_PROGRAMS", ROOT / TARGET / "debug")).resolve()
 
 try:
     import paho.mqtt.client as mqtt
@@ -42,6 +44,12 @@ except ImportError:
 running = []
 failures = []
 checked = 0
+
+
+def build_programs():
+    """Builds our programs, unless MQTT5_PROGRAMS says where they are."""
+    if "MQTT5_PROGRAMS" not in os.environ:
+        subprocess.run(["cargo", "build", "--quiet", "-p", "mqtt5-examples", "--bins"], cwd=ROOT, check=True)
 
 
 def check(what, expected, found):

@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 
-from clients import HERE, MESSAGES, PATIENCE, ROOT, TARGET, Paho, Server, Sub, check, failures, payloads, pub, start, stop_all
+from clients import HERE, MESSAGES, PATIENCE, PROGRAMS, Paho, Server, Sub, build_programs, check, failures, payloads, pub, start, stop_all
 from features import features
 from older import older
 from restart import restart
@@ -171,9 +171,8 @@ def main():
             sys.exit(f"{program} is missing")
     if not (HERE / "node_modules" / "mqtt").exists():
         subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund"], cwd=HERE, check=True)
-    build = ["cargo", "build", "--quiet", "--release", "-p", "mqtt5-examples", "--bins"]
-    subprocess.run(build, cwd=ROOT, check=True)
-    client, server = (ROOT / TARGET / "release" / name for name in ("client", "server"))
+    build_programs()
+    client, server = (PROGRAMS / name for name in ("client", "server"))
     began = time.monotonic()
     signal.alarm(900)
     with tempfile.TemporaryDirectory() as scratch:

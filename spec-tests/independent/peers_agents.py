@@ -34,7 +34,7 @@ LIBRARIES = [
     Library("paho-c", [CARGO / "agent_paho_c"], schemes=("mqtt", "mqtts"), lacks={"aliases resolved"}, single=True),
     # 1.3.12 reads one MQTT packet of those that came together in a WebSocket, and the next when more comes.
     Library("paho-c", [CARGO / "agent_paho_c"], schemes=("ws", "wss"), lacks={"packets that come together"}, single=True),
-    Library("rumqttc", [CARGO / "rumqttc-peer" / "release" / "rumqttc-peer"], lacks={"aliases resolved", "short Keep Alive", "short DISCONNECT"}),
+    Library("rumqttc", [CARGO / "rumqttc-peer" / "debug" / "rumqttc-peer"], lacks={"aliases resolved", "short Keep Alive", "short DISCONNECT"}),
 ]
 
 

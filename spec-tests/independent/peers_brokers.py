@@ -9,9 +9,9 @@ import subprocess
 import tempfile
 import threading
 
-from clients import check, payloads, start
+from clients import PROGRAMS, check, payloads, start
 from interop import free_port, wait_for_port
-from peers_setup import PROGRAMS, SCHEMES
+from peers_setup import SCHEMES
 
 # Seconds for a program of ours.
 LIMIT = 60

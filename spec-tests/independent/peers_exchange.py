@@ -7,9 +7,8 @@ import subprocess
 import threading
 import time
 
-from clients import check, pub, start
+from clients import PROGRAMS, check, pub, start
 from peers_agents import LIBRARIES, Agent
-from peers_setup import PROGRAMS
 
 # Messages of each peer at each QoS.
 COUNT = 10

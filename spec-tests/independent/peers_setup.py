@@ -8,10 +8,9 @@ import re
 import subprocess
 import sys
 
-from clients import HERE, PATIENCE, ROOT, TARGET, start
+from clients import HERE, PATIENCE, PROGRAMS, ROOT, TARGET, build_programs, start
 
 CARGO = ROOT / TARGET
-PROGRAMS = CARGO / "release"
 SCHEMES = ("mqtt", "mqtts", "ws", "wss")
 USER, PASSWORD = "alice", "secret"
 # Everybody may do everything, except with these topics.
@@ -20,12 +19,10 @@ ACCESS = "topic readwrite #\ntopic deny forbidden/#\n"
 
 def build():
     """Our programs, and the agents that have to be compiled."""
-    cargo = ["cargo", "build", "--quiet", "--release"]
-    ours = [part for name in ("broker", "publish", "subscribe", "request", "respond", "lab") for part in ("--bin", name)]
-    subprocess.run([*cargo, "-p", "mqtt5-examples", *ours], cwd=ROOT, check=True)
+    build_programs()
     # Features of shared dependencies must not change, or our programs are built again each time.
     environment = os.environ | {"CARGO_TARGET_DIR": str(CARGO / "rumqttc-peer")}
-    subprocess.run([*cargo, "--locked"], cwd=HERE / "peers" / "rumqttc", env=environment, check=True)
+    subprocess.run(["cargo", "build", "--quiet", "--locked"], cwd=HERE / "peers" / "rumqttc", env=environment, check=True)
     c_agent = HERE / "peers" / "agent_paho_c.c"
     subprocess.run(["gcc", "-O1", "-o", CARGO / "agent_paho_c", c_agent, "-lpaho-mqtt3as"], check=True)
     if not (HERE / "node_modules" / "mqtt").exists():

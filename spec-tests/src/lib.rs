@@ -12,12 +12,15 @@
 //! - [`faults`] reads the deliberate faults, switches each on, and sees which checks notice it.
 //! - [`report`] writes both down for people, as `REPORT.md`.
 //!
-//! The checks themselves are in `tests/spec`.
+//! - [`matching`] says what Topic Names and Topic Filters are, and which match, as plainly as the standard does.
+//!
+//! The checks themselves are in `tests/spec`, those of the machines in `machines`.
 
 pub mod broker_world;
 pub mod explore;
 pub mod faults;
 pub mod ledger;
+pub mod matching;
 pub mod report;
 mod settings;
 pub mod standard;

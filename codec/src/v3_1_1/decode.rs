@@ -29,7 +29,7 @@ pub(crate) fn decode_whole(bytes: &[u8]) -> Result<Packet<'_>, DecodeError> {
 }
 
 /// A whole packet.
-#[inline(never)]
+#[inline]
 pub(crate) fn decode(header: FixedHeader, body: &[u8]) -> Result<Packet<'_>, DecodeError> {
     match header.packet_type() {
         // It speaks for itself.

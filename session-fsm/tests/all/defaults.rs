@@ -59,7 +59,9 @@ fn the_documentation_of_each_field_says_its_default() {
     ];
     let mut errors = Vec::new();
     for (file, name, value) in structs {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../src")
+            .join(file);
         let documented = documented(&fs::read_to_string(path).unwrap(), name);
         let fields = fields(&value);
         assert_eq!(

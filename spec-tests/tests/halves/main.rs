@@ -8,10 +8,11 @@ mod receiver_model;
 mod sender;
 mod sender_model;
 
-#[path = "../spec"]
+#[path = "../../machines/src"]
 #[allow(
     dead_code,
     unused_imports,
+    unreachable_pub,
     unused_macros,
     reason = "the conformance checks need more"
 )]

@@ -5,24 +5,16 @@
 //! with the record of the first. With a filter, `--list`, `--exact` or `--ignored` the ledger can
 //! only ask whether the evidence exists; there is one phase then. With `MQTT5_CHECKS` it is not asked.
 
-mod broker;
-mod check;
-mod client;
 mod domains;
 mod encoder;
-mod entrance;
-mod interrupted;
 mod ledger_checks;
 mod messages;
 mod packets;
-mod random;
 mod reference;
 mod relaying;
 mod render;
 mod robustness;
 mod round_trip;
-mod server;
-mod session;
 mod snapshots;
 mod splitting;
 mod summary;
@@ -30,7 +22,6 @@ mod topics;
 mod v3_1_1;
 mod vector_checks;
 mod verdict;
-mod version;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -39,6 +30,7 @@ use std::time::Instant;
 
 use libtest_mimic::{Arguments, FormatSetting, Trial};
 use mqtt5_codec::ProtocolVersion;
+use mqtt5_machine_checks::{check, random};
 use mqtt5_spec_tests::vectors;
 use mqtt5_spec_tests::world::rows_not_run;
 
@@ -78,12 +70,7 @@ fn main() -> ExitCode {
     checks.extend(robustness::checks());
     checks.extend(messages::checks());
     checks.extend(relaying::checks(&files, &files_of_3_1_1));
-    checks.extend(interrupted::checks());
-    for machines in [client::checks, server::checks, session::checks] {
-        checks.extend(machines());
-        checks.extend(entrance::through_handle(machines()));
-    }
-    checks.extend(broker::checks());
+    checks.extend(mqtt5_machine_checks::checks());
     let all_files = [files, files_of_3_1_1];
     let names: BTreeSet<String> = checks.iter().map(|check| check.name.clone()).collect();
     assert_eq!(names.len(), checks.len(), "two checks have the same name");

@@ -2,7 +2,6 @@
 //! compared with the codec state by state.
 
 pub(crate) mod framing;
-pub(crate) mod matching;
 pub(crate) mod short_packets;
 pub(crate) mod tables;
 pub(crate) mod unicode;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::check::{Check, Kind, Outcome};
 use crate::random::property;
-use crate::reference::matching;
+use mqtt5_spec_tests::matching;
 
 pub(crate) fn checks() -> Vec<Check> {
     let example = |name, run: fn() -> Outcome| Check::new(Kind::Example, name, run);

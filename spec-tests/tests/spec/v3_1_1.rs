@@ -1,10 +1,6 @@
 //! MQTT 3.1.1: the same packets by the rules of the older standard. Sections here are those of MQTT 3.1.1, unless
 //! "of 5.0" is said.
 
-mod alike;
-mod bridge;
-mod broker;
-mod client;
 mod connects;
 mod damage;
 mod domains;
@@ -15,10 +11,7 @@ mod pieces;
 mod reference;
 mod rules;
 mod sayable;
-mod server;
-mod session;
 mod strategies;
-mod wire;
 
 use mqtt5_codec::{Connect, Packet, Properties, Property, ProtocolVersion};
 
@@ -37,12 +30,6 @@ pub(crate) fn checks() -> Vec<Check> {
     checks.extend(pieces::checks());
     checks.extend(damage::checks());
     checks.extend(rules::checks());
-    checks.extend(session::checks());
-    checks.extend(client::checks());
-    checks.extend(server::checks());
-    checks.extend(broker::checks());
-    checks.extend(bridge::checks());
-    checks.extend(alike::checks());
     checks
 }
 

@@ -33,7 +33,8 @@ impl<'a> Packet<'a> {
     pub fn decode(version: ProtocolVersion, bytes: &'a [u8]) -> Result<Self, DecodeError> {
         match short_packet(bytes) {
             Some(packet) => Ok(packet),
-            None => decode_any(version, bytes),
+            None if version == ProtocolVersion::V3_1_1 => v3_1_1::decode_whole(bytes),
+            None => decode_whole(bytes),
         }
     }
 
@@ -133,10 +134,7 @@ impl<'a> RawPacket<'a> {
 }
 
 #[inline(never)]
-fn decode_any(version: ProtocolVersion, bytes: &[u8]) -> Result<Packet<'_>, DecodeError> {
-    if version == ProtocolVersion::V3_1_1 {
-        return v3_1_1::decode_whole(bytes);
-    }
+fn decode_whole(bytes: &[u8]) -> Result<Packet<'_>, DecodeError> {
     let packet = RawPacket::whole(bytes)?;
     dispatch(packet.header(), packet.body())
 }

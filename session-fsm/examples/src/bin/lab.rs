@@ -1,9 +1,9 @@
 //! What MQTT promises about reliability, seen over TCP: every scenario with numbers, a verdict, and a page with charts.
 //!
 //! ```sh
-//! cargo run --release --bin lab                                  # every scenario, in less than a minute
-//! cargo run --release --bin lab -- cuts --qos 2                  # one of them
-//! cargo run --release --bin lab -- --broker 127.0.0.1:1883       # at a broker of yours
+//! cargo run --bin lab                                  # every scenario, in less than a minute
+//! cargo run --bin lab -- cuts --qos 2                  # one of them
+//! cargo run --bin lab -- --broker 127.0.0.1:1883       # at a broker of yours
 //! ```
 
 use std::process::ExitCode;

@@ -6,8 +6,8 @@ use mqtt5_codec::{Packet, ProtocolVersion};
 use super::domain;
 use crate::check::{Check, Outcome};
 use crate::packets::{packet, prefixed, with_properties};
-use crate::reference::matching::{is_filter, is_name};
 use crate::verdict::{Rejection, Verdict, encode, of_packet};
+use mqtt5_spec_tests::matching::{is_filter, is_name};
 
 pub(super) fn checks() -> Vec<Check> {
     vec![

@@ -2,9 +2,9 @@
 
 use mqtt5_session_fsm::broker::{BrokerConfig, ClientLimits};
 use mqtt5_session_fsm::codec::Qos;
+use mqtt5_spec_tests::matching::matches;
 
 use crate::broker::place::{Place, who};
-use crate::reference::matching::matches;
 
 crate::check::checks! {
     "matching":

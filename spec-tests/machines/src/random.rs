@@ -9,7 +9,7 @@ use crate::check::{Check, Kind};
 
 /// A check of this many random cases. A failure is shrunk and shown; nothing is kept in files, since
 /// what is found belongs into the vectors.
-pub(crate) fn property<T: Debug>(
+pub fn property<T: Debug>(
     name: &str,
     cases: u32,
     strategy: impl Strategy<Value = T> + Send + 'static,

@@ -1,7 +1,7 @@
 //! What MQTT 3.1.1 asks of a Server between its Clients, byte by byte.
 
-use mqtt5_codec::{Qos, ReasonCode};
 use mqtt5_session_fsm::broker::{BrokerConfig, Permission, Refusal};
+use mqtt5_session_fsm::codec::{Qos, ReasonCode};
 
 use super::wire::{bytes, check, hex};
 use crate::broker::place::{Gone, Place, WILL, Who, persistent, who};

@@ -1,6 +1,6 @@
 //! Bytes as the standard prints them, and what a machine does with them.
 
-use mqtt5_codec::PacketType;
+use mqtt5_session_fsm::codec::PacketType;
 
 use crate::check::{Check, Judged, Kind};
 use crate::session::driver::{Driver, Lines};

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use crate::frames::{CONNACK, CONNECT, HEADERS, PINGREQ, Recorder, publish};
 use crate::run_with;
 
-const SESSION: &[u8] = include_bytes!("../../examples/dissect/session.pcapng");
+const SESSION: &[u8] = include_bytes!("../../dissect/session.pcapng");
 
 /// Recordings of many kinds.
 fn recordings() -> Vec<Vec<u8>> {

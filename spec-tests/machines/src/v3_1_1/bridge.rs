@@ -1,6 +1,6 @@
 //! A Server that is the Client of another Server, too: to each of its peers it is what it is to be [MQTT3-7.0.0-1].
 
-use mqtt5_codec::{Qos, ReasonCode};
+use mqtt5_session_fsm::codec::{Qos, ReasonCode};
 use mqtt5_session_fsm::{ClientConfig, Session, SessionConfig};
 
 use super::wire::check;

@@ -8,11 +8,11 @@ use libtest_mimic::{Failed, Trial};
 
 /// What a check does: it says how many states or cases it has judged. It fails by an error or a
 /// panic.
-pub(crate) type Outcome = Result<u64, String>;
+pub type Outcome = Result<u64, String>;
 
 /// What kind of evidence a check is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// A golden byte vector.
     Vector,
     /// The decoded form of the vectors of a file.
@@ -28,15 +28,17 @@ pub(crate) enum Kind {
 }
 
 /// A named check.
-pub(crate) struct Check {
-    pub(crate) name: String,
+pub struct Check {
+    /// The name by which a ledger knows it.
+    pub name: String,
     kind: Kind,
     ignored: bool,
     run: Box<dyn FnOnce() -> Outcome + Send>,
 }
 
 impl Check {
-    pub(crate) fn new(
+    /// A check that does this when it runs.
+    pub fn new(
         kind: Kind,
         name: impl Into<String>,
         run: impl FnOnce() -> Outcome + Send + 'static,
@@ -50,7 +52,7 @@ impl Check {
     }
 
     /// Another check that does the same within something else.
-    pub(crate) fn wrapped(
+    pub fn wrapped(
         self,
         prefix: &str,
         around: impl FnOnce(Box<dyn FnOnce() -> Outcome + Send>) -> Outcome + Send + 'static,
@@ -65,12 +67,14 @@ impl Check {
     }
 
     /// Takes long: runs only when asked for, with `--ignored`.
-    pub(crate) fn long(mut self) -> Self {
+    #[must_use]
+    pub fn long(mut self) -> Self {
         self.ignored = true;
         self
     }
 
-    pub(crate) fn into_trial(self, record: &Arc<Record>) -> Trial {
+    /// For the harness: what the check says goes into the record.
+    pub fn into_trial(self, record: &Arc<Record>) -> Trial {
         let record = Arc::clone(record);
         let name = self.name.clone();
         let (kind, run) = (self.kind, self.run);
@@ -90,7 +94,8 @@ impl Check {
 }
 
 /// What a check returns: the number of cases it has judged, or nothing for a single case.
-pub(crate) trait Judged {
+pub trait Judged {
+    /// As a check says it.
     fn outcome(self) -> Outcome;
 }
 
@@ -151,21 +156,26 @@ pub(crate) use check;
 
 /// A check that ran and passed.
 #[derive(Clone, Debug)]
-pub(crate) struct Passed {
-    pub(crate) name: String,
-    pub(crate) kind: Kind,
-    pub(crate) states: u64,
-    pub(crate) time: Duration,
+pub struct Passed {
+    /// Its name.
+    pub name: String,
+    /// What kind of evidence it is.
+    pub kind: Kind,
+    /// How many states or cases it has judged.
+    pub states: u64,
+    /// How long it took.
+    pub time: Duration,
 }
 
 /// All checks that have passed so far.
-pub(crate) struct Record {
+pub struct Record {
     passed: Mutex<Vec<Passed>>,
     prints: bool,
 }
 
 impl Record {
-    pub(crate) fn new(prints: bool) -> Arc<Self> {
+    /// An empty one, that may print what passes.
+    pub fn new(prints: bool) -> Arc<Self> {
         Arc::new(Record {
             passed: Mutex::default(),
             prints,
@@ -186,7 +196,7 @@ impl Record {
     }
 
     /// Everything that passed, by name.
-    pub(crate) fn all(&self) -> Vec<Passed> {
+    pub fn all(&self) -> Vec<Passed> {
         let passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = passed.clone();
         all.sort_by(|one, other| one.name.cmp(&other.name));
@@ -194,7 +204,7 @@ impl Record {
     }
 
     /// The names of everything that passed.
-    pub(crate) fn passed(&self) -> BTreeSet<String> {
+    pub fn passed(&self) -> BTreeSet<String> {
         self.all().into_iter().map(|passed| passed.name).collect()
     }
 }

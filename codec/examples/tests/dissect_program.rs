@@ -1,39 +1,38 @@
 //! The example program `dissect`, from its arguments to what it prints.
-#![cfg(feature = "serde")]
 
-#[path = "../examples/dissect/capture/mod.rs"]
+#[path = "../dissect/capture/mod.rs"]
 mod capture;
-#[path = "../examples/dissect/cli.rs"]
+#[path = "../dissect/cli.rs"]
 mod cli;
-#[path = "../examples/dissect/describe.rs"]
+#[path = "../dissect/describe.rs"]
 mod describe;
-#[path = "../examples/dissect/handshake.rs"]
+#[path = "../dissect/handshake.rs"]
 mod handshake;
-#[path = "../examples/dissect/hex.rs"]
+#[path = "../dissect/hex.rs"]
 mod hex;
-#[path = "../examples/dissect/hexdump.rs"]
+#[path = "../dissect/hexdump.rs"]
 mod hexdump;
-#[path = "../examples/dissect/inflate.rs"]
+#[path = "../dissect/inflate.rs"]
 mod inflate;
-#[path = "../examples/dissect/input.rs"]
+#[path = "../dissect/input.rs"]
 mod input;
-#[path = "../examples/dissect/jsonl.rs"]
+#[path = "../dissect/jsonl.rs"]
 mod jsonl;
-#[path = "../examples/dissect/listing/mod.rs"]
+#[path = "../dissect/listing/mod.rs"]
 mod listing;
-#[path = "../examples/dissect/packets.rs"]
+#[path = "../dissect/packets.rs"]
 mod packets;
-#[path = "../examples/dissect/paste/mod.rs"]
+#[path = "../dissect/paste/mod.rs"]
 mod paste;
-#[path = "../examples/dissect/protocol.rs"]
+#[path = "../dissect/protocol.rs"]
 mod protocol;
-#[path = "../examples/dissect/proxy.rs"]
+#[path = "../dissect/proxy.rs"]
 mod proxy;
-#[path = "../examples/dissect/unpack.rs"]
+#[path = "../dissect/unpack.rs"]
 mod unpack;
-#[path = "../examples/dissect/websocket.rs"]
+#[path = "../dissect/websocket.rs"]
 mod websocket;
-#[path = "../examples/dissect/words.rs"]
+#[path = "../dissect/words.rs"]
 mod words;
 
 #[path = "dissect_program/cut.rs"]

@@ -1,6 +1,6 @@
 //! What MQTT 3.1.1 asks of a Server on one Network Connection, byte by byte.
 
-use mqtt5_codec::{PacketType, ProtocolVersion, ReasonCode, Role};
+use mqtt5_session_fsm::codec::{PacketType, ProtocolVersion, ReasonCode, Role};
 use mqtt5_session_fsm::{Limits, SendError};
 use mqtt5_spec_tests::vectors::{self, Case, Expectation, Said};
 

@@ -1,9 +1,8 @@
 //! `dissect --jsonl`, and with it the JSON shape of every packet (feature `serde`).
-#![cfg(feature = "serde")]
 
-#[path = "../examples/dissect/hex.rs"]
+#[path = "../dissect/hex.rs"]
 mod hex;
-#[path = "../examples/dissect/jsonl.rs"]
+#[path = "../dissect/jsonl.rs"]
 mod jsonl;
 
 use std::io::{self, Read};

@@ -1,12 +1,12 @@
 //! Topic Names and Topic Filters (sections 4.7 and 4.8.2), level by level.
 
 /// Whether this is a Topic Name.
-pub(crate) fn is_name(text: &str) -> bool {
+pub fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= 65_535 && !text.contains(['+', '#', '\0'])
 }
 
 /// Whether this is a Topic Filter, plain or of a Shared Subscription.
-pub(crate) fn is_filter(text: &str) -> bool {
+pub fn is_filter(text: &str) -> bool {
     if text.len() > 65_535 || text.contains('\0') {
         return false;
     }
@@ -38,7 +38,7 @@ fn levels_are_right(levels: &[&str]) -> bool {
 }
 
 /// Whether a filter matches a name, both being valid.
-pub(crate) fn matches(filter: &str, name: &str) -> bool {
+pub fn matches(filter: &str, name: &str) -> bool {
     let filter = match filter.strip_prefix("$share/") {
         None => filter,
         Some(share) => share.split_once('/').map_or("", |(_, filter)| filter),

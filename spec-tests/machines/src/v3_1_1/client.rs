@@ -1,6 +1,6 @@
 //! What MQTT 3.1.1 asks of a Client, byte by byte.
 
-use mqtt5_codec::{Connect, ProtocolVersion, ReasonCode, Role, Text};
+use mqtt5_session_fsm::codec::{Connect, ProtocolVersion, ReasonCode, Role, Text};
 use mqtt5_session_fsm::{ClientConfig, Session, SessionConfig};
 use mqtt5_spec_tests::vectors::{self, Expectation};
 
