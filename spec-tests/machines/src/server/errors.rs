@@ -24,7 +24,7 @@ fn packet(first_byte: u8, body: &[u8]) -> Vec<u8> {
 }
 
 /// CONNECT with these properties.
-fn connect_with(properties: &[u8]) -> Vec<u8> {
+fn connect_bytes(properties: &[u8]) -> Vec<u8> {
     let head = b"\x00\x04MQTT\x05\x02\x00\x3C";
     let length = [short_length(properties)];
     packet(
@@ -34,7 +34,7 @@ fn connect_with(properties: &[u8]) -> Vec<u8> {
 }
 
 /// CONNECT with a Will that has these properties.
-fn connect_with_will(properties: &[u8]) -> Vec<u8> {
+fn connect_bytes_with_will(properties: &[u8]) -> Vec<u8> {
     let head = b"\x00\x04MQTT\x05\x06\x00\x3C\x00\x00\x02c1";
     let length = [short_length(properties)];
     let will = b"\x00\x01w\x00\x01x";
@@ -91,9 +91,9 @@ fn malformed_connects() -> u64 {
         ("flags", [&[0x11], &good[1..]].concat()),
         (
             "a property of another packet",
-            connect_with(b"\x23\x00\x01"),
+            connect_bytes(b"\x23\x00\x01"),
         ),
-        ("a property cut short", connect_with(b"\x21\x00")),
+        ("a property cut short", connect_bytes(b"\x21\x00")),
         ("reserved Connect Flag", with_flags(1, b"")),
         ("Will QoS 3", with_flags(0x1C, b"\x00\x00\x01w\x00\x00")),
         ("Will flags without Will", with_flags(0x20, b"")),
@@ -262,7 +262,7 @@ fn protocol_errors_of_a_connect() -> u64 {
         if property[0] == 0x16 {
             properties.extend_from_slice(b"\x15\x00\x01m");
         }
-        cases.push((name, connect_with(&properties)));
+        cases.push((name, connect_bytes(&properties)));
     }
     let wrong: [(&str, &[u8]); 5] = [
         ("Receive Maximum 0", b"\x21\x00\x00"),
@@ -272,7 +272,7 @@ fn protocol_errors_of_a_connect() -> u64 {
         ("data without a method", b"\x16\x00\x01d"),
     ];
     for (name, properties) in wrong {
-        cases.push((name, connect_with(properties)));
+        cases.push((name, connect_bytes(properties)));
     }
     let will: [(&str, &[u8]); 2] = [
         (
@@ -282,7 +282,7 @@ fn protocol_errors_of_a_connect() -> u64 {
         ("Payload Format Indicator", b"\x01\x02"),
     ];
     for (name, properties) in will {
-        cases.push((name, connect_with_will(properties)));
+        cases.push((name, connect_bytes_with_will(properties)));
     }
     for (name, bytes) in &cases {
         is_refused(name, bytes, ReasonCode::ProtocolError);
