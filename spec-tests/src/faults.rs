@@ -22,7 +22,7 @@ pub use hooks::{Hook, hooks, with_places};
 pub use known::Known;
 pub use pages::{Shown, museum, one_line, statements};
 pub use parallel::in_parallel;
-pub use programs::{CONFIGURATIONS, Ended, Finding, Kind, Programs, Run, SLOW};
+pub use programs::{CONFIGURATIONS, Ended, Finding, Kind, Programs, Run, SLOW, cargo_with_faults};
 
 /// `faults.toml`.
 #[derive(Clone, Debug, Deserialize)]

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use mqtt5_spec_tests::faults::workspace;
+use mqtt5_spec_tests::faults::{cargo_with_faults, workspace};
 
 /// What is not copied.
 const LEFT_OUT: [&str; 3] = ["target", ".git", "node_modules"];
@@ -57,9 +56,8 @@ impl Copy {
     }
 
     /// What the compiler has against the copy.
-    pub(crate) fn errors(&self, target: &Path) -> Result<Vec<CompileError>, String> {
-        let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
-        let output = Command::new(cargo)
+    pub(crate) fn errors(&self) -> Result<Vec<CompileError>, String> {
+        let output = cargo_with_faults(&self.folder)
             .args([
                 "check",
                 "-p",
@@ -69,11 +67,6 @@ impl Copy {
                 "--message-format",
                 "short",
             ])
-            .current_dir(&self.folder)
-            .env("CARGO_TARGET_DIR", target)
-            .env("CARGO_TERM_COLOR", "never")
-            .env("RUSTFLAGS", "--cfg mqtt5_faults")
-            .stdin(Stdio::null())
             .output()
             .map_err(|error| error.to_string())?;
         let said = String::from_utf8_lossy(&output.stderr);

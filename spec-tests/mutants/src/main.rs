@@ -22,7 +22,7 @@ mod sites;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -108,7 +108,6 @@ fn run() -> Result<(), String> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let chosen = Chosen::parse(&arguments)?;
     let started = Instant::now();
-    let target = workspace().join("target/faults");
     let files = copy::sources(&FOLDERS, &LEFT_ALONE)?;
     let copy = Copy::make(&workspace().join("target/mutants"), &files)?;
     let (mut sources, mut mutants) = (BTreeMap::new(), Vec::new());
@@ -122,7 +121,7 @@ fn run() -> Result<(), String> {
         sources.insert(file, source);
     }
     let all = mutants.len();
-    let viable = compile(&copy, &sources, &mutants, &target)?;
+    let viable = compile(&copy, &sources, &mutants)?;
     println!(
         "{} of {all} changes compile; {:.0} s",
         viable.len(),
@@ -154,7 +153,7 @@ fn run() -> Result<(), String> {
     let (explained, tried): (Vec<usize>, Vec<usize>) =
         numbers.iter().partition(|number| is_equivalent(number));
 
-    let programs = Programs::build(copy.folder(), &target)?;
+    let programs = Programs::build(copy.folder())?;
     let mut tests = Vec::new();
     for arguments in TESTS {
         tests.extend(programs.build_tests(arguments)?);
@@ -248,7 +247,6 @@ fn compile(
     copy: &Copy,
     sources: &BTreeMap<PathBuf, String>,
     mutants: &[Mutant],
-    target: &Path,
 ) -> Result<Vec<usize>, String> {
     let mut viable: Vec<usize> = (0..mutants.len()).collect();
     loop {
@@ -259,7 +257,7 @@ fn compile(
             let changed = here.map(|number| (*number, &mutants[*number].site));
             copy.write(file, &with_changes(source, changed))?;
         }
-        let errors = copy.errors(target)?;
+        let errors = copy.errors()?;
         if errors.is_empty() {
             return Ok(viable);
         }

@@ -61,7 +61,7 @@ fn try_all(
         return Err("There is no such fault.".to_owned());
     }
     let started = Instant::now();
-    let programs = Programs::build(workspace(), &workspace().join("target/faults"))?;
+    let programs = Programs::build(workspace())?;
     println!("built in {:.0} s", started.elapsed().as_secs_f64());
     let reached = match parts.is_empty() {
         true => without_fault(&programs, &table, &ledgers, known)?,

@@ -10,6 +10,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::said::{abnormal_end, executable, executables, failed_test, objection};
+use super::workspace;
 
 /// A fault may make a check go on for ever.
 const TIME_LIMIT: Duration = Duration::from_secs(120);
@@ -56,8 +57,7 @@ pub const SLOW: [&str; 6] = [
 ];
 
 /// Compiles fast, and runs fast enough.
-const PROFILE: [&str; 4] = [
-    "profile.dev.debug=0",
+const PROFILE: [&str; 3] = [
     "profile.dev.package.mqtt5-codec.opt-level=1",
     "profile.dev.package.mqtt5-session-fsm.opt-level=1",
     "profile.dev.package.mqtt5-spec-tests.opt-level=0",
@@ -124,7 +124,6 @@ impl Finding {
 #[derive(Debug)]
 pub struct Programs {
     folder: PathBuf,
-    target: PathBuf,
     spec: PathBuf,
     explore: PathBuf,
     explore_broker: PathBuf,
@@ -182,21 +181,20 @@ impl Programs {
     /// # Errors
     ///
     /// If they do not compile.
-    pub fn build(folder: &Path, target: &Path) -> Result<Self, String> {
-        let mut what = vec!["--no-default-features", "-p", "mqtt5-spec-tests"];
-        what.extend(["--bin", "explore", "--bin", "explore-broker"]);
+    pub fn build(folder: &Path) -> Result<Self, String> {
+        // Without `-p`: features are those of `cargo test`, so what it has built of other packages serves.
+        let mut what = vec!["--bin", "explore", "--bin", "explore-broker"];
         what.extend(["--test", "spec", "--test", "halves"]);
-        let said = build(folder, target, &what)?;
+        let said = build(folder, &what)?;
         // A build of another copy of the workspace replaces the program at this place.
         let spec = folder.join(executable(&said, "tests/spec/main.rs")?);
         let apart = |name: &str| {
             let copy = spec.with_file_name(format!("{name}-of-{}", last_part(&spec)));
-            fs::copy(target.join("debug").join(name), &copy).map_err(text)?;
+            fs::copy(target().join("debug").join(name), &copy).map_err(text)?;
             Ok::<_, String>(copy)
         };
         Ok(Programs {
             folder: folder.to_owned(),
-            target: target.to_owned(),
             explore: apart("explore")?,
             explore_broker: apart("explore-broker")?,
             spec,
@@ -210,7 +208,7 @@ impl Programs {
     ///
     /// If they do not compile.
     pub fn build_tests(&self, arguments: &[&str]) -> Result<Vec<PathBuf>, String> {
-        let said = build(&self.folder, &self.target, arguments)?;
+        let said = build(&self.folder, arguments)?;
         let paths = executables(&said).map(|path| self.folder.join(path));
         Ok(paths.collect())
     }
@@ -240,26 +238,38 @@ impl Programs {
             programs: self,
             fault,
             // Faults and mutants may run at the same time.
-            scratch: self
-                .target
-                .join(format!("lane-{}-{lane}", last_part(&self.folder))),
+            scratch: target().join(format!("faults/{}-{lane}", last_part(&self.folder))),
         }
     }
 }
 
+/// Where all copies of the workspace are built.
+fn target() -> PathBuf {
+    workspace().join("target")
+}
+
+/// A command of cargo that compiles the workspace in `folder` with the faults in it.
+#[must_use]
+pub fn cargo_with_faults(folder: &Path) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    cargo
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", target())
+        .env("CARGO_TERM_COLOR", "never")
+        .env(
+            "RUSTC_WORKSPACE_WRAPPER",
+            workspace().join("spec-tests/src/faults/rustc.sh"),
+        )
+        .stdin(Stdio::null());
+    cargo
+}
+
 /// Builds tests with the faults in them; what cargo says about it.
-fn build(folder: &Path, target: &Path, what: &[&str]) -> Result<String, String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
-    let output = Command::new(cargo)
+fn build(folder: &Path, what: &[&str]) -> Result<String, String> {
+    let output = cargo_with_faults(folder)
         .args(["test", "--no-run"])
         .args(what)
         .args(PROFILE.iter().flat_map(|setting| ["--config", setting]))
-        .current_dir(folder)
-        .env("CARGO_TARGET_DIR", target)
-        .env("CARGO_INCREMENTAL", "1")
-        .env("CARGO_TERM_COLOR", "never")
-        .env("RUSTFLAGS", "--cfg mqtt5_faults")
-        .stdin(Stdio::null())
         .output()
         .map_err(text)?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -31,7 +31,7 @@ use std::time::Instant;
 use libtest_mimic::{Arguments, FormatSetting, Trial};
 use mqtt5_codec::ProtocolVersion;
 use mqtt5_machine_checks::{check, random};
-use mqtt5_spec_tests::vectors;
+use mqtt5_spec_tests::vectors::{self, VectorError, VectorFile};
 use mqtt5_spec_tests::world::rows_not_run;
 
 use crate::check::{Check, Kind, Record};
@@ -45,58 +45,33 @@ fn main() -> ExitCode {
         // Thousands of checks: a dot for each is enough. `--format pretty` names them.
         arguments.format = Some(FormatSetting::Terse);
     }
-    let read = |version| vectors::read_all(version).map(Arc::new);
-    let read = read(ProtocolVersion::V5_0).and_then(|files| {
-        let files_of_3_1_1 = read(ProtocolVersion::V3_1_1)?;
-        Ok((files, files_of_3_1_1))
-    });
-    let (files, files_of_3_1_1) = match read {
+    let record = Record::new(arguments.nocapture);
+    let only = std::env::var(ONLY).ok();
+    if let Some(only) = &only {
+        return run_only(only, &arguments, &record);
+    }
+    let all_files = match read_vectors() {
         Ok(files) => files,
         Err(error) => {
             eprintln!("{error}");
             return ExitCode::FAILURE;
         }
     };
-
-    let mut checks = vector_checks::checks(&files);
-    checks.extend(vector_checks::checks_of_3_1_1(&files_of_3_1_1));
-    checks.extend(v3_1_1::checks());
-    checks.extend(snapshots::checks(&files));
-    checks.extend(domains::checks());
-    checks.extend(encoder::checks());
-    checks.extend(topics::checks());
-    checks.extend(round_trip::checks());
-    checks.extend(splitting::checks());
-    checks.extend(robustness::checks());
-    checks.extend(messages::checks());
-    checks.extend(relaying::checks(&files, &files_of_3_1_1));
-    checks.extend(mqtt5_machine_checks::checks());
-    let all_files = [files, files_of_3_1_1];
+    let mut checks = checks_of_vectors(&all_files);
+    checks.extend(other_checks());
     let names: BTreeSet<String> = checks.iter().map(|check| check.name.clone()).collect();
     assert_eq!(names.len(), checks.len(), "two checks have the same name");
 
-    let only = std::env::var(ONLY).ok();
-    if let Some(only) = &only {
-        let only: BTreeSet<&str> = only.split_whitespace().collect();
-        checks.retain(|check| only.contains(check.name.as_str()));
-    }
-    let record = Record::new(arguments.nocapture);
     let is_whole_run = arguments.filter.is_none()
         && arguments.skip.is_empty()
         && !arguments.ignored
         && !arguments.exact
-        && !arguments.list
-        && only.is_none();
+        && !arguments.list;
     let started = Instant::now();
-    let mut trials: Vec<Trial> = checks
-        .into_iter()
-        .map(|check| check.into_trial(&record))
-        .collect();
+    let mut trials = into_trials(checks, &record);
     if !is_whole_run {
-        if only.is_none() {
-            let ledger = ledger_checks::checks(&all_files, names, None);
-            trials.extend(into_trials(ledger, &record));
-        }
+        let ledger = ledger_checks::checks(&all_files, names, None);
+        trials.extend(into_trials(ledger, &record));
         let failed = libtest_mimic::run(&arguments, trials).has_failed();
         return exit_code(failed);
     }
@@ -112,6 +87,55 @@ fn main() -> ExitCode {
     let all_files: Vec<_> = all_files.iter().flat_map(|files| files.iter()).collect();
     summary::finish(&record, &all_files, checks_time);
     exit_code(checks_failed || ledger_failed)
+}
+
+/// The golden vectors of MQTT 5 and of MQTT 3.1.1.
+type Vectors = [Arc<Vec<VectorFile>>; 2];
+
+fn read_vectors() -> Result<Vectors, VectorError> {
+    let read = |version| vectors::read_all(version).map(Arc::new);
+    Ok([read(ProtocolVersion::V5_0)?, read(ProtocolVersion::V3_1_1)?])
+}
+
+/// The checks that need the golden vectors.
+fn checks_of_vectors([files, files_of_3_1_1]: &Vectors) -> Vec<Check> {
+    let mut checks = vector_checks::checks(files);
+    checks.extend(vector_checks::checks_of_3_1_1(files_of_3_1_1));
+    checks.extend(snapshots::checks(files));
+    checks.extend(relaying::checks(files, files_of_3_1_1));
+    checks
+}
+
+fn other_checks() -> Vec<Check> {
+    let mut checks = v3_1_1::checks();
+    checks.extend(domains::checks());
+    checks.extend(encoder::checks());
+    checks.extend(topics::checks());
+    checks.extend(round_trip::checks());
+    checks.extend(splitting::checks());
+    checks.extend(robustness::checks());
+    checks.extend(messages::checks());
+    checks.extend(mqtt5_machine_checks::checks());
+    checks
+}
+
+/// Runs the checks with these names. The vectors are read only for their own: that takes longer than most checks.
+fn run_only(only: &str, arguments: &Arguments, record: &Arc<Record>) -> ExitCode {
+    let mut left: BTreeSet<&str> = only.split_whitespace().collect();
+    let mut chosen = other_checks();
+    chosen.retain(|check| left.remove(check.name.as_str()));
+    if !left.is_empty() {
+        match read_vectors() {
+            Ok(files) => chosen.extend(checks_of_vectors(&files)),
+            Err(error) => {
+                eprintln!("{error}");
+                return ExitCode::FAILURE;
+            }
+        }
+        let only: BTreeSet<&str> = only.split_whitespace().collect();
+        chosen.retain(|check| only.contains(check.name.as_str()));
+    }
+    exit_code(libtest_mimic::run(arguments, into_trials(chosen, record)).has_failed())
 }
 
 /// The checks, which have run before, made the machines run every row of the state tables that does something. Only
