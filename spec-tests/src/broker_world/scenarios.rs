@@ -19,7 +19,7 @@ takeover-late             start=1020 publishes=1 qos=1 takeovers=1 late=1
 narrow                    start=1020 publishes=3 qos=1 window=1 cuts=1
 ends-with-connection      start=1020 publishes=1 qos=21 expiry=0 cuts=1 disconnects=1
 session-expiry            start=1020 publishes=1 qos=21 expiry=5 ticks=1 cuts=1
-subscriptions-change      start=1020 publishes=1 qos=21 subscribes=1 unsubscribes=1 filters=01 granted=12 variants=02 cuts=1
+subscriptions-change      start=1020 publishes=1 qos=1 subscribes=1 unsubscribes=1 filters=01 granted=12 variants=02 cuts=1
 subscriptions-late        start=1020 publishes=1 qos=1 subscribes=1 filters=12 granted=1 variants=15 late=1 cuts=1
 subscriptions-full        subscriptions=1 start=1020 subscribes=2 unsubscribes=1 filters=013 granted=2 publishes=1 qos=1
 dollar-topics             start=1120-1910-1200 topics=24 publishes=1 qos=10 subscribes=1 filters=67 granted=2
@@ -29,7 +29,7 @@ forbidden                 topics=03 start=1120 publishes=2 qos=210 cuts=1
 hostile                   start=1020 publishes=1 qos=21 hostile=1 cuts=1
 over-budget               start=1020 publishes=2 qos=210 budget=20 window=1 cuts=1
 queue-full                start=1020 publishes=2 qos=210 stored=1 window=1 cuts=1
-queue-drops-oldest        start=1020 publishes=3 qos=21 stored=2 when-full=2 window=1 cuts=1
+queue-drops-oldest        start=1020 publishes=3 qos=1 stored=2 when-full=2 window=1 cuts=1
 small-packets             start=1120-1320 publishes=2 topics=01 qos=10 packet-size=9 kept=1
 message-expiry            start=1020 publishes=1 qos=21 message-expiry=5 window=1 cuts=1 ticks=2
 message-expiry-waiting    start=1020 publishes=2 qos=1 message-expiry=5 window=1 ticks=1
@@ -61,7 +61,7 @@ older-subscriber          older=1 start=1020 publishes=2 qos=210 cuts=1
 older-publisher           older=0 start=1020 publishes=2 qos=210 cuts=1
 older-both                older=01 start=1020-0120 publishers=01 publishes=1 qos=12 cuts=1
 older-sessions            older=1 start=1020 publishes=1 qos=21 cuts=1 clean-starts=1 takeovers=1
-older-subscriptions       older=1 start=1020 publishes=1 qos=21 subscribes=1 unsubscribes=1 filters=01 granted=12 cuts=1
+older-subscriptions       older=1 start=1020 publishes=1 qos=1 subscribes=1 unsubscribes=1 filters=01 granted=12 cuts=1
 older-refused             older=01 topics=03 start=1120 publishes=2 qos=210 subscriptions=1 subscribes=1 filters=13
 older-expiry              older=1 start=1020 publishes=1 qos=21 message-expiry=5 cuts=1 ticks=2
 older-retained            older=1 start=1020 publishes=2 qos=10 retain=012 cuts=1
@@ -92,14 +92,14 @@ lost-group-ends-at-2      clients=3 start=1420-2420 publishes=1 qos=2 persistent
 lost-will                 start=1320 publishers= wills=1 will-retain=1 persistent=1 losses=1 clocks=012 cuts=1 ticks=1
 lost-will-delay           start=1320 publishers= wills=1 will-delay=10 persistent=1 losses=1 clocks=012 ticks=2 cuts=1 compare=1
 lost-will-grace           start=1320 publishers= wills=1 will-delay=10 grace=20 persistent=1 losses=2 clocks=012 ticks=2
-lost-slices               clients=3 start=0020-1020-2020 publishes=1 qos=1 slice=1 persistent=1 losses=1
+lost-slices               clients=3 start=1020-2020 publishes=1 qos=1 slice=1 persistent=1 losses=1
 compared                  start=1020 publishes=1 qos=21 persistent=1 cuts=1 takeovers=1 compare=1
 compared-queue            start=1020 publishes=2 qos=21 persistent=1 window=1 cuts=1 compare=1
 stored-drops              start=1020 publishes=3 qos=1 stored=2 when-full=2 window=1 persistent=1 losses=1
 stored-expires            start=1020 publishes=2 qos=1 message-expiry=5 window=1 ticks=2 persistent=1 losses=1
-stored-withdrawn          start=1020 publishes=2 qos=21 withdrawals=1 window=1 persistent=1 losses=1 compare=1
+stored-withdrawn          start=1020 publishes=2 qos=2 withdrawals=1 window=1 persistent=1 losses=1 compare=1
 stored-withdrawn-late     start=1020 publishes=2 qos=1 withdrawals=1 window=1 persistent=1 stores=1 losses=1
-stored-withdrawn-slowly   start=1020-1120 publishes=2 qos=1 withdrawals=1 window=1 persistent=1 stores=1 losses=1 slice=1
+stored-withdrawn-slowly   start=1020-1120 publishes=2 qos=1 withdrawals=1 window=1 persistent=1 losses=1 slice=1
 ";
 
 /// The long run has these beside the normal ones. Each of them comes to its end.
@@ -119,6 +119,11 @@ long-lost-twice           start=1020 publishes=1 qos=21 persistent=1 losses=2 cu
 long-lost-unaware         start=1020 publishes=2 qos=21 persistent=1 losses=1 unaware=1 stores=1
 long-lost-group           clients=3 start=1420-2420 publishes=1 qos=21 persistent=1 losses=1 cuts=1
 long-compared             start=1020 publishes=3 qos=21 persistent=1 window=1 cuts=1 compare=1
+long-subscriptions-qos-2  start=1020 publishes=1 qos=21 subscribes=1 unsubscribes=1 filters=01 granted=12 variants=02 cuts=1
+long-withdrawn-slowly     start=1020-1120 publishes=2 qos=1 withdrawals=1 window=1 persistent=1 stores=1 losses=1 slice=1
+long-lost-slices          clients=3 start=0020-1020-2020 publishes=1 qos=1 slice=1 persistent=1 losses=1
+long-withdrawn            start=1020 publishes=2 qos=21 withdrawals=1 window=1 persistent=1 losses=1 compare=1
+long-older-subscriptions  older=1 start=1020 publishes=1 qos=21 subscribes=1 unsubscribes=1 filters=01 granted=12 cuts=1
 ";
 
 /// The normal run.
@@ -175,8 +180,8 @@ pub fn simulations() -> Vec<(u64, usize, usize, Config)> {
          filters=0134568 granted=12 persistent=1 stores=1 losses=6 unaware=1 clocks=012 cuts=100 ticks=5 window=3",
     ];
     let parsed = |settings: &str| settings.parse().expect("a good configuration");
-    let mut all = vec![(500, 300, 10_000, everything())];
-    all.extend(few.map(|settings| (150, 300, 10_000, parsed(settings))));
-    all.extend(many.map(|settings| (5, 5_000, 200_000, parsed(settings))));
+    let mut all = vec![(300, 300, 10_000, everything())];
+    all.extend(few.map(|settings| (100, 300, 10_000, parsed(settings))));
+    all.extend(many.map(|settings| (3, 5_000, 200_000, parsed(settings))));
     all
 }

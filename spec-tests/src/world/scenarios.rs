@@ -21,7 +21,7 @@ sessions-end              up=2 down=1 qos=21 cuts=1 clean-starts=1 client-expiri
 server-expiry             up=1 down=1 qos=21 cuts=2 server-expiries=1 batches=1
 ends-with-connection      up=2 down=1 qos=21 cuts=1 expiry=0
 late-connects             up=1 down=1 qos=21 cuts=2 stale=1 links=3
-manual                    up=2 down=1 qos=21 manual=1 refusals=1 cuts=1
+manual                    up=2 down=1 qos=2 manual=1 refusals=1 cuts=1
 manual-down               down=2 qos=21 manual=1 refusals=1 cuts=2 batches=1
 manual-ends               up=1 down=1 qos=21 manual=1 cuts=1 clean-starts=1
 requests                  up=1 qos=21 subscribes=1 unsubscribes=1 cuts=1
@@ -36,13 +36,13 @@ crash-of-server           up=2 qos=21 server-crashes=2 cuts=1
 crash-undecided           up=2 qos=21 server-crashes=1 manual=1 refusals=1
 hostile                   up=1 down=1 qos=21 hostile=1 cuts=1
 hostile-manual            up=2 qos=21 hostile=1 manual=1 batches=1
-time                      up=1 down=1 qos=21 ticks=3 keep-alive=10 cuts=1
+time                      up=1 down=1 qos=21 ticks=2 keep-alive=10 cuts=1
 message-expiry            down=2 qos=21 ticks=2 message-expiry=5 window-down=1 cuts=1
-packet-size-changes       up=2 qos=21 padding=50 limits=1 cuts=2 client-crashes=1
+packet-size-changes       up=2 qos=21 padding=50 limits=1 cuts=1 client-crashes=1
 packet-size-changes-down  down=2 qos=2 padding=50 limits=1 cuts=1 server-crashes=1 client-crashes=1
 late-poll                 up=1 down=2 qos=21 lazy=1 batches=1 cuts=1 clean-starts=1 server-expiries=1
 limits-change             up=2 qos=21 limits=234 cuts=2
-limits-change-crash       up=1 down=1 qos=2 limits=56 retain=1 aliases=1 cuts=1 client-crashes=1 server-crashes=1
+limits-change-crash       up=1 down=1 qos=2 limits=56 retain=1 aliases=1 client-crashes=1 server-crashes=1
 aged                      up=2 down=1 qos=2 aged=1 cuts=2 room=3
 aged-crash                up=2 qos=2 aged=1 client-crashes=1 server-crashes=1 cuts=1
 small-packets             up=1 down=1 qos=21 packet-size=30 cuts=1 persistent=1 in-flight=1
@@ -57,7 +57,7 @@ absences                  ticks=2 keep-alive=10 sleeps=1 blocks=1 put-offs=1 unr
 slow-bytes                up=1 qos=0 ticks=4 keep-alive=10 fragments=3 padding=10 stall=4 grace=6 rate=1
 slow-bytes-keep-alive     ticks=3 keep-alive=10 fragments=2
 half-packet               up=1 down=1 qos=0 ticks=2 fragments=2 padding=10 stall=4 grace=6 rate=1
-publisher                 up=1 down=2 qos=1 window-down=1 ticks=4 keep-alive=10 message-expiry=6
+publisher                 up=1 down=2 qos=1 window-down=1 ticks=3 keep-alive=10 message-expiry=6
 # Limits that bind: a small message has 7 bytes, a large one 27.
 stored-bytes              up=3 qos=21 stored-bytes=40 large=20 cuts=1
 stored-drops-qos-0        up=3 qos=20 stored-bytes=40 large=20 when-full=1 cuts=1
@@ -67,8 +67,8 @@ waiting-drops-qos-0       down=3 qos=10 waiting-bytes=30 stored=3 large=20 when-
 stored-crash              up=3 qos=2 stored-bytes=30 large=20 cuts=1 client-crashes=1
 stored-sessions-end       up=2 down=1 qos=21 stored-bytes=30 large=20 cuts=1 clean-starts=1 server-expiries=1
 # MQTT 3.1.1, and a Client that comes back with the other version.
-older                     mqtt=3 up=2 down=1 qos=21 cuts=2
-older-sessions            mqtt=3 up=1 down=1 qos=21 takeovers=1 cuts=1 clean-starts=1
+older                     mqtt=3 up=2 down=1 qos=21 cuts=1
+older-sessions            mqtt=3 up=1 down=1 qos=2 takeovers=1 cuts=1 clean-starts=1
 older-requests            mqtt=3 up=1 qos=21 subscribes=1 unsubscribes=1 cuts=1 rejections=1
 older-goodbye             mqtt=3 up=1 down=1 qos=21 disconnects=1 cuts=1
 older-manual              mqtt=3 up=1 down=1 qos=21 manual=1 refusals=1 cuts=1
@@ -80,7 +80,7 @@ both-versions-qos-2       mqtt=53 up=2 qos=2 cuts=2
 both-versions-limits      mqtt=53 up=2 qos=21 limits=2 aliases=1 message-expiry=100 cuts=2
 both-versions-crash       mqtt=53 up=1 qos=2 client-crashes=1 server-crashes=1 cuts=1
 # The Client has lost its Session, and the Server has not.
-lost                      mqtt=3 up=2 down=1 qos=21 losses=1 batches=1
+lost                      mqtt=3 up=2 down=1 qos=2 losses=1 batches=1
 lost-requests             mqtt=3 up=1 qos=2 subscribes=1 losses=1 batches=1
 lost-undecided            mqtt=3 up=2 qos=2 manual=1 losses=1 batches=1
 lost-crash                mqtt=3 up=2 qos=2 losses=1 client-crashes=1 batches=1
@@ -96,6 +96,12 @@ long-manual               up=2 down=2 qos=21 manual=1 refusals=1 cuts=1
 long-time                 up=1 down=1 qos=21 ticks=5 keep-alive=10 cuts=1
 long-hostile              up=2 down=1 qos=21 hostile=2 cuts=1
 long-sessions             up=2 down=1 qos=21 cuts=2 takeovers=1 clean-starts=1 server-expiries=1 stale=1 links=3
+long-limits-change-crash  up=1 down=1 qos=2 limits=56 retain=1 aliases=1 cuts=1 client-crashes=1 server-crashes=1
+long-older                mqtt=3 up=2 down=1 qos=21 cuts=2
+long-publisher            up=1 down=2 qos=1 window-down=1 ticks=4 keep-alive=10 message-expiry=6
+long-packet-size-changes  up=2 qos=21 padding=50 limits=1 cuts=2 client-crashes=1
+long-lost                 mqtt=3 up=2 down=1 qos=21 losses=1 batches=1
+long-older-sessions       mqtt=3 up=1 down=1 qos=21 takeovers=1 cuts=1 clean-starts=1
 ";
 
 fn named(name: &'static str, settings: &str, expects: Expected) -> Named {

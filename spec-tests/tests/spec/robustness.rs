@@ -24,7 +24,7 @@ pub(crate) fn checks() -> Vec<Check> {
     vec![
         property(
             "robustness::damaged_packets",
-            60_000,
+            30_000,
             damaged(),
             |(frame, damages)| {
                 let mut bytes = frame.bytes().to_vec();
@@ -36,7 +36,7 @@ pub(crate) fn checks() -> Vec<Check> {
         ),
         property(
             "robustness::damaged_bodies",
-            60_000,
+            30_000,
             damaged(),
             |(frame, damages)| {
                 let mut body = frame.raw().body().to_vec();

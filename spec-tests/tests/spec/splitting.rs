@@ -28,7 +28,7 @@ pub(crate) fn checks() -> Vec<Check> {
     vec![
         property(
             "splitting::any_chunks_give_the_same_packets",
-            20_000,
+            10_000,
             streams(),
             any_chunks,
         ),
@@ -57,7 +57,7 @@ pub(crate) fn checks() -> Vec<Check> {
         ),
         property(
             "splitting::short_ways_say_what_decoding_says",
-            20_000,
+            10_000,
             (
                 streams(),
                 any::<Index>(),

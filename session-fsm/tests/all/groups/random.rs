@@ -441,7 +441,7 @@ fn config() -> impl Strategy<Value = GroupsConfig> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
     fn groups_do_what_the_model_does(
@@ -459,7 +459,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 125, ..ProptestConfig::default() })]
 
     /// Few restrictions, so that queues get long and members come and go.
     #[test]
