@@ -28,7 +28,6 @@ mod order_of_answers;
 mod order_of_sessions;
 mod ordered_consumer;
 mod ordered_publisher;
-mod persistence;
 mod processing;
 mod publications;
 mod publish_breaker;

@@ -34,7 +34,7 @@ pub(crate) fn several() -> Vec<Session> {
 /// If this fails, the format has changed: it needs a new version, and this one has to be read as before.
 #[test]
 fn version_2_stays_as_it_is() {
-    let golden = include_str!("../golden/version_2.txt");
+    let golden = include_str!("golden/version_2.txt");
     let mut lines = golden.lines().filter(|line| !line.starts_with('#'));
     let mut expect = |bytes: &[u8]| {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
@@ -78,7 +78,7 @@ fn an_adopted_session_is_stored_in_version_2() {
 /// What version 1 stored is read. It says nothing of lost identifiers, and not which interval led to the end.
 #[test]
 fn version_1_is_read() {
-    let golden = include_str!("../golden/version_1.txt");
+    let golden = include_str!("golden/version_1.txt");
     let lines = golden.lines().filter(|line| !line.starts_with('#'));
     let stored: Vec<Vec<u8>> = lines
         .map(|line| {

@@ -1,5 +1,5 @@
-//! Export and restore of a Session, and the changes between (section 4.1).
-#![cfg(feature = "persistence")]
+//! Export and restore of a Session, and the changes between (section 4.1). A program of its own, which a big-endian
+//! machine runs, too.
 
 mod changes;
 mod damage;
