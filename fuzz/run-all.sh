@@ -5,6 +5,7 @@
 #   fuzz/run-all.sh [seconds for each target, default 30] [seed]
 #
 # With a seed, each run tries the same inputs, as many as the time allows; without one, others each time.
+# FUZZ_BUILD_OPTIONS holds further options of `cargo fuzz build`.
 #
 # Needs a nightly toolchain and cargo-fuzz. What fuzzing finds on the way goes to a scratch
 # directory, so the seeds in fuzz/corpus stay as they are; crashes go to fuzz/artifacts.
@@ -18,7 +19,7 @@ cd "$(dirname "$0")/.."
 seconds=${1:-30}
 seed=${2:-0}
 canary_seconds=60
-build_options=(--sanitizer none --no-trace-compares)
+build_options=(--sanitizer none --no-trace-compares ${FUZZ_BUILD_OPTIONS:-})
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
