@@ -6,9 +6,6 @@
 
 #![no_std]
 
-#[cfg(feature = "std")]
-extern crate std;
-
 use core::alloc::{GlobalAlloc, Layout};
 use core::panic::PanicInfo;
 use core::slice;

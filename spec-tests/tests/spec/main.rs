@@ -126,14 +126,16 @@ fn run_only(only: &str, arguments: &Arguments, record: &Arc<Record>) -> ExitCode
     chosen.retain(|check| left.remove(check.name.as_str()));
     if !left.is_empty() {
         match read_vectors() {
-            Ok(files) => chosen.extend(checks_of_vectors(&files)),
+            Ok(files) => chosen.extend(
+                checks_of_vectors(&files)
+                    .into_iter()
+                    .filter(|check| left.contains(check.name.as_str())),
+            ),
             Err(error) => {
                 eprintln!("{error}");
                 return ExitCode::FAILURE;
             }
         }
-        let only: BTreeSet<&str> = only.split_whitespace().collect();
-        chosen.retain(|check| only.contains(check.name.as_str()));
     }
     exit_code(libtest_mimic::run(arguments, into_trials(chosen, record)).has_failed())
 }
